@@ -1,0 +1,62 @@
+"""Every error of core, in one tree. `name` is the Grenache error name that travels or is shown.
+
+PeerError
+ +- LocalError      we were called wrongly, or cannot do it here (a port in use)
+ +- RemoteError     what the other side sent is wrong; costs that peer or packet, never the endpoint
+ |   +- RefusedError    the other side, or a grape, answered with an error name
+ +- Unreachable     nobody answered
+     +- RequestTimeout   ERR_TIMEOUT
+     +- TransportClosed  ERR_TRANSPORT_CLOSE
+     +- LookupEmpty      ERR_GRAPE_LOOKUP_EMPTY
+"""
+
+
+class PeerError(Exception):
+    """The base: `name` for programs, `str(error)` a sentence for people."""
+
+    name = "ERR_GENERIC"
+
+    def __init__(self, message: str, *, name: str | None = None) -> None:
+        super().__init__(message)
+        if name is not None:
+            self.name = name
+
+
+class LocalError(PeerError):
+    """We were asked for something that cannot be done here; the sentence says what to change."""
+
+    name = "ERR_LOCAL"
+
+
+class RemoteError(PeerError):
+    """A peer sent something malformed or out of protocol."""
+
+    name = "ERR_REMOTE"
+
+
+class RefusedError(RemoteError):
+    """The other side understood and said no; `name` is the name it answered with."""
+
+
+class Unreachable(PeerError):
+    """Nobody answered in time."""
+
+    name = "ERR_UNREACHABLE"
+
+
+class RequestTimeout(Unreachable):
+    """No answer in the time allowed."""
+
+    name = "ERR_TIMEOUT"
+
+
+class TransportClosed(Unreachable):
+    """The connection ended before the answer came."""
+
+    name = "ERR_TRANSPORT_CLOSE"
+
+
+class LookupEmpty(Unreachable):
+    """The grape knows nobody under that name."""
+
+    name = "ERR_GRAPE_LOOKUP_EMPTY"

@@ -1,0 +1,190 @@
+"""What a peer tells its owner: typed, immutable events and snapshots. Desktop and CLI read only these.
+
+Every event has `kind`, its name on the command line's `--json`, and `at`, Unix seconds.
+"""
+
+import enum
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from core.values import Address, JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class PeerEvent:
+    """Something happened; `at` is Unix seconds."""
+
+    kind: ClassVar[str] = "event"
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Listening(PeerEvent):
+    """The peer's UDP socket is open."""
+
+    kind: ClassVar[str] = "listening"
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class GrapeChanged(PeerEvent):
+    """The grape's state changed; `grape` is the new one."""
+
+    kind: ClassVar[str] = "grape"
+    grape: "GrapeSnapshot"
+
+
+@dataclass(frozen=True, slots=True)
+class Announced(PeerEvent):
+    """A name was stored on `nodes` grapes. Emitted for the first success and whenever the count changes."""
+
+    kind: ClassVar[str] = "announced"
+    service: str
+    nodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Discovered(PeerEvent):
+    """A lookup, or a punch, showed a peer that was not known."""
+
+    kind: ClassVar[str] = "discovered"
+    service: str
+    peer: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Lost(PeerEvent):
+    """A peer left the listing and has been silent."""
+
+    kind: ClassVar[str] = "lost"
+    service: str
+    peer: Address
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PunchSent(PeerEvent):
+    """One punch left."""
+
+    kind: ClassVar[str] = "punch-sent"
+    peer: Address
+
+
+@dataclass(frozen=True, slots=True)
+class PunchReceived(PeerEvent):
+    """One punch arrived; `peer` is the source as seen here, so after its NAT. `first`: never heard before."""
+
+    kind: ClassVar[str] = "punch-received"
+    peer: Address
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSent(PeerEvent):
+    """A request left for `peer`; `service` is the key it was asked under."""
+
+    kind: ClassVar[str] = "request-sent"
+    service: str
+    peer: Address
+
+
+@dataclass(frozen=True, slots=True)
+class RequestServed(PeerEvent):
+    """A caller's request was answered; `error` is the error text it was answered with, or None."""
+
+    kind: ClassVar[str] = "request-served"
+    service: str
+    caller: Address
+    seconds: float
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyReceived(PeerEvent):
+    """A reply came back, `seconds` after its request left."""
+
+    kind: ClassVar[str] = "reply"
+    peer: Address
+    seconds: float
+    data: JsonValue = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRaised(PeerEvent):
+    """Something went wrong and the peer goes on: an error name and a sentence for people."""
+
+    kind: ClassVar[str] = "error"
+    error: str
+    message: str
+    peer: Address | None = None
+
+
+class GrapeState(enum.Enum):
+    """How the grape this peer uses is doing."""
+
+    STARTING = "starting"
+    ALONE = "alone"
+    CONNECTED = "connected"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class GrapeSnapshot:
+    """`nodes` other grapes are known; `message` says in words what is so and what to do."""
+
+    state: GrapeState
+    embedded: bool
+    url: str
+    nodes: int
+    message: str
+    dht_port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSnapshot:
+    """One service of the registry and what this peer does with it."""
+
+    name: str  # "fibonacci"
+    description: str
+    example: JsonValue
+    sharing: bool
+    consuming: bool
+    announced_nodes: int  # grapes that hold our worker announce; 0 while not announced
+    served: int
+    failed: int
+
+
+class Role(enum.Enum):
+    """What another peer is to us."""
+
+    CONSUMER = "consumer"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRow:
+    """Another peer. Times are Unix seconds; `rtt` is the last request's round trip in seconds."""
+
+    address: Address
+    role: Role
+    service: str  # the name it was found under, as announced: "fibonacci_consumer"
+    since: float
+    last_seen: float
+    listed: bool  # in the newest lookup
+    punches_sent: int
+    punches_received: int
+    requests_served: int
+    replies: int
+    rtt: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSnapshot:
+    """Everything the window shows, at one moment. `revision` rises with every change."""
+
+    revision: int
+    address: Address | None  # our UDP socket, as bound
+    observed: Address | None  # our address as others see it, once somebody told us
+    grape: GrapeSnapshot
+    services: tuple[ServiceSnapshot, ...]
+    peers: tuple[PeerRow, ...]

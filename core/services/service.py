@@ -1,0 +1,78 @@
+"""What a service is: a name, a description, an example, and one coroutine."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.errors import LocalError, PeerError
+from core.values import Address, JsonValue
+
+
+class PayloadError(PeerError):
+    """The caller's payload is not what the service takes; the sentence says what is expected.
+
+    The one error type whose sentence is sent to the caller.
+    """
+
+    name = "ERR_PAYLOAD"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: the address a request came from, as seen here."""
+
+    address: Address
+
+
+class Service(Protocol):
+    """Something a peer can share.
+
+    `name` is for people and the command line ("fibonacci"). On the grape its worker is announced as
+    `<name>_worker` and those who want it as `<name>_consumer` (PROTOCOL: the demo's roles).
+    """
+
+    name: str
+    description: str
+    example: JsonValue
+
+    async def handle(self, payload: JsonValue, caller: Caller) -> JsonValue:
+        """Answer one request. Raises PayloadError for a payload it does not take."""
+
+
+def worker_key(name: str) -> str:
+    """Return the name a service's worker is announced under."""
+    return f"{name}_worker"
+
+
+def consumer_key(name: str) -> str:
+    """Return the name a service's consumers are announced under."""
+    return f"{name}_consumer"
+
+
+class Registry:
+    """The services this peer can share, by name, in the order they were added."""
+
+    def __init__(self, *services: Service) -> None:
+        self._services: dict[str, Service] = {}
+        for service in services:
+            self.add(service)
+
+    def add(self, service: Service) -> None:
+        """Add a service. Raises LocalError when the name is taken."""
+        if service.name in self._services:
+            raise LocalError(f"a service named {service.name!r} is already registered")
+        self._services[service.name] = service
+
+    def get(self, name: str) -> Service:
+        """Return a service by its name. Raises LocalError that lists the names there are."""
+        service = self._services.get(name)
+        if service is None:
+            known = ", ".join(self._services) or "none"
+            raise LocalError(f"no service named {name!r}; services here: {known}")
+        return service
+
+    def __iter__(self) -> Iterator[Service]:
+        return iter(self._services.values())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._services

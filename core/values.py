@@ -1,0 +1,63 @@
+"""The few values every layer shares: addresses, bursts of datagrams, and what a sans-IO engine is.
+
+Times are seconds on the caller's monotone clock unless a name says otherwise.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+
+
+class Address(NamedTuple):
+    """An IPv4 host and a UDP or TCP port; usable wherever the socket module wants an address."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Read `host:port`; the host may be a name. Raises ValueError that says what is wrong."""
+        host, colon, port = text.strip().rpartition(":")
+        if not colon or not host:
+            raise ValueError(f"{text!r} is not host:port, as in 192.0.2.7:20001")
+        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+            raise ValueError(f"{port!r} in {text!r} is not a port: use a number from 1 to 65535")
+        return cls(host, int(port))
+
+
+class Burst(NamedTuple):
+    """Datagrams that leave for one destination, in order; a pump may send them in one system call."""
+
+    to: Address
+    datagrams: list[bytes]
+
+
+EventT_co = TypeVar("EventT_co", covariant=True)
+
+
+class Machine(Protocol[EventT_co]):
+    """A protocol engine without I/O.
+
+    After any call that may change it (`receive`, `tick`, or one of its own verbs) the pump takes
+    `transmit`, `events` and `deadline`, in that order. Nothing here raises for what a peer sent.
+    """
+
+    def receive(self, datagrams: Sequence[Buffer], source: Address, now: float) -> None:
+        """Take datagrams that arrived together from one source. Buffers are only valid during the call."""
+
+    def tick(self, now: float) -> None:
+        """Act on timers that are due. Calling too soon is harmless."""
+
+    def deadline(self) -> float | None:
+        """Return when `tick` is next due, in seconds, or None while nothing is pending."""
+
+    def transmit(self, now: float) -> list[Burst]:
+        """Return, and forget, what is to be sent now."""
+
+    def events(self) -> Sequence[EventT_co]:
+        """Return, and forget, what happened since the last call."""
