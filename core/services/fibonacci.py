@@ -1,0 +1,52 @@
+"""The demo service: the first n Fibonacci numbers."""
+
+import asyncio
+import json
+
+from core.services.service import Caller, PayloadError
+from core.values import JsonValue
+
+MAX_LENGTH = 10_000  # numbers; the 10,000th has 2,090 digits and the whole answer is 10.5 MB of JSON
+INLINE_LENGTH = 1_000  # numbers; 0.1 ms on a slow board. Longer sequences are computed off the event loop.
+
+
+def fibonacci(length: int) -> list[int]:
+    """Return the first `length` Fibonacci numbers, beginning 1, 1, 2. Exact at any size, one addition each."""
+    numbers: list[int] = []
+    current, following = 1, 1
+    for _ in range(length):
+        numbers.append(current)
+        current, following = following, current + following
+    return numbers
+
+
+class FibonacciService:
+    """Answers `{"length": n}` with the first n Fibonacci numbers."""
+
+    name = "fibonacci"
+    description = "The first n Fibonacci numbers, exact at any size"
+
+    def __init__(self) -> None:
+        self.example: JsonValue = {"length": 10}
+
+    async def handle(self, payload: JsonValue, caller: Caller) -> JsonValue:
+        """Return the sequence. Raises PayloadError for anything but `{"length": 0..10000}`."""
+        length = _length(payload)
+        if length <= INLINE_LENGTH:
+            return list[JsonValue](fibonacci(length))
+        return list[JsonValue](await asyncio.to_thread(fibonacci, length))
+
+
+def _length(payload: JsonValue) -> int:
+    length = payload.get("length") if isinstance(payload, dict) and len(payload) == 1 else None
+    # bool is an int in Python; true is not a length
+    if isinstance(length, int) and not isinstance(length, bool) and 0 <= length <= MAX_LENGTH:
+        return length
+    raise PayloadError(
+        f'expected {{"length": n}} with n a whole number from 0 to {MAX_LENGTH}, got {_shown(payload)}'
+    )
+
+
+def _shown(payload: JsonValue, limit: int = 80) -> str:
+    text = json.dumps(payload, ensure_ascii=False)
+    return text if len(text) <= limit else f"{text[:limit]}..."

@@ -1,0 +1,57 @@
+"""The demo service: exact at any size, and strict about its payload."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import LocalError
+from core.services.fibonacci import MAX_LENGTH, FibonacciService, fibonacci
+from core.services.service import Caller, PayloadError, Registry
+from core.values import Address, JsonValue
+
+CALLER = Caller(Address("192.0.2.1", 5))
+
+
+def answer(payload: JsonValue) -> JsonValue:
+    return asyncio.run(FibonacciService().handle(payload, CALLER))
+
+
+def test_the_protocols_own_example() -> None:
+    assert answer({"length": 10}) == [1, 1, 2, 3, 5, 8, 13, 21, 34, 55]
+    assert answer({"length": 0}) == []
+
+
+@given(st.integers(3, 400))
+def test_each_number_is_the_sum_of_the_two_before(length: int) -> None:
+    numbers = fibonacci(length)
+    assert len(numbers) == length
+    assert all(c == a + b for a, b, c in zip(numbers, numbers[1:], numbers[2:], strict=False))
+
+
+def test_the_longest_is_exact_and_printable() -> None:
+    numbers = answer({"length": MAX_LENGTH})
+    assert isinstance(numbers, list)
+    assert len(numbers) == MAX_LENGTH
+    assert len(str(numbers[-1])) == 2090
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [None, 10, "10", [], {}, {"length": "10"}, {"length": -1}, {"length": MAX_LENGTH + 1}, {"length": 1.0},
+     {"length": True}, {"length": None}, {"length": 1, "more": 2}, {"Length": 1}, {"length": 10**100}],
+)  # fmt: skip
+def test_anything_else_is_refused_with_what_is_expected(payload: JsonValue) -> None:
+    with pytest.raises(PayloadError, match="0 to 10000") as caught:
+        answer(payload)
+    assert len(str(caught.value)) < 200
+
+
+def test_the_registry_names_what_it_has() -> None:
+    registry = Registry(FibonacciService())
+    assert [service.name for service in registry] == ["fibonacci"]
+    with pytest.raises(LocalError, match="fibonacci"):
+        registry.get("weather")
+    with pytest.raises(LocalError, match="already"):
+        registry.add(FibonacciService())
