@@ -1,0 +1,103 @@
+"""The style sheet: what Fusion paints with gradients, painted flat, with a focus ring one can see."""
+
+from string import Template
+from typing import Protocol
+
+
+class Colours(Protocol):
+    """What the sheet needs of a theme (`desktop.theme.Theme`)."""
+
+    @property
+    def window(self) -> str: ...
+    @property
+    def surface(self) -> str: ...
+    @property
+    def raised(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def muted(self) -> str: ...
+    @property
+    def line(self) -> str: ...
+    @property
+    def edge(self) -> str: ...
+    @property
+    def accent(self) -> str: ...
+    @property
+    def on_accent(self) -> str: ...
+    @property
+    def accent_hover(self) -> str: ...
+    @property
+    def tint(self) -> str: ...
+
+
+# Every control keeps a 2 px border budget, so that a focus ring never moves the layout.
+_SHEET = Template("""
+QToolTip { background: $raised; color: $text; border: 1px solid $edge; padding: 4px; }
+QMainWindow::separator { background: $line; }
+QMenuBar { background: $window; border-bottom: 1px solid $line; }
+QMenuBar::item { padding: 5px 10px; background: transparent; border-radius: 4px; }
+QMenuBar::item:selected { background: $raised; }
+
+QFrame#card { background: $surface; border: 1px solid $line; border-radius: 8px; }
+QFrame#banner { background: $tint; border: 1px solid $accent; border-radius: 8px; }
+QLabel#heading { font-weight: 600; }
+QLabel#muted, QLabel#placeholder { color: $muted; }
+
+QPushButton { background: $surface; color: $text; border: 1px solid $edge; border-radius: 6px;
+              padding: 5px 12px; margin: 1px; }
+QPushButton:hover { background: $raised; }
+QPushButton:pressed { background: $tint; }
+QPushButton:disabled { color: $muted; border-color: $line; }
+QPushButton:focus { border: 2px solid $accent; margin: 0px; }
+QPushButton#primary { background: $accent; color: $on_accent; border-color: $accent; font-weight: 600; }
+QPushButton#primary:hover { background: $accent_hover; border-color: $accent_hover; }
+QPushButton#primary:disabled { background: $raised; color: $muted; border-color: $line; }
+QPushButton#primary:focus { border: 2px solid $text; margin: 0px; }
+QToolButton { background: transparent; color: $text; border: 1px solid transparent; border-radius: 6px;
+              padding: 3px 7px; margin: 1px; }
+QToolButton:hover { background: $raised; }
+QToolButton:pressed { background: $tint; }
+QToolButton:disabled { color: $muted; }
+QToolButton:focus { border: 2px solid $accent; margin: 0px; }
+
+QLineEdit, QPlainTextEdit, QComboBox, QAbstractSpinBox, QListWidget {
+    background: $surface; color: $text; border: 1px solid $edge; border-radius: 6px;
+    selection-background-color: $accent; selection-color: $on_accent; margin: 1px; }
+QLineEdit, QComboBox, QAbstractSpinBox { padding: 4px 7px; }
+QLineEdit:focus, QPlainTextEdit:focus, QComboBox:focus, QAbstractSpinBox:focus, QListWidget:focus {
+    border: 2px solid $accent; margin: 0px; }
+QLineEdit:disabled, QPlainTextEdit:disabled, QComboBox:disabled { color: $muted; border-color: $line; }
+QPlainTextEdit[readOnly="true"] { background: $window; border-color: $line; }
+QPlainTextEdit[readOnly="true"]:focus { border: 2px solid $accent; }
+QComboBox QAbstractItemView { background: $surface; border: 1px solid $edge; selection-background-color: $accent; }
+QComboBox QLineEdit { border: none; padding: 0px; margin: 0px; background: transparent; }
+
+QTableView { background: $surface; border: 1px solid $line; border-radius: 6px; margin: 1px; gridline-color: transparent;
+             selection-background-color: $tint; selection-color: $text; }
+QTableView:focus { border: 2px solid $accent; margin: 0px; }
+QTableView::item { padding: 0px 8px; border: none; }
+QTableView::item:selected { background: $tint; color: $text; }
+QHeaderView { background: $surface; border: none; border-top-left-radius: 6px; border-top-right-radius: 6px; }
+QHeaderView::section { background: $surface; color: $muted; border: none; border-bottom: 1px solid $line; padding: 6px 8px; }
+QHeaderView::section:hover { color: $text; }
+QListWidget::item { padding: 3px 6px; border-radius: 4px; }
+QListWidget::item:selected { background: $tint; color: $text; }
+
+QSplitter::handle { background: transparent; }
+QScrollBar:vertical { background: transparent; width: 12px; margin: 0px; }
+QScrollBar:horizontal { background: transparent; height: 12px; margin: 0px; }
+QScrollBar::handle { background: $edge; border-radius: 4px; margin: 2px; }
+QScrollBar::handle:vertical { min-height: 28px; }
+QScrollBar::handle:horizontal { min-width: 28px; }
+QScrollBar::handle:hover { background: $muted; }
+QScrollBar::add-line, QScrollBar::sub-line { width: 0px; height: 0px; }
+QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
+""")
+
+_NAMES = ("window", "surface", "raised", "text", "muted", "line", "edge", "accent", "on_accent", "accent_hover", "tint")
+
+
+def stylesheet(colours: Colours) -> str:
+    """Return the sheet in these colours."""
+    return _SHEET.substitute({name: getattr(colours, name) for name in _NAMES})
