@@ -1,0 +1,10 @@
+"""What holds for every test: markers name the tools a test needs, and a missing one is never a silent skip in CI."""
+
+import pytest
+
+from tests.support.tools import demand
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip (under CI=true: fail) a test whose tools are missing."""
+    demand([mark.name for mark in item.iter_markers()])
