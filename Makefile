@@ -1,0 +1,30 @@
+# `make run` opens the desktop app, `make test` checks everything. Both set up what they need first: see scripts/setup.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint setup clean
+
+PYTHON ?=
+export PYTHON
+
+PYTEST_ARGS ?=
+
+help: ## say what can be made
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: ## open the window (ARGS='--profile work' are passed on)
+	@scripts/setup desktop
+	@.venv/bin/grapevine $(ARGS)
+
+test: lint ## check everything, at most 10 minutes on two cores
+	.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+lint: setup ## ruff and mypy only
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+setup: ## install what the checks need, and check nothing
+	@scripts/setup test
+
+clean: ## remove everything that was made here, the environment included
+	rm -rf .venv tests/interop/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
