@@ -1,0 +1,272 @@
+"""The one place where the core meets Qt: events and snapshots become batched signals, the user's acts become tasks.
+
+Everything runs on the loop of the window. A burst of events reaches the window as one batch at most `PER_SECOND` times
+a second; nothing is lost at its end, and what does not fit into the backlog is counted and said.
+
+What the user wants (share this, consume that) is kept here as wishes, so a switch works before the peer is open and
+survives a peer that is closed and opened again with other settings.
+"""
+
+import dataclasses
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+
+from core.errors import LocalError, PeerError
+from core.events import ErrorRaised, GrapeSnapshot, PeerEvent, PeerSnapshot, ServiceSnapshot
+from core.net.tasks import TaskSet
+from core.values import JsonValue
+
+if TYPE_CHECKING:
+    from core.peer import Peer, Reply  # imported after the first paint: it brings aiohttp along
+
+PER_SECOND = 10  # batches; faster than the eye needs, slow enough that tables never cost a frame (issue 2, desktop)
+BACKLOG = 5000  # events between two batches; the timeline keeps as many, so older ones would not be seen anyway
+MAX_REQUESTS = 64  # in flight; a person sends one at a time, a stuck key sends thirty a second
+CLOSED = "The peer was closed before the answer came."
+
+
+@dataclass(frozen=True, slots=True)
+class RequestOutcome:
+    """How one request ended: exactly one of `reply` and `error` is set. `seconds` is the time waited here."""
+
+    ticket: int
+    target: str
+    payload: JsonValue
+    reply: "Reply | None"
+    error: str | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One switch: share (or else consume) a service."""
+
+    service: str
+    share: bool
+
+
+class Bridge(QObject):
+    """Turns one peer into signals. Signals carry `object`: Qt's own int has 32 bits."""
+
+    snapshot_changed = Signal(object)  # PeerSnapshot
+    events_arrived = Signal(object)  # tuple[PeerEvent, ...], oldest first
+    request_finished = Signal(object)  # RequestOutcome
+    failed = Signal(str)  # a sentence for the window
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._peer: Peer | None = None
+        self._unsubscribe: Callable[[], None] | None = None
+        self._snapshot: PeerSnapshot | None = None
+        self._offset = 0  # added to the peer's revisions, so that they rise across peers
+        self._wishes: dict[Wish, bool] = {}
+        self._acts = TaskSet("bridge")
+        self._busy: set[Wish] = set()
+        self._tickets = 0
+        self._waiting: dict[int, tuple[str, JsonValue, float]] = {}
+        self._pending: deque[PeerEvent] = deque()
+        self._dropped = 0
+        self.dropped_total = 0  # events that never reached the window
+        self._flushed_at = 0.0  # seconds, monotone
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self._flush)
+
+    # -- the peer ------------------------------------------------------------------------------------------------
+
+    def attach(self, peer: "Peer") -> None:
+        """Show this peer from now on and carry out what was wished. Raises LocalError while another is attached."""
+        if self._peer is not None:
+            raise LocalError("the bridge has a peer: detach that one first")
+        self._peer = peer
+        self._offset = self._snapshot.revision + 1 if self._snapshot is not None else 0
+        self._unsubscribe = peer.subscribe(self._heard)
+        self._acts = TaskSet("bridge")
+        for wish, on in self._wishes.items():
+            if on:
+                self._start(wish)
+        self._arm()
+
+    async def detach(self) -> None:
+        """Let go of the peer before it is closed: requests under way end with an error, wishes stay. Idempotent."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+        self._peer = None
+        await self._acts.aclose()
+        self._busy.clear()  # a task cancelled before its first step never got to say that it ended
+        for ticket in list(self._waiting):
+            self._finish(ticket, None, CLOSED)
+
+    def stand_in(self, grape: GrapeSnapshot, services: tuple[ServiceSnapshot, ...] | None = None) -> None:
+        """Show what the grape is doing while no peer is attached; `services` until the first peer tells its own."""
+        before = self._snapshot or PeerSnapshot(0, None, None, grape, (), ())
+        offered = tuple(self._as_wished(each) for each in (before.services if services is None else services))
+        self._snapshot = PeerSnapshot(before.revision + 1, None, before.observed, grape, offered, ())
+        self.snapshot_changed.emit(self._snapshot)
+
+    def snapshot(self) -> PeerSnapshot | None:
+        """Return the newest snapshot the signal carried, or None before the first."""
+        return self._snapshot
+
+    # -- what the user does --------------------------------------------------------------------------------------
+
+    def set_sharing(self, service: str, on: bool) -> None:
+        """Share a service, or stop; a wish until a peer is attached. Failure: `failed`, and a fresh snapshot."""
+        self._wish(Wish(service, share=True), on)
+
+    def set_consuming(self, service: str, on: bool) -> None:
+        """Consume a service, or stop; else as `set_sharing`."""
+        self._wish(Wish(service, share=False), on)
+
+    def wanted(self) -> Mapping[Wish, bool]:
+        """Return what the user asked for, done or not yet."""
+        return dict(self._wishes)
+
+    def send_request(self, target: str, payload: JsonValue, timeout: float) -> int:
+        """Send a request; `timeout` in seconds. Its outcome comes as `request_finished`, never before this returns."""
+        self._tickets += 1
+        ticket = self._tickets
+        self._waiting[ticket] = (target, payload, time.monotonic())
+        if len(self._waiting) > MAX_REQUESTS:
+            self._later(ticket, f"{MAX_REQUESTS} requests are under way already. Wait for one of them to end.")
+        elif self._peer is None:
+            self._later(ticket, "The peer is not open yet. Try again in a moment.")
+        else:
+            self._acts.spawn(self._request(self._peer, ticket, target, payload, timeout), name=f"request {ticket}")
+        return ticket
+
+    async def aclose(self) -> None:
+        """Let go of the peer, end all tasks, deliver what is pending. Idempotent."""
+        await self.detach()
+        self._timer.stop()
+        self._flush()
+
+    # -- wishes --------------------------------------------------------------------------------------------------
+
+    def _wish(self, wish: Wish, on: bool) -> None:
+        self._wishes[wish] = on
+        if self._peer is not None:
+            self._start(wish)
+        elif self._snapshot is not None:
+            self.stand_in(self._snapshot.grape)
+
+    def _start(self, wish: Wish) -> None:
+        """Carry a wish out, unless its task is at it already: that one reads the newest wish when it is done."""
+        if self._peer is not None and wish not in self._busy:
+            self._busy.add(wish)
+            verb = "share" if wish.share else "consume"
+            self._acts.spawn(self._carry_out(self._peer, wish), name=f"{verb} {wish.service}")
+
+    async def _carry_out(self, peer: "Peer", wish: Wish) -> None:
+        done: bool | None = None
+        failed = True  # also when cancelled, or by a defect that the loop's handler reports
+        try:
+            while (wanted := self._wishes[wish]) != done:
+                if _does(peer, wish) != wanted:
+                    await _act(peer, wish, wanted)
+                done = wanted
+            failed = False
+        except PeerError as error:
+            self.failed.emit(str(error))
+            self._wishes[wish] = _does(peer, wish)
+        finally:
+            self._busy.discard(wish)
+            self._emit_snapshot(force=failed)  # a switch that could not be turned must go back
+
+    def _as_wished(self, service: ServiceSnapshot) -> ServiceSnapshot:
+        """Return a service as it will be once there is a peer."""
+        share = self._wishes.get(Wish(service.name, share=True), False)
+        consume = self._wishes.get(Wish(service.name, share=False), False)
+        return dataclasses.replace(service, sharing=share, consuming=consume, announced_nodes=0)
+
+    # -- requests ------------------------------------------------------------------------------------------------
+
+    async def _request(self, peer: "Peer", ticket: int, target: str, payload: JsonValue, timeout: float) -> None:
+        error = CLOSED  # when cancelled
+        try:
+            reply = await peer.request(target, payload, timeout=timeout)
+        except PeerError as refused:
+            error = f"{refused.name}: {refused}"
+        except Exception as defect:  # told to whoever waits, then reported as every defect is
+            error = f"{PeerError.name}: the request ended in a defect of this program ({type(defect).__name__})."
+            raise
+        else:
+            self._finish(ticket, reply, None)
+        finally:
+            self._finish(ticket, None, error)
+
+    def _later(self, ticket: int, error: str) -> None:
+        QTimer.singleShot(0, self, lambda: self._finish(ticket, None, error))
+
+    def _finish(self, ticket: int, reply: "Reply | None", error: str | None) -> None:
+        """Tell the outcome, once."""
+        if ticket not in self._waiting:
+            return
+        target, payload, since = self._waiting.pop(ticket)
+        self.request_finished.emit(RequestOutcome(ticket, target, payload, reply, error, time.monotonic() - since))
+
+    # -- batches -------------------------------------------------------------------------------------------------
+
+    def _heard(self, event: PeerEvent) -> None:
+        """Take one event from the peer, on the loop."""
+        if len(self._pending) >= BACKLOG:
+            self._pending.popleft()
+            self._dropped += 1
+            self.dropped_total += 1
+        self._pending.append(event)
+        self._arm()
+
+    def _arm(self) -> None:
+        if not self._timer.isActive():
+            wait = self._flushed_at + 1 / PER_SECOND - time.monotonic()
+            self._timer.start(max(0, math.ceil(wait * 1000)))
+
+    def _flush(self) -> None:
+        """Emit what is pending; first the snapshot, so that a row exists before an event speaks of it."""
+        self._flushed_at = time.monotonic()
+        self._emit_snapshot()
+        if not self._pending:
+            return
+        batch = tuple(self._pending)
+        self._pending.clear()
+        if self._dropped:
+            batch = (_overflow(batch[0].at, self._dropped), *batch)
+            self._dropped = 0
+        self.events_arrived.emit(batch)
+
+    def _emit_snapshot(self, force: bool = False) -> None:
+        if self._peer is None:
+            return
+        fresh = self._peer.snapshot()
+        revision = fresh.revision + self._offset
+        if force or self._snapshot is None or revision != self._snapshot.revision:
+            self._snapshot = dataclasses.replace(fresh, revision=revision) if self._offset else fresh
+            self.snapshot_changed.emit(self._snapshot)
+
+
+def _does(peer: "Peer", wish: Wish) -> bool:
+    """Return whether the peer does now what the wish is about."""
+    for service in peer.snapshot().services:
+        if service.name == wish.service:
+            return service.sharing if wish.share else service.consuming
+    return False
+
+
+async def _act(peer: "Peer", wish: Wish, on: bool) -> None:
+    if wish.share:
+        await (peer.share(wish.service) if on else peer.unshare(wish.service))
+    else:
+        await (peer.consume(wish.service) if on else peer.stop_consuming(wish.service))
+
+
+def _overflow(at: float, count: int) -> ErrorRaised:
+    message = f"{count} earlier events came faster than the window can show and were left out."
+    return ErrorRaised(at, "ERR_BACKLOG", message)
