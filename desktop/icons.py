@@ -1,7 +1,7 @@
-"""Icons by name, drawn from `resources/icons/*.svg` in the colour asked for; works from a source tree and from a bundle.
+"""Icons by name, drawn from `resources/icons/*.svg` in the colour asked for, in a source tree and in a bundle.
 
-The window's icons carry `currentColor`, which is replaced by a theme's colour. The tray's icons carry fixed colours of middle
-lightness: at least 3:1 (WCAG 1.4.11) on light and on dark panels, because no desktop tells which one it has.
+The window's icons carry `currentColor`, which is replaced by a theme's colour. The tray's icons carry fixed colours of
+middle lightness: at least 3:1 (WCAG 1.4.11) on light and on dark panels, because no desktop tells which one it has.
 """
 
 from functools import cache

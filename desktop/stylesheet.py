@@ -73,13 +73,14 @@ QPlainTextEdit[readOnly="true"]:focus { border: 2px solid $accent; }
 QComboBox QAbstractItemView { background: $surface; border: 1px solid $edge; selection-background-color: $accent; }
 QComboBox QLineEdit { border: none; padding: 0px; margin: 0px; background: transparent; }
 
-QTableView { background: $surface; border: 1px solid $line; border-radius: 6px; margin: 1px; gridline-color: transparent;
-             selection-background-color: $tint; selection-color: $text; }
+QTableView { background: $surface; border: 1px solid $line; border-radius: 6px; margin: 1px;
+             gridline-color: transparent; selection-background-color: $tint; selection-color: $text; }
 QTableView:focus { border: 2px solid $accent; margin: 0px; }
 QTableView::item { padding: 0px 8px; border: none; }
 QTableView::item:selected { background: $tint; color: $text; }
 QHeaderView { background: $surface; border: none; border-top-left-radius: 6px; border-top-right-radius: 6px; }
-QHeaderView::section { background: $surface; color: $muted; border: none; border-bottom: 1px solid $line; padding: 6px 8px; }
+QHeaderView::section { background: $surface; color: $muted; border: none;
+                       border-bottom: 1px solid $line; padding: 6px 8px; }
 QHeaderView::section:hover { color: $text; }
 QListWidget::item { padding: 3px 6px; border-radius: 4px; }
 QListWidget::item:selected { background: $tint; color: $text; }

@@ -1,8 +1,8 @@
 """Two calm palettes, light and dark, over the Fusion style; one object that says which one is in use.
 
-The system decides (`styleHints().colorScheme()`, and again when it changes) unless `GRAPEVINE_THEME` is `light` or `dark`.
-Text and state colours meet WCAG 2.1 contrast AA (4.5:1) on every background they are used on; `tests/desktop/test_theme.py`
-computes it. No colour is the only carrier of a meaning: a word or a shape stands beside it.
+The system decides (`styleHints().colorScheme()`, and again when it changes) unless `GRAPEVINE_THEME` is `light` or
+`dark`. Text and state colours meet WCAG 2.1 contrast AA (4.5:1) on every background they are used on;
+`tests/desktop/test_theme.py` computes it. No colour is the only carrier of a meaning: a word or a shape is beside it.
 """
 
 import os
@@ -92,7 +92,8 @@ def contrast(first: str, second: str) -> float:
 
 
 def _luminance(colour: str) -> float:
-    channels = QColor(colour).getRgbF()[:3]
+    parsed = QColor(colour)
+    channels = (parsed.redF(), parsed.greenF(), parsed.blueF())
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 

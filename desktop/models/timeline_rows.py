@@ -1,0 +1,153 @@
+"""One line of the timeline for each of the core's events: direction, kind, peer and result in words. No Qt."""
+
+import enum
+import functools
+from dataclasses import dataclass
+
+from core.events import (
+    Announced,
+    Discovered,
+    ErrorRaised,
+    GrapeChanged,
+    Listening,
+    Lost,
+    PeerEvent,
+    PunchReceived,
+    PunchSent,
+    ReplyReceived,
+    RequestSent,
+    RequestServed,
+)
+from core.values import Address
+from desktop.models.pretty import preview
+from desktop.models.words import clock, count, trip
+
+MAX_RESULT_CHARACTERS = 300  # an error text comes from a stranger; its beginning says enough
+
+
+class Direction(enum.Enum):
+    """Which way a packet went; a note is about this peer itself."""
+
+    OUT = "Out"
+    IN = "In"
+    NOTE = "Note"
+
+
+class Kind(enum.Enum):
+    """The groups one can filter by; the value is what the filter box shows."""
+
+    PUNCH = "Punches"
+    REQUEST = "Requests"
+    PEER = "Peers found and lost"
+    GRAPE = "Grape"
+    PROBLEM = "Problems"
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineRow:
+    """What one line shows. `at` is Unix seconds; `repeats` counts punches joined into this line."""
+
+    at: float
+    direction: Direction
+    kind: Kind
+    what: str
+    peer: Address | None
+    result: str
+    repeats: int = 1
+    until: float = 0.0  # when the last of `repeats` was
+
+    @property
+    def peer_text(self) -> str:
+        """Return the peer's address, or nothing."""
+        return str(self.peer) if self.peer is not None else ""
+
+    @property
+    def result_text(self) -> str:
+        """Return the result, with how often it happened when more than once."""
+        if self.repeats == 1:
+            return self.result
+        times = f"{self.repeats} times in {trip(max(0.0, self.until - self.at))}"
+        return f"{self.result}, {times}" if self.result else times
+
+    def as_text(self) -> str:
+        """Return the line for the clipboard: columns divided by tabs."""
+        return "\t".join((clock(self.at), self.direction.value, self.what, self.peer_text, self.result_text))
+
+    def sentence(self) -> str:
+        """Return the line as a screen reader should say it."""
+        way = {Direction.OUT: "to", Direction.IN: "from", Direction.NOTE: "about"}[self.direction]
+        whom = f" {way} {self.peer_text}" if self.peer else ""
+        return f"{self.what}{whom}: {self.result_text or self.direction.value}, at {clock(self.at)[:8]}"
+
+
+def _short(text: str) -> str:
+    line = " ".join(text[: MAX_RESULT_CHARACTERS + 1].split())
+    return line if len(text) <= MAX_RESULT_CHARACTERS else line[: MAX_RESULT_CHARACTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+@functools.singledispatch
+def row_of(event: PeerEvent) -> TimelineRow:
+    """Return the line of an event; one of a type not known here is shown by its `kind`."""
+    return TimelineRow(event.at, Direction.NOTE, Kind.GRAPE, event.kind.capitalize(), None, "")
+
+
+@row_of.register
+def _listening(event: Listening) -> TimelineRow:
+    return TimelineRow(event.at, Direction.NOTE, Kind.GRAPE, "Listening", None, f"on {event.address}")
+
+
+@row_of.register
+def _grape(event: GrapeChanged) -> TimelineRow:
+    return TimelineRow(event.at, Direction.NOTE, Kind.GRAPE, "Grape", None, _short(event.grape.message))
+
+
+@row_of.register
+def _announced(event: Announced) -> TimelineRow:
+    result = f"{_short(event.service)} is on {count(event.nodes, 'grape')}"
+    return TimelineRow(event.at, Direction.OUT, Kind.GRAPE, "Announce", None, result)
+
+
+@row_of.register
+def _discovered(event: Discovered) -> TimelineRow:
+    return TimelineRow(event.at, Direction.NOTE, Kind.PEER, "Discovered", event.peer, f"under {_short(event.service)}")
+
+
+@row_of.register
+def _lost(event: Lost) -> TimelineRow:
+    return TimelineRow(event.at, Direction.NOTE, Kind.PEER, "Lost", event.peer, _short(event.reason))
+
+
+@row_of.register
+def _punch_sent(event: PunchSent) -> TimelineRow:
+    return TimelineRow(event.at, Direction.OUT, Kind.PUNCH, "Punch", event.peer, "sent", until=event.at)
+
+
+@row_of.register
+def _punch_received(event: PunchReceived) -> TimelineRow:
+    result = "first from this peer" if event.first else "arrived"
+    return TimelineRow(event.at, Direction.IN, Kind.PUNCH, "Punch", event.peer, result, until=event.at)
+
+
+@row_of.register
+def _request_sent(event: RequestSent) -> TimelineRow:
+    return TimelineRow(event.at, Direction.OUT, Kind.REQUEST, "Request", event.peer, _short(event.service))
+
+
+@row_of.register
+def _request_served(event: RequestServed) -> TimelineRow:
+    if event.error is None:
+        result = f"{_short(event.service)} answered in {trip(event.seconds)}"
+    else:
+        result = f"{_short(event.service)} refused: {_short(event.error)}"
+    return TimelineRow(event.at, Direction.IN, Kind.REQUEST, "Request", event.caller, result)
+
+
+@row_of.register
+def _reply(event: ReplyReceived) -> TimelineRow:
+    result = f"after {trip(event.seconds)}: {preview(event.data)}"
+    return TimelineRow(event.at, Direction.IN, Kind.REQUEST, "Reply", event.peer, result)
+
+
+@row_of.register
+def _error(event: ErrorRaised) -> TimelineRow:
+    return TimelineRow(event.at, Direction.NOTE, Kind.PROBLEM, "Problem", event.peer, _short(event.message))

@@ -1,0 +1,48 @@
+"""Numbers and times in words people read. Pure functions; Unix seconds in, short text out."""
+
+import datetime
+
+JUST_NOW = 1.5  # seconds; below that a ticking "1 s ago" says nothing
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in at most two units: `8 s`, `3 min`, `2 h 05 min`, `4 d 3 h`."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes = whole // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    hours = minutes // 60
+    if hours < 24:
+        return f"{hours} h {minutes % 60:02d} min"
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def ago(now: float, then: float) -> str:
+    """Return how long ago `then` was. A clock that was set back reads as "now", never as a negative time."""
+    return "now" if now - then < JUST_NOW else f"{span(now - then)} ago"
+
+
+def clock(at: float) -> str:
+    """Return the local time of day with milliseconds, `18:04:09.512`."""
+    try:
+        return datetime.datetime.fromtimestamp(at).strftime("%H:%M:%S.%f")[:-3]
+    except (ValueError, OverflowError, OSError):
+        return "?"
+
+
+def trip(seconds: float | None) -> str:
+    """Return a round trip: `0.4 ms`, `182 ms`, `1.24 s`; a dash while there is none."""
+    if seconds is None:
+        return "\N{EN DASH}"
+    if seconds < 0.00995:
+        return f"{seconds * 1000:.1f} ms"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.2f} s" if seconds < 100 else span(seconds)
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """Return `1 grape`, `3 grapes`, `1,204 requests`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
