@@ -1,0 +1,281 @@
+"""Opening a path through NATs: short series of punches, and the answer that lets the other side stop.
+
+A series toward an address is at most five punches 50 ms apart. Whoever stops as soon as it *hears* can leave the other
+side deaf: its own punches so far may all have been lost. So a series stops early only when it heard and knows that it
+was heard. An acknowledgement proves both at once, because it came back; so does a uTP packet, because somebody there
+uses the path. Plain Grenache peers never acknowledge: against them a series runs to its bound.
+
+What is received is acknowledged and reported, never punched back: that is for a role to decide.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from ipaddress import AddressValueError, IPv4Address, IPv4Network
+
+from core.errors import LocalError
+from core.punch.events import PunchEvent, PunchFinished, PunchHeard, PunchSent
+from core.values import Address, Buffer, Burst
+from core.wire.punch_packet import PunchPacket, parse
+
+_THIS_NETWORK = IPv4Network("0.0.0.0/8")  # RFC 1122 section 3.2.1.3: never a destination
+_RESERVED = IPv4Network("240.0.0.0/4")  # RFC 1112 section 4, and the limited broadcast address in it
+
+
+@dataclass(frozen=True, slots=True)
+class PunchConfig:
+    """Bounds of a puncher. Raises ValueError when one of them makes no sense."""
+
+    packets: int = 5  # punches in one series; PROTOCOL section 4, `max`
+    delay: float = 0.05  # seconds between them; PROTOCOL section 4, `delay`
+    heard_for: float = 30.0  # seconds that hearing counts: the shortest common UDP mapping time (Linux, one-way)
+    series: int = 2048  # running at once; one lasts 0.25 s, so that is 8,000 addresses a second. Full: punch() refuses
+    remembered: int = 4096  # addresses heard from, least recently heard forgotten first (it is `first` again then)
+    acks_each: float = 10.0  # acknowledgements a second toward one address, burst too: twice a series a second
+    acks_all: float = 1000.0  # and toward all: 1,000 peers of ours that repeat their series every second
+    pending: int = 8192  # datagrams, and events, not yet taken by the pump; the newest are dropped and counted
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not getattr(self, field.name) > 0:
+                raise ValueError(f"PunchConfig.{field.name} must be above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class PunchStatistics:
+    """Counts since the puncher was made; `running` is the series under way now."""
+
+    running: int
+    punches_sent: int
+    punches_heard: int
+    acks_sent: int
+    acks_heard: int
+    acks_withheld: int  # not sent: over a rate
+    dropped: int  # datagrams that are none of ours, or came from an unusable source
+    overflowed: int  # datagrams and events that nobody took in time
+
+
+@dataclass(slots=True)
+class _Counters:
+    punches_sent: int = 0
+    punches_heard: int = 0
+    acks_sent: int = 0
+    acks_heard: int = 0
+    acks_withheld: int = 0
+    dropped: int = 0
+    overflowed: int = 0
+
+
+@dataclass(slots=True)
+class _Series:
+    left: int  # punches still to be sent
+    next_at: float
+
+
+class _Allowance:
+    """A token bucket that holds one second's worth."""
+
+    __slots__ = ("_at", "_left", "_rate")
+
+    def __init__(self, rate: float, now: float) -> None:
+        self._rate, self._left, self._at = rate, max(rate, 1.0), now
+
+    def take(self, now: float) -> bool:
+        """Use one up, if there is one."""
+        self._left = min(max(self._rate, 1.0), self._left + max(0.0, now - self._at) * self._rate)
+        self._at = max(self._at, now)
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+
+@dataclass(slots=True)
+class _Known:
+    heard_at: float
+    acks: _Allowance
+
+
+class Puncher:
+    """Punches addresses and answers punches; a `Machine[PunchEvent]`.
+
+    Memory is bounded by `PunchConfig`: see there what happens when a table is full.
+    """
+
+    def __init__(self, config: PunchConfig | None = None) -> None:
+        self._config = config or PunchConfig()
+        self._series: OrderedDict[Address, _Series] = OrderedDict()  # by next_at: the delay is the same for all
+        self._known: OrderedDict[Address, _Known] = OrderedDict()  # least recently heard first
+        self._acks: _Allowance | None = None
+        self._outgoing: dict[Address, list[bytes]] = {}
+        self._outgoing_count = 0
+        self._events: list[PunchEvent] = []
+        self._count = _Counters()
+
+    def punch(self, remote: Address, now: float) -> None:
+        """Start a series toward `remote`, its first punch at once; while one runs this changes nothing.
+
+        Raises LocalError for an address that cannot be punched, and when too many series run.
+        """
+        if remote in self._series:
+            return
+        if reason := _unusable(remote):
+            raise LocalError(f"cannot punch {remote}: {reason}")
+        if len(self._series) >= self._config.series:
+            raise LocalError(f"cannot punch {remote}: {self._config.series} addresses are being punched already")
+        self._series[remote] = _Series(left=self._config.packets, next_at=now)
+        self._send_next(remote, now)
+
+    def confirm(self, remote: Address, now: float) -> None:
+        """Tell that a uTP packet came from `remote`: it would not talk to us unheard. Cheap; call it for each."""
+        series = self._series.get(remote)
+        if series is not None:
+            self._remember(remote, now)
+            self._finish(remote, confirmed=True, now=now)
+
+    def heard_at(self, remote: Address) -> float | None:
+        """Return when something last came from `remote`: a punch, an acknowledgement, or a uTP packet in a series.
+
+        None when nothing did, or when it was forgotten (`PunchConfig.remembered`).
+        """
+        known = self._known.get(remote)
+        return None if known is None else known.heard_at
+
+    def heard_since(self, remote: Address, since: float) -> bool:
+        """Return whether something came from `remote` at or after `since`: what a caller who waits is waiting for."""
+        heard_at = self.heard_at(remote)
+        return heard_at is not None and heard_at >= since
+
+    def punching(self, remote: Address) -> bool:
+        """Return whether a series toward `remote` runs."""
+        return remote in self._series
+
+    def receive(self, datagrams: Sequence[Buffer], source: Address, now: float) -> None:
+        """Take control datagrams from one source; anything else, and unusable sources, are counted and dropped."""
+        if _unusable(source):
+            self._count.dropped += len(datagrams)
+            return
+        for datagram in datagrams:
+            match parse(datagram):
+                case PunchPacket.PUNCH:
+                    self._receive_punch(source, now)
+                case PunchPacket.ACK:
+                    self._receive_ack(source, now)
+                case None:
+                    self._count.dropped += 1
+
+    def tick(self, now: float) -> None:
+        """Send the punches that are due, one per series however late we are; end what has run to its bound."""
+        while self._series:
+            remote, series = next(iter(self._series.items()))
+            if series.next_at > now:
+                return
+            if series.left:
+                self._send_next(remote, now)
+            else:
+                self._finish(remote, confirmed=False, now=now)
+
+    def deadline(self) -> float | None:
+        """Return when the next punch, or the end of a series, is due."""
+        for series in self._series.values():
+            return series.next_at
+        return None
+
+    def transmit(self, now: float) -> list[Burst]:
+        """Return, and forget, the datagrams to send."""
+        outgoing, self._outgoing, self._outgoing_count = self._outgoing, {}, 0
+        return [Burst(remote, datagrams) for remote, datagrams in outgoing.items()]
+
+    def events(self) -> list[PunchEvent]:
+        """Return, and forget, what happened."""
+        events, self._events = self._events, []
+        return events
+
+    def statistics(self) -> PunchStatistics:
+        """Return the counts so far."""
+        count = self._count
+        return PunchStatistics(
+            running=len(self._series),
+            punches_sent=count.punches_sent,
+            punches_heard=count.punches_heard,
+            acks_sent=count.acks_sent,
+            acks_heard=count.acks_heard,
+            acks_withheld=count.acks_withheld,
+            dropped=count.dropped,
+            overflowed=count.overflowed,
+        )
+
+    def _receive_punch(self, source: Address, now: float) -> None:
+        self._count.punches_heard += 1
+        first = source not in self._known
+        known = self._remember(source, now)
+        self._emit(PunchHeard(source, first))
+        if self._acks is None:
+            self._acks = _Allowance(self._config.acks_all, now)
+        # Each address first: a flood from one does not use up what all the others share.
+        if known.acks.take(now) and self._acks.take(now):
+            self._count.acks_sent += self._queue(source, PunchPacket.ACK)
+        else:
+            self._count.acks_withheld += 1
+
+    def _receive_ack(self, source: Address, now: float) -> None:
+        self._count.acks_heard += 1
+        self._remember(source, now)  # also when its series is over: a round trip may take longer than one
+        if source in self._series:
+            self._finish(source, confirmed=True, now=now)
+
+    def _send_next(self, remote: Address, now: float) -> None:
+        series = self._series[remote]
+        series.left -= 1
+        series.next_at = now + self._config.delay
+        self._series.move_to_end(remote)
+        if self._queue(remote, PunchPacket.PUNCH):
+            self._count.punches_sent += 1
+            self._emit(PunchSent(remote))
+
+    def _finish(self, remote: Address, *, confirmed: bool, now: float) -> None:
+        del self._series[remote]
+        heard = self.heard_since(remote, now - self._config.heard_for)
+        self._emit(PunchFinished(remote, heard=heard, confirmed=confirmed))
+
+    def _remember(self, remote: Address, now: float) -> _Known:
+        known = self._known.get(remote)
+        if known is None:
+            if len(self._known) >= self._config.remembered:
+                self._known.popitem(last=False)
+            known = self._known[remote] = _Known(now, _Allowance(self._config.acks_each, now))
+        else:
+            known.heard_at = now
+            self._known.move_to_end(remote)
+        return known
+
+    def _queue(self, remote: Address, packet: PunchPacket) -> bool:
+        if self._outgoing_count >= self._config.pending:
+            self._count.overflowed += 1
+            return False
+        self._outgoing.setdefault(remote, []).append(packet.value)
+        self._outgoing_count += 1
+        return True
+
+    def _emit(self, event: PunchEvent) -> None:
+        if len(self._events) >= self._config.pending:
+            self._count.overflowed += 1
+            return
+        self._events.append(event)
+
+
+def _unusable(remote: Address) -> str | None:
+    """Say why nothing can be sent to `remote`, or return None when it can."""
+    if not 0 < remote.port < 65536:
+        return "its port is not from 1 to 65535"
+    try:
+        host = IPv4Address(remote.host)
+    except AddressValueError:
+        return "its host is not an IPv4 address"
+    if host.is_multicast:
+        return "its host is a multicast address"
+    if host in _RESERVED:
+        return "its host is a broadcast or reserved address"
+    if host in _THIS_NETWORK:
+        return "its host is unspecified"
+    return None
