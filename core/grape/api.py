@@ -1,0 +1,221 @@
+"""The HTTP API without the HTTP: a path and a body in, a status and a body out, as the Node grape answers them.
+
+Every case was observed on `grenache-grape` 1.0.0 (PROTOCOL.md section 2). Errors are JSON strings under status 200,
+save those that its HTTP layer answers: plain text under 413 or 500; and a refusal by another node, whose KRPC code
+(301, 302) becomes the HTTP status. Where the Node grape shows a JavaScript error, or dies (a hash that is not hex
+digits), ours names the error.
+"""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from core.dht.items import KEY_BYTES, MAX_SALT_BYTES, MAX_VALUE_BYTES, Item
+from core.errors import PeerError
+from core.grape.local_address import peer_host
+from core.grape.payload import (
+    bencodable,
+    hash_bytes,
+    hex_or_buffer,
+    is_integer,
+    parse_json,
+    stored_text,
+    text_or_buffer,
+    utf8,
+)
+from core.grape.service import DhtService, FoundItem
+from core.values import Address, JsonValue
+from core.wire.bencoding import encode
+
+log = logging.getLogger(__name__)
+
+_HTTP_CODES = (301, 302)  # KRPC errors of BEP 44 that end a put at once: cas mismatch, sequence number too old
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """Status and body; there is no content type, as in the Node grape."""
+
+    status: int
+    body: bytes
+
+
+class _Refusal(Exception):
+    """Answered as a JSON string under 200."""
+
+
+class _BadPayload(Exception):
+    """Answered as plain text under 500, where the Node grape shows a JavaScript error."""
+
+
+PAYLOAD_TOO_LARGE = HttpReply(413, b"ERR_GRAPE_PAYLOAD_SIZE")
+PAYLOAD_INVALID = HttpReply(500, b"ERR_GRAPE_PAYLOAD_INVALID")
+
+
+class Api:
+    """Answers requests off a DHT. At most `max_operations` at once; a further one is answered ERR_GRAPE_BUSY."""
+
+    def __init__(self, dht: DhtService, *, max_operations: int = 256) -> None:
+        self._dht = dht
+        self._free = max_operations
+        self._handlers: dict[str, Callable[[JsonValue, str | None], Awaitable[JsonValue]]] = {
+            "/lookup": self._lookup,
+            "/announce": self._announce,
+            "/put": self._put,
+            "/get": self._get,
+        }
+
+    async def answer(self, path: str, body: bytes, client: str | None) -> HttpReply:
+        """Answer one request; `path` as in the request line, `client` the IP it came from. Raises nothing."""
+        try:
+            message = parse_json(body)
+        except ValueError:
+            return PAYLOAD_INVALID
+        if message is None:
+            return HttpReply(500, b"ERR_GRAPE_GENERIC")
+        handler = self._handlers.get(path)
+        if handler is None:
+            return _json_reply("ERR_REQ_NOTFOUND")
+        if self._free <= 0:
+            return _json_reply("ERR_GRAPE_BUSY")
+        self._free -= 1
+        try:
+            return await self._run(handler, message.get("data") if isinstance(message, dict) else None, client)
+        finally:
+            self._free += 1
+
+    async def _run(
+        self, handler: Callable[[JsonValue, str | None], Awaitable[JsonValue]], data: JsonValue, client: str | None
+    ) -> HttpReply:
+        try:
+            return _json_reply(await handler(data, client))
+        except _Refusal as refusal:
+            return _json_reply(str(refusal))
+        except _BadPayload as error:
+            return HttpReply(500, str(error).encode())
+        except PeerError as error:
+            return _dht_error(error)
+        except Exception:  # a bug of ours costs this request, not the grape
+            log.exception("a request failed")
+            return HttpReply(500, b"ERR_GRAPE_GENERIC")
+
+    async def _lookup(self, data: JsonValue, client: str | None) -> JsonValue:
+        if not isinstance(data, str) or not data:
+            raise _Refusal("ERR_GRAPE_LOOKUP")
+        return [str(peer) for peer in await self._dht.lookup(utf8(data))]
+
+    async def _announce(self, data: JsonValue, client: str | None) -> JsonValue:
+        if not isinstance(data, list):
+            raise _Refusal("ERR_GRAPE_ANNOUNCE")
+        name = data[0] if data else None
+        number = data[1] if len(data) > 1 else None
+        if not isinstance(number, int | float) or not is_integer(number) or not 0 <= number <= 65535:
+            raise _Refusal("ERR_GRAPE_SERVICE_PORT")  # the Node grape: "All queries failed" for a number out of range
+        if not isinstance(name, str):
+            raise _BadPayload("ERR_GRAPE_ANNOUNCE")
+        port = int(number) or self._dht.address.port  # 0 is the grape's own port, BEP 5 implied_port
+        return await self._dht.announce(utf8(name), Address(peer_host(client), port))
+
+    async def _put(self, data: JsonValue, client: str | None) -> JsonValue:
+        if isinstance(data, str):
+            data = {"v": data}
+        if data is None:
+            raise _BadPayload("ERR_GRAPE_GENERIC")
+        if not isinstance(data, dict) or "v" not in data:
+            raise _Refusal("opts.v not given")
+        return (await self._dht.put(_item(data))).hex()
+
+    async def _get(self, data: JsonValue, client: str | None) -> JsonValue:
+        if data is None:
+            raise _BadPayload("ERR_GRAPE_GENERIC")
+        salt = b""
+        if isinstance(data, dict):
+            salt = _bytes(text_or_buffer, data.get("salt"))
+            data = data.get("hash")
+        if not isinstance(data, str):
+            raise _Refusal("ERR_GRAPE_GENERIC")
+        target = hash_bytes(data)
+        if target is None:
+            raise _Refusal("ERR_GRAPE_HASH_FORMAT")
+        found = await self._dht.get(target, salt)
+        return None if found is None else _found_json(found)
+
+
+def _json_reply(value: JsonValue) -> HttpReply:
+    """Return the value as `JSON.stringify` writes it; None, an unknown item, is an empty body."""
+    if value is None:
+        return HttpReply(200, b"")
+    return HttpReply(200, json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def _dht_error(error: PeerError) -> HttpReply:
+    code = getattr(error, "code", None)
+    text = f"{code} {error}" if isinstance(code, int) else error.name
+    reply = _json_reply(text)
+    return HttpReply(code, reply.body) if code in _HTTP_CODES else reply
+
+
+def _bytes(read: Callable[[JsonValue], bytes], value: JsonValue) -> bytes:
+    """Return the bytes of an optional field; what JavaScript calls false is absent."""
+    if not value:
+        return b""
+    try:
+        return read(value)
+    except (TypeError, ValueError):
+        raise _BadPayload("ERR_GRAPE_GENERIC") from None
+
+
+def _item(data: dict[str, JsonValue]) -> Item:
+    """Return the item of a put's DATA. The sentences are the Node grape's."""
+    try:
+        value = bencodable(data["v"])
+        size = len(encode(value))
+    except (TypeError, ValueError):
+        raise _Refusal("ERR_GRAPE_GENERIC") from None
+    if size > MAX_VALUE_BYTES:
+        raise _Refusal("v must be less than 1000 bytes in put()")
+    if not data.get("k"):
+        return Item(value=value)
+    return _mutable_item(data, Item(value=value))
+
+
+def _mutable_item(data: dict[str, JsonValue], plain: Item) -> Item:
+    key = _bytes(hex_or_buffer, data.get("k"))
+    signature = _bytes(hex_or_buffer, data.get("sig"))
+    salt = _bytes(text_or_buffer, data.get("salt"))
+    cas, sequence = data.get("cas"), data.get("seq")
+    if "cas" in data and (isinstance(cas, bool) or not isinstance(cas, int | float)):
+        raise _Refusal("opts.cas must be an integer if provided")
+    if len(key) != KEY_BYTES:
+        raise _Refusal("opts.k ed25519 public key must be 32 bytes")
+    if not data.get("sig"):
+        raise _Refusal("opts.sign function or options.sig signature is required for mutable put")
+    if len(salt) > MAX_SALT_BYTES:
+        raise _Refusal("opts.salt is > 64 bytes long")
+    if "seq" not in data:
+        raise _Refusal("opts.seq not provided for a mutable update")
+    if isinstance(sequence, bool) or not isinstance(sequence, int | float) or abs(sequence) > 2**63:
+        raise _Refusal("opts.seq not an integer")
+    return Item(
+        value=plain.value,
+        key=key,
+        signature=signature,
+        sequence=int(sequence),
+        salt=salt,
+        cas=int(cas) if isinstance(cas, int | float) and abs(cas) < 2**63 else None,
+    )
+
+
+def _found_json(found: FoundItem) -> JsonValue:
+    item = found.item
+    shown: dict[str, JsonValue] = {
+        "id": found.responder.hex(),
+        "token": found.token.hex() if found.token is not None else None,
+        "v": stored_text(item.value),
+    }
+    if item.key is not None:
+        shown |= {"sig": item.signature.hex(), "k": item.key.hex(), "seq": item.sequence}
+        if item.salt:
+            shown["salt"] = item.salt.decode("utf-8", "replace")
+    return shown

@@ -1,0 +1,207 @@
+"""A grape: a DHT node on UDP with the HTTP API in front, stand-alone or inside a peer."""
+
+import asyncio
+import contextlib
+import logging
+import random as random_module
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.dht.config import DhtConfig
+from core.dht.items import Item
+from core.dht.node import Node
+from core.errors import LocalError
+from core.grape.api import Api
+from core.grape.bootstrap import Bootstrapper
+from core.grape.config import ANY_HOST, LOOPBACK, GrapeConfig
+from core.grape.dht import Dht, WatchedNode
+from core.grape.http import ApiServer, HttpStatistics, bind_tcp, serve_http
+from core.grape.local_address import LocalAddresses
+from core.grape.service import FoundItem
+from core.net.pump import Pump, Route
+from core.net.tasks import TaskSet
+from core.net.udp import UdpSocket, UdpStatistics, open_udp
+from core.values import Address
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class GrapeStatistics:
+    """Counts since the grape opened; `dht` is the engine's own frozen record."""
+
+    nodes: int
+    http: HttpStatistics
+    udp: UdpStatistics
+    dht: Any
+
+
+class Grape:
+    """A running grape; made by `open_grape`. Names are service names, as in `fibonacci_worker`.
+
+    `on_change` is called on the loop, with the grape, after the number of known nodes changed.
+    """
+
+    def __init__(self, node: Node, dht: Dht, server: ApiServer, udp: UdpSocket, url: str) -> None:
+        self.url = url
+        self.on_change: Callable[[Grape], None] | None = None
+        self._node = node
+        self._dht = dht
+        self._server = server
+        self._udp = udp
+
+    @property
+    def dht_address(self) -> Address:
+        """Our UDP address as bound."""
+        return self._udp.address
+
+    def nodes(self) -> int:
+        """Return how many other grapes are known."""
+        return self._node.nodes()
+
+    @property
+    def alone(self) -> bool:
+        """No other grape is known; this one answers by itself."""
+        return self._node.nodes() == 0
+
+    def observed(self) -> Address | None:
+        """Return our UDP address as other grapes see it (BEP 42), once some have said so."""
+        return self._node.observed()
+
+    async def lookup(self, name: str) -> list[Address]:
+        """Return the peers announced under `name`, [] for none."""
+        return list(await self._dht.lookup(name.encode()))
+
+    async def announce(self, name: str, port: int) -> int:
+        """Announce a service of this machine and return the number of grapes that stored it."""
+        return await self._dht.announce(name.encode(), Address(LOOPBACK, port))
+
+    async def put(self, item: Item) -> bytes:
+        """Store an item, return its 20-byte target."""
+        return await self._dht.put(item)
+
+    async def get(self, target: bytes, salt: bytes = b"") -> FoundItem | None:
+        """Return the item under a 20-byte target, None when nobody has it."""
+        return await self._dht.get(target, salt)
+
+    def statistics(self) -> GrapeStatistics:
+        """Return the counts so far."""
+        return GrapeStatistics(
+            self._node.nodes(), self._server.statistics(), self._udp.statistics(), self._node.statistics()
+        )
+
+    def nodes_changed(self) -> None:
+        """Tell `on_change`; the engine's wiring calls this."""
+        if self.on_change is not None:
+            self.on_change(self)
+
+
+@contextlib.asynccontextmanager
+async def open_grape(
+    config: GrapeConfig | None = None, *, random: random_module.Random | None = None
+) -> AsyncIterator[Grape]:
+    """Run a grape until the block ends; it answers HTTP as soon as the block begins.
+
+    Raises LocalError that names port and flag when the ports, or with `port_search` all of them, are in use.
+    """
+    config = config or GrapeConfig()
+    random = random or random_module.SystemRandom()
+    loop = asyncio.get_running_loop()
+    async with contextlib.AsyncExitStack() as stack:
+        udp, sock = await _bind_pair(config)
+        stack.push_async_callback(udp.wait_closed)
+        stack.callback(udp.close)
+        node = Node(_dht_config(config), random, loop.time(), local_address=LocalAddresses())
+        pump = Pump(udp.send, lambda _: route)
+        stack.callback(pump.close)
+        dht = Dht(node, pump, udp.address, join_patience=config.join_patience)
+        changed = _Changes()
+        route: Route[Any] = Route(WatchedNode(node, changed.soon), dht.on_event)
+        pump.add(route)
+        server = await stack.enter_async_context(
+            serve_http(Api(dht, max_operations=config.max_operations), config, sock)
+        )
+        stack.callback(dht.close)  # before the server stops: its answers under way end at once
+        grape = Grape(node, dht, server, udp, _url(sock.getsockname()))
+        changed.listeners = (dht.nodes_changed, grape.nodes_changed)
+        udp.start(pump.receive)
+        stack.push_async_callback(_join(config, dht, node, pump).aclose)
+        yield grape
+
+
+class _Changes:
+    """Calls its listeners once per turn of the loop, outside of the pump that noticed."""
+
+    def __init__(self) -> None:
+        self.listeners: tuple[Callable[[], None], ...] = ()
+        self._due = False
+
+    def soon(self) -> None:
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_soon(self._call)
+
+    def _call(self) -> None:
+        self._due = False
+        for listener in self.listeners:
+            listener()
+
+
+def _join(config: GrapeConfig, dht: Dht, node: Node, pump: Pump) -> TaskSet:
+    """Start joining the bootstrap nodes; returns the task that resolves their names, if any."""
+
+    def join(addresses: Sequence[Address]) -> None:
+        node.bootstrap(addresses, pump.now())
+        pump.flush()
+
+    tasks = TaskSet("grape")
+    nodes = config.nodes_to_join(dht.address.port)
+    if nodes:
+        dht.expect_neighbours()
+        bootstrapper = Bootstrapper(nodes, join)
+        if bootstrapper.start():
+            tasks.spawn(bootstrapper.run(), name="resolve bootstrap nodes")
+    return tasks
+
+
+def _dht_config(config: GrapeConfig) -> DhtConfig:
+    return DhtConfig(
+        concurrency=config.dht_concurrency,
+        peer_max_age=config.peer_max_age,
+        max_tables=config.max_tables,
+        max_values=config.max_values,
+        node_liveness=config.node_liveness,
+    )
+
+
+async def _bind_pair(config: GrapeConfig) -> tuple[UdpSocket, socket.socket]:
+    """Return the first pair of free ports. Raises LocalError for the first pair when none is free."""
+    first: LocalError | None = None
+    host = config.http_host or config.bind
+    for dht_port, api_port in config.port_pairs():
+        sock: socket.socket | None = None
+        try:
+            sock = bind_tcp(host, api_port)
+            return await _open_udp(Address(config.bind, dht_port)), sock
+        except LocalError as error:
+            first = first or error
+            if sock is not None:
+                sock.close()
+    if config.port_search and first is not None:
+        pairs = len(config.port_pairs())
+        raise LocalError(f"{first} (nor is one of the next {pairs - 1} pairs of ports free)") from first
+    raise first or LocalError("there are no ports to try")
+
+
+async def _open_udp(bind: Address) -> UdpSocket:
+    try:
+        return await open_udp(bind)
+    except LocalError as error:
+        raise LocalError(f"{error} (the flag is --dp)") from error
+
+
+def _url(bound: tuple[Any, ...]) -> str:
+    host = bound[0] if bound[0] not in (ANY_HOST, "::") else LOOPBACK
+    return f"http://{f'[{host}]' if ':' in host else host}:{bound[1]}"
