@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -179,3 +179,13 @@ async def grapevine(*arguments: str, inside: Sequence[str] = (), home: Path) -> 
     command = [*inside, sys.executable, "-m", "core.cli", *arguments, "--json"]
     async with running("grapevine " + " ".join(arguments), command, env=env) as program:
         yield program
+
+
+async def until(condition: Callable[[], Awaitable[bool]], what: str, *, timeout: float = PATIENCE) -> None:
+    """Ask again and again until `condition` holds: for what a program knows but does not announce."""
+    try:
+        async with asyncio.timeout(timeout):
+            while not await condition():  # noqa: ASYNC110  another process's state: there is no event to wait for
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise ProgramFailed(f"after {timeout} s it is still not so that {what}") from None
