@@ -1,0 +1,39 @@
+"""The DHT node's numbers. Seconds unless a name says otherwise."""
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True, slots=True)
+class DhtConfig:
+    """Limits and times of one node. Raises ValueError for a number that is not positive."""
+
+    bucket_size: int = 20  # k: nodes per bucket, in a `nodes` reply, and stored to; as the Node grape (BEP 5 says 8)
+    concurrency: int = 16  # queries in flight per search, as the Node grape
+    query_timeout: float = 2.0  # as the Node grape
+    resend_after: float = 0.7  # one second copy of an unanswered query: a single lost datagram costs no node
+    max_operations: int = 256  # searches at a time; further ones fail at once, in words
+    max_transactions: int = 2048  # queries in flight in all; searches wait for a free one
+    max_probes: int = 32  # pings in flight to strangers who asked us something; further strangers are not probed
+    max_search_queries: int = 200  # per search: ends one that hostile nodes lead ever nearer
+    max_outgoing: int = 4096  # datagrams waiting to be sent; further ones are dropped and counted
+
+    node_liveness: float = 300.0  # silence after which a node is pinged; the Node grape's --dht_nodeLiveness
+    refresh_interval: float = 900.0  # between searches that refresh the table (BEP 5: 15 minutes)
+    bootstrap_first_retry: float = 1.0  # while alone: first retry, then doubled each time ...
+    bootstrap_last_retry: float = 15.0  # ... up to this, so that a grape that comes back is found without a click
+    bootstrap_interval: float = 60.0  # not alone: bootstrap nodes that left the table are tried again, halves heal
+    max_public_nodes_per_host: int = 8  # table entries per public IP (Sybil); loopback and private are not counted
+
+    token_rotation: float = 300.0  # BEP 5: secrets change every 5 minutes, the previous one is still accepted
+    peer_max_age: float = 120.0  # after the last announce; the Node grape's --dht_peer_maxAge
+    max_peers_listed: int = 100  # per get_peers reply, sampled at random, as the Node grape: 800 bytes
+    max_tables: int = 5000  # service names with peers; the one announced to longest ago makes room
+    max_peers_per_table: int = 1000  # peers of one name; the one announced longest ago makes room
+    max_peers_found: int = 1000  # peers a lookup collects from all nodes; later ones are dropped
+    max_values: int = 5000  # BEP 44 items; the one put longest ago makes room. 5,000 x 1.2 kB = 6 MB
+    item_max_age: float = 7200.0  # BEP 44: "expire after 2 hours" unless put again
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            if not getattr(self, entry.name) > 0:
+                raise ValueError(f"DhtConfig.{entry.name} must be positive, not {getattr(self, entry.name)}")

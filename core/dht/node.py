@@ -1,0 +1,384 @@
+"""The DHT node (BEP 5, BEP 44, BEP 42's `ip`): a Machine that answers queries, keeps its table, runs operations."""
+
+from collections.abc import Callable, Sequence
+from random import Random
+
+from core.dht.config import DhtConfig
+from core.dht.events import DhtEvent, Failed, Found, OperationId
+from core.dht.hosts import usable
+from core.dht.items import MAX_SALT_BYTES, Item, ItemRefused
+from core.dht.lookup import Search, Target
+from core.dht.operations import AnnouncePeer, FindNodes, FindPeers, GetItem, PutItem
+from core.dht.outbox import Outbox
+from core.dht.responder import MAX_KEY_BYTES, Responder, show_peers
+from core.dht.routing import RoutingTable
+from core.dht.statistics import Counters, DhtStatistics
+from core.dht.transactions import Handler, Outcome, Pending, Transactions
+from core.dht.upkeep import Upkeep
+from core.dht.votes import Votes
+from core.dht.walk import Task, Walk
+from core.errors import LocalError, PeerError, RemoteError
+from core.values import Address, Buffer, Burst
+from core.wire.compact import ID_BYTES, Contact
+from core.wire.krpc import PROTOCOL_ERROR, Error, Fields, MalformedMessage, Query, QueryRefused, Reply, parse, take_id
+
+MAX_BOOTSTRAP = 64  # addresses kept; further ones are ignored. A grape's command line names two or three
+
+
+def _no_local_address(requester: Address) -> str | None:
+    return None
+
+
+class Node:
+    """One node of a Grenache DHT; a Machine[DhtEvent]. Every OperationId ends with exactly one event.
+
+    `local_address(requester)` is this machine's own IPv4 toward that requester, or None. It may be asked for often.
+    """
+
+    def __init__(
+        self,
+        config: DhtConfig,
+        random: Random,
+        now: float,
+        *,
+        node_id: bytes | None = None,
+        local_address: Callable[[Address], str | None] = _no_local_address,
+    ) -> None:
+        self.id = random.randbytes(ID_BYTES) if node_id is None else node_id
+        if len(self.id) != ID_BYTES:
+            raise ValueError(f"a node id is {ID_BYTES} bytes")
+        self._config = config
+        self._random = random
+        self._local_address = local_address
+        self._table = RoutingTable(self.id, config.bucket_size, config.max_public_nodes_per_host)
+        self._responder = Responder(config, random, self._table, now, self.listed)
+        self._transactions = Transactions(random, config.max_transactions, config.query_timeout, config.resend_after)
+        self._upkeep = Upkeep(config, now)
+        self._votes = Votes()
+        self._counters = Counters()
+        self._outbox = Outbox(config.max_outgoing, self._counters)
+        self._events: list[DhtEvent] = []
+        self._bootstrap: list[Address] = []
+        self._own_addresses: set[Address] = set()  # of ours among the bootstrap nodes, hence as bounded
+        self._pinged: set[Address] = set()  # bounded by the transactions
+        self._probes = 0  # pings in flight to strangers
+        self._joined = True  # False until the first attempt to join met somebody or gave up: operations wait for it
+        self._waiting: list[Walk] = []
+        self._starved: dict[Walk, None] = {}
+        self._operations = 0
+        self._last_operation = 0
+
+    # -- operations ------------------------------------------------------------------------------------------------
+
+    def bootstrap(self, nodes: Sequence[Address], now: float) -> None:
+        """Join the network through `nodes`. They are kept, and tried again (with back-off while alone)."""
+        for node in nodes:
+            if usable(node) and node not in self._bootstrap and len(self._bootstrap) < MAX_BOOTSTRAP:
+                self._bootstrap.append(node)
+        if self._bootstrap:
+            self._joined = len(self._table) > 0
+            self._join(now)
+
+    def lookup(self, key: bytes, now: float) -> OperationId:
+        """Find the peers of a service key (its raw bytes); ends with PeersFound."""
+        operation = self._new_operation()
+        if self._acceptable(operation, _key_fault(key)):
+            local = self._responder.peers.peers(key, now)
+            task = FindPeers(operation, key, self._end, local, self._own_host, self._config.max_peers_found)
+            self._begin(task, key, now)
+        return operation
+
+    def announce(self, key: bytes, peer: Address, now: float) -> OperationId:
+        """Store `peer` here, and its port at the nodes nearest to `key` (they add our IP); ends with Announced."""
+        operation = self._new_operation()
+        fault = _key_fault(key)
+        if fault is None and not usable(peer):
+            fault = LocalError(f"{peer} cannot be announced: an IPv4 unicast address and a port from 1 to 65535 can")
+        if self._acceptable(operation, fault):
+            self._responder.peers.add(key, peer, now)
+            self._begin(AnnouncePeer(operation, key, peer.port, self._end), key, now)
+        return operation
+
+    def put(self, item: Item, now: float) -> OperationId:
+        """Store an item here and at the nodes nearest to its target; ends with Stored, or Failed (ItemRefused)."""
+        operation = self._new_operation()
+        fault: PeerError | None = None
+        try:
+            item.check()
+            fault = self._responder.items.conflict(item, now)
+        except ItemRefused as error:
+            fault = error
+        if self._acceptable(operation, fault):
+            task = PutItem(operation, item, self._responder.items, self._end)
+            self._begin(task, item.target(), now)
+        return operation
+
+    def get(self, target: bytes, now: float, *, salt: bytes = b"") -> OperationId:
+        """Find the item of a 20-byte target; `salt` is that of a mutable item. Ends with Found (item None: unknown)."""
+        operation = self._new_operation()
+        fault = None
+        if len(target) != ID_BYTES or len(salt) > MAX_SALT_BYTES:
+            fault = LocalError(f"a target is {ID_BYTES} bytes, a salt at most {MAX_SALT_BYTES}")
+        if self._acceptable(operation, fault):
+            item = self._responder.items.get(target, now)
+            best = Found(operation, item, None if item is None else self.id)
+            if item is not None and item.key is None:
+                self._operations += 1
+                self._end(best)
+            else:
+                self._begin(GetItem(operation, target, salt, best, self._end), target, now)
+        return operation
+
+    def nodes(self) -> int:
+        """Return how many other nodes are known and live."""
+        return len(self._table)
+
+    def observed(self) -> Address | None:
+        """Return our UDP address as the majority of other nodes sees it (BEP 42), once one said so."""
+        return self._votes.winner()
+
+    def listed(self, peers: Sequence[Address], requester: Address) -> list[Address]:
+        """Return `peers` as `requester` may use them: loopback peers under an address of ours that it can reach."""
+        observed = self.observed()
+        return show_peers(peers, requester, self._local_address, None if observed is None else observed.host)
+
+    def statistics(self) -> DhtStatistics:
+        """Return counts since the node was made, and the present sizes."""
+        return self._counters.snapshot(
+            nodes=len(self._table),
+            in_flight=len(self._transactions),
+            operations=self._operations,
+            keys=len(self._responder.peers),
+            items=len(self._responder.items),
+        )
+
+    # -- Machine ---------------------------------------------------------------------------------------------------
+
+    def receive(self, datagrams: Sequence[Buffer], source: Address, now: float) -> None:
+        """See Machine. What is malformed, or no answer to a query of ours, is counted and dropped."""
+        for datagram in datagrams:
+            self._counters.received += 1
+            if not usable(source):
+                self._counters.dropped_malformed += 1
+                continue
+            try:
+                message = parse(datagram)
+            except MalformedMessage as error:
+                self._counters.dropped_malformed += 1
+                if error.transaction is not None:
+                    refusal = Error(error.transaction, PROTOCOL_ERROR, "Malformed query", source)
+                    self._outbox.refuse(source, refusal, len(datagram))
+                continue
+            if isinstance(message, Query):
+                self._answer(message, source, len(datagram), now)
+            else:
+                self._take_answer(message, source, now)
+
+    def tick(self, now: float) -> None:
+        """See Machine."""
+        for pending in self._transactions.resend(now):
+            self._counters.resent += 1
+            self._outbox.add(pending.to, pending.datagram)
+        for pending in self._transactions.expire(now):
+            self._counters.timed_out += 1
+            self._settle(pending, None, now)
+        if now >= self._upkeep.check_at:
+            self._check(now)
+        if now >= self._upkeep.refresh_at:
+            self._refresh(now)
+        if self._upkeep.join_at is not None and now >= self._upkeep.join_at:
+            self._join(now)
+
+    def deadline(self) -> float | None:
+        """See Machine."""
+        transactions = self._transactions.deadline()
+        return self._upkeep.deadline() if transactions is None else min(transactions, self._upkeep.deadline())
+
+    def transmit(self, now: float) -> list[Burst]:
+        """See Machine."""
+        return self._outbox.take()
+
+    def events(self) -> list[DhtEvent]:
+        """See Machine."""
+        events, self._events = self._events, []
+        return events
+
+    # -- what others ask -------------------------------------------------------------------------------------------
+
+    def _answer(self, query: Query, source: Address, size: int, now: float) -> None:
+        self._counters.queries += 1
+        try:
+            node_id = take_id(query.arguments)
+            values = self._responder.answer(query, source, now)
+        except QueryRefused as error:
+            self._counters.refused += 1
+            self._outbox.refuse(source, Error(query.transaction, error.code, str(error), source), size)
+            return
+        except RemoteError as error:
+            self._counters.dropped_malformed += 1
+            self._outbox.refuse(source, Error(query.transaction, PROTOCOL_ERROR, str(error), source), size)
+            return
+        self._outbox.add(source, bytes(Reply(query.transaction, {b"id": self.id, **values}, source)))
+        if not query.read_only:
+            self._probe(Contact(node_id, source), now)
+
+    def _probe(self, contact: Contact, now: float) -> None:
+        """Ping a node that asked us something, if it could enter the table: only those who answer get in."""
+        if self._table.id_at(contact.address) == contact.id or contact.address in self._pinged:
+            return
+        if not self._table.has_room(contact) or self._probes >= self._config.max_probes:
+            return
+
+        def done(outcome: Outcome, now: float) -> None:
+            self._probes -= 1
+
+        if self._ping(Target(None, contact.address), done, now):
+            self._probes += 1
+
+    # -- what we ask -----------------------------------------------------------------------------------------------
+
+    def _ask(self, to: Target, method: bytes, arguments: Fields, handler: Handler, now: float) -> bool:
+        if self._transactions.full():
+            return False
+        pending = self._transactions.open(to.address, to.id, handler, now)
+        pending.datagram = bytes(Query(pending.transaction, method, {b"id": self.id, **arguments}))
+        self._counters.asked += 1
+        self._outbox.add(to.address, pending.datagram)
+        return True
+
+    def _ping(self, to: Target, handler: Handler, now: float) -> bool:
+        def done(outcome: Outcome, now: float) -> None:
+            self._pinged.discard(to.address)
+            handler(outcome, now)
+
+        if not self._ask(to, b"ping", {}, done, now):
+            return False
+        self._pinged.add(to.address)
+        return True
+
+    def _take_answer(self, message: Reply | Error, source: Address, now: float) -> None:
+        pending = self._transactions.take(message.transaction, source)
+        if pending is None:
+            self._counters.dropped_unexpected += 1
+            return
+        self._settle(pending, message, now)
+
+    def _settle(self, pending: Pending, outcome: Outcome, now: float) -> None:
+        """Bring the table up to date with what became of a query, then tell whoever asked."""
+        expected = None if pending.expected_id is None else Contact(pending.expected_id, pending.to)
+        answered = None
+        if isinstance(outcome, Reply):
+            try:
+                answered = Contact(take_id(outcome.values), pending.to)
+            except RemoteError:
+                self._counters.dropped_malformed += 1
+                outcome = None
+        if expected is not None and answered != expected and not isinstance(outcome, Error):
+            self._table.remove(expected)  # silent, nonsensical, or another node by now
+            if not len(self._table):
+                self._upkeep.left_alone(now)
+        if answered is not None and isinstance(outcome, Reply):
+            outcome = self._meet(answered, outcome, now)
+        pending.handler(outcome, now)
+        self._feed_starved(now)
+
+    def _meet(self, contact: Contact, reply: Reply, now: float) -> Outcome:
+        """Note that a node answered; an answer of our own (we were named as a bootstrap node) is none."""
+        if contact.id == self.id:
+            if contact.address in self._bootstrap:
+                self._own_addresses.add(contact.address)
+            return None
+        self._table.heard(contact, now)
+        if reply.observed is not None:
+            self._votes.add(contact.address, reply.observed)
+        self._start_waiting(now)
+        return reply
+
+    # -- walks -----------------------------------------------------------------------------------------------------
+
+    def _new_operation(self) -> OperationId:
+        self._last_operation += 1
+        return OperationId(self._last_operation)
+
+    def _acceptable(self, operation: OperationId, fault: PeerError | None) -> bool:
+        if fault is None and self._operations >= self._config.max_operations:
+            fault = LocalError(f"{self._operations} DHT operations are under way already: try again later")
+        if fault is not None:
+            self._events.append(Failed(operation, fault))
+        return fault is None
+
+    def _begin(self, task: Task, target: bytes, now: float) -> None:
+        self._operations += 1
+        walk = self._walk(task, target)
+        if self._joined:
+            self._start(walk, now)
+        else:
+            self._waiting.append(walk)  # bounded by max_operations
+
+    def _walk(self, task: Task, target: bytes) -> Walk:
+        config = self._config
+        search = Search(target, self.id, config.bucket_size, config.concurrency, config.max_search_queries)
+        return Walk(task, search, self._ask, config.concurrency, self._starve)
+
+    def _start(self, walk: Walk, now: float) -> None:
+        walk.search.add(self._table.closest(walk.search.target, self._config.bucket_size))
+        walk.step(now)
+
+    def _start_waiting(self, now: float) -> None:
+        self._joined = True
+        waiting, self._waiting = self._waiting, []
+        for walk in waiting:
+            self._start(walk, now)
+
+    def _starve(self, walk: Walk) -> None:
+        self._starved[walk] = None
+
+    def _feed_starved(self, now: float) -> None:
+        while self._starved and not self._transactions.full():
+            walk = next(iter(self._starved))  # first come, first served
+            del self._starved[walk]
+            walk.step(now)
+
+    def _end(self, event: DhtEvent) -> None:
+        self._operations -= 1
+        self._events.append(event)
+
+    def _own_host(self, requester: Address) -> str | None:
+        return self._local_address(requester)
+
+    # -- upkeep ----------------------------------------------------------------------------------------------------
+
+    def _join(self, now: float) -> None:
+        """Search for our own id through the bootstrap nodes that are not in the table."""
+        self._upkeep.join_at = None
+        seeds = [
+            node for node in self._bootstrap if self._table.id_at(node) is None and node not in self._own_addresses
+        ]
+        if not seeds:
+            self._join_ended(now)
+            return
+        walk = self._walk(FindNodes(self.id, self._join_ended), self.id)
+        walk.search.add_seeds(seeds)
+        self._start(walk, now)
+
+    def _join_ended(self, now: float) -> None:
+        self._upkeep.joined(alone=not len(self._table), now=now)
+        self._start_waiting(now)
+
+    def _check(self, now: float) -> None:
+        self._upkeep.checked(now)
+        self._responder.expire(now)
+        for contact in self._table.silent_since(now - self._config.node_liveness):
+            if contact.address not in self._pinged:
+                self._ping(Target(contact.id, contact.address), lambda outcome, now: None, now)
+
+    def _refresh(self, now: float) -> None:
+        self._upkeep.refreshed(now)
+        for target in (self.id, self._random.randbytes(ID_BYTES)):
+            self._start(self._walk(FindNodes(target, lambda now: None), target), now)
+
+
+def _key_fault(key: bytes) -> PeerError | None:
+    if 0 < len(key) <= MAX_KEY_BYTES:
+        return None
+    return LocalError(f"a service name is 1 to {MAX_KEY_BYTES} bytes in UTF-8, not {len(key)}")

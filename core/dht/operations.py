@@ -1,0 +1,220 @@
+"""What the walks of a node are for: join the network, find peers, announce one, put and get an item."""
+
+from collections.abc import Callable
+
+from core.dht.events import Announced, DhtEvent, Failed, Found, OperationId, PeersFound, Stored
+from core.dht.hosts import Scope, scope, usable
+from core.dht.items import (
+    BAD_SIGNATURE,
+    CAS_MISMATCH,
+    KEY_BYTES,
+    MAX_SEQUENCE,
+    SALT_TOO_BIG,
+    SEQUENCE_OLD,
+    SIGNATURE_BYTES,
+    VALUE_TOO_BIG,
+    Item,
+    ItemRefused,
+)
+from core.dht.storage import ItemStore
+from core.dht.transactions import Outcome
+from core.dht.walk import Task, Write
+from core.errors import RemoteError
+from core.values import Address
+from core.wire.compact import Contact, unpack_peers
+from core.wire.krpc import Error, Fields, Reply, take_bytes, take_int
+
+_RULES = (VALUE_TOO_BIG, BAD_SIGNATURE, SALT_TOO_BIG, CAS_MISMATCH, SEQUENCE_OLD)
+
+Emit = Callable[[DhtEvent], None]
+
+
+class FindNodes(Task):
+    """Search for a node id, to meet the nodes on the way; `on_finish` is called at the end."""
+
+    method = b"find_node"
+
+    def __init__(self, target: bytes, on_finish: Callable[[float], None]) -> None:
+        self._target = target
+        self._on_finish = on_finish
+
+    def arguments(self) -> Fields:
+        """See Task."""
+        return {b"target": self._target}
+
+    def finish(self, now: float) -> None:
+        """See Task."""
+        self._on_finish(now)
+
+
+class FindPeers(Task):
+    """Collect the peers of a service key. `local`: those we store; `own_host`: our address toward another node."""
+
+    method = b"get_peers"
+
+    def __init__(
+        self,
+        operation: OperationId,
+        key: bytes,
+        emit: Emit,
+        local: list[Address],
+        own_host: Callable[[Address], str | None],
+        max_peers: int,
+    ) -> None:
+        self._operation = operation
+        self._key = key
+        self._emit = emit
+        self._peers = dict.fromkeys(local)
+        self._local_ports = {peer.port for peer in local if scope(peer.host) is Scope.LOOPBACK}
+        self._own_host = own_host
+        self._max_peers = max_peers
+
+    def arguments(self) -> Fields:
+        """See Task."""
+        return {b"info_hash": self._key}
+
+    def heard(self, contact: Contact, values: Fields, now: float) -> bool:
+        """See Task: take the peers, up to `max_peers`."""
+        if b"values" in values:
+            remote = scope(contact.address.host) is not Scope.LOOPBACK
+            for peer in unpack_peers(values[b"values"]):
+                if remote and scope(peer.host) is Scope.LOOPBACK:
+                    peer = Address(contact.address.host, peer.port)  # "this machine", said by another machine
+                if usable(peer) and not self._is_ours(peer, contact.address) and len(self._peers) < self._max_peers:
+                    self._peers.setdefault(peer)
+        return False
+
+    def _is_ours(self, peer: Address, responder: Address) -> bool:
+        """Say whether this is a loopback peer of our own store, as others list it."""
+        return peer.port in self._local_ports and peer.host == self._own_host(responder)
+
+    def finish(self, now: float) -> None:
+        """See Task."""
+        self._emit(PeersFound(self._operation, tuple(self._peers)))
+
+
+class AnnouncePeer(Task):
+    """Store `port` under a service key at the nodes nearest to it; they take our source IP for the host."""
+
+    method = b"get_peers"
+
+    def __init__(self, operation: OperationId, key: bytes, port: int, emit: Emit) -> None:
+        self._operation = operation
+        self._key = key
+        self._port = port
+        self._emit = emit
+        self._stored = 0
+
+    def arguments(self) -> Fields:
+        """See Task."""
+        return {b"info_hash": self._key}
+
+    def writes(self, tokens: list[tuple[Contact, bytes]]) -> list[Write]:
+        """See Task."""
+        return [
+            Write(
+                contact,
+                b"announce_peer",
+                {b"info_hash": self._key, b"port": self._port, b"implied_port": 0, b"token": token},
+            )
+            for contact, token in tokens
+        ]
+
+    def wrote(self, outcome: Outcome) -> None:
+        """See Task."""
+        self._stored += isinstance(outcome, Reply)
+
+    def finish(self, now: float) -> None:
+        """See Task."""
+        self._emit(Announced(self._operation, max(self._stored, 1)))
+
+
+class PutItem(Task):
+    """Store an item at the nodes nearest to its target, and with us."""
+
+    method = b"get"
+
+    def __init__(self, operation: OperationId, item: Item, store: ItemStore, emit: Emit) -> None:
+        self._operation = operation
+        self._item = item
+        self._target = item.target()
+        self._store = store
+        self._emit = emit
+        self._stored = 0
+        self._refused: ItemRefused | None = None
+
+    def arguments(self) -> Fields:
+        """See Task."""
+        return {b"target": self._target}
+
+    def writes(self, tokens: list[tuple[Contact, bytes]]) -> list[Write]:
+        """See Task."""
+        item = self._item
+        fields: Fields = {b"v": item.value}
+        if item.key is not None:
+            fields |= {b"k": item.key, b"sig": item.signature, b"seq": item.sequence}
+            if item.salt:
+                fields[b"salt"] = item.salt
+            if item.cas is not None:
+                fields[b"cas"] = item.cas
+        return [Write(contact, b"put", {**fields, b"token": token}) for contact, token in tokens]
+
+    def wrote(self, outcome: Outcome) -> None:
+        """See Task. A refusal under a rule of BEP 44 counts; a Node grape that takes no mutable items has none."""
+        self._stored += isinstance(outcome, Reply)
+        if isinstance(outcome, Error) and outcome.code in _RULES:
+            self._refused = ItemRefused(outcome.code, outcome.message or "another node refused the item")
+
+    def finish(self, now: float) -> None:
+        """See Task: it failed if nobody took it and somebody named a rule it breaks."""
+        try:
+            if self._refused is not None and not self._stored:
+                raise self._refused
+            self._store.put(self._item, now)
+        except ItemRefused as error:
+            self._emit(Failed(self._operation, error))
+        else:
+            self._emit(Stored(self._operation, self._target, max(self._stored, 1)))
+
+
+class GetItem(Task):
+    """Find an item: any immutable one that fits the target, or the mutable one with the highest sequence number."""
+
+    method = b"get"
+
+    def __init__(self, operation: OperationId, target: bytes, salt: bytes, best: Found, emit: Emit) -> None:
+        self._operation = operation
+        self._target = target
+        self._salt = salt
+        self._best = best
+        self._emit = emit
+
+    def arguments(self) -> Fields:
+        """See Task."""
+        return {b"target": self._target}
+
+    def heard(self, contact: Contact, values: Fields, now: float) -> bool:
+        """See Task: check hash or signature. Raises RemoteError for an item that is not what it says."""
+        if b"v" not in values:
+            return False
+        if b"k" in values:
+            item = Item(
+                values[b"v"],
+                key=take_bytes(values, b"k", KEY_BYTES, KEY_BYTES),
+                signature=take_bytes(values, b"sig", SIGNATURE_BYTES, SIGNATURE_BYTES),
+                sequence=take_int(values, b"seq", 0, MAX_SEQUENCE),
+                salt=self._salt,
+            )
+        else:
+            item = Item(values[b"v"])
+        if item.target() != self._target:
+            raise RemoteError("the item does not belong to its target")
+        item.check()
+        if self._best.item is None or item.sequence > self._best.item.sequence:
+            token = values.get(b"token")
+            self._best = Found(self._operation, item, contact.id, token if isinstance(token, bytes) else None)
+        return item.key is None
+
+    def finish(self, now: float) -> None:
+        """See Task."""
+        self._emit(self._best)

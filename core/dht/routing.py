@@ -1,0 +1,114 @@
+"""The routing table (BEP 5) as pure data: no clock, no sending. `now` only marks when a node was last heard.
+
+Bucket n holds the nodes whose distance to our own id has n + 1 bits, so it is the Kademlia tree in which only the
+branch of our own id is ever split. Only nodes that answered a query of ours may enter.
+"""
+
+import heapq
+from collections import Counter
+from dataclasses import dataclass
+
+from core.dht.hosts import Scope, scope
+from core.values import Address
+from core.wire.compact import ID_BYTES, Contact
+
+
+def distance(left: bytes, right: bytes) -> int:
+    """Return the XOR distance. Of unequal lengths: each byte that one of them lacks counts as 0xff, at the low end.
+
+    So the Grenache network compares a service name of any length with 20-byte ids.
+    """
+    common = min(len(left), len(right))
+    missing_bits = 8 * (max(len(left), len(right)) - common)
+    head = int.from_bytes(left[:common]) ^ int.from_bytes(right[:common])
+    return head << missing_bits | ((1 << missing_bits) - 1)
+
+
+@dataclass(slots=True)
+class Entry:
+    """One known node. `heard_at`: when it last answered a query of ours."""
+
+    contact: Contact
+    heard_at: float
+
+
+class RoutingTable:
+    """Nodes that answered us: at most `bucket_size` per bucket, and `max_per_host` per public IP.
+
+    A full bucket keeps its old nodes (BEP 5: the longer one has been up, the longer it will stay).
+    """
+
+    def __init__(self, own_id: bytes, bucket_size: int, max_per_host: int) -> None:
+        self.own_id = own_id
+        self._bucket_size = bucket_size
+        self._max_per_host = max_per_host
+        self._buckets: list[dict[bytes, Entry]] = [{} for _ in range(8 * ID_BYTES)]
+        self._ids: dict[Address, bytes] = {}  # one node per address, and the other way round
+        self._hosts: Counter[str] = Counter()  # entries per public host
+
+    def __len__(self) -> int:
+        """Return the number of nodes."""
+        return len(self._ids)
+
+    def heard(self, contact: Contact, now: float) -> bool:
+        """Note that `contact` answered; return whether it is in the table now.
+
+        Another node at its address is gone: it leaves. The same id at another address stays where it is until that
+        fails, or anybody could move a node away.
+        """
+        if contact.id == self.own_id:
+            return False
+        known = self._ids.get(contact.address)
+        if known is not None and known != contact.id:
+            self.remove(Contact(known, contact.address))
+        bucket = self._bucket(contact.id)
+        entry = bucket.get(contact.id)
+        if entry is not None:
+            if entry.contact.address != contact.address:
+                return False
+            entry.heard_at = now
+            return True
+        if not self.has_room(contact):
+            return False
+        bucket[contact.id] = Entry(contact, now)
+        self._ids[contact.address] = contact.id
+        if scope(contact.address.host) is Scope.PUBLIC:
+            self._hosts[contact.address.host] += 1
+        return True
+
+    def has_room(self, contact: Contact) -> bool:
+        """Say whether a node that is not known yet could enter."""
+        host = contact.address.host
+        if scope(host) is Scope.PUBLIC and self._hosts[host] >= self._max_per_host:
+            return False
+        return contact.id != self.own_id and len(self._bucket(contact.id)) < self._bucket_size
+
+    def remove(self, contact: Contact) -> None:
+        """Forget `contact`, if it is known by this id at this address."""
+        if self._ids.get(contact.address) != contact.id:
+            return
+        del self._ids[contact.address]
+        del self._bucket(contact.id)[contact.id]
+        host = contact.address.host
+        if scope(host) is Scope.PUBLIC:
+            self._hosts[host] -= 1
+            if not self._hosts[host]:
+                del self._hosts[host]
+
+    def id_at(self, address: Address) -> bytes | None:
+        """Return the id of the node known at `address`."""
+        return self._ids.get(address)
+
+    def closest(self, target: bytes, count: int) -> list[Contact]:
+        """Return up to `count` nodes, the one nearest to `target` (of any length) first."""
+        entries = (entry.contact for bucket in self._buckets if bucket for entry in bucket.values())
+        return heapq.nsmallest(count, entries, key=lambda contact: distance(contact.id, target))
+
+    def silent_since(self, before: float) -> list[Contact]:
+        """Return the nodes last heard at or before that time."""
+        return [
+            entry.contact for bucket in self._buckets if bucket for entry in bucket.values() if entry.heard_at <= before
+        ]
+
+    def _bucket(self, node_id: bytes) -> dict[bytes, Entry]:
+        return self._buckets[max(distance(node_id, self.own_id).bit_length() - 1, 0)]

@@ -1,0 +1,99 @@
+"""Queries in flight: transaction ids, the one second copy, and time-outs. Bounded by `capacity`."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import TypeAlias
+
+from core.values import Address
+from core.wire.krpc import Error, Reply
+
+Outcome: TypeAlias = Reply | Error | None  # None: no answer in time
+Handler: TypeAlias = Callable[[Outcome, float], None]
+
+TRANSACTION_BYTES = 2  # BEP 5; the Node grape sends and expects 2
+
+
+@dataclass(slots=True)
+class Pending:
+    """One query that waits for its answer. `expected_id` is None when only the address is known."""
+
+    transaction: bytes
+    to: Address
+    expected_id: bytes | None
+    handler: Handler
+    expires_at: float
+    datagram: bytes = b""  # set once it left, for the second copy
+
+
+class Transactions:
+    """The queries in flight. An answer counts only from the address that was asked (BEP 5 leaves that open)."""
+
+    def __init__(self, random: Random, capacity: int, timeout: float, resend_after: float) -> None:
+        self._random = random
+        self._capacity = min(capacity, 1 << 15)  # half of all 2-byte ids: drawing a free one stays quick
+        self._timeout = timeout
+        self._resend_after = resend_after
+        self._pending: OrderedDict[bytes, Pending] = OrderedDict()  # all wait equally long: the first expires first
+        self._once: OrderedDict[bytes, float] = OrderedDict()  # sent once so far: when the second copy is due
+
+    def __len__(self) -> int:
+        """Return the number of queries in flight."""
+        return len(self._pending)
+
+    def full(self) -> bool:
+        """Say whether no further query may start now."""
+        return len(self._pending) >= self._capacity
+
+    def open(self, to: Address, expected_id: bytes | None, handler: Handler, now: float) -> Pending:
+        """Start a query; `handler` is called once. The caller looks at `full` first."""
+        transaction = self._random.randbytes(TRANSACTION_BYTES)
+        while transaction in self._pending:
+            transaction = self._random.randbytes(TRANSACTION_BYTES)
+        pending = Pending(transaction, to, expected_id, handler, now + self._timeout)
+        self._pending[transaction] = pending
+        if self._resend_after < self._timeout:
+            self._once[transaction] = now + self._resend_after
+        return pending
+
+    def take(self, transaction: bytes, source: Address) -> Pending | None:
+        """Return, and forget, the query that this answer belongs to; None if `source` was not asked this."""
+        pending = self._pending.get(transaction)
+        if pending is None or pending.to != source:
+            return None
+        self._forget(transaction)
+        return pending
+
+    def resend(self, now: float) -> list[Pending]:
+        """Return the queries whose second copy is due; each is returned once."""
+        due: list[Pending] = []
+        while self._once:
+            transaction, resend_at = next(iter(self._once.items()))
+            if resend_at > now:
+                break
+            del self._once[transaction]
+            due.append(self._pending[transaction])
+        return due
+
+    def expire(self, now: float) -> list[Pending]:
+        """Return, and forget, the queries that waited too long."""
+        due: list[Pending] = []
+        while self._pending:
+            transaction, pending = next(iter(self._pending.items()))
+            if pending.expires_at > now:
+                break
+            self._forget(transaction)
+            due.append(pending)
+        return due
+
+    def deadline(self) -> float | None:
+        """Return when the next second copy or time-out is due."""
+        times = [next(iter(self._once.values()))] if self._once else []
+        if self._pending:
+            times.append(next(iter(self._pending.values())).expires_at)
+        return min(times, default=None)
+
+    def _forget(self, transaction: bytes) -> None:
+        del self._pending[transaction]
+        self._once.pop(transaction, None)

@@ -1,0 +1,144 @@
+"""Runs one search over the network, then the writes that follow it, at most `concurrency` queries at a time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.dht.lookup import Search, Target
+from core.dht.responder import MAX_TOKEN_BYTES
+from core.dht.transactions import Handler, Outcome
+from core.errors import RemoteError
+from core.wire.compact import Contact, unpack_nodes
+from core.wire.krpc import Fields, Reply, take_bytes, take_id
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A query of the second phase: announce_peer or put."""
+
+    to: Contact
+    method: bytes
+    arguments: Fields
+
+
+class Task(Protocol):
+    """What a walk is for. The walk calls `heard` per answer, then `writes` once, `wrote` per write, `finish` once.
+
+    Made to be derived from: a task that only searches has neither `writes` nor `wrote`.
+    """
+
+    method: bytes
+
+    def arguments(self) -> Fields:
+        """Return the arguments of the search's query, without our id."""
+
+    def heard(self, contact: Contact, values: Fields, now: float) -> bool:
+        """Take an answer; return True if the search may stop. Raises RemoteError for nonsense."""
+        return False
+
+    def writes(self, tokens: list[tuple[Contact, bytes]]) -> list[Write]:
+        """Return what to write to the nearest nodes that gave tokens."""
+        return []
+
+    def wrote(self, outcome: Outcome) -> None:
+        """Take what became of one write."""
+        return
+
+    def finish(self, now: float) -> None:
+        """Report the end."""
+
+
+# ask(to, method, arguments, handler, now): send a query; False when too many are in flight (ask again later)
+Ask = Callable[[Target, bytes, Fields, Handler, float], bool]
+
+
+class Walk:
+    """One running search and its writes. `step` goes as far as it can; `finished` is True after `Task.finish`."""
+
+    def __init__(
+        self, task: Task, search: Search, ask: Ask, concurrency: int, on_starved: Callable[["Walk"], None]
+    ) -> None:
+        self.task = task
+        self.search = search
+        self.finished = False
+        self._on_starved = on_starved  # somebody is left to ask, but too many queries are in flight: step again later
+        self._ask = ask
+        self._concurrency = concurrency
+        self._tokens: dict[Contact, bytes] = {}
+        self._writes: list[Write] | None = None  # None: still searching
+        self._writing = 0
+
+    def step(self, now: float) -> None:
+        """Send what may be sent now; end if nothing is left to do."""
+        if self._writes is None:
+            self._search(now)
+            if self.search.done():
+                self._start_writes()
+        if self._writes is not None and not self.finished:
+            self._write(now)
+            if not self._writes and not self._writing:
+                self._finish(now)
+
+    def _search(self, now: float) -> None:
+        while (target := self.search.next()) is not None:
+            if not self._ask(target, self.task.method, self.task.arguments(), self._on_answer(target), now):
+                self.search.put_back(target)
+                self._on_starved(self)
+                return
+
+    def _on_answer(self, target: Target) -> Handler:
+        def handle(outcome: Outcome, now: float) -> None:
+            if self.finished or self._writes is not None:
+                return
+            if self._take_answer(target, outcome, now):
+                self._start_writes()
+            self.step(now)
+
+        return handle
+
+    def _take_answer(self, target: Target, outcome: Outcome, now: float) -> bool:
+        if not isinstance(outcome, Reply):
+            self.search.failed(target)
+            return False
+        try:
+            contact = Contact(take_id(outcome.values), target.address)
+            nodes = unpack_nodes(outcome.values.get(b"nodes", b""))
+            enough = self.task.heard(contact, outcome.values, now)
+        except RemoteError:
+            self.search.failed(target)
+            return False
+        self.search.answered(target, contact)
+        self.search.add(nodes)
+        if b"token" in outcome.values:
+            self._keep_token(contact, outcome.values)
+        return enough
+
+    def _keep_token(self, contact: Contact, values: Fields) -> None:
+        try:
+            self._tokens[contact] = take_bytes(values, b"token", 1, MAX_TOKEN_BYTES)
+        except RemoteError:
+            return  # a node that we cannot write to; its answer is good all the same
+
+    def _start_writes(self) -> None:
+        tokens = [(contact, self._tokens[contact]) for contact in self.search.closest() if contact in self._tokens]
+        self._writes = self.task.writes(tokens)
+
+    def _write(self, now: float) -> None:
+        while self._writes and self._writing < self._concurrency:
+            write = self._writes[0]
+            if not self._ask(
+                Target(write.to.id, write.to.address), write.method, write.arguments, self._on_written, now
+            ):
+                self._on_starved(self)
+                return
+            self._writes.pop(0)
+            self._writing += 1
+
+    def _on_written(self, outcome: Outcome, now: float) -> None:
+        self._writing -= 1
+        self.task.wrote(outcome)
+        self.step(now)
+
+    def _finish(self, now: float) -> None:
+        self.finished = True
+        self.task.finish(now)

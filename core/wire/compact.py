@@ -1,0 +1,60 @@
+"""Compact addresses of BEP 5: 6 bytes for an IPv4 peer, 26 for a node (its id first). Ports are big endian.
+
+IPv6 (18 and 38 bytes, BEP 32) is not part of the Grenache network and is refused like any other wrong length.
+"""
+
+import socket
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from core.errors import RemoteError
+from core.values import Address
+from core.wire.bencoding import Bencoded
+
+ID_BYTES = 20  # node ids are SHA-1 sized (BEP 5)
+PEER_BYTES = 6
+NODE_BYTES = ID_BYTES + PEER_BYTES
+
+
+class Contact(NamedTuple):
+    """Another DHT node: its 20-byte id and where it receives datagrams."""
+
+    id: bytes
+    address: Address
+
+
+def pack_peer(peer: Address) -> bytes:
+    """Return the 6 bytes of an IPv4 address. Raises ValueError for a host name, IPv6, or a port beyond 16 bits."""
+    try:
+        return socket.inet_pton(socket.AF_INET, peer.host) + peer.port.to_bytes(2, "big")
+    except (OSError, OverflowError):
+        raise ValueError(f"{peer} is not an IPv4 address and port") from None
+
+
+def unpack_peer(data: Bencoded) -> Address:
+    """Return the address in 6 bytes. Raises RemoteError for anything else; port 0 is left to the caller to judge."""
+    if not isinstance(data, bytes) or len(data) != PEER_BYTES:
+        raise RemoteError("a compact peer is not 6 bytes")
+    return Address(socket.inet_ntoa(data[:4]), int.from_bytes(data[4:], "big"))
+
+
+def unpack_peers(values: Bencoded) -> list[Address]:
+    """Return the peers of a `values` list; entries of another length (IPv6) are skipped. Raises RemoteError."""
+    if not isinstance(values, list):
+        raise RemoteError("`values` is not a list")
+    return [unpack_peer(value) for value in values if isinstance(value, bytes) and len(value) == PEER_BYTES]
+
+
+def pack_nodes(contacts: Iterable[Contact]) -> bytes:
+    """Return `contacts` as one string of 26 bytes each."""
+    return b"".join(contact.id + pack_peer(contact.address) for contact in contacts)
+
+
+def unpack_nodes(data: Bencoded) -> list[Contact]:
+    """Return the contacts in a `nodes` string. Raises RemoteError unless it is a multiple of 26 bytes."""
+    if not isinstance(data, bytes) or len(data) % NODE_BYTES:
+        raise RemoteError("`nodes` is not a multiple of 26 bytes")
+    return [
+        Contact(data[start : start + ID_BYTES], unpack_peer(data[start + ID_BYTES : start + NODE_BYTES]))
+        for start in range(0, len(data), NODE_BYTES)
+    ]
