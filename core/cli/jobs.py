@@ -1,0 +1,148 @@
+"""What the commands do, as coroutines over the peer facade. They raise PeerError and print through Output."""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from core.cli.output import Output, dumps
+from core.errors import LookupEmpty, PeerError, RequestTimeout, Unreachable
+from core.events import GrapeState, PeerEvent, ReplyReceived
+from core.grape.config import GrapeConfig
+from core.grape.grape import open_grape
+from core.grape_access import running_grape
+from core.peer import Peer, open_peer
+from core.peer_config import PeerConfig
+from core.values import JsonValue
+
+LISTING_PATIENCE = 2.0  # seconds a request by name waits for the first announce: two ticks of a worker
+LISTING_PAUSE = 0.2  # seconds between looks meanwhile
+
+
+async def run_grape(config: GrapeConfig, output: Output) -> None:
+    """Run a stand-alone grape until cancelled."""
+    async with open_grape(config) as grape:
+        host, port = grape.dht_address
+        text = f"grape listening: DHT on {grape.dht_address}/udp, HTTP API at {grape.url}"
+        output.result("listening", text, address=host, port=port, api=grape.url)
+        nodes = -1
+        while True:
+            if grape.nodes() != nodes:
+                nodes = grape.nodes()
+                text = f"{nodes} other grape{'s'[: nodes != 1]} known" if nodes else "alone: no other grape is known"
+                output.result("grape", text, state="connected" if nodes else "alone", nodes=nodes, url=grape.url)
+            await asyncio.sleep(1.0)
+
+
+async def share(config: PeerConfig, output: Output, service: str) -> None:
+    """Share until cancelled."""
+    async with open_peer(config, output.event) as peer:
+        await peer.share(service)
+        await asyncio.Event().wait()
+
+
+async def consume(
+    config: PeerConfig, output: Output, service: str, payload: JsonValue, once: bool, timeout: float
+) -> None:
+    """Consume until cancelled, or with `once` until the first reply. Raises RequestTimeout after `timeout` seconds."""
+    first: asyncio.Future[JsonValue] = asyncio.get_running_loop().create_future()
+
+    def listen(event: PeerEvent) -> None:
+        if once and first.done():
+            return
+        output.event(event)
+        if isinstance(event, ReplyReceived) and not first.done():
+            first.set_result(event.data)
+
+    async with open_peer(config, listen) as peer:
+        await peer.consume(service, payload)
+        if not once:
+            await asyncio.Event().wait()
+        try:
+            async with asyncio.timeout(timeout):
+                data = await first
+        except TimeoutError:
+            raise RequestTimeout(f"no {service} worker answered within {timeout:g} s") from None
+    if not output.as_json:
+        output.result("reply", dumps(data))
+
+
+async def request(config: PeerConfig, output: Output, target: str, payload: JsonValue, timeout: float) -> None:
+    """Ask once and print the result."""
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    async with _brief_peer(config, output) as peer:
+        patience = started + min(timeout, LISTING_PATIENCE)
+        while True:
+            try:
+                left = max(0.001, started + timeout - loop.time())
+                reply = await peer.request(target, payload, timeout=left)
+                break
+            except LookupEmpty:
+                if loop.time() >= patience:
+                    raise
+                await asyncio.sleep(LISTING_PAUSE)
+        if not output.as_json:
+            output.result("reply", dumps(reply.data))
+
+
+async def lookup(config: PeerConfig, output: Output, name: str) -> None:
+    """Print a listing."""
+    async with _brief_peer(config, output) as peer:
+        found = [str(address) for address in await peer.lookup(name)]
+        output.result("lookup", "\n".join(found), service=name, addresses=list[JsonValue](found))
+
+
+async def announce(config: PeerConfig, output: Output, name: str, port: int) -> None:
+    """Announce once."""
+    async with _brief_peer(config, output) as peer:
+        _require_company(peer)
+        nodes = await peer.announce(name, port)
+        if not output.as_json:
+            output.result("announced", str(nodes), service=name, nodes=nodes)
+
+
+async def put(config: PeerConfig, output: Output, value: str) -> None:
+    """Store a value and print its hash."""
+    async with _brief_peer(config, output) as peer:
+        _require_company(peer)
+        hash = await peer.put(value)
+        output.result("put", hash, hash=hash)
+
+
+async def get(config: PeerConfig, output: Output, hash: str) -> None:
+    """Print a stored value."""
+    async with _brief_peer(config, output) as peer:
+        item = await peer.get(hash)
+        value = item.get("v")
+        output.result("get", value if isinstance(value, str) else dumps(value), hash=hash, value=value)
+
+
+@asynccontextmanager
+async def _brief_peer(config: PeerConfig, output: Output) -> AsyncIterator[Peer]:
+    """Open a peer for one command: through the grape that runs on this machine, if any, else with one of its own."""
+    if not config.grapes and config.bootstrap is None:
+        url = await running_grape()
+        if url is not None:
+            config = dataclasses.replace(config, grapes=(url,))
+    async with open_peer(config, output.event) as peer:
+        yield peer
+
+
+def _require_company(peer: Peer) -> None:
+    """Refuse to store anything on a grape that ends with this command."""
+    grape = peer.snapshot().grape
+    if grape.embedded and grape.state is not GrapeState.CONNECTED:
+        raise NoGrape(
+            "no grape was found to store this on; start one with 'grapevine grape', "
+            "or name one with --grape or --bootstrap"
+        )
+
+
+class NoGrape(Unreachable):
+    """There is no grape but the one this command would take away with it."""
+
+    name = "ERR_GRAPE_UNREACHABLE"
+
+
+__all__ = ["NoGrape", "PeerError", "announce", "consume", "get", "lookup", "put", "request", "run_grape", "share"]

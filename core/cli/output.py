@@ -1,0 +1,126 @@
+"""What the command line prints: JSON objects for programs, sentences for people."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from core.errors import PeerError
+from core.events import (
+    Announced,
+    Discovered,
+    ErrorRaised,
+    GrapeChanged,
+    Listening,
+    Lost,
+    PeerEvent,
+    PunchReceived,
+    PunchSent,
+    ReplyReceived,
+    RequestSent,
+    RequestServed,
+)
+from core.values import Address, JsonValue
+
+MAX_SHOWN = 200  # characters of a reply in a line for people; --json has it whole
+
+
+def _place(address: Address) -> dict[str, JsonValue]:
+    return {"address": address.host, "port": address.port}
+
+
+# One row per event: its fields in JSON, and its sentence. Scripts rely on the names (issue 2, section 2).
+_FIELDS: dict[type[PeerEvent], Callable[[Any], dict[str, JsonValue]]] = {
+    Listening: lambda e: _place(e.address),
+    GrapeChanged: lambda e: {
+        "state": e.grape.state.value,
+        "nodes": e.grape.nodes,
+        "url": e.grape.url,
+        "dht_port": e.grape.dht_port,
+        "message": e.grape.message,
+    },
+    Announced: lambda e: {"service": e.service, "nodes": e.nodes},
+    Discovered: lambda e: {"service": e.service, **_place(e.peer)},
+    Lost: lambda e: {"service": e.service, **_place(e.peer), "reason": e.reason},
+    PunchSent: lambda e: _place(e.peer),
+    PunchReceived: lambda e: {**_place(e.peer), "first": e.first},
+    RequestSent: lambda e: {"service": e.service, **_place(e.peer)},
+    RequestServed: lambda e: {
+        "service": e.service,
+        "from": str(e.caller),
+        "seconds": round(e.seconds, 6),
+        "error": e.error,
+    },
+    ReplyReceived: lambda e: {"from": str(e.peer), "seconds": round(e.seconds, 6), "data": e.data},
+    ErrorRaised: lambda e: {"error": e.error, "message": e.message, **(_place(e.peer) if e.peer else {})},
+}
+
+_SENTENCES: dict[type[PeerEvent], Callable[[Any], str]] = {
+    Listening: lambda e: f"listening on {e.address}",
+    GrapeChanged: lambda e: e.grape.message,
+    Announced: lambda e: f"announced {e.service} on {e.nodes} grape{'s'[: e.nodes != 1]}",
+    Discovered: lambda e: f"discovered {e.service} at {e.peer}",
+    Lost: lambda e: f"lost {e.service} at {e.peer}: {e.reason}",
+    PunchSent: lambda e: f"punch sent to {e.peer}",
+    PunchReceived: lambda e: f"punch received from {e.peer}",
+    RequestSent: lambda e: f"request sent to {e.peer}",
+    RequestServed: lambda e: f"request from {e.caller} {e.error or f'served in {e.seconds * 1000:.1f} ms'}",
+    ReplyReceived: lambda e: f"reply from {e.peer} in {e.seconds * 1000:.1f} ms: {_short(e.data)}",
+    ErrorRaised: lambda e: f"{e.error}: {e.message}",
+}
+
+
+def dumps(value: JsonValue) -> str:
+    """Return compact JSON on one line."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def event_fields(event: PeerEvent) -> dict[str, JsonValue]:
+    """Return an event as the object `--json` prints, `event` first."""
+    return {"event": event.kind, **_FIELDS[type(event)](event), "at": round(event.at, 3)}
+
+
+def event_sentence(event: PeerEvent) -> str:
+    """Return an event as one line for people, with its time of day."""
+    return f"{time.strftime('%H:%M:%S', time.localtime(event.at))}  {_SENTENCES[type(event)](event)}"
+
+
+class Output:
+    """Prints for one command: everything with `--json`, and for people what `quiet` leaves."""
+
+    def __init__(self, *, as_json: bool, quiet: bool = False) -> None:
+        self.as_json = as_json
+        self._quiet = quiet
+
+    def event(self, event: PeerEvent) -> None:
+        """Print something that happened."""
+        if self.as_json:
+            self._line(dumps(event_fields(event)))
+        elif not self._quiet:
+            self._line(event_sentence(event))
+
+    def result(self, kind: str, text: str, **fields: JsonValue) -> None:
+        """Print what the command was asked for: `text` for people, `fields` as an event of this kind."""
+        self._line(dumps({"event": kind, **fields}) if self.as_json else text)
+
+    def failure(self, error: PeerError) -> None:
+        """Print why the command failed: on stderr always, and as an event with `--json`."""
+        if self.as_json:
+            self._line(dumps({"event": "error", "error": error.name, "message": str(error)}))
+        click.echo(f"{error.name}: {error}", err=True)
+
+    def _line(self, text: str) -> None:
+        try:
+            click.echo(text)  # flushes, so that a pipe sees each line as it happens
+        except BrokenPipeError:
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - nobody reads on; stay quiet until the end
+            raise click.exceptions.Exit(0) from None
+
+
+def _short(data: JsonValue) -> str:
+    text = dumps(data)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}... ({len(text):,} characters)"

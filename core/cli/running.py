@@ -1,0 +1,60 @@
+"""Run a command's coroutine: Ctrl-C and SIGTERM end it at once, errors become one line and an exit code."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import click
+
+from core.cli.output import Output
+from core.errors import PeerError
+
+CLEAN_UP = 0.7  # seconds an ended command gets to close; Ctrl-C promises one second in all
+
+
+
+
+def run(make: Callable[[], Coroutine[Any, Any, None]], output: Output) -> None:
+    """Run to the end. Exits 1 with the error's name on a PeerError, 130 on Ctrl-C, 143 on SIGTERM."""
+    received: list[int] = []
+    try:
+        with asyncio.Runner() as runner:
+            runner.run(_until_signal(make, received))
+    except PeerError as error:
+        output.failure(error)
+        raise click.exceptions.Exit(1) from None
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        number = received[0] if received else signal.SIGINT
+        click.echo("Interrupted." if number == signal.SIGINT else "Terminated.", err=True)
+        _leave(128 + number)
+
+
+def _leave(code: int) -> None:
+    """Exit now: a worker thread that still computes must not hold the process past its second."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+async def _until_signal(make: Callable[[], Coroutine[Any, Any, None]], received: list[int]) -> None:
+    loop = asyncio.get_running_loop()
+    work = loop.create_task(make(), name="command")
+
+    def end(number: int) -> None:
+        if not received:
+            received.append(number)
+            work.cancel()
+            loop.call_later(CLEAN_UP, _give_up, number)
+
+    if os.name == "posix":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, end, number)
+    await work
+
+
+def _give_up(number: int) -> None:
+    click.echo("Interrupted." if number == signal.SIGINT else "Terminated.", err=True)
+    _leave(128 + number)

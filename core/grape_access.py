@@ -1,0 +1,123 @@
+"""The grape a peer uses, its own or others', as one link and one state in words."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from types import TracebackType
+
+from core.errors import PeerError
+from core.events import GrapeSnapshot, GrapeState
+from core.grape.config import LOOPBACK, GrapeConfig
+from core.grape.grape import Grape, open_grape
+from core.link import Link, LinkConfig
+from core.peer_config import PeerConfig
+
+PORT_SEARCH = 15  # further pairs tried: 20001..20016, the ports where embedded grapes look for one another
+CUSTOMARY_GRAPE = "http://127.0.0.1:30001"
+PROBE_TIMEOUT = 0.5  # seconds; a grape on this machine answers within 5 ms
+
+
+class GrapeAccess:
+    """Opens an embedded grape, or none, and a link to it; tells `on_change` of every new state.
+
+    As a context manager it yields the Link.
+    """
+
+    def __init__(self, config: PeerConfig, on_change: Callable[[GrapeSnapshot], None]) -> None:
+        self._config = config
+        self._on_change = on_change
+        self._grape: Grape | None = None
+        self._link: Link | None = None
+        self._told: GrapeSnapshot | None = None
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Link:
+        async with AsyncExitStack() as stack:
+            urls = self._config.grapes
+            if not urls:
+                self._grape = await stack.enter_async_context(open_grape(_embedded(self._config)))
+                self._grape.on_change = lambda grape: self._tell()
+                urls = (self._grape.url,)
+            self._link = Link(urls, config=LinkConfig())
+            stack.push_async_callback(self._link.close)
+            self._link.on_state = lambda *state: self._tell()
+            self._stack = stack.pop_all()
+        self._tell()
+        return self._link
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._on_change = lambda grape: None
+        await self._stack.aclose()
+
+    def observed_host(self) -> str | None:
+        """Return the host under which other grapes see ours, if they told."""
+        seen = self._grape.observed() if self._grape is not None else None
+        return seen.host if seen is not None else None
+
+    def snapshot(self) -> GrapeSnapshot:
+        """Return the state and what to do about it, in words."""
+        if self._link is None:
+            return GrapeSnapshot(GrapeState.STARTING, not self._config.grapes, "", 0, "The grape is starting.")
+        if self._grape is not None:
+            return _embedded_snapshot(self._grape)
+        return _remote_snapshot(self._link, self._config.grapes)
+
+    def _tell(self) -> None:
+        snapshot = self.snapshot()
+        if snapshot != self._told:
+            self._told = snapshot
+            self._on_change(snapshot)
+
+
+def _embedded(config: PeerConfig) -> GrapeConfig:
+    return GrapeConfig(
+        dht_port=config.dht_port,
+        api_port=config.api_port,
+        bootstrap=config.bootstrap or (),
+        bind=config.bind,
+        http_host=LOOPBACK,  # whoever reaches it may announce in our name: this machine's users only
+        port_search=PORT_SEARCH,
+        local_peers=config.bootstrap is None,
+    )
+
+
+def _embedded_snapshot(grape: Grape) -> GrapeSnapshot:
+    nodes = grape.nodes()
+    port = grape.dht_address.port
+    if nodes:
+        message = f"Connected: {nodes} other grape{'s'[: nodes != 1]} known."
+        return GrapeSnapshot(GrapeState.CONNECTED, True, grape.url, nodes, message, port)
+    message = (
+        "Alone: no other grape is known yet. Peers on this machine can meet here; "
+        "to meet others, add a bootstrap node or a grape in the settings."
+    )
+    return GrapeSnapshot(GrapeState.ALONE, True, grape.url, 0, message, port)
+
+
+def _remote_snapshot(link: Link, urls: tuple[str, ...]) -> GrapeSnapshot:
+    state = link.state
+    url = state.url or urls[0]
+    if state.reachable is None:
+        return GrapeSnapshot(GrapeState.STARTING, False, url, 0, f"Asking the grape at {url}.")
+    if state.reachable:
+        return GrapeSnapshot(GrapeState.CONNECTED, False, url, 1, f"Connected to the grape at {url}.")
+    named = " or ".join(urls)
+    message = f"No grape answers at {named}. Trying again by itself; check that it runs and that the address is right."
+    return GrapeSnapshot(GrapeState.UNREACHABLE, False, url, 0, message)
+
+
+async def running_grape(url: str = CUSTOMARY_GRAPE) -> str | None:
+    """Return the URL when a grape answers there, else None."""
+    link = Link((url,), config=LinkConfig())
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT):
+            return url if await link.ping() else None
+    except (PeerError, TimeoutError):
+        return None
+    finally:
+        await link.close()
+
+
+

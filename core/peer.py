@@ -1,0 +1,215 @@
+"""The peer: one facade over endpoint, grape, link, RPC, services and roles. Desktop and command line use only this."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from core.asking import Asking
+from core.errors import PeerError
+from core.events import (
+    Announced,
+    GrapeChanged,
+    GrapeSnapshot,
+    Listening,
+    PeerSnapshot,
+    PunchReceived,
+    PunchSent,
+    RequestServed,
+    ServiceSnapshot,
+)
+from core.grape.local_address import LocalAddresses
+from core.grape_access import GrapeAccess
+from core.hub import Hub, Listener
+from core.net.endpoint import Endpoint
+from core.net.stream import Stream
+from core.net.tasks import TaskSet
+from core.peer_config import PeerConfig
+from core.punch import events as punch
+from core.punch_back import PunchBack
+from core.roles import REQUEST_TIMEOUT, Roles
+from core.roster import Roster
+from core.rpc.client import Reply
+from core.rpc.server import RpcServer
+from core.services.fibonacci import FibonacciService
+from core.services.service import Registry
+from core.sharing import Sharing
+from core.values import Address, JsonValue
+
+__all__ = ["Peer", "PeerConfig", "Reply", "open_peer"]
+
+
+@asynccontextmanager
+async def open_peer(
+    config: PeerConfig | None = None, *listeners: Listener, registry: Registry | None = None
+) -> AsyncIterator["Peer"]:
+    """Open a peer; `listeners` hear everything from the first event on. Raises LocalError for a port that is taken.
+
+    A grape that does not answer is no error: the peer opens, says so in its snapshot, and goes on when it is back.
+    """
+    hub = Hub()
+    for listener in listeners:
+        hub.subscribe(listener)
+    async with AsyncExitStack() as stack:
+        peer = Peer(config or PeerConfig(), hub, registry or Registry(FibonacciService()))
+        await peer.open(stack)
+        yield peer
+
+
+class Peer:
+    """A running peer; make one with `open_peer`. Its verbs raise only `core.errors.PeerError`."""
+
+    def __init__(self, config: PeerConfig, hub: Hub, registry: Registry) -> None:
+        self._config = config
+        self._hub = hub
+        self._registry = registry
+        self._roster = Roster(hub)
+        self._sharing = Sharing(registry)
+        self._access = GrapeAccess(config, self._on_grape)
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Open everything onto `stack`, which closes it in reverse order."""
+        self._endpoint = await Endpoint.open(Address(self._config.bind, self._config.udp_port))
+        stack.push_async_callback(self._endpoint.close)
+        self._address = Address(_own_host(self._config.bind), self._endpoint.address.port)
+        self._hub.emit(Listening(self._hub.now(), self._address))
+
+        self._link = await stack.enter_async_context(self._access)
+        self._asking = Asking(self._hub, self._roster, self._endpoint, self._link, self._registry)
+        stack.push_async_callback(self._asking.aclose)
+        self._tasks = TaskSet("served connections")
+        stack.push_async_callback(self._tasks.aclose)
+        self._server = RpcServer(self._sharing.handle, on_served=self._on_served)
+        self._roles = Roles(
+            self._hub, self._roster, self._endpoint, self._link, self._asking, self._sharing, self._registry
+        )
+        stack.push_async_callback(self._roles.aclose)
+        self._punch_back = PunchBack(self._endpoint.punch)
+        self._endpoint.on_punch = self._on_punch
+        self._endpoint.on_stream = self._on_stream
+        stack.callback(self._deafen)
+
+    # -- state ---------------------------------------------------------------------------------------------------
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with every event, on the loop. Returns the function that ends it."""
+        return self._hub.subscribe(listener)
+
+    @property
+    def revision(self) -> int:
+        """A number that rises with every change of the snapshot."""
+        return self._hub.revision
+
+    def snapshot(self) -> PeerSnapshot:
+        """Return everything the window shows, at this moment. Cheap; compare `.revision`."""
+        observed = self._access.observed_host()
+        return PeerSnapshot(
+            revision=self.revision,
+            address=self._address,
+            observed=Address(observed, self._address.port) if observed else None,
+            grape=self._access.snapshot(),
+            services=tuple(self._service_snapshot(service.name) for service in self._registry),
+            peers=self._roster.rows(),
+        )
+
+    def _service_snapshot(self, name: str) -> ServiceSnapshot:
+        service, tally = self._registry.get(name), self._sharing.tallies[name]
+        return ServiceSnapshot(
+            name=name,
+            description=service.description,
+            example=service.example,
+            sharing=self._roles.shares(name),
+            consuming=self._roles.consumes(name),
+            announced_nodes=self._roles.announced(name),
+            served=tally.served,
+            failed=tally.failed,
+        )
+
+    # -- verbs ---------------------------------------------------------------------------------------------------
+
+    async def share(self, service: str) -> None:
+        """Announce a service, answer its callers, and punch everyone who wants it. Idempotent."""
+        self._roles.share(service)
+
+    async def unshare(self, service: str) -> None:
+        """Stop announcing and answering a service. Idempotent."""
+        await self._roles.unshare(service)
+
+    async def consume(self, service: str, payload: JsonValue = None) -> None:
+        """Announce that we want a service and ask every worker that punches us or is found. Idempotent.
+
+        `payload` None asks with the service's own example.
+        """
+        self._roles.consume(service, payload)
+
+    async def stop_consuming(self, service: str) -> None:
+        """Stop wanting a service. Idempotent."""
+        await self._roles.stop_consuming(service)
+
+    async def request(self, target: str, payload: JsonValue, *, timeout: float = REQUEST_TIMEOUT) -> Reply:
+        """Ask a service by name ("fibonacci", "fibonacci_worker") or a peer by `host:port`; `timeout` is seconds."""
+        return await self._asking.request(target, payload, timeout)
+
+    async def map(
+        self, service: str, payload: JsonValue, *, timeout: float = REQUEST_TIMEOUT
+    ) -> list[Reply | PeerError]:
+        """Ask every provider of a name at once. Returns one reply or error for each."""
+        return await self._asking.map(service, payload, timeout)
+
+    async def lookup(self, name: str) -> list[Address]:
+        """Return who is announced under a name. Raises LookupEmpty when nobody is."""
+        return await self._link.lookup(name, fresh=True)
+
+    async def announce(self, name: str, port: int) -> int:
+        """Announce a name at our grape's address, once. Returns the number of grapes that stored it."""
+        nodes = await self._link.announce(name, port)
+        self._hub.emit(Announced(self._hub.now(), name, nodes))
+        return nodes
+
+    async def put(self, value: str) -> str:
+        """Store a value on the grapes. Returns its hash, 40 hex digits."""
+        return await self._link.put(value)
+
+    async def get(self, hash: str) -> dict[str, JsonValue]:
+        """Return what is stored under a hash: `{"id", "token", "v", ...}`."""
+        return await self._link.get(hash)
+
+    # -- what the layers below report ----------------------------------------------------------------------------
+
+    def _on_punch(self, event: punch.PunchEvent) -> None:
+        now, monotone = self._hub.now(), asyncio.get_running_loop().time()
+        if isinstance(event, punch.PunchSent):
+            self._punch_back.note_sent(event.remote, monotone)
+            self._roster.note_punch_sent(event.remote)
+            self._hub.emit(PunchSent(now, event.remote))
+        elif isinstance(event, punch.PunchHeard):
+            role, service = self._roles.on_punch(event.remote)
+            first = self._roster.note_punch_received(event.remote, role, service)
+            self._hub.emit(PunchReceived(now, event.remote, first))
+            if self._roles.active() or self._asking.searching():
+                self._punch_back.heard(event.remote, monotone)
+            self._asking.heard(event.remote)
+
+    def _on_stream(self, stream: Stream) -> None:
+        self._tasks.spawn(self._server.serve(stream), name=f"serve {stream.remote}")
+
+    def _on_served(self, key: str, caller: Address, seconds: float, error: str | None) -> None:
+        service = self._sharing.label(key)
+        self._sharing.note(key, error)
+        if error is None:
+            self._roster.note_served(caller, service)
+        self._hub.emit(RequestServed(self._hub.now(), service, caller, seconds, error))
+
+    def _on_grape(self, grape: GrapeSnapshot) -> None:
+        self._hub.emit(GrapeChanged(self._hub.now(), grape))
+        if hasattr(self, "_roles"):
+            self._roles.nudge()
+
+    def _deafen(self) -> None:
+        self._endpoint.on_punch = self._endpoint.on_stream = None
+
+
+def _own_host(bind: str) -> str:
+    """Return the host others on our network reach us at: the bound one, or that of the default route."""
+    if bind != "0.0.0.0":
+        return bind
+    return LocalAddresses()(Address("198.51.100.1", 9)) or "127.0.0.1"  # RFC 5737: routed like any, never sent to
