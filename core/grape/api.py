@@ -11,8 +11,17 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from core.dht.items import KEY_BYTES, MAX_SALT_BYTES, MAX_VALUE_BYTES, Item
-from core.errors import PeerError
+from core.dht.items import (
+    CAS_MISMATCH,
+    KEY_BYTES,
+    MAX_SALT_BYTES,
+    MAX_VALUE_BYTES,
+    SEQUENCE_OLD,
+    Item,
+    ItemRefused,
+)
+from core.dht.responder import MAX_KEY_BYTES
+from core.errors import LocalError, PeerError
 from core.grape.local_address import peer_host
 from core.grape.payload import (
     bencodable,
@@ -30,7 +39,11 @@ from core.wire.bencoding import encode
 
 log = logging.getLogger(__name__)
 
-_HTTP_CODES = (301, 302)  # KRPC errors of BEP 44 that end a put at once: cas mismatch, sequence number too old
+# KRPC errors of BEP 44 that say which version is stored: the Node grape answers them under the same HTTP status.
+_CONFLICTS = {
+    CAS_MISMATCH: "301 CAS mismatch, re-read and try again",
+    SEQUENCE_OLD: "302 sequence number less than current",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +116,10 @@ class Api:
     async def _lookup(self, data: JsonValue, client: str | None) -> JsonValue:
         if not isinstance(data, str) or not data:
             raise _Refusal("ERR_GRAPE_LOOKUP")
-        return [str(peer) for peer in await self._dht.lookup(utf8(data))]
+        key = utf8(data)
+        if len(key) > MAX_KEY_BYTES:
+            return []  # nobody can be announced there
+        return [str(peer) for peer in await self._dht.lookup(key)]
 
     async def _announce(self, data: JsonValue, client: str | None) -> JsonValue:
         if not isinstance(data, list):
@@ -114,8 +130,11 @@ class Api:
             raise _Refusal("ERR_GRAPE_SERVICE_PORT")  # the Node grape: "All queries failed" for a number out of range
         if not isinstance(name, str):
             raise _BadPayload("ERR_GRAPE_ANNOUNCE")
+        key = utf8(name)
+        if not 0 < len(key) <= MAX_KEY_BYTES:  # the Node grape stores "" where no lookup can ask for it
+            raise _Refusal("ERR_GRAPE_ANNOUNCE")
         port = int(number) or self._dht.address.port  # 0 is the grape's own port, BEP 5 implied_port
-        return await self._dht.announce(utf8(name), Address(peer_host(client), port))
+        return await self._dht.announce(key, Address(peer_host(client), port))
 
     async def _put(self, data: JsonValue, client: str | None) -> JsonValue:
         if isinstance(data, str):
@@ -150,10 +169,11 @@ def _json_reply(value: JsonValue) -> HttpReply:
 
 
 def _dht_error(error: PeerError) -> HttpReply:
-    code = getattr(error, "code", None)
-    text = f"{code} {error}" if isinstance(code, int) else error.name
-    reply = _json_reply(text)
-    return HttpReply(code, reply.body) if code in _HTTP_CODES else reply
+    if isinstance(error, ItemRefused) and error.code in _CONFLICTS:
+        return HttpReply(error.code, _json_reply(_CONFLICTS[error.code]).body)
+    if isinstance(error, ItemRefused):
+        return _json_reply("All queries failed")
+    return _json_reply("ERR_GRAPE_GENERIC" if isinstance(error, LocalError) else error.name)
 
 
 def _bytes(read: Callable[[JsonValue], bytes], value: JsonValue) -> bytes:

@@ -12,9 +12,10 @@ from typing import Any
 from core.dht.config import DhtConfig
 from core.dht.items import Item
 from core.dht.node import Node
+from core.dht.statistics import DhtStatistics
 from core.errors import LocalError
 from core.grape.api import Api
-from core.grape.bootstrap import Bootstrapper
+from core.grape.bootstrap import Bootstrapper, local_grapes
 from core.grape.config import ANY_HOST, LOOPBACK, GrapeConfig
 from core.grape.dht import Dht, WatchedNode
 from core.grape.http import ApiServer, HttpStatistics, bind_tcp, serve_http
@@ -30,12 +31,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class GrapeStatistics:
-    """Counts since the grape opened; `dht` is the engine's own frozen record."""
+    """Counts since the grape opened; `dht` are the engine's."""
 
     nodes: int
     http: HttpStatistics
     udp: UdpStatistics
-    dht: Any
+    dht: DhtStatistics
 
 
 class Grape:
@@ -150,19 +151,23 @@ class _Changes:
 
 
 def _join(config: GrapeConfig, dht: Dht, node: Node, pump: Pump) -> TaskSet:
-    """Start joining the bootstrap nodes; returns the task that resolves their names, if any."""
+    """Start joining the bootstrap nodes; returns the owner of the task that goes on looking for them."""
 
     def join(addresses: Sequence[Address]) -> None:
         node.bootstrap(addresses, pump.now())
         pump.flush()
 
     tasks = TaskSet("grape")
-    nodes = config.nodes_to_join(dht.address.port)
-    if nodes:
+    port = dht.address.port
+    bootstrapper = Bootstrapper(
+        config.bootstrap_nodes(),
+        join,
+        local=(lambda: local_grapes(port)) if config.local_peers else None,
+        alone=lambda: node.nodes() == 0,
+    )
+    if bootstrapper.start():
         dht.expect_neighbours()
-        bootstrapper = Bootstrapper(nodes, join)
-        if bootstrapper.start():
-            tasks.spawn(bootstrapper.run(), name="resolve bootstrap nodes")
+    tasks.spawn(bootstrapper.run(), name="find bootstrap nodes")
     return tasks
 
 
