@@ -131,6 +131,9 @@ class ApiServer(web.Server):
         limit = self._config.check_max_payload_size
         if (request.content_length or 0) > limit:
             return None
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")  # else older curls wait a second
+            request.writer.output_size = 0
         body = bytearray()
         async for chunk in request.content.iter_any():
             body += chunk
