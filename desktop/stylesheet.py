@@ -3,6 +3,8 @@
 from string import Template
 from typing import Protocol
 
+from desktop.icons import path
+
 
 class Colours(Protocol):
     """What the sheet needs of a theme (`desktop.theme.Theme`)."""
@@ -29,6 +31,8 @@ class Colours(Protocol):
     def accent_hover(self) -> str: ...
     @property
     def tint(self) -> str: ...
+    @property
+    def bad(self) -> str: ...
 
 
 # Every control keeps a 2 px border budget, so that a focus ring never moves the layout.
@@ -43,6 +47,9 @@ QFrame#card { background: $surface; border: 1px solid $line; border-radius: 8px;
 QFrame#banner { background: $tint; border: 1px solid $accent; border-radius: 8px; }
 QLabel#heading { font-weight: 600; }
 QLabel#muted, QLabel#placeholder { color: $muted; }
+QLabel[problem="true"] { color: $bad; }
+QProgressBar#waiting { background: transparent; border: none; max-height: 3px; min-height: 3px; }
+QProgressBar#waiting::chunk { background: $accent; border-radius: 1px; }
 
 QPushButton { background: $surface; color: $text; border: 1px solid $edge; border-radius: 6px;
               padding: 5px 12px; margin: 1px; }
@@ -61,15 +68,24 @@ QToolButton:pressed { background: $tint; }
 QToolButton:disabled { color: $muted; }
 QToolButton:focus { border: 2px solid $accent; margin: 0px; }
 
-QLineEdit, QPlainTextEdit, QComboBox, QAbstractSpinBox, QListWidget {
+QLineEdit, QPlainTextEdit, QComboBox, QAbstractSpinBox, QListView {
     background: $surface; color: $text; border: 1px solid $edge; border-radius: 6px;
     selection-background-color: $accent; selection-color: $on_accent; margin: 1px; }
 QLineEdit, QComboBox, QAbstractSpinBox { padding: 4px 7px; }
-QLineEdit:focus, QPlainTextEdit:focus, QComboBox:focus, QAbstractSpinBox:focus, QListWidget:focus {
+QLineEdit:focus, QPlainTextEdit:focus, QComboBox:focus, QAbstractSpinBox:focus, QListView:focus {
     border: 2px solid $accent; margin: 0px; }
 QLineEdit:disabled, QPlainTextEdit:disabled, QComboBox:disabled { color: $muted; border-color: $line; }
 QPlainTextEdit[readOnly="true"] { background: $window; border-color: $line; }
 QPlainTextEdit[readOnly="true"]:focus { border: 2px solid $accent; }
+QComboBox::drop-down { border: none; width: 22px; }
+QComboBox::down-arrow { image: url("$icons/chevron.svg"); width: 12px; height: 12px; }
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { border: none; width: 20px; background: transparent; }
+QAbstractSpinBox::up-button { subcontrol-position: top right; }
+QAbstractSpinBox::down-button { subcontrol-position: bottom right; }
+QAbstractSpinBox::up-arrow { image: url("$icons/chevron-up.svg"); width: 10px; height: 10px; }
+QAbstractSpinBox::down-arrow { image: url("$icons/chevron.svg"); width: 10px; height: 10px; }
+QHeaderView::up-arrow { image: url("$icons/chevron-up.svg"); width: 10px; height: 10px; }
+QHeaderView::down-arrow { image: url("$icons/chevron.svg"); width: 10px; height: 10px; }
 QComboBox QAbstractItemView { background: $surface; border: 1px solid $edge; selection-background-color: $accent; }
 QComboBox QLineEdit { border: none; padding: 0px; margin: 0px; background: transparent; }
 
@@ -82,8 +98,8 @@ QHeaderView { background: $surface; border: none; border-top-left-radius: 6px; b
 QHeaderView::section { background: $surface; color: $muted; border: none;
                        border-bottom: 1px solid $line; padding: 6px 8px; }
 QHeaderView::section:hover { color: $text; }
-QListWidget::item { padding: 3px 6px; border-radius: 4px; }
-QListWidget::item:selected { background: $tint; color: $text; }
+QListView::item { padding: 3px 6px; border-radius: 4px; }
+QListView::item:selected { background: $tint; color: $text; }
 
 QSplitter::handle { background: transparent; }
 QScrollBar:vertical { background: transparent; width: 12px; margin: 0px; }
@@ -96,9 +112,13 @@ QScrollBar::add-line, QScrollBar::sub-line { width: 0px; height: 0px; }
 QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 """)
 
-_NAMES = ("window", "surface", "raised", "text", "muted", "line", "edge", "accent", "on_accent", "accent_hover", "tint")
+_NAMES = (
+    *("window", "surface", "raised", "text", "muted", "line", "edge"),
+    *("accent", "on_accent", "accent_hover", "tint", "bad"),
+)
 
 
 def stylesheet(colours: Colours) -> str:
     """Return the sheet in these colours."""
-    return _SHEET.substitute({name: getattr(colours, name) for name in _NAMES})
+    folder = path("chevron").parent.as_posix()
+    return _SHEET.substitute({name: getattr(colours, name) for name in _NAMES}, icons=folder)

@@ -159,8 +159,8 @@ class ThemeSource(QObject):
 
     changed = Signal(object)
 
-    def __init__(self, app: QApplication, forced: str | None = None) -> None:
-        super().__init__(app)
+    def __init__(self, app: QApplication, forced: str | None = None, parent: QObject | None = None) -> None:
+        super().__init__(app if parent is None else parent)
         self._app = app
         self._forced = forced if forced is not None else os.environ.get(THEME_VARIABLE, "")
         self.theme = self._wanted()

@@ -63,15 +63,15 @@ class TimelineModel(QAbstractTableModel):
         self._shown = [line for line in self._lines if self._passes(line)]
         self.endResetModel()
 
-    def add(self, events: Iterable[PeerEvent]) -> None:
-        """Append a batch; call it at most ten times a second."""
+    def add(self, events: Iterable[PeerEvent]) -> int:
+        """Append a batch; call it at most ten times a second. Return how many lines shown left at the top."""
         fresh: list[_Line] = []
         for event in events:
             row = row_of(event)
             if not self._join(row):
                 fresh.append(self._line(row))
         fresh = fresh[-self._max_rows :]
-        self._evict(len(self._lines) + len(fresh) - self._max_rows)
+        removed = self._evict(len(self._lines) + len(fresh) - self._max_rows)
         self._lines += fresh
         visible = [line for line in fresh if self._passes(line)]
         if visible:
@@ -82,6 +82,7 @@ class TimelineModel(QAbstractTableModel):
         if self._lines:
             newest = self._lines[-1].row.at
             self._open = {key: line for key, line in self._open.items() if abs(newest - line.row.at) < JOIN_WITHIN}
+        return removed
 
     def _line(self, row: TimelineRow) -> _Line:
         line = _Line(self._next, row, row.as_text().casefold())
@@ -104,10 +105,10 @@ class TimelineModel(QAbstractTableModel):
             self.dataChanged.emit(cell, cell)
         return True
 
-    def _evict(self, number: int) -> None:
-        """Forget the oldest lines."""
+    def _evict(self, number: int) -> int:
+        """Forget the oldest lines; return how many of them were shown."""
         if number <= 0:
-            return
+            return 0
         oldest_kept = self._lines[number].number if number < len(self._lines) else self._next
         hidden = bisect_left(self._shown, oldest_kept, key=attrgetter("number"))
         if hidden:
@@ -115,6 +116,7 @@ class TimelineModel(QAbstractTableModel):
             del self._shown[:hidden]
             self.endRemoveRows()
         del self._lines[:number]
+        return hidden
 
     def _passes(self, line: _Line) -> bool:
         if self._kind is not None and line.row.kind is not self._kind:

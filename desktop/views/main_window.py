@@ -1,0 +1,255 @@
+"""The main window: header, services, peers, timeline and request panel; it holds no state of the core.
+
+The window decides nothing about closing: its close event is refused and told as `close_requested`. It closes for good
+with `shut()`.
+"""
+
+import base64
+import binascii
+import json
+
+from PySide6.QtCore import QByteArray, QSize, Qt, Signal
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import QApplication, QHeaderView, QMainWindow, QMessageBox, QSplitter, QVBoxLayout, QWidget
+
+from core.events import PeerEvent, PeerSnapshot
+from core.settings import Settings, WindowState
+from core.values import Address
+from desktop.icons import app_icon
+from desktop.theme import Theme, ThemeSource
+from desktop.views.banner import Banner
+from desktop.views.contract import BridgeLike
+from desktop.views.header import HeaderView
+from desktop.views.menus import ABOUT, Acts, Menus, keys_text
+from desktop.views.peers import PeersView
+from desktop.views.request import RequestView
+from desktop.views.services import ServicesView
+from desktop.views.settings_dialog import SettingsDialog
+from desktop.views.timeline import TimelineView
+
+MIN_SIZE = QSize(880, 620)  # pixels; below that the tables lose their columns
+START_SIZE = QSize(1160, 780)  # pixels; fits a 1280 x 800 screen with a panel
+TITLE = "Grapevine"
+
+
+class MainWindow(QMainWindow):
+    """Shows what the bridge tells, and tells the bridge what the user does.
+
+    Signals:
+        close_requested(): the user closed the window; nothing has happened yet.
+        quit_requested(): the user wants the program to end.
+        settings_changed(Settings): saved in the settings dialog, valid.
+    """
+
+    close_requested = Signal()
+    quit_requested = Signal()
+    settings_changed = Signal(object)
+
+    def __init__(self, bridge: BridgeLike, settings: Settings, theme: ThemeSource | None = None) -> None:
+        super().__init__()
+        self._bridge = bridge
+        self._settings = settings
+        self._shut = False
+        self._theme = theme if theme is not None else ThemeSource(_application(), parent=self)
+        self._open: SettingsDialog | None = None
+        self.setWindowTitle(TITLE)
+        self.setWindowIcon(app_icon())
+        self.setMinimumSize(MIN_SIZE)
+        self.resize(START_SIZE)
+        self.header = HeaderView(self._theme)
+        self.banner = Banner(self._theme)
+        self.services = ServicesView(bridge)
+        self.peers = PeersView(self._theme)
+        self.timeline = TimelineView(self._theme)
+        self.request = RequestView(bridge, self._theme)
+        self._lay_out()
+        self.menus = Menus(self, bridge, self._acts())
+        self.menus.retheme(self._theme.theme)
+        self._theme.changed.connect(self._retheme)
+        self.peers.request_wanted.connect(self._address_request)
+        bridge.snapshot_changed.connect(self._show_snapshot)
+        bridge.events_arrived.connect(self._show_events)
+        bridge.failed.connect(self.show_message)
+        snapshot = bridge.snapshot()
+        if snapshot is not None:
+            self._show_snapshot(snapshot)
+        self.services.focus()
+
+    def _lay_out(self) -> None:
+        self._left = QSplitter(Qt.Orientation.Vertical)
+        self._across = QSplitter(Qt.Orientation.Horizontal)
+        for splitter in (self._left, self._across):
+            splitter.setChildrenCollapsible(False)
+            splitter.setHandleWidth(14)
+        self._left.addWidget(self.peers)
+        self._left.addWidget(self.timeline)
+        self._left.setStretchFactor(0, 4)
+        self._left.setStretchFactor(1, 5)
+        self._across.addWidget(self._left)
+        self._across.addWidget(self.request)
+        self._across.setStretchFactor(0, 1)
+        self._across.setSizes([START_SIZE.width() - 360, 340])
+        self.request.setMinimumWidth(280)
+        middle = QWidget()
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(14, 8, 14, 12)
+        column.setSpacing(10)
+        for widget in (self.header, self.banner, self.services):
+            column.addWidget(widget)
+        column.addWidget(self._across, 1)
+        self.setCentralWidget(middle)
+
+    def _acts(self) -> Acts:
+        focus = Qt.FocusReason.ShortcutFocusReason
+        return Acts(
+            copy_address=self.header.copy_address,
+            open_settings=self.open_settings,
+            close_window=self.close_requested.emit,
+            quit=self.quit_requested.emit,
+            find=self.timeline.focus_filter,
+            copy_timeline=self.timeline.copy_all,
+            copy_answer=self.request.answer.copy,
+            newest=self.timeline.go_to_newest,
+            panes=(
+                self.services.focus,
+                lambda: self.peers.table.setFocus(focus),
+                lambda: self.timeline.table.setFocus(focus),
+                self.request.focus,
+            ),
+            send=self.request.send,
+            send_demo=self.send_demo_request,
+            request_peer=self.peers.request_action.trigger,
+            show_keys=self._show_keys,
+            show_about=lambda: self._tell("About Grapevine", ABOUT),
+        )
+
+    # -- what the bridge tells -----------------------------------------------------------------------------------
+
+    def _show_snapshot(self, snapshot: PeerSnapshot) -> None:
+        self.header.show_snapshot(snapshot)
+        self.services.show_snapshot(snapshot)
+        self.peers.show_snapshot(snapshot)
+        self.request.show_snapshot(snapshot)
+        self.menus.show_snapshot(snapshot)
+
+    def _show_events(self, events: tuple[PeerEvent, ...]) -> None:
+        self.timeline.add(events)
+
+    # -- what the program asks -----------------------------------------------------------------------------------
+
+    def reveal(self) -> None:
+        """Bring the window before the user, from the tray, an icon or behind others."""
+        if self.isMinimized():
+            self.showNormal()
+        self.show()
+        self.raise_()
+        self.activateWindow()
+
+    def reveal_peer(self, address: Address) -> None:
+        """Bring the window up with this peer's row selected; a peer that left is said to have left."""
+        self.reveal()
+        if not self.peers.reveal(address):
+            self.show_message(f"{address} is not in the table any more: it left, and has been silent.")
+
+    def show_message(self, text: str) -> None:
+        """Show a sentence above the content until it is dismissed or replaced."""
+        self.banner.show_message(text)
+
+    def send_demo_request(self) -> None:
+        """Send the first service's example to whoever shares it."""
+        self.request.send_demo()
+
+    def set_settings(self, settings: Settings) -> None:
+        """Take settings that were changed elsewhere; the next dialog shows them."""
+        self._settings = settings
+
+    def open_settings(self) -> None:
+        """Open the settings dialog, or bring the one that is open to the front."""
+        if self._open is None:
+            snapshot = self._bridge.snapshot()
+            names = [service.name for service in snapshot.services] if snapshot is not None else []
+            self._open = SettingsDialog(self._settings, names, self)
+            self._open.chosen.connect(self._settings_chosen)
+            self._open.finished.connect(self._settings_closed)
+            self._open.open()
+        self._open.raise_()
+
+    def save_state(self) -> WindowState:
+        """Return where the window and its parts are."""
+        parts = [_text(part.saveState()) for part in self._parts()]
+        return WindowState(_text(self.saveGeometry()), _text(QByteArray(json.dumps(parts).encode())))
+
+    def restore_state(self, state: WindowState) -> None:
+        """Put the window and its parts back; what cannot be read is left as it is."""
+        geometry = _bytes(state.geometry)
+        if geometry is not None:
+            self.restoreGeometry(geometry)
+        packed = _bytes(state.state)
+        try:
+            parts = json.loads(bytes(packed.data())) if packed is not None else []
+        except ValueError:
+            return
+        if isinstance(parts, list) and len(parts) == len(self._parts()):
+            for part, saved in zip(self._parts(), parts, strict=True):
+                restored = _bytes(saved) if isinstance(saved, str) else None
+                if restored is not None:
+                    part.restoreState(restored)
+
+    def shut(self) -> None:
+        """Close for good; the program is ending."""
+        self._shut = True
+        self.close()
+
+    # -- the rest ------------------------------------------------------------------------------------------------
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Refuse, and tell: whether a window closes is the program's decision."""
+        if self._shut:
+            super().closeEvent(event)
+            return
+        event.ignore()
+        self.close_requested.emit()
+
+    def _parts(self) -> tuple[QSplitter | QHeaderView, ...]:
+        headers = (self.peers.table.horizontalHeader(), self.timeline.table.horizontalHeader())
+        return (self._across, self._left, self.request.splitter, *headers)
+
+    def _address_request(self, address: Address) -> None:
+        self.request.set_target(address)
+        self.request.focus()
+
+    def _settings_chosen(self, settings: Settings) -> None:
+        self._settings = settings
+        self.settings_changed.emit(settings)
+
+    def _settings_closed(self, _result: int) -> None:
+        self._open = None
+
+    def _show_keys(self) -> None:
+        self._tell("Keys", keys_text(self.menus))
+
+    def _tell(self, title: str, text: str) -> None:
+        box = QMessageBox(QMessageBox.Icon.NoIcon, title, text, QMessageBox.StandardButton.Close, self)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.open()
+
+    def _retheme(self, theme: Theme) -> None:
+        self.menus.retheme(theme)
+
+
+def _application() -> QApplication:
+    app = QApplication.instance()
+    if not isinstance(app, QApplication):
+        raise TypeError("a window needs a QApplication first")
+    return app
+
+
+def _text(data: QByteArray) -> str:
+    return base64.b64encode(data.data()).decode("ascii")
+
+
+def _bytes(text: str) -> QByteArray | None:
+    try:
+        return QByteArray(base64.b64decode(text, validate=True)) if text else None
+    except (binascii.Error, ValueError):
+        return None

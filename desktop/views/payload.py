@@ -1,0 +1,104 @@
+"""The payload editor: JSON that is checked while it is typed, with a line that says where it is wrong."""
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QAccessible, QAccessibleEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QSizePolicy, QVBoxLayout, QWidget
+
+from desktop.icons import icon
+from desktop.models.json_check import Checked, check_json
+from desktop.theme import Theme, ThemeSource, fixed_font
+
+SETTLE_MS = 120  # milliseconds after the last key before the text is checked
+ICON = 16  # pixels
+LINES = 4  # of the editor, at least
+
+
+class PayloadEditor(QWidget):
+    """A text editor and the verdict under it.
+
+    Signals:
+        checked(): the verdict is about the text as it is now.
+    """
+
+    checked = Signal()
+
+    def __init__(self, theme: ThemeSource, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme.theme
+        self.editor = QPlainTextEdit()
+        self.editor.setAccessibleName(self.tr("Payload, as JSON"))
+        self.editor.setTabChangesFocus(True)
+        self.editor.setFont(fixed_font())
+        self.editor.setMinimumHeight(LINES * self.editor.fontMetrics().lineSpacing() + 12)
+        self._icon = QLabel()
+        self._verdict = QLabel()
+        self._verdict.setObjectName("muted")
+        self._verdict.setWordWrap(True)
+        self._verdict.setTextFormat(Qt.TextFormat.PlainText)
+        self._verdict.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._verdict.setMinimumHeight(2 * self._verdict.fontMetrics().lineSpacing())  # two lines never push the rest
+        self._verdict.setAlignment(Qt.AlignmentFlag.AlignTop)
+        below = QHBoxLayout()
+        below.setSpacing(6)
+        below.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        below.addWidget(self._verdict, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addWidget(self.editor, 1)
+        column.addLayout(below)
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(SETTLE_MS)
+        self._settle.timeout.connect(self.check)
+        self.editor.textChanged.connect(self._settle.start)
+        self._checked = Checked(None)
+        self.check()
+        theme.changed.connect(self._retheme)
+
+    def set_text(self, text: str) -> None:
+        """Put a text into the editor and check it at once."""
+        self.editor.setPlainText(text)
+        self.check()
+
+    def check(self) -> Checked:
+        """Check the text as it is now and say what is wrong with it."""
+        self._settle.stop()
+        before = self._checked.problem
+        self._checked = check_json(self.editor.toPlainText())
+        self._verdict.setText(self._checked.problem or self.tr("Valid JSON."))
+        self.editor.setAccessibleDescription(self._verdict.text())
+        if self._checked.problem != before:
+            QAccessible.updateAccessibility(QAccessibleEvent(self.editor, QAccessible.Event.DescriptionChanged))
+        self._draw()
+        self.checked.emit()
+        return self._checked
+
+    def check_result(self) -> Checked:
+        """Return what the last check found."""
+        return self._checked
+
+    def verdict(self) -> str:
+        """Return the line under the editor."""
+        return self._verdict.text()
+
+    def show_problem(self) -> None:
+        """Put the cursor where the text is wrong."""
+        cursor = self.editor.textCursor()
+        before = self.editor.toPlainText()[: self._checked.position]
+        cursor.setPosition(len(before.encode("utf-16-le", "surrogatepass")) // 2)  # Qt counts UTF-16 units
+        self.editor.setTextCursor(cursor)
+        self.editor.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _draw(self) -> None:
+        wrong = self._checked.problem is not None
+        name, colour = ("problem", self._theme.bad) if wrong else ("check", self._theme.good)
+        self._icon.setPixmap(icon(name, colour).pixmap(ICON))
+        if self._verdict.property("problem") != wrong:  # a style sheet looks at properties only when told to
+            self._verdict.setProperty("problem", wrong)
+            self._verdict.style().unpolish(self._verdict)
+            self._verdict.style().polish(self._verdict)
+
+    def _retheme(self, theme: Theme) -> None:
+        self._theme = theme
+        self._draw()

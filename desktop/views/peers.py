@@ -1,0 +1,169 @@
+"""The discovered consumers and workers: a sortable table that keeps selection and scroll while it lives."""
+
+from PySide6.QtCore import QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QGuiApplication, QIcon, QKeySequence
+from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QHeaderView, QLabel, QMenu, QVBoxLayout, QWidget
+
+from core.events import GrapeState, PeerRow, PeerSnapshot, Role
+from core.values import Address
+from desktop.icons import icon
+from desktop.models.peers import ADDRESS, LAST_SEEN, PATH, ROW_ROLE, PeersModel, path_of, sorted_peers
+from desktop.models.peers import Path as PeerPath
+from desktop.models.words import count
+from desktop.theme import Theme, ThemeSource
+from desktop.views.table import CellDelegate, Index, RowTable
+
+TICK_MS = 1000  # milliseconds; "3 s ago" moves on once a second
+
+
+def placeholder(snapshot: PeerSnapshot | None) -> str:
+    """Return what to say, and what to do, while no peer is known."""
+    if snapshot is None or snapshot.grape.state is GrapeState.STARTING:
+        return "No peers yet: the grape is still starting."
+    if snapshot.grape.state is GrapeState.UNREACHABLE:
+        return "No peers yet: the grape is unreachable. They appear by themselves when it is back."
+    shares = any(service.sharing for service in snapshot.services)
+    consumes = any(service.consuming for service in snapshot.services)
+    if shares and consumes:
+        return "No peers yet. You share and consume: anybody who does the other appears here within seconds."
+    if shares:
+        return "No consumers yet. Turn on Consume in a Grapevine on another computer, or here to try it."
+    if consumes:
+        return "No workers yet. Turn on Share in a Grapevine on another computer, or here to try it."
+    return "No peers yet. Share a service to be found by consumers, or consume one to find its workers."
+
+
+class PeersView(QWidget):
+    """Title, counts and table.
+
+    Signals:
+        request_wanted(Address): send a request to this peer.
+    """
+
+    request_wanted = Signal(object)
+
+    def __init__(self, theme: ThemeSource, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme.theme
+        self.model = PeersModel(self)
+        self.proxy = sorted_peers(self.model)
+        title = QLabel(self.tr("Consumers and &workers"))
+        title.setObjectName("heading")
+        self._counts = QLabel()
+        self._counts.setObjectName("muted")
+        self.table = RowTable(self.tr("Discovered consumers and workers"))
+        title.setBuddy(self.table)
+        self._set_up_table()
+        top = QHBoxLayout()
+        top.addWidget(title)
+        top.addStretch()
+        top.addWidget(self._counts)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(5)
+        column.addLayout(top)
+        column.addWidget(self.table, 1)
+        self._make_actions()
+        self._tick = QTimer(self)
+        self._tick.setInterval(TICK_MS)
+        self._tick.timeout.connect(self.model.tick)
+        self._tick.start()
+        theme.changed.connect(self._retheme)
+        self.show_snapshot(None)
+
+    def _set_up_table(self) -> None:
+        table = self.table
+        table.setModel(self.proxy)
+        table.setSortingEnabled(True)
+        table.sortByColumn(LAST_SEEN, Qt.SortOrder.AscendingOrder)
+        table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        table.setItemDelegateForColumn(PATH, CellDelegate(self._dress, table))
+        header = table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        header.setMinimumSectionSize(48)
+        header.setStretchLastSection(True)
+        digit = table.fontMetrics().horizontalAdvance("0")
+        for column, digits in enumerate((25, 13, 14, 12, 13, 10, 12, 13)):
+            table.setColumnWidth(column, digits * digit)
+        table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        table.customContextMenuRequested.connect(self._show_menu)
+        table.doubleClicked.connect(lambda _index: self._request())
+
+    def _make_actions(self) -> None:
+        self.copy_action = QAction(self.tr("Copy &address"), self)
+        self.copy_action.triggered.connect(self.copy_address)
+        self.request_action = QAction(self.tr("Send a &request to this peer"), self)
+        self.request_action.setShortcuts([QKeySequence(Qt.Key.Key_Return), QKeySequence(Qt.Key.Key_Enter)])
+        self.request_action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        self.request_action.triggered.connect(self._request)
+        self.copy_rows_action = QAction(self.tr("&Copy selected rows"), self)
+        self.copy_rows_action.triggered.connect(self.table.copy)
+        self.table.addAction(self.request_action)
+        self._menu = QMenu(self)
+        for action in (self.request_action, self.copy_action, self.copy_rows_action):
+            self._menu.addAction(action)
+        self.table.selectionModel().selectionChanged.connect(self._update_actions)
+        self._update_actions()
+
+    def show_snapshot(self, snapshot: PeerSnapshot | None) -> None:
+        """Show the peers of a snapshot."""
+        rows = snapshot.peers if snapshot is not None else ()
+        self.model.replace(rows)
+        self.table.set_placeholder(placeholder(snapshot))
+        consumers = sum(row.role is Role.CONSUMER for row in rows)
+        words = f"{count(consumers, 'consumer')}, {count(len(rows) - consumers, 'worker')}" if rows else ""
+        self._counts.setText(words)
+
+    def reveal(self, address: Address) -> bool:
+        """Select this peer's row and scroll to it; return whether there is one."""
+        row = self.model.row_of(address)
+        if row is None:
+            return False
+        index = self.proxy.mapFromSource(self.model.index(row, ADDRESS))
+        self.table.selectRow(index.row())
+        self.table.scrollTo(index)
+        self.table.setFocus(Qt.FocusReason.OtherFocusReason)
+        return True
+
+    def selected(self) -> list[PeerRow]:
+        """Return the selected peers from top to bottom."""
+        found = (self.proxy.index(row, ADDRESS).data(ROW_ROLE) for row in self.table.selected_rows())
+        return [row for row in found if isinstance(row, PeerRow)]
+
+    def copy_address(self) -> None:
+        """Put the addresses of the selected peers on the clipboard, one a line."""
+        addresses = dict.fromkeys(str(row.address) for row in self.selected())
+        if addresses:
+            QGuiApplication.clipboard().setText("\n".join(addresses))
+
+    def _request(self) -> None:
+        chosen = self.selected()
+        if chosen:
+            self.request_wanted.emit(chosen[0].address)
+
+    def _update_actions(self) -> None:
+        chosen = len(self.table.selected_rows())
+        self.copy_action.setEnabled(chosen > 0)
+        self.copy_rows_action.setEnabled(chosen > 0)
+        self.request_action.setEnabled(chosen == 1)
+
+    def _show_menu(self, at: QPoint) -> None:
+        if self.table.selected_rows():
+            self._menu.popup(self.table.viewport().mapToGlobal(at))
+
+    def _dress(self, index: Index) -> tuple[QIcon | None, str]:
+        row = index.data(ROW_ROLE)
+        if not isinstance(row, PeerRow):
+            return None, ""
+        path = path_of(row)
+        colours = {
+            PeerPath.OPEN: self._theme.good,
+            PeerPath.PUNCHING: self._theme.info,
+            PeerPath.LISTED: self._theme.muted,
+            PeerPath.GONE: self._theme.muted,
+        }
+        return icon(f"path-{path.value.lower()}", colours[path]), colours[path]
+
+    def _retheme(self, theme: Theme) -> None:
+        self._theme = theme
+        self.table.viewport().update()

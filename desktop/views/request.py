@@ -1,0 +1,254 @@
+"""The request panel: whom to ask, what to send, the answer, and what was asked before."""
+
+import json
+import time
+from collections.abc import Callable
+
+from PySide6.QtCore import QModelIndex, QSignalBlocker, Qt, QTimer
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLabel,
+    QListView,
+    QProgressBar,
+    QPushButton,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.events import PeerSnapshot, Role
+from core.values import Address, JsonValue
+from desktop.icons import icon
+from desktop.models.history import ENTRY_ROLE, Entry, HistoryModel
+from desktop.models.peers import role_word
+from desktop.theme import Theme, ThemeSource
+from desktop.views.answer import AnswerView
+from desktop.views.contract import BridgeLike, OutcomeLike
+from desktop.views.payload import PayloadEditor
+
+DEFAULT_TIMEOUT = 10.0  # seconds; PROTOCOL.md section 7, the demo's own
+MAX_TIMEOUT = 600.0  # seconds
+GRACE = 5.0  # seconds past the time-out after which the panel stops waiting for an outcome that got lost
+FRAME_MS = 100  # milliseconds between steps of the progress line
+MAX_TARGETS = 200  # peers offered in the list; any other can be typed
+SPAN = 1000  # steps of the progress line
+START_TARGET, START_PAYLOAD = "fibonacci", '{"length": 10}'
+
+
+class RequestView(QWidget):
+    """Sends one request at a time through the bridge and shows how it ended."""
+
+    def __init__(
+        self,
+        bridge: BridgeLike,
+        theme: ThemeSource,
+        parent: QWidget | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(parent)
+        self._bridge = bridge
+        self._clock = clock
+        self._ticket: int | None = None
+        self._sent_at = 0.0
+        self._example: tuple[str, JsonValue] = (START_TARGET, json.loads(START_PAYLOAD))
+        self._targets: list[tuple[str, str]] = []
+        self.target = QComboBox()
+        self.payload = PayloadEditor(theme)
+        self.timeout = QDoubleSpinBox()
+        self.send_button = QPushButton(self.tr("&Send"))
+        self.progress = QProgressBar()
+        self.answer = AnswerView(theme)
+        self.history = HistoryModel(self)
+        self.history_list = QListView()
+        self._set_up()
+        self._lay_out()
+        self._frame = QTimer(self)
+        self._frame.setInterval(FRAME_MS)
+        self._frame.timeout.connect(self._step)
+        self.payload.checked.connect(self._update)
+        self.target.editTextChanged.connect(lambda _text: self._update())
+        bridge.request_finished.connect(self._finished)
+        theme.changed.connect(self._retheme)
+        self._retheme(theme.theme)
+        self.payload.set_text(START_PAYLOAD)
+
+    def _set_up(self) -> None:
+        self.target.setEditable(True)
+        self.target.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.target.setAccessibleName(self.tr("Send to"))
+        self.target.setToolTip(self.tr("A service name, a discovered peer, or any host:port"))
+        self.target.setMinimumContentsLength(14)
+        self.target.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.target.setMaxVisibleItems(16)
+        editor = self.target.lineEdit()
+        if editor is not None:
+            editor.setPlaceholderText(self.tr("fibonacci, or host:port"))
+            editor.setAccessibleName(self.tr("Send to"))
+        self.target.addItem(START_TARGET)
+        self.timeout.setRange(0.5, MAX_TIMEOUT)
+        self.timeout.setValue(DEFAULT_TIMEOUT)
+        self.timeout.setDecimals(1)
+        self.timeout.setSuffix(self.tr(" s"))
+        self.timeout.setAccessibleName(self.tr("Give up after, in seconds"))
+        self.send_button.setObjectName("primary")
+        self.send_button.setToolTip(self.tr("Send the request (Ctrl+Enter)"))
+        self.send_button.clicked.connect(self.send)
+        self.progress.setObjectName("waiting")
+        self.progress.setTextVisible(False)
+        self.progress.setRange(0, SPAN)
+        self.progress.setAccessibleName(self.tr("Time waited for the answer"))
+        self.history_list.setModel(self.history)
+        self.history_list.setAccessibleName(self.tr("Requests sent before"))
+        self.history_list.setUniformItemSizes(True)
+        self.history_list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.history_list.clicked.connect(self._recall)
+        self.history_list.activated.connect(self._repeat)
+
+    def _lay_out(self) -> None:
+        top = QWidget()
+        column = QVBoxLayout(top)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        title = QLabel(self.tr("Request"))
+        title.setObjectName("heading")
+        to = _label(self.tr("T&o"), self.target)
+        line = QHBoxLayout()
+        line.addWidget(title)
+        line.addStretch()
+        column.addLayout(line)
+        target = QHBoxLayout()
+        target.setSpacing(8)
+        target.addWidget(to)
+        target.addWidget(self.target, 1)
+        column.addLayout(target)
+        column.addWidget(_label(self.tr("&JSON payload"), self.payload.editor))
+        column.addWidget(self.payload, 1)
+        act = QHBoxLayout()
+        act.setSpacing(8)
+        act.addWidget(_label(self.tr("&Give up after"), self.timeout))
+        act.addWidget(self.timeout)
+        act.addStretch()
+        act.addWidget(self.send_button)
+        column.addLayout(act)
+        column.addWidget(self.progress)
+        before = QWidget()
+        below = QVBoxLayout(before)
+        below.setContentsMargins(0, 4, 0, 0)
+        below.setSpacing(4)
+        below.addWidget(_label(self.tr("Sent &before"), self.history_list))
+        below.addWidget(self.history_list, 1)
+        self.splitter = QSplitter(Qt.Orientation.Vertical)
+        self.splitter.setChildrenCollapsible(False)
+        for part, stretch in ((top, 2), (self.answer, 4), (before, 2)):
+            self.splitter.addWidget(part)
+            self.splitter.setStretchFactor(self.splitter.count() - 1, stretch)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self.splitter)
+
+    def show_snapshot(self, snapshot: PeerSnapshot) -> None:
+        """Offer the services and peers of a snapshot as targets; what is typed stays."""
+        if snapshot.services:
+            self._example = (snapshot.services[0].name, snapshot.services[0].example)
+        peers = sorted(snapshot.peers, key=lambda row: (row.role is not Role.WORKER, row.address))[:MAX_TARGETS]
+        wanted = [(service.name, service.description) for service in snapshot.services]
+        wanted += [(str(row.address), f"{role_word(row.role)}, found as {row.service}") for row in peers]
+        if wanted != self._targets and not self.target.view().isVisible():
+            self._targets = wanted
+            self._offer()
+
+    def _offer(self) -> None:
+        typed = self.target.currentText()
+        with QSignalBlocker(self.target):
+            self.target.clear()
+            for name, words in self._targets:
+                self.target.addItem(name)
+                self.target.setItemData(self.target.count() - 1, words, Qt.ItemDataRole.ToolTipRole)
+            self.target.setEditText(typed)
+
+    def set_target(self, target: str | Address) -> None:
+        """Put a target into the panel."""
+        self.target.setEditText(str(target))
+
+    def focus(self) -> None:
+        """Put the keyboard into the payload."""
+        self.payload.editor.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def busy(self) -> bool:
+        """Return whether a request is under way."""
+        return self._ticket is not None
+
+    def send(self) -> None:
+        """Send what the panel holds; where it is wrong, go there instead."""
+        if self.busy():
+            return
+        target, checked = self.target.currentText().strip(), self.payload.check()
+        if not target:
+            self.target.setFocus(Qt.FocusReason.OtherFocusReason)
+        elif checked.problem is not None:
+            self.payload.show_problem()
+        else:
+            self._sent_at = self._clock()
+            self.answer.waiting(target)
+            self._ticket = self._bridge.send_request(target, checked.value, self.timeout.value())
+            self._frame.start()
+            self._update()
+
+    def send_demo(self) -> None:
+        """Fill in the first service and its example, and send that."""
+        target, payload = self._example
+        self.set_target(target)
+        self.payload.set_text(json.dumps(payload))
+        self.send()
+
+    def _finished(self, outcome: OutcomeLike) -> None:
+        if outcome.ticket != self._ticket:
+            return
+        self._stop()
+        self.answer.show_outcome(outcome)
+        at = self._sent_at
+        self.history.add(Entry(at, outcome.target, outcome.payload, outcome.seconds, outcome.error))
+
+    def _stop(self) -> None:
+        self._ticket = None
+        self._frame.stop()
+        self.progress.setValue(0)
+        self._update()
+
+    def _step(self) -> None:
+        waited, allowed = self._clock() - self._sent_at, self.timeout.value()
+        self.progress.setValue(min(SPAN, round(SPAN * waited / allowed)))
+        if waited > allowed + GRACE:
+            self._stop()
+            self.answer.lost(self.target.currentText())
+
+    def _update(self) -> None:
+        busy = self.busy()
+        ready = bool(self.target.currentText().strip()) and self.payload.check_result().problem is None
+        self.send_button.setEnabled(ready and not busy)
+        self.send_button.setText(self.tr("Sending") if busy else self.tr("&Send"))
+        self.timeout.setEnabled(not busy)
+
+    def _recall(self, index: QModelIndex) -> Entry | None:
+        entry = index.data(ENTRY_ROLE)
+        if not isinstance(entry, Entry):
+            return None
+        self.set_target(entry.target)
+        self.payload.set_text(entry.payload_text())
+        return entry
+
+    def _repeat(self, index: QModelIndex) -> None:
+        if self._recall(index) is not None:
+            self.send()
+
+    def _retheme(self, theme: Theme) -> None:
+        self.send_button.setIcon(icon("send", theme.on_accent, theme.muted))
+
+
+def _label(text: str, buddy: QWidget) -> QLabel:
+    label = QLabel(text)
+    label.setBuddy(buddy)
+    return label

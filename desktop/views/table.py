@@ -1,0 +1,127 @@
+"""The table both lists use: whole rows, copied as text, with words instead of nothing when it is empty."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtGui import QGuiApplication, QIcon, QKeyEvent, QKeySequence, QPalette, QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QLabel,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QWidget,
+)
+
+Index = QModelIndex | QPersistentModelIndex
+MARGIN = 24  # pixels around the placeholder
+
+
+class RowTable(QTableView):
+    """A calm table: rows are selected whole, Ctrl+C copies them as text, columns divided by tabs."""
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAccessibleName(name)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setTabKeyNavigation(False)
+        self.verticalHeader().hide()
+        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 11)
+        self.horizontalHeader().setHighlightSections(False)
+        self.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self._placeholder = QLabel(self.viewport())
+        self._placeholder.setObjectName("placeholder")
+        self._placeholder.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._placeholder.setWordWrap(True)
+        self._placeholder.setTextFormat(Qt.TextFormat.PlainText)
+        self._placeholder.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+
+    def setModel(self, model: QAbstractItemModel | None) -> None:
+        """Show a model, and the placeholder whenever it is empty."""
+        super().setModel(model)
+        if model is not None:
+            for signal in (model.rowsInserted, model.rowsRemoved, model.modelReset):
+                signal.connect(self._update_placeholder)
+        self._update_placeholder()
+
+    def set_placeholder(self, text: str) -> None:
+        """Say this while there are no rows."""
+        self._placeholder.setText(text)
+        self.setAccessibleDescription(text if self._placeholder.isVisibleTo(self) else "")
+        self._place()
+
+    def placeholder(self) -> str:
+        """Return what stands in place of the rows, or nothing while there are rows."""
+        return self._placeholder.text() if not self._placeholder.isHidden() else ""
+
+    def _update_placeholder(self) -> None:
+        model = self.model()
+        empty = model is None or model.rowCount() == 0
+        if empty == self._placeholder.isHidden():
+            self._placeholder.setVisible(empty)
+            self.setAccessibleDescription(self._placeholder.text() if empty else "")
+            self._place()
+
+    def _place(self) -> None:
+        self._placeholder.setGeometry(self.viewport().rect().adjusted(MARGIN, 0, -MARGIN, 0))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the placeholder in the middle."""
+        super().resizeEvent(event)
+        self._place()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Copy whole rows, where Qt would copy one cell."""
+        if event.matches(QKeySequence.StandardKey.Copy):
+            self.copy()
+            event.accept()
+            return
+        super().keyPressEvent(event)
+
+    def selected_rows(self) -> list[int]:
+        """Return the selected rows from top to bottom."""
+        model = self.selectionModel()
+        return sorted({index.row() for index in model.selectedRows()}) if model is not None else []
+
+    def copy(self) -> None:
+        """Put the selected rows on the clipboard; without a selection the clipboard stays."""
+        rows = self.selected_rows()
+        if rows:
+            QGuiApplication.clipboard().setText("\n".join(self.row_text(row) for row in rows))
+
+    def row_text(self, row: int) -> str:
+        """Return a row's cells, divided by tabs."""
+        model = self.model()
+        return "\t".join(str(model.index(row, column).data() or "") for column in range(model.columnCount()))
+
+
+class CellDelegate(QStyledItemDelegate):
+    """Gives a column an icon and a colour by what its cell says.
+
+    `dress` returns icon and colour (#rrggbb, "" for the usual) for an index.
+    """
+
+    def __init__(self, dress: Callable[[Index], tuple[QIcon | None, str]], parent: QObject) -> None:
+        super().__init__(parent)
+        self._dress = dress
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
+        """Add icon and colour to what the model says."""
+        super().initStyleOption(option, index)
+        icon, colour = self._dress(index)
+        if icon is not None:
+            option.icon = icon
+            option.features |= QStyleOptionViewItem.ViewItemFeature.HasDecoration
+        if colour:
+            palette: QPalette = option.palette
+            for role in (QPalette.ColorRole.Text, QPalette.ColorRole.HighlightedText):
+                palette.setColor(role, colour)
+

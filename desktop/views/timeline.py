@@ -1,0 +1,173 @@
+"""The punch and request timeline: filter above, lines below; it follows the newest line only while it is at the end."""
+
+from PySide6.QtCore import QSignalBlocker, Qt, QTimer
+from PySide6.QtGui import QGuiApplication, QIcon
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QHeaderView, QLabel, QLineEdit, QToolButton, QVBoxLayout, QWidget
+
+from core.events import PeerEvent
+from desktop.icons import icon
+from desktop.models.timeline import DIRECTION, ROW_ROLE, WHAT, TimelineModel
+from desktop.models.timeline_rows import Direction, Kind, TimelineRow
+from desktop.theme import Theme, ThemeSource
+from desktop.views.table import CellDelegate, Index, RowTable
+
+SETTLE_MS = 150  # milliseconds after the last key before the filter runs
+EMPTY = "Nothing has happened yet. Punches, requests and replies appear here as they come and go."
+NO_MATCH = "No line matches the filter."
+
+
+class TimelineTable(RowTable):
+    """Copies its lines with all columns, whatever their order on screen."""
+
+    def row_text(self, row: int) -> str:
+        """Return a line's text."""
+        model = self.model()
+        line = model.index(row, 0).data(ROW_ROLE)
+        return line.as_text() if isinstance(line, TimelineRow) else ""
+
+
+class TimelineView(QWidget):
+    """Title, filter, actions and table."""
+
+    def __init__(self, theme: ThemeSource, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme.theme
+        self.model = TimelineModel(self)
+        title = QLabel(self.tr("&Timeline"))
+        title.setObjectName("heading")
+        self.filter = QLineEdit()
+        self.filter.setPlaceholderText(self.tr("Filter"))
+        self.filter.setClearButtonEnabled(True)
+        self.filter.setAccessibleName(self.tr("Filter the timeline by text"))
+        self.filter.setToolTip(self.tr("Show only lines with these words (Ctrl+F)"))
+        self.filter.setMinimumWidth(110)
+        self.filter.setMaximumWidth(240)
+        self.kinds = QComboBox()
+        self.kinds.setAccessibleName(self.tr("Filter the timeline by kind"))
+        self.kinds.addItem(self.tr("Everything"), None)
+        for kind in Kind:
+            self.kinds.addItem(self.tr(kind.value), kind)
+        self.newest = _tool(self.tr("Go to the newest line (Ctrl+End)"))
+        self.newest.clicked.connect(self.go_to_newest)
+        self.copy_all_button = _tool(self.tr("Copy all lines shown"))
+        self.copy_all_button.clicked.connect(self.copy_all)
+        self.table = TimelineTable(self.tr("Punch and request timeline"))
+        title.setBuddy(self.table)
+        self._set_up_table()
+        self._lay_out(title)
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(SETTLE_MS)
+        self._settle.timeout.connect(self.apply_filter)
+        self.filter.textChanged.connect(lambda _text: self._settle.start())
+        self.kinds.currentIndexChanged.connect(lambda _index: self.apply_filter())
+        theme.changed.connect(self._retheme)
+        self._retheme(theme.theme)
+        self._update_buttons()
+
+    def _set_up_table(self) -> None:
+        self.table.set_placeholder(self.tr(EMPTY))
+        self.table.setModel(self.model)
+        self.table.setItemDelegateForColumn(DIRECTION, CellDelegate(self._dress_direction, self.table))
+        self.table.setItemDelegateForColumn(WHAT, CellDelegate(self._dress_what, self.table))
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        header.setStretchLastSection(True)
+        digit = self.table.fontMetrics().horizontalAdvance("0")
+        for column, digits in enumerate((16, 12, 15, 25)):
+            self.table.setColumnWidth(column, digits * digit)
+        self.table.verticalScrollBar().valueChanged.connect(lambda _value: self._update_buttons())
+
+    def _lay_out(self, title: QLabel) -> None:
+        top = QHBoxLayout()
+        top.setSpacing(6)
+        top.addWidget(title)
+        top.addStretch()
+        for widget in (self.filter, self.kinds, self.newest, self.copy_all_button):
+            top.addWidget(widget)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(5)
+        column.addLayout(top)
+        column.addWidget(self.table, 1)
+
+    def add(self, events: tuple[PeerEvent, ...]) -> None:
+        """Append a batch, and follow it when the end was in sight."""
+        follow = self.at_end()
+        bar = self.table.verticalScrollBar()
+        place, height = bar.value(), self.table.verticalHeader().defaultSectionSize()
+        removed = self.model.add(events)
+        if follow:
+            self.table.scrollToBottom()
+        elif removed:  # the ring turned: the lines in sight stay in sight
+            bar.setValue(place - removed * height)
+        self._update_buttons()
+
+    def at_end(self) -> bool:
+        """Return whether the newest line is in sight."""
+        bar = self.table.verticalScrollBar()
+        return bar.value() >= bar.maximum() - self.table.rowHeight(0) // 2
+
+    def go_to_newest(self) -> None:
+        """Scroll to the newest line and follow from now on."""
+        self.table.scrollToBottom()
+        self._update_buttons()
+
+    def copy_all(self) -> None:
+        """Put all lines shown on the clipboard."""
+        QGuiApplication.clipboard().setText("\n".join(row.as_text() for row in self.model.rows()))
+
+    def focus_filter(self) -> None:
+        """Put the keyboard into the filter."""
+        self.filter.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.filter.selectAll()
+
+    def set_filter(self, text: str, kind: Kind | None = None) -> None:
+        """Show only what matches; "" and None show everything."""
+        with QSignalBlocker(self.filter), QSignalBlocker(self.kinds):
+            self.filter.setText(text)
+            self.kinds.setCurrentIndex(max(0, self.kinds.findData(kind)))
+        self.apply_filter()
+
+    def apply_filter(self) -> None:
+        """Show what matches the filter as it is now."""
+        self._settle.stop()
+        kind = self.kinds.currentData()
+        filtered = bool(self.filter.text().strip()) or kind is not None
+        self.table.set_placeholder(self.tr(NO_MATCH) if filtered else self.tr(EMPTY))
+        self.model.set_filter(self.filter.text(), kind)
+        self.table.scrollToBottom()
+        self._update_buttons()
+
+    def _update_buttons(self) -> None:
+        self.newest.setEnabled(not self.at_end())
+        self.copy_all_button.setEnabled(self.model.rowCount() > 0)
+
+    def _dress_direction(self, index: Index) -> tuple[QIcon | None, str]:
+        row = index.data(ROW_ROLE)
+        if not isinstance(row, TimelineRow):
+            return None, ""
+        name, colour = {
+            Direction.OUT: ("arrow-out", self._theme.accent),
+            Direction.IN: ("arrow-in", self._theme.info),
+            Direction.NOTE: ("dot", self._theme.muted),
+        }[row.direction]
+        return icon(name, colour), colour
+
+    def _dress_what(self, index: Index) -> tuple[QIcon | None, str]:
+        row = index.data(ROW_ROLE)
+        problem = isinstance(row, TimelineRow) and row.kind is Kind.PROBLEM
+        return (icon("problem", self._theme.bad), self._theme.bad) if problem else (None, "")
+
+    def _retheme(self, theme: Theme) -> None:
+        self._theme = theme
+        self.newest.setIcon(icon("newest", theme.text, theme.edge))
+        self.copy_all_button.setIcon(icon("copy", theme.text, theme.edge))
+        self.table.viewport().update()
+
+
+def _tool(words: str) -> QToolButton:
+    button = QToolButton()
+    button.setToolTip(words)
+    button.setAccessibleName(words.split(" (")[0])
+    return button

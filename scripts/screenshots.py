@@ -1,0 +1,121 @@
+"""Draw the window in its typical states into PNG files, to be looked at.
+
+    QT_QPA_PLATFORM=offscreen python scripts/screenshots.py [DIRECTORY]     (default: /tmp/shots)
+
+Set QT_SCALE_FACTOR=2 for a display of 200 %. Nothing of the core runs: a fake bridge tells a lifelike scene.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from PySide6.QtCore import QEventLoop, QSize, QTimer
+from PySide6.QtWidgets import QApplication, QWidget
+
+from core.settings import Settings
+from desktop.theme import ThemeSource
+from desktop.views.close_question import ask_close
+from desktop.views.main_window import MainWindow
+from tests.desktop import fake_peer as scene
+
+SETTLE_MS = 350  # milliseconds; switches slide for 120, background formatting takes a few
+
+
+def settle(milliseconds: int = SETTLE_MS) -> None:
+    """Let timers, animations and background jobs run."""
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
+
+
+def busy(window: MainWindow, bridge: scene.FakeBridge) -> None:
+    """Fill the window with a lively scene."""
+    now = time.time()
+    bridge.show(scene.busy_snapshot(now))
+    bridge.tell(*scene.busy_events(now))
+    window.send_demo_request()
+    bridge.answer(list(scene.SEQUENCE), peer=scene.BEN)
+    window.request.payload.set_text('{"length": "ten"}')
+    window.request.set_target(scene.CLEO)
+    window.request.send()
+    bridge.refuse("ERR_TIMEOUT: 203.0.113.91:33400 did not answer within 10 s", seconds=10)
+    window.send_demo_request()
+    bridge.answer(list(scene.SEQUENCE), peer=scene.BEN, seconds=0.0382)
+
+
+def empty(window: MainWindow, bridge: scene.FakeBridge) -> None:
+    """Show a peer that has just started alone."""
+    bridge.show(scene.empty_snapshot())
+
+
+def troubled(window: MainWindow, bridge: scene.FakeBridge) -> None:
+    """Show what goes wrong: no grape, a wrong payload, a message."""
+    bridge.show(scene.empty_snapshot(scene.UNREACHABLE))
+    window.show_message("The settings file could not be used (it is not JSON). Defaults are in force.")
+    window.request.payload.set_text('{"length": 10,\n "mode": }')
+
+
+def waiting(window: MainWindow, bridge: scene.FakeBridge) -> None:
+    """Show a request under way, a selected row and the keyboard in the timeline's filter."""
+    busy(window, bridge)
+    window.send_demo_request()
+    window.peers.reveal(scene.BEN)
+
+
+SCENES: dict[str, Callable[[MainWindow, scene.FakeBridge], None]] = {
+    "empty": empty,
+    "busy": busy,
+    "troubled": troubled,
+    "waiting": waiting,
+}
+
+
+def main(folder: Path) -> None:
+    """Draw everything into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    app = QApplication([])
+    theme = ThemeSource(app)
+    for colours in ("light", "dark"):
+        theme.force(colours)
+        for name, play in SCENES.items():
+            bridge = scene.FakeBridge()
+            window = MainWindow(bridge, Settings(), theme)
+            window.show()
+            play(window, bridge)
+            settle()
+            save(window, folder / f"{name}-{colours}.png")
+            if name == "busy":
+                window.resize(QSize(880, 620))
+                settle()
+                save(window, folder / f"small-{colours}.png")
+                dialogs(window, folder, colours)
+            window.shut()
+            window.deleteLater()
+
+
+def dialogs(window: MainWindow, folder: Path, colours: str) -> None:
+    """Draw the dialogs of a window."""
+    window.open_settings()
+    settle()
+    for child in window.findChildren(QWidget, "settings"):
+        save(child, folder / f"settings-{colours}.png")
+        child.close()
+    question = ask_close(window, lambda action, remember: None)
+    settle()
+    save(question, folder / f"close-{colours}.png")
+    question.reject()
+
+
+def save(widget: QWidget, path: Path) -> None:
+    """Write a widget as it looks."""
+    if not widget.grab().save(str(path)):
+        raise OSError(f"could not write {path}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "/tmp/shots"))

@@ -1,0 +1,231 @@
+"""A bridge without a core: its signals are emitted by the test, its verbs are written down. And a lifelike scene."""
+
+from dataclasses import dataclass, replace
+
+from PySide6.QtCore import QObject, Signal
+
+from core.events import (
+    Announced,
+    Discovered,
+    ErrorRaised,
+    GrapeChanged,
+    GrapeSnapshot,
+    GrapeState,
+    Listening,
+    Lost,
+    PeerEvent,
+    PeerRow,
+    PeerSnapshot,
+    PunchReceived,
+    PunchSent,
+    ReplyReceived,
+    RequestSent,
+    RequestServed,
+    Role,
+    ServiceSnapshot,
+)
+from core.values import Address, JsonValue
+
+NOW = 1_789_999_200.0  # Unix seconds; where the scenes play
+BOUND = Address("0.0.0.0", 41234)
+OBSERVED = Address("198.51.100.23", 41234)
+ANNA = Address("203.0.113.5", 40817)
+BEN = Address("192.0.2.44", 51022)
+CLEO = Address("203.0.113.91", 33400)
+DORA = Address("198.51.100.7", 20555)
+SEQUENCE: list[JsonValue] = [1, 1, 2, 3, 5, 8, 13, 21, 34, 55]
+
+ALONE = GrapeSnapshot(
+    GrapeState.ALONE,
+    embedded=True,
+    url="http://127.0.0.1:30001",
+    nodes=0,
+    message="No other grape is known. Peers that use this one find each other; to meet more, add a bootstrap node.",
+    dht_port=20001,
+)
+STARTING = GrapeSnapshot(GrapeState.STARTING, True, "http://127.0.0.1:30001", 0, "Joining the network of grapes.")
+CONNECTED = GrapeSnapshot(
+    GrapeState.CONNECTED,
+    embedded=True,
+    url="http://127.0.0.1:30001",
+    nodes=7,
+    message="This computer's own grape, UDP port 20001. Others join it at 198.51.100.23:20001.",
+    dht_port=20001,
+)
+UNREACHABLE = GrapeSnapshot(
+    GrapeState.UNREACHABLE,
+    embedded=False,
+    url="http://192.0.2.7:30001",
+    nodes=0,
+    message="http://192.0.2.7:30001 does not answer. Check that this grape runs, or set another one; trying again.",
+)
+FIBONACCI = ServiceSnapshot(
+    name="fibonacci",
+    description="The first n Fibonacci numbers, exact at any size",
+    example={"length": 10},
+    sharing=False,
+    consuming=False,
+    announced_nodes=0,
+    served=0,
+    failed=0,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FakeReply:
+    """As `core.rpc`'s Reply."""
+
+    peer: Address
+    seconds: float
+    data: JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class FakeOutcome:
+    """As `desktop.bridge.RequestOutcome`."""
+
+    ticket: int
+    target: str
+    payload: JsonValue
+    reply: FakeReply | None
+    error: str | None
+    seconds: float
+
+
+class FakeBridge(QObject):
+    """Keeps the contract of docs/architecture.md, "Desktop", with nothing behind it.
+
+    `calls` lists the verbs with their arguments, in order. Turning a switch changes nothing until `show` says so.
+    """
+
+    snapshot_changed = Signal(object)
+    events_arrived = Signal(object)
+    request_finished = Signal(object)
+    failed = Signal(str)
+
+    def __init__(self, snapshot: PeerSnapshot | None = None) -> None:
+        super().__init__()
+        self.calls: list[tuple[object, ...]] = []
+        self._snapshot = snapshot
+        self._tickets = 0
+
+    def show(self, snapshot: PeerSnapshot) -> None:
+        """Make this the newest snapshot, and tell."""
+        self._snapshot = snapshot
+        self.snapshot_changed.emit(snapshot)
+
+    def tell(self, *events: PeerEvent) -> None:
+        """Let one batch of events arrive."""
+        self.events_arrived.emit(events)
+
+    def answer(self, data: JsonValue, *, peer: Address = ANNA, seconds: float = 0.182) -> None:
+        """End the newest request with an answer."""
+        _, target, payload, _ = self._newest_request()
+        reply = FakeReply(peer, seconds, data)
+        self.request_finished.emit(FakeOutcome(self._tickets, target, payload, reply, None, seconds + 0.02))
+
+    def refuse(self, error: str, *, seconds: float = 10.0) -> None:
+        """End the newest request with an error."""
+        _, target, payload, _ = self._newest_request()
+        self.request_finished.emit(FakeOutcome(self._tickets, target, payload, None, error, seconds))
+
+    def _newest_request(self) -> tuple[str, str, JsonValue, float]:
+        return next(call for call in reversed(self.calls) if call[0] == "send_request")  # type: ignore[return-value]
+
+    def set_sharing(self, service: str, on: bool) -> None:
+        """Write the call down."""
+        self.calls.append(("set_sharing", service, on))
+
+    def set_consuming(self, service: str, on: bool) -> None:
+        """Write the call down."""
+        self.calls.append(("set_consuming", service, on))
+
+    def send_request(self, target: str, payload: JsonValue, timeout: float) -> int:
+        """Write the call down and return its ticket; `answer` or `refuse` ends it."""
+        self.calls.append(("send_request", target, payload, timeout))
+        self._tickets += 1
+        return self._tickets
+
+    def snapshot(self) -> PeerSnapshot | None:
+        """Return the newest snapshot."""
+        return self._snapshot
+
+
+def peer_row(
+    address: Address = ANNA,
+    role: Role = Role.CONSUMER,
+    *,
+    now: float = NOW,
+    since: float = 240.0,
+    seen: float = 1.0,
+    sent: int = 12,
+    received: int = 10,
+    rtt: float | None = 0.182,
+    listed: bool = True,
+) -> PeerRow:
+    """Return another peer; `since` and `seen` are seconds before `now`."""
+    served = int(role is Role.CONSUMER and rtt is not None)
+    return PeerRow(
+        address=address,
+        role=role,
+        service=f"fibonacci_{role.value}",
+        since=now - since,
+        last_seen=now - seen,
+        listed=listed,
+        punches_sent=sent,
+        punches_received=received,
+        requests_served=served,
+        replies=0 if served or rtt is None else 1,
+        rtt=rtt,
+    )
+
+
+def empty_snapshot(grape: GrapeSnapshot = ALONE, service: ServiceSnapshot = FIBONACCI) -> PeerSnapshot:
+    """Return a peer just opened, with nobody around."""
+    return PeerSnapshot(1, BOUND, None, grape, (service,), ())
+
+
+def busy_snapshot(now: float = NOW) -> PeerSnapshot:
+    """Return a peer that shares and consumes among four others."""
+    service = replace(FIBONACCI, sharing=True, consuming=True, announced_nodes=7, served=1284, failed=2)
+    peers = (
+        peer_row(ANNA, Role.CONSUMER, now=now, since=4210, seen=0.4, sent=1840, received=1822, rtt=0.0382),
+        peer_row(BEN, Role.WORKER, now=now, since=912, seen=2, sent=64, received=61, rtt=0.182),
+        peer_row(CLEO, Role.CONSUMER, now=now, since=8, seen=4, sent=15, received=0, rtt=None),
+        peer_row(DORA, Role.WORKER, now=now, since=3, seen=3, sent=0, received=0, rtt=None),
+        peer_row(Address("192.0.2.130", 47001), Role.CONSUMER, now=now, since=9300, seen=75, sent=500, received=480,
+                 rtt=1.24, listed=False),
+    )
+    return PeerSnapshot(42, BOUND, OBSERVED, CONNECTED, (service,), peers)
+
+
+def busy_events(now: float = NOW) -> list[PeerEvent]:
+    """Return what led to `busy_snapshot`, oldest first."""
+    start = now - 30
+    events: list[PeerEvent] = [
+        Listening(start, BOUND),
+        GrapeChanged(start + 0.3, STARTING),
+        GrapeChanged(start + 1.1, CONNECTED),
+        Announced(start + 1.4, "fibonacci_worker", 7),
+        Discovered(start + 2.0, "fibonacci_consumer", ANNA),
+    ]
+    for round_, peer in enumerate((ANNA, BEN)):
+        at = start + 2.1 + 3 * round_
+        events += [PunchSent(at + 0.05 * each, peer) for each in range(5)]
+        events += [PunchReceived(at + 0.12 + 0.05 * each, peer, first=each == 0) for each in range(3)]
+        events.append(RequestServed(at + 0.4, "fibonacci", peer, 0.0021, None))
+    events += [
+        Discovered(start + 9.0, "fibonacci_worker", BEN),
+        RequestSent(start + 9.6, "fibonacci", BEN),
+        ReplyReceived(start + 9.782, BEN, 0.182, list(SEQUENCE)),
+        RequestServed(start + 12.0, "fibonacci", ANNA, 0.0004, "'length' must be a whole number from 0 to 10,000"),
+        ErrorRaised(start + 15.0, "ERR_TIMEOUT", "203.0.113.91:33400 did not answer within 10 s", CLEO),
+        Lost(start + 20.0, "fibonacci_consumer", DORA, "not listed for 30 s, and silent"),
+        Discovered(start + 22.0, "fibonacci_consumer", CLEO),
+    ]
+    events += [PunchSent(start + 22.1 + 0.05 * each, CLEO) for each in range(5)]
+    events += [
+        RequestServed(start + 26.0, "fibonacci", ANNA, 0.0018, None),
+        RequestServed(start + 29.0, "fibonacci", ANNA, 0.0017, None),
+    ]
+    return events
