@@ -1,19 +1,23 @@
 """The grape a peer uses, its own or others', as one link and one state in words."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
 
-from core.errors import PeerError
+from core.errors import LookupEmpty, PeerError
 from core.events import GrapeSnapshot, GrapeState
 from core.grape.config import LOOPBACK, GrapeConfig
 from core.grape.grape import Grape, open_grape
-from core.link import Link, LinkConfig
+from core.link import Link
+from core.net.tasks import TaskSet
 from core.peer_config import PeerConfig
 
 PORT_SEARCH = 15  # further pairs tried: 20001..20016, the ports where embedded grapes look for one another
 CUSTOMARY_GRAPE = "http://127.0.0.1:30001"
+PROBE_NAME = "fibonacci_worker"  # any name will do: who answers is a grape
+LOOK_AGAIN = 10.0  # seconds; a person who starts a grape sees the window agree soon, at 6 small requests a minute
 PROBE_TIMEOUT = 0.5  # seconds; a grape on this machine answers within 5 ms
 
 
@@ -38,9 +42,13 @@ class GrapeAccess:
                 self._grape = await stack.enter_async_context(open_grape(_embedded(self._config)))
                 self._grape.on_change = lambda grape: self._tell()
                 urls = (self._grape.url,)
-            self._link = Link(urls, config=LinkConfig())
+            self._link = Link(urls)
             stack.push_async_callback(self._link.close)
-            self._link.on_state = lambda *state: self._tell()
+            self._link.on_state = lambda state: self._tell()
+            if self._grape is None:
+                tasks = TaskSet("grape access")
+                stack.push_async_callback(tasks.aclose)
+                tasks.spawn(_look_now_and_then(self._link), name="look whether the grape answers")
             self._stack = stack.pop_all()
         self._tell()
         return self._link
@@ -69,6 +77,14 @@ class GrapeAccess:
         if snapshot != self._told:
             self._told = snapshot
             self._on_change(snapshot)
+
+
+async def _look_now_and_then(link: Link) -> None:
+    """Keep the state true while nobody uses the link."""
+    while True:
+        with contextlib.suppress(PeerError):  # the link itself tells of its state
+            await link.lookup(PROBE_NAME)
+        await asyncio.sleep(LOOK_AGAIN)
 
 
 def _embedded(config: PeerConfig) -> GrapeConfig:
@@ -102,7 +118,8 @@ def _remote_snapshot(link: Link, urls: tuple[str, ...]) -> GrapeSnapshot:
     if state.reachable is None:
         return GrapeSnapshot(GrapeState.STARTING, False, url, 0, f"Asking the grape at {url}.")
     if state.reachable:
-        return GrapeSnapshot(GrapeState.CONNECTED, False, url, 1, f"Connected to the grape at {url}.")
+        instead = f" {urls[0]} does not answer and is used again when it does." if state.fallback else ""
+        return GrapeSnapshot(GrapeState.CONNECTED, False, url, 1, f"Connected to the grape at {url}.{instead}")
     named = " or ".join(urls)
     message = f"No grape answers at {named}. Trying again by itself; check that it runs and that the address is right."
     return GrapeSnapshot(GrapeState.UNREACHABLE, False, url, 0, message)
@@ -110,12 +127,16 @@ def _remote_snapshot(link: Link, urls: tuple[str, ...]) -> GrapeSnapshot:
 
 async def running_grape(url: str = CUSTOMARY_GRAPE) -> str | None:
     """Return the URL when a grape answers there, else None."""
-    link = Link((url,), config=LinkConfig())
+    link = Link((url,))
     try:
         async with asyncio.timeout(PROBE_TIMEOUT):
-            return url if await link.ping() else None
+            await link.lookup(PROBE_NAME)
+    except LookupEmpty:
+        return url
     except (PeerError, TimeoutError):
         return None
+    else:
+        return url
     finally:
         await link.close()
 

@@ -11,6 +11,7 @@ from core.events import (
     GrapeChanged,
     GrapeSnapshot,
     Listening,
+    PeerEvent,
     PeerSnapshot,
     PunchReceived,
     PunchSent,
@@ -84,6 +85,7 @@ class Peer:
         )
         stack.push_async_callback(self._roles.aclose)
         self._punch_back = PunchBack(self._endpoint.punch)
+        self._hub.subscribe(self._on_event)
         self._endpoint.on_punch = self._on_punch
         self._endpoint.on_stream = self._on_stream
         stack.callback(self._deafen)
@@ -201,8 +203,10 @@ class Peer:
 
     def _on_grape(self, grape: GrapeSnapshot) -> None:
         self._hub.emit(GrapeChanged(self._hub.now(), grape))
-        if hasattr(self, "_roles"):
-            self._roles.nudge()
+
+    def _on_event(self, event: PeerEvent) -> None:
+        if isinstance(event, GrapeChanged):
+            self._roles.nudge()  # grapes that are new to us do not hold our announces
 
     def _deafen(self) -> None:
         self._endpoint.on_punch = self._endpoint.on_stream = None

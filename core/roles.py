@@ -129,8 +129,8 @@ class Roles:
             if consuming.pairing.lists(address) or not self._wants_ours(address):
                 consuming.requester.on_punch(address)
                 return Role.WORKER, worker_key(service)
-        service = next(iter(self._workers), None)
-        return Role.CONSUMER, consumer_key(service) if service else ""
+        shared = next(iter(self._workers), None)
+        return Role.CONSUMER, consumer_key(shared) if shared else ""
 
     def _wants_ours(self, address: Address) -> bool:
         return any(pairing.lists(address) for pairing in self._workers.values())

@@ -5,11 +5,11 @@ import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
 from typing import Any
 
 import click
 
-from core.cli import jobs
 from core.cli.output import Output
 from core.cli.running import run
 from core.errors import LocalError, PeerError
@@ -96,6 +96,13 @@ def _start(
     run(lambda: job(config, output), output)
 
 
+def _jobs() -> ModuleType:
+    """Load what the commands do, and aiohttp with it, only when one is run: `--help` answers at once."""
+    from core.cli import jobs
+
+    return jobs
+
+
 def _json(text: str) -> JsonValue:
     try:
         value: JsonValue = json.loads(text)
@@ -170,7 +177,7 @@ def grape(
             node_liveness=liveness / 1000,
             check_max_payload_size=max_payload,
         )
-        await jobs.run_grape(config, output)
+        await _jobs().run_grape(config, output)
 
     run(job, output)
 
@@ -180,7 +187,7 @@ def grape(
 @_network
 def share(service: str, **network: Any) -> None:  # noqa: ANN401 - the options of `_network`
     """Share SERVICE (fibonacci) until Ctrl-C."""
-    _start(lambda config, output: jobs.share(config, output, service), quiet=False, **network)
+    _start(lambda config, output: _jobs().share(config, output, service), quiet=False, **network)
 
 
 @grapevine.command()
@@ -193,7 +200,7 @@ def share(service: str, **network: Any) -> None:  # noqa: ANN401 - the options o
 def consume(service: str, length: int, once: bool, timeout: float, **network: Any) -> None:  # noqa: ANN401
     """Want SERVICE (fibonacci): be found, be punched, ask, until Ctrl-C."""
     _start(
-        lambda config, output: jobs.consume(config, output, service, {"length": length}, once, timeout),
+        lambda config, output: _jobs().consume(config, output, service, {"length": length}, once, timeout),
         quiet=once,
         **network,
     )
@@ -211,7 +218,7 @@ def request(target: str, payload: str, timeout: float, **network: Any) -> None: 
         value = _json(payload)
     except PeerError as error:
         raise click.BadParameter(str(error), param_hint="PAYLOAD_JSON") from None
-    _start(lambda config, output: jobs.request(config, output, target, value, timeout), quiet=True, **network)
+    _start(lambda config, output: _jobs().request(config, output, target, value, timeout), quiet=True, **network)
 
 
 @grapevine.command()
@@ -219,7 +226,7 @@ def request(target: str, payload: str, timeout: float, **network: Any) -> None: 
 @_network
 def lookup(name: str, **network: Any) -> None:  # noqa: ANN401
     """Print who is announced under NAME, one host:port a line."""
-    _start(lambda config, output: jobs.lookup(config, output, name), quiet=True, **network)
+    _start(lambda config, output: _jobs().lookup(config, output, name), quiet=True, **network)
 
 
 @grapevine.command()
@@ -228,7 +235,7 @@ def lookup(name: str, **network: Any) -> None:  # noqa: ANN401
 @_network
 def announce(name: str, service_port: int, **network: Any) -> None:  # noqa: ANN401
     """Announce NAME at PORT once; the grapes list it for two minutes."""
-    _start(lambda config, output: jobs.announce(config, output, name, service_port), quiet=True, **network)
+    _start(lambda config, output: _jobs().announce(config, output, name, service_port), quiet=True, **network)
 
 
 @grapevine.command()
@@ -236,7 +243,7 @@ def announce(name: str, service_port: int, **network: Any) -> None:  # noqa: ANN
 @_network
 def put(value: str, **network: Any) -> None:  # noqa: ANN401
     """Store VALUE on the grapes and print its hash."""
-    _start(lambda config, output: jobs.put(config, output, value), quiet=True, **network)
+    _start(lambda config, output: _jobs().put(config, output, value), quiet=True, **network)
 
 
 @grapevine.command()
@@ -244,4 +251,4 @@ def put(value: str, **network: Any) -> None:  # noqa: ANN401
 @_network
 def get(hash: str, **network: Any) -> None:  # noqa: ANN401
     """Print what is stored under HASH."""
-    _start(lambda config, output: jobs.get(config, output, hash), quiet=True, **network)
+    _start(lambda config, output: _jobs().get(config, output, hash), quiet=True, **network)

@@ -1,0 +1,214 @@
+"""The command line as its users meet it: a process, its output, its exit code."""
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from core.values import JsonValue
+from tests.cli.conftest import RunCli
+from tests.support.ports import free_port
+from tests.support.process import grapevine
+
+pytestmark = pytest.mark.asyncio
+
+SEQUENCE = [1, 1, 2, 3, 5, 8, 13, 21, 34, 55]
+
+
+def lines(text: str) -> list[dict[str, JsonValue]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+async def test_two_peers_on_one_machine_find_each_other_with_no_option(tmp_path: Path) -> None:
+    first, second = tmp_path / "a", tmp_path / "b"
+    async with grapevine("share", "fibonacci", home=first) as worker:
+        await worker.event("announced")
+        async with grapevine("consume", "fibonacci", "--once", home=second) as consumer:
+            reply = await consumer.event("reply")
+            assert reply["data"] == SEQUENCE
+            assert await consumer.wait() == 0
+        served = await worker.event("request-served")
+    assert served["error"] is None
+    assert served["service"] == "fibonacci_worker"
+    discovered = [event for event in worker.events if event["event"] == "discovered"]
+    assert all({"service", "address", "port"} <= event.keys() for event in discovered)
+    assert discovered
+
+
+async def test_one_peer_tells_the_whole_story_in_json(home: Path, cli: RunCli) -> None:
+    async with grapevine("share", "fibonacci", home=home) as worker:
+        listening = await worker.event("listening")
+        announced = await worker.event("announced")
+        grape = await worker.event("grape")
+        here = f"127.0.0.1:{listening['port']}"
+        done = await cli("request", here, '{"length": 10}', "--grape", grape["url"])
+        refused = await cli("request", here, '{"length": "x"}', "--grape", grape["url"])
+        by_name = await cli("request", "fibonacci", '{"length":10}', "--grape", grape["url"], "--json")
+        await worker.event("request-served", lambda event: event["error"] is not None)
+    assert isinstance(listening["address"], str)
+    assert announced["service"] == "fibonacci_worker"
+    assert announced["nodes"] == 1
+    assert (done.code, json.loads(done.out), done.err) == (0, SEQUENCE, "")
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err.startswith("ERR_PAYLOAD: ")
+    assert "0 to 10000" in refused.err
+    assert "Traceback" not in refused.err
+    events = lines(by_name.out)
+    assert [event["data"] for event in events if event["event"] == "reply"] == [SEQUENCE]
+    assert any(event["event"] == "punch-sent" for event in events)
+
+
+async def test_consume_once_prints_only_the_sequence(home: Path, cli: RunCli) -> None:
+    async with grapevine("share", "fibonacci", home=home) as worker:
+        url = (await worker.event("grape"))["url"]
+        done = await cli("consume", "fibonacci", "--length", "5", "--once", "--grape", url)
+    assert (done.code, done.out, done.err) == (0, "[1,1,2,3,5]\n", "")
+
+
+async def test_nobody_there_is_a_time_out_by_name(cli: RunCli) -> None:
+    started = time.monotonic()
+    done = await cli("consume", "fibonacci", "--once", "--timeout", "1", "--bootstrap", "")
+    assert time.monotonic() - started < 5
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("ERR_TIMEOUT: ")
+    unanswered = await cli("request", "127.0.0.1:9", "{}", "--timeout", "0.5", "--bootstrap", "")
+    assert unanswered.code == 1
+    assert unanswered.err.startswith("ERR_TIMEOUT: ")
+
+
+async def test_a_name_nobody_announced(cli: RunCli) -> None:
+    for command in (["lookup", "weather"], ["request", "weather", "{}"]):
+        done = await cli(*command, "--bootstrap", "", "--json")
+        assert done.code == 1
+        assert done.err.startswith("ERR_GRAPE_LOOKUP_EMPTY: ")
+        assert lines(done.out)[-1]["error"] == "ERR_GRAPE_LOOKUP_EMPTY"
+
+
+async def test_a_grape_and_its_clients(home: Path, cli: RunCli) -> None:
+    dht, api = str(free_port()), str(free_port())
+    async with grapevine("grape", "--dp", dht, "--aph", api, "--bn", "", home=home) as grape:
+        listening = await grape.event("listening")
+        assert listening["port"] == int(dht)
+        url = f"http://127.0.0.1:{api}"
+        assert (await cli("announce", "weather", "1337", "--grape", url)).out == "1\n"
+        assert (await cli("lookup", "weather", "--grape", url)).out == "127.0.0.1:1337\n"
+        put = await cli("put", "hello world", "--grape", url)
+        assert len(put.out.strip()) == 40
+        assert (await cli("get", put.out.strip(), "--grape", url)).out == "hello world\n"
+        found = lines((await cli("lookup", "weather", "--grape", url, "--json")).out)[-1]
+        assert found["addresses"] == ["127.0.0.1:1337"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["share", "fibonacci"],
+        ["consume", "fibonacci"],
+        ["consume", "fibonacci", "--once", "--timeout", "60"],
+        ["request", "127.0.0.1:9", "{}", "--timeout", "60"],
+    ],
+)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_a_signal_ends_it_within_a_second(home: Path, command: list[str], number: int, code: int) -> None:
+    async with grapevine(*command, "--bootstrap", "", home=home) as program:
+        await program.event("grape")
+        started = time.monotonic()
+        program.send_signal(number)
+        assert await program.wait() == code
+        assert time.monotonic() - started < 1.0
+        assert program.stderr.count("\n") == 1
+        assert "Traceback" not in program.stderr
+
+
+async def test_a_grape_ends_within_a_second(home: Path) -> None:
+    async with grapevine("grape", "--dp", "0", "--aph", "0", home=home) as program:
+        await program.event("listening")
+        started = time.monotonic()
+        program.send_signal(signal.SIGINT)
+        assert await program.wait() == 130
+        assert time.monotonic() - started < 1.0
+        assert program.stderr == "Interrupted.\n"
+
+
+async def test_a_port_in_use_is_named(home: Path, cli: RunCli) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("0.0.0.0", 0))
+        port = taken.getsockname()[1]
+        for command in (["grape", "--dp", str(port), "--aph", "0"], ["share", "fibonacci", "--port", str(port)]):
+            done = await cli(*command)
+            assert done.code == 1
+            assert str(port) in done.err
+            assert done.err.count("\n") == 1
+
+
+async def test_an_embedded_grape_takes_the_next_free_port(home: Path) -> None:
+    wanted = json.loads((home / "grapevine" / "default.json").read_text())["dht_port"]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("0.0.0.0", wanted))
+        async with grapevine("share", "fibonacci", "--bootstrap", "", home=home) as worker:
+            assert wanted < (await worker.event("grape"))["dht_port"] <= wanted + 15
+
+
+async def test_without_a_screen_the_window_says_what_to_do_instead(cli: RunCli) -> None:
+    done = await cli()
+    assert (done.code, done.out) == (2, "")
+    assert "grapevine share fibonacci" in done.err
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["request", "127.0.0.1:9", "{"], "JSON"),
+        (["share", "fibonacci", "--grape", "127.0.0.1:30001"], "http://"),
+        (["share", "fibonacci", "--bootstrap", "nowhere"], "host:port"),
+        (["grape", "--dp", "70000"], "70000"),
+        (["announce", "x", "0"], "0"),
+        (["share"], "SERVICE"),
+        (["share", "fibonacci", "--profile", "../x"], "profile"),
+    ],
+)
+async def test_wrong_use_is_explained_with_exit_2(cli: RunCli, command: list[str], said: str) -> None:
+    done = await cli(*command)
+    assert done.code == 2
+    assert said in done.err
+    assert "Traceback" not in done.err
+
+
+async def test_an_unknown_service_names_those_there_are(cli: RunCli) -> None:
+    done = await cli("share", "weather", "--bootstrap", "")
+    assert done.code == 1
+    assert "fibonacci" in done.err
+
+
+async def test_a_dead_grape_is_told_once_and_sharing_resumes_when_it_is_back(home: Path) -> None:
+    dht, api = str(free_port()), str(free_port())
+    url = f"http://127.0.0.1:{api}"
+    arguments = ["grape", "--dp", dht, "--aph", api]
+    async with grapevine("share", "fibonacci", "--grape", url, home=home) as worker:
+        await worker.event("grape", lambda event: event["state"] == "unreachable")
+        async with grapevine(*arguments, home=home):
+            await worker.event("announced")
+        await worker.event("grape", lambda event: event["state"] == "unreachable")
+        seen = worker.count("announced")
+        async with grapevine(*arguments, home=home):
+            async with asyncio.timeout(20):
+                while worker.count("announced") == seen:  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(0.05)
+        assert worker.count("error") <= 4
+
+
+async def test_nobody_reads_on(cli_env: dict[str, str]) -> None:
+    process = await asyncio.create_subprocess_shell(
+        f"{sys.executable} -m core.cli share fibonacci --bootstrap '' --json | head -1",
+        env=cli_env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(20):
+        out, err = await process.communicate()
+    assert json.loads(out)["event"] == "listening"
+    assert err == b""
