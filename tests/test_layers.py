@@ -1,0 +1,181 @@
+"""The direction of imports, as docs/architecture.md draws it: left may import right, never back.
+
+    desktop, core.cli -> core.peer and its parts -> {grape, link, rpc, services} -> net -> {utp, dht, punch}
+                      -> wire -> {values, errors}
+
+Every module of core has a place in the table below; a new one without a place is a failure, not a guess.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.imports import Import, imports, is_under, module_name
+from tests.support.tools import ROOT
+
+BASE = {"core.values", "core.errors"}
+ENGINES = {"core.utp", "core.dht", "core.punch"}
+NET = ENGINES | BASE | {"core.wire", "core.net"}
+MIDDLE = {"core.grape", "core.link", "core.rpc", "core.services"}
+# What core.peer is composed of. They may know one another and everything below, but not their owner.
+PEER_PARTS = {
+    "core.asking",
+    "core.consumer",
+    "core.events",
+    "core.grape_access",
+    "core.hub",
+    "core.pairing",
+    "core.peer_config",
+    "core.punch_back",
+    "core.punch_schedule",
+    "core.reach",
+    "core.roles",
+    "core.roster",
+    "core.settings",
+    "core.sharing",
+}
+
+# package or module -> the parts of core that it may import, besides itself
+MAY_IMPORT: dict[str, set[str]] = {
+    "core.values": set(),
+    "core.errors": set(),
+    "core.logs": BASE,
+    "core.wire": BASE,
+    **{engine: BASE | {"core.wire"} for engine in ENGINES},
+    "core.net": NET,
+    "core.services": BASE,
+    "core.grape": NET,
+    "core.link": NET,
+    "core.rpc": NET,
+    "core.events": BASE,
+    **{part: NET | MIDDLE | PEER_PARTS for part in PEER_PARTS - {"core.events"}},
+    "core.peer": NET | MIDDLE | PEER_PARTS,
+    "core.cli": NET | MIDDLE | PEER_PARTS | {"core.peer", "core.logs"},
+}
+
+# An engine has no clock, no sockets, no tasks, and no randomness but the one handed in.
+IMPURE = {
+    "asyncio", "concurrent", "datetime", "multiprocessing", "queue", "random", "secrets", "select", "selectors",
+    "signal", "socket", "ssl", "subprocess", "threading", "time", "uuid", "aiohttp",
+}  # fmt: skip
+PURE = {*ENGINES, "core.wire", "core.values", "core.errors", "core.events"}
+
+# (module, imported): the exceptions, each for a reason
+EXCEPTIONS = {
+    ("core.wire.compact", "socket"),  # inet_pton and inet_ntoa: text to bytes, no I/O
+    *((engine, "random.Random") for engine in PURE),  # the type of what is handed in
+}
+# `grapevine` without arguments opens the window: the one way from core to the desktop, and only when asked for.
+TO_THE_DESKTOP = ("core.cli.commands", {"desktop.display", "desktop.__main__"})
+
+GUI = {"PySide6", "qasync", "shiboken6", "desktop"}
+# The desktop reads values, events and settings everywhere, and its tasks have owners; what runs a peer, and the
+# services it runs, only these modules know.
+DESKTOP_MAY_IMPORT = {*BASE, "core.events", "core.settings", "core.net.tasks"}
+DESKTOP_COMPOSITION = {"desktop.app", "desktop.bridge", "desktop.keeper", "desktop.__main__"}
+
+
+def place(module: str) -> str | None:
+    """Return the entry of the table that covers a module of core: the longest that contains it."""
+    return max((entry for entry in MAY_IMPORT if is_under(module, entry)), key=len, default=None)
+
+
+def faults(module: str, source: str) -> Iterator[str]:
+    """Say everything that is wrong with the imports of one file."""
+    for found in imports(source):
+        problem = _core_problem(module, found) if is_under(module, "core") else _desktop_problem(module, found)
+        if found.relative:
+            problem = "a relative import"
+        if problem is not None:
+            yield f"{module}, line {found.line}: {found.target}: {problem}"
+
+
+def _excepted(module: str, target: str) -> bool:
+    return any(is_under(module, where) and is_under(target, what) for where, what in EXCEPTIONS)
+
+
+def _core_problem(module: str, found: Import) -> str | None:
+    top = found.module.partition(".")[0]
+    if top in GUI:
+        where, what = TO_THE_DESKTOP
+        is_the_way = module == where and found.module in what and found.lazy
+        return None if is_the_way else "core knows no window"
+    if any(is_under(module, pure) for pure in PURE) and top in IMPURE and not _excepted(module, found.target):
+        return "an engine has no I/O, clock, or randomness of its own"
+    if top != "core":
+        return None
+    entry = place(module)
+    if entry is None:
+        return None if module == "core" else "this module has no place in tests/test_layers.py"
+    allowed = {entry, *MAY_IMPORT[entry]}
+    return None if any(is_under(found.target, a) for a in allowed) else f"{entry} must not know it"
+
+
+def _desktop_problem(module: str, found: Import) -> str | None:
+    if not is_under(found.module, "core") or module in DESKTOP_COMPOSITION:
+        return None
+    if any(is_under(found.target, a) for a in DESKTOP_MAY_IMPORT):
+        return None
+    return f"only {', '.join(sorted(DESKTOP_COMPOSITION))} may know it"
+
+
+SOURCES = [path for package in ("core", "desktop") for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=[module_name(path) for path in SOURCES])
+def test_imports_go_one_way(path: Path) -> None:
+    assert list(faults(module_name(path), path.read_text())) == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=[module_name(path) for path in SOURCES])
+def test_every_module_of_core_has_a_place(path: Path) -> None:
+    module = module_name(path)
+    assert not is_under(module, "core") or module == "core" or place(module) is not None, (
+        f"{module} has no place in the table of tests/test_layers.py: give it one"
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("core.utp.mux", "import time"),
+        ("core.utp.mux", "from random import random"),
+        ("core.utp.mux", "import random"),
+        ("core.utp.mux", "def f() -> None:\n    import asyncio.events"),
+        ("core.utp.mux", "from core.dht.node import Node"),
+        ("core.utp.mux", "from core import net"),
+        ("core.punch.puncher", "if TYPE_CHECKING:\n    from core.utp.mux import Mux"),
+        ("core.wire.krpc", "import socket"),
+        ("core.wire.krpc", "from core.dht import Node"),
+        ("core.net.endpoint", "from core.rpc.client import RpcClient"),
+        ("core.rpc.client", "from core.link import Link"),
+        ("core.roster", "from core.peer import Peer"),
+        ("core.peer", "import core.cli"),
+        ("core.peer", "from PySide6.QtCore import QObject"),
+        ("core.net.pump", "import qasync"),
+        ("core.cli.commands", "from desktop.__main__ import main"),
+        ("core.cli.jobs", "def f() -> None:\n    import desktop.__main__"),
+        ("core.cli.commands", "def f() -> None:\n    import desktop.views"),
+        ("core.utp.mux", "from . import rtt"),
+        ("desktop.views.main_window", "from core.peer import Peer"),
+        ("desktop.models.peers", "import core.net.endpoint"),
+    ],
+)
+def test_a_planted_fault_is_found(module: str, source: str) -> None:
+    assert len(list(faults(module, source))) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("core.utp.mux", "from random import Random\nfrom core.utp.rtt import Rtt\nfrom core.wire.utp_packet import x"),
+        ("core.wire.compact", "import socket"),
+        ("core.net.pump", "import asyncio, socket, time\nfrom core.utp import Mux"),
+        ("core.cli.commands", "def f() -> None:\n    from desktop.__main__ import main"),
+        ("desktop.bridge", "from core.peer import Peer"),
+        ("desktop.views.main_window", "from core.events import PeerRow\nfrom core.values import Address"),
+    ],
+)
+def test_what_is_allowed_is_not_a_fault(module: str, source: str) -> None:
+    assert list(faults(module, source)) == []

@@ -1,0 +1,88 @@
+"""What holds for every committed file: sizes, docstrings, and nothing of one machine in what all machines get."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.imports import module_name
+from tests.support.tools import ROOT
+
+FILE_LINES = 400
+FUNCTION_LINES = 60  # a hard bound; under 40 is the aim
+
+
+def tracked() -> list[Path]:
+    """Return every file under version control, as absolute paths."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True)
+    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+SOURCES = [path for package in ("core", "desktop") for path in sorted((ROOT / package).rglob("*.py"))]
+NAMES = [module_name(path) for path in SOURCES]
+
+
+def long_functions(source: str) -> Iterator[str]:
+    """Name every function that is longer than the bound, its docstring included."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            if lines > FUNCTION_LINES:
+                yield f"{node.name}: {lines} lines"
+
+
+def modal_calls(source: str) -> Iterator[int]:
+    """Give the line of every `.exec()`: it would start a loop inside the loop. A menu's `popup` and `open` do not."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("exec", "exec_"):
+            yield node.lineno
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=NAMES)
+def test_files_are_short_and_say_what_they_are(path: Path) -> None:
+    source = path.read_text()
+    assert len(source.splitlines()) <= FILE_LINES
+    assert not source.strip() or ast.get_docstring(ast.parse(source)), "the module has no docstring"
+    assert list(long_functions(source)) == []
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if p.is_relative_to(ROOT / "desktop")])
+def test_no_dialog_starts_a_loop_of_its_own(path: Path) -> None:
+    assert list(modal_calls(path.read_text())) == []
+
+
+# Addresses of package registries, and of private mirrors, belong in a user's configuration. Homes and checkouts of one
+# machine belong nowhere. Written so that this file does not match itself.
+OF_ONE_MACHINE = re.compile(
+    rb"registry\.npm" rb"js|registry\.yarn" rb"pkg|py" rb"pi\.org/simple|files\.python" rb"hosted"
+    rb"|/ho" rb"me/\w|/Us" rb"ers/\w|/ro" rb"ot/|/wo" rb"rk/|C:\\\\Us" rb"ers"
+)
+
+
+def of_one_machine(content: bytes) -> list[bytes]:
+    """Return what a file says that is true on one machine only."""
+    return [] if b"\0" in content else OF_ONE_MACHINE.findall(content)
+
+
+def test_no_file_names_one_machine_or_a_registry() -> None:
+    found = {str(path.relative_to(ROOT)): of_one_machine(path.read_bytes()) for path in tracked()}
+    assert {name: matches for name, matches in found.items() if matches} == {}
+
+
+def test_no_lock_file_and_nothing_generated_is_committed() -> None:
+    unwanted = re.compile(r"(^|/)(package-lock\.json|node_modules|__pycache__|\.venv|[^/]*\.egg-info|[^/]*\.log)(/|$)")
+    names = [str(path.relative_to(ROOT)) for path in tracked()]
+    assert [name for name in names if unwanted.search(name)] == []
+    assert "Makefile" in names, "the list of files must not be empty"
+
+
+def test_the_checks_find_what_they_look_for() -> None:
+    body = "\n".join("    pass" for _ in range(FUNCTION_LINES))
+    assert list(long_functions(f"def f() -> None:\n{body}\n")) == [f"f: {FUNCTION_LINES + 1} lines"]
+    assert list(modal_calls("dialog = D()\ndialog.exec()\n")) == [2]
+    assert of_one_machine(b"see /ho" b"me/somebody/x") == [b"/ho" b"me/s"]
+    assert of_one_machine(b"https://registry.npm" b"js.org/x") == [b"registry.npm" b"js"]
+    assert of_one_machine(b"\x89PNG\0 /ro" b"ot/") == []
