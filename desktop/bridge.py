@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from core.errors import LocalError, PeerError
-from core.events import ErrorRaised, GrapeSnapshot, PeerEvent, PeerSnapshot, ServiceSnapshot
+from core.events import ErrorRaised, GrapeChanged, GrapeSnapshot, PeerEvent, PeerSnapshot, ServiceSnapshot
 from core.net.tasks import TaskSet
 from core.values import JsonValue
 
@@ -87,7 +87,7 @@ class Bridge(QObject):
             raise LocalError("the bridge has a peer: detach that one first")
         self._peer = peer
         self._offset = self._snapshot.revision + 1 if self._snapshot is not None else 0
-        self._unsubscribe = peer.subscribe(self._heard)
+        self._unsubscribe = peer.subscribe(self.hear)
         self._acts = TaskSet("bridge")
         for wish, on in self._wishes.items():
             if on:
@@ -215,8 +215,8 @@ class Bridge(QObject):
 
     # -- batches -------------------------------------------------------------------------------------------------
 
-    def _heard(self, event: PeerEvent) -> None:
-        """Take one event from the peer, on the loop."""
+    def hear(self, event: PeerEvent) -> None:
+        """Take one event, on the loop. An attached peer's come by themselves; while one opens, hand them in here."""
         if len(self._pending) >= BACKLOG:
             self._pending.popleft()
             self._dropped += 1
@@ -244,6 +244,9 @@ class Bridge(QObject):
 
     def _emit_snapshot(self, force: bool = False) -> None:
         if self._peer is None:
+            told = [event.grape for event in self._pending if isinstance(event, GrapeChanged)]
+            if told:
+                self.stand_in(told[-1])
             return
         fresh = self._peer.snapshot()
         revision = fresh.revision + self._offset

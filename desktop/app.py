@@ -1,0 +1,272 @@
+"""The composition root: what the desktop program is made of, in the order it comes to life.
+
+`start` makes the QApplication, sees that it is the only one of its profile, and runs `run` on the loop. `run` shows the
+window first, from settings alone; then the core is imported and a peer opened behind the bridge. Closing is opening
+reversed, and may begin at every point of it.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+
+from PySide6.QtCore import QEvent, QObject
+from PySide6.QtWidgets import QApplication, QWidget
+
+from core.errors import LocalError
+from core.events import GrapeSnapshot, GrapeState, ServiceSnapshot
+from core.net.tasks import TaskSet
+from core.peer_config import PeerConfig
+from core.services.fibonacci import FibonacciService
+from core.services.service import Registry
+from core.settings import Settings, SettingsStore
+from desktop.bridge import Bridge
+from desktop.choices import Choices
+from desktop.closing import Closing
+from desktop.faults import Faults, start_log
+from desktop.icons import app_icon
+from desktop.keeper import Keeper, Opener, load_core
+from desktop.loop import PreciseLoop
+from desktop.notifications import Notifier
+from desktop.quitter import Quitter
+from desktop.single_instance import Claim, SingleInstance
+from desktop.tray import Tray
+from desktop.views.main_window import MainWindow
+
+PAINT_SECONDS = 1.0  # a window manager may keep a new window from painting; the core does not wait longer than this
+THREADS_SECONDS = 1.0  # an import that runs when quitting is asked ends within this; then the process does not wait
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How this run was started. `grapes` and `bootstrap` stand in for the settings' for this run, and are not saved."""
+
+    profile: str
+    hidden: bool = False
+    grapes: tuple[str, ...] = ()
+    bootstrap: tuple[str, ...] | None = None
+
+    def peer_config(self, settings: Settings) -> PeerConfig:
+        """Return what the peer is opened with."""
+        config = PeerConfig.from_settings(settings)
+        if self.grapes:
+            config = replace(config, grapes=self.grapes)
+        return config if self.bootstrap is None else replace(config, bootstrap=self.bootstrap)
+
+
+class Application(QApplication):
+    """A QApplication whose Quit event (Cmd+Q, the session's end, `quit()`) asks instead of stopping the loop.
+
+    `event` sees only what is sent to the application itself; an event filter in Python would run for every event.
+    """
+
+    def __init__(self, start: Start, quitter: Quitter) -> None:
+        super().__init__(["grapevine"])
+        self._quitter = quitter
+        self.setQuitOnLastWindowClosed(False)
+        self.setApplicationName("grapevine")
+        self.setApplicationDisplayName("Grapevine" if start.profile == "default" else f"Grapevine ({start.profile})")
+        self.setDesktopFileName("grapevine")  # the tray item's id, Wayland's app_id, the notifications' sender
+        self.setWindowIcon(app_icon())
+
+    def event(self, event: QEvent) -> bool:
+        """Turn Quit into a question to the quitter."""
+        if event.type() == QEvent.Type.Quit:
+            self._quitter.ask()
+            return True
+        return super().event(event)
+
+
+def start(start: Start, quitter: Quitter) -> int:
+    """Run the program to its end and return the exit code. Blocks. The quitter catches signals already."""
+    store = SettingsStore(start.profile)
+    start_log(start.profile)
+    faults = Faults(start.profile)
+    faults.install()
+    log.info("starting, profile %s", start.profile)
+    application = Application(start, quitter)
+    instance = SingleInstance(start.profile)
+    try:
+        claim = Claim.FIRST if quitter.asked else instance.claim(given_up=lambda: quitter.asked)
+        if claim is not Claim.FIRST and not quitter.asked:
+            return _other(claim, start.profile)
+        with asyncio.Runner(loop_factory=lambda: PreciseLoop(application)) as runner:
+            loop = runner.get_loop()
+            faults.watch(loop)
+            runner.run(run(start, quitter, instance, store, faults))
+    finally:
+        instance.close()
+        quitter.done()
+    log.info("ended")
+    _await_threads(loop)
+    return 0
+
+
+async def run(
+    start: Start,
+    quitter: Quitter,
+    instance: SingleInstance,
+    store: SettingsStore,
+    faults: Faults,
+    *,
+    load: Callable[[], Awaitable[Opener]] = load_core,
+) -> None:
+    """Show the window, then open the peer, until quitting is asked for. `load` imports the core."""
+    quitter.enter_loop()
+    settings = store.load()
+    registry = Registry(FibonacciService())
+    async with AsyncExitStack() as stack:
+        bridge = Bridge()
+        stack.push_async_callback(bridge.aclose)
+        bridge.stand_in(_not_yet(settings), _services(registry))
+        for service in settings.share_at_start:
+            bridge.set_sharing(service, True)
+
+        window = MainWindow(bridge, settings)
+        stack.callback(window.shut)
+        faults.show = window.show_message
+        stack.callback(setattr, faults, "show", None)
+
+        choices = Choices(store, settings)
+        window.settings_changed.connect(choices.change)
+        choices.changed.connect(window.set_settings)
+        choices.failed.connect(window.show_message)
+        stack.push_async_callback(_save, choices, window)
+
+        tray = Tray(bridge, tuple(service.name for service in registry))
+        closing = Closing(window, tray, bridge, choices, quitter.ask)
+        notifier = Notifier(
+            tray,
+            window.reveal_peer,
+            wanted=lambda: choices.current.notify_new_peers,
+            focused=window.isActiveWindow,
+        )
+        stack.push_async_callback(notifier.aclose)
+        _wire(window, tray, closing, notifier, bridge, instance, quitter)
+        stack.callback(tray.hide)
+        stack.callback(window.hide)
+
+        keeper = Keeper(bridge, start.peer_config(settings), registry)
+        choices.changed.connect(lambda settings: keeper.use(start.peer_config(settings)))
+        tasks = TaskSet("application")
+        stack.push_async_callback(tasks.aclose)
+
+        await _show(window, tray, hidden=start.hidden)
+        if store.problem:
+            window.show_message(store.problem)
+        tasks.spawn(keeper.run(load), name="peer")
+        await quitter.wait()
+        log.info("quitting")
+        window.hide()  # at once: what follows may take a moment
+        tray.hide()
+
+
+def _wire(
+    window: MainWindow,
+    tray: Tray,
+    closing: Closing,
+    notifier: Notifier,
+    bridge: Bridge,
+    instance: SingleInstance,
+    quitter: Quitter,
+) -> None:
+    """Connect who asks with who does."""
+    window.quit_requested.connect(quitter.ask)
+    window.close_requested.connect(closing.on_close)
+    tray.quit_requested.connect(quitter.ask)
+    tray.open_requested.connect(window.reveal)
+    tray.request_requested.connect(window.send_demo_request)
+    tray.vanished.connect(closing.on_tray_vanished)
+    instance.show_requested.connect(window.reveal)
+    bridge.events_arrived.connect(notifier.on_events)
+
+
+async def _show(window: MainWindow, tray: Tray, *, hidden: bool) -> None:
+    """Show the window and wait until it was painted; or, started hidden, show it only if there is no tray."""
+    started = time.monotonic()
+    if hidden:
+        tray.settled.connect(lambda there: None if there else window.reveal())
+        tray.start()
+        return
+    painted = _Painted(window)
+    window.show()
+    await painted.wait()
+    log.info("window painted after %.0f ms", (time.monotonic() - started) * 1000)
+    tray.start()
+
+
+class _Painted(QObject):
+    """Waits for the first paint of a widget."""
+
+    def __init__(self, widget: QWidget) -> None:
+        super().__init__()
+        self._widget = widget
+        self._event = asyncio.Event()
+        widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Look, and let everything pass."""
+        if event.type() == QEvent.Type.Paint:
+            self._event.set()
+        return False
+
+    async def wait(self) -> None:
+        """Wait until it was painted, at most `PAINT_SECONDS`."""
+        try:
+            async with asyncio.timeout(PAINT_SECONDS):
+                await self._event.wait()
+        except TimeoutError:
+            log.info("the window was not painted within %.1f s", PAINT_SECONDS)
+        finally:
+            self._widget.removeEventFilter(self)
+
+
+async def _save(choices: Choices, window: MainWindow) -> None:
+    await choices.aclose(window.save_state())
+
+
+def _not_yet(settings: Settings) -> GrapeSnapshot:
+    url = settings.grapes[0] if settings.grapes else ""
+    return GrapeSnapshot(GrapeState.STARTING, not settings.grapes, url, 0, "Starting")
+
+
+def _services(registry: Registry) -> tuple[ServiceSnapshot, ...]:
+    return tuple(
+        ServiceSnapshot(each.name, each.description, each.example, False, False, announced_nodes=0, served=0, failed=0)
+        for each in registry
+    )
+
+
+def _other(claim: Claim, profile: str) -> int:
+    """Say what the other instance did, and return the exit code."""
+    if claim is Claim.SHOWN:
+        sys.stdout.write(f"Grapevine is running already with the profile {profile!r}: its window is shown now.\n")
+        return 0
+    sys.stderr.write(
+        f"Grapevine seems to be running already with the profile {profile!r}, but it does not answer. "
+        "End it, or start another one with --profile NAME.\n"
+    )
+    return 1
+
+
+def _await_threads(loop: asyncio.AbstractEventLoop) -> None:
+    """Give an import or a computation that is under way the time to end; then end the process beside it.
+
+    Tearing the interpreter down under a thread that is in foreign code may crash it (PyO3 and C++ cannot be unwound).
+    """
+    if not isinstance(loop, PreciseLoop):
+        raise LocalError("the program runs on a PreciseLoop only")
+    deadline = time.monotonic() + THREADS_SECONDS
+    while loop.executor.busy():
+        if time.monotonic() >= deadline:
+            log.info("ended beside a thread that is still at work")
+            logging.shutdown()
+            sys.stdout.flush()
+            os._exit(0)
+        time.sleep(0.01)

@@ -1,0 +1,176 @@
+"""The tray icon: an extra beside the window, never the only way in.
+
+Whether there is a tray is asked of the system (`QSystemTrayIcon.isVisible` is true in any case), and asked again: at
+login the panel may come later than we do, and a panel can crash. The icon is made when there is a tray and not sooner:
+one made before never registers with a StatusNotifier panel that comes later (seen with PySide6 6.11.3). From then on Qt
+follows the panel by itself.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QMenu, QSystemTrayIcon
+
+from core.events import PeerSnapshot
+from desktop.bridge import Bridge
+from desktop.icons import tray_icon
+from desktop.tray_state import Reading, Steady, TrayState, read
+
+LOGIN_SECONDS = 30.0  # how long a panel may come after us until `settled` says that there is none (DESKTOP 6)
+LOOK_SECONDS = 0.5  # between two looks during that time; a look is one D-Bus call, 2 ms
+WATCH_SECONDS = 5.0  # between two looks afterwards, and for the words to grow old ("with 1 peer")
+TITLE = "Grapevine"
+
+
+class Tray(QObject):
+    """Icon, tooltip and menu. Menu and icon are built once and updated in place."""
+
+    open_requested = Signal()
+    request_requested = Signal()
+    quit_requested = Signal()
+    settled = Signal(bool)  # once: a tray was found, or none within LOGIN_SECONDS
+    vanished = Signal()  # the tray went away: show the window
+
+    def __init__(self, bridge: Bridge, services: tuple[str, ...], *, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._bridge = bridge
+        self._icon: QSystemTrayIcon | None = None
+        self._steady = Steady()
+        self._shown: Reading | None = None
+        self._message_clicked: Callable[[], None] = lambda: None
+        self._settled = False
+        self._there = False
+        self._closed = False
+        self._started = time.monotonic()
+        self._build_menu(services)
+        self._look_timer = QTimer(self)
+        self._look_timer.timeout.connect(self._look)
+        self._hold_timer = QTimer(self)
+        self._hold_timer.setSingleShot(True)
+        self._hold_timer.timeout.connect(self._update)
+        bridge.snapshot_changed.connect(self._on_snapshot)
+
+    # -- whether there is one ------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Look for a tray now, and go on looking."""
+        self._started = time.monotonic()
+        self._look_timer.start(int(LOOK_SECONDS * 1000))
+        self._update()
+        self._look()
+
+    def available(self) -> bool:
+        """Return whether the user can see the icon, asked of the system at this moment."""
+        return self._icon is not None and QSystemTrayIcon.isSystemTrayAvailable()
+
+    def hide(self) -> None:
+        """Take the icon away for good. Before the process ends: Windows leaves a ghost otherwise."""
+        self._closed = True
+        self._look_timer.stop()
+        self._hold_timer.stop()
+        if self._icon is not None:
+            self._icon.hide()
+            self._icon.deleteLater()
+            self._icon = None
+
+    def _look(self) -> None:
+        if self._closed:
+            return
+        there = QSystemTrayIcon.isSystemTrayAvailable()
+        if there and self._icon is None:
+            self._make_icon()
+        if there or time.monotonic() - self._started >= LOGIN_SECONDS:
+            self._settle(there)
+        if self._there and not there:
+            self.vanished.emit()
+        self._there = there
+        self._update()
+
+    def _settle(self, there: bool) -> None:
+        if not self._settled:
+            self._settled = True
+            self._look_timer.start(int(WATCH_SECONDS * 1000))
+            self.settled.emit(there)
+
+    def _make_icon(self) -> None:
+        icon = self._icon = QSystemTrayIcon(self)
+        icon.setContextMenu(self._menu)
+        icon.activated.connect(self._on_activated)
+        icon.messageClicked.connect(lambda: self._message_clicked())
+        if self._shown is not None:
+            self._paint(icon, self._shown)
+        icon.show()
+
+    # -- what it shows -------------------------------------------------------------------------------------------
+
+    def reading(self) -> Reading | None:
+        """Return what the icon shows, or would show if there were a tray."""
+        return self._shown
+
+    def _on_snapshot(self, snapshot: PeerSnapshot) -> None:
+        for service in snapshot.services:
+            for actions, on in ((self._share, service.sharing), (self._consume, service.consuming)):
+                if service.name in actions:
+                    actions[service.name].setChecked(on)
+        self._update()
+
+    def _update(self) -> None:
+        now = time.monotonic()
+        shown = self._steady.offer(read(self._bridge.snapshot(), time.time()), now)
+        if (due := self._steady.due()) is not None and not self._closed:
+            self._hold_timer.start(int(max(0.0, due - now) * 1000) + 1)
+        if shown == self._shown:
+            return
+        before, self._shown = self._shown, shown
+        self._state_line.setText(shown.words)
+        if self._icon is not None:
+            self._paint(self._icon, shown, before.state if before else None)
+
+    def _paint(self, icon: QSystemTrayIcon, reading: Reading, before: TrayState | None = None) -> None:
+        if reading.state is not before:
+            icon.setIcon(tray_icon(reading.state.value))
+        icon.setToolTip(f"{TITLE}: {reading.words}")
+
+    # -- what one can do with it ---------------------------------------------------------------------------------
+
+    def _build_menu(self, services: tuple[str, ...]) -> None:
+        menu = self._menu = QMenu()
+        menu.setTitle(TITLE)
+        self._state_line = menu.addAction("")
+        self._state_line.setEnabled(False)
+        menu.addSeparator()
+        self._share = {name: self._toggle(f"Share {name} service", name, self._bridge.set_sharing) for name in services}
+        self._consume = {name: self._toggle(f"Consume {name}", name, self._bridge.set_consuming) for name in services}
+        menu.addSeparator()
+        menu.addAction("Send request").triggered.connect(self.request_requested)
+        menu.addAction("Open Grapevine").triggered.connect(self.open_requested)
+        menu.addSeparator()
+        menu.addAction("Quit").triggered.connect(self.quit_requested)
+
+    def _toggle(self, text: str, service: str, act: Callable[[str, bool], None]) -> QAction:
+        action = self._menu.addAction(text)
+        action.setCheckable(True)
+        # `triggered` is the user's click alone; `toggled` would answer our own setChecked
+        action.triggered.connect(lambda on: act(service, on), Qt.ConnectionType.QueuedConnection)
+        return action
+
+    def menu(self) -> QMenu:
+        """Return the one menu."""
+        return self._menu
+
+    def show_message(self, title: str, text: str, clicked: Callable[[], None]) -> bool:
+        """Show a balloon where no notification service is; `clicked` runs when it is clicked. False: no tray for it."""
+        if self._icon is None or not self.available() or not QSystemTrayIcon.supportsMessages():
+            return False
+        self._message_clicked = clicked
+        self._icon.showMessage(title, text, tray_icon((self._shown.state if self._shown else TrayState.OFF).value))
+        return True
+
+    def _on_activated(self, reason: QSystemTrayIcon.ActivationReason) -> None:
+        if sys.platform == "darwin":  # a left click opens the menu there and says Trigger as well
+            return
+        if reason in (QSystemTrayIcon.ActivationReason.Trigger, QSystemTrayIcon.ActivationReason.DoubleClick):
+            self.open_requested.emit()

@@ -1,0 +1,129 @@
+"""A peer that does what a test tells it, with the signatures of `core.peer`, and an `open_peer` that hands them out."""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from core.errors import PeerError
+from core.events import GrapeSnapshot, GrapeState, PeerEvent, PeerRow, PeerSnapshot, Role, ServiceSnapshot
+from core.peer_config import PeerConfig
+from core.services.service import Registry
+from core.values import Address, JsonValue
+
+ADDRESS = Address("127.0.0.1", 40000)
+FIBONACCI = ServiceSnapshot("fibonacci", "numbers", {"length": 10}, False, False, announced_nodes=0, served=0, failed=0)
+CONNECTED = GrapeSnapshot(GrapeState.CONNECTED, True, "http://127.0.0.1:30001", 3, "3 other grapes")
+ALONE = GrapeSnapshot(GrapeState.ALONE, True, "http://127.0.0.1:30001", 0, "Alone on this machine")
+STARTING = GrapeSnapshot(GrapeState.STARTING, True, "", 0, "Starting")
+UNREACHABLE = GrapeSnapshot(GrapeState.UNREACHABLE, False, "http://192.0.2.1:30001", 0, "The grape does not answer")
+
+
+def row(port: int, *, role: Role = Role.CONSUMER, last_seen: float = 1000.0, punches: int = 1) -> PeerRow:
+    """Return another peer at 192.0.2.7 and this port."""
+    return PeerRow(
+        address=Address("192.0.2.7", port),
+        role=role,
+        service="fibonacci_consumer",
+        since=900.0,
+        last_seen=last_seen,
+        listed=True,
+        punches_sent=5,
+        punches_received=punches,
+        requests_served=0,
+        replies=0,
+        rtt=None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """As `core.rpc.client.Reply`."""
+
+    peer: Address
+    seconds: float
+    data: JsonValue
+
+
+class ScriptedPeer:
+    """Shares and consumes at once; `gate` holds its verbs up, `refusal` makes them fail."""
+
+    def __init__(self, config: PeerConfig | None = None) -> None:
+        self.config = config or PeerConfig()
+        self.state = PeerSnapshot(1, ADDRESS, None, CONNECTED, (FIBONACCI,), ())
+        self.calls: list[str] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.refusal: PeerError | None = None
+        self.closed = False
+        self._listeners: list[Callable[[PeerEvent], None]] = []
+
+    def subscribe(self, listener: Callable[[PeerEvent], None]) -> Callable[[], None]:
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def snapshot(self) -> PeerSnapshot:
+        return self.state
+
+    def emit(self, *events: PeerEvent) -> None:
+        """Tell events to who listens."""
+        for event in events:
+            for listener in tuple(self._listeners):
+                listener(event)
+
+    def become(self, **fields: object) -> None:
+        """Change fields of the snapshot."""
+        self.state = dataclasses.replace(self.state, **{"revision": self.state.revision + 1, **fields})  # type: ignore[arg-type]
+
+    async def share(self, service: str) -> None:
+        await self._do(f"share {service}", sharing=True, announced_nodes=4)
+
+    async def unshare(self, service: str) -> None:
+        await self._do(f"unshare {service}", sharing=False, announced_nodes=0)
+
+    async def consume(self, service: str, payload: JsonValue = None) -> None:
+        await self._do(f"consume {service}", consuming=True)
+
+    async def stop_consuming(self, service: str) -> None:
+        await self._do(f"stop consuming {service}", consuming=False)
+
+    async def request(self, target: str, payload: JsonValue, *, timeout: float = 10.0) -> Reply:
+        self.calls.append(f"request {target} {payload} {timeout}")
+        await self.gate.wait()
+        if self.refusal is not None:
+            raise self.refusal
+        return Reply(ADDRESS, 0.25, payload)
+
+    async def _do(self, call: str, **fields: object) -> None:
+        self.calls.append(call)
+        await self.gate.wait()
+        if self.refusal is not None:
+            raise self.refusal
+        changed = dataclasses.replace(self.state.services[0], **fields)  # type: ignore[arg-type]
+        self.become(services=(changed,))
+
+
+class Opener:
+    """Stands in for `core.peer.open_peer`: every peer it opened, in order; `failures` are raised first."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.peers: list[ScriptedPeer] = []
+        self.failures = list(failures)
+        self.heard_early: tuple[PeerEvent, ...] = ()
+
+    @asynccontextmanager
+    async def __call__(
+        self, config: PeerConfig, *listeners: Callable[[PeerEvent], None], registry: Registry
+    ) -> AsyncIterator[ScriptedPeer]:
+        if self.failures:
+            raise self.failures.pop(0)
+        for listener in listeners:
+            for event in self.heard_early:
+                listener(event)
+        peer = ScriptedPeer(config)
+        self.peers.append(peer)
+        try:
+            yield peer
+        finally:
+            peer.closed = True

@@ -1,0 +1,136 @@
+"""The loop's timers are precise, never early, gone when cancelled; its threads do not hold up the end."""
+
+import asyncio
+import threading
+import time
+from typing import Any
+
+import pytest
+from PySide6.QtWidgets import QApplication
+
+from desktop.loop import MAX_TIMER_MS, PreciseLoop
+from tests.desktop.polling import until
+
+
+def precise_loop() -> PreciseLoop:
+    loop = asyncio.get_running_loop()
+    if not isinstance(loop, PreciseLoop):
+        raise TypeError(f"this test runs on {loop!r}")
+    return loop
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("delay", [0.0004, 0.0011, 0.0019, 0.0503, 0.1009, 0.2506])
+async def test_no_timer_fires_early(qapp: QApplication, delay: float) -> None:
+    loop = precise_loop()
+    fired: list[float] = []
+    def note(when: float) -> None:
+        fired.append(loop.time() - when)
+
+    due = [loop.time() + delay + index * 0.00037 for index in range(20)]
+    for when in due:
+        loop.call_at(when, note, when)
+    await until(lambda: len(fired) == len(due))
+    assert min(fired) >= 0.0
+    assert sorted(fired)[0] < 0.02  # and at least one of them soon after
+
+
+@pytest.mark.asyncio
+async def test_a_timer_that_qt_brings_early_is_armed_again(qapp: QApplication) -> None:
+    loop = precise_loop()
+    fired: list[float] = []
+    handle = loop.call_later(0.15, lambda: fired.append(loop.time()))
+    loop._timer.forget(handle.timer_id)  # type: ignore[attr-defined]
+    loop._timer.add_callback(handle, 0.01)  # what a coarse Qt timer would do, only worse
+    when = handle.when()  # type: ignore[attr-defined]
+    await until(lambda: fired)
+    assert fired[0] >= when
+
+
+@pytest.mark.asyncio
+async def test_cancelled_timers_leave_qt(qapp: QApplication) -> None:
+    loop = precise_loop()
+    before = loop.timers_alive()
+    handles = [loop.call_later(30.0, print) for _ in range(1000)]
+    assert loop.timers_alive() == before + 1000
+    for handle in handles:
+        handle.cancel()
+        handle.cancel()
+    assert loop.timers_alive() == before
+
+
+@pytest.mark.asyncio
+async def test_calls_come_in_order(qapp: QApplication) -> None:
+    loop, seen = precise_loop(), list[int]()
+    for index in range(500):
+        loop.call_soon(seen.append, index)
+    await until(lambda: len(seen) == 500)
+    assert seen == list(range(500))
+
+
+@pytest.mark.asyncio
+async def test_a_wait_longer_than_qt_can_count_is_kept(qapp: QApplication) -> None:
+    loop = precise_loop()
+    fired: list[bool] = []
+    handle = loop.call_later(2.0 * MAX_TIMER_MS, fired.append, True)
+    await asyncio.sleep(0.02)
+    assert not fired
+    handle.cancel()
+
+
+@pytest.mark.asyncio
+async def test_a_failing_callback_reaches_the_handler_and_the_loop_goes_on(qapp: QApplication) -> None:
+    loop = precise_loop()
+    contexts: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _loop, context: contexts.append(context))
+    loop.call_later(0.001, lambda: 1 // 0)
+    loop.call_soon(lambda: 1 // 0)
+    await until(lambda: len(contexts) == 2)
+    loop.set_exception_handler(None)
+    assert all(isinstance(context["exception"], ZeroDivisionError) for context in contexts)
+
+
+@pytest.mark.asyncio
+async def test_threads_hand_back_results_and_errors(qapp: QApplication) -> None:
+    assert await asyncio.to_thread(threading.get_ident) != threading.get_ident()
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.to_thread(lambda: 1 // 0)
+    assert sum(await asyncio.gather(*(asyncio.to_thread(int, str(n)) for n in range(50)))) == 1225
+    await until(lambda: precise_loop().executor.busy() == 0)
+
+
+def test_the_end_does_not_wait_for_a_thread(qapp: QApplication) -> None:
+    release = threading.Event()
+
+    async def main() -> PreciseLoop:
+        loop = precise_loop()
+        loop.run_in_executor(None, release.wait)
+        await until(lambda: loop.executor.busy() == 1)
+        return loop
+
+    started = time.monotonic()
+    with asyncio.Runner(loop_factory=lambda: PreciseLoop(qapp)) as runner:
+        loop = runner.run(main())
+    assert time.monotonic() - started < 2.0
+    assert loop.is_closed()
+    assert loop.executor.busy() == 1
+    release.set()
+
+
+def test_a_thread_that_ends_after_the_loop_does_no_harm(qapp: QApplication) -> None:
+    release = threading.Event()
+
+    async def main() -> PreciseLoop:
+        loop = precise_loop()
+        loop.run_in_executor(None, release.wait)
+        return loop
+
+    with asyncio.Runner(loop_factory=lambda: PreciseLoop(qapp)) as runner:
+        loop = runner.run(main())
+    release.set()
+    deadline = time.monotonic() + 5.0
+    while loop.executor.busy() and time.monotonic() < deadline:
+        qapp.processEvents()
+    assert loop.executor.busy() == 0
+    with pytest.raises(RuntimeError, match="shut down"):
+        loop.executor.submit(print)
