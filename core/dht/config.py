@@ -28,7 +28,7 @@ class DhtConfig:
     peer_max_age: float = 120.0  # after the last announce; the Node grape's --dht_peer_maxAge
     max_peers_listed: int = 100  # per get_peers reply, sampled at random, as the Node grape: 800 bytes
     max_tables: int = 5000  # service names with peers; the one announced to longest ago makes room
-    max_peers_per_table: int = 1000  # peers of one name; the one announced longest ago makes room
+    max_peers_per_table: int = 1000  # peers of one name; the host with the most of them loses its oldest
     max_peers_found: int = 1000  # peers a lookup collects from all nodes; later ones are dropped
     max_values: int = 5000  # BEP 44 items; the one put longest ago makes room. 5,000 x 1.2 kB = 6 MB
     item_max_age: float = 7200.0  # BEP 44: "expire after 2 hours" unless put again

@@ -51,7 +51,7 @@ class Node:
         self._random = random
         self._local_address = local_address
         self._table = RoutingTable(self.id, config.bucket_size, config.max_public_nodes_per_host)
-        self._responder = Responder(config, random, self._table, now, self.listed)
+        self._responder = Responder(config, random, self._table, now, self.listed, local_address)
         self._transactions = Transactions(random, config.max_transactions, config.query_timeout, config.resend_after)
         self._upkeep = Upkeep(config, now)
         self._votes = Votes()
@@ -84,7 +84,7 @@ class Node:
         operation = self._new_operation()
         if self._acceptable(operation, _key_fault(key)):
             local = self._responder.peers.peers(key, now)
-            task = FindPeers(operation, key, self._end, local, self._own_host, self._config.max_peers_found)
+            task = FindPeers(operation, key, self._end, local, self._own_hosts, self._config.max_peers_found)
             self._begin(task, key, now)
         return operation
 
@@ -343,8 +343,9 @@ class Node:
         self._operations -= 1
         self._events.append(event)
 
-    def _own_host(self, requester: Address) -> str | None:
-        return self._local_address(requester)
+    def _own_hosts(self, requester: Address) -> tuple[str | None, str | None]:
+        observed = self.observed()
+        return self._local_address(requester), None if observed is None else observed.host
 
     # -- upkeep ----------------------------------------------------------------------------------------------------
 

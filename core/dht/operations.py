@@ -48,7 +48,7 @@ class FindNodes(Task):
 
 
 class FindPeers(Task):
-    """Collect the peers of a service key. `local`: those we store; `own_host`: our address toward another node."""
+    """Collect the peers of a service key. `local`: those we store; `own_hosts`: ours, as another node sees us."""
 
     method = b"get_peers"
 
@@ -58,7 +58,7 @@ class FindPeers(Task):
         key: bytes,
         emit: Emit,
         local: list[Address],
-        own_host: Callable[[Address], str | None],
+        own_hosts: Callable[[Address], tuple[str | None, ...]],
         max_peers: int,
     ) -> None:
         self._operation = operation
@@ -66,7 +66,7 @@ class FindPeers(Task):
         self._emit = emit
         self._peers = dict.fromkeys(local)
         self._local_ports = {peer.port for peer in local if scope(peer.host) is Scope.LOOPBACK}
-        self._own_host = own_host
+        self._own_hosts = own_hosts
         self._max_peers = max_peers
 
     def arguments(self) -> Fields:
@@ -86,7 +86,7 @@ class FindPeers(Task):
 
     def _is_ours(self, peer: Address, responder: Address) -> bool:
         """Say whether this is a loopback peer of our own store, as others list it."""
-        return peer.port in self._local_ports and peer.host == self._own_host(responder)
+        return peer.port in self._local_ports and peer.host in self._own_hosts(responder)
 
     def finish(self, now: float) -> None:
         """See Task."""
@@ -166,13 +166,15 @@ class PutItem(Task):
             self._refused = ItemRefused(outcome.code, outcome.message or "another node refused the item")
 
     def finish(self, now: float) -> None:
-        """See Task: it failed if nobody took it and somebody named a rule it breaks."""
-        try:
-            if self._refused is not None and not self._stored:
-                raise self._refused
-            self._store.put(self._item, now)
-        except ItemRefused as error:
-            self._emit(Failed(self._operation, error))
+        """See Task: it failed if no other node took it and one, or our own store, named a rule it breaks."""
+        refused = self._refused
+        if refused is None or self._stored:
+            try:
+                self._store.put(self._item, now)
+            except ItemRefused as error:  # a newer one arrived while we searched
+                refused = error
+        if refused is not None and not self._stored:
+            self._emit(Failed(self._operation, refused))
         else:
             self._emit(Stored(self._operation, self._target, max(self._stored, 1)))
 

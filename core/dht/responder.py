@@ -12,7 +12,7 @@ from core.dht.tokens import Tokens
 from core.errors import RemoteError
 from core.values import Address
 from core.wire.bencoding import MAX_BYTES
-from core.wire.compact import ID_BYTES, pack_nodes, pack_peer
+from core.wire.compact import ID_BYTES, Contact, pack_nodes, pack_peer
 from core.wire.krpc import METHOD_UNKNOWN, PROTOCOL_ERROR, Fields, Query, QueryRefused, take_bytes, take_int
 
 MAX_KEY_BYTES = 255  # of a service key: as long as a DNS name or a file name; with ids and token it fits one packet
@@ -21,7 +21,10 @@ NODES_BESIDE_ITEM = 8  # with a 1,000-byte mutable item that still fits one Ethe
 
 
 class Responder:
-    """The answering half of a node. `listed` tells under which address a stored peer is shown to a requester."""
+    """The answering half of a node. `listed` tells under which address a stored peer is shown to a requester.
+
+    `local_address` is our own IPv4 toward a requester.
+    """
 
     def __init__(
         self,
@@ -30,11 +33,13 @@ class Responder:
         table: RoutingTable,
         now: float,
         listed: Callable[[Sequence[Address], Address], list[Address]],
+        local_address: Callable[[Address], str | None],
     ) -> None:
         self._config = config
         self._random = random
         self._table = table
         self._listed = listed
+        self._local_address = local_address
         self._tokens = Tokens(random, config.token_rotation, now)
         self.peers = PeerStore(config.max_tables, config.max_peers_per_table, config.peer_max_age)
         self.items = ItemStore(config.max_values, config.item_max_age)
@@ -68,21 +73,21 @@ class Responder:
         return {}
 
     def _find_node(self, arguments: Fields, source: Address, now: float) -> Fields:
-        return {b"nodes": self._nodes(take_bytes(arguments, b"target", 1, MAX_KEY_BYTES))}
+        return {b"nodes": self._nodes(take_bytes(arguments, b"target", 1, MAX_KEY_BYTES), source)}
 
     def _get_peers(self, arguments: Fields, source: Address, now: float) -> Fields:
         key = take_bytes(arguments, b"info_hash", 1, MAX_KEY_BYTES)
         peers = self._listed(self.peers.peers(key, now), source)
         token = self._tokens.issue(source.host, now)
         if not peers:
-            return {b"token": token, b"nodes": self._nodes(key)}
+            return {b"token": token, b"nodes": self._nodes(key, source)}
         if len(peers) > self._config.max_peers_listed:
             peers = self._random.sample(peers, self._config.max_peers_listed)
         return {b"token": token, b"values": [pack_peer(peer) for peer in peers]}
 
     def _announce_peer(self, arguments: Fields, source: Address, now: float) -> Fields:
         key = take_bytes(arguments, b"info_hash", 1, MAX_KEY_BYTES)
-        implied = take_int(arguments, b"implied_port", 0, 1, default=0)
+        implied = take_int(arguments, b"implied_port", 0, MAX_SEQUENCE, default=0)
         port = source.port if implied else take_int(arguments, b"port", 1, 65535)
         self._check_token(arguments, source, now)
         peer = Address(source.host, port)
@@ -97,13 +102,13 @@ class Responder:
         reply: Fields = {b"token": self._tokens.issue(source.host, now)}
         item = self.items.get(target, now)
         if item is None:
-            reply[b"nodes"] = self._nodes(target)
+            reply[b"nodes"] = self._nodes(target, source)
         elif item.key is None:
             reply[b"v"] = item.value  # no nodes: the search ends here
         elif item.sequence <= known:  # BEP 44: the requester has it already
-            reply |= {b"seq": item.sequence, b"nodes": self._nodes(target)}
+            reply |= {b"seq": item.sequence, b"nodes": self._nodes(target, source)}
         else:
-            nodes = self._nodes(target, NODES_BESIDE_ITEM)
+            nodes = self._nodes(target, source, NODES_BESIDE_ITEM)
             reply |= {b"v": item.value, b"k": item.key, b"sig": item.signature, b"seq": item.sequence, b"nodes": nodes}
         return reply
 
@@ -130,8 +135,16 @@ class Responder:
         if not self._tokens.valid(token, source.host, now):
             raise QueryRefused(PROTOCOL_ERROR, "Bad token")
 
-    def _nodes(self, target: bytes, count: int | None = None) -> bytes:
-        return pack_nodes(self._table.closest(target, count or self._config.bucket_size))
+    def _nodes(self, target: bytes, requester: Address, count: int | None = None) -> bytes:
+        """Return the nearest nodes; grapes on this machine under our address toward `requester`, or not at all."""
+        contacts = self._table.closest(target, count or self._config.bucket_size)
+        if scope(requester.host) is Scope.LOOPBACK or all(
+            scope(contact.address.host) is not Scope.LOOPBACK for contact in contacts
+        ):
+            return pack_nodes(contacts)
+        own = self._local_address(requester)  # not the observed one: a NAT maps each grape's port to another
+        shown = ((contact.id, listed_peer(contact.address, requester.host, own, None)) for contact in contacts)
+        return pack_nodes(Contact(node_id, address) for node_id, address in shown if address is not None)
 
 
 def show_peers(

@@ -1,6 +1,7 @@
 """What a node keeps for the others: announced peers and BEP 44 items. Bounded in number and in age."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from dataclasses import replace
 from random import Random
 
 from core.dht.items import CAS_MISMATCH, SEQUENCE_OLD, Item, ItemRefused
@@ -8,9 +9,10 @@ from core.values import Address
 
 
 class PeerStore:
-    """Peers by service key. The oldest announce makes room: of a key's peers, and among the keys.
+    """Peers by service key.
 
-    `max_age` is in seconds since the last announce of that peer.
+    A full key: the host with the most peers loses its oldest, so that one host cannot crowd the others out. Too many
+    keys: the one announced to longest ago goes. `max_age` is in seconds since the last announce of that peer.
     """
 
     def __init__(self, max_tables: int, max_peers: int, max_age: float) -> None:
@@ -30,7 +32,9 @@ class PeerStore:
         table[peer] = now
         table.move_to_end(peer)
         if len(table) > self._max_peers:
-            table.popitem(last=False)
+            hosts = Counter(stored.host for stored in table)
+            crowd = hosts.most_common(1)[0][0]
+            del table[next(stored for stored in table if stored.host == crowd)]
         if len(self._tables) > self._max_tables:
             self._tables.popitem(last=False)
 
@@ -100,7 +104,7 @@ class ItemStore:
         if refused is not None:
             raise refused
         target = item.target()
-        self._items[target] = (item, now)
+        self._items[target] = (replace(item, cas=None), now)  # `cas` is about the act of putting
         self._items.move_to_end(target)
         if len(self._items) > self._max_values:
             self._items.popitem(last=False)

@@ -4,12 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from core.dht.hosts import Scope, scope
 from core.dht.lookup import Search, Target
 from core.dht.responder import MAX_TOKEN_BYTES
 from core.dht.transactions import Handler, Outcome
 from core.errors import RemoteError
 from core.wire.compact import Contact, unpack_nodes
 from core.wire.krpc import Fields, Reply, take_bytes, take_id
+
+MAX_NODES_TAKEN = 64  # of one reply; k = 20 are customary, more would let one node fill the search
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,9 @@ class Walk:
             self.search.failed(target)
             return False
         self.search.answered(target, contact)
-        self.search.add(nodes)
+        if scope(contact.address.host) is not Scope.LOOPBACK:  # another machine's 127.0.0.1 means nothing here
+            nodes = [node for node in nodes if scope(node.address.host) is not Scope.LOOPBACK]
+        self.search.add(nodes[:MAX_NODES_TAKEN])
         if b"token" in outcome.values:
             self._keep_token(contact, outcome.values)
         return enough
