@@ -1,0 +1,171 @@
+"""Asking peers: one kept connection per destination, any number of requests in flight on it."""
+
+import asyncio
+import re
+import uuid
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from core.errors import LocalError, PeerError, RefusedError, RequestTimeout, TransportClosed
+from core.net.tasks import TaskSet
+from core.rpc.config import RpcConfig
+from core.rpc.connection import Connect, Connection
+from core.values import Address, JsonValue
+from core.wire.rpc_message import encode_request
+
+_ERROR = re.compile(r"(ERR_[A-Z0-9_]{1,60})(?::\s*(.*))?", re.DOTALL)
+_MAX_SENTENCE = 1000  # characters of a peer's error text that are shown
+_CLOSE_TIME = 2.0  # seconds that `close` gives all streams to say goodbye; quitting must end within 3 s in all
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What `peer` answered, `seconds` after the request was sent."""
+
+    peer: Address
+    seconds: float
+    data: JsonValue = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RpcClientStatistics:
+    """`connections` are those kept now; the others count since the client was made."""
+
+    connections: int
+    connected: int  # attempts to connect
+    late: int  # replies that nobody waited for any more
+    malformed: int  # values that were no replies
+
+
+class RpcClient:
+    """Sends requests to addresses. Which limits hold, and what happens beyond them, is in `RpcConfig`."""
+
+    def __init__(self, connect: Connect, config: RpcConfig | None = None) -> None:
+        """`connect(address, seconds)` opens a stream, or raises a PeerError; it is called by tasks of this client."""
+        self._connect = connect
+        self._config = config or RpcConfig()
+        self._pool: OrderedDict[Address, Connection] = OrderedDict()  # least recently used first
+        self._tasks = TaskSet("rpc client")
+        self._count: Counter[str] = Counter()
+        self._closed = False
+
+    async def request(
+        self, address: Address, key: str, payload: JsonValue, *, timeout: float | None = None, retry: int = 0
+    ) -> Reply:
+        """Ask one peer. `timeout` (seconds; None: the configured one) is for everything, connecting and retries too.
+
+        `retry` times more are tried when connecting failed or the connection was lost before the reply; the peer may
+        then have worked twice. Raises RequestTimeout, TransportClosed (or what `connect` raised), RefusedError with
+        the peer's error name, RemoteError for an unreadable stream, LocalError for what cannot be sent.
+        """
+        rid = str(uuid.uuid4())  # from the system's secure source: a reply cannot be guessed
+        data = encode_request(rid, key, payload, max_bytes=self._config.message_bytes)
+        seconds_allowed = self._config.request_timeout if timeout is None else timeout
+        try:
+            async with asyncio.timeout(seconds_allowed) as limit:
+                return await self._attempts(address, rid, data, retry)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        raise RequestTimeout(f"{address} did not answer within {seconds_allowed:g} s")
+
+    async def _attempts(self, address: Address, rid: str, data: bytes, retry: int) -> Reply:
+        while True:
+            try:
+                reply, seconds = await self._connection(address).call(rid, data)
+            except (TransportClosed, RequestTimeout):  # RequestTimeout: of connecting
+                if retry <= 0 or self._closed:
+                    raise
+                retry -= 1
+            else:
+                if reply.error is not None:
+                    raise _refused(reply.error)
+                return Reply(address, seconds, reply.result)
+
+    async def map(
+        self,
+        addresses: Iterable[Address],
+        key: str,
+        payload: JsonValue,
+        *,
+        timeout: float | None = None,
+        retry: int = 0,
+    ) -> list[Reply | PeerError]:
+        """Ask all of them; return each one's reply or error, in order. `timeout` is for each, from when it is asked."""
+        places = asyncio.Semaphore(self._config.map_at_once)
+
+        async def ask(address: Address) -> Reply | PeerError:
+            async with places:
+                try:
+                    return await self.request(address, key, payload, timeout=timeout, retry=retry)
+                except PeerError as error:
+                    return error
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(ask(address), name=f"rpc map {address}") for address in addresses]
+        return [task.result() for task in tasks]
+
+    async def close(self) -> None:
+        """Fail what is under way with TransportClosed and close all connections. Idempotent."""
+        self._closed = True
+        connections = list(self._pool.values())
+        self._pool.clear()
+        try:
+            async with asyncio.timeout(_CLOSE_TIME), asyncio.TaskGroup() as group:
+                for connection in connections:
+                    group.create_task(connection.close(), name=f"close rpc {connection.address}")
+        except TimeoutError:
+            pass  # aclose resets what is left
+        finally:
+            await self._tasks.aclose()
+
+    def statistics(self) -> RpcClientStatistics:
+        """Return the counts so far."""
+        return RpcClientStatistics(
+            connections=len(self._pool),
+            connected=self._count["connected"],
+            late=self._count["late"],
+            malformed=self._count["malformed"],
+        )
+
+    def _connection(self, address: Address) -> Connection:
+        """Return the connection to `address`, made if need be; the caller calls it before awaiting anything else."""
+        if self._closed:
+            raise TransportClosed("this RPC client is closed")
+        connection = self._pool.get(address)
+        if connection is None or not connection.usable:
+            self._pool.pop(address, None)
+            self._make_room()
+            connection = self._pool[address] = Connection(address, self._connect, self._config, self._count)
+            self._count["connected"] += 1
+            self._tasks.spawn(self._run(connection), name=f"rpc to {address}")
+        self._pool.move_to_end(address)
+        return connection
+
+    async def _run(self, connection: Connection) -> None:
+        try:
+            await connection.run()
+        finally:
+            if self._pool.get(connection.address) is connection:
+                del self._pool[connection.address]
+
+    def _make_room(self) -> None:
+        if len(self._pool) < self._config.pool:
+            return
+        idle = next((connection for connection in self._pool.values() if connection.idle), None)
+        if idle is None:
+            raise LocalError(
+                f"all {self._config.pool} connections are busy: ask fewer peers at once", name="ERR_POOL_FULL"
+            )
+        del self._pool[idle.address]
+        self._tasks.spawn(idle.close(), name=f"close rpc {idle.address}")
+
+
+def _refused(error: str) -> RefusedError:
+    """Return the error a peer answered with; its name is the ERR_ part, if there is one."""
+    found = _ERROR.fullmatch(error)
+    if found is None:
+        return RefusedError(error[:_MAX_SENTENCE])
+    name, sentence = found.groups()
+    return RefusedError((sentence or f"the peer answered {name}")[:_MAX_SENTENCE], name=name)

@@ -1,0 +1,28 @@
+"""The limits of RPC servers and clients, each with its source; PROTOCOL section 6 is the Node peer's behaviour."""
+
+from dataclasses import dataclass, fields
+
+from core.wire.rpc_message import MAX_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class RpcConfig:
+    """Times are seconds. Raises ValueError for a limit that is not above 0."""
+
+    message_bytes: int = MAX_BYTES  # of one message, either way; see there. A peer that sends more is cut off
+    request_timeout: float = 60.0  # PROTOCOL section 6: the Node client's default
+    handler_timeout: float = 60.0  # the same: no default client waits for longer
+    idle_close: float = 120.0  # PROTOCOL section 6: "a connection unused for 120 s is closed"
+    connect_timeout: float = 10.0  # three SYNs at libutp's first time-out of 3 s
+    write_timeout: float = 30.0  # a caller that reads nothing for so long is cut off: it holds results in memory
+    in_flight: int = 64  # requests on one connection; reading (server), or sending (client), waits for a free place
+    in_flight_total: int = 1024  # requests of all connections of a server; the same. 16 connections at their limit
+    connections_per_host: int = 64  # accepted; a peer uses one, but a carrier's NAT hides many peers. Excess: reset
+    connections: int = 1024  # accepted in all; excess: reset
+    pool: int = 256  # connections a client keeps; the longest unused one makes room, and if all are busy: LocalError
+    map_at_once: int = 64  # addresses that one `map` asks at the same time; the others wait
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not getattr(self, field.name) > 0:
+                raise ValueError(f"RpcConfig.{field.name} must be above 0")

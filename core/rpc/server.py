@@ -1,0 +1,188 @@
+"""Answering requests that come over accepted streams.
+
+Each connection is one task group: a reader, and a task per request, so that a slow handler holds up nobody. Replies
+leave as they are ready, each in a packet of its own (PROTOCOL section 6). When the connection breaks, or `serve` is
+cancelled, everything that runs for it is cancelled too.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from core.errors import LocalError, PeerError, RemoteError, TransportClosed
+from core.rpc.config import RpcConfig
+from core.rpc.stream import Stream
+from core.services.service import Caller, PayloadError
+from core.values import Address, JsonValue
+from core.wire.rpc_message import Decoder, Expect, Malformed, Request, encode_error, encode_result
+
+Handler: TypeAlias = Callable[[str, JsonValue, Caller], Awaitable[JsonValue]]  # (key, payload, caller) -> result
+OnServed: TypeAlias = Callable[[str, Address, float, str | None], None]  # (key, caller, seconds, error or None)
+
+_MAX_ERROR = 1000  # characters of an error text that is sent; a sentence has a hundred
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RpcServerStatistics:
+    """`connections` and `in_flight` are now; the others count since the server was made."""
+
+    connections: int
+    in_flight: int
+    refused_connections: int  # over a limit
+    served: int  # answered with a result
+    failed: int  # answered with an error, or not deliverable
+    malformed: int  # values that were no requests
+
+
+class RpcServer:
+    """Answers requests by `handler`. Which limits hold, and what happens beyond them, is in `RpcConfig`.
+
+    The handler's PayloadError and LocalError go to the caller as "<NAME>: <sentence>", any other PeerError as its name,
+    a handler over its time as ERR_TIMEOUT, a result that is no JSON or too large by the name of that error, and
+    anything else as ERR_INTERNAL; that one is logged.
+    """
+
+    def __init__(self, handler: Handler, config: RpcConfig | None = None, *, on_served: OnServed | None = None) -> None:
+        self.handler = handler
+        self.config = config or RpcConfig()
+        self.count: Counter[str] = Counter()
+        self.places = asyncio.Semaphore(self.config.in_flight_total)
+        self._on_served = on_served
+        self._hosts: Counter[str] = Counter()
+
+    async def serve(self, stream: Stream) -> None:
+        """Answer the requests of one accepted stream until it ends; closes it. Raises nothing for what a peer does.
+
+        Run it as a task of its own; cancelling resets the stream.
+        """
+        host = stream.remote.host
+        full = self._hosts.total() >= self.config.connections
+        if full or self._hosts[host] >= self.config.connections_per_host:
+            self.count["refused"] += 1
+            stream.abort()
+            return
+        self._hosts[host] += 1
+        try:
+            await _Connection(self, stream).run()
+        finally:
+            self._hosts[host] -= 1
+            if not self._hosts[host]:
+                del self._hosts[host]
+
+    def report(self, key: str, caller: Address, seconds: float, error: str | None) -> None:
+        """Count an answered request and tell the listener."""
+        self.count["served" if error is None else "failed"] += 1
+        if self._on_served is None:
+            return
+        try:
+            self._on_served(key, caller, seconds, error)
+        except Exception as failure:  # a listener's bug must not cost the caller its connection
+            _log.error("listening to a served request failed: %r", failure)
+
+    def statistics(self) -> RpcServerStatistics:
+        """Return the counts so far."""
+        return RpcServerStatistics(
+            connections=self._hosts.total(),
+            in_flight=self.count["in_flight"],
+            refused_connections=self.count["refused"],
+            served=self.count["served"],
+            failed=self.count["failed"],
+            malformed=self.count["malformed"],
+        )
+
+
+class _Connection:
+    """One accepted stream and the requests under way on it."""
+
+    def __init__(self, server: RpcServer, stream: Stream) -> None:
+        self._server = server
+        self._config = server.config
+        self._stream = stream
+        self._caller = Caller(stream.remote)
+        self._places = asyncio.Semaphore(server.config.in_flight)
+        self._in_flight = 0
+        self._decoder = Decoder(server.config.message_bytes, expect=Expect.REQUESTS)
+
+    async def run(self) -> None:
+        """Read requests and answer them until the stream ends, then finish those under way and close."""
+        whole = False
+        try:
+            async with asyncio.TaskGroup() as group:
+                await self._read(group)
+            whole = True
+            await self._stream.close()
+        except* (TransportClosed, RemoteError):
+            pass  # gone, or it sent what cannot be read on; the handlers are cancelled
+        finally:
+            if not whole:
+                self._stream.abort()
+
+    async def _read(self, group: asyncio.TaskGroup) -> None:
+        while chunk := await self._next_chunk():
+            for message in self._decoder.feed(chunk):
+                if isinstance(message, Request):
+                    await self._places.acquire()  # while all are taken nothing is read: that is the back-pressure
+                    await self._server.places.acquire()
+                    self._in_flight += 1
+                    self._server.count["in_flight"] += 1
+                    group.create_task(self._answer(message), name=f"rpc request of {self._caller.address}")
+                elif isinstance(message, Malformed):
+                    self._server.count["malformed"] += message.count
+                    if message.fatal:
+                        raise RemoteError(message.reason)
+
+    async def _next_chunk(self) -> bytes:
+        """Return the next packet's bytes; b"" when the stream ended or nobody used it for too long."""
+        while True:
+            try:
+                async with asyncio.timeout(self._config.idle_close):
+                    return await self._stream.read()
+            except TimeoutError:
+                if not self._in_flight:
+                    return b""
+
+    async def _answer(self, request: Request) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            data, error = await self._outcome(request)
+            seconds = loop.time() - began
+            try:
+                async with asyncio.timeout(self._config.write_timeout):
+                    await self._stream.write(data, boundary=True)
+            except (TransportClosed, TimeoutError) as failure:
+                self._server.report(request.key, self._caller.address, seconds, TransportClosed.name)
+                raise TransportClosed("the caller is gone, or does not read") from failure
+            self._server.report(request.key, self._caller.address, seconds, error)
+        finally:
+            self._in_flight -= 1
+            self._server.count["in_flight"] -= 1
+            self._places.release()
+            self._server.places.release()
+
+    async def _outcome(self, request: Request) -> tuple[bytes, str | None]:
+        """Return the reply to send, and its error text if it is one."""
+        try:
+            async with asyncio.timeout(self._config.handler_timeout) as limit:
+                result = await self._server.handler(request.key, request.payload, self._caller)
+            return encode_result(request.rid, result, max_bytes=self._config.message_bytes), None
+        except (PayloadError, LocalError) as refusal:
+            error = f"{refusal.name}: {refusal}"[:_MAX_ERROR]
+        except PeerError as refusal:
+            error = refusal.name
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():  # else it is something inside the handler that was cancelled
+                raise
+            error = "ERR_INTERNAL"
+        except Exception as failure:
+            if limit.expired():
+                error = f"ERR_TIMEOUT: the service took longer than {self._config.handler_timeout:g} s"
+            else:
+                _log.error("the handler of %r failed: %r", request.key, failure)
+                error = "ERR_INTERNAL"
+        return encode_error(request.rid, error), error

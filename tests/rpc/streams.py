@@ -1,0 +1,133 @@
+"""In-memory streams with the contract of `core.rpc.stream.Stream`, and a network of RPC servers made of them."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from core.errors import PeerError, TransportClosed
+from core.net.tasks import TaskSet
+from core.rpc.server import RpcServer
+from core.values import Address
+
+CLIENT = Address("198.51.100.7", 40001)
+SERVER = Address("203.0.113.9", 1337)
+
+
+class MemoryStream:
+    """One end of a pair. Writes wait while the other end has `buffer` bytes unread, as a full window does."""
+
+    def __init__(self, remote: Address, *, buffer: int = 1 << 20, packet: int = 1 << 30) -> None:
+        self.remote = remote
+        self.peer: MemoryStream = self
+        self.packet = packet  # bytes of a packet: a message is split into such pieces
+        self.aborted = self.closed = self.broken = self.ended = False
+        self.written: list[tuple[bytes, bool]] = []
+        self._buffer = buffer
+        self._inbox: deque[bytes] = deque()
+        self._unread = 0
+        self._changed = asyncio.Event()
+
+    def _wake(self) -> None:
+        for end in (self, self.peer):
+            end._changed.set()
+            end._changed = asyncio.Event()
+
+    async def read(self) -> bytes:
+        while not self._inbox:
+            if self.broken:
+                raise TransportClosed("the stream broke")
+            if self.ended or self.closed:
+                return b""
+            await self._changed.wait()
+        chunk = self._inbox.popleft()
+        self._unread -= len(chunk)
+        self._wake()
+        return chunk
+
+    async def write(self, data: bytes, *, boundary: bool = True) -> None:
+        while True:
+            if self.broken or self.closed:
+                raise TransportClosed("the stream is over")
+            if self.peer._unread < self._buffer:
+                break
+            await self._changed.wait()
+        self.written.append((data, boundary))
+        for at in range(0, len(data), self.packet):
+            self.peer._inbox.append(data[at : at + self.packet])
+        self.peer._unread += len(data)
+        self._wake()
+
+    async def close(self) -> None:
+        if not self.closed:
+            self.closed = self.peer.ended = True
+            self._wake()
+        await asyncio.sleep(0)
+
+    def abort(self) -> None:
+        self.aborted = True
+        self.broken = self.peer.broken = True
+        self.peer._inbox.clear()
+        self._wake()
+
+
+def pair(*, buffer: int = 1 << 20, packet: int = 1 << 30) -> tuple[MemoryStream, MemoryStream]:
+    """Return the client's end and the server's end of a connection."""
+    client, server = (
+        MemoryStream(SERVER, buffer=buffer, packet=packet),
+        MemoryStream(CLIENT, buffer=buffer, packet=packet),
+    )
+    client.peer, server.peer = server, client
+    return client, server
+
+
+class Network:
+    """What a client's `connect` reaches: a server at every address, unless `refuse` says otherwise."""
+
+    def __init__(self, serve: Callable[[MemoryStream], Awaitable[None]], *, delay: float = 0.0) -> None:
+        self.serve = serve
+        self.delay = delay
+        self.refuse: list[PeerError | None] = []  # one for each of the next attempts to connect
+        self.attempts: list[Address] = []
+        self.clients: list[MemoryStream] = []
+        self.servers: list[MemoryStream] = []
+        self.packet = 1 << 30
+        self._tasks = TaskSet("servers")
+
+    @classmethod
+    def of(cls, server: RpcServer, *, delay: float = 0.0) -> "Network":
+        """Return a network where `server` answers at every address."""
+        return cls(server.serve, delay=delay)
+
+    async def connect(self, address: Address, timeout: float) -> MemoryStream:
+        self.attempts.append(address)
+        if self.delay:
+            await asyncio.sleep(self.delay)
+        if self.refuse and (error := self.refuse.pop(0)) is not None:
+            raise error
+        client, server = pair(packet=self.packet)
+        client.remote = address
+        self.clients.append(client)
+        self.servers.append(server)
+        self._tasks.spawn(self._run(server), name="serve")
+        return client
+
+    async def _run(self, server: MemoryStream) -> None:
+        await self.serve(server)
+
+    @property
+    def serving(self) -> int:
+        """Streams whose server still runs."""
+        return len(self._tasks)
+
+    async def close(self) -> None:
+        await self._tasks.aclose()
+
+
+async def read_all(stream: MemoryStream) -> bytes:
+    """Return everything until the end, however it ends."""
+    data = b""
+    with contextlib.suppress(TransportClosed):
+        while chunk := await stream.read():
+            data += chunk
+    return data
