@@ -1,0 +1,81 @@
+"""The numbers of the uTP engine: each with its unit, its source and its reason."""
+
+from dataclasses import dataclass
+
+from core.wire.utp_packet import HEADER_BYTES
+
+KIB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class UtpConfig:
+    """Bounds and times of one `Mux`. Sizes are bytes and times seconds unless the name says otherwise."""
+
+    mtu: int = 1402
+    """UDP payload of a full packet. libutp's IPv4 value: 1500 Ethernet - 20 IP - 8 UDP - 24 GRE - 8 PPPoE - 2 MPPE - 36
+    spare, so that it passes the usual tunnels unfragmented."""
+    receive_window: int = 1024 * KIB
+    """Bytes kept for a reader that does not read; libutp's default (PROTOCOL section 5)."""
+    unread_packets: int = 8192
+    """Chunks kept for a reader that does not read, so that tiny packets cannot cost more memory than big ones."""
+    reorder_packets: int = 1024
+    """Packets past a gap that are kept; libutp's REORDER_BUFFER_MAX_SIZE. What is farther ahead is dropped."""
+    selective_ack_bits: int = 256
+    """Packets past a gap that we report; libutp reports 30. Bounds the work an ack makes, a multiple of 32."""
+    send_buffer: int = 1024 * KIB
+    """Bytes written and not yet acknowledged; one receive window, so that it can be filled."""
+    send_packets: int = 4096
+    """Packets waiting to be sent for the first time; bounds what many tiny boundary writes cost."""
+    in_flight_packets: int = 1000
+    """Packets sent and not acknowledged. libutp ignores packets, acks too, 1024 ahead of its own count."""
+    connections: int = 1024
+    """All connections of the socket. Full: `connect` raises LocalError, a SYN is dropped and counted."""
+    connections_per_host: int = 256
+    """Accepted connections from one IPv4 address (any port: many peers may share a NAT). Full: as above."""
+    half_open: int = 128
+    """SYNs answered and not yet confirmed. Full: the oldest is forgotten, since a flood is the likely cause."""
+    half_open_timeout: float = 35.0
+    """A libutp initiator that has nothing to say confirms by its first keepalive, after 29 s; plus spare."""
+    events: int = 16384
+    """Events nobody fetched. Full: SYNs are dropped and counted, and no event is ever lost."""
+    closed_kept: int = 1024
+    """Closed connections remembered so that the peer's repeated FIN is acked; full: the oldest is forgotten."""
+    closed_kept_for: float = 60.0
+    """As long as a peer of our kind repeats its FIN (`dead_after`)."""
+    resets_per_second: float = 64.0
+    """Answers to packets of no connection; libutp: 1000 in 10 s for all. Also the size of a burst of them."""
+
+    syn_timeout: float = 1.0
+    """First wait for the answer to a SYN; BEP 29 and RFC 6298: 1 s. libutp's 3 s are long behind a punched hole."""
+    syn_timeout_max: float = 4.0
+    """The wait doubles up to this, so that a SYN sent too early for a hole is soon followed by another."""
+    syn_attempts: int = 10
+    """SYNs sent before giving up, after 35 s; at 40 % loss each way one connect in 90 fails (libutp sends 3)."""
+    rto_initial: float = 1.0
+    """RFC 6298 section 2.1, BEP 29 "timeouts"."""
+    rto_min: float = 0.5
+    """BEP 29 "timeouts": max(rtt + rtt_var * 4, 500 ms)."""
+    rto_max: float = 6.0
+    """Back-off stops here: `dead_after` then allows a dozen tries. (RFC 6298 allows 60 s, libutp gives up first.)"""
+    dead_after: float = 60.0
+    """Without any progress of what was sent, while the peer's window is open. libutp: 4 timeouts, about 15 s."""
+    idle_timeout: float = 120.0
+    """Nothing heard at all: four keepalives missed."""
+    half_closed_timeout: float = 300.0
+    """We sent FIN, it was acked, and the peer neither sends data nor FIN, though it lives."""
+    keepalive: float = 29.0
+    """Silence of ours before an ack is repeated; libutp: "determined from measuring many home NAT devices"."""
+    ack_delay: float = 0.01
+    """How long an ack waits for data to ride on, or for a second packet to answer with it."""
+
+    target_delay: float = 0.1
+    """LEDBAT's TARGET, BEP 29 and RFC 6817: 100 ms of queue."""
+    initial_window_packets: int = 4
+    """First congestion window; RFC 3390 gives about 4380 bytes."""
+    increase_bytes: int = 3000
+    """Most the window grows in a round trip after slow start; libutp's MAX_CWND_INCREASE_BYTES_PER_RTT."""
+
+    @property
+    def payload_bytes(self) -> int:
+        """Most bytes that one packet carries: what a message to a plain Grenache peer may have at most."""
+        return self.mtu - HEADER_BYTES

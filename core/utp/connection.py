@@ -1,0 +1,461 @@
+"""One uTP connection (BEP 29): its states, its acks and its timers.
+
+Sending is in `sender`, reassembly in `receive_window`.
+
+The owner uses `write`, `read`, `close` and `abort`; all else is for the `Mux`.
+"""
+
+import math
+from typing import Final, Protocol
+
+from core.errors import LocalError, PeerError, RequestTimeout, TransportClosed
+from core.utp.config import UtpConfig
+from core.utp.events import Closed, Connected, Ended, Incoming, Readable, UtpEvent, Writable
+from core.utp.receive_window import Arrival, ReceiveWindow
+from core.utp.sender import Sender
+from core.utp.state import HANDSHAKE, LOCAL_OVER, REMOTE_OVER, TRANSITIONS, State
+from core.utp.statistics import Counters
+from core.values import Address, Buffer
+from core.wire.utp_packet import Packet, PacketType, pack_header, seq_add, seq_diff
+
+_MICROSECONDS: Final = 1_000_000
+_MASK: Final = 0xFFFFFFFF
+_ACK_EVERY: Final = 2  # data packets; RFC 5681 section 4.2
+_ANSWERS: Final = 5  # to one SYN; few, since its sender may be forged
+_FRESH_AFTER: Final = 1.0  # seconds of silence before a SYN of a restarted peer may replace a connection
+
+
+class Host(Protocol):
+    """What a connection needs of its mux."""
+
+    @property
+    def counters(self) -> Counters:
+        """The counters of the mux."""
+
+    def touch(self, connection: "Connection") -> None:
+        """The connection has something to send, or another deadline."""
+
+    def emit(self, event: UtpEvent) -> None:
+        """Tell the owner."""
+
+    def send(self, remote: Address, datagram: bytes) -> None:
+        """Send a datagram that outlives its connection."""
+
+    def closed(self, connection: "Connection", now: float, *, peer_may_repeat: bool) -> None:
+        """Forget the connection; `peer_may_repeat`: its FIN may come again and deserves an ack."""
+
+
+def microseconds(now: float) -> int:
+    """Return a time as it travels: microseconds modulo 2**32."""
+    return int(now * _MICROSECONDS) & _MASK
+
+
+class Connection:
+    """A reliable, ordered stream of bytes each way. Made by `Mux`."""
+
+    def __init__(
+        self,
+        host: Host,
+        config: UtpConfig,
+        remote: Address,
+        ids: tuple[int, int],
+        first_seq: int,
+        now: float,
+        *,
+        state: State = State.SYN_SENT,
+    ) -> None:
+        """Prepare to connect. `ids` are what we receive and what we send; `first_seq` is our SYN's number."""
+        self.remote: Final = remote
+        self.receive_id, self.send_id = ids
+        self._host = host
+        self._config = config
+        self._counters = host.counters
+        self._state = state
+        self._initiator = state is State.SYN_SENT
+        self._sender = Sender(config, seq_add(first_seq, 1), host.counters)
+        self._receive = ReceiveWindow(config, 0)
+        self._syn_seq = first_seq  # of whoever initiated
+        self._attempts = 0  # SYNs, or answers to one, that left
+        self._handshake_at = now  # when the next SYN, or answer to one, leaves
+        self._born_at = now
+        self._difference = 0  # microseconds, what we measured last of the peer's packets
+        self._timestamp = 0  # newest heard
+        self._heard_at = now
+        self._data_at = now
+        self._sent_at = now
+        self._ack_at: float | None = None
+        self._ack_now = False
+        self._keepalive_now = False
+        self._unacked = 0  # data packets since our last ack
+        self._advertised = config.receive_window
+        self._close_asked = False
+        self._told_readable = False
+        self._told_ended = False
+
+    @classmethod
+    def accept(
+        cls, host: Host, config: UtpConfig, remote: Address, syn: Packet, first_seq: int, now: float
+    ) -> "Connection":
+        """Make the answering side of a SYN; `first_seq` is the number of our first packet."""
+        ids = (seq_add(syn.connection_id, 1), syn.connection_id)
+        connection = cls(host, config, remote, ids, seq_add(first_seq, -1), now, state=State.SYN_RECEIVED)
+        connection._syn_seq = syn.seq
+        connection._receive = ReceiveWindow(config, seq_add(syn.seq, 1))
+        connection._sender.peer_window = syn.window
+        connection._heard(syn, now)
+        return connection
+
+    @property
+    def state(self) -> State:
+        """Where the connection is."""
+        return self._state
+
+    # -- for the owner ------------------------------------------------------------------------------------------
+
+    def write(self, data: Buffer, now: float, *, boundary: bool = False) -> int:
+        """Queue bytes and return how many were accepted; 0 when the buffer is full or the connection broke.
+
+        `boundary`: they start a packet of their own, share none with other writes, and leave without waiting for
+        Nagle. One that fits a packet is accepted whole or not at all. Raises LocalError after `close`.
+        """
+        if self._close_asked:
+            raise LocalError("this connection was closed for writing")
+        if self._state is State.CLOSED:
+            return 0
+        taken = self._sender.push(data, boundary=boundary)
+        self._host.touch(self)
+        return taken
+
+    def writable(self) -> int:
+        """Return the free bytes of the send buffer."""
+        return 0 if self._close_asked or self._state is State.CLOSED else self._sender.room()
+
+    def read(self, now: float) -> list[bytes]:
+        """Return all chunks that are in order, one per data packet, and open the receive window again."""
+        chunks = self._receive.take()
+        self._told_readable = False
+        if self._state is not State.CLOSED and self._state not in HANDSHAKE:
+            gained = self._receive.available() - self._advertised
+            if gained >= self._config.receive_window // 4 or (gained > 0 and self._advertised < self._config.mtu):
+                self._ack_now = True  # the peer may be waiting for it
+            self._report(now)
+            self._host.touch(self)
+        return chunks
+
+    def close(self, now: float) -> None:
+        """Send FIN after what is queued; reading goes on until the peer's FIN. Harmless when repeated."""
+        if self._close_asked or self._state is State.CLOSED:
+            return
+        self._close_asked = True
+        if self._state is State.SYN_SENT and self._sender.empty:
+            self._finish(None, now)
+        elif self._state not in HANDSHAKE:
+            self._end_local(now)
+
+    def abort(self, now: float) -> None:
+        """End at once: RESET to the peer, Closed(None) to the owner. Harmless when repeated."""
+        if self._state is not State.CLOSED:
+            self._reset_peer(now)
+            self._finish(None, now)
+
+    # -- for the mux --------------------------------------------------------------------------------------------
+
+    def receive(self, packet: Packet, now: float) -> None:
+        """Take a DATA, FIN or STATE packet that carries our id."""
+        if self._state is State.SYN_SENT:
+            self._answered(packet, now)
+            return
+        if self._state is State.CLOSED or not self._acceptable(packet):
+            return
+        self._heard(packet, now)
+        if self._state is State.SYN_RECEIVED:
+            self._enter(State.OPEN)
+            self._counters.accepted += 1
+            self._host.emit(Incoming(self))
+        elif self._initiator and packet.ack == self._syn_seq and self._sender.next_seq == seq_add(self._syn_seq, 1):
+            self._ack_now = True  # our SYN answered again, and no data of ours says that we heard
+        self._sender.acknowledge(packet, now)
+        if packet.type is not PacketType.STATE:
+            self._take(packet, now)
+        self._report(now)
+
+    def repeated_syn(self, syn: Packet, now: float) -> bool:
+        """Take a SYN with our ids; return False when it is a new connection of a peer that restarted.
+
+        A restarted libutp repeats its ids and numbers (PROTOCOL section 5), so a SYN is also new when it was sent
+        after what we heard last. A busy connection is not given up: the SYN will come again.
+        """
+        if not self._initiator:
+            return self._repeats(syn, now)
+        return True  # ids of another's choice; it will try others
+
+    def _repeats(self, syn: Packet, now: float) -> bool:
+        age = (syn.timestamp - self._timestamp) & _MASK
+        fresh = self._state is not State.SYN_RECEIVED and 0 < age < _MASK >> 1
+        if syn.seq == self._syn_seq and not fresh:
+            self._ack_now = True
+            return True
+        return not (self._state is State.SYN_RECEIVED or now - self._heard_at >= _FRESH_AFTER)
+
+    def reset(self, packet: Packet, now: float) -> bool:
+        """Take a RESET with one of our ids; return False when it acks nothing that we sent lately: a forgery."""
+        if not 0 <= seq_diff(self._sender.next_seq, packet.ack) <= self._config.reorder_packets:
+            return False
+        if self._state is State.BOTH_ENDED and self._sender.only_fin_left:
+            self._settle(now)
+        else:
+            self.fail(TransportClosed(f"{self.remote} reset the connection"), now)
+        return True
+
+    def fail(self, error: PeerError, now: float) -> None:
+        """End with an error."""
+        self._finish(error, now)
+
+    def numbers(self) -> tuple[int, int]:
+        """Return the sequence and ack numbers that a STATE carries now."""
+        return self._sender.next_seq, seq_add(self._receive.next_seq, -1)
+
+    def deadline(self) -> float | None:
+        """Return when `tick` is due."""
+        if self._state is State.CLOSED:
+            return None
+        if self._state is State.SYN_SENT:
+            return self._handshake_at
+        if self._state is State.SYN_RECEIVED:
+            return min(self._handshake_at, self._half_open_until())
+        if self._waits_for_reader():
+            return self._data_at + self._config.half_closed_timeout
+        soonest = min(self._sent_at + self._config.keepalive, self._heard_at + self._config.idle_timeout)
+        if self._ack_at is not None:
+            soonest = min(soonest, self._ack_at)
+        if self._state is State.LOCAL_ENDED and self._sender.fin_acked:
+            soonest = min(soonest, self._data_at + self._config.half_closed_timeout)
+        retransmit_at = self._sender.deadline()
+        return soonest if retransmit_at is None else min(soonest, retransmit_at)
+
+    def tick(self, now: float) -> None:
+        """Act on what is due."""
+        if self._state is State.SYN_SENT:
+            if now >= self._handshake_at and self._attempts >= self._config.syn_attempts:
+                self.fail(RequestTimeout(f"{self.remote} did not answer {self._attempts} connection attempts"), now)
+        elif self._state is State.SYN_RECEIVED:
+            if now >= self._half_open_until():
+                self.fail(TransportClosed(f"{self.remote} never confirmed its connection"), now)
+        elif self._state is not State.CLOSED:
+            self._tick_open(now)
+
+    def transmit(self, now: float) -> list[bytes]:
+        """Return the datagrams that leave now."""
+        if self._state is State.CLOSED:
+            return []
+        if self._state is State.SYN_SENT:
+            return self._syn(now)
+        leaving: list[bytes] = []
+        if self._state is State.SYN_RECEIVED:
+            self._ack_now = self._ack_now or self._answer_due(now)
+        else:
+            leaving = self._data(now)
+        if self._keepalive_now and not leaving:
+            leaving.append(self._state_packet(now, back=0 if self._ack_now else 1))
+        elif self._ack_now and (not leaving or self._receive.has_gap):
+            leaving.append(self._state_packet(now, back=0))
+        if leaving:
+            self._sent_at = now
+            self._ack_now = self._keepalive_now = False
+            self._ack_at = None
+            self._unacked = 0
+        return leaving
+
+    # -- states -------------------------------------------------------------------------------------------------
+
+    def _enter(self, new: State) -> None:
+        """The only line that changes the state."""
+        if new not in TRANSITIONS[self._state]:
+            raise AssertionError(f"{self._state} -> {new} is not in the table")
+        self._state = new
+
+    def _answered(self, packet: Packet, now: float) -> None:
+        """In SYN_SENT only the STATE that acks our SYN counts; its number is the peer's next (BEP 29)."""
+        if packet.type is not PacketType.STATE or packet.ack != self._syn_seq:
+            self._counters.dropped_ack += 1
+            return
+        if self._attempts == 1:
+            self._sender.round_trip.sample(now - self._sent_at)
+        self._receive = ReceiveWindow(self._config, packet.seq)
+        self._sender.peer_window = packet.window
+        self._heard(packet, now)
+        self._ack_now = True  # so that the peer knows we hear it
+        self._enter(State.OPEN)
+        self._counters.connected += 1
+        self._host.emit(Connected(self))
+        if self._close_asked:
+            self._end_local(now)
+
+    def _end_local(self, now: float) -> None:
+        self._enter(State.BOTH_ENDED if self._state is State.REMOTE_ENDED else State.LOCAL_ENDED)
+        self._data_at = now
+        self._sender.finish()
+        self._host.touch(self)
+
+    def _end_remote(self) -> None:
+        self._enter(State.BOTH_ENDED if self._state is State.LOCAL_ENDED else State.REMOTE_ENDED)
+
+    def _settle(self, now: float) -> None:
+        """Our FIN needs no ack any more: the peer has ended too, and is gone."""
+        self._sender.give_up()
+        self._report(now)
+
+    def _finish(self, error: PeerError | None, now: float) -> None:
+        """Enter CLOSED and tell the owner, if it knew of the connection."""
+        known = self._state is not State.SYN_RECEIVED
+        orderly = self._state is State.BOTH_ENDED and error is None
+        self._enter(State.CLOSED)
+        self._sender.give_up()
+        self._host.closed(self, now, peer_may_repeat=orderly)
+        if known:
+            self._host.emit(Closed(self, error))
+
+    def _waits_for_reader(self) -> bool:
+        return self._state is State.BOTH_ENDED and self._sender.fin_acked
+
+    # -- receiving ----------------------------------------------------------------------------------------------
+
+    def _acceptable(self, packet: Packet) -> bool:
+        """Count and refuse forged acks and numbers out of reach."""
+        slack = 1 if self._state is State.SYN_RECEIVED else self._config.reorder_packets
+        if self._sender.is_forged(packet.ack, slack):
+            self._counters.dropped_ack += 1
+            return False
+        if abs(seq_diff(packet.seq, self._receive.next_seq)) >= self._config.reorder_packets:
+            self._counters.dropped_far += 1
+            return False
+        return True
+
+    def _heard(self, packet: Packet, now: float) -> None:
+        self._heard_at = now
+        self._timestamp = packet.timestamp
+        self._difference = (microseconds(now) - packet.timestamp) & _MASK
+
+    def _take(self, packet: Packet, now: float) -> None:
+        """Take a DATA or FIN packet, and decide when to ack it."""
+        gap = self._receive.has_gap
+        arrival = self._receive.insert(packet.seq, packet.payload, fin=packet.type is PacketType.FIN)
+        if arrival is Arrival.IN_ORDER:
+            self._data_at = now
+            self._unacked += 1
+            if self._receive.fin_reached:
+                self._end_remote()
+            if gap or self._receive.fin_reached or self._unacked >= _ACK_EVERY:
+                self._ack_now = True
+            elif self._ack_at is None:
+                self._ack_at = now + self._config.ack_delay
+            return
+        if arrival is Arrival.FAR:
+            self._counters.dropped_far += 1
+            return
+        self._counters.duplicates += arrival is Arrival.DUPLICATE
+        self._counters.dropped_window += arrival is Arrival.FULL
+        self._ack_now = True
+
+    def _report(self, now: float) -> None:
+        """Tell the owner what is new; end when both sides have and everything is read."""
+        if self._receive.has_unread:
+            if not self._told_readable:
+                self._told_readable = True
+                self._host.emit(Readable(self))
+        elif self._state in REMOTE_OVER and not self._told_ended:
+            self._told_ended = True
+            self._host.emit(Ended(self))
+        if self._sender.short and self._state not in LOCAL_OVER and self._sender.roomy():
+            self._sender.short = False
+            self._host.emit(Writable(self))
+        if self._told_ended and self._waits_for_reader():
+            self._finish(None, now)
+
+    # -- sending ------------------------------------------------------------------------------------------------
+
+    def _tick_open(self, now: float) -> None:
+        config = self._config
+        if self._waits_for_reader():
+            if now >= self._data_at + config.half_closed_timeout:
+                self.fail(TransportClosed(f"what {self.remote} sent last was never read"), now)
+        elif now >= self._heard_at + config.idle_timeout or not self._sender.tick(now):
+            self._die(now)
+        elif self._state is State.LOCAL_ENDED and self._lingers_too_long(now):
+            self._reset_peer(now)
+            self.fail(TransportClosed(f"{self.remote} did not end its side"), now)
+        else:
+            if self._ack_at is not None and now >= self._ack_at:
+                self._ack_now = True
+            self._keepalive_now = now >= self._sent_at + config.keepalive
+
+    def _lingers_too_long(self, now: float) -> bool:
+        return self._sender.fin_acked and now >= self._data_at + self._config.half_closed_timeout
+
+    def _die(self, now: float) -> None:
+        """The peer is silent. If only the ack of our FIN is missing, all is well."""
+        if self._state is State.BOTH_ENDED and self._sender.only_fin_left:
+            self._settle(now)
+        else:
+            self.fail(TransportClosed(f"{self.remote} fell silent"), now)
+
+    def _syn(self, now: float) -> list[bytes]:
+        config = self._config
+        if now < self._handshake_at or self._attempts >= config.syn_attempts:
+            return []
+        self._attempt(now)
+        self._sent_at = now
+        fields = (microseconds(now), 0, self._receive.available(), self._syn_seq, 0)
+        return [pack_header(PacketType.SYN, self.receive_id, *fields)]
+
+    def _answer_due(self, now: float) -> bool:
+        """Whether the STATE that answers a SYN leaves, first or again: its ack may be what was lost."""
+        if now < self._handshake_at:
+            return False
+        self._attempt(now)
+        if self._attempts >= _ANSWERS:
+            self._handshake_at = math.inf
+        return True
+
+    def _attempt(self, now: float) -> None:
+        config = self._config
+        self._handshake_at = now + min(config.syn_timeout * float(1 << self._attempts), config.syn_timeout_max)
+        self._attempts += 1
+
+    def _half_open_until(self) -> float:
+        return self._born_at + self._config.half_open_timeout
+
+    def _data(self, now: float) -> list[bytes]:
+        segments = self._sender.segments(now)
+        if not segments:
+            return []
+        self._advertised = window = self._receive.available()
+        stamp, ack = microseconds(now), seq_add(self._receive.next_seq, -1)
+        send_id, difference = self.send_id, self._difference
+        return [
+            pack_header(segment.kind, send_id, stamp, difference, window, segment.seq, ack) + segment.payload
+            for segment in segments
+        ]
+
+    def _state_packet(self, now: float, *, back: int) -> bytes:
+        """Return an ack; `back` packets too low it asks for nothing and keeps a NAT's mapping: libutp's keepalive."""
+        self._advertised = self._receive.available()
+        return bytes(
+            Packet(
+                PacketType.STATE,
+                self.send_id,
+                microseconds(now),
+                self._difference,
+                self._advertised,
+                self._sender.next_seq,
+                seq_add(self._receive.next_seq, -1 - back),
+                self._receive.selective_ack(),
+            )
+        )
+
+    def _reset_peer(self, now: float) -> None:
+        if self._state in HANDSHAKE:
+            return  # the peer does not know us, or forgets us by itself
+        ack = seq_add(self._receive.next_seq, -1)
+        fields = (microseconds(now), self._difference, 0, self._sender.next_seq, ack)
+        self._host.send(self.remote, pack_header(PacketType.RESET, self.send_id, *fields))

@@ -1,0 +1,233 @@
+"""All uTP connections of one UDP socket: ids to connections, accepting, bounds, timers. A `core.values.Machine`."""
+
+import heapq
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from random import Random
+from typing import Final
+
+from core.errors import LocalError, RemoteError, TransportClosed
+from core.utp.config import UtpConfig
+from core.utp.connection import Connection, microseconds
+from core.utp.doorkeeper import Doorkeeper, Key
+from core.utp.events import UtpEvent
+from core.utp.state import State
+from core.utp.statistics import Counters, MuxStatistics, snapshot
+from core.values import Address, Buffer, Burst
+from core.wire.utp_packet import Packet, PacketType, pack_header, parse, seq_add
+
+_ID_TRIES: Final = 64  # random ids tried; with `connections` of them taken, one in 64 tries is free for sure enough
+_STALE_TIMERS: Final = 64  # superseded timers kept before the heap is made anew, beside as many as there are live ones
+
+
+class Mux:
+    """A Machine[UtpEvent]. `random` gives ids and sequence numbers: a secure source in production."""
+
+    def __init__(self, config: UtpConfig, random: Random) -> None:
+        self._config = config
+        self._random = random
+        self._connections: dict[Key, Connection] = {}
+        self._half_open: dict[Key, Connection] = {}  # oldest first
+        self._accepted_from: Counter[str] = Counter()  # host -> accepted connections, half-open ones included
+        self._accepted: set[Key] = set()
+        self._door = Doorkeeper(config)
+        self._touched: dict[Connection, None] = {}
+        self._timers: list[tuple[float, int, Connection]] = []
+        self._timer_of: dict[Connection, float] = {}
+        self._timer_numbers = itertools.count()
+        self._outbox: list[Burst] = []
+        self._events: list[UtpEvent] = []
+        self.counters = Counters()
+
+    # -- for the owner ------------------------------------------------------------------------------------------
+
+    def connect(self, remote: Address, now: float) -> Connection:
+        """Start a connection; its SYN leaves with the next `transmit`. Raises LocalError when there are too many."""
+        if len(self._connections) >= self._config.connections:
+            raise LocalError(f"{len(self._connections)} connections are open; close some first")
+        receive_id = self._free_id(remote)
+        ids = (receive_id, seq_add(receive_id, 1))
+        connection = Connection(self, self._config, remote, ids, self._random.getrandbits(16), now)
+        self._connections[remote, receive_id] = connection
+        self.touch(connection)
+        return connection
+
+    def receive(self, datagrams: Sequence[Buffer], source: Address, now: float) -> None:
+        """Take datagrams that arrived together from one source; what is malformed or unknown is counted."""
+        for datagram in datagrams:
+            self.counters.received += 1
+            try:
+                packet = parse(datagram)
+            except RemoteError:
+                self.counters.dropped_malformed += 1
+                continue
+            connection = self._connections.get((source, packet.connection_id))
+            if packet.type is PacketType.SYN:
+                self._take_syn(packet, source, now)
+            elif packet.type is PacketType.RESET:
+                self._take_reset(packet, source, now)
+            elif connection is None:
+                self._take_stray(packet, source, now)
+            else:
+                connection.receive(packet, now)
+                if self._half_open and connection.state is not State.SYN_RECEIVED:
+                    self._half_open.pop((source, packet.connection_id), None)
+                self.touch(connection)
+
+    def tick(self, now: float) -> None:
+        """Act on timers that are due."""
+        while self._timers and self._timers[0][0] <= now:
+            at, _, connection = heapq.heappop(self._timers)
+            if self._timer_of.get(connection) == at:
+                del self._timer_of[connection]
+                connection.tick(now)
+                self.touch(connection)
+
+    def deadline(self) -> float | None:
+        """Return when `tick` is due; now and then too soon, which is harmless."""
+        for connection in self._touched:
+            self._schedule(connection)
+        return self._timers[0][0] if self._timers else None
+
+    def transmit(self, now: float) -> list[Burst]:
+        """Return what is to be sent now: neighbours for one destination in one burst."""
+        bursts, self._outbox = self._outbox, []
+        touched, self._touched = self._touched, {}
+        for connection in touched:
+            datagrams = connection.transmit(now)
+            if datagrams:
+                self._append(bursts, connection.remote, datagrams)
+            self._schedule(connection)
+        self.counters.sent += sum(len(burst.datagrams) for burst in bursts)
+        return bursts
+
+    def events(self) -> list[UtpEvent]:
+        """Return and forget what happened."""
+        events, self._events = self._events, []
+        return events
+
+    def statistics(self) -> MuxStatistics:
+        """Return a copy of the counters."""
+        return snapshot(self.counters, len(self._connections), len(self._half_open))
+
+    # -- for the connections ------------------------------------------------------------------------------------
+
+    def touch(self, connection: Connection) -> None:
+        """The connection has something to send, or another deadline."""
+        self._touched[connection] = None
+
+    def emit(self, event: UtpEvent) -> None:
+        """Queue an event."""
+        self._events.append(event)
+
+    def send(self, remote: Address, datagram: bytes) -> None:
+        """Queue a datagram that belongs to no living connection."""
+        self._append(self._outbox, remote, [datagram])
+
+    def closed(self, connection: Connection, now: float, *, peer_may_repeat: bool) -> None:
+        """Forget a connection, but for the ack of its FIN."""
+        key = (connection.remote, connection.receive_id)
+        del self._connections[key]
+        self._half_open.pop(key, None)
+        self._timer_of.pop(connection, None)
+        if key in self._accepted:
+            self._accepted.remove(key)
+            self._accepted_from[connection.remote.host] -= 1
+            if not self._accepted_from[connection.remote.host]:
+                del self._accepted_from[connection.remote.host]
+        if peer_may_repeat:
+            seq, ack = connection.numbers()
+            self._door.remember(key, connection.send_id, seq, ack, now)
+
+    # -- packets ------------------------------------------------------------------------------------------------
+
+    def _take_syn(self, syn: Packet, source: Address, now: float) -> None:
+        key = (source, seq_add(syn.connection_id, 1))
+        connection = self._connections.get(key)
+        if connection is not None:
+            if connection.repeated_syn(syn, now):
+                self.touch(connection)
+                return
+            connection.fail(TransportClosed(f"{source} started anew"), now)
+        if not self._admit(source, now):
+            self.counters.refused += 1
+            return
+        self._door.forget(key)
+        remote = Address(*source)
+        connection = Connection.accept(self, self._config, remote, syn, self._random.getrandbits(16), now)
+        self._connections[key] = self._half_open[key] = connection
+        self._accepted.add(key)
+        self._accepted_from[source.host] += 1
+        self.touch(connection)
+
+    def _admit(self, source: Address, now: float) -> bool:
+        """Whether the bounds allow one more connection from there; makes room among the half-open."""
+        if (
+            len(self._connections) >= self._config.connections
+            or self._accepted_from[source.host] >= self._config.connections_per_host
+            or len(self._events) >= self._config.events
+        ):
+            return False
+        if len(self._half_open) >= self._config.half_open:
+            oldest = next(iter(self._half_open.values()))
+            oldest.fail(TransportClosed("too many connections wait to be confirmed"), now)
+        return True
+
+    def _take_reset(self, packet: Packet, source: Address, now: float) -> None:
+        """A RESET carries the id we receive, or, as libutp answers what it does not know, the one we send."""
+        sent = packet.connection_id
+        for receive_id in (sent, seq_add(sent, -1), seq_add(sent, 1)):
+            connection = self._connections.get((source, receive_id))
+            if connection is None or sent not in (connection.receive_id, connection.send_id):
+                continue
+            if connection.reset(packet, now):
+                self.counters.resets_received += 1
+                self.touch(connection)
+                return
+        self.counters.resets_dropped += 1
+
+    def _take_stray(self, packet: Packet, source: Address, now: float) -> None:
+        """Ack the repeated FIN of a connection just closed; RESET anything else."""
+        self.counters.dropped_unknown += 1
+        kept = self._door.farewell((source, packet.connection_id), now)
+        if kept is not None:
+            if packet.type is not PacketType.STATE and self._door.may_answer(now):
+                stamp = microseconds(now)
+                difference = (stamp - packet.timestamp) & 0xFFFFFFFF
+                fields = (stamp, difference, self._config.receive_window, kept.seq, kept.ack)
+                self.send(source, pack_header(PacketType.STATE, kept.send_id, *fields))
+            return
+        if self._door.may_answer(now):
+            self.counters.resets_sent += 1
+            fields = (microseconds(now), 0, 0, self._random.getrandbits(16), packet.seq)
+            self.send(source, pack_header(PacketType.RESET, packet.connection_id, *fields))
+
+    def _free_id(self, remote: Address) -> int:
+        """Return a random id; it and the next are free for this remote, so that even we ourselves may answer."""
+        for _ in range(_ID_TRIES):
+            receive_id = self._random.getrandbits(16)
+            keys = ((remote, receive_id), (remote, seq_add(receive_id, 1)))
+            if not any(key in self._connections or key in self._door for key in keys):
+                return receive_id
+        raise LocalError(f"no free connection id for {remote}; close some connections first")
+
+    # -- timers and bursts --------------------------------------------------------------------------------------
+
+    def _schedule(self, connection: Connection) -> None:
+        """Keep one live timer per connection; one that is too soon is left to fire."""
+        at = connection.deadline()
+        if at is None or at >= self._timer_of.get(connection, float("inf")):
+            return
+        self._timer_of[connection] = at
+        heapq.heappush(self._timers, (at, next(self._timer_numbers), connection))
+        if len(self._timers) > 2 * len(self._timer_of) + _STALE_TIMERS:
+            self._timers = [entry for entry in self._timers if self._timer_of.get(entry[2]) == entry[0]]
+            heapq.heapify(self._timers)
+
+    @staticmethod
+    def _append(bursts: list[Burst], remote: Address, datagrams: list[bytes]) -> None:
+        if bursts and bursts[-1].to == remote:
+            bursts[-1].datagrams.extend(datagrams)
+        else:
+            bursts.append(Burst(remote, datagrams))

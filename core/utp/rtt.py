@@ -1,0 +1,45 @@
+"""The round-trip estimate and the retransmission timeout (RFC 6298, BEP 29 "timeouts")."""
+
+import math
+from typing import Final
+
+from core.utp.config import UtpConfig
+
+_ALPHA: Final = 1 / 8  # RFC 6298 section 2.3
+_BETA: Final = 1 / 4  # RFC 6298 section 2.3
+_VARIANCES: Final = 4  # RFC 6298 section 2.2, K
+
+
+class RoundTrip:
+    """Smoothed round-trip time of one connection, in seconds, and the timeout with its back-off."""
+
+    def __init__(self, config: UtpConfig) -> None:
+        self._config = config
+        self._timeout = config.rto_initial
+        self._variance = 0.0
+        self.smoothed: float | None = None
+        self.least = math.inf
+        self.backed_off = 0  # consecutive timeouts
+
+    def sample(self, seconds: float) -> None:
+        """Take one measurement, of a packet that was sent only once (Karn's rule)."""
+        if self.smoothed is None:
+            self.smoothed, self._variance = seconds, seconds / 2
+        else:
+            self._variance += _BETA * (abs(self.smoothed - seconds) - self._variance)
+            self.smoothed += _ALPHA * (seconds - self.smoothed)
+        self.least = min(self.least, seconds)
+        self._timeout = max(self._config.rto_min, self.smoothed + _VARIANCES * self._variance)
+
+    def back_off(self) -> None:
+        """Double the timeout: nothing was heard in time (RFC 6298 section 5.5)."""
+        self.backed_off += 1
+
+    def progress(self) -> None:
+        """Something new was acknowledged: the back-off ends, as in libutp."""
+        self.backed_off = 0
+
+    def timeout(self) -> float:
+        """Return the time to wait now, back-off included, in seconds."""
+        doubled = self._timeout * float(1 << min(self.backed_off, 16))  # 16: past any bound, and no overflow
+        return min(max(self._config.rto_max, self._config.rto_min), doubled)

@@ -1,0 +1,194 @@
+"""What was sent and is not acknowledged: acks, selective acks, and which packets are lost.
+
+Every transmission gets the next `order`. A packet is lost when one that was sent `_REORDERING` or more transmissions
+later has arrived (the packet threshold of RFC 9002 section 6.1.1): three duplicate acks in terms of selective acks,
+which also finds retransmissions that were lost. Peers that send no selective acks are counted by duplicate acks.
+"""
+
+from typing import Final, NamedTuple
+
+from core.wire.utp_packet import PacketType, seq_add, seq_diff
+
+DUPLICATE_ACKS: Final = 3  # BEP 29 "packet loss", libutp's DUPLICATE_ACKS_BEFORE_RESEND
+_REORDERING: Final = 3  # transmissions; the same number
+
+
+class Segment:
+    """A packet that takes a sequence number: DATA or FIN."""
+
+    __slots__ = ("kind", "order", "payload", "sent_at", "seq", "transmissions")
+
+    def __init__(self, kind: PacketType, seq: int, payload: bytes) -> None:
+        self.kind = kind
+        self.seq = seq
+        self.payload = payload
+        self.sent_at = 0.0
+        self.transmissions = 0
+        self.order = 0
+
+
+class Acked(NamedTuple):
+    """What one ack told: bytes and packets newly acknowledged, round trips in seconds, packets newly lost."""
+
+    size: int
+    packets: int
+    round_trip: float | None  # least of all newly acked; upper bound of the delay
+    sample: float | None  # of a packet sent once (Karn)
+    lost: int
+    fresh_loss: bool  # sent after the last time the window was halved
+
+
+NOTHING: Final = Acked(0, 0, None, None, 0, False)
+
+
+class SendWindow:
+    """Sequence numbers from `base` (oldest unacknowledged) to `next_seq`, in flight or lost."""
+
+    def __init__(self, first_seq: int) -> None:
+        self.base = first_seq
+        self.next_seq = first_seq
+        self.flight_bytes = 0  # in flight, not those found lost
+        self.unacked_bytes = 0  # both
+        self._flight: dict[int, Segment] = {}  # in order of their last transmission
+        self._lost: dict[int, Segment] = {}
+        self._order = 0
+        self._halved_at = 0  # order of the first transmission after the window was last halved
+        self._duplicates = 0
+
+    def __len__(self) -> int:
+        return len(self._flight) + len(self._lost)
+
+    @property
+    def span(self) -> int:
+        """Sequence numbers between the oldest unacknowledged and the next."""
+        return seq_diff(self.next_seq, self.base)
+
+    @property
+    def in_flight(self) -> int:
+        """Packets in flight."""
+        return len(self._flight)
+
+    def add(self, kind: PacketType, payload: bytes) -> Segment:
+        """Give a new packet its sequence number. Call `sent` with it at once."""
+        segment = Segment(kind, self.next_seq, payload)
+        self.next_seq = seq_add(self.next_seq, 1)
+        self.unacked_bytes += len(payload)
+        return segment
+
+    def sent(self, segment: Segment, now: float) -> None:
+        """The packet leaves now."""
+        segment.sent_at = now
+        segment.transmissions += 1
+        segment.order = self._order
+        self._order += 1
+        self._flight[segment.seq] = segment
+        self.flight_bytes += len(segment.payload)
+
+    def next_lost(self) -> Segment | None:
+        """Return the lost packet that is to be sent next; it stays."""
+        return next(iter(self._lost.values()), None)
+
+    def take_lost(self) -> Segment:
+        """Remove and return it. Call `sent` with it at once."""
+        return self._lost.pop(next(iter(self._lost)))
+
+    def lose_all(self) -> None:
+        """Take everything in flight for lost, oldest sequence number first: a timeout."""
+        everything = [*self._lost.values(), *self._flight.values()]
+        everything.sort(key=lambda segment: seq_diff(segment.seq, self.base))
+        self._lost = {segment.seq: segment for segment in everything}
+        self._flight.clear()
+        self.flight_bytes = 0
+        self._duplicates = 0
+        self._halved_at = self._order
+
+    def acknowledge(self, ack: int, mask: bytes, now: float, *, duplicate: bool) -> Acked:
+        """Take an ack that lies between `base - 1` and `next_seq - 1`, and its selective ack mask.
+
+        `duplicate`: it came in a STATE that says nothing else new, so that it counts for fast retransmit.
+        """
+        acked = self._cumulative(ack)
+        if acked:
+            self._duplicates = 0
+        if mask:
+            acked += self._selective(ack, mask)
+        while self.base != self.next_seq and self.base not in self._flight and self.base not in self._lost:
+            self.base = seq_add(self.base, 1)  # everything up to a hole has come by selective acks
+        lost = self._find_lost(acked)
+        if duplicate and not acked and self._flight:
+            lost += self._count_duplicate()
+        if not (acked or lost):
+            return NOTHING
+        return self._summary(acked, lost, now)
+
+    def halved(self) -> None:
+        """The window was halved: losses of what was already sent do not halve it again."""
+        self._halved_at = self._order
+
+    def _cumulative(self, ack: int) -> list[Segment]:
+        acked = []
+        seq = self.base
+        for _ in range(seq_diff(ack, self.base) + 1):
+            segment = self._remove(seq)
+            if segment is not None:
+                acked.append(segment)
+            seq = seq_add(seq, 1)
+        self.base = seq
+        return acked
+
+    def _selective(self, ack: int, mask: bytes) -> list[Segment]:
+        acked = []
+        bits = int.from_bytes(mask, "little")
+        while bits:
+            lowest = bits & -bits
+            bits ^= lowest
+            segment = self._remove(seq_add(ack, 1 + lowest.bit_length()))
+            if segment is not None:
+                acked.append(segment)
+        return acked
+
+    def _remove(self, seq: int) -> Segment | None:
+        segment = self._flight.pop(seq, None)
+        if segment is not None:
+            self.flight_bytes -= len(segment.payload)
+        else:
+            segment = self._lost.pop(seq, None)
+            if segment is None:
+                return None
+        self.unacked_bytes -= len(segment.payload)
+        return segment
+
+    def _find_lost(self, acked: list[Segment]) -> list[Segment]:
+        """Move to the lost what was sent well before the newest transmission that is known to have arrived."""
+        newest = max((segment.order for segment in acked if segment.transmissions == 1), default=-1)
+        lost = []
+        for segment in self._flight.values():
+            if segment.order + _REORDERING > newest:
+                break
+            lost.append(segment)
+        for segment in lost:
+            self._lose(segment)
+        return lost
+
+    def _count_duplicate(self) -> list[Segment]:
+        self._duplicates += 1
+        oldest = self._flight.get(self.base)
+        if self._duplicates != DUPLICATE_ACKS or oldest is None:
+            return []
+        self._lose(oldest)
+        return [oldest]
+
+    def _lose(self, segment: Segment) -> None:
+        del self._flight[segment.seq]
+        self._lost[segment.seq] = segment
+        self.flight_bytes -= len(segment.payload)
+
+    def _summary(self, acked: list[Segment], lost: list[Segment], now: float) -> Acked:
+        return Acked(
+            size=sum(len(segment.payload) for segment in acked),
+            packets=len(acked),
+            round_trip=min((now - segment.sent_at for segment in acked), default=None),
+            sample=min((now - segment.sent_at for segment in acked if segment.transmissions == 1), default=None),
+            lost=len(lost),
+            fresh_loss=any(segment.order >= self._halved_at for segment in lost),
+        )

@@ -1,0 +1,211 @@
+"""The sending half of a connection: what may leave now, and the retransmission timer.
+
+The same timer is the zero-window probe: while the peer's window lets nothing out, one packet is sent each time it
+runs out, so that a lost window update cannot stop the stream.
+"""
+
+from core.utp.config import UtpConfig
+from core.utp.ledbat import Ledbat
+from core.utp.rtt import RoundTrip
+from core.utp.send_queue import SendQueue
+from core.utp.send_window import Segment, SendWindow
+from core.utp.statistics import Counters
+from core.values import Buffer
+from core.wire.utp_packet import Packet, PacketType, seq_diff
+
+_FORCED = 2  # packets after a timeout; RFC 9002 section 6.2.4 allows two, so that one more loss costs no doubled wait
+_REPEAT_FROM = 2  # consecutive timeouts after which a lone packet fills both of those places
+
+
+class Sender:
+    """Queue, window, round trip and congestion of the bytes that we send. Times are seconds."""
+
+    def __init__(self, config: UtpConfig, first_seq: int, counters: Counters) -> None:
+        self._config = config
+        self._counters = counters
+        self._queue = SendQueue(config.payload_bytes, config.send_packets)
+        self._window = SendWindow(first_seq)
+        self._congestion = Ledbat(config)
+        self._finishing = False  # no more writes; FIN after the queue
+        self._fin_sent = False
+        self._force = 0  # packets that may leave whatever the windows say
+        self._probing = False  # what is in flight was sent into a closed window
+        self._retransmit_at: float | None = None
+        self._progress_at: float | None = None  # last time the peer took something; None while nothing waits
+        self.round_trip = RoundTrip(config)
+        self.peer_window = 0  # bytes, as last advertised
+        self.short = False  # a write was not taken whole and nobody was told of space since
+
+    @property
+    def next_seq(self) -> int:
+        """The sequence number of the next new packet: what STATE packets carry."""
+        return self._window.next_seq
+
+    @property
+    def fin_acked(self) -> bool:
+        """Everything, our FIN included, is acknowledged."""
+        return self._fin_sent and not len(self._window)
+
+    @property
+    def only_fin_left(self) -> bool:
+        """Everything but our FIN is acknowledged."""
+        return self._fin_sent and not self._window.unacked_bytes
+
+    @property
+    def empty(self) -> bool:
+        """Nothing waits to be sent for the first time."""
+        return not len(self._queue)
+
+    def push(self, data: Buffer, *, boundary: bool) -> int:
+        """Take bytes to send; return how many there was room for."""
+        taken = self._queue.push(data, self.room(), boundary=boundary)
+        self.short = self.short or taken < memoryview(data).nbytes
+        return taken
+
+    def room(self) -> int:
+        """Return the free bytes of the send buffer."""
+        if len(self._queue) >= self._config.send_packets:
+            return 0
+        return max(0, self._config.send_buffer - self._queue.size - self._window.unacked_bytes)
+
+    def roomy(self) -> bool:
+        """Whether half of the send buffer is free, in bytes and in packets."""
+        return self.room() * 2 >= self._config.send_buffer and len(self._queue) * 2 <= self._config.send_packets
+
+    def finish(self) -> None:
+        """Send FIN once the queue is empty; nothing is pushed any more."""
+        self._finishing = True
+
+    def give_up(self) -> None:
+        """Forget everything: the connection is over, or its last ack will not come."""
+        self._queue.clear()
+        self._window = SendWindow(self._window.next_seq)
+        self._retransmit_at = None
+
+    def behind(self, ack: int) -> int:
+        """Return how many packets an ack lags behind the newest that was told; negative for news."""
+        return seq_diff(self._window.base, ack) - 1
+
+    def is_forged(self, ack: int, slack: int) -> bool:
+        """Whether an ack is for what was never sent, or lags more than `slack` packets."""
+        return seq_diff(ack, self._window.next_seq) >= 0 or self.behind(ack) > slack
+
+    def acknowledge(self, packet: Packet, now: float) -> None:
+        """Take the ack and the advertised window of a packet whose ack is not forged."""
+        behind = self.behind(packet.ack)
+        if behind > 0:
+            return  # overtaken by a newer one, or a keepalive
+        duplicate = (
+            packet.type is PacketType.STATE
+            and behind == 0
+            and packet.window == self.peer_window
+            and not packet.selective_ack
+        )
+        in_flight = self._window.flight_bytes
+        acked = self._window.acknowledge(packet.ack, packet.selective_ack, now, duplicate=duplicate)
+        self._widen(packet.window, now)
+        if acked.lost:
+            self._counters.fast_losses += acked.lost
+            if acked.fresh_loss:
+                self._congestion.lost()
+                self._window.halved()
+        if acked.packets and acked.round_trip is not None:
+            if acked.sample is not None:
+                self.round_trip.sample(acked.sample)
+            self._progress(now)
+            self._congestion.acked(acked.size, packet.timestamp_difference, acked.round_trip, in_flight, now)
+
+    def segments(self, now: float) -> list[Segment]:
+        """Return what leaves now, in order, and see to the timer. One segment may stand in it twice."""
+        leaving: list[Segment] = []
+        forced = self._force
+        while (segment := self._next()) is not None:
+            self._window.sent(segment, now)
+            leaving.append(segment)
+            self._force = max(0, self._force - 1)
+        if self._force and len(leaving) == 1 and self.round_trip.backed_off >= _REPEAT_FROM and forced == _FORCED:
+            leaving.append(leaving[0])
+        self._force = 0
+        self._arm(now)
+        return leaving
+
+    def deadline(self) -> float | None:
+        """Return when `tick` is due."""
+        return self._retransmit_at
+
+    def tick(self, now: float) -> bool:
+        """Act on the timer. Return False when the peer has made no progress for too long."""
+        if self._retransmit_at is None or now < self._retransmit_at:
+            return True
+        if self._progress_at is not None and now - self._progress_at >= self._config.dead_after:
+            return False
+        self._counters.timeouts += 1
+        self._window.lose_all()
+        self._probing = self._blocked()
+        if not self._probing:
+            self._congestion.timed_out(again=self.round_trip.backed_off > 0)
+        self.round_trip.back_off()
+        self._force = 1 if self._probing else _FORCED
+        self._retransmit_at = None
+        return True
+
+    def _next(self) -> Segment | None:
+        """Return the next packet that may leave, a lost one first, or None."""
+        lost = self._window.next_lost()
+        if lost is not None:
+            size = len(lost.payload)
+            if not self._force and (size > self.peer_window or not self._uncongested(size)):
+                return None
+            self._counters.retransmitted += 1
+            return self._window.take_lost()
+        if self._window.span >= self._config.in_flight_packets:
+            return None
+        next_size = self._queue.next_size(idle=self._finishing or not len(self._window))
+        if next_size is None:
+            return self._next_fin()
+        fits = self._window.unacked_bytes + next_size <= self.peer_window and self._uncongested(next_size)
+        if not (fits or self._force):
+            return None
+        return self._window.add(PacketType.DATA, self._queue.pop())
+
+    def _next_fin(self) -> Segment | None:
+        if not self._finishing or self._fin_sent or len(self._queue):
+            return None
+        self._fin_sent = True
+        return self._window.add(PacketType.FIN, b"")
+
+    def _uncongested(self, size: int) -> bool:
+        """Whether the congestion window has room; one packet always has."""
+        return self._window.flight_bytes + size <= self._congestion.window or not self._window.in_flight
+
+    def _blocked(self) -> bool:
+        """Whether the peer's window is closed to the next packet. Only of use when nothing is in flight."""
+        lost = self._window.next_lost()
+        size = len(lost.payload) if lost is not None else self._queue.next_size(idle=True) or 0
+        return size > self.peer_window
+
+    def _widen(self, window: int, now: float) -> None:
+        """Take the advertised window. What was sent into a closed one was dropped there: send it again at once."""
+        self.peer_window = window
+        if self._probing and window >= self._config.payload_bytes:
+            self._window.lose_all()
+            self._progress(now)
+        elif self._probing:
+            self._progress_at = now  # it lives, and asks us to wait
+
+    def _progress(self, now: float) -> None:
+        self._probing = False
+        self.round_trip.progress()
+        self._progress_at = now
+        self._retransmit_at = None
+        self._arm(now)
+
+    def _arm(self, now: float) -> None:
+        """Start the timer if something waits for the peer, stop it if nothing does."""
+        if not (len(self._window) or len(self._queue)):
+            self._retransmit_at = self._progress_at = None
+            return
+        if self._progress_at is None:
+            self._progress_at = now
+        if self._retransmit_at is None:
+            self._retransmit_at = now + self.round_trip.timeout()

@@ -1,0 +1,56 @@
+"""Counters of a `Mux`: a running set, and the frozen copy that its owner gets."""
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(slots=True)
+class Counters:
+    """Running counts since the mux was made; written by the mux and its connections. See `MuxStatistics`."""
+
+    received: int = 0
+    sent: int = 0
+    dropped_malformed: int = 0
+    dropped_unknown: int = 0
+    dropped_ack: int = 0
+    dropped_far: int = 0
+    dropped_window: int = 0
+    duplicates: int = 0
+    retransmitted: int = 0
+    timeouts: int = 0
+    fast_losses: int = 0
+    resets_sent: int = 0
+    resets_received: int = 0
+    resets_dropped: int = 0
+    refused: int = 0
+    accepted: int = 0
+    connected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MuxStatistics:
+    """The counts at one moment, since the mux was made; the last two are how many there are now."""
+
+    received: int  # datagrams
+    sent: int  # datagrams
+    dropped_malformed: int  # not uTP, or lying lengths
+    dropped_unknown: int  # of no connection
+    dropped_ack: int  # acks of what was never sent, or far too old
+    dropped_far: int  # sequence numbers out of reach, or past the peer's own FIN
+    dropped_window: int  # data we had no room for
+    duplicates: int  # data we had already
+    retransmitted: int  # packets sent again
+    timeouts: int  # retransmission timers that ran out
+    fast_losses: int  # packets found lost without a timeout
+    resets_sent: int  # answers to packets of no connection
+    resets_received: int  # those that closed a connection
+    resets_dropped: int  # those that matched none
+    refused: int  # SYNs over a bound
+    accepted: int  # connections from others that were confirmed
+    connected: int  # connections to others that were answered
+    connections: int  # now, half-open ones included
+    half_open: int  # now
+
+
+def snapshot(counters: Counters, connections: int, half_open: int) -> MuxStatistics:
+    """Return a frozen copy of the counters."""
+    return MuxStatistics(**asdict(counters), connections=connections, half_open=half_open)

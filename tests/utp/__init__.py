@@ -1,0 +1,1 @@
+"""The uTP engine, one file per behaviour."""
