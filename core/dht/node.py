@@ -350,12 +350,15 @@ class Node:
     # -- upkeep ----------------------------------------------------------------------------------------------------
 
     def _join(self, now: float) -> None:
-        """Search for our own id through the bootstrap nodes that are not in the table."""
+        """Search for our own id, asking bootstrap nodes that left the table as well.
+
+        Not needed once the table fills a bucket and all of them are in it: it is refreshed now and then anyway.
+        """
         self._upkeep.join_at = None
         seeds = [
             node for node in self._bootstrap if self._table.id_at(node) is None and node not in self._own_addresses
         ]
-        if not seeds:
+        if not seeds and not 0 < len(self._table) < self._config.bucket_size:
             self._join_ended(now)
             return
         walk = self._walk(FindNodes(self.id, self._join_ended), self.id)
