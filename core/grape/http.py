@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from core.errors import LocalError
-from core.grape.api import PAYLOAD_TOO_LARGE, Api, HttpReply
+from core.grape.api import PAYLOAD_INVALID, PAYLOAD_TOO_LARGE, Api, HttpReply
 from core.grape.config import ANY_HOST, GrapeConfig
 
 BACKLOG = 128  # connections the kernel keeps for us; listen(2)'s usual bound
@@ -59,7 +59,7 @@ class ApiServer(web.Server):
             request_factory=functools.partial(_Request, loop=asyncio.get_running_loop()),
             access_log=None,
             logger=_aiohttp_log,
-            keepalive_timeout=config.idle_timeout,
+            keepalive_timeout=2 * config.idle_timeout,  # not in use: the sweep is sooner
             lingering_time=LINGER,
             auto_decompress=False,  # the Node grape reads the body as it came; and there are no bombs
         )
@@ -121,7 +121,9 @@ class ApiServer(web.Server):
                 body = await self._body(request)
         except TimeoutError:
             self._timed_out += 1
-            raise ConnectionResetError("the request's body did not come") from None
+            if request.transport is not None:
+                request.transport.abort()  # an answer would first wait for the rest of the body
+            return PAYLOAD_INVALID
         if body is None:
             return PAYLOAD_TOO_LARGE
         return await self._api.answer(request.raw_path, body, request.remote)
