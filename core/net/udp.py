@@ -10,7 +10,7 @@ import socket
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 from core.errors import LocalError
 from core.net.socket_options import configure, default_uses_reader
@@ -271,8 +271,7 @@ class _TransportSocket(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio gave us the transport."""
-        if isinstance(transport, asyncio.DatagramTransport):  # uvloop's own class is one too
-            self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)  # asyncio's own class is no subclass of it
         if isinstance(transport, asyncio.WriteTransport):
             transport.set_write_buffer_limits(high=TRANSPORT_BUFFER_MAX)
 

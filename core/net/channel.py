@@ -1,0 +1,216 @@
+"""What a stream and its endpoint share about one uTP connection: its state, the message under way, who waits.
+
+A `Channel` lives in its endpoint's table until the connection is over. A `core.net.stream.Stream` is the handle that
+users hold; the channel does not know it, so that a dropped handle can be noticed.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import NoReturn, Protocol
+
+from core.errors import LocalError, PeerError, TransportClosed
+from core.utp.connection import Connection
+from core.utp.events import Closed, Connected, Ended, Incoming, Readable, UtpEvent, Writable
+
+
+class Driver(Protocol):
+    """The part of a pump that a channel needs."""
+
+    def now(self) -> float:
+        """Return seconds on the engines' clock."""
+
+    def flush(self) -> None:
+        """Send what the engines have and hand out their events."""
+
+
+class Channel:
+    """One uTP connection as seen from asyncio. `forget` is called once, when the connection is over.
+
+    Memory is bounded by the engine: `chunks` holds at most what its receive window held, `tail` one message.
+    """
+
+    def __init__(self, connection: Connection, driver: Driver, forget: Callable[[Connection], None]) -> None:
+        self.connection = connection
+        self.remote = connection.remote
+        self.opened = False
+        self.closing = False  # we closed or aborted: nobody reads any more
+        self._driver = driver
+        self._forget = forget
+        self._chunks: deque[bytes] = deque()
+        self._ended = False
+        self._over: PeerError | None = None  # why it is over, once it is; kept to be raised
+        self._over_cleanly = False
+        self._turn = asyncio.Lock()  # first come, first served: whole messages, never interleaved
+        self._tail: memoryview | None = None  # what is left of the message under way
+        self._boundary = False
+        self._finished = False  # FIN is queued: the engine takes no more
+        self._orphaned = False  # the writer of `_tail` was cancelled: we finish its message and pass the turn on
+        self._waiters: set[asyncio.Future[None]] = set()
+
+    @property
+    def over(self) -> bool:
+        """True once the connection is gone for good."""
+        return self._over is not None
+
+    # -- from the engine ----------------------------------------------------------------------------------------------
+
+    def handle(self, event: UtpEvent) -> None:
+        """Take one event of this connection."""
+        match event:
+            case Incoming() | Connected():
+                self.opened = True
+            case Readable():
+                if self.closing:
+                    self.connection.read(self._driver.now())
+                    self._driver.flush()
+            case Writable():
+                self._push()
+            case Ended():
+                self._ended = True
+            case Closed():
+                self.end(event.error)
+        self._wake()
+
+    def end(self, error: PeerError | None) -> None:
+        """Note that the connection is over; what was received before can still be read."""
+        if self._over is not None:
+            return
+        if not self.closing:
+            self._chunks.extend(self.connection.read(self._driver.now()))
+        self._over_cleanly = error is None and not self.closing
+        self._over = error or TransportClosed(f"the connection to {self.remote} is closed")
+        self._tail = None
+        self._pass_orphaned_turn()
+        self._forget(self.connection)
+        self._wake()
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def _changed(self) -> None:
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiters.discard(waiter)
+
+    # -- from the user ------------------------------------------------------------------------------------------------
+
+    async def wait_opened(self) -> None:
+        """Wait until the other side answered. Raises what ended the connection instead."""
+        while not self.opened:
+            self._raise_if_over()
+            await self._changed()
+
+    async def wait_over(self) -> None:
+        """Wait until the connection is gone."""
+        while self._over is None:
+            await self._changed()
+
+    async def read(self) -> bytes:
+        """See Stream.read."""
+        while True:
+            if self._chunks:
+                return self._chunks.popleft()
+            if self.closing or self._ended or self._over_cleanly:
+                return b""
+            self._raise_if_over()
+            self._chunks.extend(self.connection.read(self._driver.now()))
+            if self._chunks:
+                self._driver.flush()  # the window opened, and the end may have been reached
+            else:
+                await self._changed()
+
+    async def write(self, data: bytes, *, boundary: bool) -> None:
+        """See Stream.write."""
+        if self.closing:
+            self._raise_closed_here()
+        if not data:
+            return
+        await self._turn.acquire()
+        try:
+            self._raise_if_over()
+            if self._finished:
+                self._raise_closed_here()
+            self._tail, self._boundary = memoryview(data), boundary
+            self._push()
+            self._driver.flush()
+            while not self._drained():
+                await self._changed()
+            self._raise_if_over()
+        finally:
+            if self._drained():
+                self._turn.release()
+            else:
+                self._orphaned = True
+
+    def _drained(self) -> bool:
+        """Tell whether no message is under way; it ends while its writer waits."""
+        return self._tail is None
+
+    def _push(self) -> None:
+        """Give the engine what it takes of the message under way."""
+        if self._tail is None or self._finished or self._over is not None:
+            return
+        taken = self.connection.write(self._tail, self._driver.now(), boundary=self._boundary)
+        if taken:
+            self._boundary = False
+            self._tail = self._tail[taken:] if taken < len(self._tail) else None
+        self._pass_orphaned_turn()
+
+    def _pass_orphaned_turn(self) -> None:
+        if self._orphaned and self._tail is None:
+            self._orphaned = False
+            self._turn.release()
+
+    async def close(self, timeout: float) -> None:
+        """Finish the messages begun, send FIN, wait for the other side's; after `timeout` seconds, reset."""
+        if self.closing:
+            await self.wait_over()  # whoever closes first bounds the wait
+            return
+        self.closing = True
+        self._wake()
+        try:
+            async with asyncio.timeout(timeout):
+                async with self._turn:
+                    self.finish()
+                await self.wait_over()
+        except TimeoutError:
+            self.abort()
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+
+    def finish(self) -> None:
+        """Send FIN after what the engine has, and drop what the other side still sends."""
+        self.closing = True
+        if self._over is None:
+            now = self._driver.now()
+            self._finished = True
+            self._chunks.clear()
+            self.connection.read(now)
+            self.connection.close(now)
+            self._driver.flush()
+
+    def abort(self) -> None:
+        """Reset the connection now; idempotent."""
+        self.closing = True
+        self._chunks.clear()
+        if self._over is None:
+            self.connection.abort(self._driver.now())
+            self._driver.flush()
+            self.end(None)
+
+    def _raise_closed_here(self) -> NoReturn:
+        raise TransportClosed(f"the connection to {self.remote} was closed here")
+
+    def _raise_if_over(self) -> None:
+        if self._over is None:
+            return
+        if isinstance(self._over, TransportClosed | LocalError):
+            raise type(self._over)(str(self._over))  # a fresh one: each raise adds to its traceback
+        raise TransportClosed(f"the connection to {self.remote} broke: {self._over}") from self._over

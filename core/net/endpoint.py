@@ -1,0 +1,287 @@
+"""A peer's one UDP socket: punches and all uTP connections, told apart by content.
+
+One socket for everything is the point: the NAT mapping that a punch opens is the one that a connection then uses
+(PROTOCOL.md section 4).
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random, SystemRandom
+
+from core.errors import LocalError, RequestTimeout, TransportClosed
+from core.net.channel import Channel
+from core.net.pump import Pump, Route
+from core.net.stream import CLOSE_TIMEOUT, Stream
+from core.net.tasks import TaskSet
+from core.net.udp import UdpSocket, open_udp, resolve
+from core.punch.events import PunchEvent, PunchFinished, PunchHeard
+from core.punch.puncher import PunchConfig, Puncher, PunchStatistics
+from core.utp.config import UtpConfig
+from core.utp.connection import Connection
+from core.utp.events import Incoming, UtpEvent
+from core.utp.mux import Mux
+from core.utp.statistics import MuxStatistics
+from core.values import Address, Buffer
+from core.wire.punch_packet import parse as parse_punch
+from core.wire.utp_packet import HEADER_BYTES
+
+UTP_FIRST_BYTES = frozenset(kind << 4 | 1 for kind in range(5))  # BEP 29: type 0..4 in the high nibble, version 1
+FLUSH_TIMEOUT = 0.3  # seconds that `close` gives all streams together; with the rest it stays under 0.5 s
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointConfig:
+    """Bounds of the two engines. `use_reader` forces one way of reading the socket; None takes the loop's best."""
+
+    utp: UtpConfig = field(default_factory=UtpConfig)
+    punch: PunchConfig = field(default_factory=PunchConfig)
+    use_reader: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointStatistics:
+    """Counts, in datagrams unless named otherwise, since the endpoint opened."""
+
+    received: int
+    sent: int
+    dropped_unknown: int  # neither uTP nor a punch
+    dropped_malformed: int  # looked like uTP
+    icmp_errors: int  # told by the kernel; Linux tells an unconnected socket nothing
+    send_errors: int
+    send_dropped: int  # our queue for a full kernel buffer overflowed
+    failures: int  # exceptions caught from callbacks and engines
+    streams: int  # now, those being opened or closed included
+    utp: MuxStatistics
+    punch: PunchStatistics
+
+
+class Endpoint:
+    """One UDP socket. `on_stream` gets accepted streams (without it they are refused), `on_punch` the punch events.
+
+    Both are called on the loop; what they raise is reported to the loop's exception handler and costs nothing else.
+    """
+
+    def __init__(self, udp: UdpSocket, config: EndpointConfig, random: Random) -> None:
+        """Use `Endpoint.open`."""
+        self.address = udp.address
+        self.on_stream: Callable[[Stream], None] | None = None
+        self.on_punch: Callable[[PunchEvent], None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._udp = udp
+        self._mux = Mux(config.utp, random)
+        self._puncher = Puncher(config.punch)
+        self._utp_route = Route(self._mux, self._on_utp, self._puncher.confirm)
+        self._punch_route = Route(self._puncher, self._on_punch)
+        self._pump = Pump(udp.send, self._classify)
+        self._pump.add(self._utp_route)
+        self._pump.add(self._punch_route)
+        self._channels: dict[Connection, Channel] = {}
+        self._hearers: dict[Address, set[asyncio.Future[None]]] = {}  # who waits for a punch of that address
+        self._tasks = TaskSet(f"endpoint {udp.address}")
+        self._closing = False
+        self._closed = asyncio.Event()
+
+    @classmethod
+    async def open(
+        cls,
+        bind: Address = Address("0.0.0.0", 0),  # noqa: B008 - an immutable value
+        *,
+        config: EndpointConfig | None = None,
+        random: Random | None = None,
+    ) -> "Endpoint":
+        """Bind the socket (port 0: any free one) and start. Raises LocalError naming a port that cannot be had."""
+        config = config or EndpointConfig()
+        udp = await open_udp(bind, use_reader=config.use_reader)
+        try:
+            endpoint = cls(udp, config, random or SystemRandom())
+        except BaseException:
+            udp.close()
+            raise
+        udp.start(endpoint._pump.receive)
+        return endpoint
+
+    async def __aenter__(self) -> "Endpoint":
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    # -- demultiplexing -----------------------------------------------------------------------------------------------
+
+    def _classify(self, datagram: Buffer) -> Route[UtpEvent] | Route[PunchEvent] | None:
+        if len(datagram) >= HEADER_BYTES:
+            return self._utp_route if datagram[0] in UTP_FIRST_BYTES else None
+        return self._punch_route if parse_punch(datagram) else None
+
+    def _on_utp(self, event: UtpEvent) -> None:
+        if isinstance(event, Incoming):
+            self._accept(event)
+            return
+        channel = self._channels.get(event.connection)
+        if channel is not None:
+            channel.handle(event)
+
+    def _accept(self, event: Incoming) -> None:
+        channel = self._adopt(event.connection)
+        if self.on_stream is None or self._closing:
+            channel.abort()
+            return
+        channel.handle(event)
+        self.on_stream(Stream(channel, self._dropped))
+
+    def _adopt(self, connection: Connection) -> Channel:
+        channel = Channel(connection, self._pump, self._forget)
+        self._channels[connection] = channel
+        return channel
+
+    def _forget(self, connection: Connection) -> None:
+        self._channels.pop(connection, None)
+
+    def _dropped(self, channel: Channel) -> None:
+        """A Stream became garbage: perhaps in the middle of an engine's work, perhaps on another thread."""
+        if not (channel.closing or channel.over or self._loop.is_closed()):
+            self._loop.call_soon_threadsafe(self._close_dropped, channel)
+
+    def _close_dropped(self, channel: Channel) -> None:
+        if not self._closing:
+            self._tasks.spawn(channel.close(CLOSE_TIMEOUT), name=f"close the dropped stream to {channel.remote}")
+
+    def _on_punch(self, event: PunchEvent) -> None:
+        if isinstance(event, PunchHeard) or (isinstance(event, PunchFinished) and event.heard):
+            for hearer in self._hearers.get(event.remote, ()):
+                if not hearer.done():
+                    hearer.set_result(None)
+        if self.on_punch is not None:
+            self.on_punch(event)
+
+    # -- verbs --------------------------------------------------------------------------------------------------------
+
+    async def connect(self, remote: Address, *, timeout: float) -> Stream:
+        """Open a stream to `remote` within `timeout` seconds; 0.0.0.0 means this machine.
+
+        Raises RequestTimeout, TransportClosed when it was refused, LocalError for a name that does not resolve or
+        when there are too many connections.
+        """
+        self._require_open()
+        channel: Channel | None = None
+        try:
+            async with asyncio.timeout(timeout):
+                remote = await _destination(remote)
+                self._require_open()
+                channel = self._adopt(self._mux.connect(remote, self._pump.now()))
+                self._pump.flush()
+                await channel.wait_opened()
+        except TimeoutError:
+            if channel is not None:
+                channel.abort()
+            raise RequestTimeout(f"{remote} did not answer within {timeout:g} s") from None
+        except asyncio.CancelledError:
+            if channel is not None:
+                channel.abort()
+            raise
+        return Stream(channel, self._dropped)
+
+    def punch(self, remote: Address) -> None:
+        """Start, or join, a series of punches to a numeric address. Raises LocalError when it cannot be punched."""
+        self._require_open()
+        self._puncher.punch(remote, self._pump.now())
+        self._pump.flush()
+
+    async def punched(self, remote: Address, *, timeout: float) -> bool:
+        """Punch `remote` and wait until it is heard, at most `timeout` seconds; tell whether it was.
+
+        One series is sent; whoever wants more calls again. Raises TransportClosed when the endpoint closes meanwhile.
+        """
+        self._require_open()
+        try:
+            async with asyncio.timeout(timeout):
+                remote = await _destination(remote)
+                await self._wait_heard(remote)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _wait_heard(self, remote: Address) -> None:
+        hearer: asyncio.Future[None] = self._loop.create_future()
+        hearers = self._hearers.setdefault(remote, set())
+        hearers.add(hearer)
+        try:
+            self.punch(remote)
+            await hearer
+        finally:
+            hearers.discard(hearer)
+            if not hearers and self._hearers.get(remote) is hearers:
+                del self._hearers[remote]
+
+    def statistics(self) -> EndpointStatistics:
+        """Return the counts so far."""
+        udp, utp = self._udp.statistics(), self._mux.statistics()
+        return EndpointStatistics(
+            received=udp.received,
+            sent=udp.sent,
+            dropped_unknown=self._pump.dropped_unknown,
+            dropped_malformed=utp.dropped_malformed,
+            icmp_errors=udp.icmp_errors,
+            send_errors=udp.send_errors,
+            send_dropped=udp.send_dropped,
+            failures=self._pump.failures,
+            streams=len(self._channels),
+            utp=utp,
+            punch=self._puncher.statistics(),
+        )
+
+    def _require_open(self) -> None:
+        if self._closing:
+            raise LocalError(f"the endpoint {self.address} is closed: open a new one")
+
+    # -- closing ------------------------------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Close all streams (at most 0.3 s for what is queued), the socket and the tasks. Idempotent."""
+        if self._closing:
+            await self._closed.wait()
+            return
+        self._closing = True
+        try:
+            self._fail_hearers()
+            await self._finish_streams()
+        finally:
+            self._shut()
+            try:
+                await self._tasks.aclose()
+                await self._udp.wait_closed()
+            finally:
+                self._closed.set()
+
+    async def _finish_streams(self) -> None:
+        channels = list(self._channels.values())
+        for channel in channels:
+            if channel.opened:
+                channel.finish()
+            else:
+                channel.abort()
+        try:
+            async with asyncio.timeout(FLUSH_TIMEOUT):
+                for channel in channels:
+                    await channel.wait_over()
+        except TimeoutError:
+            pass
+
+    def _shut(self) -> None:
+        for channel in list(self._channels.values()):
+            channel.abort()
+        self._pump.close()
+        self._udp.close()
+
+    def _fail_hearers(self) -> None:
+        for hearers in self._hearers.values():
+            for hearer in hearers:
+                if not hearer.done():
+                    hearer.set_exception(TransportClosed(f"the endpoint {self.address} was closed"))
+
+
+async def _destination(remote: Address) -> Address:
+    """Return where `remote` is reached; the unspecified address, as an endpoint's own is, means this machine."""
+    resolved = await resolve(remote)
+    return Address("127.0.0.1", resolved.port) if resolved.host == "0.0.0.0" else resolved

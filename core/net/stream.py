@@ -1,0 +1,65 @@
+"""An awaitable uTP stream: what `Endpoint.connect` returns and `Endpoint.on_stream` is given."""
+
+import asyncio
+import weakref
+from collections.abc import Callable
+
+from core.net.channel import Channel
+from core.values import Address
+
+CLOSE_TIMEOUT = 5.0  # seconds that `close` gives the other side: ten round trips at the 0.5 s of a bad mobile link
+
+
+class Stream:
+    """One reliable, ordered connection. Keep it: a stream that nobody holds any more is closed.
+
+    Any number of tasks may write; one should read. Cancelling a call is safe: a cancelled `read` loses nothing, a
+    cancelled `write` either sent nothing or its whole message will go.
+    """
+
+    def __init__(self, channel: Channel, dropped: Callable[[Channel], None]) -> None:
+        """Made by the endpoint only; `dropped` is called from any thread when this object is garbage."""
+        self.remote: Address = channel.remote
+        self._channel = channel
+        weakref.finalize(self, dropped, channel).atexit = False
+
+    def __repr__(self) -> str:
+        return f"<Stream {self.remote}{' closed' if self.closed else ''}>"
+
+    @property
+    def closed(self) -> bool:
+        """True after `close` or `abort`, and once the connection is over."""
+        return self._channel.closing or self._channel.over
+
+    async def read(self) -> bytes:
+        """Return the next chunk: the bytes of one DATA packet.
+
+        b"" at the end: the other side closed, or we did. Raises TransportClosed when the connection broke, after
+        everything that arrived before was read.
+        """
+        return await self._channel.read()
+
+    async def write(self, data: bytes, *, boundary: bool = True) -> None:
+        """Queue `data` as one whole, and wait while the send buffer is full; other writers wait for their turn.
+
+        `boundary`: start a packet of its own and leave at once (a message). Without it small writes may be joined.
+        Returning means accepted, not delivered. Raises TransportClosed when the connection is over.
+        """
+        await self._channel.write(data, boundary=boundary)
+
+    async def close(self) -> None:
+        """Send what is queued and say goodbye; after CLOSE_TIMEOUT seconds, or when cancelled, reset. Idempotent."""
+        await self._channel.close(CLOSE_TIMEOUT)
+
+    def abort(self) -> None:
+        """Reset the connection now; what is queued is lost. Idempotent."""
+        self._channel.abort()
+
+    async def __aenter__(self) -> "Stream":
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        if isinstance(exc_info[1], asyncio.CancelledError):
+            self.abort()
+        else:
+            await self.close()
