@@ -18,6 +18,7 @@ from core.rpc.client import Reply, RpcClient
 from core.services.service import Registry, consumer_key, worker_key
 from core.values import Address, JsonValue
 
+RETRIES = 1  # a kept connection may have died unseen, as when the peer restarted; the second is a new one
 INVITE_AFTER = 0.5  # seconds a request by name tries alone before workers are asked to punch us
 
 
@@ -75,7 +76,7 @@ class Asking:
     async def ask(self, address: Address, key: str, service: str, payload: JsonValue, timeout: float) -> Reply:
         """Ask one address. `service` is the name the events show."""
         self._hub.emit(RequestSent(self._hub.now(), service, address))
-        reply = await self._client.request(address, key, payload, timeout=timeout)
+        reply = await self._client.request(address, key, payload, timeout=timeout, retry=RETRIES)
         self._roster.note_reply(address, service, reply.seconds)
         self._hub.emit(ReplyReceived(self._hub.now(), address, reply.seconds, reply.data))
         return reply

@@ -37,6 +37,10 @@ class Hub:
             except Exception:
                 log.exception("a listener failed on %s", event.kind)
 
+    def silence(self) -> None:
+        """Tell nobody anything any more."""
+        self._listeners.clear()
+
     def touch(self) -> None:
         """Note that a snapshot would now differ."""
         self.revision += 1

@@ -209,6 +209,8 @@ class Peer:
             self._roles.nudge()  # grapes that are new to us do not hold our announces
 
     def _deafen(self) -> None:
+        """Begin to close: what the layers still do is no news to anybody."""
+        self._hub.silence()
         self._endpoint.on_punch = self._endpoint.on_stream = None
 
 

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from core.errors import PeerError
+from core.errors import LocalError
 from core.services.service import Caller, Registry, Service, worker_key
 from core.values import Address, JsonValue
 
 
-class UnknownService(PeerError):
-    """The caller asked for something that is not shared here."""
+class UnknownService(LocalError):
+    """The caller asked for something that is not shared here; the sentence is sent to it."""
 
     name = "ERR_SERVICE_UNKNOWN"
 

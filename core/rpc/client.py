@@ -106,6 +106,19 @@ class RpcClient:
             tasks = [group.create_task(ask(address), name=f"rpc map {address}") for address in addresses]
         return [task.result() for task in tasks]
 
+    def connected(self, address: Address) -> bool:
+        """Return whether a connection to this peer is open already."""
+        connection = self._pool.get(address)
+        return connection is not None and connection.connected
+
+    async def connect(self, address: Address, timeout: float) -> None:
+        """Have a connection to a peer ready within `timeout` seconds; the next `request` uses it. Raises PeerError."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._connection(address).wait_connected()
+        except TimeoutError:
+            raise RequestTimeout(f"{address} did not answer within {timeout:g} s") from None
+
     async def close(self) -> None:
         """Fail what is under way with TransportClosed and close all connections. Idempotent."""
         self._closed = True

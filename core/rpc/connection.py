@@ -43,6 +43,21 @@ class Connection:
         """Whether it is connected and no call needs it."""
         return self._stream is not None and not self._users
 
+    @property
+    def connected(self) -> bool:
+        """Whether a call would be sent at once."""
+        return self._stream is not None and self._failure is None
+
+    async def wait_connected(self) -> None:
+        """Wait until it is connected. Raises what ended it, as `call` does."""
+        self._users += 1
+        try:
+            await self._ready.wait()
+            self._connected()
+        finally:
+            self._users -= 1
+            self._used_at = asyncio.get_running_loop().time()
+
     async def call(self, rid: str, data: bytes) -> tuple[Reply, float]:
         """Send a request; return its reply and the seconds from sending to it.
 
