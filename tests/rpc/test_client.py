@@ -1,0 +1,395 @@
+"""An RPC client against our server over in-memory streams, in virtual time."""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from core.errors import LocalError, PeerError, RefusedError, RemoteError, RequestTimeout, TransportClosed
+from core.rpc.client import Reply, RpcClient
+from core.rpc.config import RpcConfig
+from core.rpc.server import RpcServer
+from core.services.service import Caller, PayloadError
+from core.values import Address, JsonValue
+from tests.rpc.streams import SERVER, MemoryStream, Network
+from tests.sim.clock import run, settle
+
+OTHER = Address("203.0.113.10", 1337)
+
+
+async def handler(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
+    """Answer after as many seconds as a number says."""
+    if isinstance(payload, int | float):
+        await asyncio.sleep(payload)
+    if payload == "bad":
+        raise PayloadError("give a length")
+    return [key, payload]
+
+
+class Stage:
+    """A client and the network it reaches."""
+
+    def __init__(self, network: Network | None = None, config: RpcConfig | None = None) -> None:
+        self.network = network or Network.of(RpcServer(handler))
+        self.client = RpcClient(self.network.connect, config)
+
+    def ask(self, payload: JsonValue, *, address: Address = SERVER, retry: int = 0) -> "asyncio.Task[Reply]":
+        """Ask in the background; whoever calls awaits it, so it needs no other owner."""
+        request = self.client.request(address, "k", payload, retry=retry)
+        return asyncio.get_running_loop().create_task(request, name="ask")
+
+
+def stage(
+    body: Callable[[Stage], Coroutine[Any, Any, None]],
+    *,
+    network: Network | None = None,
+    config: RpcConfig | None = None,
+) -> None:
+    """Run a test's body in virtual time; no task may be left, and no failure unheard."""
+
+    async def whole() -> None:
+        made = Stage(network, config)
+        try:
+            await body(made)
+        finally:
+            await made.client.close()
+            await settle()
+            await made.network.close()
+
+    run(whole())
+
+
+def now() -> float:
+    """Return the virtual time."""
+    return asyncio.get_running_loop().time()
+
+
+def scripted(*replies: bytes | None) -> Network:
+    """Return a network that answers each packet with the next bytes (RID is replaced), or hangs up for None."""
+
+    async def serve(stream: MemoryStream) -> None:
+        for reply in replies:
+            packet = await stream.read()
+            if not packet:
+                return
+            if reply is None:
+                await stream.close()
+                return
+            await stream.write(reply.replace(b"RID", str(json.loads(packet)[0]).encode()))
+        await asyncio.sleep(1e6)
+
+    return Network(serve)
+
+
+def test_a_request_is_a_uuid_a_key_and_a_payload_in_one_packet() -> None:
+    async def body(made: Stage) -> None:
+        assert await made.client.request(SERVER, "fibonacci_worker", 2) == Reply(SERVER, 2.0, ["fibonacci_worker", 2])
+        ((data, boundary),) = made.network.clients[0].written
+        rid, key, payload = json.loads(data)
+        assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", rid)
+        assert (key, payload, boundary) == ("fibonacci_worker", 2, True)
+
+    stage(body)
+
+
+def test_concurrent_first_requests_share_one_connection() -> None:
+    async def body(made: Stage) -> None:
+        replies = await asyncio.gather(*(made.ask(index / 100) for index in range(64)))
+        assert [reply.data for reply in replies] == [["k", index / 100] for index in range(64)]
+        assert made.network.attempts == [SERVER]
+        assert now() == pytest.approx(0.5 + 0.63)
+        assert replies[0].seconds == pytest.approx(0.0)  # from sending, not from connecting
+
+    stage(body, network=Network.of(RpcServer(handler), delay=0.5))
+
+
+@pytest.mark.parametrize("packet", [1, 7, 1400])
+def test_replies_in_pieces_find_their_requests(packet: int) -> None:
+    async def body(made: Stage) -> None:
+        made.network.packet = packet
+        replies = await asyncio.gather(*(made.ask("\u00e9" * index) for index in range(64)))
+        assert [reply.data for reply in replies] == [["k", "\u00e9" * index] for index in range(64)]
+
+    stage(body)
+
+
+def test_more_than_the_limit_in_flight_wait_their_turn() -> None:
+    async def body(made: Stage) -> None:
+        asked = [made.ask(1.0) for _ in range(10)]
+        await settle()
+        assert len(made.network.clients[0].written) == 4
+        await asyncio.gather(*asked)
+        assert now() == pytest.approx(3.0)
+
+    stage(body, config=RpcConfig(in_flight=4))
+
+
+def test_no_answer_in_time_is_a_request_timeout_and_its_late_reply_is_dropped() -> None:
+    async def body(made: Stage) -> None:
+        with pytest.raises(RequestTimeout, match="within 10 s") as caught:
+            await made.client.request(SERVER, "k", 15, timeout=10.0)
+        assert caught.value.name == "ERR_TIMEOUT"
+        assert now() == pytest.approx(10.0)
+        await asyncio.sleep(20)
+        assert made.client.statistics().late == 1
+        assert (await made.client.request(SERVER, "k", 1)).data == ["k", 1]
+        assert made.network.attempts == [SERVER]  # the connection is still good
+
+    stage(body)
+
+
+def test_the_timeout_counts_connecting_too() -> None:
+    async def body(made: Stage) -> None:
+        with pytest.raises(RequestTimeout):
+            await made.client.request(SERVER, "k", 0, timeout=3.0)
+        assert now() == pytest.approx(3.0)
+        await asyncio.sleep(3)  # the connection goes on being made, for the next one
+        assert (await made.client.request(SERVER, "k", 0)).data == ["k", 0]
+        assert made.network.attempts == [SERVER]
+
+    stage(body, network=Network.of(RpcServer(handler), delay=5.0))
+
+
+def test_an_error_reply_is_refused_with_its_name_and_sentence() -> None:
+    async def body(made: Stage) -> None:
+        with pytest.raises(RefusedError) as caught:
+            await made.client.request(SERVER, "k", "bad")
+        assert (caught.value.name, str(caught.value)) == ("ERR_PAYLOAD", "give a length")
+
+    stage(body)
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "sentence"),
+    [
+        ("ERR_TIMEOUT", "ERR_TIMEOUT", "the peer answered ERR_TIMEOUT"),
+        ("ERR_X: it is so", "ERR_X", "it is so"),
+        ("something went wrong", "ERR_REMOTE", "something went wrong"),
+        ("y" * 5000, "ERR_REMOTE", "y" * 1000),
+    ],
+)
+def test_error_texts_of_plain_peers(error: str, name: str, sentence: str) -> None:
+    async def body(made: Stage) -> None:
+        with pytest.raises(RefusedError) as caught:
+            await made.client.request(SERVER, "k", None)
+        assert (caught.value.name, str(caught.value)) == (name, sentence)
+
+    stage(body, network=scripted(json.dumps(["RID", error, None]).encode()))
+
+
+def test_a_failure_to_connect_fails_all_who_wait_for_it() -> None:
+    async def body(made: Stage) -> None:
+        made.network.refuse = [TransportClosed("nobody there")]
+        results = await asyncio.gather(*(made.ask(1) for _ in range(3)), return_exceptions=True)
+        assert [str(result) for result in results] == ["nobody there"] * 3
+        assert len({id(result) for result in results}) == 3
+        assert len(made.network.attempts) == 1
+        assert (await made.client.request(SERVER, "k", 0)).data == ["k", 0]  # the failure is not kept
+
+    stage(body, network=Network.of(RpcServer(handler), delay=0.1))
+
+
+def test_a_connect_that_raises_something_else_is_a_lost_connection(caplog: pytest.LogCaptureFixture) -> None:
+    async def connect(address: Address, timeout: float) -> MemoryStream:
+        raise OSError("network is down")
+
+    async def body() -> None:
+        client = RpcClient(connect)
+        with pytest.raises(TransportClosed, match="network is down"):
+            await client.request(SERVER, "k", 0)
+        await client.close()
+
+    run(body())
+    assert "network is down" in caplog.text
+
+
+@pytest.mark.parametrize(("retry", "succeeds"), [(0, False), (1, False), (2, True)])
+def test_connecting_is_retried_as_often_as_asked(retry: int, succeeds: bool) -> None:
+    async def body(made: Stage) -> None:
+        made.network.refuse = [TransportClosed("no"), RequestTimeout("no")]
+        if succeeds:
+            assert (await made.client.request(SERVER, "k", 0, retry=retry)).data == ["k", 0]
+        else:
+            with pytest.raises(PeerError, match="no"):
+                await made.client.request(SERVER, "k", 0, retry=retry)
+        assert len(made.network.attempts) == retry + 1
+
+    stage(body)
+
+
+@pytest.mark.parametrize("retry", [0, 1])
+def test_a_connection_lost_before_the_reply_is_retried_as_often_as_asked(retry: int) -> None:
+    async def body(made: Stage) -> None:
+        asked = made.ask(5, retry=retry)
+        await asyncio.sleep(1)
+        made.network.servers[0].abort()
+        if retry:
+            assert (await asked).data == ["k", 5]
+            assert now() == pytest.approx(6.0)
+        else:
+            with pytest.raises(TransportClosed) as caught:
+                await asked
+            assert caught.value.name == "ERR_TRANSPORT_CLOSE"
+        assert len(made.network.attempts) == retry + 1
+
+    stage(body)
+
+
+def test_an_error_reply_and_a_timeout_are_never_retried() -> None:
+    async def body(made: Stage) -> None:
+        with pytest.raises(RefusedError):
+            await made.client.request(SERVER, "k", "bad", retry=5)
+        with pytest.raises(RequestTimeout):
+            await made.client.request(SERVER, "k", 50, retry=5, timeout=1.0)
+        assert len(made.network.clients[0].written) == 2
+        assert len(made.network.attempts) == 1
+
+    stage(body)
+
+
+def test_a_connection_whose_peer_closed_is_never_reused() -> None:
+    async def body(made: Stage) -> None:
+        assert (await made.client.request(SERVER, "k", None)).data == 1
+        with pytest.raises(TransportClosed):
+            await made.client.request(SERVER, "k", None)
+        assert (await made.client.request(SERVER, "k", None)).data == 1
+        assert len(made.network.attempts) == 2
+        assert made.network.clients[0].closed
+
+    stage(body, network=scripted(b'["RID",null,1]', None))
+
+
+def test_an_unused_connection_is_closed_after_its_time() -> None:
+    async def body(made: Stage) -> None:
+        await made.client.request(SERVER, "k", 50)
+        await asyncio.sleep(119)
+        assert made.client.statistics().connections == 1
+        await asyncio.sleep(2)
+        assert made.client.statistics().connections == 0
+        assert made.network.clients[0].closed
+        assert made.network.serving == 0
+
+    stage(body, network=Network.of(RpcServer(handler, RpcConfig(idle_close=1000.0))))
+
+
+def test_use_puts_off_the_idle_close() -> None:
+    async def body(made: Stage) -> None:
+        for _ in range(10):
+            await made.client.request(SERVER, "k", 0)
+            await asyncio.sleep(100)
+        assert len(made.network.attempts) == 1
+
+    stage(body, network=Network.of(RpcServer(handler, RpcConfig(idle_close=1000.0))))
+
+
+def test_garbage_from_a_peer_is_counted_and_the_reply_behind_it_found() -> None:
+    async def body(made: Stage) -> None:
+        with pytest.raises(RequestTimeout):
+            await made.client.request(SERVER, "k", None, timeout=1.0)
+        assert (await made.client.request(SERVER, "k", None)).data == 2
+        assert made.client.statistics().malformed == 1
+
+    stage(body, network=scripted(b"garbage", b'["RID",null,2]'))
+
+
+def test_a_reply_over_the_limit_ends_the_connection_and_says_so() -> None:
+    async def body(made: Stage) -> None:
+        with pytest.raises(RemoteError, match="over the limit of 1,000 bytes"):
+            await made.client.request(SERVER, "k", None, retry=3)
+        assert made.network.clients[0].aborted
+        assert len(made.network.attempts) == 1
+
+    stage(body, network=scripted(b'["RID",null,"' + b"x" * 2000), config=RpcConfig(message_bytes=1000))
+
+
+def test_a_forged_reply_goes_nowhere() -> None:
+    async def body(made: Stage) -> None:
+        with pytest.raises(RequestTimeout):
+            await made.client.request(SERVER, "k", None, timeout=1.0)
+        assert made.client.statistics().late == 1
+
+    stage(body, network=scripted(b'["00000000-0000-4000-8000-000000000000",null,"forged"]'))
+
+
+def test_what_cannot_be_sent_is_a_local_error_and_connects_nowhere() -> None:
+    async def body(made: Stage) -> None:
+        for payload in (float("nan"), "x" * 2000):
+            with pytest.raises(LocalError):
+                await made.client.request(SERVER, "k", payload)
+        assert made.network.attempts == []
+
+    stage(body, config=RpcConfig(message_bytes=1000))
+
+
+def test_map_gives_each_ones_reply_or_error_in_order() -> None:
+    async def body(made: Stage) -> None:
+        addresses = [Address("203.0.113.1", 1000 + index) for index in range(6)]
+        made.network.refuse = [None, None, TransportClosed("no"), None, None, None]
+        results = await made.client.map(addresses, "k", 1, timeout=5.0)
+        assert [result.peer for result in results if isinstance(result, Reply)] == [*addresses[:2], *addresses[3:]]
+        assert isinstance(results[2], TransportClosed)
+        assert now() == pytest.approx(3.0)  # two at a time
+
+    stage(body, config=RpcConfig(map_at_once=2))
+
+
+def test_a_full_pool_closes_the_connection_unused_for_longest() -> None:
+    async def body(made: Stage) -> None:
+        first, second, third, fourth = (Address("203.0.113.1", 1000 + index) for index in range(4))
+        for address in (first, second, first, third):
+            await made.client.request(address, "k", 0)
+        await settle()
+        assert [stream.closed for stream in made.network.clients] == [False, True, False]
+        busy = [made.ask(10, address=address) for address in (first, third)]
+        await settle()
+        with pytest.raises(LocalError, match="busy") as caught:
+            await made.client.request(fourth, "k", 0)
+        assert caught.value.name == "ERR_POOL_FULL"
+        await asyncio.gather(*busy)
+        assert made.client.statistics().connections == 2
+
+    stage(body, config=RpcConfig(pool=2))
+
+
+def test_closing_fails_what_is_under_way_and_everything_after() -> None:
+    async def body(made: Stage) -> None:
+        asked = [made.ask(30, retry=3), made.ask(30, address=OTHER)]
+        await settle()
+        await made.client.close()
+        await made.client.close()
+        for task in asked:
+            with pytest.raises(TransportClosed):
+                await task
+        with pytest.raises(TransportClosed, match="closed"):
+            await made.client.request(SERVER, "k", 0)
+        assert now() == 0.0
+        assert len(made.network.attempts) == 2
+
+    stage(body)
+
+
+def test_closing_while_connecting_leaves_nothing_behind() -> None:
+    async def body(made: Stage) -> None:
+        asked = made.ask(0)
+        await settle()
+        await made.client.close()
+        with pytest.raises(TransportClosed):
+            await asked
+        assert made.network.clients == []
+
+    stage(body, network=Network.of(RpcServer(handler), delay=5.0))
+
+
+def test_a_caller_that_gives_up_does_not_disturb_the_others() -> None:
+    async def body(made: Stage) -> None:
+        first, second = made.ask(5), made.ask(6)
+        await asyncio.sleep(1.0)  # connected and sent
+        first.cancel()
+        assert (await second).data == ["k", 6]
+        assert made.client.statistics().late == 1
+        assert len(made.network.attempts) == 1
+
+    stage(body, network=Network.of(RpcServer(handler), delay=0.5))

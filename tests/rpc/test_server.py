@@ -1,0 +1,377 @@
+"""An RPC server over an in-memory stream, in virtual time."""
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import pytest
+
+from core.errors import LocalError, RefusedError, RequestTimeout
+from core.net.tasks import TaskSet
+from core.rpc.config import RpcConfig
+from core.rpc.server import Handler, RpcServer
+from core.services.service import Caller, PayloadError
+from core.values import Address, JsonValue
+from tests.rpc.streams import CLIENT, MemoryStream, pair, read_all
+from tests.sim.clock import run, settle
+
+Served = tuple[str, Address, float, str | None]
+
+
+async def echo(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
+    """Answer after as many seconds as a number says; raise what a name says."""
+    if isinstance(payload, int | float):
+        await asyncio.sleep(payload)
+    if isinstance(payload, str) and payload in RAISED:
+        raise RAISED[payload]
+    return payload
+
+
+RAISED: dict[str, BaseException] = {
+    "payload": PayloadError("length must be from 0 to 10,000"),
+    "local": LocalError("the disk is full", name="ERR_DISK"),
+    "refused": RefusedError("a secret of another peer", name="ERR_OTHER"),
+    "timeout": RequestTimeout("somewhere else"),
+    "bug": RuntimeError("/home/me/secret.py line 7"),
+    "own timeout": TimeoutError("inside"),
+    "cancelled": asyncio.CancelledError(),
+}
+
+
+class Scene:
+    """A server, one client end, and what the server reported."""
+
+    def __init__(self, handler: Handler, config: RpcConfig | None, buffer: int) -> None:
+        self.served: list[Served] = []
+        self.server = RpcServer(handler, config, on_served=lambda *report: self.served.append(report))
+        self.tasks = TaskSet("scene")
+        self.client, self.stream = pair(buffer=buffer)
+        self.serving = self.serve(self.stream)
+
+    def serve(self, stream: MemoryStream) -> "asyncio.Task[None]":
+        return self.tasks.spawn(self.server.serve(stream), name="serve")
+
+    async def send(self, *requests: Sequence[object]) -> None:
+        """Send messages, each as a packet."""
+        for request in requests:
+            await self.client.write(json.dumps(request).encode())
+
+    async def replies(self, count: int) -> list[JsonValue]:
+        """Return the next replies; every one is a packet here."""
+        return [json.loads(await self.client.read()) for _ in range(count)]
+
+    async def end(self) -> None:
+        """The client hangs up; the server must end by itself."""
+        await self.client.close()
+        await self.serving
+
+
+def scene(
+    body: Callable[[Scene], Coroutine[Any, Any, None]],
+    *,
+    handler: Handler = echo,
+    config: RpcConfig | None = None,
+    buffer: int = 1 << 20,
+) -> None:
+    """Run a test's body in virtual time; no task may be left."""
+
+    async def whole() -> None:
+        stage = Scene(handler, config, buffer)
+        try:
+            await body(stage)
+            await settle()
+        finally:
+            await stage.tasks.aclose()
+
+    run(whole())
+
+
+def test_a_request_is_answered_and_reported() -> None:
+    async def body(stage: Scene) -> None:
+        await stage.send(["r1", "fibonacci_worker", 2.5])
+        assert await stage.replies(1) == [["r1", None, 2.5]]
+        assert stage.served == [("fibonacci_worker", CLIENT, 2.5, None)]
+        await stage.end()
+        assert stage.stream.closed
+        assert not stage.stream.aborted
+
+    scene(body)
+
+
+def test_a_slow_handler_holds_up_nobody_and_every_reply_starts_a_packet() -> None:
+    async def body(stage: Scene) -> None:
+        await stage.send(["slow", "k", 5], ["quick", "k", 0.1], ["instant", "k", None])
+        assert await stage.replies(3) == [["instant", None, None], ["quick", None, 0.1], ["slow", None, 5]]
+        assert all(boundary for _, boundary in stage.stream.written)
+        assert len(stage.stream.written) == 3
+        assert asyncio.get_running_loop().time() == pytest.approx(5.0)
+
+    scene(body)
+
+
+def test_joined_and_split_requests_are_all_answered() -> None:
+    async def body(stage: Scene) -> None:
+        data = b"".join(json.dumps([f"r{index}", "k", "\u00e9"], ensure_ascii=False).encode() for index in range(10))
+        await stage.client.write(data)
+        for byte in data:
+            await stage.client.write(bytes([byte]))
+        replies = await stage.replies(20)
+        assert sorted(map(str, replies)) == sorted(str([f"r{i}", None, "\u00e9"]) for i in range(10) for _ in "ab")
+
+    scene(body)
+
+
+@pytest.mark.parametrize(
+    ("raised", "error"),
+    [
+        ("payload", "ERR_PAYLOAD: length must be from 0 to 10,000"),
+        ("local", "ERR_DISK: the disk is full"),
+        ("refused", "ERR_OTHER"),
+        ("timeout", "ERR_TIMEOUT"),
+        ("bug", "ERR_INTERNAL"),
+        ("own timeout", "ERR_INTERNAL"),
+        ("cancelled", "ERR_INTERNAL"),
+    ],
+)
+def test_what_a_handler_raises_is_an_error_reply(raised: str, error: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def body(stage: Scene) -> None:
+        await stage.send(["r1", "k", raised], ["r2", "k", 0.1])
+        assert await stage.replies(2) == [["r1", error, None], ["r2", None, 0.1]]
+        assert [report[3] for report in stage.served] == [error, None]
+        assert stage.server.statistics().failed == 1
+
+    scene(body)
+    assert (len(caplog.records) == 1) is (raised in ("bug", "own timeout"))
+    assert "Traceback" not in caplog.text
+
+
+def test_a_handler_over_its_time_is_cut_off() -> None:
+    cancelled: list[str] = []
+
+    async def stuck(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(key)
+            raise
+        return None
+
+    async def body(stage: Scene) -> None:
+        await stage.send(["r1", "k", None])
+        assert await stage.replies(1) == [["r1", "ERR_TIMEOUT: the service took longer than 60 s", None]]
+        assert asyncio.get_running_loop().time() == pytest.approx(60.0)
+        assert cancelled == ["k"]
+
+    scene(body, handler=stuck)
+
+
+@pytest.mark.parametrize(
+    ("result", "name"),
+    [(float("nan"), "ERR_MESSAGE_ENCODE"), (b"bytes", "ERR_MESSAGE_ENCODE"), ("x" * 500, "ERR_MESSAGE_SIZE")],
+)
+def test_a_result_that_cannot_be_sent_is_a_named_error(result: JsonValue, name: str) -> None:
+    async def handler(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
+        return result
+
+    async def body(stage: Scene) -> None:
+        await stage.send(["r1", "k", None])
+        reply = json.loads(await stage.client.read())
+        assert reply[:1] + reply[2:] == ["r1", None]
+        assert reply[1].startswith(name + ": ")
+
+    scene(body, handler=handler, config=RpcConfig(message_bytes=300))
+
+
+def test_sixty_four_run_at_once_and_more_wait_unread() -> None:
+    running = most = 0
+
+    async def handler(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(1.0)
+        running -= 1
+        return payload
+
+    async def body(stage: Scene) -> None:
+        for index in range(200):
+            await stage.send([f"r{index}", "k", index])
+        await settle()
+        assert stage.server.statistics().in_flight == 64
+        assert len(stage.client.peer._inbox) >= 200 - 64 - 1  # in the sender's window, not in our memory
+        replies = await stage.replies(200)
+        assert len({str(reply) for reply in replies}) == 200
+        assert most == 64
+        assert asyncio.get_running_loop().time() == pytest.approx(4.0)
+        assert stage.server.statistics().in_flight == 0
+
+    scene(body, handler=handler)
+
+
+def test_a_caller_that_vanishes_leaves_no_handler_behind() -> None:
+    cancelled: list[str] = []
+
+    async def handler(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
+        try:
+            await asyncio.sleep(50)
+        except asyncio.CancelledError:
+            cancelled.append(key)
+            raise
+        return None
+
+    async def body(stage: Scene) -> None:
+        await stage.send(*([f"r{index}", f"k{index}", None] for index in range(5)))
+        await settle()
+        stage.client.abort()
+        await stage.serving  # ends by itself, and raises nothing
+        assert sorted(cancelled) == [f"k{index}" for index in range(5)]
+        assert asyncio.get_running_loop().time() == 0.0
+        assert stage.server.statistics().connections == 0
+        assert stage.server.statistics().in_flight == 0
+
+    scene(body, handler=handler)
+
+
+def test_a_caller_that_hangs_up_politely_still_gets_its_replies() -> None:
+    async def body(stage: Scene) -> None:
+        await stage.send(["r1", "k", 3])
+        await stage.client.close()
+        await stage.serving
+        assert stage.stream.written == [(b'["r1",null,3]', True)]
+        assert stage.stream.closed
+
+    scene(body)
+
+
+def test_cancelling_serve_resets_the_stream() -> None:
+    async def body(stage: Scene) -> None:
+        await stage.send(["r1", "k", 30])
+        await settle()
+        stage.serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stage.serving
+        assert stage.stream.aborted
+        assert stage.served == []
+
+    scene(body)
+
+
+def test_a_caller_that_reads_nothing_is_cut_off() -> None:
+    async def body(stage: Scene) -> None:
+        await stage.send(*([f"r{index}", "k", "x" * 90] for index in range(5)))
+        await stage.serving
+        assert asyncio.get_running_loop().time() == pytest.approx(30.0)
+        assert stage.stream.aborted
+        assert [report[3] for report in stage.served].count("ERR_TRANSPORT_CLOSE") >= 1
+
+    scene(body, buffer=200)
+
+
+def test_an_unused_connection_is_closed_and_a_busy_one_is_not() -> None:
+    async def body(stage: Scene) -> None:
+        await asyncio.sleep(100)
+        await stage.send(["r1", "k", 55])
+        assert await stage.replies(1) == [["r1", None, 55]]
+        await stage.serving
+        assert 220.0 <= asyncio.get_running_loop().time() <= 341.0
+        assert stage.stream.closed
+        assert not stage.stream.aborted
+
+    scene(body)
+
+
+def test_a_handler_longer_than_the_idle_time_keeps_its_connection() -> None:
+    async def body(stage: Scene) -> None:
+        await stage.send(["r1", "k", 25])
+        assert await stage.replies(1) == [["r1", None, 25]]
+
+    scene(body, config=RpcConfig(idle_close=10.0))
+
+
+def test_garbage_is_counted_and_the_next_request_answered() -> None:
+    async def body(stage: Scene) -> None:
+        for packet in (b"garbage", b'["abc', b'["r1","k",1]', b"[1,2,3]", b'["r2",null,5]', b'["r3","k",0]'):
+            await stage.client.write(packet)
+        assert await stage.replies(2) == [["r3", None, 0], ["r1", None, 1]]
+        assert stage.server.statistics().malformed == 4
+
+    scene(body)
+
+
+@pytest.mark.parametrize("flood", [b'["r","k","' + b"x" * 2000, b"[" * 200])
+def test_too_large_or_too_deep_ends_the_connection_at_once(flood: bytes) -> None:
+    async def body(stage: Scene) -> None:
+        await stage.send(["r1", "k", 30])
+        await stage.client.write(flood)
+        await stage.serving
+        assert stage.stream.aborted
+        assert asyncio.get_running_loop().time() == 0.0
+
+    scene(body, config=RpcConfig(message_bytes=1000))
+
+
+def test_connections_of_one_host_and_of_all_are_limited() -> None:
+    async def body(stage: Scene) -> None:
+        def another(host: str) -> MemoryStream:
+            client, stream = pair()
+            stream.remote = Address(host, 5)
+            stage.serve(stream)
+            return client
+
+        await settle()
+        assert another(CLIENT.host) is not None
+        await settle()
+        refused, other = another(CLIENT.host), another("192.0.2.1")
+        await settle()
+        assert refused.broken
+        assert not other.broken
+        over_all = another("192.0.2.2")
+        await settle()
+        assert over_all.broken
+        assert stage.server.statistics().refused_connections == 2
+        await stage.end()
+        again = another(CLIENT.host)  # a place is free again
+        await settle()
+        assert not again.broken
+
+    scene(body, config=RpcConfig(connections_per_host=2, connections=3))
+
+
+def test_requests_of_all_connections_together_are_limited() -> None:
+    async def body(stage: Scene) -> None:
+        client, stream = pair()
+        stage.serve(stream)
+        await stage.send(*([f"r{index}", "k", 1] for index in range(3)))
+        await settle()
+        await client.write(b'["other","k",1]')
+        await settle()
+        assert stage.server.statistics().in_flight == 3
+        assert json.loads(await client.read()) == ["other", None, 1]
+        assert asyncio.get_running_loop().time() == pytest.approx(2.0)
+
+    scene(body, config=RpcConfig(in_flight_total=3))
+
+
+def test_a_listener_that_fails_costs_nobody_anything(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(*report: object) -> None:
+        raise RuntimeError("listener")
+
+    async def whole() -> bytes:
+        client, stream = pair()
+        tasks = TaskSet()
+        tasks.spawn(RpcServer(echo, on_served=fail).serve(stream), name="serve")
+        await client.write(b'["r1","k",1]["r2","k",2]')
+        await asyncio.sleep(5)
+        await client.close()
+        data = await read_all(client)
+        await tasks.aclose()
+        return data + b"".join(chunk for chunk in client._inbox)
+
+    assert run(whole()).count(b"null") == 2
+    assert "listener" in caplog.text
+
+
+def test_limits_must_be_above_zero() -> None:
+    with pytest.raises(ValueError, match="in_flight"):
+        RpcConfig(in_flight=0)
