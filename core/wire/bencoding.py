@@ -16,6 +16,7 @@ Bencoded: TypeAlias = "bytes | int | list[Bencoded] | dict[bytes, Bencoded]"
 
 MAX_BYTES = 8192  # the largest reply in use, 100 peers or a BEP 44 item, is under 2,000 bytes; the rest is slack
 MAX_DEPTH = 32  # a KRPC message needs 4; the rest is for the application's value in a BEP 44 item
+MAX_ITEMS = MAX_BYTES // 2  # of one value: the least item takes 2 bytes. A list that holds itself twice has 2**depth
 
 
 def decode(data: Buffer, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> Bencoded:
@@ -36,7 +37,7 @@ def decode(data: Buffer, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEP
 def encode(value: Bencoded, *, max_depth: int = MAX_DEPTH) -> bytes:
     """Return the canonical bencode of `value`. Raises ValueError for a type bencode lacks, or for too deep nesting."""
     if not _nests_within(value, max_depth):
-        raise ValueError(f"the value nests deeper than {max_depth}, or is not bytes, int, list or dict")
+        raise ValueError(f"the value nests deeper than {max_depth}, is too large, or is not bytes, int, list or dict")
     try:
         return bencode(value)
     except (ValueError, TypeError, RecursionError) as error:
@@ -46,19 +47,26 @@ def encode(value: Bencoded, *, max_depth: int = MAX_DEPTH) -> bytes:
 def _nests_within(value: object, levels: int) -> bool:
     """Walk breadth first, so that no input can exhaust the stack; False as well for types that bencode lacks."""
     layer: list[object] = [value]
+    items_left = MAX_ITEMS
     while layer:
         below: list[object] = []
+        nested = False
         for item in layer:
+            kind = type(item)  # exactly: a bool is no int here, and would come back as one
+            if kind is bytes or kind is int:
+                continue
+            nested = True
             if isinstance(item, list):
-                below.extend(item)
-            elif isinstance(item, dict):
-                if not all(isinstance(key, bytes) for key in item):
-                    return False
-                below.extend(item.values())
-            elif not isinstance(item, (bytes, int)) or isinstance(item, bool):
+                below += item
+            elif isinstance(item, dict) and all(type(key) is bytes for key in item):
+                below += item.values()
+            else:
                 return False
-        levels -= any(isinstance(item, (list, dict)) for item in layer)
+            if len(below) > items_left:
+                return False
+        levels -= nested
         if levels < 0:
             return False
+        items_left -= len(below)
         layer = below
     return True
