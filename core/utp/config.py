@@ -34,8 +34,8 @@ class UtpConfig:
     """Accepted connections from one IPv4 address (any port: many peers may share a NAT). Full: as above."""
     half_open: int = 128
     """SYNs answered and not yet confirmed. Full: the oldest is forgotten, since a flood is the likely cause."""
-    half_open_timeout: float = 35.0
-    """A libutp initiator that has nothing to say confirms by its first keepalive, after 29 s; plus spare."""
+    half_open_timeout: float = 45.0
+    """An initiator whose ack was lost, or that sends none, confirms by its keepalive, 29 s after our last answer."""
     events: int = 16384
     """Events nobody fetched. Full: SYNs are dropped and counted, and no event is ever lost."""
     closed_kept: int = 1024

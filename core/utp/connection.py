@@ -1,26 +1,24 @@
-"""One uTP connection (BEP 29): its states, its acks and its timers.
+"""One uTP connection (BEP 29): its states and its timers.
 
-Sending is in `sender`, reassembly in `receive_window`.
-
-The owner uses `write`, `read`, `close` and `abort`; all else is for the `Mux`.
+Sending is in `sender`, reassembly in `receive_window`, acks in `ack_schedule`, headers in `stamper`.
+The owner uses `write`, `writable`, `read`, `close` and `abort`; all else is for the `Mux`.
 """
 
 import math
 from typing import Final, Protocol
 
 from core.errors import LocalError, PeerError, RequestTimeout, TransportClosed
+from core.utp.ack_schedule import AckSchedule
 from core.utp.config import UtpConfig
 from core.utp.events import Closed, Connected, Ended, Incoming, Readable, UtpEvent, Writable
 from core.utp.receive_window import Arrival, ReceiveWindow
 from core.utp.sender import Sender
+from core.utp.stamper import Stamper
 from core.utp.state import HANDSHAKE, LOCAL_OVER, REMOTE_OVER, TRANSITIONS, State
 from core.utp.statistics import Counters
 from core.values import Address, Buffer
-from core.wire.utp_packet import Packet, PacketType, pack_header, seq_add, seq_diff
+from core.wire.utp_packet import Packet, PacketType, seq_add, seq_diff
 
-_MICROSECONDS: Final = 1_000_000
-_MASK: Final = 0xFFFFFFFF
-_ACK_EVERY: Final = 2  # data packets; RFC 5681 section 4.2
 _ANSWERS: Final = 5  # to one SYN; few, since its sender may be forged
 _FRESH_AFTER: Final = 1.0  # seconds of silence before a SYN of a restarted peer may replace a connection
 
@@ -45,11 +43,6 @@ class Host(Protocol):
         """Forget the connection; `peer_may_repeat`: its FIN may come again and deserves an ack."""
 
 
-def microseconds(now: float) -> int:
-    """Return a time as it travels: microseconds modulo 2**32."""
-    return int(now * _MICROSECONDS) & _MASK
-
-
 class Connection:
     """A reliable, ordered stream of bytes each way. Made by `Mux`."""
 
@@ -62,48 +55,34 @@ class Connection:
         first_seq: int,
         now: float,
         *,
-        state: State = State.SYN_SENT,
+        syn: Packet | None = None,
     ) -> None:
-        """Prepare to connect. `ids` are what we receive and what we send; `first_seq` is our SYN's number."""
+        """Prepare to connect, or to answer `syn`. `ids` are what we receive and what we send.
+
+        `first_seq` is the number of our first data packet; our own SYN has the one before.
+        """
         self.remote: Final = remote
         self.receive_id, self.send_id = ids
         self._host = host
         self._config = config
         self._counters = host.counters
-        self._state = state
-        self._initiator = state is State.SYN_SENT
-        self._sender = Sender(config, seq_add(first_seq, 1), host.counters)
-        self._receive = ReceiveWindow(config, 0)
-        self._syn_seq = first_seq  # of whoever initiated
+        self._initiator = syn is None
+        self._state = State.SYN_SENT if syn is None else State.SYN_RECEIVED
+        self._syn_seq = seq_add(first_seq, -1) if syn is None else syn.seq
+        self._sender = Sender(config, first_seq, host.counters)
+        self._receive = ReceiveWindow(config, 0 if syn is None else seq_add(syn.seq, 1))
+        self._stamper = Stamper(*ids)
+        self._acks = AckSchedule(config.ack_delay)
         self._attempts = 0  # SYNs, or answers to one, that left
-        self._handshake_at = now  # when the next SYN, or answer to one, leaves
-        self._born_at = now
-        self._difference = 0  # microseconds, what we measured last of the peer's packets
-        self._timestamp = 0  # newest heard
-        self._heard_at = now
-        self._data_at = now
-        self._sent_at = now
-        self._ack_at: float | None = None
-        self._ack_now = False
-        self._keepalive_now = False
-        self._unacked = 0  # data packets since our last ack
+        self._handshake_at = now  # when the next of them leaves
+        self._born_at = self._heard_at = self._data_at = self._sent_at = now
         self._advertised = config.receive_window
         self._close_asked = False
         self._told_readable = False
         self._told_ended = False
-
-    @classmethod
-    def accept(
-        cls, host: Host, config: UtpConfig, remote: Address, syn: Packet, first_seq: int, now: float
-    ) -> "Connection":
-        """Make the answering side of a SYN; `first_seq` is the number of our first packet."""
-        ids = (seq_add(syn.connection_id, 1), syn.connection_id)
-        connection = cls(host, config, remote, ids, seq_add(first_seq, -1), now, state=State.SYN_RECEIVED)
-        connection._syn_seq = syn.seq
-        connection._receive = ReceiveWindow(config, seq_add(syn.seq, 1))
-        connection._sender.peer_window = syn.window
-        connection._heard(syn, now)
-        return connection
+        if syn is not None:
+            self._sender.peer_window = syn.window
+            self._heard(syn, now)
 
     @property
     def state(self) -> State:
@@ -137,7 +116,7 @@ class Connection:
         if self._state is not State.CLOSED and self._state not in HANDSHAKE:
             gained = self._receive.available() - self._advertised
             if gained >= self._config.receive_window // 4 or (gained > 0 and self._advertised < self._config.mtu):
-                self._ack_now = True  # the peer may be waiting for it
+                self._acks.due = True  # the peer may be waiting for it
             self._report(now)
             self._host.touch(self)
         return chunks
@@ -172,8 +151,8 @@ class Connection:
             self._enter(State.OPEN)
             self._counters.accepted += 1
             self._host.emit(Incoming(self))
-        elif self._initiator and packet.ack == self._syn_seq and self._sender.next_seq == seq_add(self._syn_seq, 1):
-            self._ack_now = True  # our SYN answered again, and no data of ours says that we heard
+        elif self._initiator and packet.ack == self._syn_seq and self._sender.next_seq == seq_add(packet.ack, 1):
+            self._acks.due = True  # our SYN answered again, and no data of ours says that we heard
         self._sender.acknowledge(packet, now)
         if packet.type is not PacketType.STATE:
             self._take(packet, now)
@@ -185,17 +164,13 @@ class Connection:
         A restarted libutp repeats its ids and numbers (PROTOCOL section 5), so a SYN is also new when it was sent
         after what we heard last. A busy connection is not given up: the SYN will come again.
         """
-        if not self._initiator:
-            return self._repeats(syn, now)
-        return True  # ids of another's choice; it will try others
-
-    def _repeats(self, syn: Packet, now: float) -> bool:
-        age = (syn.timestamp - self._timestamp) & _MASK
-        fresh = self._state is not State.SYN_RECEIVED and 0 < age < _MASK >> 1
-        if syn.seq == self._syn_seq and not fresh:
-            self._ack_now = True
+        if self._initiator:
+            return True  # our own choice of ids; the peer's next attempt will have others
+        confirmed = self._state is not State.SYN_RECEIVED
+        if syn.seq == self._syn_seq and not (confirmed and self._stamper.is_newer(syn)):
+            self._acks.due = True
             return True
-        return not (self._state is State.SYN_RECEIVED or now - self._heard_at >= _FRESH_AFTER)
+        return confirmed and now < self._heard_at + _FRESH_AFTER
 
     def reset(self, packet: Packet, now: float) -> bool:
         """Take a RESET with one of our ids; return False when it acks nothing that we sent lately: a forgery."""
@@ -217,19 +192,20 @@ class Connection:
 
     def deadline(self) -> float | None:
         """Return when `tick` is due."""
+        config = self._config
         if self._state is State.CLOSED:
             return None
         if self._state is State.SYN_SENT:
             return self._handshake_at
         if self._state is State.SYN_RECEIVED:
-            return min(self._handshake_at, self._half_open_until())
+            return min(self._handshake_at, self._born_at + config.half_open_timeout)
         if self._waits_for_reader():
-            return self._data_at + self._config.half_closed_timeout
-        soonest = min(self._sent_at + self._config.keepalive, self._heard_at + self._config.idle_timeout)
-        if self._ack_at is not None:
-            soonest = min(soonest, self._ack_at)
+            return self._data_at + config.half_closed_timeout
+        soonest = min(self._sent_at + config.keepalive, self._heard_at + config.idle_timeout)
+        if self._acks.at is not None:
+            soonest = min(soonest, self._acks.at)
         if self._state is State.LOCAL_ENDED and self._sender.fin_acked:
-            soonest = min(soonest, self._data_at + self._config.half_closed_timeout)
+            soonest = min(soonest, self._data_at + config.half_closed_timeout)
         retransmit_at = self._sender.deadline()
         return soonest if retransmit_at is None else min(soonest, retransmit_at)
 
@@ -239,7 +215,7 @@ class Connection:
             if now >= self._handshake_at and self._attempts >= self._config.syn_attempts:
                 self.fail(RequestTimeout(f"{self.remote} did not answer {self._attempts} connection attempts"), now)
         elif self._state is State.SYN_RECEIVED:
-            if now >= self._half_open_until():
+            if now >= self._born_at + self._config.half_open_timeout:
                 self.fail(TransportClosed(f"{self.remote} never confirmed its connection"), now)
         elif self._state is not State.CLOSED:
             self._tick_open(now)
@@ -248,22 +224,17 @@ class Connection:
         """Return the datagrams that leave now."""
         if self._state is State.CLOSED:
             return []
-        if self._state is State.SYN_SENT:
-            return self._syn(now)
-        leaving: list[bytes] = []
-        if self._state is State.SYN_RECEIVED:
-            self._ack_now = self._ack_now or self._answer_due(now)
+        if self._state in HANDSHAKE:
+            leaving = self._shake(now)
         else:
             leaving = self._data(now)
-        if self._keepalive_now and not leaving:
-            leaving.append(self._state_packet(now, back=0 if self._ack_now else 1))
-        elif self._ack_now and (not leaving or self._receive.has_gap):
-            leaving.append(self._state_packet(now, back=0))
+            if self._acks.due and (not leaving or self._receive.has_gap):
+                leaving.append(self._ack(now))
+            elif self._acks.keepalive_due and not leaving:
+                leaving.append(self._ack(now, back=1))
         if leaving:
             self._sent_at = now
-            self._ack_now = self._keepalive_now = False
-            self._ack_at = None
-            self._unacked = 0
+            self._acks.settled()
         return leaving
 
     # -- states -------------------------------------------------------------------------------------------------
@@ -276,7 +247,7 @@ class Connection:
 
     def _answered(self, packet: Packet, now: float) -> None:
         """In SYN_SENT only the STATE that acks our SYN counts; its number is the peer's next (BEP 29)."""
-        if packet.type is not PacketType.STATE or packet.ack != self._syn_seq:
+        if packet.type is not PacketType.STATE or packet.ack != self._syn_seq or not self._attempts:
             self._counters.dropped_ack += 1
             return
         if self._attempts == 1:
@@ -284,7 +255,7 @@ class Connection:
         self._receive = ReceiveWindow(self._config, packet.seq)
         self._sender.peer_window = packet.window
         self._heard(packet, now)
-        self._ack_now = True  # so that the peer knows we hear it
+        self._acks.due = True  # so that the peer knows we hear it
         self._enter(State.OPEN)
         self._counters.connected += 1
         self._host.emit(Connected(self))
@@ -333,29 +304,24 @@ class Connection:
 
     def _heard(self, packet: Packet, now: float) -> None:
         self._heard_at = now
-        self._timestamp = packet.timestamp
-        self._difference = (microseconds(now) - packet.timestamp) & _MASK
+        self._stamper.heard(packet, now)
 
     def _take(self, packet: Packet, now: float) -> None:
         """Take a DATA or FIN packet, and decide when to ack it."""
-        gap = self._receive.has_gap
+        had_gap = self._receive.has_gap
         arrival = self._receive.insert(packet.seq, packet.payload, fin=packet.type is PacketType.FIN)
         if arrival is Arrival.IN_ORDER:
             self._data_at = now
-            self._unacked += 1
-            if self._receive.fin_reached:
+            ended = self._receive.fin_reached
+            if ended:
                 self._end_remote()
-            if gap or self._receive.fin_reached or self._unacked >= _ACK_EVERY:
-                self._ack_now = True
-            elif self._ack_at is None:
-                self._ack_at = now + self._config.ack_delay
-            return
-        if arrival is Arrival.FAR:
+            self._acks.in_order(now, urgent=had_gap or ended)
+        elif arrival is Arrival.FAR:
             self._counters.dropped_far += 1
-            return
-        self._counters.duplicates += arrival is Arrival.DUPLICATE
-        self._counters.dropped_window += arrival is Arrival.FULL
-        self._ack_now = True
+        else:
+            self._counters.duplicates += arrival is Arrival.DUPLICATE
+            self._counters.dropped_window += arrival is Arrival.FULL
+            self._acks.due = True
 
     def _report(self, now: float) -> None:
         """Tell the owner what is new; end when both sides have and everything is read."""
@@ -372,7 +338,7 @@ class Connection:
         if self._told_ended and self._waits_for_reader():
             self._finish(None, now)
 
-    # -- sending ------------------------------------------------------------------------------------------------
+    # -- timers and sending -------------------------------------------------------------------------------------
 
     def _tick_open(self, now: float) -> None:
         config = self._config
@@ -385,9 +351,8 @@ class Connection:
             self._reset_peer(now)
             self.fail(TransportClosed(f"{self.remote} did not end its side"), now)
         else:
-            if self._ack_at is not None and now >= self._ack_at:
-                self._ack_now = True
-            self._keepalive_now = now >= self._sent_at + config.keepalive
+            self._acks.tick(now)
+            self._acks.keepalive_due = now >= self._sent_at + config.keepalive
 
     def _lingers_too_long(self, now: float) -> bool:
         return self._sender.fin_acked and now >= self._data_at + self._config.half_closed_timeout
@@ -399,63 +364,35 @@ class Connection:
         else:
             self.fail(TransportClosed(f"{self.remote} fell silent"), now)
 
-    def _syn(self, now: float) -> list[bytes]:
+    def _shake(self, now: float) -> list[bytes]:
+        """Return the SYN, or the answer to one, first or again: its ack may be what was lost."""
         config = self._config
-        if now < self._handshake_at or self._attempts >= config.syn_attempts:
+        most = config.syn_attempts if self._initiator else _ANSWERS
+        if now >= self._handshake_at and self._attempts < most:
+            wait = min(config.syn_timeout * float(1 << self._attempts), config.syn_timeout_max)
+            self._attempts += 1
+            last_answer = not self._initiator and self._attempts == most
+            self._handshake_at = math.inf if last_answer else now + wait
+        elif not self._acks.due:
             return []
-        self._attempt(now)
-        self._sent_at = now
-        fields = (microseconds(now), 0, self._receive.available(), self._syn_seq, 0)
-        return [pack_header(PacketType.SYN, self.receive_id, *fields)]
-
-    def _answer_due(self, now: float) -> bool:
-        """Whether the STATE that answers a SYN leaves, first or again: its ack may be what was lost."""
-        if now < self._handshake_at:
-            return False
-        self._attempt(now)
-        if self._attempts >= _ANSWERS:
-            self._handshake_at = math.inf
-        return True
-
-    def _attempt(self, now: float) -> None:
-        config = self._config
-        self._handshake_at = now + min(config.syn_timeout * float(1 << self._attempts), config.syn_timeout_max)
-        self._attempts += 1
-
-    def _half_open_until(self) -> float:
-        return self._born_at + self._config.half_open_timeout
+        if self._initiator:
+            return [self._stamper.syn(now, self._syn_seq, self._receive.available())]
+        return [self._ack(now)]
 
     def _data(self, now: float) -> list[bytes]:
         segments = self._sender.segments(now)
         if not segments:
             return []
-        self._advertised = window = self._receive.available()
-        stamp, ack = microseconds(now), seq_add(self._receive.next_seq, -1)
-        send_id, difference = self.send_id, self._difference
-        return [
-            pack_header(segment.kind, send_id, stamp, difference, window, segment.seq, ack) + segment.payload
-            for segment in segments
-        ]
-
-    def _state_packet(self, now: float, *, back: int) -> bytes:
-        """Return an ack; `back` packets too low it asks for nothing and keeps a NAT's mapping: libutp's keepalive."""
         self._advertised = self._receive.available()
-        return bytes(
-            Packet(
-                PacketType.STATE,
-                self.send_id,
-                microseconds(now),
-                self._difference,
-                self._advertised,
-                self._sender.next_seq,
-                seq_add(self._receive.next_seq, -1 - back),
-                self._receive.selective_ack(),
-            )
-        )
+        return self._stamper.data(segments, now, self._advertised, self._receive.next_seq)
+
+    def _ack(self, now: float, *, back: int = 0) -> bytes:
+        """Return an ack; one packet too low it asks for nothing and keeps a NAT's mapping: libutp's keepalive."""
+        self._advertised = self._receive.available()
+        expected = seq_add(self._receive.next_seq, -back)
+        mask = self._receive.selective_ack() if not back else b""
+        return self._stamper.state(now, self._advertised, self._sender.next_seq, expected, mask)
 
     def _reset_peer(self, now: float) -> None:
-        if self._state in HANDSHAKE:
-            return  # the peer does not know us, or forgets us by itself
-        ack = seq_add(self._receive.next_seq, -1)
-        fields = (microseconds(now), self._difference, 0, self._sender.next_seq, ack)
-        self._host.send(self.remote, pack_header(PacketType.RESET, self.send_id, *fields))
+        if self._state not in HANDSHAKE:  # there the peer does not know us, or forgets us by itself
+            self._host.send(self.remote, self._stamper.reset(now, self._sender.next_seq, self._receive.next_seq))

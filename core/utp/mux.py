@@ -9,9 +9,10 @@ from typing import Final
 
 from core.errors import LocalError, RemoteError, TransportClosed
 from core.utp.config import UtpConfig
-from core.utp.connection import Connection, microseconds
+from core.utp.connection import Connection
 from core.utp.doorkeeper import Doorkeeper, Key
 from core.utp.events import UtpEvent
+from core.utp.stamper import microseconds
 from core.utp.state import State
 from core.utp.statistics import Counters, MuxStatistics, snapshot
 from core.values import Address, Buffer, Burst
@@ -155,7 +156,9 @@ class Mux:
             return
         self._door.forget(key)
         remote = Address(*source)
-        connection = Connection.accept(self, self._config, remote, syn, self._random.getrandbits(16), now)
+        ids = (key[1], syn.connection_id)
+        first_seq = self._random.getrandbits(16)
+        connection = Connection(self, self._config, remote, ids, first_seq, now, syn=syn)
         self._connections[key] = self._half_open[key] = connection
         self._accepted.add(key)
         self._accepted_from[source.host] += 1
