@@ -206,7 +206,7 @@ class Peer:
 
     def _on_event(self, event: PeerEvent) -> None:
         if isinstance(event, GrapeChanged):
-            self._roles.nudge()  # grapes that are new to us do not hold our announces
+            self._roles.on_grape(event.grape)
 
     def _deafen(self) -> None:
         """Begin to close: what the layers still do is no news to anybody."""

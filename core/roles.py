@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from core.asking import Asking
 from core.consumer import Requester
 from core.errors import PeerError
-from core.events import Announced, ErrorRaised, Role
+from core.events import Announced, ErrorRaised, GrapeSnapshot, GrapeState, Role
 from core.hub import Hub
 from core.net.endpoint import Endpoint
 from core.pairing import Directory, Pairing
@@ -115,8 +115,10 @@ class Roles:
         for service in list(self._consumers):
             await self.stop_consuming(service)
 
-    def nudge(self) -> None:
-        """Announce everything again now: the grapes around us changed."""
+    def on_grape(self, grape: GrapeSnapshot) -> None:
+        """Announce everything again now: grapes that are new to us do not hold our announces."""
+        if grape.state is GrapeState.UNREACHABLE:
+            self._announced.clear()  # whoever still lists us, we cannot renew it
         for pairing in self._pairings():
             pairing.nudge()
 

@@ -94,6 +94,7 @@ class Output:
 
     def __init__(self, *, as_json: bool, quiet: bool = False) -> None:
         self.as_json = as_json
+        self.reader_gone: Callable[[], None] | None = None  # called once, when nobody reads our output any more
         self._quiet = quiet
 
     def event(self, event: PeerEvent) -> None:
@@ -117,8 +118,9 @@ class Output:
         try:
             click.echo(text)  # flushes, so that a pipe sees each line as it happens
         except BrokenPipeError:
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - nobody reads on; stay quiet until the end
-            raise click.exceptions.Exit(0) from None
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the process; also at its exit
+            if self.reader_gone is not None:
+                self.reader_gone()
 
 
 def _short(data: JsonValue) -> str:

@@ -13,33 +13,27 @@ from core.cli.output import Output
 from core.errors import PeerError
 
 CLEAN_UP = 0.7  # seconds an ended command gets to close; Ctrl-C promises one second in all
-
-
+SIGPIPE = 13  # POSIX; named here because Windows' signal module has none
+_LAST_LINES = {signal.SIGINT: "Interrupted.", signal.SIGTERM: "Terminated."}
 
 
 def run(make: Callable[[], Coroutine[Any, Any, None]], output: Output) -> None:
-    """Run to the end. Exits 1 with the error's name on a PeerError, 130 on Ctrl-C, 143 on SIGTERM."""
+    """Run to the end. Exits 1 with the error's name on a PeerError, 130 on Ctrl-C, 143 on SIGTERM.
+
+    When nobody reads our output any more it ends quietly with 141, as a program that SIGPIPE ends.
+    """
     received: list[int] = []
     try:
         with asyncio.Runner() as runner:
-            runner.run(_until_signal(make, received))
+            runner.run(_until_signal(make, output, received))
     except PeerError as error:
         output.failure(error)
         raise click.exceptions.Exit(1) from None
     except (KeyboardInterrupt, asyncio.CancelledError):
-        number = received[0] if received else signal.SIGINT
-        click.echo("Interrupted." if number == signal.SIGINT else "Terminated.", err=True)
-        _leave(128 + number)
+        _leave(received[0] if received else signal.SIGINT)
 
 
-def _leave(code: int) -> None:
-    """Exit now: a worker thread that still computes must not hold the process past its second."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
-
-
-async def _until_signal(make: Callable[[], Coroutine[Any, Any, None]], received: list[int]) -> None:
+async def _until_signal(make: Callable[[], Coroutine[Any, Any, None]], output: Output, received: list[int]) -> None:
     loop = asyncio.get_running_loop()
     work = loop.create_task(make(), name="command")
 
@@ -47,14 +41,19 @@ async def _until_signal(make: Callable[[], Coroutine[Any, Any, None]], received:
         if not received:
             received.append(number)
             work.cancel()
-            loop.call_later(CLEAN_UP, _give_up, number)
+            loop.call_later(CLEAN_UP, _leave, number)
 
+    output.reader_gone = lambda: end(SIGPIPE)
     if os.name == "posix":
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, end, number)
     await work
 
 
-def _give_up(number: int) -> None:
-    click.echo("Interrupted." if number == signal.SIGINT else "Terminated.", err=True)
-    _leave(128 + number)
+def _leave(number: int) -> None:
+    """Say the last line and exit now: a worker thread that still computes must not hold the process."""
+    if number in _LAST_LINES:
+        click.echo(_LAST_LINES[signal.Signals(number)], err=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(128 + number)
