@@ -1,9 +1,10 @@
 """Opening a path through NATs: short series of punches, and the answer that lets the other side stop.
 
-A series toward an address is at most five punches 50 ms apart. Whoever stops as soon as it *hears* can leave the other
-side deaf: its own punches so far may all have been lost. So a series stops early only when it heard and knows that it
-was heard. An acknowledgement proves both at once, because it came back; so does a uTP packet, because somebody there
-uses the path. Plain Grenache peers never acknowledge: against them a series runs to its bound.
+A series toward an address is at most five punches 50 ms apart, and half a second more in which an answer may come.
+Whoever stops as soon as it *hears* can leave the other side deaf: its own punches so far may all have been lost. So a
+series stops early only when it heard and knows that it was heard. An acknowledgement proves both at once, because it
+came back; so does a uTP packet, because somebody there uses the path. Plain Grenache peers never acknowledge: against
+them a series runs to its bound.
 
 What is received is acknowledged and reported, never punched back: that is for a role to decide.
 """
@@ -28,8 +29,9 @@ class PunchConfig:
 
     packets: int = 5  # punches in one series; PROTOCOL section 4, `max`
     delay: float = 0.05  # seconds between them; PROTOCOL section 4, `delay`
+    settle: float = 0.5  # seconds after the last for an answer: with the series, round trips up to 0.7 s (satellite)
     heard_for: float = 30.0  # seconds that hearing counts: the shortest common UDP mapping time (Linux, one-way)
-    series: int = 2048  # running at once; one lasts 0.25 s, so that is 8,000 addresses a second. Full: punch() refuses
+    series: int = 2048  # at once, settling ones too; one lasts 0.7 s: 3,000 addresses a second. Full: punch() refuses
     remembered: int = 4096  # addresses heard from, least recently heard forgotten first (it is `first` again then)
     acks_each: float = 10.0  # acknowledgements a second toward one address, burst too: twice a series a second
     acks_all: float = 1000.0  # and toward all: 1,000 peers of ours that repeat their series every second
@@ -105,6 +107,7 @@ class Puncher:
     def __init__(self, config: PunchConfig | None = None) -> None:
         self._config = config or PunchConfig()
         self._series: OrderedDict[Address, _Series] = OrderedDict()  # by next_at: the delay is the same for all
+        self._settling: OrderedDict[Address, float] = OrderedDict()  # all punches sent; when each ends, soonest first
         self._known: OrderedDict[Address, _Known] = OrderedDict()  # least recently heard first
         self._acks: _Allowance | None = None
         self._outgoing: dict[Address, list[bytes]] = {}
@@ -113,23 +116,25 @@ class Puncher:
         self._count = _Counters()
 
     def punch(self, remote: Address, now: float) -> None:
-        """Start a series toward `remote`, its first punch at once; while one runs this changes nothing.
+        """Start a series toward `remote`, its first punch at once; while one is being sent this changes nothing.
 
-        Raises LocalError for an address that cannot be punched, and when too many series run.
+        One that only waits for an answer ends, and a new one starts. Raises LocalError for an address that cannot be
+        punched, and when too many series run.
         """
         if remote in self._series:
             return
         if reason := _unusable(remote):
             raise LocalError(f"cannot punch {remote}: {reason}")
-        if len(self._series) >= self._config.series:
+        if remote in self._settling:
+            self._finish(remote, confirmed=False, now=now)
+        if len(self._series) + len(self._settling) >= self._config.series:
             raise LocalError(f"cannot punch {remote}: {self._config.series} addresses are being punched already")
         self._series[remote] = _Series(left=self._config.packets, next_at=now)
         self._send_next(remote, now)
 
     def confirm(self, remote: Address, now: float) -> None:
         """Tell that a uTP packet came from `remote`: it would not talk to us unheard. Cheap; call it for each."""
-        series = self._series.get(remote)
-        if series is not None:
+        if remote in self._series or remote in self._settling:
             self._remember(remote, now)
             self._finish(remote, confirmed=True, now=now)
 
@@ -147,7 +152,7 @@ class Puncher:
         return heard_at is not None and heard_at >= since
 
     def punching(self, remote: Address) -> bool:
-        """Return whether a series toward `remote` runs."""
+        """Return whether punches toward `remote` are still to be sent."""
         return remote in self._series
 
     def receive(self, datagrams: Sequence[Buffer], source: Address, now: float) -> None:
@@ -166,20 +171,21 @@ class Puncher:
 
     def tick(self, now: float) -> None:
         """Send the punches that are due, one per series however late we are; end what has run to its bound."""
-        while self._series:
-            remote, series = next(iter(self._series.items()))
-            if series.next_at > now:
-                return
-            if series.left:
-                self._send_next(remote, now)
-            else:
-                self._finish(remote, confirmed=False, now=now)
+        while (next_at := self._next_punch_at()) is not None and next_at <= now:
+            self._send_next(next(iter(self._series)), now)
+        while (ends_at := self._next_end_at()) is not None and ends_at <= now:
+            self._finish(next(iter(self._settling)), confirmed=False, now=now)
 
     def deadline(self) -> float | None:
         """Return when the next punch, or the end of a series, is due."""
-        for series in self._series.values():
-            return series.next_at
-        return None
+        due = (self._next_punch_at(), self._next_end_at())
+        return min((at for at in due if at is not None), default=None)
+
+    def _next_punch_at(self) -> float | None:
+        return next(iter(self._series.values())).next_at if self._series else None
+
+    def _next_end_at(self) -> float | None:
+        return next(iter(self._settling.values())) if self._settling else None
 
     def transmit(self, now: float) -> list[Burst]:
         """Return, and forget, the datagrams to send."""
@@ -195,7 +201,7 @@ class Puncher:
         """Return the counts so far."""
         count = self._count
         return PunchStatistics(
-            running=len(self._series),
+            running=len(self._series) + len(self._settling),
             punches_sent=count.punches_sent,
             punches_heard=count.punches_heard,
             acks_sent=count.acks_sent,
@@ -221,20 +227,25 @@ class Puncher:
     def _receive_ack(self, source: Address, now: float) -> None:
         self._count.acks_heard += 1
         self._remember(source, now)  # also when its series is over: a round trip may take longer than one
-        if source in self._series:
+        if source in self._series or source in self._settling:
             self._finish(source, confirmed=True, now=now)
 
     def _send_next(self, remote: Address, now: float) -> None:
         series = self._series[remote]
         series.left -= 1
-        series.next_at = now + self._config.delay
-        self._series.move_to_end(remote)
+        if series.left:
+            series.next_at = now + self._config.delay
+            self._series.move_to_end(remote)
+        else:
+            del self._series[remote]
+            self._settling[remote] = now + self._config.settle
         if self._queue(remote, PunchPacket.PUNCH):
             self._count.punches_sent += 1
             self._emit(PunchSent(remote))
 
     def _finish(self, remote: Address, *, confirmed: bool, now: float) -> None:
-        del self._series[remote]
+        self._series.pop(remote, None)
+        self._settling.pop(remote, None)
         heard = self.heard_since(remote, now - self._config.heard_for)
         self._emit(PunchFinished(remote, heard=heard, confirmed=confirmed))
 

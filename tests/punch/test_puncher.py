@@ -95,6 +95,28 @@ def test_a_new_series_may_follow_a_finished_one() -> None:
     assert sent(puncher, 1.0) == [(BOB, [PUNCH])]
 
 
+def test_a_series_waits_half_a_second_for_a_slow_answer() -> None:
+    puncher = Puncher()
+    puncher.punch(BOB, 0.0)
+    run_out(puncher, 0.6)
+    assert not puncher.punching(BOB)
+    assert puncher.statistics().running == 1
+    puncher.receive([ACK], BOB, 0.65)
+    assert puncher.events()[-1] == PunchFinished(BOB, heard=True, confirmed=True)
+    assert puncher.deadline() is None
+
+
+def test_punching_while_an_answer_is_awaited_ends_that_series_and_starts_another() -> None:
+    puncher = Puncher()
+    puncher.punch(BOB, 0.0)
+    run_out(puncher, 0.6)
+    puncher.events()
+    puncher.punch(BOB, 0.65)
+    assert sent(puncher, 0.65) == [(BOB, [PUNCH])]
+    assert puncher.events() == [PunchFinished(BOB, heard=False, confirmed=False), PunchSent(BOB)]
+    assert puncher.deadline() == pytest.approx(0.7)
+
+
 def test_an_answer_later_than_the_series_still_counts_as_heard() -> None:
     puncher = Puncher()
     puncher.punch(BOB, 0.0)
@@ -252,6 +274,8 @@ def test_the_deadline_is_that_of_the_series_due_first() -> None:
     assert puncher.deadline() == pytest.approx(0.05)
     puncher.tick(0.05)
     assert puncher.deadline() == pytest.approx(0.08)
+    run_out(puncher, 0.6)
+    assert puncher.deadline() == pytest.approx(0.7)  # the end of the first
 
 
 def test_a_series_with_senseless_bounds_cannot_be_configured() -> None:

@@ -285,6 +285,29 @@ def test_use_puts_off_the_idle_close() -> None:
     stage(body, network=Network.of(RpcServer(handler, RpcConfig(idle_close=1000.0))))
 
 
+def test_a_connection_in_use_is_not_closed_however_long_the_answer_takes() -> None:
+    async def body(made: Stage) -> None:
+        for _ in range(2):
+            assert (await made.client.request(SERVER, "k", 30)).seconds == pytest.approx(30.0)
+            await asyncio.sleep(9)
+        assert made.network.attempts == [SERVER]
+
+    stage(body, config=RpcConfig(idle_close=10.0))
+
+
+def test_all_who_wait_on_a_lost_connection_hear_of_it_each_by_an_error_of_its_own() -> None:
+    async def body(made: Stage) -> None:
+        asked = [made.ask(5) for _ in range(64)]
+        await asyncio.sleep(1)
+        made.network.servers[0].abort()
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        assert all(isinstance(result, TransportClosed) for result in results)
+        assert len({id(result) for result in results}) == 64
+        assert made.client.statistics().connections == 0
+
+    stage(body)
+
+
 def test_garbage_from_a_peer_is_counted_and_the_reply_behind_it_found() -> None:
     async def body(made: Stage) -> None:
         with pytest.raises(RequestTimeout):

@@ -285,6 +285,8 @@ def test_a_handler_longer_than_the_idle_time_keeps_its_connection() -> None:
     async def body(stage: Scene) -> None:
         await stage.send(["r1", "k", 25])
         assert await stage.replies(1) == [["r1", None, 25]]
+        await stage.send(["r2", "k", 0])
+        assert await stage.replies(1) == [["r2", None, 0]]
 
     scene(body, config=RpcConfig(idle_close=10.0))
 
