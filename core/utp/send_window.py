@@ -2,7 +2,9 @@
 
 Every transmission gets the next `order`. A packet is lost when one that was sent `_REORDERING` or more transmissions
 later has arrived (the packet threshold of RFC 9002 section 6.1.1): three duplicate acks in terms of selective acks,
-which also finds retransmissions that were lost. Peers that send no selective acks are counted by duplicate acks.
+which also finds retransmissions that were lost. Only what the peer could have reported counts: libutp's selective ack
+covers 30 packets, so of those past the last one it reports nothing is known. Duplicate acks are counted as well, since
+all that came may lie past those 30.
 """
 
 from typing import Final, NamedTuple
@@ -102,10 +104,11 @@ class SendWindow:
         self._duplicates = 0
         self._halved_at = self._order
 
-    def acknowledge(self, ack: int, mask: bytes, now: float, *, duplicate: bool) -> Acked:
+    def acknowledge(self, ack: int, mask: bytes, now: float, *, duplicate: bool, round_trip: float) -> Acked:
         """Take an ack that lies between `base - 1` and `next_seq - 1`, and its selective ack mask.
 
         `duplicate`: it came in a STATE that says nothing else new, so that it counts for fast retransmit.
+        `round_trip`: the smoothed estimate in seconds, 0 without one.
         """
         acked = self._cumulative(ack)
         if acked:
@@ -114,9 +117,11 @@ class SendWindow:
             acked += self._selective(ack, mask)
         while self.base != self.next_seq and self.base not in self._flight and self.base not in self._lost:
             self.base = seq_add(self.base, 1)  # everything up to a hole has come by selective acks
-        lost = self._find_lost(acked)
-        if duplicate and not acked and self._flight:
-            lost += self._count_duplicate()
+        lost: list[Segment] = []
+        if acked:
+            lost = self._find_lost(acked, now - round_trip / 2, nothing_past_gap=not mask)
+        elif duplicate and self._flight:
+            lost = self._count_duplicate(now - round_trip)
         if not (acked or lost):
             return NOTHING
         return self._summary(acked, lost, now)
@@ -158,23 +163,35 @@ class SendWindow:
         self.unacked_bytes -= len(segment.payload)
         return segment
 
-    def _find_lost(self, acked: list[Segment]) -> list[Segment]:
-        """Move to the lost what was sent well before the newest transmission that is known to have arrived."""
-        newest = max((segment.order for segment in acked if segment.transmissions == 1), default=-1)
+    def _find_lost(self, acked: list[Segment], sent_before: float, *, nothing_past_gap: bool) -> list[Segment]:
+        """Move to the lost what was sent well before the newest transmission that is known to have arrived.
+
+        Of a packet sent again, that is its last transmission only if that is old enough to be answered. An ack
+        without a mask reports of everything: the peer holds `nothing_past_gap`.
+        """
+        newest, reported = -1, self.span if nothing_past_gap else -1
+        for segment in acked:
+            reported = max(reported, seq_diff(segment.seq, self.base))
+            if segment.transmissions == 1 or segment.sent_at <= sent_before:
+                newest = max(newest, segment.order)
         lost = []
         for segment in self._flight.values():
             if segment.order + _REORDERING > newest:
                 break
-            lost.append(segment)
+            if segment.seq == self.base or seq_diff(segment.seq, self.base) < reported:
+                lost.append(segment)
         for segment in lost:
             self._lose(segment)
         return lost
 
-    def _count_duplicate(self) -> list[Segment]:
+    def _count_duplicate(self, sent_before: float) -> list[Segment]:
         self._duplicates += 1
         oldest = self._flight.get(self.base)
-        if self._duplicates != DUPLICATE_ACKS or oldest is None:
+        if self._duplicates < DUPLICATE_ACKS or oldest is None:
             return []
+        if oldest.transmissions > 1 and oldest.sent_at > sent_before:
+            return []  # sent again, and not yet time for an answer
+        self._duplicates = 0
         self._lose(oldest)
         return [oldest]
 

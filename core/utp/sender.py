@@ -95,14 +95,15 @@ class Sender:
         behind = self.behind(packet.ack)
         if behind > 0:
             return  # overtaken by a newer one, or a keepalive
-        duplicate = (
-            packet.type is PacketType.STATE
-            and behind == 0
-            and packet.window == self.peer_window
-            and not packet.selective_ack
-        )
+        duplicate = packet.type is PacketType.STATE and behind == 0 and packet.window == self.peer_window
         in_flight = self._window.flight_bytes
-        acked = self._window.acknowledge(packet.ack, packet.selective_ack, now, duplicate=duplicate)
+        acked = self._window.acknowledge(
+            packet.ack,
+            packet.selective_ack,
+            now,
+            duplicate=duplicate,
+            round_trip=self.round_trip.smoothed or 0.0,
+        )
         self._widen(packet.window, now)
         if acked.lost:
             self._counters.fast_losses += acked.lost
