@@ -83,7 +83,7 @@ class Application(QApplication):
         return super().event(event)
 
 
-def start(start: Start, quitter: Quitter) -> int:
+def start(start: Start, quitter: Quitter, *, load: Callable[[], Awaitable[Opener]] = load_core) -> int:
     """Run the program to its end and return the exit code. Blocks. The quitter catches signals already."""
     store = SettingsStore(start.profile)
     start_log(start.profile)
@@ -99,7 +99,7 @@ def start(start: Start, quitter: Quitter) -> int:
         with asyncio.Runner(loop_factory=lambda: PreciseLoop(application)) as runner:
             loop = runner.get_loop()
             faults.watch(loop)
-            runner.run(run(start, quitter, instance, store, faults))
+            runner.run(run(start, quitter, instance, store, faults, load=load))
     finally:
         instance.close()
         quitter.done()
@@ -115,7 +115,7 @@ async def run(
     store: SettingsStore,
     faults: Faults,
     *,
-    load: Callable[[], Awaitable[Opener]] = load_core,
+    load: Callable[[], Awaitable[Opener]],
 ) -> None:
     """Show the window, then open the peer, until quitting is asked for. `load` imports the core."""
     quitter.enter_loop()

@@ -162,12 +162,18 @@ class SingleInstance(QObject):
 
 def runtime_directory() -> Path:
     """Return a directory only this user can enter, with a path short enough for a socket; made when missing."""
-    wanted = Path(platformdirs.user_runtime_dir("grapevine", appauthor=False))
     fallback = Path(tempfile.gettempdir(), f"grapevine-{_user()}")
-    for directory in (wanted, fallback):
+    for directory in (_usual_directory(), fallback):
         if len(os.fsencode(directory)) <= MAX_SOCKET_PATH - len("/0123456789ab.socket") and _private(directory):
             return directory
     return Path(tempfile.mkdtemp(prefix="grapevine-"))  # works, but a second start does not find it
+
+
+def _usual_directory() -> Path:
+    if sys.platform in ("win32", "darwin"):
+        return Path(platformdirs.user_runtime_dir("grapevine", appauthor=False))
+    # not platformdirs: it warns about a runtime directory that others may enter, and ours inside is private anyway
+    return Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{_user()}", "grapevine")
 
 
 def _private(directory: Path) -> bool:

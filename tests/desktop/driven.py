@@ -1,0 +1,126 @@
+"""The real program with a voice for tests: `python -m tests.desktop.driven [--scripted] PROFILE [--hidden]`.
+
+It is `desktop.app.start` as it is, with window and tray noted down. Each line on stdin is a JSON command, answered by
+one JSON line on stdout. With --scripted the peers are those of `core_double`, and commands make them speak.
+"""
+
+import asyncio
+import dataclasses
+import json
+import sys
+import time
+from typing import Any
+from unittest.mock import patch
+
+from PySide6.QtCore import QPoint, QRect
+from PySide6.QtWidgets import QMessageBox, QSystemTrayIcon, QWidget
+
+import desktop.app
+from core.events import GrapeState, PunchReceived
+from core.values import Address
+from desktop.keeper import Opener as RealOpener
+from desktop.keeper import load_core
+from desktop.quitter import Quitter
+from desktop.tray import Tray
+from desktop.views.main_window import MainWindow
+from tests.desktop.core_double import Opener, row
+
+noted: dict[str, Any] = {}
+
+
+class NotedWindow(MainWindow):
+    """The window, noted down."""
+
+    def __init__(self, *arguments: Any) -> None:  # noqa: ANN401
+        super().__init__(*arguments)
+        noted["window"] = self
+
+
+class NotedTray(Tray):
+    """The tray, noted down."""
+
+    def __init__(self, *arguments: Any) -> None:  # noqa: ANN401
+        super().__init__(*arguments)
+        noted["tray"] = self
+
+
+def _centre(widget: QWidget) -> list[int]:
+    place: QPoint = widget.mapToGlobal(widget.rect().center())
+    return [place.x(), place.y()]
+
+
+def state() -> dict[str, Any]:
+    """Return what the user sees, and where to click."""
+    window: MainWindow = noted["window"]
+    tray: NotedTray = noted["tray"]
+    share, consume = window.services.share_switch("fibonacci"), window.services.consume_switch("fibonacci")
+    icon = tray._icon
+    box = icon.geometry() if icon is not None else QRect()
+    reading = tray.reading()
+    return {
+        "visible": window.isVisible(),
+        "minimised": window.isMinimized(),
+        "active": window.isActiveWindow(),
+        "sharing": share.isChecked(),
+        "consuming": consume.isChecked(),
+        "share_at": _centre(share),
+        "consume_at": _centre(consume),
+        "peers": window.peers.table.model().rowCount(),
+        "selected": len(window.peers.table.selectionModel().selectedRows()),
+        "events": window.timeline.table.model().rowCount(),
+        "lines": list(window.services.lines("fibonacci")),
+        "tray": tray.available(),
+        "tray_state": reading.state.value if reading else None,
+        "tray_at": [box.center().x(), box.center().y()],
+        "any_tray": QSystemTrayIcon.isSystemTrayAvailable(),
+        "questions": _questions(window),
+    }
+
+
+def _questions(window: MainWindow) -> list[str]:
+    return [box.text() for box in window.findChildren(QMessageBox) if box.isVisible()]
+
+
+def act(opener: Opener, command: dict[str, Any]) -> dict[str, Any]:
+    """Make the scripted peer do something."""
+    peer = opener.peers[-1]
+    if "grape" in command:
+        grape = dataclasses.replace(peer.state.grape, state=GrapeState(command["grape"]), message=command["message"])
+        peer.become(grape=grape)
+    for port in command.get("rows", ()):
+        peer.become(peers=(*peer.state.peers, row(port, last_seen=time.time())))
+    for port in command.get("punches", ()):
+        peer.emit(PunchReceived(time.time(), Address("192.0.2.7", port), first=True))
+    if not command.get("punches"):
+        peer.emit(PunchReceived(time.time(), Address("192.0.2.7", 1), first=False))  # a change is told by an event
+    return {"calls": peer.calls}
+
+
+def main(arguments: list[str]) -> int:
+    """Run the program, and answer stdin from the moment the core may be imported."""
+    scripted, hidden = "--scripted" in arguments, "--hidden" in arguments
+    profile = next(word for word in arguments if not word.startswith("--"))
+    opener = Opener()
+
+    def answer() -> None:
+        line = sys.stdin.readline()
+        if not line:
+            asyncio.get_running_loop().remove_reader(sys.stdin)
+            return
+        command = json.loads(line)
+        result = state() if command == "state" else act(opener, command)
+        sys.stdout.write(json.dumps(result) + "\n")
+        sys.stdout.flush()
+
+    async def load() -> RealOpener:
+        asyncio.get_running_loop().add_reader(sys.stdin, answer)
+        return opener if scripted else await load_core()  # type: ignore[return-value]
+
+    quitter = Quitter()
+    quitter.catch_signals()
+    with patch.object(desktop.app, "MainWindow", NotedWindow), patch.object(desktop.app, "Tray", NotedTray):
+        return desktop.app.start(desktop.app.Start(profile, hidden), quitter, load=load)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
