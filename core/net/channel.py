@@ -30,23 +30,32 @@ class Channel:
     Memory is bounded by the engine: `chunks` holds at most what its receive window held, `tail` one message.
     """
 
-    def __init__(self, connection: Connection, driver: Driver, forget: Callable[[Connection], None]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        driver: Driver,
+        forget: Callable[[Connection], None],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
         self.connection = connection
         self.remote = connection.remote
         self.opened = False
         self.closing = False  # we closed or aborted: nobody reads any more
         self._driver = driver
+        self._loop = loop  # the running one is unknown when Qt drains its events after qasync's loop has stopped
         self._forget = forget
         self._chunks: deque[bytes] = deque()
         self._ended = False
         self._over: PeerError | None = None  # why it is over, once it is; kept to be raised
         self._over_cleanly = False
+        self._writers = 0  # messages under way or waiting for their turn
         self._turn = asyncio.Lock()  # first come, first served: whole messages, never interleaved
         self._tail: memoryview | None = None  # what is left of the message under way
         self._boundary = False
         self._finished = False  # FIN is queued: the engine takes no more
         self._orphaned = False  # the writer of `_tail` was cancelled: we finish its message and pass the turn on
         self._waiters: set[asyncio.Future[None]] = set()
+        self._patience: asyncio.TimerHandle | None = None  # resets a connection that does not end after `let_go`
 
     @property
     def over(self) -> bool:
@@ -82,6 +91,8 @@ class Channel:
         self._over = error or TransportClosed(f"the connection to {self.remote} is closed")
         self._tail = None
         self._pass_orphaned_turn()
+        if self._patience is not None:
+            self._patience.cancel()
         self._forget(self.connection)
         self._wake()
 
@@ -91,7 +102,7 @@ class Channel:
                 waiter.set_result(None)
 
     async def _changed(self) -> None:
-        waiter = asyncio.get_running_loop().create_future()
+        waiter = self._loop.create_future()
         self._waiters.add(waiter)
         try:
             await waiter
@@ -131,22 +142,31 @@ class Channel:
             self._raise_closed_here()
         if not data:
             return
-        await self._turn.acquire()
+        self._writers += 1
         try:
-            self._raise_if_over()
-            if self._finished:
-                self._raise_closed_here()
-            self._tail, self._boundary = memoryview(data), boundary
-            self._push()
-            self._driver.flush()
-            while not self._drained():
-                await self._changed()
-            self._raise_if_over()
+            await self._turn.acquire()
+        except BaseException:
+            self._writer_gone()
+            raise
+        try:
+            await self._write_now(memoryview(data), boundary)
         finally:
             if self._drained():
                 self._turn.release()
+                self._writer_gone()
             else:
                 self._orphaned = True
+
+    async def _write_now(self, message: memoryview, boundary: bool) -> None:
+        self._raise_if_over()
+        if self._finished:
+            self._raise_closed_here()
+        self._tail, self._boundary = message, boundary
+        self._push()
+        self._driver.flush()
+        while not self._drained():
+            await self._changed()
+        self._raise_if_over()
 
     def _drained(self) -> bool:
         """Tell whether no message is under way; it ends while its writer waits."""
@@ -166,21 +186,28 @@ class Channel:
         if self._orphaned and self._tail is None:
             self._orphaned = False
             self._turn.release()
+            self._writer_gone()
 
-    async def close(self, timeout: float) -> None:
-        """Finish the messages begun, send FIN, wait for the other side's; after `timeout` seconds, reset."""
-        if self.closing:
-            await self.wait_over()  # whoever closes first bounds the wait
+    def _writer_gone(self) -> None:
+        self._writers -= 1
+        if self.closing and not self._writers:
+            self.finish()
+
+    def let_go(self, timeout: float) -> None:
+        """Send what was written, then FIN; reset what is not over in `timeout` seconds. Nobody reads any more."""
+        if self.closing or self._over is not None:
             return
         self.closing = True
+        self._patience = self._loop.call_later(timeout, self.abort)
+        if not self._writers:
+            self.finish()
         self._wake()
+
+    async def close(self, timeout: float) -> None:
+        """Let go and wait until the connection is over; reset it when cancelled."""
+        self.let_go(timeout)
         try:
-            async with asyncio.timeout(timeout):
-                async with self._turn:
-                    self.finish()
-                await self.wait_over()
-        except TimeoutError:
-            self.abort()
+            await self.wait_over()
         except asyncio.CancelledError:
             self.abort()
             raise
@@ -188,7 +215,7 @@ class Channel:
     def finish(self) -> None:
         """Send FIN after what the engine has, and drop what the other side still sends."""
         self.closing = True
-        if self._over is None:
+        if self._over is None and not self._finished:
             now = self._driver.now()
             self._finished = True
             self._chunks.clear()

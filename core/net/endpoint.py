@@ -13,7 +13,6 @@ from core.errors import LocalError, RequestTimeout, TransportClosed
 from core.net.channel import Channel
 from core.net.pump import Pump, Route
 from core.net.stream import CLOSE_TIMEOUT, Stream
-from core.net.tasks import TaskSet
 from core.net.udp import UdpSocket, open_udp, resolve
 from core.punch.events import PunchEvent, PunchFinished, PunchHeard
 from core.punch.puncher import PunchConfig, Puncher, PunchStatistics
@@ -78,7 +77,6 @@ class Endpoint:
         self._pump.add(self._punch_route)
         self._channels: dict[Connection, Channel] = {}
         self._hearers: dict[Address, set[asyncio.Future[None]]] = {}  # who waits for a punch of that address
-        self._tasks = TaskSet(f"endpoint {udp.address}")
         self._closing = False
         self._closed = asyncio.Event()
 
@@ -131,7 +129,7 @@ class Endpoint:
         self.on_stream(Stream(channel, self._dropped))
 
     def _adopt(self, connection: Connection) -> Channel:
-        channel = Channel(connection, self._pump, self._forget)
+        channel = Channel(connection, self._pump, self._forget, self._loop)
         self._channels[connection] = channel
         return channel
 
@@ -141,11 +139,7 @@ class Endpoint:
     def _dropped(self, channel: Channel) -> None:
         """A Stream became garbage: perhaps in the middle of an engine's work, perhaps on another thread."""
         if not (channel.closing or channel.over or self._loop.is_closed()):
-            self._loop.call_soon_threadsafe(self._close_dropped, channel)
-
-    def _close_dropped(self, channel: Channel) -> None:
-        if not self._closing:
-            self._tasks.spawn(channel.close(CLOSE_TIMEOUT), name=f"close the dropped stream to {channel.remote}")
+            self._loop.call_soon_threadsafe(channel.let_go, CLOSE_TIMEOUT)
 
     def _on_punch(self, event: PunchEvent) -> None:
         if isinstance(event, PunchHeard) or (isinstance(event, PunchFinished) and event.heard):
@@ -238,9 +232,10 @@ class Endpoint:
     # -- closing ------------------------------------------------------------------------------------------------------
 
     async def close(self) -> None:
-        """Close all streams (at most 0.3 s for what is queued), the socket and the tasks. Idempotent."""
+        """Close all streams (at most 0.3 s for what is queued), and the socket. Idempotent."""
         if self._closing:
             await self._closed.wait()
+            await self._udp.wait_closed()
             return
         self._closing = True
         try:
@@ -248,11 +243,8 @@ class Endpoint:
             await self._finish_streams()
         finally:
             self._shut()
-            try:
-                await self._tasks.aclose()
-                await self._udp.wait_closed()
-            finally:
-                self._closed.set()
+            self._closed.set()
+        await self._udp.wait_closed()
 
     async def _finish_streams(self) -> None:
         channels = list(self._channels.values())

@@ -1,11 +1,18 @@
 """Every async test here runs twice: on asyncio's own loop and on stock qasync, whose timers fire early."""
 
 import asyncio
+import gc
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from random import Random
 
 import pytest
 import pytest_asyncio
+
+from core.net.endpoint import Endpoint, EndpointConfig
+from core.values import Address
+
+LOCAL = Address("127.0.0.1", 0)
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("QT_API", "pyside6")  # before qasync: else it tries other bindings first
@@ -35,3 +42,27 @@ async def failures() -> AsyncIterator[list[dict[str, object]]]:
     yield seen
     loop.set_exception_handler(None)
     assert seen == []
+
+
+OpenEndpoint = Callable[..., Awaitable[Endpoint]]
+
+
+@pytest_asyncio.fixture
+async def open_endpoint(failures: list[dict[str, object]]) -> AsyncIterator[OpenEndpoint]:
+    """Open endpoints on loopback, seeded; all are closed at the end, and nothing may be left of them."""
+    opened: list[Endpoint] = []
+
+    async def make(*, config: EndpointConfig | None = None, bind: Address = LOCAL) -> Endpoint:
+        opened.append(await Endpoint.open(bind, config=config, random=Random(len(opened) + 1)))
+        return opened[-1]
+
+    yield make
+    await asyncio.gather(*(endpoint.close() for endpoint in opened))
+    gc.collect()  # a socket or task left behind would warn here
+    assert [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+@pytest.fixture(params=[True, False], ids=["reader", "transport"])
+def config(request: pytest.FixtureRequest) -> EndpointConfig:
+    """Both ways of reading the socket."""
+    return EndpointConfig(use_reader=request.param)
