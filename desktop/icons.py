@@ -50,7 +50,9 @@ def icon(name: str, colour: str, disabled: str = "") -> QIcon:
     """Return a window icon in `colour` (#rrggbb), and in `disabled` where its action is off."""
     result = QIcon()
     for pixels in WINDOW_SIZES:
-        result.addPixmap(pixmap(name, pixels, colour))
+        drawn = pixmap(name, pixels, colour)
+        result.addPixmap(drawn)
+        result.addPixmap(drawn, QIcon.Mode.Selected)  # else Qt tints it on a selected row
         if disabled:
             result.addPixmap(pixmap(name, pixels, disabled), QIcon.Mode.Disabled)
     return result

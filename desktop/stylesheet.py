@@ -33,6 +33,8 @@ class Colours(Protocol):
     def tint(self) -> str: ...
     @property
     def bad(self) -> str: ...
+    @property
+    def dark(self) -> bool: ...
 
 
 # Every control keeps a 2 px border budget, so that a focus ring never moves the layout.
@@ -47,7 +49,7 @@ QFrame#card { background: $surface; border: 1px solid $line; border-radius: 8px;
 QFrame#banner { background: $tint; border: 1px solid $accent; border-radius: 8px; }
 QLabel#heading { font-weight: 600; }
 QLabel#muted, QLabel#placeholder { color: $muted; }
-QLabel[problem="true"] { color: $bad; }
+QLabel[problem="true"], QLabel#muted[problem="true"] { color: $bad; }
 QProgressBar#waiting { background: transparent; border: none; max-height: 3px; min-height: 3px; }
 QProgressBar#waiting::chunk { background: $accent; border-radius: 1px; }
 
@@ -77,6 +79,13 @@ QLineEdit:focus, QPlainTextEdit:focus, QComboBox:focus, QAbstractSpinBox:focus, 
 QLineEdit:disabled, QPlainTextEdit:disabled, QComboBox:disabled { color: $muted; border-color: $line; }
 QPlainTextEdit[readOnly="true"] { background: $window; border-color: $line; }
 QPlainTextEdit[readOnly="true"]:focus { border: 2px solid $accent; }
+QAbstractSpinBox QLineEdit { border: none; padding: 0px; margin: 0px; background: transparent; }
+QGroupBox { background: $surface; border: 1px solid $line; border-radius: 8px; margin-top: 26px; font-weight: 600; }
+QGroupBox::title { subcontrol-origin: margin; subcontrol-position: top left; padding: 4px 2px; }
+QCheckBox { spacing: 8px; padding: 2px; border: 2px solid transparent; border-radius: 6px; }
+QCheckBox:focus { border-color: $accent; }
+QCheckBox::indicator { width: 16px; height: 16px; border: 1px solid $edge; border-radius: 4px; background: $surface; }
+QCheckBox::indicator:checked { background: $accent; border-color: $accent; image: url("$icons/$tick.svg"); }
 QComboBox::drop-down { border: none; width: 22px; }
 QComboBox::down-arrow { image: url("$icons/chevron.svg"); width: 12px; height: 12px; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { border: none; width: 20px; background: transparent; }
@@ -84,15 +93,16 @@ QAbstractSpinBox::up-button { subcontrol-position: top right; }
 QAbstractSpinBox::down-button { subcontrol-position: bottom right; }
 QAbstractSpinBox::up-arrow { image: url("$icons/chevron-up.svg"); width: 10px; height: 10px; }
 QAbstractSpinBox::down-arrow { image: url("$icons/chevron.svg"); width: 10px; height: 10px; }
-QHeaderView::up-arrow { image: url("$icons/chevron-up.svg"); width: 10px; height: 10px; }
-QHeaderView::down-arrow { image: url("$icons/chevron.svg"); width: 10px; height: 10px; }
+QHeaderView::up-arrow, QHeaderView::down-arrow { subcontrol-position: top center; width: 9px; height: 9px; }
+QHeaderView::up-arrow { image: url("$icons/chevron-up.svg"); }
+QHeaderView::down-arrow { image: url("$icons/chevron.svg"); }
 QComboBox QAbstractItemView { background: $surface; border: 1px solid $edge; selection-background-color: $accent; }
 QComboBox QLineEdit { border: none; padding: 0px; margin: 0px; background: transparent; }
 
 QTableView { background: $surface; border: 1px solid $line; border-radius: 6px; margin: 1px;
-             gridline-color: transparent; selection-background-color: $tint; selection-color: $text; }
+             gridline-color: transparent; outline: none; selection-background-color: $tint; selection-color: $text; }
 QTableView:focus { border: 2px solid $accent; margin: 0px; }
-QTableView::item { padding: 0px 8px; border: none; }
+QTableView::item { padding: 0px 5px; border: none; }  /* + 3 px of Qt's own = the header's 8 */
 QTableView::item:selected { background: $tint; color: $text; }
 QHeaderView { background: $surface; border: none; border-top-left-radius: 6px; border-top-right-radius: 6px; }
 QHeaderView::section { background: $surface; color: $muted; border: none;
@@ -102,9 +112,10 @@ QListView::item { padding: 3px 6px; border-radius: 4px; }
 QListView::item:selected { background: $tint; color: $text; }
 
 QSplitter::handle { background: transparent; }
-QScrollBar:vertical { background: transparent; width: 12px; margin: 0px; }
-QScrollBar:horizontal { background: transparent; height: 12px; margin: 0px; }
-QScrollBar::handle { background: $edge; border-radius: 4px; margin: 2px; }
+QAbstractScrollArea::corner { background: transparent; }
+QScrollBar:vertical { background: transparent; width: 10px; margin: 0px; }
+QScrollBar:horizontal { background: transparent; height: 10px; margin: 0px; }
+QScrollBar::handle { background: $edge; border-radius: 3px; margin: 2px; }
 QScrollBar::handle:vertical { min-height: 28px; }
 QScrollBar::handle:horizontal { min-width: 28px; }
 QScrollBar::handle:hover { background: $muted; }
@@ -120,5 +131,6 @@ _NAMES = (
 
 def stylesheet(colours: Colours) -> str:
     """Return the sheet in these colours."""
+    tick = "tick-on-light" if colours.dark else "tick-on-dark"  # the accent is light in a dark theme
     folder = path("chevron").parent.as_posix()
-    return _SHEET.substitute({name: getattr(colours, name) for name in _NAMES}, icons=folder)
+    return _SHEET.substitute({name: getattr(colours, name) for name in _NAMES}, icons=folder, tick=tick)

@@ -90,7 +90,7 @@ def main(folder: Path) -> None:
             settle()
             save(window, folder / f"{name}-{colours}.png")
             if name == "busy":
-                window.resize(QSize(880, 620))
+                window.resize(QSize(880, 640))
                 settle()
                 save(window, folder / f"small-{colours}.png")
                 dialogs(window, folder, colours)

@@ -22,17 +22,17 @@ from core.events import PeerRow, Role
 from core.values import Address
 from desktop.models.words import ago, count, span, trip
 
-COLUMNS = ("Address", "Role", "Path", "Since", "Last seen", "Sent", "Received", "Round trip")
-ADDRESS, ROLE, PATH, SINCE, LAST_SEEN, SENT, RECEIVED, TRIP = range(8)
+COLUMNS = ("Address", "Role", "Path", "Last seen", "Round trip", "Since", "Sent", "Received")
+ADDRESS, ROLE, PATH, LAST_SEEN, TRIP, SINCE, SENT, RECEIVED = range(8)
 HINTS = (
     "The peer's address as seen from here, after its router",
     "A consumer wants the service, a worker shares it",
     "Whether packets of this peer arrive here",
-    "How long this peer has been known",
     "When the last packet or listing of this peer came",
+    "The last request's round trip",
+    "How long this peer has been known",
     "Punches sent to this peer",
     "Punches received from this peer",
-    "The last request's round trip",
 )
 SORT_ROLE = Qt.ItemDataRole.UserRole
 ROW_ROLE = Qt.ItemDataRole.UserRole + 1  # the PeerRow itself
@@ -113,7 +113,7 @@ class PeersModel(QAbstractTableModel):
         """Let "3 s ago" move on; call it once a second. Only these cells are repainted, nothing is sorted again."""
         self._now = self._clock()
         if self._rows:
-            first, last = self.index(0, SINCE), self.index(len(self._rows) - 1, LAST_SEEN)
+            first, last = self.index(0, LAST_SEEN), self.index(len(self._rows) - 1, SINCE)
             self.dataChanged.emit(first, last, [Qt.ItemDataRole.DisplayRole])
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own default
@@ -164,15 +164,15 @@ class PeersModel(QAbstractTableModel):
             case 2:
                 return path_of(row).value
             case 3:
-                return span(self._now - row.since)
-            case 4:
                 return ago(self._now, row.last_seen)
-            case 5:
-                return f"{row.punches_sent:,}"
-            case 6:
-                return f"{row.punches_received:,}"
-            case _:
+            case 4:
                 return trip(row.rtt)
+            case 5:
+                return span(self._now - row.since)
+            case 6:
+                return f"{row.punches_sent:,}"
+            case _:
+                return f"{row.punches_received:,}"
 
     def sentence(self, row: PeerRow) -> str:
         """Return a peer as a screen reader should say it."""
@@ -189,9 +189,13 @@ def role_word(role: Role) -> str:
     return role.value.capitalize()
 
 
-def sorted_peers(model: PeersModel) -> QSortFilterProxyModel:
-    """Return a sortable view of the model; the caller's view owns no order of its own."""
-    proxy = QSortFilterProxyModel(model)
+def sorted_peers(model: PeersModel, parent: QObject | None = None) -> QSortFilterProxyModel:
+    """Return a sortable face of the model.
+
+    Never make it the model's child: a model that dies would take it along and be asked for rows by it meanwhile,
+    which ends the process (seen with PySide6 6.11.3 when Python's garbage collector ran).
+    """
+    proxy = QSortFilterProxyModel(parent)
     proxy.setSourceModel(model)
     proxy.setSortRole(SORT_ROLE)
     proxy.setDynamicSortFilter(True)
@@ -208,11 +212,11 @@ def _sort_key(row: PeerRow, column: int) -> str | float:
         _address_key(row.address),
         row.role.value,
         str(list(Path).index(path_of(row))),
-        -row.since,  # shown as a length of time: the shortest first
-        -row.last_seen,
+        -row.last_seen,  # shown as a length of time: the shortest first
+        NO_TRIP if row.rtt is None else row.rtt,
+        -row.since,
         float(row.punches_sent),
         float(row.punches_received),
-        NO_TRIP if row.rtt is None else row.rtt,
     )
     return keys[column]
 

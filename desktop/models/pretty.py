@@ -39,8 +39,12 @@ def pretty(value: JsonValue, limit: int = DISPLAY_CHARACTERS) -> Pretty:
 
 def preview(value: JsonValue, limit: int = 60) -> str:
     """Return the beginning of a value on one line."""
-    shown = pretty(value, limit)
-    return " ".join(shown.text.split())
+    writer = _Writer(limit, inline=True)
+    try:
+        writer.value(value, 0)
+    except _Full:
+        return "".join(writer.parts)[:limit] + ELLIPSIS
+    return "".join(writer.parts)
 
 
 def full(value: JsonValue) -> str:
@@ -57,7 +61,8 @@ def full(value: JsonValue) -> str:
 class _Writer:
     """Writes text until the limit."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, inline: bool = False) -> None:
+        self._inline = inline
         self.parts: list[str] = []
         self.complete = True
         self._left = limit
@@ -89,25 +94,32 @@ class _Writer:
             return ELLIPSIS
 
     def _object(self, value: dict[str, JsonValue], depth: int) -> None:
-        inner = "  " * (depth + 1)
-        opening = "{\n"
+        before, between, after = self._breaks(depth)
+        opening = "{" + before
         for key, item in value.items():
-            self._put(f"{opening}{inner}{self._scalar(key)}: ")
+            self._put(f"{opening}{self._scalar(key)}: ")
             self.value(item, depth + 1)
-            opening = ",\n"
-        self._put("\n" + "  " * depth + "}")
+            opening = between
+        self._put(after + "}")
+
+    def _breaks(self, depth: int) -> tuple[str, str, str]:
+        """Return what stands before the first item, between two, and after the last."""
+        if self._inline:
+            return "", ", ", ""
+        inner = "\n" + "  " * (depth + 1)
+        return inner, "," + inner, "\n" + "  " * depth
 
     def _list(self, value: list[JsonValue], depth: int) -> None:
-        inner = "  " * (depth + 1)
-        if any(isinstance(item, dict | list) for item in value[: self._left + 1]):
-            opening = "[\n"
+        if self._inline or any(isinstance(item, dict | list) for item in value[: self._left + 1]):
+            before, between, after = self._breaks(depth)
+            opening = "[" + before
             for item in value:
-                self._put(opening + inner)
+                self._put(opening)
                 self.value(item, depth + 1)
-                opening = ",\n"
-            self._put("\n" + "  " * depth + "]")
+                opening = between
+            self._put(after + "]")
         else:
-            self._filled(value, depth, inner)
+            self._filled(value, depth, "  " * (depth + 1))
 
     def _filled(self, value: list[JsonValue], depth: int, inner: str) -> None:
         """Write plain values side by side: on one line if they fit, else wrapped at WRAP_COLUMN."""

@@ -2,11 +2,20 @@
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from core.values import JsonValue
 from desktop.icons import icon
-from desktop.models.pretty import DISPLAY_CHARACTERS, Pretty, full, pretty
+from desktop.models.pretty import Pretty, full, pretty
 from desktop.models.words import trip
 from desktop.theme import Theme, ThemeSource, fixed_font
 from desktop.views.background import Background
@@ -33,9 +42,15 @@ class AnswerView(QWidget):
         self._text.setTabChangesFocus(True)
         self._text.setFont(fixed_font())
         self._text.setAccessibleName(self.tr("Answer"))
-        self._text.setMinimumHeight(3 * self._text.fontMetrics().lineSpacing())
-        self.copy_button = QPushButton(self.tr("Copy ans&wer"))
+        self._text.setMinimumHeight(2 * self._text.fontMetrics().lineSpacing())
+        self.copy_button = QToolButton()
+        self.copy_button.setAccessibleName(self.tr("Copy the answer"))
+        self.copy_button.setToolTip(self.tr("Copy the answer"))
         self.copy_button.clicked.connect(self.copy)
+        self._cut = QLabel()
+        self._cut.setObjectName("muted")
+        self.copy_full_button = QPushButton(self.tr("Copy &full answer"))
+        self.copy_full_button.clicked.connect(self.copy)
         self._formatting = Background[Pretty](self._show_text, self)
         self._copying = Background[str](self._copied, self)
         top = QHBoxLayout()
@@ -43,12 +58,17 @@ class AnswerView(QWidget):
         top.addWidget(self._icon)
         top.addWidget(self._title, 1)
         top.addWidget(self.copy_button)
+        below = QHBoxLayout()
+        below.addWidget(self._cut, 1)
+        below.addWidget(self.copy_full_button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addLayout(top)
         column.addWidget(self._text, 1)
+        column.addLayout(below)
         theme.changed.connect(self._retheme)
+        self._retheme(theme.theme)
         self.clear()
 
     def clear(self) -> None:
@@ -98,28 +118,33 @@ class AnswerView(QWidget):
     def copy(self) -> None:
         """Put the whole answer on the clipboard, also the part that is not shown."""
         data = self._data
-        self.copy_button.setEnabled(False)
+        self._enable_copying(False)
         self._copying.run(lambda: _written(data))
 
     def _forget(self) -> None:
         self._formatting.forget()
         self._data = None
         self._text.clear()
-        self.copy_button.setVisible(False)
-        self.copy_button.setEnabled(True)
+        self._show_copying(cut=False)
+        self._enable_copying(False)
 
     def _show_text(self, shown: Pretty) -> None:
         self._text.setPlainText(shown.text)
-        if shown.complete:
-            self.copy_button.setText(self.tr("Copy ans&wer"))
-        else:
-            self.copy_button.setText(self.tr("Copy full ans&wer"))
-            self._title.setText(f"{self._title.text()}; its first {DISPLAY_CHARACTERS:,} characters")
-        self.copy_button.setVisible(True)
+        self._show_copying(cut=not shown.complete)
+        self._enable_copying(True)
 
     def _copied(self, text: str) -> None:
         QGuiApplication.clipboard().setText(text)
-        self.copy_button.setEnabled(True)
+        self._enable_copying(True)
+
+    def _show_copying(self, *, cut: bool) -> None:
+        self._cut.setText(self.tr("Only the beginning is shown."))
+        self._cut.setVisible(cut)
+        self.copy_full_button.setVisible(cut)
+
+    def _enable_copying(self, on: bool) -> None:
+        self.copy_button.setEnabled(on)
+        self.copy_full_button.setEnabled(on)
 
     def _draw(self) -> None:
         colour = {"problem": self._theme.bad, "check": self._theme.good}.get(self._verdict, self._theme.info)
@@ -129,6 +154,7 @@ class AnswerView(QWidget):
 
     def _retheme(self, theme: Theme) -> None:
         self._theme = theme
+        self.copy_button.setIcon(icon("copy", theme.text, theme.edge))
         self._draw()
 
 

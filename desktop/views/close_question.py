@@ -5,6 +5,9 @@ from collections.abc import Callable
 from PySide6.QtWidgets import QCheckBox, QMessageBox, QWidget
 
 from core.settings import CloseAction
+from desktop.icons import app_icon
+
+ICON = 48  # pixels
 
 
 class CloseQuestion(QMessageBox):
@@ -16,9 +19,9 @@ class CloseQuestion(QMessageBox):
     def __init__(self, parent: QWidget, answer: Callable[[CloseAction, bool], None]) -> None:
         super().__init__(parent)
         self._answer = answer
-        self.setIcon(QMessageBox.Icon.Question)
+        self.setIconPixmap(app_icon().pixmap(ICON))
         self.setWindowTitle(self.tr("Close Grapevine"))
-        self.setText(self.tr("Keep sharing while the window is closed?"))
+        self.setText(f"<b>{self.tr('Keep sharing while the window is closed?')}</b>")
         self.setInformativeText(
             self.tr(
                 "In the tray, Grapevine goes on sharing and consuming; its icon brings the window back. "

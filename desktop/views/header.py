@@ -17,24 +17,24 @@ def grape_title(grape: GrapeSnapshot) -> str:
     """Return the grape's state in a few words."""
     match grape.state:
         case GrapeState.STARTING:
-            return "Grape is starting"
+            return "Grape: starting"
         case GrapeState.ALONE:
-            return "Grape is alone"
+            return "Grape: alone"
         case GrapeState.UNREACHABLE:
-            return "Grape is unreachable"
+            return "Grape: unreachable"
         case _:
-            return f"Grape knows {count(grape.nodes, 'node')}"
+            return f"Grape: {count(grape.nodes, 'node')}"
 
 
 def address_words(snapshot: PeerSnapshot | None) -> tuple[str, str]:
     """Return the address to show and copy ("" while there is none) and the line under it."""
     if snapshot is None or snapshot.address is None:
-        return "", "Opening a UDP port for this peer"
+        return "", "This peer is opening its UDP port"
     if snapshot.observed is not None:
-        return str(snapshot.observed), f"as other peers see it; here it is {snapshot.address}"
+        return str(snapshot.observed), f"This peer, as others see it. On this computer: {snapshot.address}"
     if snapshot.address.host == ANY_HOST:
-        return str(snapshot.address), "on every network of this computer; no peer has told its outer address yet"
-    return str(snapshot.address), "on this computer; no peer has told its outer address yet"
+        return str(snapshot.address), "This peer, on all networks of this computer. Its outer address is not known yet."
+    return str(snapshot.address), "This peer. Its outer address is not known yet."
 
 
 class HeaderView(QFrame):
@@ -77,8 +77,8 @@ class HeaderView(QFrame):
         right_top.addWidget(self._grape_title)
         right_top.addStretch()
         grid = QGridLayout(self)
-        grid.setContentsMargins(4, 4, 4, 2)
-        grid.setHorizontalSpacing(32)
+        grid.setContentsMargins(0, 4, 0, 2)
+        grid.setHorizontalSpacing(10)
         grid.setVerticalSpacing(1)
         for column, (top, below) in enumerate(((left_top, self._below), (right_top, self._grape_text))):
             grid.addLayout(top, 0, column)
@@ -96,8 +96,8 @@ class HeaderView(QFrame):
         grape = snapshot.grape if snapshot is not None else None
         if grape != self._grape or grape is None:
             self._grape = grape
-            self._grape_title.setText(grape_title(grape) if grape is not None else "Grape is starting")
-            self._grape_text.setText(grape.message if grape is not None else "The table of services comes up first.")
+            self._grape_title.setText(grape_title(grape) if grape is not None else "Grape: starting")
+            self._grape_text.setText(grape.message if grape is not None else "The window comes up first.")
             self._draw_grape()
 
     def address(self) -> str:

@@ -10,7 +10,7 @@ import json
 
 from PySide6.QtCore import QByteArray, QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent
-from PySide6.QtWidgets import QApplication, QHeaderView, QMainWindow, QMessageBox, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QMessageBox, QSplitter, QVBoxLayout, QWidget
 
 from core.events import PeerEvent, PeerSnapshot
 from core.settings import Settings, WindowState
@@ -25,10 +25,11 @@ from desktop.views.peers import PeersView
 from desktop.views.request import RequestView
 from desktop.views.services import ServicesView
 from desktop.views.settings_dialog import SettingsDialog
+from desktop.views.table import RowTable
 from desktop.views.timeline import TimelineView
 
-MIN_SIZE = QSize(880, 620)  # pixels; below that the tables lose their columns
-START_SIZE = QSize(1160, 780)  # pixels; fits a 1280 x 800 screen with a panel
+MIN_SIZE = QSize(880, 640)  # pixels; below that the tables lose their columns
+START_SIZE = QSize(1220, 780)  # pixels; fits a 1280 x 800 screen with a panel
 TITLE = "Grapevine"
 
 
@@ -73,7 +74,6 @@ class MainWindow(QMainWindow):
         snapshot = bridge.snapshot()
         if snapshot is not None:
             self._show_snapshot(snapshot)
-        self.services.focus()
 
     def _lay_out(self) -> None:
         self._left = QSplitter(Qt.Orientation.Vertical)
@@ -87,10 +87,12 @@ class MainWindow(QMainWindow):
         self._left.setStretchFactor(1, 5)
         self._across.addWidget(self._left)
         self._across.addWidget(self.request)
-        self._across.setStretchFactor(0, 1)
+        self._across.setStretchFactor(0, 4)
+        self._across.setStretchFactor(1, 1)
         self._across.setSizes([START_SIZE.width() - 360, 340])
         self.request.setMinimumWidth(280)
         middle = QWidget()
+        middle.setAccessibleName(TITLE)
         column = QVBoxLayout(middle)
         column.setContentsMargins(14, 8, 14, 12)
         column.setSpacing(10)
@@ -98,6 +100,7 @@ class MainWindow(QMainWindow):
             column.addWidget(widget)
         column.addWidget(self._across, 1)
         self.setCentralWidget(middle)
+        middle.setFocus()  # no ring until the user goes somewhere; Tab goes to the first control
 
     def _acts(self) -> Acts:
         focus = Qt.FocusReason.ShortcutFocusReason
@@ -176,7 +179,8 @@ class MainWindow(QMainWindow):
 
     def save_state(self) -> WindowState:
         """Return where the window and its parts are."""
-        parts = [_text(part.saveState()) for part in self._parts()]
+        parts = [_text(part.saveState()) for part in self._splitters()]
+        parts += [_text(table.header_state()) for table in self._tables()]
         return WindowState(_text(self.saveGeometry()), _text(QByteArray(json.dumps(parts).encode())))
 
     def restore_state(self, state: WindowState) -> None:
@@ -189,11 +193,12 @@ class MainWindow(QMainWindow):
             parts = json.loads(bytes(packed.data())) if packed is not None else []
         except ValueError:
             return
-        if isinstance(parts, list) and len(parts) == len(self._parts()):
-            for part, saved in zip(self._parts(), parts, strict=True):
+        keepers = [part.restoreState for part in self._splitters()] + [each.restore_header for each in self._tables()]
+        if isinstance(parts, list) and len(parts) == len(keepers):
+            for restore, saved in zip(keepers, parts, strict=True):
                 restored = _bytes(saved) if isinstance(saved, str) else None
                 if restored is not None:
-                    part.restoreState(restored)
+                    restore(restored)
 
     def shut(self) -> None:
         """Close for good; the program is ending."""
@@ -210,9 +215,11 @@ class MainWindow(QMainWindow):
         event.ignore()
         self.close_requested.emit()
 
-    def _parts(self) -> tuple[QSplitter | QHeaderView, ...]:
-        headers = (self.peers.table.horizontalHeader(), self.timeline.table.horizontalHeader())
-        return (self._across, self._left, self.request.splitter, *headers)
+    def _splitters(self) -> tuple[QSplitter, ...]:
+        return self._across, self._left, self.request.splitter
+
+    def _tables(self) -> tuple[RowTable, ...]:
+        return self.peers.table, self.timeline.table
 
     def _address_request(self, address: Address) -> None:
         self.request.set_target(address)

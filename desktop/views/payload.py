@@ -10,7 +10,7 @@ from desktop.theme import Theme, ThemeSource, fixed_font
 
 SETTLE_MS = 120  # milliseconds after the last key before the text is checked
 ICON = 16  # pixels
-LINES = 4  # of the editor, at least
+LINES = 3  # of the editor, at least
 
 
 class PayloadEditor(QWidget):

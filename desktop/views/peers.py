@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QGuiApplication, QIcon, QKeySequence
-from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QHeaderView, QLabel, QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
 
 from core.events import GrapeState, PeerRow, PeerSnapshot, Role
 from core.values import Address
@@ -11,8 +11,13 @@ from desktop.models.peers import ADDRESS, LAST_SEEN, PATH, ROW_ROLE, PeersModel,
 from desktop.models.peers import Path as PeerPath
 from desktop.models.words import count
 from desktop.theme import Theme, ThemeSource
-from desktop.views.table import CellDelegate, Index, RowTable
+from desktop.views.table import ICON_ROOM, CellDelegate, Index, RowTable
 
+# the widest usual text of each column
+SAMPLES = (
+    *("203.0.113.200:65535", "Consumer", f"{ICON_ROOM}Punching", "59 min ago"),
+    *("888 ms", "9 h 59 min", "9,999", "9,999"),
+)
 TICK_MS = 1000  # milliseconds; "3 s ago" moves on once a second
 
 
@@ -46,7 +51,7 @@ class PeersView(QWidget):
         super().__init__(parent)
         self._theme = theme.theme
         self.model = PeersModel(self)
-        self.proxy = sorted_peers(self.model)
+        self.proxy = sorted_peers(self.model, self)
         title = QLabel(self.tr("Consumers and &workers"))
         title.setObjectName("heading")
         self._counts = QLabel()
@@ -78,13 +83,7 @@ class PeersView(QWidget):
         table.sortByColumn(LAST_SEEN, Qt.SortOrder.AscendingOrder)
         table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         table.setItemDelegateForColumn(PATH, CellDelegate(self._dress, table))
-        header = table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        header.setMinimumSectionSize(48)
-        header.setStretchLastSection(True)
-        digit = table.fontMetrics().horizontalAdvance("0")
-        for column, digits in enumerate((25, 13, 14, 12, 13, 10, 12, 13)):
-            table.setColumnWidth(column, digits * digit)
+        table.set_samples(SAMPLES, fit_all=True)
         table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         table.customContextMenuRequested.connect(self._show_menu)
         table.doubleClicked.connect(lambda _index: self._request())

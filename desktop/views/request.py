@@ -26,6 +26,7 @@ from desktop.models.peers import role_word
 from desktop.theme import Theme, ThemeSource
 from desktop.views.answer import AnswerView
 from desktop.views.contract import BridgeLike, OutcomeLike
+from desktop.views.fields import roomy
 from desktop.views.payload import PayloadEditor
 
 DEFAULT_TIMEOUT = 10.0  # seconds; PROTOCOL.md section 7, the demo's own
@@ -92,6 +93,7 @@ class RequestView(QWidget):
         self.timeout.setValue(DEFAULT_TIMEOUT)
         self.timeout.setDecimals(1)
         self.timeout.setSuffix(self.tr(" s"))
+        roomy(self.timeout)
         self.timeout.setAccessibleName(self.tr("Give up after, in seconds"))
         self.send_button.setObjectName("primary")
         self.send_button.setToolTip(self.tr("Send the request (Ctrl+Enter)"))
@@ -103,6 +105,7 @@ class RequestView(QWidget):
         self.history_list.setModel(self.history)
         self.history_list.setAccessibleName(self.tr("Requests sent before"))
         self.history_list.setUniformItemSizes(True)
+        self.history_list.setMinimumHeight(2 * self.history_list.fontMetrics().height() + 20)
         self.history_list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.history_list.clicked.connect(self._recall)
         self.history_list.activated.connect(self._repeat)
@@ -112,18 +115,10 @@ class RequestView(QWidget):
         column = QVBoxLayout(top)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
-        title = QLabel(self.tr("Request"))
+        title = _label(self.tr("Re&quest to"), self.target)
         title.setObjectName("heading")
-        to = _label(self.tr("T&o"), self.target)
-        line = QHBoxLayout()
-        line.addWidget(title)
-        line.addStretch()
-        column.addLayout(line)
-        target = QHBoxLayout()
-        target.setSpacing(8)
-        target.addWidget(to)
-        target.addWidget(self.target, 1)
-        column.addLayout(target)
+        column.addWidget(title)
+        column.addWidget(self.target)
         column.addWidget(_label(self.tr("&JSON payload"), self.payload.editor))
         column.addWidget(self.payload, 1)
         act = QHBoxLayout()

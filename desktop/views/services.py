@@ -18,7 +18,7 @@ UNKNOWN = "fibonacci"  # shown, switched off and disabled, until the first snaps
 def sharing_words(service: ServiceSnapshot, grape: GrapeState) -> str:
     """Return what sharing this service does at the moment."""
     if not service.sharing:
-        return f"Off. {service.description}. Turn on to let others use it."
+        return f"Off. Turn on to offer {service.description[:1].lower()}{service.description[1:]}."
     if service.announced_nodes:
         said = f"Announced on {count(service.announced_nodes, 'grape')}."
     elif grape is GrapeState.UNREACHABLE:
@@ -57,7 +57,6 @@ class _Toggle(QFrame):
         self.line.setWordWrap(True)
         self.line.setTextFormat(Qt.TextFormat.PlainText)
         self.line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-        self.line.setMinimumHeight(2 * self.line.fontMetrics().lineSpacing())
         self.line.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeading)
         self._act = act
         self._actual = False
@@ -67,7 +66,7 @@ class _Toggle(QFrame):
         self._patience.timeout.connect(self.settle)
         self.switch.clicked.connect(self._clicked)
         column = QVBoxLayout(self)
-        column.setContentsMargins(14, 10, 14, 8)
+        column.setContentsMargins(14, 8, 14, 10)
         column.setSpacing(3)
         column.addWidget(self.switch, 0, Qt.AlignmentFlag.AlignLeft)
         below = QHBoxLayout()

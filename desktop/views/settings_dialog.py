@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from core.errors import LocalError
 from core.settings import CloseAction, Settings
+from desktop.views.fields import roomy
 
 CLOSE_WORDS: tuple[tuple[CloseAction, str], ...] = (
     ("ask", "Ask"),
@@ -66,6 +67,7 @@ class SettingsDialog(QDialog):
         self._problem.hide()
         standard = QDialogButtonBox.StandardButton
         self.buttons = QDialogButtonBox(standard.Save | standard.Cancel)
+        self.buttons.button(standard.Save).setObjectName("primary")
         self.buttons.accepted.connect(self._save)
         self.buttons.rejected.connect(self.reject)
         self._lay_out()
@@ -155,7 +157,7 @@ def _port(value: int) -> QSpinBox:
     box.setRange(0, 65535)
     box.setValue(value)
     box.setSpecialValueText("any free port")
-    box.setGroupSeparatorShown(False)
+    roomy(box)
     return box
 
 
@@ -168,7 +170,7 @@ def _check(words: str, on: bool) -> QCheckBox:
 
 def _form(box: QGroupBox) -> QFormLayout:
     form = QFormLayout(box)
-    form.setContentsMargins(14, 10, 14, 12)
+    form.setContentsMargins(14, 12, 14, 14)
     form.setHorizontalSpacing(16)
     form.setVerticalSpacing(8)
     form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)

@@ -1,8 +1,8 @@
 """The table both lists use: whole rows, copied as text, with words instead of nothing when it is empty."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QAbstractItemModel, QByteArray, QModelIndex, QObject, QPersistentModelIndex, Qt
 from PySide6.QtGui import QGuiApplication, QIcon, QKeyEvent, QKeySequence, QPalette, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -16,6 +16,8 @@ from PySide6.QtWidgets import (
 
 Index = QModelIndex | QPersistentModelIndex
 MARGIN = 24  # pixels around the placeholder
+CELL_PADDING = 18  # pixels beside a cell's text: the style sheet's 2 x 5, Qt's own 2 x 3, and 2 of grace
+ICON_ROOM = "MMI"  # as wide as an icon and its gap, in samples
 
 
 class RowTable(QTableView):
@@ -37,6 +39,14 @@ class RowTable(QTableView):
         self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 11)
         self.horizontalHeader().setHighlightSections(False)
         self.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        self.horizontalHeader().setStretchLastSection(True)
+        self.horizontalHeader().sectionResized.connect(self._section_resized)
+        self.horizontalHeader().sortIndicatorChanged.connect(self._sorted)
+        self._samples: tuple[str, ...] = ()
+        self._fit_all = False
+        self._fitting = False
+        self._touched = False
         self._placeholder = QLabel(self.viewport())
         self._placeholder.setObjectName("placeholder")
         self._placeholder.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -74,9 +84,53 @@ class RowTable(QTableView):
         self._placeholder.setGeometry(self.viewport().rect().adjusted(MARGIN, 0, -MARGIN, 0))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Keep the placeholder in the middle."""
+        """Keep the placeholder in the middle, and the columns as wide as there is room."""
         super().resizeEvent(event)
         self._place()
+        self._fit()
+
+    def set_samples(self, samples: Sequence[str], *, fit_all: bool) -> None:
+        """Make each column wide enough for its sample text, until the user chooses other widths.
+
+        Room that is left goes to all columns (`fit_all`), else to the last one.
+        """
+        self._samples, self._fit_all = tuple(samples), fit_all
+        self._fit()
+
+    def header_state(self) -> QByteArray:
+        """Return what the user did to the columns; empty while that is nothing."""
+        return self.horizontalHeader().saveState() if self._touched else QByteArray()
+
+    def restore_header(self, state: QByteArray) -> None:
+        """Put the columns as they were left."""
+        if not state.isEmpty() and self.horizontalHeader().restoreState(state):
+            self._touched = True
+
+    def _fit(self) -> None:
+        if self._touched or not self._samples:
+            return
+        header, metrics = self.horizontalHeader(), self.fontMetrics()
+        needs = [
+            max(metrics.horizontalAdvance(text) for text in (sample, self._title(column))) + CELL_PADDING
+            for column, sample in enumerate(self._samples)
+        ]
+        room = self.viewport().width() / max(1, sum(needs))
+        self._fitting = True
+        for column, need in enumerate(needs):
+            header.resizeSection(column, int(need * max(1.0, room)) if self._fit_all else need)
+        self._fitting = False
+
+    def _title(self, column: int) -> str:
+        model = self.model()
+        return str(model.headerData(column, Qt.Orientation.Horizontal)) if model is not None else ""
+
+    def _section_resized(self, column: int, _old: int, _new: int) -> None:
+        last = column == self.horizontalHeader().count() - 1  # stretched by Qt with the window
+        if not self._fitting and not last and self.isVisible():
+            self._touched = True
+
+    def _sorted(self) -> None:
+        self._touched = self._touched or self.isVisible()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Copy whole rows, where Qt would copy one cell."""

@@ -1,16 +1,17 @@
 """The punch and request timeline: filter above, lines below; it follows the newest line only while it is at the end."""
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer
-from PySide6.QtGui import QGuiApplication, QIcon
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QHeaderView, QLabel, QLineEdit, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QGuiApplication, QIcon, QResizeEvent
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QToolButton, QVBoxLayout, QWidget
 
 from core.events import PeerEvent
 from desktop.icons import icon
 from desktop.models.timeline import DIRECTION, ROW_ROLE, WHAT, TimelineModel
 from desktop.models.timeline_rows import Direction, Kind, TimelineRow
 from desktop.theme import Theme, ThemeSource
-from desktop.views.table import CellDelegate, Index, RowTable
+from desktop.views.table import ICON_ROOM, CellDelegate, Index, RowTable
 
+SAMPLES = ("23:59:59.999", f"{ICON_ROOM}Note", f"{ICON_ROOM}Problem", "203.0.113.200:65535")
 SETTLE_MS = 150  # milliseconds after the last key before the filter runs
 EMPTY = "Nothing has happened yet. Punches, requests and replies appear here as they come and go."
 NO_MATCH = "No line matches the filter."
@@ -24,6 +25,18 @@ class TimelineTable(RowTable):
         model = self.model()
         line = model.index(row, 0).data(ROW_ROLE)
         return line.as_text() if isinstance(line, TimelineRow) else ""
+
+    def at_end(self) -> bool:
+        """Return whether the newest line is in sight."""
+        bar = self.verticalScrollBar()
+        return bar.value() >= bar.maximum() - self.verticalHeader().defaultSectionSize() // 2
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the newest line in sight when it was."""
+        follow = self.at_end()
+        super().resizeEvent(event)
+        if follow:
+            self.scrollToBottom()
 
 
 class TimelineView(QWidget):
@@ -70,12 +83,7 @@ class TimelineView(QWidget):
         self.table.setModel(self.model)
         self.table.setItemDelegateForColumn(DIRECTION, CellDelegate(self._dress_direction, self.table))
         self.table.setItemDelegateForColumn(WHAT, CellDelegate(self._dress_what, self.table))
-        header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        header.setStretchLastSection(True)
-        digit = self.table.fontMetrics().horizontalAdvance("0")
-        for column, digits in enumerate((16, 12, 15, 25)):
-            self.table.setColumnWidth(column, digits * digit)
+        self.table.set_samples(SAMPLES, fit_all=False)
         self.table.verticalScrollBar().valueChanged.connect(lambda _value: self._update_buttons())
 
     def _lay_out(self, title: QLabel) -> None:
@@ -105,8 +113,7 @@ class TimelineView(QWidget):
 
     def at_end(self) -> bool:
         """Return whether the newest line is in sight."""
-        bar = self.table.verticalScrollBar()
-        return bar.value() >= bar.maximum() - self.table.rowHeight(0) // 2
+        return self.table.at_end()
 
     def go_to_newest(self) -> None:
         """Scroll to the newest line and follow from now on."""

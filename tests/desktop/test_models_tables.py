@@ -1,0 +1,309 @@
+"""The table models change by the fewest rows, keep their bounds, and pass Qt's own model test."""
+
+import time
+from dataclasses import replace
+
+import pytest
+from PySide6.QtCore import QAbstractItemModel, QModelIndex, QPersistentModelIndex, Qt
+from pytestqt.modeltest import ModelTester
+
+from core.events import Discovered, ErrorRaised, PeerEvent, PeerRow, PunchReceived, PunchSent, RequestSent, Role
+from core.values import Address
+from desktop.models import peers
+from desktop.models.history import Entry, HistoryModel
+from desktop.models.peers import Path, PeersModel, path_of, sorted_peers
+from desktop.models.timeline import MAX_ROWS, PEER, RESULT, TIME, TimelineModel
+from desktop.models.timeline_rows import Direction, Kind, row_of
+from tests.desktop.fake_peer import ANNA, BEN, CLEO, NOW, busy_events, busy_snapshot, peer_row
+
+ACCESSIBLE = Qt.ItemDataRole.AccessibleTextRole
+
+
+class Changes:
+    """Counts what a model announces."""
+
+    def __init__(self, model: QAbstractItemModel) -> None:
+        self.inserted: list[tuple[int, int]] = []
+        self.removed: list[tuple[int, int]] = []
+        self.changed: list[int] = []
+        self.resets = 0
+        model.rowsInserted.connect(lambda _parent, first, last: self.inserted.append((first, last)))
+        model.rowsRemoved.connect(lambda _parent, first, last: self.removed.append((first, last)))
+        model.dataChanged.connect(lambda first, _last, _roles: self.changed.append(first.row()))
+        model.modelReset.connect(self._reset)
+
+    def _reset(self) -> None:
+        self.resets += 1
+
+
+def cell(model: QAbstractItemModel, row: int, column: int, role: int = Qt.ItemDataRole.DisplayRole) -> str:
+    return str(model.index(row, column).data(role))
+
+
+def peers_model() -> PeersModel:
+    return PeersModel(clock=lambda: NOW)
+
+
+def test_peers_pass_qts_model_test(qtmodeltester: ModelTester) -> None:
+    model = peers_model()
+    proxy = sorted_peers(model)
+    qtmodeltester.check(model, force_py=False)
+    qtmodeltester.check(proxy, force_py=False)
+    rows = busy_snapshot().peers
+    for step in (rows, rows[1:], rows[::-1], (), rows[2:4], rows):
+        model.replace(step)
+        model.tick()
+        assert {row.address for row in model.rows()} == {row.address for row in step}
+
+
+def test_only_the_row_that_changed_is_announced() -> None:
+    model = peers_model()
+    rows = list(busy_snapshot().peers)
+    model.replace(rows)
+    changes = Changes(model)
+    rows[1] = replace(rows[1], punches_sent=65)
+    model.replace(rows)
+    assert (changes.inserted, changes.removed, changes.changed, changes.resets) == ([], [], [1], 0)
+    model.replace(rows)
+    assert changes.changed == [1]
+
+
+def test_rows_that_left_go_in_ranges_and_new_ones_come_last() -> None:
+    model = peers_model()
+    rows = [peer_row(Address("192.0.2.1", port)) for port in range(1, 8)]
+    model.replace(rows)
+    changes = Changes(model)
+    model.replace([rows[0], rows[3], peer_row(BEN), rows[6]])
+    assert changes.removed == [(4, 5), (1, 2)]
+    assert changes.inserted == [(3, 3)]
+    assert [row.address for row in model.rows()] == [rows[0].address, rows[3].address, rows[6].address, BEN]
+
+
+def test_a_peer_in_two_roles_has_two_rows() -> None:
+    model = peers_model()
+    model.replace([peer_row(ANNA, Role.CONSUMER), peer_row(ANNA, Role.WORKER)])
+    assert model.rowCount() == 2
+    assert model.row_of(ANNA) == 0
+    assert model.row_of(BEN) is None
+
+
+def test_a_tick_moves_relative_times_and_sorts_nothing() -> None:
+    now = [NOW]
+    model = PeersModel(clock=lambda: now[0])
+    model.replace([peer_row(ANNA, seen=1), peer_row(BEN, seen=5)])
+    proxy = sorted_peers(model)
+    proxy.sort(peers.LAST_SEEN)
+    moved: list[bool] = []
+    proxy.layoutChanged.connect(lambda: moved.append(True))
+    changes = Changes(model)
+    assert cell(proxy, 1, peers.LAST_SEEN) == "5 s ago"
+    now[0] += 60
+    model.tick()
+    assert cell(proxy, 1, peers.LAST_SEEN) == "1 min ago"
+    assert cell(proxy, 0, peers.SINCE) == "5 min"
+    assert not moved
+    assert changes.changed == [0]
+
+
+@pytest.mark.parametrize(
+    ("column", "order"),
+    [
+        (peers.ADDRESS, [CLEO, ANNA]),
+        (peers.LAST_SEEN, [ANNA, CLEO]),
+        (peers.TRIP, [ANNA, CLEO]),
+        (peers.SINCE, [CLEO, ANNA]),
+        (peers.RECEIVED, [CLEO, ANNA]),
+    ],
+)
+def test_columns_sort_by_value_not_by_text(column: int, order: list[Address]) -> None:
+    model = peers_model()
+    anna = peer_row(Address("10.0.0.10", 5), seen=3, since=7300, received=10, rtt=1.2)
+    cleo = peer_row(Address("10.0.0.9", 5), seen=20, since=90, received=9, rtt=None)
+    model.replace([anna, cleo])
+    proxy = sorted_peers(model)
+    proxy.sort(column)
+    names = {ANNA: "10.0.0.10:5", CLEO: "10.0.0.9:5"}
+    assert [cell(proxy, row, peers.ADDRESS) for row in (0, 1)] == [names[each] for each in order]
+
+
+@pytest.mark.parametrize(
+    ("row", "path"),
+    [
+        (peer_row(), Path.OPEN),
+        (peer_row(received=0, rtt=None), Path.PUNCHING),
+        (peer_row(sent=0, received=0, rtt=None), Path.LISTED),
+        (peer_row(listed=False), Path.GONE),
+    ],
+)
+def test_listed_is_not_reached(row: PeerRow, path: Path) -> None:
+    assert path_of(row) is path
+
+
+def test_a_peer_is_a_sentence_to_a_screen_reader() -> None:
+    model = peers_model()
+    model.replace([peer_row(ANNA, sent=1)])
+    assert cell(model, 0, peers.ADDRESS, ACCESSIBLE) == (
+        "Consumer 203.0.113.5:40817, path open, last seen now, 1 punch sent, 10 received, last round trip 182 ms"
+    )
+    assert cell(model, 0, peers.SENT, ACCESSIBLE) == "Sent: 1"
+
+
+@pytest.mark.parametrize("model_type", [PeersModel, TimelineModel, HistoryModel])
+def test_rows_have_no_children(model_type: type[PeersModel | TimelineModel | HistoryModel]) -> None:
+    model = model_type()
+    if isinstance(model, TimelineModel):
+        model.add([PunchSent(NOW, ANNA)])
+    elif isinstance(model, PeersModel):
+        model.replace([peer_row()])
+    else:
+        model.add(Entry(NOW, "fibonacci", None, 0.1, None))
+    assert model.rowCount() == 1
+    assert model.rowCount(model.index(0, 0)) == 0
+    assert model.data(QModelIndex()) is None
+    assert model.data(QPersistentModelIndex()) is None
+
+
+# -- timeline ----------------------------------------------------------------------------------------------------
+
+
+def requests(number: int, start: int = 0) -> list[PeerEvent]:
+    return [RequestSent(NOW + each, "fibonacci", Address("192.0.2.1", 1 + each)) for each in range(start, start + number)]
+
+
+def test_the_timeline_passes_qts_model_test(qtmodeltester: ModelTester) -> None:
+    model = TimelineModel(max_rows=12)
+    qtmodeltester.check(model, force_py=False)
+    model.add(busy_events())
+    model.set_filter("fibonacci", None)
+    model.add(requests(5))
+    model.set_filter("", Kind.PUNCH)
+    model.add(busy_events())
+    model.set_filter("", None)
+    model.add(requests(100))
+    assert model.rowCount() == model.total() == 12
+
+
+def test_every_event_has_a_line_and_a_sentence() -> None:
+    rows = [row_of(event) for event in busy_events()]
+    assert all(row.what and row.sentence().startswith(row.what) for row in rows)
+    assert {row.direction for row in rows} == set(Direction)
+    assert {row.kind for row in rows} == set(Kind)
+
+
+def test_an_event_of_a_later_version_is_shown_by_its_name() -> None:
+    assert row_of(PeerEvent(NOW)).what == "Event"
+
+
+def test_a_strangers_error_text_is_cut() -> None:
+    row = row_of(ErrorRaised(NOW, "ERR_X", "a\n" * 100_000))
+    assert len(row.result) <= 300
+    assert "\n" not in row.result
+
+
+def test_the_ring_keeps_the_newest() -> None:
+    model = TimelineModel()
+    changes = Changes(model)
+    for start in range(0, MAX_ROWS + 300, 100):
+        model.add(requests(100, start))
+    assert model.rowCount() == MAX_ROWS
+    assert cell(model, MAX_ROWS - 1, PEER) == f"192.0.2.1:{MAX_ROWS + 300}"
+    assert cell(model, 0, PEER) == "192.0.2.1:301"
+    assert changes.removed == [(0, 99)] * 3
+    assert changes.resets == 0
+
+
+def test_a_batch_larger_than_the_ring_keeps_its_end() -> None:
+    model = TimelineModel(max_rows=10)
+    model.add(requests(5))
+    model.add(requests(25))
+    assert [cell(model, row, PEER) for row in (0, 9)] == ["192.0.2.1:16", "192.0.2.1:25"]
+
+
+def test_punches_of_one_second_share_a_line() -> None:
+    model = TimelineModel()
+    model.add([PunchSent(NOW + 0.05 * each, ANNA) for each in range(3)])
+    changes = Changes(model)
+    model.add([PunchSent(NOW + 0.15, ANNA), PunchReceived(NOW + 0.2, ANNA, first=True), PunchSent(NOW + 0.3, BEN)])
+    model.add([PunchReceived(NOW + 0.4, ANNA, first=False), PunchSent(NOW + 1.1, ANNA)])
+    results = [(cell(model, row, PEER), cell(model, row, RESULT)) for row in range(model.rowCount())]
+    assert results == [
+        (str(ANNA), "sent, 4 times in 150 ms"),
+        (str(ANNA), "first from this peer, 2 times in 200 ms"),
+        (str(BEN), "sent"),
+        (str(ANNA), "sent"),
+    ]
+    assert changes.changed == [0, 1]
+
+
+def test_a_clock_set_back_starts_a_new_line() -> None:
+    model = TimelineModel()
+    model.add([PunchSent(NOW, ANNA), PunchSent(NOW - 3600, ANNA)])
+    assert model.rowCount() == 2
+
+
+def test_the_filter_holds_for_old_and_new_lines() -> None:
+    model = TimelineModel()
+    model.add(busy_events())
+    model.set_filter("ANSWERED 203.0.113.5", Kind.REQUEST)
+    before = model.rowCount()
+    assert before == 3
+    model.add([*requests(3), Discovered(NOW, "fibonacci_consumer", CLEO)])
+    assert model.rowCount() == before
+    model.set_filter("192.0.2.1:2", None)
+    assert [cell(model, row, PEER) for row in range(model.rowCount())] == ["192.0.2.1:2"]
+    model.set_filter("", None)
+    assert model.rowCount() == model.total()
+
+
+def test_a_joined_punch_that_is_filtered_out_changes_no_row() -> None:
+    model = TimelineModel()
+    model.set_filter("", Kind.REQUEST)
+    model.add([PunchSent(NOW, ANNA), *requests(1)])
+    changes = Changes(model)
+    model.add([PunchSent(NOW + 0.1, ANNA)])
+    assert changes.changed == []
+    model.set_filter("", Kind.PUNCH)
+    assert cell(model, 0, RESULT) == "sent, 2 times in 100 ms"
+
+
+def test_filtering_and_a_batch_are_fast_enough_for_a_frame() -> None:
+    model = TimelineModel()
+    model.add(requests(MAX_ROWS))
+    batch = requests(50)
+    best_filter = best_batch = 1.0
+    for _ in range(3):
+        started = time.perf_counter()
+        model.set_filter("192.0.2.1 4", None)
+        best_filter = min(best_filter, time.perf_counter() - started)
+        started = time.perf_counter()
+        model.add(batch)
+        best_batch = min(best_batch, time.perf_counter() - started)
+    assert best_filter < 0.02
+    assert best_batch < 0.02
+
+
+def test_a_line_is_a_sentence_to_a_screen_reader() -> None:
+    model = TimelineModel()
+    model.add([PunchReceived(NOW, ANNA, first=True)])
+    text = cell(model, 0, TIME, ACCESSIBLE)
+    assert text.startswith("Punch from 203.0.113.5:40817: first from this peer, at ")
+
+
+# -- history -----------------------------------------------------------------------------------------------------
+
+
+def test_the_history_is_bounded_newest_first(qtmodeltester: ModelTester) -> None:
+    model = HistoryModel(max_entries=3)
+    qtmodeltester.check(model, force_py=False)
+    for number in range(5):
+        model.add(Entry(NOW, f"target {number}", {"length": number}, 0.182, None))
+    assert [entry.target for entry in model.entries()] == ["target 4", "target 3", "target 2"]
+    assert cell(model, 0, 0).endswith('target 4   {"length": 4}   182 ms')
+
+
+def test_a_failed_request_says_so() -> None:
+    model = HistoryModel()
+    model.add(Entry(NOW, "fibonacci", None, 10.0, "ERR_TIMEOUT: no answer"))
+    assert cell(model, 0, 0).endswith("no answer")
+    assert "not answered: ERR_TIMEOUT" in cell(model, 0, 0, ACCESSIBLE)
+    assert cell(model, 0, 0, Qt.ItemDataRole.ToolTipRole) == "ERR_TIMEOUT: no answer"
