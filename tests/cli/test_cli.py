@@ -13,7 +13,7 @@ import pytest
 from core.values import JsonValue
 from tests.cli.conftest import RunCli
 from tests.support.ports import free_port
-from tests.support.process import grapevine
+from tests.support.process import Program, grapevine, until
 
 pytestmark = pytest.mark.asyncio
 
@@ -188,19 +188,22 @@ async def test_an_unknown_service_names_those_there_are(cli: RunCli) -> None:
 
 async def test_a_dead_grape_is_told_once_and_sharing_resumes_when_it_is_back(home: Path) -> None:
     dht, api = str(free_port()), str(free_port())
-    url = f"http://127.0.0.1:{api}"
     arguments = ["grape", "--dp", dht, "--aph", api]
-    async with grapevine("share", "fibonacci", "--grape", url, home=home) as worker:
-        await worker.event("grape", lambda event: event["state"] == "unreachable")
+
+    async def times(worker: Program, kind: str, state: str | None, number: int) -> None:
+        async def so() -> bool:
+            return sum(e["event"] == kind and e.get("state") == state for e in worker.events) == number
+
+        await until(so, f"there were {number} events {kind} {state}")
+
+    async with grapevine("share", "fibonacci", "--grape", f"http://127.0.0.1:{api}", home=home) as worker:
+        await times(worker, "grape", "unreachable", 1)
         async with grapevine(*arguments, home=home):
-            await worker.event("announced")
-        await worker.event("grape", lambda event: event["state"] == "unreachable")
-        seen = worker.count("announced")
+            await times(worker, "announced", None, 1)
+        await times(worker, "grape", "unreachable", 2)
         async with grapevine(*arguments, home=home):
-            async with asyncio.timeout(20):
-                while worker.count("announced") == seen:  # noqa: ASYNC110 - another process
-                    await asyncio.sleep(0.05)
-        assert worker.count("error") <= 4
+            await times(worker, "announced", None, 2)
+        assert worker.count("error") <= 2
 
 
 async def test_nobody_reads_on(cli_env: dict[str, str]) -> None:
