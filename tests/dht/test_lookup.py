@@ -120,3 +120,11 @@ def test_a_trap_of_ever_nearer_nodes_ends() -> None:
     assert queries == 200
     assert search.done()
     assert len(search.closest()) == 20
+
+
+def test_candidates_are_bounded_and_the_farthest_make_room() -> None:
+    search = make(k=3, max_queries=10_000)
+    search.add(contact(number) for number in range(1, 5001))
+    assert len(search._candidates) == 8 * 3
+    first, second = asked(search), asked(search)
+    assert {first.address, second.address} == {contact(1).address, contact(2).address}
