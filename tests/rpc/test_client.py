@@ -3,8 +3,6 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 import pytest
 
@@ -12,76 +10,10 @@ from core.errors import LocalError, PeerError, RefusedError, RemoteError, Reques
 from core.rpc.client import Reply, RpcClient
 from core.rpc.config import RpcConfig
 from core.rpc.server import RpcServer
-from core.services.service import Caller, PayloadError
-from core.values import Address, JsonValue
+from core.values import Address
+from tests.rpc.stage import OTHER, Stage, handler, now, scripted, stage
 from tests.rpc.streams import SERVER, MemoryStream, Network
 from tests.sim.clock import run, settle
-
-OTHER = Address("203.0.113.10", 1337)
-
-
-async def handler(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
-    """Answer after as many seconds as a number says."""
-    if isinstance(payload, int | float):
-        await asyncio.sleep(payload)
-    if payload == "bad":
-        raise PayloadError("give a length")
-    return [key, payload]
-
-
-class Stage:
-    """A client and the network it reaches."""
-
-    def __init__(self, network: Network | None = None, config: RpcConfig | None = None) -> None:
-        self.network = network or Network.of(RpcServer(handler))
-        self.client = RpcClient(self.network.connect, config)
-
-    def ask(self, payload: JsonValue, *, address: Address = SERVER, retry: int = 0) -> "asyncio.Task[Reply]":
-        """Ask in the background; whoever calls awaits it, so it needs no other owner."""
-        request = self.client.request(address, "k", payload, retry=retry)
-        return asyncio.get_running_loop().create_task(request, name="ask")
-
-
-def stage(
-    body: Callable[[Stage], Coroutine[Any, Any, None]],
-    *,
-    network: Network | None = None,
-    config: RpcConfig | None = None,
-) -> None:
-    """Run a test's body in virtual time; no task may be left, and no failure unheard."""
-
-    async def whole() -> None:
-        made = Stage(network, config)
-        try:
-            await body(made)
-        finally:
-            await made.client.close()
-            await settle()
-            await made.network.close()
-
-    run(whole())
-
-
-def now() -> float:
-    """Return the virtual time."""
-    return asyncio.get_running_loop().time()
-
-
-def scripted(*replies: bytes | None) -> Network:
-    """Return a network that answers each packet with the next bytes (RID is replaced), or hangs up for None."""
-
-    async def serve(stream: MemoryStream) -> None:
-        for reply in replies:
-            packet = await stream.read()
-            if not packet:
-                return
-            if reply is None:
-                await stream.close()
-                return
-            await stream.write(reply.replace(b"RID", str(json.loads(packet)[0]).encode()))
-        await asyncio.sleep(1e6)
-
-    return Network(serve)
 
 
 def test_a_request_is_a_uuid_a_key_and_a_payload_in_one_packet() -> None:
