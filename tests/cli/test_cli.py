@@ -192,7 +192,8 @@ async def test_a_dead_grape_is_told_once_and_sharing_resumes_when_it_is_back(hom
 
     async def times(worker: Program, kind: str, state: str | None, number: int) -> None:
         async def so() -> bool:
-            return sum(e["event"] == kind and e.get("state") == state for e in worker.events) == number
+            found = [e for e in worker.events if e["event"] == kind and e.get("state") == state]
+            return len(found) == number
 
         await until(so, f"there were {number} events {kind} {state}")
 
