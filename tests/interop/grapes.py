@@ -84,6 +84,18 @@ async def pair(first: str) -> AsyncIterator[Pair]:
         yield Pair(ours, theirs)
 
 
+@asynccontextmanager
+async def two_node_grapes() -> AsyncIterator[tuple[NodeGrape, NodeGrape]]:
+    """Two Node grapes that know each other: one that announces while alone remembers for minutes that it was."""
+    async with node_grape() as first, node_grape(first.dht) as second:
+
+        async def acquainted() -> bool:
+            return await first.nodes() == 1 and await second.nodes() == 1
+
+        await until(acquainted, "both Node grapes know each other")
+        yield first, second
+
+
 class Asker(Protocol):
     """A link of either kind, reduced to what both can do."""
 

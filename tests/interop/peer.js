@@ -2,8 +2,8 @@
 // A Grenache peer on libutp, with the habits of the Node transport: one UDP socket for punches and every connection;
 // messages are bare JSON, and each packet that arrives is taken for one whole message.
 //
-// Options: role (see ROLES), host and port to bind, grape (URL), service, length.
-// Commands: request {address, key, payload, times, timeout}, punch {address}, send {address, bytes}, fetch {address}.
+// Options: role (see ROLES), host and port to bind, grape (URL), service, length, delay (ms a served request takes).
+// Commands: see the end.
 
 const crypto = require('crypto')
 const Link = require('grenache-nodejs-link')
@@ -145,30 +145,54 @@ function swallow (connection) {
 
 const quiet = () => {}
 
+async function ask (from) {
+  const started = Date.now()
+  try {
+    const data = await request(from, from, { length: options.length || 10 })
+    emit('reply', { from, seconds: (Date.now() - started) / 1000, data })
+  } catch (err) {
+    emit('error', { from, error: err.message })
+  }
+}
+
+// what the demo does on finding nobody is to look again at the next tick
+const look = (name) => call(link, 'lookup', name).catch(() => [])
+
 const ROLES = {
+  // behind a router: punches whoever wants it
   worker: {
     accept: (connection) => serveRpc(connection, fibonacci),
     tick: async (port) => {
       await call(link, 'announce', options.service, port, {})
       emit('announced', { service: options.service })
-      const found = await call(link, 'lookup', 'fibonacci_consumer').catch(() => [])
+      const found = await look('fibonacci_consumer')
       if (found.length) punch(found[Math.floor(Math.random() * found.length)])
     }
   },
+  // in the open: is punched, punches back and asks
   consumer: {
-    punched: async (from) => {
+    punched: (from) => {
       punch(from)
-      const started = Date.now()
-      try {
-        const data = await request(from, from, { length: options.length || 10 })
-        emit('reply', { from, seconds: (Date.now() - started) / 1000, data })
-      } catch (err) {
-        emit('error', { from, error: err.message })
-      }
+      return ask(from)
     },
     tick: async (port) => {
       await call(link, 'announce', 'fibonacci_consumer', port, {})
       emit('announced', { service: 'fibonacci_consumer' })
+    }
+  },
+  // the worker and the client of the simple punch: the client starts, the worker only answers
+  answerer: {
+    accept: (connection) => serveRpc(connection, fibonacci),
+    punched: punch,
+    tick: async (port) => {
+      await call(link, 'announce', options.service, port, {})
+      emit('announced', { service: options.service })
+    }
+  },
+  puncher: {
+    punched: ask,
+    tick: async () => {
+      for (const address of await look(options.service)) punch(address)
     }
   },
   echo: { accept: (connection) => serveRpc(connection, (payload) => payload) },
