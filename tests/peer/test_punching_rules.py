@@ -1,5 +1,7 @@
 """When to punch: everyone listed, the silent ones less often; and punching back without floods."""
 
+import itertools
+
 from core.punch_back import MAX_KNOWN, PAUSE, PunchBack
 from core.punch_schedule import MAX_PAUSE, PATIENCE, TICK, PunchSchedule
 from core.values import Address
@@ -20,7 +22,7 @@ def test_new_targets_are_punched_at_once_and_all_of_them() -> None:
 def test_the_silent_are_punched_every_second_first_and_then_less_often() -> None:
     ticks = [tick for tick, _ in run(PunchSchedule(), [A], range(200))]
     assert ticks[: PATIENCE + 2] == [0, 1, 2, 3, 5]
-    pauses = [b - a for a, b in zip(ticks, ticks[1:], strict=False)]
+    pauses = [b - a for a, b in itertools.pairwise(ticks)]
     assert pauses == sorted(pauses)
     assert pauses[-1] == MAX_PAUSE
 
