@@ -9,6 +9,7 @@ from random import Random
 import pytest
 import pytest_asyncio
 
+from core.net import endpoint as endpoint_module
 from core.net.endpoint import Endpoint, EndpointConfig
 from core.values import Address
 
@@ -48,7 +49,9 @@ OpenEndpoint = Callable[..., Awaitable[Endpoint]]
 
 
 @pytest_asyncio.fixture
-async def open_endpoint(failures: list[dict[str, object]]) -> AsyncIterator[OpenEndpoint]:
+async def open_endpoint(
+    failures: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[OpenEndpoint]:
     """Open endpoints on loopback, seeded; all are closed at the end, and nothing may be left of them."""
     opened: list[Endpoint] = []
 
@@ -57,6 +60,7 @@ async def open_endpoint(failures: list[dict[str, object]]) -> AsyncIterator[Open
         return opened[-1]
 
     yield make
+    monkeypatch.setattr(endpoint_module, "FLUSH_TIMEOUT", 0.01)
     await asyncio.gather(*(endpoint.close() for endpoint in opened))
     gc.collect()  # a socket or task left behind would warn here
     assert [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
