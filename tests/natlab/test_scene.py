@@ -106,6 +106,7 @@ async def test_the_sequence_arrives_through_the_router(
             await consumer.event("announced")
             worker = await enter(scene.node_worker())
         try:
+            await consumer.event("punch-received" if our_consumer else "punch", timeout=UNTIL_REPLY)
             reply = await consumer.event("reply", timeout=UNTIL_REPLY)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{worker.transcript()}") from None

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from tests.support import tools
-from tests.support.process import Program, ProgramFailed, running
+from tests.support.process import ProgramFailed, running
 
 CHATTY = """
 import json, sys, time
@@ -50,9 +50,7 @@ async def test_events_are_collected_whole_and_garbage_is_kept_as_such() -> None:
 
 @pytest.mark.asyncio
 async def test_a_program_does_not_outlive_its_block() -> None:
-    kept: list[Program] = []
-    with pytest.raises(ProgramFailed, match="no 'never' in 0.1 s"):
-        async with running("sleeper", [sys.executable, "-c", "import time; time.sleep(60)"]) as program:
-            kept.append(program)
+    async with running("sleeper", [sys.executable, "-c", "import time; time.sleep(60)"]) as program:
+        with pytest.raises(ProgramFailed, match=r"no 'never' in 0\.1 s"):
             await program.event("never", timeout=0.1)
-    assert kept[0].transport.get_returncode() == -9
+    assert program.transport.get_returncode() == -9
