@@ -65,8 +65,9 @@ class UtpConfig:
     """We sent FIN, it was acked, and the peer neither sends data nor FIN, though it lives."""
     keepalive: float = 29.0
     """Silence of ours before an ack is repeated; libutp: "determined from measuring many home NAT devices"."""
-    ack_delay: float = 0.01
-    """How long an ack waits for data to ride on, or for a second packet to answer with it."""
+    ack_delay: float = 0.005
+    """How long an ack waits for data to ride on, or for a second packet. Short: libutp holds small writes back until it
+    comes (Nagle)."""
 
     target_delay: float = 0.1
     """LEDBAT's TARGET, BEP 29 and RFC 6817: 100 ms of queue."""
