@@ -1,0 +1,314 @@
+"""The window shows what the bridge tells, and tells the bridge what the user does: by mouse, keyboard and menu."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import cast
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QMessageBox
+from pytestqt.qtbot import QtBot
+
+from core.events import GrapeSnapshot, PeerSnapshot, Role
+from core.settings import Settings, WindowState
+from core.values import Address
+from desktop.models.peers import ADDRESS, LAST_SEEN
+from desktop.theme import ThemeSource
+from desktop.views import services
+from desktop.views.main_window import MainWindow
+from tests.desktop import fake_peer as scene
+from tests.desktop.fake_peer import ANNA, BEN, CLEO, FIBONACCI, FakeBridge, busy_snapshot, empty_snapshot, peer_row
+
+
+def clipboard() -> str:
+    return QGuiApplication.clipboard().text()
+
+
+def trigger(window: MainWindow, name: str) -> None:
+    window.menus.actions[name].trigger()
+
+
+# -- header ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("grape", "title"),
+    [
+        (scene.STARTING, "Grape: starting."),
+        (scene.ALONE, "Grape: alone."),
+        (scene.CONNECTED, "Grape: 7 nodes."),
+        (replace(scene.CONNECTED, nodes=1), "Grape: 1 node."),
+        (scene.UNREACHABLE, "Grape: unreachable."),
+    ],
+)
+def test_the_grape_is_told_in_words(window: MainWindow, bridge: FakeBridge, grape: GrapeSnapshot, title: str) -> None:
+    bridge.show(empty_snapshot(grape))
+    assert window.header.grape_words() == f"{title} {grape.message}"
+
+
+def test_the_address_is_the_one_others_see(window: MainWindow, bridge: FakeBridge) -> None:
+    assert window.header.address() == ""
+    bridge.show(empty_snapshot())
+    assert window.header.address() == "0.0.0.0:41234"
+    bridge.show(busy_snapshot())
+    trigger(window, "copy_address")
+    assert clipboard() == "198.51.100.23:41234"
+
+
+# -- services ----------------------------------------------------------------------------------------------------
+
+
+def test_a_click_turns_a_switch_and_the_snapshot_confirms(window: MainWindow, bridge: FakeBridge, qtbot: QtBot) -> None:
+    bridge.show(empty_snapshot())
+    switch = window.services.share_switch("fibonacci")
+    qtbot.mouseClick(switch, Qt.MouseButton.LeftButton, pos=QPoint(10, switch.height() // 2))
+    assert bridge.calls == [("set_sharing", "fibonacci", True)]
+    bridge.show(empty_snapshot())  # older news: the click is believed for a while
+    assert switch.isChecked()
+    bridge.show(empty_snapshot(service=replace(FIBONACCI, sharing=True, announced_nodes=3, served=12, failed=1)))
+    assert switch.isChecked()
+    assert window.services.lines("fibonacci")[0] == "Announced on 3 grapes. Served 12 requests, 1 failed."
+    assert len(bridge.calls) == 1
+
+
+def test_space_turns_a_switch(window: MainWindow, bridge: FakeBridge, qtbot: QtBot) -> None:
+    bridge.show(empty_snapshot())
+    switch = window.services.consume_switch("fibonacci")
+    switch.setFocus()
+    qtbot.keyClick(switch, Qt.Key.Key_Space)
+    qtbot.keyClick(switch, Qt.Key.Key_Space)
+    assert bridge.calls == [("set_consuming", "fibonacci", True), ("set_consuming", "fibonacci", False)]
+
+
+def test_a_failure_turns_the_switch_back_and_says_why(window: MainWindow, bridge: FakeBridge) -> None:
+    bridge.show(empty_snapshot())
+    switch = window.services.share_switch("fibonacci")
+    switch.click()
+    bridge.failed.emit("UDP port 41234 is in use.")
+    assert not switch.isChecked()
+    assert window.banner.message() == "UDP port 41234 is in use."
+    assert bridge.calls == [("set_sharing", "fibonacci", True)]
+
+
+def test_a_click_that_nothing_confirms_is_taken_back(
+    bridge: FakeBridge, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "PATIENCE_MS", 30)
+    view = services.ServicesView(bridge)
+    qtbot.addWidget(view)
+    view.show_snapshot(empty_snapshot())
+    switch = view.share_switch("fibonacci")
+    switch.click()
+    assert switch.isChecked()
+    qtbot.waitUntil(lambda: not switch.isChecked())
+
+
+def test_the_core_may_turn_a_switch_by_itself(window: MainWindow, bridge: FakeBridge) -> None:
+    bridge.show(busy_snapshot())
+    assert window.services.share_switch("fibonacci").isChecked()
+    bridge.show(empty_snapshot())
+    assert not window.services.share_switch("fibonacci").isChecked()
+    assert bridge.calls == []
+
+
+def test_switches_wait_for_the_first_snapshot(window: MainWindow, bridge: FakeBridge) -> None:
+    assert not window.services.share_switch("fibonacci").isEnabled()
+    bridge.show(empty_snapshot())
+    assert window.services.share_switch("fibonacci").isEnabled()
+
+
+def test_menu_toggles_follow_and_act(window: MainWindow, bridge: FakeBridge) -> None:
+    bridge.show(busy_snapshot())
+    action = window.menus.actions["share fibonacci"]
+    assert action.isChecked()
+    action.trigger()
+    assert bridge.calls == [("set_sharing", "fibonacci", False)]
+
+
+def test_a_second_service_gets_its_own_switches(window: MainWindow, bridge: FakeBridge) -> None:
+    echo = replace(FIBONACCI, name="echo", description="What you send")
+    bridge.show(PeerSnapshot(1, None, None, scene.ALONE, (FIBONACCI, echo), ()))
+    window.services.share_switch("echo").click()
+    assert bridge.calls == [("set_sharing", "echo", True)]
+
+
+def test_consuming_tells_of_workers_and_the_last_reply(window: MainWindow, bridge: FakeBridge) -> None:
+    consuming = replace(FIBONACCI, consuming=True)
+    bridge.show(empty_snapshot(service=consuming))
+    assert window.services.lines("fibonacci")[1] == "On. Looking for workers; none found yet."
+    silent = peer_row(BEN, Role.WORKER, rtt=None)
+    bridge.show(PeerSnapshot(2, None, None, scene.ALONE, (consuming,), (silent,)))
+    assert window.services.lines("fibonacci")[1] == "1 worker found. No reply yet."
+    bridge.show(PeerSnapshot(3, None, None, scene.ALONE, (consuming,), (replace(silent, rtt=0.2),)))
+    assert window.services.lines("fibonacci")[1] == "1 worker found. Last reply after 200 ms."
+
+
+# -- peers -------------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_table_says_what_to_do(window: MainWindow, bridge: FakeBridge) -> None:
+    table = window.peers.table
+    assert "still starting" in table.placeholder()
+    bridge.show(empty_snapshot())
+    assert "Share a service" in table.placeholder()
+    bridge.show(empty_snapshot(service=replace(FIBONACCI, sharing=True)))
+    assert table.placeholder().startswith("No consumers yet.")
+    bridge.show(empty_snapshot(scene.UNREACHABLE))
+    assert "unreachable" in table.placeholder()
+    bridge.show(busy_snapshot())
+    assert table.placeholder() == ""
+
+
+def test_selection_and_scroll_survive_updates(window: MainWindow, bridge: FakeBridge, qtbot: QtBot) -> None:
+    rows = tuple(peer_row(Address("192.0.2.1", port), seen=port) for port in range(1, 101))
+    snapshot = replace(busy_snapshot(), peers=rows)
+    bridge.show(snapshot)
+    window.peers.reveal(rows[60].address)
+    qtbot.waitUntil(lambda: window.peers.table.verticalScrollBar().value() > 0)
+    place = window.peers.table.verticalScrollBar().value()
+    for step in range(3):
+        changed = tuple(replace(row, punches_sent=row.punches_sent + step) for row in rows[: 100 - step])
+        bridge.show(replace(snapshot, peers=changed))
+        window.peers.model.tick()
+    assert [row.address for row in window.peers.selected()] == [rows[60].address]
+    assert window.peers.table.verticalScrollBar().value() == place
+
+
+def test_reveal_peer_selects_the_row_or_says_it_left(window: MainWindow, bridge: FakeBridge) -> None:
+    bridge.show(busy_snapshot())
+    window.reveal_peer(BEN)
+    assert [row.address for row in window.peers.selected()] == [BEN]
+    assert window.banner.message() == ""
+    window.reveal_peer(Address("192.0.2.99", 1))
+    assert "192.0.2.99:1 is not in the table any more" in window.banner.message()
+
+
+def test_addresses_and_rows_can_be_copied(window: MainWindow, bridge: FakeBridge, qtbot: QtBot) -> None:
+    bridge.show(busy_snapshot())
+    window.peers.reveal(CLEO)
+    window.peers.copy_action.trigger()
+    assert clipboard() == str(CLEO)
+    qtbot.keyClick(window.peers.table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    assert clipboard().startswith(f"{CLEO}\tConsumer\tPunching\t")
+
+
+def test_enter_addresses_a_request_to_the_selected_peer(window: MainWindow, bridge: FakeBridge, qtbot: QtBot) -> None:
+    bridge.show(busy_snapshot())
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    window.peers.reveal(ANNA)
+    qtbot.keyClick(window.peers.table, Qt.Key.Key_Return)
+    assert window.request.target.currentText() == str(ANNA)
+    assert QApplication.focusWidget() is window.request.payload.editor
+    assert bridge.calls == []
+
+
+def test_the_user_can_sort(window: MainWindow, bridge: FakeBridge) -> None:
+    bridge.show(busy_snapshot())
+    window.peers.table.sortByColumn(LAST_SEEN, Qt.SortOrder.DescendingOrder)
+    assert window.peers.proxy.index(0, ADDRESS).data() == "192.0.2.130:47001"
+
+
+# -- window ------------------------------------------------------------------------------------------------------
+
+
+def test_closing_is_asked_not_done(window: MainWindow, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(window.close_requested):
+        window.close()
+    assert window.isVisible()
+    with qtbot.waitSignal(window.close_requested):
+        trigger(window, "close")
+    with qtbot.waitSignal(window.quit_requested):
+        trigger(window, "quit")
+    window.shut()
+    assert not window.isVisible()
+
+
+def test_reveal_brings_a_hidden_or_minimized_window_back(window: MainWindow) -> None:
+    window.hide()
+    window.reveal()
+    assert window.isVisible()
+    window.showMinimized()
+    window.reveal()
+    assert not window.isMinimized()
+
+
+def test_a_message_is_shown_until_dismissed(window: MainWindow, qtbot: QtBot) -> None:
+    window.show_message("first")
+    window.show_message("<b>second</b>")
+    assert window.banner.message() == "<b>second</b>"
+    qtbot.keyClick(window.banner, Qt.Key.Key_Escape)
+    assert window.banner.message() == ""
+
+
+def test_keys_go_to_the_panes(window: MainWindow, bridge: FakeBridge, qtbot: QtBot) -> None:
+    bridge.show(busy_snapshot())
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    panes = {
+        Qt.Key.Key_1: window.services.share_switch("fibonacci"),
+        Qt.Key.Key_2: window.peers.table,
+        Qt.Key.Key_3: window.timeline.table,
+        Qt.Key.Key_4: window.request.payload.editor,
+        Qt.Key.Key_F: window.timeline.filter,
+    }
+    for key, widget in panes.items():
+        QTest.keyClick(window.windowHandle(), key, Qt.KeyboardModifier.ControlModifier)
+        assert QApplication.focusWidget() is widget
+
+
+def test_no_two_acts_share_a_key(window: MainWindow, bridge: FakeBridge) -> None:
+    bridge.show(busy_snapshot())
+    keys = [words for action in window.menus.actions.values() for words in (k.toString() for k in action.shortcuts())]
+    assert len(keys) == len(set(keys)) >= 14
+
+
+def test_place_and_sizes_are_kept(theme: ThemeSource, bridge: FakeBridge, window: MainWindow) -> None:
+    window.resize(window.width(), 700)
+    window.timeline.table.setColumnWidth(0, 177)
+    saved = window.save_state()
+    other = MainWindow(bridge, Settings(), theme)
+    other.restore_state(saved)
+    assert other.height() == 700  # the offscreen screen is too narrow for another width
+    assert other.timeline.table.columnWidth(0) == 177
+    other.deleteLater()
+
+
+@pytest.mark.parametrize("text", ["", "!", "AAAA", "bnVsbA==", "WyJ4Il0=", "WzEsMiwzLDQsNV0=", "é"])
+def test_a_broken_state_is_ignored(window: MainWindow, text: str) -> None:
+    size = window.size()
+    window.restore_state(WindowState(text, text))
+    assert window.size() == size
+
+
+def test_help_opens_without_blocking(window: MainWindow) -> None:
+    trigger(window, "keys")
+    trigger(window, "about")
+    boxes = cast("list[QMessageBox]", window.findChildren(QMessageBox))
+    assert {box.windowTitle() for box in boxes} >= {"Keys", "About Grapevine"}
+    assert any("Ctrl+Q" in box.text() for box in boxes)
+    for box in boxes:
+        box.close()
+
+
+def test_a_theme_change_reaches_every_part(theme: ThemeSource, window: MainWindow, bridge: FakeBridge) -> None:
+    bridge.show(busy_snapshot())
+    light = window.grab().toImage()
+    theme.force("dark")
+    dark = window.grab().toImage()
+    assert dark.pixelColor(5, 60).lightness() < 60 < light.pixelColor(5, 60).lightness()
+    theme.force("light")
+
+
+def test_a_snapshot_of_a_thousand_peers_costs_less_than_a_frame(
+    window: MainWindow, bridge: FakeBridge, best_time: Callable[[Callable[[], None]], float]
+) -> None:
+    rows = tuple(peer_row(Address("192.0.2.1", port), seen=port) for port in range(1, 1001))
+    snapshot = replace(busy_snapshot(), peers=rows)
+    bridge.show(snapshot)
+    busier = tuple(replace(row, punches_sent=row.punches_sent + 1) for row in rows[:20])
+    changed = replace(snapshot, peers=busier + rows[20:])
+    turns = iter([changed, snapshot, changed])
+    assert best_time(lambda: bridge.show(next(turns))) < 0.02
