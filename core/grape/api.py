@@ -119,7 +119,8 @@ class Api:
         key = utf8(data)
         if len(key) > MAX_KEY_BYTES:
             return []  # nobody can be announced there
-        return [str(peer) for peer in await self._dht.lookup(key)]
+        peers = await self._dht.lookup(key)
+        return [str(peer) for peer in self._dht.listed(peers, peer_host(client))]
 
     async def _announce(self, data: JsonValue, client: str | None) -> JsonValue:
         if not isinstance(data, list):

@@ -89,6 +89,10 @@ class Dht:
         event = await asyncio.shield(shared)
         return _expect(event, PeersFound).peers
 
+    def listed(self, peers: Sequence[Address], client: str) -> Sequence[Address]:
+        """See DhtService."""
+        return self._node.listed(peers, Address(client, 0))
+
     async def announce(self, key: bytes, peer: Address) -> int:
         """See DhtService."""
         await self._ready()

@@ -27,6 +27,9 @@ class DhtService(Protocol):
     async def lookup(self, key: bytes) -> Sequence[Address]:
         """Return the peers announced under `key`; nobody is an empty sequence."""
 
+    def listed(self, peers: Sequence[Address], client: str) -> Sequence[Address]:
+        """Return `peers` as a client at that IPv4 host may use them: 127.0.0.1 is us only to ourselves."""
+
     async def announce(self, key: bytes, peer: Address) -> int:
         """Announce `peer` and return how many nodes stored it."""
 

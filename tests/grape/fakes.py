@@ -40,6 +40,11 @@ class FakeDht:
         await self._enter("lookup")
         return self.peers.get(key, [])
 
+    def listed(self, peers: Sequence[Address], client: str) -> Sequence[Address]:
+        if client == "127.0.0.1":
+            return peers
+        return [Address(f"shown-to-{client}", peer.port) for peer in peers]
+
     async def announce(self, key: bytes, peer: Address) -> int:
         await self._enter("announce")
         self.peers.setdefault(key, []).append(peer)

@@ -153,6 +153,17 @@ async def test_announce_stores_the_clients_address(client: str | None, host: str
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("client", "body"),
+    [("::1", b'["127.0.0.1:1337"]'), ("::ffff:192.0.2.7", b'["shown-to-192.0.2.7:1337"]')],
+)
+async def test_listing_is_made_for_the_client(client: str, body: bytes) -> None:
+    dht = FakeDht()
+    dht.peers[b"svc"] = [Address("127.0.0.1", 1337)]
+    assert (await Api(dht).answer("/lookup", rpc("svc"), client)).body == body
+
+
+@pytest.mark.asyncio
 async def test_name_travels_as_utf8() -> None:
     dht = FakeDht()
     await Api(dht).answer("/announce", b'{"data":["\\u00e9\\ud800",1]}', None)

@@ -38,6 +38,9 @@ class StubNode:
         self.started.append(f"lookup {key.decode()}")
         return OperationId(len(self.started))
 
+    def listed(self, peers: list[Address], requester: Address) -> list[Address]:
+        return [Address(f"for {requester.host}", peer.port) for peer in peers]
+
     def announce(self, key: bytes, peer: Address, now: float) -> OperationId:
         self.started.append(f"announce {key.decode()} {peer}")
         return OperationId(len(self.started))
@@ -81,6 +84,11 @@ async def test_equal_lookups_share_one_search_and_survive_a_cancelled_one() -> N
         await turns()
         assert node.started[2:] == ["lookup a"]
         dht.on_event(PeersFound(OperationId(3), ()))
+
+
+@pytest.mark.asyncio
+async def test_engine_decides_what_a_client_is_shown() -> None:
+    assert make(StubNode()).listed([PEER], "192.0.2.1") == [Address("for 192.0.2.1", PEER.port)]
 
 
 @pytest.mark.asyncio
