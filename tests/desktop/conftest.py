@@ -75,7 +75,7 @@ def bury() -> None:
 
 @pytest.fixture
 def best_time() -> Callable[[Callable[[], None]], float]:
-    """Return a function that runs an act three times and returns the best time in seconds: other work costs the rest."""
+    """Return what runs an act three times and returns the best time in seconds: the rest is other work's."""
 
     def measure(act: Callable[[], None]) -> float:
         times = []

@@ -19,6 +19,11 @@ from tests.desktop.fake_peer import ANNA, BEN, CLEO, NOW, busy_events, busy_snap
 ACCESSIBLE = Qt.ItemDataRole.AccessibleTextRole
 
 
+def check(tester: ModelTester, model: QAbstractItemModel) -> None:
+    """Let Qt's own checker watch a model until the test ends."""
+    tester.check(model, force_py=False)  # type: ignore[no-untyped-call]
+
+
 class Changes:
     """Counts what a model announces."""
 
@@ -47,8 +52,8 @@ def peers_model() -> PeersModel:
 def test_peers_pass_qts_model_test(qtmodeltester: ModelTester) -> None:
     model = peers_model()
     proxy = sorted_peers(model)
-    qtmodeltester.check(model, force_py=False)
-    qtmodeltester.check(proxy, force_py=False)
+    check(qtmodeltester, model)
+    check(qtmodeltester, proxy)
     rows = busy_snapshot().peers
     for step in (rows, rows[1:], rows[::-1], (), rows[2:4], rows):
         model.replace(step)
@@ -167,12 +172,13 @@ def test_rows_have_no_children(model_type: type[PeersModel | TimelineModel | His
 
 
 def requests(number: int, start: int = 0) -> list[PeerEvent]:
-    return [RequestSent(NOW + each, "fibonacci", Address("192.0.2.1", 1 + each)) for each in range(start, start + number)]
+    numbers = range(start, start + number)
+    return [RequestSent(NOW + each, "fibonacci", Address("192.0.2.1", 1 + each)) for each in numbers]
 
 
 def test_the_timeline_passes_qts_model_test(qtmodeltester: ModelTester) -> None:
     model = TimelineModel(max_rows=12)
-    qtmodeltester.check(model, force_py=False)
+    check(qtmodeltester, model)
     model.add(busy_events())
     model.set_filter("fibonacci", None)
     model.add(requests(5))
@@ -294,7 +300,7 @@ def test_a_line_is_a_sentence_to_a_screen_reader() -> None:
 
 def test_the_history_is_bounded_newest_first(qtmodeltester: ModelTester) -> None:
     model = HistoryModel(max_entries=3)
-    qtmodeltester.check(model, force_py=False)
+    check(qtmodeltester, model)
     for number in range(5):
         model.add(Entry(NOW, f"target {number}", {"length": number}, 0.182, None))
     assert [entry.target for entry in model.entries()] == ["target 4", "target 3", "target 2"]

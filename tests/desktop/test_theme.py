@@ -5,7 +5,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication
 
-from desktop import theme as module
 from desktop.stylesheet import stylesheet
 from desktop.theme import DARK, LIGHT, THEME_VARIABLE, Theme, ThemeSource, contrast, fixed_font, tabular
 
@@ -50,9 +49,8 @@ def test_forcing_changes_the_palette_and_tells(qapp: QApplication) -> None:
     source.force("dark")
     assert heard == [DARK]
     assert qapp.palette().color(QPalette.ColorRole.Window) == QColor(DARK.window)
-    assert source.theme.dark
+    assert source.theme is DARK
     source.force("light")
-    assert not source.theme.dark
     source.deleteLater()
 
 
@@ -75,7 +73,7 @@ def test_the_system_is_followed(qapp: QApplication, monkeypatch: pytest.MonkeyPa
             return self.scheme
 
     hints = Hints()
-    monkeypatch.setattr(module.QApplication, "styleHints", lambda _app: hints)
+    monkeypatch.setattr(QApplication, "styleHints", lambda _app: hints)
     source = ThemeSource(qapp)
     assert source.theme is DARK
     hints.scheme = Qt.ColorScheme.Light

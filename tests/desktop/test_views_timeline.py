@@ -1,0 +1,99 @@
+"""The timeline view: it follows its end only when it is there, filters, and copies."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+from pytestqt.qtbot import QtBot
+
+from core.events import PeerEvent, RequestSent
+from core.values import Address
+from desktop.models.timeline import MAX_ROWS, PEER
+from desktop.models.timeline_rows import Kind
+from desktop.views.main_window import MainWindow
+from tests.desktop.fake_peer import NOW, FakeBridge, busy_events
+
+
+def requests(number: int, start: int = 0) -> list[PeerEvent]:
+    numbers = range(start, start + number)
+    return [RequestSent(NOW + each, "fibonacci", Address("192.0.2.1", 1 + each)) for each in numbers]
+
+
+def top_peer(window: MainWindow) -> str:
+    """Return the peer in the first line that is fully in sight."""
+    table = window.timeline.table
+    row = table.rowAt(table.verticalHeader().defaultSectionSize() - 1)
+    return str(window.timeline.model.index(row, PEER).data())
+
+
+def test_it_follows_the_newest_line_until_one_scrolls_up(window: MainWindow, bridge: FakeBridge) -> None:
+    view = window.timeline
+    bridge.tell(*requests(100))
+    assert view.at_end()
+    assert not view.newest.isEnabled()
+    view.table.verticalScrollBar().setValue(200)
+    bridge.tell(*requests(50, 100))
+    assert view.table.verticalScrollBar().value() == 200
+    assert view.newest.isEnabled()
+    view.newest.click()
+    bridge.tell(*requests(50, 150))
+    assert view.at_end()
+
+
+def test_lines_in_sight_stay_when_the_ring_turns(window: MainWindow, bridge: FakeBridge) -> None:
+    view = window.timeline
+    bridge.tell(*requests(MAX_ROWS))
+    view.table.verticalScrollBar().setValue(1000 * view.table.verticalHeader().defaultSectionSize())
+    seen = top_peer(window)
+    bridge.tell(*requests(70, MAX_ROWS))
+    assert top_peer(window) == seen
+
+
+def test_resizing_keeps_the_end_in_sight(window: MainWindow, bridge: FakeBridge) -> None:
+    bridge.tell(*requests(100))
+    window.resize(window.width(), window.height() - 60)
+    assert window.timeline.at_end()
+
+
+def test_filters_by_text_and_kind(window: MainWindow, bridge: FakeBridge, qtbot: QtBot) -> None:
+    view = window.timeline
+    bridge.tell(*busy_events())
+    QTest.keyClicks(view.filter, "served no such thing")
+    qtbot.waitUntil(lambda: view.model.rowCount() == 0)
+    assert view.table.placeholder() == "No line matches the filter."
+    assert not view.copy_all_button.isEnabled()
+    view.filter.clear()
+    qtbot.waitUntil(lambda: view.model.rowCount() == view.model.total())
+    view.kinds.setCurrentIndex(view.kinds.findData(Kind.PROBLEM))
+    assert view.model.rowCount() == 1
+    view.set_filter("", None)
+    assert view.model.rowCount() == view.model.total()
+
+
+def test_selected_lines_and_all_lines_are_copied(window: MainWindow, bridge: FakeBridge, qtbot: QtBot) -> None:
+    view = window.timeline
+    bridge.tell(*requests(3))
+    view.table.setFocus()
+    view.table.selectRow(1)
+    QTest.keyClick(view.table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    line = QGuiApplication.clipboard().text()
+    assert line.split("\t")[1:] == ["Out", "Request", "192.0.2.1:2", "fibonacci"]
+    window.menus.actions["copy_timeline"].trigger()
+    assert QGuiApplication.clipboard().text().splitlines()[1] == line
+    assert len(QGuiApplication.clipboard().text().splitlines()) == 3
+
+
+def test_copying_without_a_selection_leaves_the_clipboard(window: MainWindow, bridge: FakeBridge) -> None:
+    bridge.tell(*requests(3))
+    QGuiApplication.clipboard().setText("mine")
+    window.timeline.table.copy()
+    assert QGuiApplication.clipboard().text() == "mine"
+
+
+def test_a_full_batch_costs_less_than_a_frame(
+    window: MainWindow, bridge: FakeBridge, best_time: Callable[[Callable[[], None]], float]
+) -> None:
+    bridge.tell(*requests(MAX_ROWS))
+    batch = requests(100)
+    assert best_time(lambda: bridge.tell(*batch)) < 0.02
