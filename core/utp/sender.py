@@ -95,7 +95,8 @@ class Sender:
         behind = self.behind(packet.ack)
         if behind > 0:
             return  # overtaken by a newer one, or a keepalive
-        duplicate = packet.type is PacketType.STATE and behind == 0 and packet.window == self.peer_window
+        # a window that grew is news of the reader; one that shrank, of packets kept past a gap
+        duplicate = packet.type is PacketType.STATE and behind == 0 and packet.window <= self.peer_window
         in_flight = self._window.flight_bytes
         acked = self._window.acknowledge(
             packet.ack,

@@ -93,13 +93,16 @@ class Pair:
         self.sent: list[Sent] = []
         self.drop: Callable[[Sent], bool] = lambda sent: False
         self.on_event: Callable[[Side, UtpEvent], None] = lambda side, event: None
+        self.together = True  # what arrives at the same moment is handed over in one call
         self._wire: list[tuple[float, int, Address, Address, bytes]] = []
         self._numbers = itertools.count()
 
-    def connect(self, *, confirmed: bool = True) -> tuple[Connection, Connection]:
+    def connect(self) -> tuple[Connection, Connection]:
         """Connect `a` to `b` and return both ends."""
+        before = len(self.b.incoming)
         connection = self.a.mux.connect(B, self.now)
-        self.run(lambda: not confirmed or bool(self.b.incoming), limit=60.0)
+        if not self.run(lambda: len(self.b.incoming) > before, limit=60.0):
+            raise AssertionError("the pair did not connect")
         return connection, self.b.incoming[-1]
 
     def flush(self) -> None:
@@ -168,6 +171,10 @@ class Pair:
         while self._wire and self._wire[0][0] <= self.now:
             _, _, source, to, datagram = heapq.heappop(self._wire)
             due.append((source, to, datagram))
+        if not self.together:
+            for source, to, datagram in due:
+                self.inject(source, to, datagram)
+            return
         for (source, to), group in itertools.groupby(due, key=lambda item: item[:2]):
             self.sides[to].mux.receive([memoryview(item[2]) for item in group], source, self.now)
 

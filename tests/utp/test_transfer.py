@@ -80,7 +80,7 @@ def test_a_reply_carries_the_ack() -> None:
 
 def test_a_lone_packet_is_acked_soon_and_two_at_once() -> None:
     pair = Pair()
-    a, b = pair.connect()
+    a, _ = pair.connect()
     pair.run(limit=1.0)
     start = pair.now
     a.write(b"one", pair.now, boundary=True)

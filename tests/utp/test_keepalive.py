@@ -1,0 +1,74 @@
+"""Silence: keepalives at 29 s as libutp sends them, and the end of a peer that is not heard."""
+
+from itertools import pairwise
+
+import pytest
+
+from core.errors import TransportClosed
+from core.utp.state import State
+from core.wire.utp_packet import PacketType, seq_add
+from tests.utp.pair import A, Pair
+
+
+def test_after_29_seconds_an_ack_one_too_low() -> None:
+    pair = Pair()
+    a, b = pair.connect()
+    a.write(b"x", pair.now)
+    pair.run(lambda: pair.b.received(b) == b"x")
+    pair.run(limit=1.0)
+    quiet, last_data = len(pair.sent), pair.sent[-1]
+    pair.run(limit=100.0)
+    ours = [sent for sent in pair.sent[quiet:] if sent.by == A]
+    real = [packet for packet in pair.packets(pair.a) if packet.payload][-1]
+    assert [sent.packet.type for sent in ours] == [PacketType.STATE] * 3
+    assert {sent.packet.ack for sent in ours} == {seq_add(real.ack, -1)}
+    assert [later.at - earlier.at for earlier, later in pairwise(ours)] == [pytest.approx(29.0)] * 2
+    assert last_data.at < ours[0].at
+    assert pair.b.received(b) == b"x"
+
+
+def test_an_idle_connection_lives_and_still_works() -> None:
+    pair = Pair()
+    a, b = pair.connect()
+    pair.run(limit=3600.0)
+    assert (a.state, b.state) == (State.OPEN, State.OPEN)
+    a.write(b"still here", pair.now)
+    assert pair.run(lambda: pair.b.received(b) == b"still here", limit=1.0)
+    assert pair.a.mux.statistics().timeouts == 0
+
+
+def test_a_peer_that_is_not_heard_is_given_up() -> None:
+    pair = Pair()
+    a, _ = pair.connect()
+    heard = pair.now
+    pair.drop = lambda sent: sent.by != A
+    pair.run(lambda: pair.a.closed(a) is not None, limit=1000.0)
+    closed = pair.a.closed(a)
+    assert closed is not None
+    assert isinstance(closed.error, TransportClosed)
+    assert pair.now - heard == pytest.approx(pair.config.idle_timeout, abs=0.1)
+
+
+def test_nothing_is_pending_when_everything_is_closed() -> None:
+    pair = Pair()
+    a, b = pair.connect()
+    a.close(pair.now)
+    b.close(pair.now)
+    pair.run(lambda: bool(pair.a.closed(a) and pair.b.closed(b)))
+    sent = len(pair.sent)
+    pair.run(limit=1000.0)
+    assert len(pair.sent) == sent
+    assert pair.next_at() is None
+
+
+@pytest.mark.parametrize("early", [0.0, 0.001, 0.3])
+def test_ticks_that_come_early_or_late_are_harmless(early: float) -> None:
+    pair = Pair()
+    a, b = pair.connect()
+    for _ in range(200):
+        at = pair.next_at()
+        if at is not None:
+            pair.a.mux.tick(max(pair.now, at - early))
+            pair.b.mux.tick(pair.now)
+    a.write(b"x", pair.now)
+    assert pair.run(lambda: pair.b.received(b) == b"x", limit=2.0)
