@@ -34,8 +34,13 @@ class Changes:
         self.resets = 0
         model.rowsInserted.connect(lambda _parent, first, last: self.inserted.append((first, last)))
         model.rowsRemoved.connect(lambda _parent, first, last: self.removed.append((first, last)))
-        model.dataChanged.connect(lambda first, _last, _roles: self.changed.append(first.row()))
+        self.roles: list[list[int]] = []
+        model.dataChanged.connect(self._changed)
         model.modelReset.connect(self._reset)
+
+    def _changed(self, first: QModelIndex, _last: QModelIndex, roles: list[int]) -> None:
+        self.changed.append(first.row())
+        self.roles.append(roles)
 
     def _reset(self) -> None:
         self.resets += 1
@@ -108,6 +113,7 @@ def test_a_tick_moves_relative_times_and_sorts_nothing() -> None:
     assert cell(proxy, 0, peers.SINCE) == "5 min"
     assert not moved
     assert changes.changed == [0]
+    assert changes.roles == [[Qt.ItemDataRole.DisplayRole]]  # with the sort role in it, the proxy would sort again
 
 
 @pytest.mark.parametrize(
