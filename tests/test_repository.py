@@ -55,10 +55,10 @@ def test_no_dialog_starts_a_loop_of_its_own(path: Path) -> None:
 
 
 # Addresses of package registries, and of private mirrors, belong in a user's configuration. Homes and checkouts of one
-# machine belong nowhere. Written so that this file does not match itself.
+# machine belong nowhere; "me" and "user" are examples. Written so that this file does not match itself.
 OF_ONE_MACHINE = re.compile(
     rb"registry\.npm" rb"js|registry\.yarn" rb"pkg|py" rb"pi\.org/simple|files\.python" rb"hosted"
-    rb"|/ho" rb"me/\w|/Us" rb"ers/\w|/ro" rb"ot/|/wo" rb"rk/|C:\\\\Us" rb"ers"
+    rb"|/ho" rb"me/(?!me\b|user\b)\w|/Us" rb"ers/\w|/ro" rb"ot/|/wo" rb"rk/|C:\\\\Us" rb"ers"
 )
 
 
