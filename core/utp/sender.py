@@ -111,6 +111,7 @@ class Sender:
             if acked.fresh_loss:
                 self._congestion.lost()
                 self._window.halved()
+                self._force = max(self._force, 1)  # the first repair does not wait for the halved window (RFC 5681)
         if acked.packets and acked.round_trip is not None:
             if acked.sample is not None:
                 self.round_trip.sample(acked.sample)
