@@ -187,6 +187,17 @@ async def test_closing_ends_a_pending_read_and_drops_what_comes_later(open_endpo
     assert a.statistics().streams == 0
 
 
+async def test_closing_drops_what_was_received_and_never_read(open_endpoint: OpenEndpoint) -> None:
+    here, there, *_ = await connected(open_endpoint, SMALL)
+    writing = asyncio.gather(there.write(bytes(200_000)))
+    await asyncio.sleep(0.01)  # the window is full and the other side knows: only our reading opens it again
+    assert not writing.done()
+    closing = asyncio.gather(here.close())
+    await asyncio.wait_for(writing, 2)
+    await there.close()
+    await closing
+
+
 async def test_a_peer_that_never_says_goodbye_is_reset(
     open_endpoint: OpenEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
