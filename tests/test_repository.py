@@ -79,6 +79,25 @@ def test_no_lock_file_and_nothing_generated_is_committed() -> None:
     assert "Makefile" in names, "the list of files must not be empty"
 
 
+def dead_links(document: Path) -> list[str]:
+    """Return the relative links and pictures of a Markdown file that lead nowhere."""
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)|(?:src|href)=\"([^\"#]+)", document.read_text())
+    targets = [one or other for one, other in links]
+    return [t for t in targets if "://" not in t and not (document.parent / t).exists()]
+
+
+@pytest.mark.parametrize("path", [p for p in tracked() if p.suffix == ".md"], ids=lambda path: str(path.name))
+def test_documents_link_to_what_exists(path: Path) -> None:
+    assert dead_links(path) == []
+
+
+def test_a_dead_link_is_found(tmp_path: Path) -> None:
+    (tmp_path / "here.md").write_text("")
+    document = tmp_path / "a.md"
+    document.write_text('[x](here.md#part) ![y](gone.png) [z](https://example.org) <img src="lost.svg">')
+    assert dead_links(document) == ["gone.png", "lost.svg"]
+
+
 def test_the_checks_find_what_they_look_for() -> None:
     body = "\n".join("    pass" for _ in range(FUNCTION_LINES))
     assert list(long_functions(f"def f() -> None:\n{body}\n")) == [f"f: {FUNCTION_LINES + 1} lines"]
