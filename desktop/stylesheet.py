@@ -44,6 +44,15 @@ QMainWindow::separator { background: $line; }
 QMenuBar { background: $window; border-bottom: 1px solid $line; }
 QMenuBar::item { padding: 5px 10px; background: transparent; border-radius: 4px; }
 QMenuBar::item:selected { background: $raised; }
+QMenu { background: $surface; border: 1px solid $edge; padding: 4px; }
+QMenu::item { padding: 5px 26px 5px 8px; border-radius: 4px; }
+QMenu::item:selected { background: $tint; color: $text; }
+QMenu::item:disabled { color: $muted; }
+QMenu::icon { margin-left: 8px; }
+QMenu::separator { height: 1px; background: $line; margin: 4px 8px; }
+QMenu::indicator { width: 14px; height: 14px; margin-left: 8px; border: 1px solid $edge; border-radius: 4px; }
+QMenu::indicator:checked { background: $accent; border-color: $accent; image: url("$icons/$tick.svg"); }
+QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
 
 QFrame#card { background: $surface; border: 1px solid $line; border-radius: 8px; }
 QFrame#banner { background: $tint; border: 1px solid $accent; border-radius: 8px; }

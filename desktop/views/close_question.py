@@ -20,7 +20,7 @@ class CloseQuestion(QMessageBox):
         super().__init__(parent)
         self._answer = answer
         self.setIconPixmap(app_icon().pixmap(ICON))
-        self.setWindowTitle(self.tr("Close Grapevine"))
+        self.setWindowTitle(self.tr("Close"))
         self.setText(f"<b>{self.tr('Keep sharing while the window is closed?')}</b>")
         self.setInformativeText(
             self.tr(

@@ -9,6 +9,7 @@ from desktop.icons import icon
 from desktop.models.words import count
 from desktop.theme import Theme, ThemeSource, fixed_font
 
+LOOPBACK = "127."  # what peers on this computer see; of no use to anybody else
 ANY_HOST = "0.0.0.0"  # how a socket says "every network interface"
 ICON = 18  # pixels
 
@@ -30,7 +31,7 @@ def address_words(snapshot: PeerSnapshot | None) -> tuple[str, str]:
     """Return the address to show and copy ("" while there is none) and the line under it."""
     if snapshot is None or snapshot.address is None:
         return "", "This peer is opening its UDP port"
-    if snapshot.observed is not None:
+    if snapshot.observed is not None and not snapshot.observed.host.startswith(LOOPBACK):
         return str(snapshot.observed), f"This peer, as others see it. On this computer: {snapshot.address}"
     if snapshot.address.host == ANY_HOST:
         return str(snapshot.address), "This peer, on all networks of this computer. Its outer address is not known yet."

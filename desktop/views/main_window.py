@@ -9,7 +9,7 @@ import binascii
 import json
 
 from PySide6.QtCore import QByteArray, QSize, Qt, Signal
-from PySide6.QtGui import QCloseEvent
+from PySide6.QtGui import QCloseEvent, QGuiApplication
 from PySide6.QtWidgets import QApplication, QMainWindow, QMessageBox, QSplitter, QVBoxLayout, QWidget
 
 from core.events import PeerEvent, PeerSnapshot
@@ -53,7 +53,7 @@ class MainWindow(QMainWindow):
         self._shut = False
         self._theme = theme if theme is not None else ThemeSource(_application(), parent=self)
         self._open: SettingsDialog | None = None
-        self.setWindowTitle(TITLE)
+        self.setWindowTitle(QGuiApplication.applicationDisplayName() or TITLE)  # names the profile; Qt adds it else
         self.setWindowIcon(app_icon())
         self.setMinimumSize(MIN_SIZE)
         self.resize(START_SIZE)

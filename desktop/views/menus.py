@@ -154,8 +154,10 @@ class Menus:
 
     def keyed(self) -> list[tuple[str, str]]:
         """Return every act that has a key: its words and the key as people write it."""
-        found = [(a.text().replace("&", ""), a.shortcut()) for a in self.actions.values() if not a.shortcut().isEmpty()]
-        return [(words, keys.toString(QKeySequence.SequenceFormat.NativeText)) for words, keys in found]
+        menus = [menu for top in self._window.menuBar().actions() if isinstance(menu := top.menu(), QMenu)]
+        found = [action for menu in menus for action in menu.actions() if not action.shortcut().isEmpty()]
+        native = QKeySequence.SequenceFormat.NativeText
+        return [(action.text().replace("&", ""), action.shortcut().toString(native)) for action in found]
 
 
 def _on_focus(verb: str) -> None:
@@ -169,5 +171,5 @@ def _on_focus(verb: str) -> None:
 def keys_text(menus: Menus) -> str:
     """Return the keys as a table in rich text."""
     lines = [*menus.keyed(), *OTHER_KEYS]
-    rows = "".join(f"<tr><td>{words}</td><td><b>{keys}</b></td></tr>" for words, keys in lines)
-    return f"<table>{rows}</table>"
+    rows = "".join(f"<tr><td>{words}</td><td width=24></td><td><b>{keys}</b></td></tr>" for words, keys in lines)
+    return f"<table cellspacing=3>{rows}</table>"

@@ -57,6 +57,12 @@ def test_the_address_is_the_one_others_see(window: MainWindow, bridge: FakeBridg
     assert clipboard() == "198.51.100.23:41234"
 
 
+def test_an_address_seen_on_this_computer_only_is_of_no_use(window: MainWindow, bridge: FakeBridge) -> None:
+    seen = replace(busy_snapshot(), address=Address("192.0.2.2", 41234), observed=Address("127.0.0.1", 41234))
+    bridge.show(seen)
+    assert window.header.address() == "192.0.2.2:41234"
+
+
 # -- services ----------------------------------------------------------------------------------------------------
 
 
