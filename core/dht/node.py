@@ -77,6 +77,7 @@ class Node:
                 self._bootstrap.append(node)
         if self._bootstrap:
             self._joined = len(self._table) > 0
+            self._upkeep.patience_at = None if self._joined else now + self._config.join_patience
             self._join(now)
 
     def lookup(self, key: bytes, now: float) -> OperationId:
@@ -188,6 +189,8 @@ class Node:
             self._refresh(now)
         if self._upkeep.join_at is not None and now >= self._upkeep.join_at:
             self._join(now)
+        if self._upkeep.patience_at is not None and now >= self._upkeep.patience_at:
+            self._start_waiting(now)
 
     def deadline(self) -> float | None:
         """See Machine."""
@@ -325,7 +328,7 @@ class Node:
         walk.step(now)
 
     def _start_waiting(self, now: float) -> None:
-        self._joined = True
+        self._joined, self._upkeep.patience_at = True, None
         waiting, self._waiting = self._waiting, []
         for walk in waiting:
             self._start(walk, now)

@@ -85,16 +85,17 @@ class ItemStore:
     def conflict(self, item: Item, now: float) -> ItemRefused | None:
         """Return why `item` may not replace what is stored (BEP 44: 301, 302), or None if it may.
 
-        The same item again is no conflict: it renews the age.
+        The same item again is no conflict: it renews the age. The sentences are the Node grape's, which hands them on
+        to its HTTP clients, so those can tell the cases apart whoever stored the item.
         """
         stored = self.get(item.target(), now)
         if stored is None or stored.key is None:
             return None
         if item.cas is not None and item.cas != stored.sequence:
-            return ItemRefused(CAS_MISMATCH, f"the sequence number stored is {stored.sequence}, not {item.cas}")
+            return ItemRefused(CAS_MISMATCH, "CAS mismatch, re-read and try again")
         same = item.sequence == stored.sequence and item.value == stored.value
         if item.sequence <= stored.sequence and not same:
-            return ItemRefused(SEQUENCE_OLD, f"the sequence number must be above {stored.sequence}")
+            return ItemRefused(SEQUENCE_OLD, "sequence number less than current")
         return None
 
     def put(self, item: Item, now: float) -> None:

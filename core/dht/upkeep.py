@@ -7,7 +7,7 @@ MAX_CHECK_INTERVAL = 10.0  # seconds; aged peers and items are forgotten no late
 
 
 class Upkeep:
-    """The three timers of a node, as absolute times."""
+    """The timers of a node, as absolute times."""
 
     def __init__(self, config: DhtConfig, now: float) -> None:
         self._config = config
@@ -16,6 +16,7 @@ class Upkeep:
         self.check_at = now + self._check_interval
         self.refresh_at = now + config.refresh_interval
         self.join_at: float | None = None  # None: no bootstrap node is known, or joining right now
+        self.patience_at: float | None = None  # when operations stop waiting for the first attempt to join
 
     def checked(self, now: float) -> None:
         """Note that silent nodes were looked for."""
@@ -40,6 +41,6 @@ class Upkeep:
             self.join_at = min(self.join_at, now + self._retry_in)
 
     def deadline(self) -> float:
-        """Return the earliest of the three."""
-        times = (self.check_at, self.refresh_at)
-        return min(times) if self.join_at is None else min(*times, self.join_at)
+        """Return the earliest of them."""
+        times = (self.check_at, self.refresh_at, self.join_at, self.patience_at)
+        return min(time for time in times if time is not None)

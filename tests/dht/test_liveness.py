@@ -1,10 +1,11 @@
 """How a node keeps its table: liveness, restarts, back-off while alone, healing, strangers."""
 
 from itertools import pairwise
+from random import Random
 
 import pytest
 
-from core.dht import DhtConfig, PeersFound
+from core.dht import Announced, DhtConfig, Node, PeersFound
 from core.values import Address
 from core.wire.krpc import Query, Reply, parse
 from tests.dht.net import Network, grow, loopback
@@ -219,3 +220,15 @@ def test_what_waits_to_be_sent_is_bounded() -> None:
 def test_a_configuration_without_sense_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=name):
         DhtConfig(**{name: 0})
+
+
+def test_dead_bootstrap_nodes_hold_the_first_operation_up_for_a_moment_only() -> None:
+    node = Node(DhtConfig(), Random(1), 0.0)
+    node.bootstrap([Address("192.0.2.1", 20001)], 0.0)
+    operation = node.announce(b"fibonacci_worker", Address("127.0.0.1", 1337), 0.0)
+    patience = DhtConfig().join_patience
+    assert node.deadline() == patience
+    node.tick(patience - 0.01)
+    assert node.events() == []
+    node.tick(patience)
+    assert node.events() == [Announced(operation, 1)]

@@ -244,7 +244,7 @@ Start = Callable[[Network], int]
         lambda network: network.nodes[loopback(1)].announce(KEY, Address("0.0.0.0", 5), network.now),
         lambda network: network.nodes[loopback(1)].get(b"short", network.now),
         lambda network: network.nodes[loopback(1)].get(b"t" * 20, network.now, salt=b"s" * 65),
-        lambda network: network.nodes[loopback(1)].put(Item(b"x" * 997), network.now),
+        lambda network: network.nodes[loopback(1)].put(Item(b"x" * 1001), network.now),
         lambda network: network.nodes[loopback(1)].put(Item(b"x", key=b"k" * 32), network.now),
     ],
 )

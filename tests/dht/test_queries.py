@@ -204,7 +204,7 @@ def test_a_mutable_item_and_its_sequence() -> None:
 def test_bad_items_have_their_own_codes() -> None:
     network = lone()
     item = sign_item(SIGNER, b"value", 1)
-    assert code(network.ask(ME, GRAPE, b"put", {b"v": b"x" * 997, b"token": token(network)})) == 205
+    assert code(network.ask(ME, GRAPE, b"put", {b"v": b"x" * 1001, b"token": token(network)})) == 205
     assert code(put_mutable(network, item, sig=b"s" * 64)) == 206
     assert code(put_mutable(network, item, k=b"short")) == 206
     assert code(put_mutable(network, item, salt=b"s" * 65)) == 207

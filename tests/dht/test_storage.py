@@ -95,7 +95,7 @@ def store_with_sequence_6() -> ItemStore:
 @pytest.mark.parametrize(
     ("item", "code"),
     [
-        (Item(b"x" * 997), 205),  # 1,001 bytes bencoded
+        (Item(b"x" * 1001), 205),
         (sign_item(SIGNER, b"forged", 1, b"s" * 65), 207),
         (Item(b"v", key=b"k" * 32, signature=b"s" * 64, sequence=1), 206),
         (Item(b"v", key=b"short", signature=b"", sequence=1), 206),
@@ -113,7 +113,7 @@ def test_bep_44_refuses(item: Item, code: int) -> None:
 @pytest.mark.parametrize(
     "item",
     [
-        Item(b"x" * 996),
+        Item(b"x" * 1000),
         sign_item(SIGNER, b"v", 1, b"s" * 64),
         sign_item(SIGNER, b"v", 6),  # the very same again: renewed
         sign_item(SIGNER, b"w", 7),
