@@ -21,8 +21,8 @@ class DhtConfig:
     # 11 (observed; its default is not documented); 5 keep dead nodes, each 2 s of a lookup, out of a small network.
     node_liveness: float = 300.0
     refresh_interval: float = 900.0  # between searches that refresh the table (BEP 5: 15 minutes)
-    # Operations wait this long for the first bootstrap answer, then do with who is known: a LAN answers in 1 ms, most of
-    # the Internet in 0.2 s, and a person who clicked does not notice. Dead bootstrap nodes would cost 2 s.
+    # Operations wait this long for the first bootstrap answer, then do with who is known: a LAN answers in 1 ms, most
+    # of the Internet in 0.2 s, and a person who clicked does not notice. Dead bootstrap nodes would cost 2 s.
     join_patience: float = 0.3
     bootstrap_first_retry: float = 1.0  # while alone: first retry, then doubled each time ...
     bootstrap_last_retry: float = 15.0  # ... up to this, so that a grape that comes back is found without a click
