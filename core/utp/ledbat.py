@@ -72,17 +72,17 @@ class Ledbat:
         self._delays = DelayHistory()
         self.window: float = config.initial_window_packets * self._packet
 
-    def acked(self, size: int, delay: int, round_trip: float, in_flight: int, now: float) -> None:
-        """`size` bytes were acknowledged; `in_flight` is how many were unacknowledged just before.
+    def acked(self, size: int, delay: int, round_trip: float, now: float, *, limited: bool) -> None:
+        """`size` bytes were acknowledged; `limited`: this window, and nothing else, held back more of them.
 
         `delay` is the peer's timestamp difference, 0 when it had none; `round_trip` the least of this ack, seconds.
+        What is not used does not grow (RFC 6817 section 2.4.2).
         """
         if delay:
             self._delays.add(delay, now)
         queuing = min(self._delays.queuing(), round_trip)  # a part cannot be longer than the whole
         if self.window < self._threshold and queuing > self._target * _SLOW_START_PART:
             self._threshold = self.window
-        limited = in_flight + self._packet > self.window  # RFC 6817 section 2.4.2: no growth that is not used
         if self.window < self._threshold:
             grown = self.window + (size if limited else 0)
         else:

@@ -29,6 +29,7 @@ class Sender:
         self._finishing = False  # no more writes; FIN after the queue
         self._fin_sent = False
         self._force = 0  # packets that may leave whatever the windows say
+        self._limited = False  # when we sent last, the congestion window was what held back more
         self._probing = False  # what is in flight was sent into a closed window
         self._retransmit_at: float | None = None
         self._progress_at: float | None = None  # last time the peer took something; None while nothing waits
@@ -97,7 +98,6 @@ class Sender:
             return  # overtaken by a newer one, or a keepalive
         # a window that grew is news of the reader; one that shrank, of packets kept past a gap
         duplicate = packet.type is PacketType.STATE and behind == 0 and packet.window <= self.peer_window
-        in_flight = self._window.flight_bytes
         acked = self._window.acknowledge(
             packet.ack,
             packet.selective_ack,
@@ -116,12 +116,14 @@ class Sender:
             if acked.sample is not None:
                 self.round_trip.sample(acked.sample)
             self._progress(now)
-            self._congestion.acked(acked.size, packet.timestamp_difference, acked.round_trip, in_flight, now)
+            delay = packet.timestamp_difference
+            self._congestion.acked(acked.size, delay, acked.round_trip, now, limited=self._limited)
 
     def segments(self, now: float) -> list[Segment]:
         """Return what leaves now, in order, and see to the timer. One segment may stand in it twice."""
         leaving: list[Segment] = []
         forced = self._force
+        self._limited = False
         while (segment := self._next()) is not None:
             self._window.sent(segment, now)
             leaving.append(segment)
@@ -179,7 +181,9 @@ class Sender:
 
     def _uncongested(self, size: int) -> bool:
         """Whether the congestion window has room; one packet always has."""
-        return self._window.flight_bytes + size <= self._congestion.window or not self._window.in_flight
+        fits = self._window.flight_bytes + size <= self._congestion.window or not self._window.in_flight
+        self._limited = not fits
+        return fits
 
     def _blocked(self) -> bool:
         """Whether the peer's window is closed to the next packet. Only of use when nothing is in flight."""
