@@ -64,7 +64,7 @@ class Tray(QObject):
 
     def available(self) -> bool:
         """Return whether the user can see the icon, asked of the system at this moment."""
-        return self._icon is not None and QSystemTrayIcon.isSystemTrayAvailable()
+        return self._icon is not None and not self._closed and QSystemTrayIcon.isSystemTrayAvailable()
 
     def hide(self) -> None:
         """Take the icon away for good. Before the process ends: Windows leaves a ghost otherwise."""
@@ -72,9 +72,7 @@ class Tray(QObject):
         self._look_timer.stop()
         self._hold_timer.stop()
         if self._icon is not None:
-            self._icon.hide()
-            self._icon.deleteLater()
-            self._icon = None
+            self._icon.hide()  # not deleted: it goes with this object
 
     def _look(self) -> None:
         if self._closed:
@@ -99,7 +97,7 @@ class Tray(QObject):
         icon = self._icon = QSystemTrayIcon(self)
         icon.setContextMenu(self._menu)
         icon.activated.connect(self._on_activated)
-        icon.messageClicked.connect(lambda: self._message_clicked())
+        icon.messageClicked.connect(self._on_message_clicked)
         if self._shown is not None:
             self._paint(icon, self._shown)
         icon.show()
@@ -168,6 +166,9 @@ class Tray(QObject):
         self._message_clicked = clicked
         self._icon.showMessage(title, text, tray_icon((self._shown.state if self._shown else TrayState.OFF).value))
         return True
+
+    def _on_message_clicked(self) -> None:
+        self._message_clicked()
 
     def _on_activated(self, reason: QSystemTrayIcon.ActivationReason) -> None:
         if sys.platform == "darwin":  # a left click opens the menu there and says Trigger as well

@@ -12,16 +12,18 @@ import time
 from typing import Any
 from unittest.mock import patch
 
-from PySide6.QtCore import QPoint, QRect
+from PySide6.QtCore import QPoint, QRect, QTimer
 from PySide6.QtWidgets import QMessageBox, QSystemTrayIcon, QWidget
 
 import desktop.app
+import desktop.tray
 from core.events import GrapeState, PunchReceived
 from core.values import Address
 from desktop.keeper import Opener as RealOpener
 from desktop.keeper import load_core
 from desktop.quitter import Quitter
 from desktop.tray import Tray
+from desktop.views.close_question import CloseQuestion
 from desktop.views.main_window import MainWindow
 from tests.desktop.core_double import Opener, row
 
@@ -81,6 +83,16 @@ def _questions(window: MainWindow) -> list[str]:
     return [box.text() for box in window.findChildren(QMessageBox) if box.isVisible()]
 
 
+def close_window(answer: str) -> dict[str, Any]:
+    """Close the window and answer the question, if there is one."""
+    window: MainWindow = noted["window"]
+    window.close()
+    box = next((box for box in window.findChildren(CloseQuestion) if box.isVisible()), None)
+    if box is not None:
+        QTimer.singleShot(0, {"tray": box.tray_button, "quit": box.quit_button}[answer].click)
+    return {"asked": box is not None}
+
+
 def act(opener: Opener, command: dict[str, Any]) -> dict[str, Any]:
     """Make the scripted peer do something."""
     peer = opener.peers[-1]
@@ -108,7 +120,12 @@ def main(arguments: list[str]) -> int:
             asyncio.get_running_loop().remove_reader(sys.stdin)
             return
         command = json.loads(line)
-        result = state() if command == "state" else act(opener, command)
+        if command == "state":
+            result = state()
+        elif "close" in command:
+            result = close_window(command["close"])
+        else:
+            result = act(opener, command)
         sys.stdout.write(json.dumps(result) + "\n")
         sys.stdout.flush()
 
@@ -118,7 +135,11 @@ def main(arguments: list[str]) -> int:
 
     quitter = Quitter()
     quitter.catch_signals()
-    with patch.object(desktop.app, "MainWindow", NotedWindow), patch.object(desktop.app, "Tray", NotedTray):
+    with (
+        patch.object(desktop.app, "MainWindow", NotedWindow),
+        patch.object(desktop.app, "Tray", NotedTray),
+        patch.object(desktop.tray, "WATCH_SECONDS", 0.5),  # a test shall not wait 5 s for a panel's crash to be seen
+    ):
         return desktop.app.start(desktop.app.Start(profile, hidden), quitter, load=load)
 
 
