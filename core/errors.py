@@ -2,6 +2,7 @@
 
 PeerError
  +- LocalError      we were called wrongly, or cannot do it here (a port in use)
+ +- PayloadError    a caller's payload is not what our service takes
  +- RemoteError     what the other side sent is wrong; costs that peer or packet, never the endpoint
  |   +- RefusedError    the other side, or a grape, answered with an error name
  +- Unreachable     nobody answered
@@ -26,6 +27,15 @@ class LocalError(PeerError):
     """We were asked for something that cannot be done here; the sentence says what to change."""
 
     name = "ERR_LOCAL"
+
+
+class PayloadError(PeerError):
+    """The caller's payload is not what the service takes; the sentence says what is expected.
+
+    The one error type that a service raises to have its sentence sent to the caller.
+    """
+
+    name = "ERR_PAYLOAD"
 
 
 class RemoteError(PeerError):

@@ -1,9 +1,10 @@
-"""The few values every layer shares: addresses, bursts of datagrams, and what a sans-IO engine is.
+"""The few values every layer shares: addresses, callers, bursts of datagrams, and what a sans-IO engine is.
 
 Times are seconds on the caller's monotone clock unless a name says otherwise.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -28,6 +29,13 @@ class Address(NamedTuple):
         if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
             raise ValueError(f"{port!r} in {text!r} is not a port: use a number from 1 to 65535")
         return cls(host, int(port))
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks a service: the address a request came from, as seen here."""
+
+    address: Address
 
 
 class Burst(NamedTuple):

@@ -12,11 +12,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from core.errors import LocalError, PeerError, RemoteError, TransportClosed
+from core.errors import LocalError, PayloadError, PeerError, RemoteError, TransportClosed
 from core.rpc.config import RpcConfig
 from core.rpc.stream import Stream
-from core.services.service import Caller, PayloadError
-from core.values import Address, JsonValue
+from core.values import Address, Caller, JsonValue
 from core.wire.rpc_message import Decoder, Expect, Malformed, Request, encode_error, encode_result
 
 Handler: TypeAlias = Callable[[str, JsonValue, Caller], Awaitable[JsonValue]]  # (key, payload, caller) -> result

@@ -1,27 +1,12 @@
 """What a service is: a name, a description, an example, and one coroutine."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
-from core.errors import LocalError, PeerError
-from core.values import Address, JsonValue
-
-
-class PayloadError(PeerError):
-    """The caller's payload is not what the service takes; the sentence says what is expected.
-
-    The one error type whose sentence is sent to the caller.
-    """
-
-    name = "ERR_PAYLOAD"
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks: the address a request came from, as seen here."""
-
-    address: Address
+from core.errors import LocalError
+from core.errors import PayloadError as PayloadError  # a service raises it: also known by this module's name
+from core.values import Caller as Caller
+from core.values import JsonValue
 
 
 class Service(Protocol):
