@@ -2,24 +2,28 @@
 
 import asyncio
 import contextlib
-import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from core.errors import LocalError, PeerError, RequestTimeout
+from core.errors import LocalError, PeerError, RefusedError, RequestTimeout, TransportClosed
 from core.events import ReplyReceived, RequestSent
 from core.hub import Hub
 from core.link import Link
 from core.net.endpoint import Endpoint
 from core.net.stream import Stream
 from core.net.tasks import TaskSet
+from core.net.udp import resolve
 from core.reach import Race
 from core.roster import Roster
 from core.rpc.client import Reply, RpcClient
 from core.services.service import Registry, consumer_key, worker_key
+from core.sharing import UnknownService
 from core.values import Address, JsonValue
 
 RETRIES = 1  # a kept connection may have died unseen, as when the peer restarted; the second is a new one
+FRESH = 5.0  # seconds; a kept connection to somebody seen so lately is used without asking who else is there
 INVITE_AFTER = 0.5  # seconds a request by name tries alone before workers are asked to punch us
+CLOSED = "this peer is closed"
+LOOPBACK = "127.0.0.1"
 
 
 class Asking:
@@ -34,9 +38,13 @@ class Asking:
         self._client = RpcClient(self._connect)
         self._races: set[Race] = set()
         self._tasks = TaskSet("asking")
+        self._closed = False
 
     async def aclose(self) -> None:
-        """Give up what is under way and close the connections."""
+        """Give up what is under way, at once also for those who wait, and close the connections."""
+        self._closed = True
+        for race in list(self._races):
+            race.abandon(TransportClosed(CLOSED))
         await self._tasks.aclose()
         await self._client.close()
 
@@ -52,42 +60,74 @@ class Asking:
 
     async def request(self, target: str, payload: JsonValue, timeout: float) -> Reply:
         """Ask a service by name or a peer by `host:port`, within `timeout` seconds in all."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + timeout
+        target = target.strip()
         try:
             async with asyncio.timeout(timeout):
                 if ":" in target:
                     address = await _resolve(target)
                     self._endpoint.punch(address)
                     return await self.ask(address, str(address), target, payload, timeout)
-                key = worker_key(target) if target in self._registry else target
-                address = await self._find(key, timeout)
-                return await self.ask(address, key, key, payload, max(0.001, until - loop.time()))
+                return await self._ask_by_name(self._key(target), payload, timeout)
         except TimeoutError:
             raise RequestTimeout(f"{target}: no answer within {timeout:g} s") from None
 
     async def map(self, name: str, payload: JsonValue, timeout: float) -> list[Reply | PeerError]:
         """Ask every provider of a name at once. Returns one reply or error for each."""
-        key = worker_key(name) if name in self._registry else name
+        key = self._key(name.strip())
         found = await self._link.lookup(key, fresh=True)
         self._punch_all(found)
-        return await self._client.map(found, key, payload, timeout=timeout)
+        for address in found:
+            self._hub.emit(RequestSent(self._hub.now(), key, address))
+        outcomes = await self._client.map(found, key, payload, timeout=timeout)
+        for outcome in outcomes:
+            if isinstance(outcome, Reply):
+                self._note(key, outcome)
+        return outcomes
 
     async def ask(self, address: Address, key: str, service: str, payload: JsonValue, timeout: float) -> Reply:
         """Ask one address. `service` is the name the events show."""
         self._hub.emit(RequestSent(self._hub.now(), service, address))
         reply = await self._client.request(address, key, payload, timeout=timeout, retry=RETRIES)
-        self._roster.note_reply(address, service, reply.seconds)
-        self._hub.emit(ReplyReceived(self._hub.now(), address, reply.seconds, reply.data))
+        self._note(service, reply)
         return reply
 
-    async def _find(self, key: str, timeout: float) -> Address:
-        found = await self._link.lookup(key, fresh=True)
-        for address in found:
+    def _note(self, service: str, reply: Reply) -> None:
+        self._roster.note_reply(reply.peer, service, reply.seconds)
+        self._hub.emit(ReplyReceived(self._hub.now(), reply.peer, reply.seconds, reply.data))
+
+    def _key(self, name: str) -> str:
+        return worker_key(name) if name in self._registry else name
+
+    async def _ask_by_name(self, key: str, payload: JsonValue, timeout: float) -> Reply:
+        """Ask the first that can be reached; the next one when that has stopped sharing, or dies meanwhile."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout
+        failed: dict[Address, PeerError] = {}
+        while True:
+            address = await self._find(key, max(0.001, until - loop.time()), failed)
+            try:
+                return await self.ask(address, key, key, payload, max(0.001, until - loop.time()))
+            except (RefusedError, TransportClosed) as error:
+                if isinstance(error, RefusedError) and error.name != UnknownService.name:
+                    raise  # understood, and refused for a reason that others will have too
+                failed[address] = error
+
+    async def _find(self, key: str, timeout: float, failed: Mapping[Address, PeerError]) -> Address:
+        found = [address for address in await self._link.lookup(key, fresh=True) if address not in failed]
+        if self._closed:
+            raise TransportClosed(CLOSED)
+        if not found and failed:
+            raise list(failed.values())[-1]
+        lately = self._hub.now() - FRESH
+        fresh = [address for address in found if self._roster.seen_since(address, lately)]
+        for address in fresh:
             if self._client.connected(address):
                 return address
-        race = Race(self._client.connect, timeout)
-        invitation = self._invite(key, race)
+        # An idle connection may have died unseen and would win every race, so it comes last; who answers our punch
+        # does not wait for its turn.
+        found.sort(key=lambda address: (self._client.connected(address), address not in fresh))
+        race = Race(self._client.connect, timeout, excluded=failed, patient=key.endswith("_worker"))
+        invitation = self._tasks.spawn(self._invite(key, race), name=f"invite {key}") if race.patient else None
         self._races.add(race)
         try:
             self._punch_all(found)
@@ -102,21 +142,13 @@ class Asking:
             with contextlib.suppress(PeerError):  # a listing may name what nobody can punch
                 self._endpoint.punch(address)
 
-    def _invite(self, key: str, race: Race) -> "asyncio.Task[None] | None":
+    async def _invite(self, key: str, race: Race) -> None:
         """Soon list us as a consumer, so that workers behind a NAT punch us and so open it."""
-        name = key.removesuffix("_worker")
-        if name == key:
-            return None
-        race.patient = True
-
-        async def invite() -> None:
-            await asyncio.sleep(INVITE_AFTER)
-            try:
-                await self._link.announce(consumer_key(name), self._endpoint.address.port)
-            except PeerError:
-                race.patient = False  # then only those found can answer
-
-        return self._tasks.spawn(invite(), name=f"invite {key}")
+        await asyncio.sleep(INVITE_AFTER)
+        try:
+            await self._link.announce(consumer_key(key.removesuffix("_worker")), self._endpoint.address.port)
+        except PeerError:
+            race.lose_patience()  # only those found can answer
 
     async def _connect(self, address: Address, timeout: float) -> Stream:
         return await self._endpoint.connect(address, timeout=timeout)
@@ -124,11 +156,7 @@ class Asking:
 
 async def _resolve(target: str) -> Address:
     try:
-        wanted = Address.parse(target)
+        found = await resolve(Address.parse(target))
     except ValueError as error:
         raise LocalError(str(error)) from None
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(wanted.host, wanted.port, family=socket.AF_INET)
-    except OSError as error:
-        raise LocalError(f"no address is known for {wanted.host!r} ({error.strerror or error})") from None
-    return Address(*found[0][4][:2])
+    return Address(LOOPBACK, found.port) if found.host == "0.0.0.0" else found

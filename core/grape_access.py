@@ -83,7 +83,7 @@ async def _look_now_and_then(link: Link) -> None:
     """Keep the state true while nobody uses the link."""
     while True:
         with contextlib.suppress(PeerError):  # the link itself tells of its state
-            await link.lookup(PROBE_NAME)
+            await link.lookup(PROBE_NAME, fresh=True)
         await asyncio.sleep(LOOK_AGAIN)
 
 
@@ -139,6 +139,3 @@ async def running_grape(url: str = CUSTOMARY_GRAPE) -> str | None:
         return url
     finally:
         await link.close()
-
-
-

@@ -15,6 +15,7 @@ from core.punch_schedule import TICK, PunchSchedule
 from core.values import Address
 
 REANNOUNCE = 5.0  # seconds; a grape that restarted with nothing stored lists us again within this time
+NUDGE_PAUSE = 0.1  # seconds; grapes that come and go in a flurry cost ten announces a second at most
 MAX_PUNCHED = 256  # targets a tick; a listing holds 100 at most (PROTOCOL section 1), so two grapes' worth and some
 
 
@@ -29,7 +30,11 @@ class Directory(Protocol):
 
 
 class Pairing:
-    """Runs until `aclose`. Errors of the grape are told to `on_problem` once and the loop goes on."""
+    """Runs until `aclose`. The callbacks must not raise.
+
+    Every outcome at the grape is told to `on_problem`, with the name that was announced or sought: an error, or
+    None when it went well. Either way the loop goes on.
+    """
 
     def __init__(
         self,
@@ -41,7 +46,7 @@ class Pairing:
         punch: Callable[[Address], None],
         on_listing: Callable[[Sequence[Address]], None],
         on_announced: Callable[[int], None],
-        on_problem: Callable[[PeerError | None], None],
+        on_problem: Callable[[str, PeerError | None], None],
     ) -> None:
         self.announced = announced
         self.sought = sought
@@ -53,24 +58,28 @@ class Pairing:
         self._on_problem = on_problem
         self._schedule = PunchSchedule()
         self._listing: list[Address] = []
-        self._nudged = asyncio.Event()
-        self._tasks = TaskSet()
+        self._announce_now = asyncio.Event()
+        self._seek_now = asyncio.Event()
+        self._punch_now = asyncio.Event()
+        self._tasks = TaskSet(f"pairing {announced}")
 
     def start(self) -> None:
         """Begin: announce and look up at once."""
         self._tasks.spawn(self._announce_forever(), name=f"announce {self.announced}")
         self._tasks.spawn(self._seek_forever(), name=f"seek {self.sought}")
+        self._tasks.spawn(self._punch_forever(), name=f"punch {self.sought}")
 
     async def aclose(self) -> None:
-        """Stop announcing and punching. The grapes forget the announce after its age."""
+        """Stop announcing and punching; no callback is called from the call on. The grapes forget us after a time."""
         await self._tasks.aclose()
 
     def nudge(self) -> None:
-        """Announce again now: the grapes around us changed."""
-        self._nudged.set()
+        """Announce and look up again now: the grapes around us changed."""
+        self._announce_now.set()
+        self._seek_now.set()
 
     def heard(self, address: Address) -> None:
-        """Note a punch from there: it is alive, so it is punched every second again."""
+        """Note a sign of life from there: it is punched every second again."""
         self._schedule.heard(address, asyncio.get_running_loop().time())
 
     def lists(self, address: Address) -> bool:
@@ -79,27 +88,24 @@ class Pairing:
 
     async def _announce_forever(self) -> None:
         while True:
-            self._nudged.clear()
             try:
-                self._on_announced(await self._directory.announce(self.announced, self._port))
+                nodes = await self._directory.announce(self.announced, self._port)
             except PeerError as error:
                 self._on_announced(0)
-                self._on_problem(error)
-            try:
-                async with asyncio.timeout(REANNOUNCE):
-                    await self._nudged.wait()
-            except TimeoutError:
-                continue
+                self._on_problem(self.announced, error)
+            else:
+                self._on_problem(self.announced, None)
+                self._on_announced(nodes)
+            await asyncio.sleep(NUDGE_PAUSE)
+            await _wait(self._announce_now, REANNOUNCE - NUDGE_PAUSE)
 
     async def _seek_forever(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             started = loop.time()
             await self._seek()
-            for address in self._schedule.due(self._listing, loop.time()):
-                with contextlib.suppress(PeerError):  # a listing may name what nobody can punch: 0.0.0.0, a broadcast
-                    self._punch(address)
-            await asyncio.sleep(max(0.0, started + TICK - loop.time()))
+            await asyncio.sleep(NUDGE_PAUSE)
+            await _wait(self._seek_now, started + TICK - loop.time())
 
     async def _seek(self) -> None:
         try:
@@ -107,8 +113,27 @@ class Pairing:
         except LookupEmpty:
             found = []
         except PeerError as error:
-            self._on_problem(error)  # keep the last listing: those peers may well be there
+            self._on_problem(self.sought, error)  # keep the last listing: those peers may well be there
             return
-        self._on_problem(None)
-        self._listing = found[:MAX_PUNCHED]
-        self._on_listing(self._listing)
+        self._on_problem(self.sought, None)
+        found = found[:MAX_PUNCHED]
+        if not set(found).issubset(self._listing):
+            self._punch_now.set()
+        self._listing = found
+        self._on_listing(found)
+
+    async def _punch_forever(self) -> None:
+        """Apart from the lookups: while no grape answers, the peers we know are still punched every second."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await _wait(self._punch_now, TICK)
+            for address in self._schedule.due(self._listing, loop.time()):
+                self._punch(address)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, at most so long, and reset it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    event.clear()

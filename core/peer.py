@@ -36,6 +36,8 @@ from core.services.service import Registry
 from core.sharing import Sharing
 from core.values import Address, JsonValue
 
+SWEEP_EVERY = 5.0  # seconds; a row for somebody who is gone stays that much longer at most
+
 __all__ = ["Peer", "PeerConfig", "Reply", "open_peer"]
 
 
@@ -77,17 +79,19 @@ class Peer:
         self._link = await stack.enter_async_context(self._access)
         self._asking = Asking(self._hub, self._roster, self._endpoint, self._link, self._registry)
         stack.push_async_callback(self._asking.aclose)
-        self._tasks = TaskSet("served connections")
+        self._tasks = TaskSet("peer")
         stack.push_async_callback(self._tasks.aclose)
         self._server = RpcServer(self._sharing.handle, on_served=self._on_served)
-        self._roles = Roles(
-            self._hub, self._roster, self._endpoint, self._link, self._asking, self._sharing, self._registry
-        )
-        stack.push_async_callback(self._roles.aclose)
         self._punch_back = PunchBack(self._endpoint.punch)
+        self._roles = Roles(
+            self._hub, self._roster, self._address.port, self._link, self._asking.ask, self._punch,
+            self._sharing, self._registry,
+        )  # fmt: skip
+        stack.push_async_callback(self._roles.aclose)
         self._hub.subscribe(self._on_event)
         self._endpoint.on_punch = self._on_punch
         self._endpoint.on_stream = self._on_stream
+        self._tasks.spawn(self._sweep_forever(), name="forget who is gone")
         stack.callback(self._deafen)
 
     # -- state ---------------------------------------------------------------------------------------------------
@@ -139,7 +143,7 @@ class Peer:
     async def consume(self, service: str, payload: JsonValue = None) -> None:
         """Announce that we want a service and ask every worker that punches us or is found. Idempotent.
 
-        `payload` None asks with the service's own example.
+        `payload` None asks with the service's own example; a second call changes what is asked from then on.
         """
         self._roles.consume(service, payload)
 
@@ -178,18 +182,31 @@ class Peer:
     # -- what the layers below report ----------------------------------------------------------------------------
 
     def _on_punch(self, event: punch.PunchEvent) -> None:
-        now, monotone = self._hub.now(), asyncio.get_running_loop().time()
         if isinstance(event, punch.PunchSent):
-            self._punch_back.note_sent(event.remote, monotone)
             self._roster.note_punch_sent(event.remote)
-            self._hub.emit(PunchSent(now, event.remote))
+            self._hub.emit(PunchSent(self._hub.now(), event.remote))
         elif isinstance(event, punch.PunchHeard):
-            role, service = self._roles.on_punch(event.remote)
-            first = self._roster.note_punch_received(event.remote, role, service)
-            self._hub.emit(PunchReceived(now, event.remote, first))
-            if self._roles.active() or self._asking.searching():
-                self._punch_back.heard(event.remote, monotone)
+            self._on_punch_heard(event.remote, event.first)
+        elif event.confirmed:  # no punch came, but ours got there and somebody told us so
+            self._roster.note_alive(event.remote)
+            self._roles.on_reached(event.remote)
             self._asking.heard(event.remote)
+
+    def _on_punch_heard(self, address: Address, never_heard: bool) -> None:
+        found_as = self._roles.on_punch(address)
+        first = self._roster.note_punch_received(address, found_as)
+        self._hub.emit(PunchReceived(self._hub.now(), address, never_heard if first is None else first))
+        if self._roles.active() or self._asking.searching():
+            self._punch_back.heard(address, asyncio.get_running_loop().time())
+        self._asking.heard(address)
+
+    def _punch(self, address: Address) -> None:
+        self._punch_back.send(address, asyncio.get_running_loop().time())
+
+    async def _sweep_forever(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_EVERY)
+            self._roster.sweep()
 
     def _on_stream(self, stream: Stream) -> None:
         self._tasks.spawn(self._server.serve(stream), name=f"serve {stream.remote}")
@@ -197,8 +214,9 @@ class Peer:
     def _on_served(self, key: str, caller: Address, seconds: float, error: str | None) -> None:
         service = self._sharing.label(key)
         self._sharing.note(key, error)
-        if error is None:
-            self._roster.note_served(caller, service)
+        wanted = self._sharing.wanted(key)
+        if error is None and wanted is not None:
+            self._roster.note_served(caller, wanted)
         self._hub.emit(RequestServed(self._hub.now(), service, caller, seconds, error))
 
     def _on_grape(self, grape: GrapeSnapshot) -> None:

@@ -8,6 +8,7 @@ from core.values import Address
 TICK = 1.0  # seconds; the demo's workers punch once a second (PROTOCOL section 7)
 PATIENCE = 3  # silent series before the pause grows: a consumer may come a moment after its announce
 MAX_PAUSE = 30.0  # seconds; a Linux NAT forgets a one-way mapping after 30 s (NAT.md 2.1), so no rarer than that
+MAX_DOUBLINGS = 10  # of the pause; far over MAX_PAUSE, and far under the 1024 that a float can hold
 
 
 @dataclass(slots=True)
@@ -43,4 +44,4 @@ class PunchSchedule:
 
     @staticmethod
     def _pause(silent: int) -> float:
-        return float(min(MAX_PAUSE, TICK * 2 ** max(0, silent - PATIENCE + 1)))
+        return float(min(MAX_PAUSE, TICK * 2 ** min(max(0, silent - PATIENCE + 1), MAX_DOUBLINGS)))

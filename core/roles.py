@@ -1,14 +1,13 @@
 """The roles a peer plays per service: worker (shares it) and consumer (wants it), and what punches mean to them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from core.asking import Asking
 from core.consumer import Requester
-from core.errors import PeerError
+from core.errors import LocalError, PeerError
 from core.events import Announced, ErrorRaised, GrapeSnapshot, GrapeState, Role
 from core.hub import Hub
-from core.net.endpoint import Endpoint
 from core.pairing import Directory, Pairing
 from core.roster import Roster
 from core.services.service import Registry, consumer_key, worker_key
@@ -16,14 +15,17 @@ from core.sharing import Sharing
 from core.values import Address, JsonValue
 
 REQUEST_TIMEOUT = 10.0  # seconds; the demo's (PROTOCOL section 6)
+Ask: TypeAlias = Callable[[Address, str, str, JsonValue, float], Awaitable[object]]  # (whom, key, name shown, ...)
+UNLISTED_PATIENCE = 1.5  # seconds; whoever punched us before we looked it up, the next two lookups show what it is
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Consuming:
-    """One service we want."""
+    """One service we want, and what we ask of it."""
 
     pairing: Pairing
     requester: Requester
+    payload: JsonValue
 
 
 class Roles:
@@ -33,23 +35,27 @@ class Roles:
         self,
         hub: Hub,
         roster: Roster,
-        endpoint: Endpoint,
+        port: int,
         directory: Directory,
-        asking: Asking,
+        ask: Ask,
+        punch: Callable[[Address], None],
         sharing: Sharing,
         registry: Registry,
     ) -> None:
+        """`port` is announced; `punch` must not raise."""
         self._hub = hub
         self._roster = roster
-        self._endpoint = endpoint
+        self._port = port
         self._directory = directory
-        self._asking = asking
+        self._ask = ask
+        self._punch = punch
         self._sharing = sharing
         self._registry = registry
         self._workers: dict[str, Pairing] = {}
         self._consumers: dict[str, Consuming] = {}
         self._announced: dict[str, int] = {}
-        self._problem = ""
+        self._problems: dict[str, set[str]] = {}  # announced or sought name: error names told since it last went well
+        self._closed = False
 
     def shares(self, service: str) -> bool:
         """Return whether we are a worker of this service."""
@@ -69,6 +75,7 @@ class Roles:
 
     def share(self, service: str) -> None:
         """Announce a service, answer its callers, and punch everyone who wants it. Raises LocalError when unknown."""
+        self._require_open()
         self._sharing.add(service)
         if service not in self._workers:
             pairing = self._pair(worker_key(service), consumer_key(service), Role.CONSUMER, lambda listing: None)
@@ -81,58 +88,98 @@ class Roles:
         self._sharing.remove(service)
         pairing = self._workers.pop(service, None)
         if pairing is not None:
-            await self._end(pairing)
+            self._forget(pairing)
+            await pairing.aclose()
 
     def consume(self, service: str, payload: JsonValue) -> None:
         """Announce that we want a service and ask every worker that punches us or is found.
 
-        `payload` None asks with the service's own example. Raises LocalError when the service is unknown.
+        `payload` None asks with the service's own example; a second call changes what is asked from then on.
+        Raises LocalError when the service is unknown.
         """
+        self._require_open()
         asked = self._registry.get(service).example if payload is None else payload
         if service in self._consumers:
+            self._consumers[service].payload = asked
             return
         key = worker_key(service)
+        # the request's key is the address, as the demo's consumer has it (PROTOCOL sections 6 and 7)
         requester = Requester(
-            lambda address: self._asking.ask(address, str(address), key, asked, REQUEST_TIMEOUT),
+            lambda address: self._ask(address, str(address), key, consuming.payload, REQUEST_TIMEOUT),
             self._on_failure,
         )
         pairing = self._pair(consumer_key(service), key, Role.WORKER, requester.on_listing)
-        self._consumers[service] = Consuming(pairing, requester)
+        consuming = self._consumers[service] = Consuming(pairing, requester, asked)
         pairing.start()
         self._hub.touch()
 
     async def stop_consuming(self, service: str) -> None:
         """Stop asking."""
         consuming = self._consumers.pop(service, None)
-        if consuming is not None:
+        if consuming is None:
+            return
+        self._forget(consuming.pairing)
+        try:
+            await consuming.pairing.aclose()
+        finally:  # also when we are cancelled meanwhile
             await consuming.requester.aclose()
-            await self._end(consuming.pairing)
 
     async def aclose(self) -> None:
-        """End every role."""
+        """End every role; none can begin any more."""
+        self._closed = True
         for service in list(self._workers):
             await self.unshare(service)
         for service in list(self._consumers):
             await self.stop_consuming(service)
 
+    def _require_open(self) -> None:
+        if self._closed:
+            raise LocalError("this peer is closed: open a new one")
+
+    def _forget(self, pairing: Pairing) -> None:
+        """Take back what a role has shown; before its end is awaited, so that one begun meanwhile keeps its own."""
+        self._announced.pop(pairing.announced, None)
+        self._problems.pop(pairing.announced, None)
+        self._problems.pop(pairing.sought, None)
+        self._roster.forget(pairing.sought, "no longer looked for")
+        self._hub.touch()
+
     def on_grape(self, grape: GrapeSnapshot) -> None:
         """Announce everything again now: grapes that are new to us do not hold our announces."""
         if grape.state is GrapeState.UNREACHABLE:
             self._announced.clear()  # whoever still lists us, we cannot renew it
+            self._hub.touch()
         for pairing in self._pairings():
             pairing.nudge()
 
-    def on_punch(self, address: Address) -> tuple[Role, str]:
-        """Let the roles act on a punch. Returns what its sender seems to be, and under which name."""
+    def on_punch(self, address: Address) -> tuple[Role, str] | None:
+        """Let the roles act on a punch.
+
+        Returns what its sender seems to be and under which name, or None while that cannot be told.
+        """
         for pairing in self._pairings():
             pairing.heard(address)
-        for service, consuming in self._consumers.items():
-            # someone listed only as a consumer punches because we share, and has nothing to be asked for
-            if consuming.pairing.lists(address) or not self._wants_ours(address):
+        listed = [service for service, consuming in self._consumers.items() if consuming.pairing.lists(address)]
+        for service in listed:
+            self._consumers[service].requester.on_punch(address)
+        if listed:
+            return Role.WORKER, worker_key(listed[0])
+        if self._workers and (not self._consumers or self._wants_ours(address)):
+            # it punches because we share, and has nothing to be asked for
+            return Role.CONSUMER, consumer_key(next(iter(self._workers)))
+        for consuming in self._consumers.values():
+            consuming.requester.on_punch(address, patience=UNLISTED_PATIENCE if self._workers else 0.0)
+        if self._workers:
+            return None  # either may be: the next lookup, or what it asks or answers, will tell
+        return (Role.WORKER, worker_key(next(iter(self._consumers)))) if self._consumers else None
+
+    def on_reached(self, address: Address) -> None:
+        """Act on the news that our punches arrive there: a listed worker can be asked, whether it punched or not."""
+        for consuming in self._consumers.values():
+            if consuming.pairing.lists(address):
                 consuming.requester.on_punch(address)
-                return Role.WORKER, worker_key(service)
-        shared = next(iter(self._workers), None)
-        return Role.CONSUMER, consumer_key(shared) if shared else ""
+        for pairing in self._pairings():
+            pairing.heard(address)
 
     def _wants_ours(self, address: Address) -> bool:
         return any(pairing.lists(address) for pairing in self._workers.values())
@@ -150,19 +197,13 @@ class Roles:
         return Pairing(
             announced=announced,
             sought=sought,
-            port=self._endpoint.address.port,
+            port=self._port,
             directory=self._directory,
-            punch=self._endpoint.punch,
+            punch=self._punch,
             on_listing=on_listing,
             on_announced=lambda nodes: self._on_announced(announced, nodes),
             on_problem=self._on_problem,
         )
-
-    async def _end(self, pairing: Pairing) -> None:
-        await pairing.aclose()
-        self._announced.pop(pairing.announced, None)
-        self._roster.forget(pairing.sought, "no longer looked for")
-        self._hub.touch()
 
     def _on_announced(self, name: str, nodes: int) -> None:
         if self._announced.get(name) == nodes:
@@ -172,12 +213,15 @@ class Roles:
         if nodes:
             self._hub.emit(Announced(self._hub.now(), name, nodes))
 
-    def _on_problem(self, error: PeerError | None) -> None:
-        """Tell each problem once, until it is over or another takes its place."""
-        name = error.name if error is not None else ""
-        if error is not None and name != self._problem:
-            self._hub.emit(ErrorRaised(self._hub.now(), name, str(error)))
-        self._problem = name
+    def _on_problem(self, name: str, error: PeerError | None) -> None:
+        """Tell each kind of problem once, whoever has it, until everyone who had it is well again."""
+        if error is None:
+            self._problems.pop(name, None)
+            return
+        told = any(error.name in names for names in self._problems.values())
+        self._problems.setdefault(name, set()).add(error.name)
+        if not told:
+            self._hub.emit(ErrorRaised(self._hub.now(), error.name, str(error)))
 
     def _on_failure(self, address: Address, error: PeerError) -> None:
         self._hub.emit(ErrorRaised(self._hub.now(), error.name, str(error), address))

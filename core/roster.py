@@ -8,7 +8,8 @@ from core.hub import Hub
 from core.values import Address
 
 MAX_PEERS = 1024  # rows; far over a home's network, and a table of this size still redraws within one frame
-KEEP_SILENT = 15.0  # seconds a peer that left the listing stays after its last sign of life; the broker's entry age
+KEEP_SILENT = 15.0  # seconds a peer that is not listed stays after its last sign of life; the broker's entry age
+KEEP_ANSWERED = 120.0  # the same for one that answered us: a person may want to ask again; a grape's listing age
 MISSED_LOOKUPS = 3  # lookups without it before a peer counts as unlisted: the DHT samples, so one miss says little
 
 
@@ -44,6 +45,7 @@ class Roster:
         self._hub = hub
         self._limit = limit
         self._entries: dict[tuple[Address, Role], Entry] = {}
+        self._crowded_until = 0.0  # Unix seconds; see there
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -56,6 +58,10 @@ class Roster:
         """Return whether this peer is known in this role."""
         return (address, role) in self._entries
 
+    def seen_since(self, address: Address, at: float) -> bool:
+        """Return whether this peer was found, or gave a sign of life, since `at` (Unix seconds)."""
+        return any(entry.last_seen >= at for entry in self._of(address))
+
     def note_listing(self, service: str, role: Role, listing: Iterable[Address]) -> None:
         """Take the newest lookup of `service`: new peers are discovered, silent ones that left are lost."""
         now = self._hub.now()
@@ -63,10 +69,20 @@ class Roster:
         for address in present:
             entry = self._entries.get((address, role)) or self._discover(address, role, service, now)
             entry.listed, entry.missed = True, 0
-        for entry in list(self._entries.values()):
+        for entry in self._entries.values():
             if entry.role is role and entry.service == service and entry.address not in present:
-                self._note_missing(entry, now)
+                entry.missed += 1
+                entry.listed = entry.listed and entry.missed < MISSED_LOOKUPS
         self._hub.touch()
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Lose everyone who is neither listed nor was heard lately. Call it now and then: not all are looked up."""
+        now = self._hub.now()
+        for entry in list(self._entries.values()):
+            keep = KEEP_ANSWERED if entry.replies else KEEP_SILENT
+            if not entry.listed and now - entry.last_seen >= keep:
+                self._lose(entry, "is listed no more and went silent")
 
     def forget(self, service: str, reason: str) -> None:
         """Drop every peer found under `service`: its role has ended."""
@@ -79,14 +95,26 @@ class Roster:
             entry.punches_sent += 1
         self._hub.touch()
 
-    def note_punch_received(self, address: Address, role: Role, service: str) -> bool:
-        """Count one punch that arrived. Returns True when nothing had been heard from there before."""
-        known = self._of(address) or [self._discover(address, role, service, self._hub.now())]
+    def note_punch_received(self, address: Address, found_as: tuple[Role, str] | None) -> bool | None:
+        """Count one punch that arrived. Returns True when this peer had not punched us before, None for a stranger.
+
+        A stranger becomes known as `found_as`: its role, and the name it would be announced under. It stays a stranger
+        without that, and when the table is full of peers that are listed or were seen lately: sources can be forged.
+        """
+        known = self._of(address)
+        if not known:
+            if found_as is None or self._crowded():
+                return None
+            known = [self._discover(address, *found_as, self._hub.now())]
         first = all(entry.punches_received == 0 for entry in known)
-        for entry in known:
+        for entry in known:  # both of its rows, if it has two: it is one socket, and one punch is for both roles
             entry.punches_received += 1
         self._touch(known)
         return first
+
+    def note_alive(self, address: Address) -> None:
+        """Note another sign of life than those that are counted."""
+        self._touch(self._of(address))
 
     def note_served(self, address: Address, service: str) -> None:
         """Count a request of theirs that we answered; the caller becomes known as a consumer."""
@@ -116,17 +144,23 @@ class Roster:
 
     def _discover(self, address: Address, role: Role, service: str, now: float) -> Entry:
         if len(self._entries) >= self._limit:
-            self._lose(min(self._entries.values(), key=lambda e: (e.listed, e.last_seen)), "made room for newer peers")
+            self._lose(self._stalest(), "made room for newer peers")
         entry = self._entries[address, role] = Entry(address, role, service, now, now)
         self._hub.emit(Discovered(now, service, address))
         return entry
 
-    def _note_missing(self, entry: Entry, now: float) -> None:
-        entry.missed += 1
-        if entry.missed >= MISSED_LOOKUPS:
-            entry.listed = False
-            if now - entry.last_seen >= KEEP_SILENT:
-                self._lose(entry, "left the listing and went silent")
+    def _stalest(self) -> Entry:
+        return min(self._entries.values(), key=lambda entry: (entry.listed, entry.last_seen))
+
+    def _crowded(self) -> bool:
+        """Return whether no row can be spared. Found once, it holds until the stalest has been silent long enough."""
+        if len(self._entries) < self._limit:
+            return False
+        now = self._hub.now()
+        if now >= self._crowded_until:
+            stalest = self._stalest()
+            self._crowded_until = now + KEEP_SILENT if stalest.listed else stalest.last_seen + KEEP_SILENT
+        return now < self._crowded_until
 
     def _lose(self, entry: Entry, reason: str) -> None:
         del self._entries[entry.address, entry.role]

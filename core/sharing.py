@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from core.errors import LocalError
-from core.services.service import Caller, Registry, Service, worker_key
+from core.services.service import Caller, Registry, Service, consumer_key, worker_key
 from core.values import Address, JsonValue
 
 
@@ -56,6 +56,13 @@ class Sharing:
         if self._shared and _is_address(key):
             return next(iter(self._shared.values()))
         raise UnknownService(f"nothing is shared here under {key[:80]!r}")
+
+    def wanted(self, key: str) -> str | None:
+        """Return the name under which those who want what a key means are announced; None when it means nothing."""
+        try:
+            return consumer_key(self.find(key).name)
+        except UnknownService:
+            return None
 
     def label(self, key: str) -> str:
         """Return the announced name of what a key means, or the key itself when it means nothing here."""

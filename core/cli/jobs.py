@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from core.cli.output import Output, dumps
-from core.errors import LookupEmpty, PeerError, RequestTimeout, Unreachable
-from core.events import GrapeState, PeerEvent, ReplyReceived
+from core.errors import LookupEmpty, PeerError, RefusedError, RequestTimeout, Unreachable
+from core.events import ErrorRaised, GrapeState, PeerEvent, ReplyReceived
 from core.grape.config import GrapeConfig
 from core.grape.grape import open_grape
 from core.grape_access import running_grape
 from core.peer import Peer, open_peer
 from core.peer_config import PeerConfig
+from core.services.service import PayloadError
 from core.values import JsonValue
 
 LISTING_PATIENCE = 2.0  # seconds a request by name waits for the first announce: two ticks of a worker
@@ -44,15 +45,22 @@ async def share(config: PeerConfig, output: Output, service: str) -> None:
 async def consume(
     config: PeerConfig, output: Output, service: str, payload: JsonValue, once: bool, timeout: float
 ) -> None:
-    """Consume until cancelled, or with `once` until the first reply. Raises RequestTimeout after `timeout` seconds."""
+    """Consume until cancelled, or with `once` until the first reply.
+
+    Raises RequestTimeout after `timeout` seconds, and RefusedError at once when a worker does not take the payload.
+    """
     first: asyncio.Future[JsonValue] = asyncio.get_running_loop().create_future()
 
     def listen(event: PeerEvent) -> None:
         if once and first.done():
             return
         output.event(event)
-        if isinstance(event, ReplyReceived) and not first.done():
+        if first.done():
+            return
+        if isinstance(event, ReplyReceived):
             first.set_result(event.data)
+        elif once and isinstance(event, ErrorRaised) and event.error == PayloadError.name:
+            first.set_exception(RefusedError(event.message, name=event.error))  # no other worker will take it
 
     async with open_peer(config, listen) as peer:
         await peer.consume(service, payload)
@@ -63,8 +71,8 @@ async def consume(
                 data = await first
         except TimeoutError:
             raise RequestTimeout(f"no {service} worker answered within {timeout:g} s") from None
-    if not output.as_json:
-        output.result("reply", dumps(data))
+        if not output.as_json:
+            output.result("reply", dumps(data))
 
 
 async def request(config: PeerConfig, output: Output, target: str, payload: JsonValue, timeout: float) -> None:

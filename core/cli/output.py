@@ -86,7 +86,12 @@ def event_fields(event: PeerEvent) -> dict[str, JsonValue]:
 
 def event_sentence(event: PeerEvent) -> str:
     """Return an event as one line for people, with its time of day."""
-    return f"{time.strftime('%H:%M:%S', time.localtime(event.at))}  {_SENTENCES[type(event)](event)}"
+    return f"{time.strftime('%H:%M:%S', time.localtime(event.at))}  {plain(_SENTENCES[type(event)](event))}"
+
+
+def plain(text: str) -> str:
+    """Return text with what no terminal should get (control characters, from peers) written as escapes."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 class Output:
@@ -112,15 +117,21 @@ class Output:
         """Print why the command failed: on stderr always, and as an event with `--json`."""
         if self.as_json:
             self._line(dumps({"event": "error", "error": error.name, "message": str(error)}))
-        click.echo(f"{error.name}: {error}", err=True)
+        click.echo(plain(f"{error.name}: {error}"), err=True)
 
     def _line(self, text: str) -> None:
         try:
-            click.echo(text)  # flushes, so that a pipe sees each line as it happens
+            click.echo(_printable(text))  # flushes, so that a pipe sees each line as it happens
         except BrokenPipeError:
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the process; also at its exit
             if self.reader_gone is not None:
                 self.reader_gone()
+
+
+def _printable(text: str) -> str:
+    """Return text with what stdout cannot encode, half a surrogate pair in a peer's JSON at least, as escapes."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _short(data: JsonValue) -> str:

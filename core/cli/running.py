@@ -1,6 +1,7 @@
 """Run a command's coroutine: Ctrl-C and SIGTERM end it at once, errors become one line and an exit code."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -54,6 +55,7 @@ def _leave(number: int) -> None:
     """Say the last line and exit now: a worker thread that still computes must not hold the process."""
     if number in _LAST_LINES:
         click.echo(_LAST_LINES[signal.Signals(number)], err=True)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, ValueError):  # nobody reads on, or it is closed: we leave all the same
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(128 + number)

@@ -2,7 +2,10 @@
 
 import itertools
 
-from core.punch_back import MAX_KNOWN, PAUSE, PunchBack
+from core.errors import LocalError
+from core.punch_back import ANSWERS_A_SECOND, MAX_KNOWN, NEW_AFTER, PAUSE, PunchBack
+from core.punch_back import MAX_PAUSE as MAX_ANSWER_PAUSE
+from core.punch_back import PATIENCE as ANSWERS
 from core.punch_schedule import MAX_PAUSE, PATIENCE, TICK, PunchSchedule
 from core.values import Address
 
@@ -56,43 +59,109 @@ def test_the_table_holds_the_listing_and_nothing_else() -> None:
     assert schedule.due([A], 100.0) == [A]
 
 
+def test_years_of_silence_are_counted_without_overflow() -> None:
+    """A peer that is listed but out of reach is punched every 30 s: 1024 doublings are reached within 9 hours."""
+    ticks = run(PunchSchedule(), [A], range(40_000))
+    assert ticks[-1][0] - ticks[-2][0] == MAX_PAUSE
+
+
+class Sent:
+    """Where a PunchBack under test punches to; `refuses` makes that fail."""
+
+    def __init__(self) -> None:
+        self.to: list[Address] = []
+        self.refuses = False
+
+    def __call__(self, address: Address) -> None:
+        self.to.append(address)
+        if self.refuses:
+            raise LocalError("the endpoint is closed")
+
+
 def test_a_punch_is_answered_unless_one_just_left() -> None:
-    sent: list[Address] = []
-    back = PunchBack(sent.append)
+    sent = Sent()
+    back = PunchBack(sent)
     back.heard(A, 10.0)
-    assert sent == [A]
-    back.note_sent(A, 10.0)
+    assert sent.to == [A]
     back.heard(A, 10.0 + PAUSE / 2)
-    assert sent == [A]
+    assert sent.to == [A]
     back.heard(A, 10.0 + PAUSE)
-    assert sent == [A, A]
+    assert sent.to == [A, A]
+
+
+def test_roles_that_want_the_same_address_share_one_series_a_second() -> None:
+    sent = Sent()
+    back = PunchBack(sent)
+    for tick in range(10):
+        back.send(A, tick)  # the worker's tick
+        back.send(A, tick + 0.3)  # the consumer's
+        back.heard(A, tick + 0.6)  # and theirs
+        back.send(B, tick)
+    assert sent.to.count(A) == sent.to.count(B) == 10
+
+
+def test_answers_become_rare_but_never_end() -> None:
+    sent = Sent()
+    back = PunchBack(sent)
+    at = []
+    for second in range(3000):
+        before = len(sent.to)
+        back.heard(A, float(second))
+        if len(sent.to) > before:
+            at.append(second)
+    pauses = [b - a for a, b in itertools.pairwise(at)]
+    assert pauses[: ANSWERS - 1] == [1] * (ANSWERS - 1)
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == MAX_ANSWER_PAUSE
+
+
+def test_after_silence_answers_begin_anew() -> None:
+    sent = Sent()
+    back = PunchBack(sent)
+    for second in range(100):
+        back.heard(A, float(second))
+    before = len(sent.to)
+    for second in range(ANSWERS):
+        back.heard(A, 100.0 + NEW_AFTER + second)
+    assert len(sent.to) == before + ANSWERS
+
+
+def test_forged_sources_get_so_many_answers_a_second() -> None:
+    sent = Sent()
+    back = PunchBack(sent)
+    for number in range(5000):
+        back.heard(Address("192.0.2.1", 1 + number), 5.0)
+    assert len(sent.to) == ANSWERS_A_SECOND
+    back.heard(A, 6.0)
+    assert len(sent.to) == ANSWERS_A_SECOND + 1
+
+
+def test_what_cannot_be_punched_costs_nothing_else() -> None:
+    sent = Sent()
+    sent.refuses = True
+    back = PunchBack(sent)
+    back.send(A, 0.0)
+    back.heard(B, 0.0)
+    assert sent.to == [A, B]
+    back.send(A, 0.1)
+    assert sent.to == [A, B]  # nor is it tried more often
 
 
 def test_two_that_punch_back_fall_silent() -> None:
     """One punch, answered once: the answer finds that a punch has just left, so there is no third."""
-    flights: list[tuple[str, float]] = []
+    flights: list[str] = []
     now = 0.0
-    sides: dict[str, PunchBack] = {}
-
-    def sender(name: str) -> PunchBack:
-        def punch(remote: Address) -> None:
-            flights.append((name, now))
-            sides[name].note_sent(remote, now)
-
-        return PunchBack(punch)
-
-    sides.update(a=sender("a"), b=sender("b"))
-    sides["a"].note_sent(B, now)
-    flights.append(("a", now))
-    for name, _ in flights:  # grows while it is read: each flight arrives 50 ms later at the other side
+    sides = {name: PunchBack(lambda remote, name=name: flights.append(name)) for name in "ab"}  # type: ignore[misc]
+    sides["a"].send(B, now)
+    for name in flights:  # grows while it is read: each flight arrives 50 ms later at the other side
         now += 0.05
         sides["b" if name == "a" else "a"].heard(A if name == "a" else B, now)
         assert len(flights) < 10
-    assert [name for name, _ in flights] == ["a", "b"]
+    assert flights == ["a", "b"]
 
 
 def test_its_memory_is_bounded() -> None:
     back = PunchBack(lambda remote: None)
     for number in range(MAX_KNOWN + 10):
-        back.note_sent(Address("192.0.2.1", number), 0.0)
-    assert len(back._last) == MAX_KNOWN
+        back.send(Address("192.0.2.1", number), 0.0)
+    assert len(back._known) == MAX_KNOWN
