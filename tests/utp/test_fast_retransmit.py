@@ -124,6 +124,19 @@ def test_packets_past_the_last_reported_one_are_not_taken_for_lost() -> None:
     assert lost == [seq_add(base, step) for step in range(9, 18)]
 
 
+def test_an_ack_that_must_be_of_the_first_transmission_tells_nothing_of_the_second() -> None:
+    sending = window(packets=10)
+    base = sending.base
+    sending.lose_all()
+    for _ in range(10):
+        sending.sent(sending.take_lost(), 0.5)
+    # a moment after the second transmissions, the last of the first ones is acked: the others may still come
+    acked = sending.acknowledge(seq_add(base, -1), b"\0\x01\0\0", 0.501, duplicate=True, round_trip=0.1)
+    assert (acked.packets, acked.lost, acked.sample) == (1, 0, None)
+    acked = sending.acknowledge(seq_add(base, -1), b"\x80\x01\0\0", 0.6, duplicate=True, round_trip=0.1)
+    assert (acked.packets, acked.lost) == (1, 6)
+
+
 def test_bits_for_what_was_never_sent_do_nothing() -> None:
     sending = window(packets=3)
     acked = sending.acknowledge(seq_add(sending.base, -1), b"\xff" * 32, 0.1, duplicate=True, round_trip=0.1)

@@ -51,6 +51,19 @@ def test_reading_sends_a_window_update_at_once() -> None:
     assert pair.now - at < 0.2  # not at the next probe
 
 
+def test_the_probe_that_was_dropped_goes_again_when_the_window_opens() -> None:
+    pair = Pair(config=SMALL)
+    size = SMALL.receive_window // pair.config.payload_bytes * pair.config.payload_bytes + 2 * 1382
+    _, b = stuffed(pair, bytes(size))
+    pair.run(limit=30.0)  # the waits between probes are six seconds long by now
+    assert pair.b.mux.statistics().dropped_window > 0
+    at = pair.now
+    pair.b.reading = True
+    pair.b.read(b, pair.now)
+    assert pair.run(lambda: len(pair.b.received(b)) == size, limit=10.0)
+    assert pair.now - at < 0.2
+
+
 def test_a_lost_window_update_is_made_up_by_a_probe() -> None:
     pair = Pair(config=SMALL)
     data = bytes(range(256)) * 400
