@@ -7,13 +7,17 @@ one JSON line on stdout. With --scripted the peers are those of `core_double`, a
 import asyncio
 import dataclasses
 import json
+import logging
 import sys
+import threading
 import time
+import warnings
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
 from PySide6.QtCore import QPoint, QRect, QTimer
-from PySide6.QtWidgets import QMessageBox, QSystemTrayIcon, QWidget
+from PySide6.QtWidgets import QApplication, QMessageBox, QSystemTrayIcon, QWidget
 
 import desktop.app
 import desktop.tray
@@ -26,6 +30,8 @@ from desktop.tray import Tray
 from desktop.views.close_question import CloseQuestion
 from desktop.views.main_window import MainWindow
 from tests.desktop.core_double import Opener, row
+
+HANG_SECONDS = 8.0  # well over the 3 s that quitting may take
 
 noted: dict[str, Any] = {}
 
@@ -59,6 +65,7 @@ def state() -> dict[str, Any]:
     icon = tray._icon
     box = icon.geometry() if icon is not None else QRect()
     reading = tray.reading()
+    snapshot = tray._bridge.snapshot()
     return {
         "visible": window.isVisible(),
         "minimised": window.isMinimized(),
@@ -76,11 +83,56 @@ def state() -> dict[str, Any]:
         "tray_at": [box.center().x(), box.center().y()],
         "any_tray": QSystemTrayIcon.isSystemTrayAvailable(),
         "questions": _questions(window),
+        "message": window.banner.message(),
+        "address": snapshot.address if snapshot else None,
+        "grape": snapshot.grape.state.value if snapshot else None,
     }
 
 
 def _questions(window: MainWindow) -> list[str]:
     return [box.text() for box in window.findChildren(QMessageBox) if box.isVisible()]
+
+
+def click(switch: str) -> dict[str, Any]:
+    """Turn a switch, as the user does."""
+    services = noted["window"].services
+    (services.share_switch if switch == "share" else services.consume_switch)("fibonacci").click()
+    return {}
+
+
+def send() -> dict[str, Any]:
+    """Send the demo request."""
+    noted["window"].send_demo_request()
+    return {}
+
+
+def quit_application() -> dict[str, Any]:
+    """End as the session's end does: by QApplication.quit."""
+    QApplication.quit()
+    return {}
+
+
+def hang_thread() -> dict[str, Any]:
+    """Keep a thread of the loop's executor busy for longer than quitting may take."""
+    asyncio.get_running_loop().run_in_executor(None, time.sleep, HANG_SECONDS)
+    return {}
+
+
+def hang_loop() -> dict[str, Any]:
+    """Let the loop hang from the moment quitting is asked for."""
+    noted["window"].hideEvent = lambda _: time.sleep(HANG_SECONDS)
+    return {}
+
+
+def fail() -> dict[str, Any]:
+    """Raise what nobody expects: in a slot, in a callback, in a task and in a thread."""
+    QTimer.singleShot(0, lambda: 1 // 0)
+    loop = asyncio.get_running_loop()
+    loop.call_soon(lambda: 1 // 0)
+    threading.Thread(target=lambda: 1 // 0).start()
+    warnings.warn("a warning for nobody", stacklevel=1)
+    logging.getLogger("elsewhere").error("an error for the log")
+    return {}
 
 
 def close_window(answer: str) -> dict[str, Any]:
@@ -108,6 +160,20 @@ def act(opener: Opener, command: dict[str, Any]) -> dict[str, Any]:
     return {"calls": peer.calls}
 
 
+OWN: dict[str, Callable[[], dict[str, Any]]] = {
+    "state": state,
+    "share": lambda: click("share"),
+    "consume": lambda: click("consume"),
+    "send": send,
+    "close to tray": lambda: close_window("tray"),
+    "close and quit": lambda: close_window("quit"),
+    "quit": quit_application,
+    "hang thread": hang_thread,
+    "hang loop": hang_loop,
+    "fail": fail,
+}
+
+
 def main(arguments: list[str]) -> int:
     """Run the program, and answer stdin from the moment the core may be imported."""
     scripted, hidden = "--scripted" in arguments, "--hidden" in arguments
@@ -120,12 +186,7 @@ def main(arguments: list[str]) -> int:
             asyncio.get_running_loop().remove_reader(sys.stdin)
             return
         command = json.loads(line)
-        if command == "state":
-            result = state()
-        elif "close" in command:
-            result = close_window(command["close"])
-        else:
-            result = act(opener, command)
+        result = OWN[command]() if isinstance(command, str) else act(opener, command)
         sys.stdout.write(json.dumps(result) + "\n")
         sys.stdout.flush()
 

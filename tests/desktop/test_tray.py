@@ -338,4 +338,4 @@ def test_close_to_the_panel_and_back_and_a_panel_that_crashes(tmp_path: Path, di
 
 
 def _close_choosing_the_tray(program: App) -> None:
-    assert program.ask({"close": "tray"}) == {"asked": True}
+    assert program.ask("close to tray") == {"asked": True}

@@ -1,0 +1,155 @@
+"""Quitting ends the program within 3 s at every stage of its start, with exit code 0 and nothing printed."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from desktop.quitter import QUIT_SECONDS, Quitter
+from tests.desktop.polling import await_true
+from tests.desktop.xvfb import ROOT, App, app, environment
+
+PROMISE = 3.0  # seconds, issue 2
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+
+
+def importing_qt(program: subprocess.Popen[str], log: Path) -> bool:
+    """Qt's first library is mapped: the signals are caught already, and nothing of Qt runs yet."""
+    maps = Path(f"/proc/{program.pid}/maps")
+    return not maps.exists() or "libQt6Core" in maps.read_text()
+
+
+def logged(words: str) -> Callable[[subprocess.Popen[str], Path], bool]:
+    return lambda _, log: log.exists() and words in log.read_text()
+
+
+STAGES: dict[str, Callable[[subprocess.Popen[str], Path], bool]] = {
+    "importing Qt": importing_qt,
+    "no window yet": logged("starting"),
+    "window painted": logged("window painted"),
+    "core imported": logged("core imported"),
+    "peer open": logged("peer open"),
+}
+
+
+def start(home: Path, *arguments: str) -> tuple[subprocess.Popen[str], Path]:
+    env = environment(home, QT_QPA_PLATFORM="offscreen", DBUS_SESSION_BUS_ADDRESS="disabled:")
+    command = [sys.executable, "-m", "desktop", "--profile", "quit", *arguments]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    program = subprocess.Popen(command, env=env, cwd=ROOT, text=True, stdin=subprocess.DEVNULL, **pipes)  # type: ignore[call-overload]
+    return program, home / "state" / "grapevine" / "log" / "quit.log"
+
+
+def end(program: subprocess.Popen[str], *signals: int) -> tuple[float, int, str, str]:
+    started = time.monotonic()
+    for each in signals:
+        program.send_signal(each)
+    out, errors = program.communicate(timeout=20)
+    return time.monotonic() - started, program.returncode, out, errors
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_signal_ends_it_at_every_stage(tmp_path: Path, stage: str, number: int) -> None:
+    program, log = start(tmp_path)
+    await_true(lambda: STAGES[stage](program, log), 30.0, step=0.001)
+    seconds, *rest = end(program, number)
+    assert rest == [0, "", ""]
+    assert seconds < PROMISE
+
+
+def test_a_second_signal_changes_nothing(tmp_path: Path) -> None:
+    program, log = start(tmp_path)
+    await_true(lambda: STAGES["window painted"](program, log), 30.0, step=0.001)
+    seconds, *rest = end(program, signal.SIGINT, signal.SIGTERM, signal.SIGINT)
+    assert rest == [0, "", ""]
+    assert seconds < PROMISE
+
+
+def test_a_grape_that_does_not_answer_and_a_name_that_does_not_resolve(tmp_path: Path) -> None:
+    program, log = start(tmp_path, "--grape", "http://127.0.0.1:9", "--grape", "http://no.such.name.invalid:30001")
+    await_true(lambda: STAGES["peer open"](program, log), 30.0)
+    seconds, *rest = end(program, signal.SIGTERM)
+    assert rest == [0, "", ""]
+    assert seconds < PROMISE
+
+
+def driven(home: Path, *arguments: str) -> dict[str, str]:
+    return environment(home, QT_QPA_PLATFORM="offscreen", DBUS_SESSION_BUS_ADDRESS="disabled:")
+
+
+def check(program: App, ask: str | None = None) -> None:
+    started = time.monotonic()
+    if ask is not None:
+        program.ask(ask)
+        code, seconds, errors = program.ended(started)
+    else:
+        code, seconds, errors = program.end()
+    assert (code, errors) == (0, "")
+    assert seconds < PROMISE
+
+
+def test_the_session_s_end_is_a_request_to_quit(tmp_path: Path) -> None:
+    with app("--scripted", "a", env=driven(tmp_path)) as program:
+        program.until(grape="connected")
+        check(program, "quit")
+
+
+def test_closing_the_window_with_no_tray_and_nothing_at_work_quits(tmp_path: Path) -> None:
+    with app("--scripted", "a", env=driven(tmp_path)) as program:
+        program.until(grape="connected")
+        check(program, "close and quit")
+
+
+def test_while_sharing_and_consuming_with_the_real_core(tmp_path: Path) -> None:
+    with app("a", env=driven(tmp_path)) as program:
+        program.ask("share")
+        program.ask("consume")
+        program.until(sharing=True, consuming=True, tray_state="active")  # it finds, punches and asks itself
+        check(program)
+
+
+def test_a_thread_that_hangs_does_not_hold_it_up(tmp_path: Path) -> None:
+    with app("--scripted", "a", env=driven(tmp_path)) as program:
+        program.ask("hang thread")
+        check(program)
+        assert "beside a thread" in program.log()
+
+
+def test_whatever_hangs_the_promise_is_kept_and_the_exit_code_tells(tmp_path: Path) -> None:
+    with app("--scripted", "a", env=driven(tmp_path)) as program:
+        program.ask("hang loop")
+        code, seconds, errors = program.end()
+        assert (code, errors) == (1, "")
+        assert seconds < PROMISE
+        assert "without cleaning up" in program.log()
+
+
+def test_the_backstop_is_not_armed_before_quitting_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    armed: list[float] = []
+
+    class Timer:
+        daemon = False
+
+        def __init__(self, seconds: float, act: Callable[[], None]) -> None:
+            armed.append(seconds)
+
+        def start(self) -> None: ...
+
+        def cancel(self) -> None:
+            armed.clear()
+
+    monkeypatch.setattr("desktop.quitter.threading.Timer", Timer)
+    monkeypatch.setattr("desktop.quitter.signal.signal", lambda *_: None)
+    quitter = Quitter()
+    assert not armed
+    quitter.ask()
+    quitter.ask()
+    assert armed == [QUIT_SECONDS]
+    assert quitter.asked
+    quitter.done()
+    assert not armed
