@@ -189,3 +189,9 @@ def test_closed_connections_leave_nothing_behind() -> None:
     assert mux.statistics().connections == mux.statistics().half_open == 0
     assert (len(mux._accepted), len(mux._accepted_from), len(mux._timer_of), len(mux._touched)) == (0, 0, 0, 0)
     assert len(mux._timers) <= 64
+
+
+def test_packets_past_a_gap_are_bounded_in_number() -> None:
+    receiving = ReceiveWindow(UtpConfig(reorder_packets=8), 65_530)
+    arrivals = [receiving.insert(seq_add(65_530, ahead), b"x", fin=False) for ahead in (7, 8, -7, -8)]
+    assert arrivals == [Arrival.GAP, Arrival.FAR, Arrival.DUPLICATE, Arrival.FAR]

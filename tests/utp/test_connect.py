@@ -192,3 +192,12 @@ def test_connects_under_loss_and_duplication(seed: int) -> None:
     pair = Pair(seed, link=Link(loss=0.25, jitter=0.05, duplicate=0.3))
     a = pair.a.mux.connect(B, pair.now)
     assert pair.run(lambda: a.state is State.OPEN and len(pair.b.incoming) == 1, limit=100.0)
+
+
+def test_a_second_syn_replaces_an_unconfirmed_one() -> None:
+    pair = Pair()
+    pair.drop = lambda sent: True
+    pair.inject(A, B, syn(seq=100))
+    pair.inject(A, B, syn(seq=200))
+    assert [packet.ack for packet in pair.packets(pair.b)] == [100, 200]
+    assert pair.b.mux.statistics().connections == 1
