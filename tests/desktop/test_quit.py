@@ -11,7 +11,7 @@ import pytest
 
 from desktop.quitter import QUIT_SECONDS, Quitter
 from tests.desktop.polling import await_true
-from tests.desktop.xvfb import ROOT, App, app, environment
+from tests.desktop.xvfb import ROOT, App, app, offscreen
 
 PROMISE = 3.0  # seconds, issue 2
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -37,7 +37,7 @@ STAGES: dict[str, Callable[[subprocess.Popen[str], Path], bool]] = {
 
 
 def start(home: Path, *arguments: str) -> tuple[subprocess.Popen[str], Path]:
-    env = environment(home, QT_QPA_PLATFORM="offscreen", DBUS_SESSION_BUS_ADDRESS="disabled:")
+    env = offscreen(home)
     command = [sys.executable, "-m", "desktop", "--profile", "quit", *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     program = subprocess.Popen(command, env=env, cwd=ROOT, text=True, stdin=subprocess.DEVNULL, **pipes)  # type: ignore[call-overload]
@@ -78,10 +78,6 @@ def test_a_grape_that_does_not_answer_and_a_name_that_does_not_resolve(tmp_path:
     assert seconds < PROMISE
 
 
-def driven(home: Path, *arguments: str) -> dict[str, str]:
-    return environment(home, QT_QPA_PLATFORM="offscreen", DBUS_SESSION_BUS_ADDRESS="disabled:")
-
-
 def check(program: App, ask: str | None = None) -> None:
     started = time.monotonic()
     if ask is not None:
@@ -94,19 +90,19 @@ def check(program: App, ask: str | None = None) -> None:
 
 
 def test_the_session_s_end_is_a_request_to_quit(tmp_path: Path) -> None:
-    with app("--scripted", "a", env=driven(tmp_path)) as program:
+    with app("--scripted", "a", env=offscreen(tmp_path)) as program:
         program.until(grape="connected")
         check(program, "quit")
 
 
 def test_closing_the_window_with_no_tray_and_nothing_at_work_quits(tmp_path: Path) -> None:
-    with app("--scripted", "a", env=driven(tmp_path)) as program:
+    with app("--scripted", "a", env=offscreen(tmp_path)) as program:
         program.until(grape="connected")
         check(program, "close and quit")
 
 
 def test_while_sharing_and_consuming_with_the_real_core(tmp_path: Path) -> None:
-    with app("a", env=driven(tmp_path)) as program:
+    with app("a", env=offscreen(tmp_path)) as program:
         program.ask("share")
         program.ask("consume")
         program.until(sharing=True, consuming=True, tray_state="active")  # it finds, punches and asks itself
@@ -114,14 +110,14 @@ def test_while_sharing_and_consuming_with_the_real_core(tmp_path: Path) -> None:
 
 
 def test_a_thread_that_hangs_does_not_hold_it_up(tmp_path: Path) -> None:
-    with app("--scripted", "a", env=driven(tmp_path)) as program:
+    with app("--scripted", "a", env=offscreen(tmp_path)) as program:
         program.ask("hang thread")
         check(program)
         assert "beside a thread" in program.log()
 
 
 def test_whatever_hangs_the_promise_is_kept_and_the_exit_code_tells(tmp_path: Path) -> None:
-    with app("--scripted", "a", env=driven(tmp_path)) as program:
+    with app("--scripted", "a", env=offscreen(tmp_path)) as program:
         program.ask("hang loop")
         code, seconds, errors = program.end()
         assert (code, errors) == (1, "")

@@ -79,6 +79,11 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     return {**keep, **own, "XDG_RUNTIME_DIR": str(runtime), "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT), **more}
 
 
+def offscreen(home: Path) -> dict[str, str]:
+    """Return an environment without a display and without a session bus."""
+    return environment(home, QT_QPA_PLATFORM="offscreen", DBUS_SESSION_BUS_ADDRESS="disabled:")
+
+
 class App:
     """The program in a process of its own."""
 
