@@ -83,14 +83,15 @@ def state() -> dict[str, Any]:
         "tray_at": [box.center().x(), box.center().y()],
         "any_tray": QSystemTrayIcon.isSystemTrayAvailable(),
         "questions": _questions(window),
+        "menu_open": tray.menu().isVisible(),
         "message": window.banner.message(),
         "address": snapshot.address if snapshot else None,
         "grape": snapshot.grape.state.value if snapshot else None,
     }
 
 
-def _questions(window: MainWindow) -> list[str]:
-    return [box.text() for box in window.findChildren(QMessageBox) if box.isVisible()]
+def _questions(window: MainWindow) -> int:
+    return sum(box.isVisible() for box in window.findChildren(QMessageBox))
 
 
 def click(switch: str) -> dict[str, Any]:
