@@ -36,6 +36,8 @@ HINTS = (
 )
 SORT_ROLE = Qt.ItemDataRole.UserRole
 ROW_ROLE = Qt.ItemDataRole.UserRole + 1  # the PeerRow itself
+PATH_ROLE = Qt.ItemDataRole.UserRole + 2  # its Path at this moment
+KEPT_OPEN = 15.0  # seconds; who was heard so lately is there, though unlisted: core.roster keeps it as long
 NO_TRIP = float("inf")  # sorts behind every round trip
 Index = QModelIndex | QPersistentModelIndex
 Key = tuple[Address, str]
@@ -58,11 +60,12 @@ PATH_HINTS = {
 }
 
 
-def path_of(row: PeerRow) -> Path:
-    """Return how the way to a peer stands."""
-    if not row.listed:
+def path_of(row: PeerRow, now: float) -> Path:
+    """Return how the way to a peer stands at `now`, Unix seconds."""
+    heard = row.punches_received or row.replies or row.requests_served
+    if not row.listed and not (heard and now - row.last_seen < KEPT_OPEN):
         return Path.GONE
-    if row.punches_received or row.replies or row.requests_served:
+    if heard:
         return Path.OPEN
     return Path.PUNCHING if row.punches_sent else Path.LISTED
 
@@ -113,7 +116,7 @@ class PeersModel(QAbstractTableModel):
         """Let "3 s ago" move on; call it once a second. Only these cells are repainted, nothing is sorted again."""
         self._now = self._clock()
         if self._rows:
-            first, last = self.index(0, LAST_SEEN), self.index(len(self._rows) - 1, SINCE)
+            first, last = self.index(0, PATH), self.index(len(self._rows) - 1, SINCE)
             self.dataChanged.emit(first, last, [Qt.ItemDataRole.DisplayRole])
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own default
@@ -144,15 +147,15 @@ class PeersModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(row, column)
         if role == SORT_ROLE:
-            return _sort_key(row, column)
-        if role == ROW_ROLE:
-            return row
+            return self._sort_key(row, column)
+        if role in (ROW_ROLE, PATH_ROLE):
+            return row if role == ROW_ROLE else self.path(row)
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(column)
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return self.sentence(row) if column == ADDRESS else f"{COLUMNS[column]}: {self._text(row, column)}"
         if role == Qt.ItemDataRole.ToolTipRole:
-            return PATH_HINTS[path_of(row)] if column == PATH else f"{row.address}, found as {row.service}"
+            return PATH_HINTS[self.path(row)] if column == PATH else f"{row.address}, found as {row.service}"
         return None
 
     def _text(self, row: PeerRow, column: int) -> str:
@@ -162,7 +165,7 @@ class PeersModel(QAbstractTableModel):
             case 1:
                 return role_word(row.role)
             case 2:
-                return path_of(row).value
+                return self.path(row).value
             case 3:
                 return ago(self._now, row.last_seen)
             case 4:
@@ -174,10 +177,27 @@ class PeersModel(QAbstractTableModel):
             case _:
                 return f"{row.punches_received:,}"
 
+    def path(self, row: PeerRow) -> Path:
+        """Return how the way to a peer stands now."""
+        return path_of(row, self._now)
+
+    def _sort_key(self, row: PeerRow, column: int) -> str | float:
+        keys: tuple[str | float, ...] = (
+            _address_key(row.address),
+            row.role.value,
+            str(list(Path).index(self.path(row))),
+            -row.last_seen,  # shown as a length of time: the shortest first
+            NO_TRIP if row.rtt is None else row.rtt,
+            -row.since,
+            float(row.punches_sent),
+            float(row.punches_received),
+        )
+        return keys[column]
+
     def sentence(self, row: PeerRow) -> str:
         """Return a peer as a screen reader should say it."""
         text = (
-            f"{role_word(row.role)} {row.address}, path {path_of(row).value.lower()}, "
+            f"{role_word(row.role)} {row.address}, path {self.path(row).value.lower()}, "
             f"last seen {ago(self._now, row.last_seen)}, {count(row.punches_sent, 'punch', 'punches')} sent, "
             f"{row.punches_received:,} received"
         )
@@ -205,20 +225,6 @@ def sorted_peers(model: PeersModel, parent: QObject | None = None) -> QSortFilte
 def _alignment(column: int) -> Qt.AlignmentFlag:
     side = Qt.AlignmentFlag.AlignLeft if column <= PATH else Qt.AlignmentFlag.AlignRight
     return side | Qt.AlignmentFlag.AlignVCenter
-
-
-def _sort_key(row: PeerRow, column: int) -> str | float:
-    keys: tuple[str | float, ...] = (
-        _address_key(row.address),
-        row.role.value,
-        str(list(Path).index(path_of(row))),
-        -row.last_seen,  # shown as a length of time: the shortest first
-        NO_TRIP if row.rtt is None else row.rtt,
-        -row.since,
-        float(row.punches_sent),
-        float(row.punches_received),
-    )
-    return keys[column]
 
 
 def _address_key(address: Address) -> str:

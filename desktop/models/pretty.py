@@ -27,9 +27,12 @@ class _Full(Exception):
     """The bound is reached."""
 
 
-def pretty(value: JsonValue, limit: int = DISPLAY_CHARACTERS) -> Pretty:
-    """Return a value laid out, at most about `limit` characters. The work is bounded by the limit too."""
-    writer = _Writer(limit)
+def pretty(value: JsonValue, limit: int = DISPLAY_CHARACTERS, column: int = WRAP_COLUMN) -> Pretty:
+    """Return a value laid out, at most about `limit` characters. The work is bounded by the limit too.
+
+    Lists of plain values are filled up to `column` characters a line.
+    """
+    writer = _Writer(limit, column=column)
     try:
         writer.value(value, 0)
     except _Full:
@@ -61,8 +64,9 @@ def full(value: JsonValue) -> str:
 class _Writer:
     """Writes text until the limit."""
 
-    def __init__(self, limit: int, *, inline: bool = False) -> None:
+    def __init__(self, limit: int, *, inline: bool = False, column: int = WRAP_COLUMN) -> None:
         self._inline = inline
+        self._column = column
         self.parts: list[str] = []
         self.complete = True
         self._left = limit
@@ -122,12 +126,12 @@ class _Writer:
             self._filled(value, depth, "  " * (depth + 1))
 
     def _filled(self, value: list[JsonValue], depth: int, inner: str) -> None:
-        """Write plain values side by side: on one line if they fit, else wrapped at WRAP_COLUMN."""
+        """Write plain values side by side: on one line if they fit, else wrapped at the column."""
         line: list[str] = []
         used, wrapped = 2 * depth, False
         for item in value:
             text = self._scalar(item)
-            if line and used + len(text) + 2 > WRAP_COLUMN:
+            if line and used + len(text) + 2 > self._column:
                 self._put(("" if wrapped else "[\n") + inner + ", ".join(line) + ",\n")
                 line, used, wrapped = [], len(inner), True
             line.append(text)

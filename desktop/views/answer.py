@@ -22,6 +22,7 @@ from desktop.views.background import Background
 from desktop.views.contract import OutcomeLike
 
 ICON = 16  # pixels
+MIN_COLUMNS = 20  # characters; narrower, a list is easier to read wrapped than one number a line
 
 
 class AnswerView(QWidget):
@@ -104,7 +105,8 @@ class AnswerView(QWidget):
             self._verdict = "check"
             self._title.setText(f"{reply.peer} answered in {trip(reply.seconds)}")
             data = self._data = reply.data
-            self._formatting.run(lambda: pretty(data))
+            column = self._columns()
+            self._formatting.run(lambda: pretty(data, column=column))
         self._draw()
 
     def title(self) -> str:
@@ -120,6 +122,12 @@ class AnswerView(QWidget):
         data = self._data
         self._enable_copying(False)
         self._copying.run(lambda: _written(data))
+
+    def _columns(self) -> int:
+        """Return how many characters fit beside one another, so that a laid-out list is not wrapped a second time."""
+        margins = 2 * round(self._text.document().documentMargin())
+        width = self._text.viewport().width() - margins
+        return max(MIN_COLUMNS, width // max(1, self._text.fontMetrics().horizontalAdvance("0")))
 
     def _forget(self) -> None:
         self._formatting.forget()

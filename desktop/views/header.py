@@ -12,6 +12,7 @@ from desktop.theme import Theme, ThemeSource, fixed_font
 LOOPBACK = "127."  # what peers on this computer see; of no use to anybody else
 ANY_HOST = "0.0.0.0"  # how a socket says "every network interface"
 ICON = 18  # pixels
+TEXT_LINES = 2  # kept free for the grape's words, so that what is below stays put when they change under the pointer
 
 
 def grape_title(grape: GrapeSnapshot) -> str:
@@ -81,6 +82,7 @@ class HeaderView(QFrame):
         grid.setContentsMargins(0, 4, 0, 2)
         grid.setHorizontalSpacing(10)
         grid.setVerticalSpacing(1)
+        grid.setRowMinimumHeight(1, TEXT_LINES * self.fontMetrics().lineSpacing())
         for column, (top, below) in enumerate(((left_top, self._below), (right_top, self._grape_text))):
             grid.addLayout(top, 0, column)
             grid.addWidget(below, 1, column, Qt.AlignmentFlag.AlignTop)

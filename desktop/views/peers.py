@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QMenu, QVB
 from core.events import GrapeState, PeerRow, PeerSnapshot, Role
 from core.values import Address
 from desktop.icons import icon
-from desktop.models.peers import ADDRESS, LAST_SEEN, PATH, ROW_ROLE, PeersModel, path_of, sorted_peers
+from desktop.models.peers import ADDRESS, LAST_SEEN, PATH, PATH_ROLE, ROW_ROLE, PeersModel, sorted_peers
 from desktop.models.peers import Path as PeerPath
 from desktop.models.words import count
 from desktop.theme import Theme, ThemeSource
@@ -151,10 +151,9 @@ class PeersView(QWidget):
             self._menu.popup(self.table.viewport().mapToGlobal(at))
 
     def _dress(self, index: Index) -> tuple[QIcon | None, str]:
-        row = index.data(ROW_ROLE)
-        if not isinstance(row, PeerRow):
+        path = index.data(PATH_ROLE)
+        if not isinstance(path, PeerPath):
             return None, ""
-        path = path_of(row)
         colours = {
             PeerPath.OPEN: self._theme.good,
             PeerPath.PUNCHING: self._theme.info,

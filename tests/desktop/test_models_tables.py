@@ -143,11 +143,13 @@ def test_columns_sort_by_value_not_by_text(column: int, order: list[Address]) ->
         (peer_row(), Path.OPEN),
         (peer_row(received=0, rtt=None), Path.PUNCHING),
         (peer_row(sent=0, received=0, rtt=None), Path.LISTED),
-        (peer_row(listed=False), Path.GONE),
+        (peer_row(listed=False, seen=14.0), Path.OPEN),
+        (peer_row(listed=False, seen=15.0), Path.GONE),
+        (peer_row(listed=False, sent=3, received=0, rtt=None), Path.GONE),
     ],
 )
 def test_listed_is_not_reached(row: PeerRow, path: Path) -> None:
-    assert path_of(row) is path
+    assert path_of(row, NOW) is path
 
 
 def test_a_peer_is_a_sentence_to_a_screen_reader() -> None:
