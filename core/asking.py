@@ -3,18 +3,18 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from core.errors import LocalError, PeerError, RefusedError, RequestTimeout, TransportClosed
 from core.events import ReplyReceived, RequestSent
 from core.hub import Hub
-from core.link import Link
-from core.net.endpoint import Endpoint
-from core.net.stream import Stream
 from core.net.tasks import TaskSet
 from core.net.udp import resolve
+from core.pairing import Directory
 from core.reach import Race
 from core.roster import Roster
 from core.rpc.client import Reply, RpcClient
+from core.rpc.stream import Stream
 from core.services.service import Registry, consumer_key, worker_key
 from core.sharing import UnknownService
 from core.values import Address, JsonValue
@@ -26,10 +26,22 @@ CLOSED = "this peer is closed"
 LOOPBACK = "127.0.0.1"
 
 
+class Socket(Protocol):
+    """What asking needs of the endpoint."""
+
+    address: Address
+
+    def punch(self, remote: Address) -> None:
+        """Start a series of punches. Raises LocalError when it cannot be punched."""
+
+    async def connect(self, remote: Address, *, timeout: float) -> Stream:
+        """Open a stream within `timeout` seconds. Raises PeerError."""
+
+
 class Asking:
     """Finds, reaches and asks other peers. Raises only PeerError."""
 
-    def __init__(self, hub: Hub, roster: Roster, endpoint: Endpoint, link: Link, registry: Registry) -> None:
+    def __init__(self, hub: Hub, roster: Roster, endpoint: Socket, link: Directory, registry: Registry) -> None:
         self._hub = hub
         self._roster = roster
         self._endpoint = endpoint

@@ -32,7 +32,7 @@ class Directory(Protocol):
 class Pairing:
     """Runs until `aclose`. The callbacks must not raise.
 
-    Every outcome at the grape is told to `on_problem`, with the name that was announced or sought: an error, or
+    Every outcome at the grape is told to `on_problem`, with what was tried (`announcing` or `seeking`): an error, or
     None when it went well. Either way the loop goes on.
     """
 
@@ -50,6 +50,9 @@ class Pairing:
     ) -> None:
         self.announced = announced
         self.sought = sought
+        # what is told to on_problem: one role announces the very name that the other seeks
+        self.announcing = f"announce {announced}"
+        self.seeking = f"look up {sought}"
         self._port = port
         self._directory = directory
         self._punch = punch
@@ -65,8 +68,8 @@ class Pairing:
 
     def start(self) -> None:
         """Begin: announce and look up at once."""
-        self._tasks.spawn(self._announce_forever(), name=f"announce {self.announced}")
-        self._tasks.spawn(self._seek_forever(), name=f"seek {self.sought}")
+        self._tasks.spawn(self._announce_forever(), name=self.announcing)
+        self._tasks.spawn(self._seek_forever(), name=self.seeking)
         self._tasks.spawn(self._punch_forever(), name=f"punch {self.sought}")
 
     async def aclose(self) -> None:
@@ -92,9 +95,9 @@ class Pairing:
                 nodes = await self._directory.announce(self.announced, self._port)
             except PeerError as error:
                 self._on_announced(0)
-                self._on_problem(self.announced, error)
+                self._on_problem(self.announcing, error)
             else:
-                self._on_problem(self.announced, None)
+                self._on_problem(self.announcing, None)
                 self._on_announced(nodes)
             await asyncio.sleep(NUDGE_PAUSE)
             await _wait(self._announce_now, REANNOUNCE - NUDGE_PAUSE)
@@ -113,9 +116,9 @@ class Pairing:
         except LookupEmpty:
             found = []
         except PeerError as error:
-            self._on_problem(self.sought, error)  # keep the last listing: those peers may well be there
+            self._on_problem(self.seeking, error)  # keep the last listing: those peers may well be there
             return
-        self._on_problem(self.sought, None)
+        self._on_problem(self.seeking, None)
         found = found[:MAX_PUNCHED]
         if not set(found).issubset(self._listing):
             self._punch_now.set()

@@ -54,7 +54,7 @@ class Roles:
         self._workers: dict[str, Pairing] = {}
         self._consumers: dict[str, Consuming] = {}
         self._announced: dict[str, int] = {}
-        self._problems: dict[str, set[str]] = {}  # announced or sought name: error names told since it last went well
+        self._problems: dict[str, set[str]] = {}  # what was tried: error names told since it last went well
         self._closed = False
 
     def shares(self, service: str) -> bool:
@@ -139,8 +139,8 @@ class Roles:
     def _forget(self, pairing: Pairing) -> None:
         """Take back what a role has shown; before its end is awaited, so that one begun meanwhile keeps its own."""
         self._announced.pop(pairing.announced, None)
-        self._problems.pop(pairing.announced, None)
-        self._problems.pop(pairing.sought, None)
+        self._problems.pop(pairing.announcing, None)
+        self._problems.pop(pairing.seeking, None)
         self._roster.forget(pairing.sought, "no longer looked for")
         self._hub.touch()
 
@@ -213,13 +213,13 @@ class Roles:
         if nodes:
             self._hub.emit(Announced(self._hub.now(), name, nodes))
 
-    def _on_problem(self, name: str, error: PeerError | None) -> None:
-        """Tell each kind of problem once, whoever has it, until everyone who had it is well again."""
+    def _on_problem(self, tried: str, error: PeerError | None) -> None:
+        """Tell each kind of problem once, whatever has it, until all that had it goes well again."""
         if error is None:
-            self._problems.pop(name, None)
+            self._problems.pop(tried, None)
             return
         told = any(error.name in names for names in self._problems.values())
-        self._problems.setdefault(name, set()).add(error.name)
+        self._problems.setdefault(tried, set()).add(error.name)
         if not told:
             self._hub.emit(ErrorRaised(self._hub.now(), error.name, str(error)))
 

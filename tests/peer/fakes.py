@@ -1,0 +1,116 @@
+"""Doubles of what the peer's parts stand on: a grape's directory, and a socket with RPC servers at the far ends."""
+
+import asyncio
+
+from core.errors import LookupEmpty, PeerError, RequestTimeout
+from core.events import PeerEvent
+from core.hub import Hub
+from core.net.tasks import TaskSet
+from core.rpc.server import Handler, RpcServer
+from core.services.service import Caller, PayloadError
+from core.sharing import UnknownService
+from core.values import Address, JsonValue
+from tests.rpc.streams import MemoryStream, pair
+
+A, B, C = Address("192.0.2.1", 1), Address("192.0.2.2", 2), Address("192.0.2.3", 3)
+US = Address("198.51.100.9", 9000)
+WORKER, CONSUMER = "fibonacci_worker", "fibonacci_consumer"
+
+
+def now() -> float:
+    """Return the virtual time."""
+    return asyncio.get_running_loop().time()
+
+
+class LoopHub(Hub):
+    """A hub on the loop's virtual clock that keeps what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[PeerEvent] = []
+        self.subscribe(self.told.append)
+
+    def now(self) -> float:  # type: ignore[override]
+        return now()
+
+    def of(self, kind: type[PeerEvent]) -> list[PeerEvent]:
+        """Return the events of one kind."""
+        return [event for event in self.told if isinstance(event, kind)]
+
+
+class FakeDirectory:
+    """Lists what a test says; `error` makes every call fail, `delay` (seconds) makes it slow."""
+
+    def __init__(self) -> None:
+        self.listings: dict[str, list[Address]] = {}
+        self.lookups: list[tuple[float, str]] = []
+        self.announces: list[tuple[float, str, int]] = []
+        self.error: PeerError | None = None
+        self.announce_error: PeerError | None = None
+        self.delay = 0.0
+        self.nodes = 1
+
+    async def lookup(self, name: str, *, fresh: bool = False) -> list[Address]:
+        self.lookups.append((now(), name))
+        await asyncio.sleep(self.delay)
+        if self.error is not None:
+            raise self.error
+        if not self.listings.get(name):
+            raise LookupEmpty(f"nobody is announced as {name}")
+        return list(self.listings[name])
+
+    async def announce(self, name: str, port: int) -> int:
+        self.announces.append((now(), name, port))
+        await asyncio.sleep(self.delay)
+        error = self.error or self.announce_error
+        if error is not None:
+            raise error
+        return self.nodes
+
+
+async def fibonacci(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
+    """Answer as a worker does."""
+    return [1, 1, 2]
+
+
+async def shares_nothing(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
+    """Answer as a peer that is only a consumer."""
+    raise UnknownService("nothing is shared here")
+
+
+async def refuses(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
+    """Answer as a worker that does not take the payload."""
+    raise PayloadError("give a length")
+
+
+class FakeSocket:
+    """Connects to the servers in `servers`; every other address swallows what is sent. Notes every attempt."""
+
+    def __init__(self) -> None:
+        self.address = US
+        self.servers: dict[Address, Handler] = {}
+        self.punches: list[tuple[float, Address]] = []
+        self.connects: list[tuple[float, Address]] = []
+        self.unpunchable: dict[Address, PeerError] = {}
+        self.streams: list[MemoryStream] = []
+        self._tasks = TaskSet("servers")
+
+    def punch(self, remote: Address) -> None:
+        self.punches.append((now(), remote))
+        if remote in self.unpunchable:
+            raise self.unpunchable[remote]
+
+    async def connect(self, remote: Address, *, timeout: float) -> MemoryStream:
+        self.connects.append((now(), remote))
+        if remote not in self.servers:
+            await asyncio.sleep(timeout)
+            raise RequestTimeout(f"{remote} did not answer within {timeout:g} s")
+        await asyncio.sleep(0.01)
+        client, server = pair()
+        client.remote = remote
+        self.streams.append(client)
+        self._tasks.spawn(RpcServer(self.servers[remote]).serve(server), name="serve")
+        return client
+
+    async def close(self) -> None:
+        await self._tasks.aclose()
