@@ -11,8 +11,9 @@ from core.errors import LocalError, PeerError, RefusedError, RequestTimeout, Tra
 from core.net.tasks import TaskSet
 from core.rpc.config import RpcConfig
 from core.rpc.connection import Connect, Connection
+from core.rpc.slices import Slices
 from core.values import Address, JsonValue
-from core.wire.rpc_message import encode_request
+from core.wire.rpc_message import encode_request, encode_request_steps, is_large
 
 _ERROR = re.compile(r"(ERR_[A-Z0-9_]{1,60})(?::\s*(.*))?", re.DOTALL)
 _MAX_SENTENCE = 1000  # characters of a peer's error text that are shown
@@ -39,7 +40,10 @@ class RpcClientStatistics:
 
 
 class RpcClient:
-    """Sends requests to addresses. Which limits hold, and what happens beyond them, is in `RpcConfig`."""
+    """Sends requests to addresses. Which limits hold, and what happens beyond them, is in `RpcConfig`.
+
+    Big messages are written and read in slices (`core.rpc.slices`); until then nobody may change a payload.
+    """
 
     def __init__(self, connect: Connect, config: RpcConfig | None = None) -> None:
         """`connect(address, seconds)` opens a stream, or raises a PeerError; it is called by tasks of this client."""
@@ -47,6 +51,7 @@ class RpcClient:
         self._config = config or RpcConfig()
         self._pool: OrderedDict[Address, Connection] = OrderedDict()  # least recently used first
         self._tasks = TaskSet("rpc client")
+        self._slices = Slices()
         self._count: Counter[str] = Counter()
         self._closed = False
 
@@ -60,15 +65,20 @@ class RpcClient:
         the peer's error name, RemoteError for an unreadable stream, LocalError for what cannot be sent.
         """
         rid = str(uuid.uuid4())  # from the system's secure source: a reply cannot be guessed
-        data = encode_request(rid, key, payload, max_bytes=self._config.message_bytes)
         seconds_allowed = self._config.request_timeout if timeout is None else timeout
         try:
             async with asyncio.timeout(seconds_allowed) as limit:
-                return await self._attempts(address, rid, data, retry)
+                return await self._attempts(address, rid, await self._encode(rid, key, payload), retry)
         except TimeoutError:
             if not limit.expired():
                 raise
         raise RequestTimeout(f"{address} did not answer within {seconds_allowed:g} s")
+
+    async def _encode(self, rid: str, key: str, payload: JsonValue) -> bytes:
+        max_bytes = self._config.message_bytes
+        if is_large(payload):
+            return await self._slices.run(encode_request_steps(rid, key, payload, max_bytes=max_bytes))
+        return encode_request(rid, key, payload, max_bytes=max_bytes)
 
     async def _attempts(self, address: Address, rid: str, data: bytes, retry: int) -> Reply:
         while True:
@@ -150,7 +160,9 @@ class RpcClient:
         if connection is None or not connection.usable:
             self._pool.pop(address, None)
             self._make_room()
-            connection = self._pool[address] = Connection(address, self._connect, self._config, self._count)
+            connection = self._pool[address] = Connection(
+                address, self._connect, self._config, self._count, self._slices
+            )
             self._count["connected"] += 1
             self._tasks.spawn(self._run(connection), name=f"rpc to {address}")
         self._pool.move_to_end(address)

@@ -12,7 +12,8 @@ class RpcConfig:
     message_bytes: int = MAX_BYTES  # of one message, either way; see there. A peer that sends more is cut off
     request_timeout: float = 60.0  # PROTOCOL section 6: the Node client's default
     handler_timeout: float = 60.0  # the same: no default client waits for longer
-    idle_close: float = 120.0  # PROTOCOL section 6: "a connection unused for 120 s is closed"
+    idle_close: float = 120.0  # PROTOCOL section 6: "a connection unused for 120 s is closed". By servers
+    client_idle_close: float = 110.0  # sooner than any server, so that its close never meets a request of ours
     connect_timeout: float = 10.0  # three SYNs at libutp's first time-out of 3 s
     write_timeout: float = 30.0  # a caller that reads nothing for so long is cut off: it holds results in memory
     in_flight: int = 64  # requests on one connection; reading (server), or sending (client), waits for a free place

@@ -8,9 +8,11 @@ from typing import TypeAlias
 
 from core.errors import PeerError, RemoteError, TransportClosed
 from core.rpc.config import RpcConfig
+from core.rpc.idle import IdleLimit
+from core.rpc.slices import Slices
 from core.rpc.stream import Stream
 from core.values import Address
-from core.wire.rpc_message import Decoder, Expect, Malformed, Reply
+from core.wire.rpc_message import LARGE, Decoder, Expect, Large, Malformed, Reply
 
 Connect: TypeAlias = Callable[[Address, float], Awaitable[Stream]]  # (destination, seconds) -> Stream, or PeerError
 
@@ -20,7 +22,9 @@ _log = logging.getLogger(__name__)
 class Connection:
     """Connects when `run`, reads replies until the end. `run` is a task of the client's; `call` is for anybody."""
 
-    def __init__(self, address: Address, connect: Connect, config: RpcConfig, count: Counter[str]) -> None:
+    def __init__(
+        self, address: Address, connect: Connect, config: RpcConfig, count: Counter[str], slices: Slices
+    ) -> None:
         self.address = address
         self._connect = connect
         self._config = config
@@ -31,7 +35,8 @@ class Connection:
         self._places = asyncio.Semaphore(config.in_flight)
         self._pending: dict[str, asyncio.Future[Reply]] = {}
         self._users = 0  # calls that wait for anything
-        self._used_at = asyncio.get_running_loop().time()
+        self._slices = slices
+        self._idle = IdleLimit(config.client_idle_close, lambda: self._users > 0)
 
     @property
     def usable(self) -> bool:
@@ -56,7 +61,7 @@ class Connection:
             self._connected()
         finally:
             self._users -= 1
-            self._used_at = asyncio.get_running_loop().time()
+            self._idle.used()
 
     async def call(self, rid: str, data: bytes) -> tuple[Reply, float]:
         """Send a request; return its reply and the seconds from sending to it.
@@ -80,7 +85,7 @@ class Connection:
                         future.exception()  # retrieved: write may have raised before it was awaited
         finally:
             self._users -= 1
-            self._used_at = loop.time()
+            self._idle.used()
 
     def _connected(self) -> Stream:
         if self._failure is not None:
@@ -95,7 +100,6 @@ class Connection:
         ended = False
         try:
             self._stream = await self._connect(self.address, self._config.connect_timeout)
-            self._used_at = asyncio.get_running_loop().time()
             self._ready.set()
             await self._read(self._stream)
             self.end(failure)  # before close(), which takes time: nobody may use it any more
@@ -112,15 +116,19 @@ class Connection:
                 self._stream.abort()
 
     async def _read(self, stream: Stream) -> None:
-        decoder = Decoder(self._config.message_bytes, expect=Expect.REPLIES)
-        while chunk := await self._next_chunk(stream):
-            for message in decoder.feed(chunk):
-                if isinstance(message, Reply):
-                    self._deliver(message)
-                elif isinstance(message, Malformed):
-                    self._count["malformed"] += message.count
-                    if message.fatal:
-                        raise RemoteError(f"{self.address} sent what cannot be read: {message.reason}")
+        """Deliver replies until the stream ended or nobody used it for too long."""
+        decoder = Decoder(self._config.message_bytes, expect=Expect.REPLIES, large=LARGE)
+        async with self._idle:
+            while chunk := await stream.read():
+                for message in decoder.feed(chunk):
+                    if isinstance(message, Large):
+                        message = await self._slices.run(decoder.read_steps(message))
+                    if isinstance(message, Reply):
+                        self._deliver(message)
+                    elif isinstance(message, Malformed):
+                        self._count["malformed"] += message.count
+                        if message.fatal:
+                            raise RemoteError(f"{self.address} sent what cannot be read: {message.reason}")
 
     def _deliver(self, reply: Reply) -> None:
         future = self._pending.pop(reply.rid, None)
@@ -128,17 +136,6 @@ class Connection:
             self._count["late"] += 1
             return
         future.set_result(reply)
-
-    async def _next_chunk(self, stream: Stream) -> bytes:
-        loop = asyncio.get_running_loop()
-        while True:
-            unused = 0.0 if self._users else loop.time() - self._used_at
-            try:
-                async with asyncio.timeout(max(0.0, self._config.idle_close - unused)):
-                    return await stream.read()
-            except TimeoutError:
-                if not self._users and loop.time() - self._used_at >= self._config.idle_close:
-                    return b""
 
     def end(self, failure: PeerError) -> None:
         """Make it unusable and fail everybody who waits. Idempotent: the first failure counts."""

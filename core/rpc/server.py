@@ -14,9 +14,23 @@ from typing import TypeAlias
 
 from core.errors import LocalError, PayloadError, PeerError, RemoteError, TransportClosed
 from core.rpc.config import RpcConfig
+from core.rpc.idle import IdleLimit
+from core.rpc.slices import Slices
 from core.rpc.stream import Stream
 from core.values import Address, Caller, JsonValue
-from core.wire.rpc_message import Decoder, Expect, Malformed, Request, encode_error, encode_result
+from core.wire.rpc_message import (
+    LARGE,
+    Decoder,
+    Expect,
+    Large,
+    Malformed,
+    Message,
+    Request,
+    encode_error,
+    encode_result,
+    encode_result_steps,
+    is_large,
+)
 
 Handler: TypeAlias = Callable[[str, JsonValue, Caller], Awaitable[JsonValue]]  # (key, payload, caller) -> result
 OnServed: TypeAlias = Callable[[str, Address, float, str | None], None]  # (key, caller, seconds, error or None)
@@ -40,6 +54,8 @@ class RpcServerStatistics:
 class RpcServer:
     """Answers requests by `handler`. Which limits hold, and what happens beyond them, is in `RpcConfig`.
 
+    Big messages are read and written in slices (`core.rpc.slices`); a handler must not change what it returned.
+
     The handler's PayloadError and LocalError go to the caller as "<NAME>: <sentence>", any other PeerError as its name,
     a handler over its time as ERR_TIMEOUT, a result that is no JSON or too large by the name of that error, and
     anything else as ERR_INTERNAL; that one is logged.
@@ -50,6 +66,7 @@ class RpcServer:
         self.config = config or RpcConfig()
         self.count: Counter[str] = Counter()
         self.places = asyncio.Semaphore(self.config.in_flight_total)
+        self.slices = Slices()
         self._on_served = on_served
         self._hosts: Counter[str] = Counter()
 
@@ -104,7 +121,9 @@ class _Connection:
         self._caller = Caller(stream.remote)
         self._places = asyncio.Semaphore(server.config.in_flight)
         self._in_flight = 0
-        self._decoder = Decoder(server.config.message_bytes, expect=Expect.REQUESTS)
+        self._taking = False  # what was read; else it waits for more
+        self._idle = IdleLimit(server.config.idle_close, lambda: self._taking or self._in_flight > 0)
+        self._decoder = Decoder(server.config.message_bytes, expect=Expect.REQUESTS, large=LARGE)
 
     async def run(self) -> None:
         """Read requests and answer them until the stream ends, then finish those under way and close."""
@@ -121,28 +140,28 @@ class _Connection:
                 self._stream.abort()
 
     async def _read(self, group: asyncio.TaskGroup) -> None:
-        while chunk := await self._next_chunk():
-            for message in self._decoder.feed(chunk):
-                if isinstance(message, Request):
-                    await self._places.acquire()  # while all are taken nothing is read: that is the back-pressure
-                    await self._server.places.acquire()
-                    self._in_flight += 1
-                    self._server.count["in_flight"] += 1
-                    group.create_task(self._answer(message), name=f"rpc request of {self._caller.address}")
-                elif isinstance(message, Malformed):
-                    self._server.count["malformed"] += message.count
-                    if message.fatal:
-                        raise RemoteError(message.reason)
+        """Start requests until the stream ended or nobody used it for too long."""
+        async with self._idle:
+            while chunk := await self._stream.read():
+                self._idle.used()
+                self._taking = True
+                for message in self._decoder.feed(chunk):
+                    if isinstance(message, Large):
+                        message = await self._server.slices.run(self._decoder.read_steps(message))
+                    await self._take(message, group)
+                self._taking = False
 
-    async def _next_chunk(self) -> bytes:
-        """Return the next packet's bytes; b"" when the stream ended or nobody used it for too long."""
-        while True:
-            try:
-                async with asyncio.timeout(self._config.idle_close):
-                    return await self._stream.read()
-            except TimeoutError:
-                if not self._in_flight:
-                    return b""
+    async def _take(self, message: Message, group: asyncio.TaskGroup) -> None:
+        if isinstance(message, Request):
+            await self._places.acquire()  # while all are taken nothing is read: that is the back-pressure
+            await self._server.places.acquire()
+            self._in_flight += 1
+            self._server.count["in_flight"] += 1
+            group.create_task(self._answer(message), name="rpc request")
+        elif isinstance(message, Malformed):
+            self._server.count["malformed"] += message.count
+            if message.fatal:
+                raise RemoteError(message.reason)
 
     async def _answer(self, request: Request) -> None:
         loop = asyncio.get_running_loop()
@@ -158,6 +177,7 @@ class _Connection:
                 raise TransportClosed("the caller is gone, or does not read") from failure
             self._server.report(request.key, self._caller.address, seconds, error)
         finally:
+            self._idle.used()
             self._in_flight -= 1
             self._server.count["in_flight"] -= 1
             self._places.release()
@@ -168,7 +188,7 @@ class _Connection:
         try:
             async with asyncio.timeout(self._config.handler_timeout) as limit:
                 result = await self._server.handler(request.key, request.payload, self._caller)
-            return encode_result(request.rid, result, max_bytes=self._config.message_bytes), None
+            return await self._encode(request.rid, result), None
         except (PayloadError, LocalError) as refusal:
             error = f"{refusal.name}: {refusal}"[:_MAX_ERROR]
         except PeerError as refusal:
@@ -185,3 +205,9 @@ class _Connection:
                 _log.error("the handler of %r failed: %r", request.key, failure)
                 error = "ERR_INTERNAL"
         return encode_error(request.rid, error), error
+
+    async def _encode(self, rid: str, result: JsonValue) -> bytes:
+        max_bytes = self._config.message_bytes
+        if is_large(result):
+            return await self._server.slices.run(encode_result_steps(rid, result, max_bytes=max_bytes))
+        return encode_result(rid, result, max_bytes=max_bytes)

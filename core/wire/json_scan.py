@@ -9,26 +9,26 @@ from typing import Final
 
 _SPACES: Final = b" \t\n\r"
 _SPACE: Final = re.compile(rb"[ \t\n\r]*+")
-_ESCAPE_TEXT: Final = (
+ESCAPE_TEXT: Final = (
     rb'\\(?:["\\/bfnrt]|u(?:[0-9a-cA-CeEfF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}'
     rb"|[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))"
 )
-_SCALAR_TEXT: Final = rb"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+|true|false|null"
-_PLAIN_TEXT: Final = rb'"[^"\\\x00-\x1f]*+"'
-_ESCAPE: Final = re.compile(_ESCAPE_TEXT)
+SCALAR_TEXT: Final = rb"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+|true|false|null"
+PLAIN_TEXT: Final = rb'"[^"\\\x00-\x1f]*+"'
+_ESCAPE: Final = re.compile(ESCAPE_TEXT)
 _HIGH_SURROGATE: Final = re.compile(rb"\\u[dD][89abAB]")
-_SCALAR: Final = re.compile(_SCALAR_TEXT)
+_SCALAR: Final = re.compile(SCALAR_TEXT)
 _WORD: Final = re.compile(rb"[0-9A-Za-z+.-]*+")
-_WHOLE_SCALAR: Final = re.compile(rb"(?:%b)(?=[,\]} \t\n\r])" % _SCALAR_TEXT)
+_WHOLE_SCALAR: Final = re.compile(rb"(?:%b)(?=[,\]} \t\n\r])" % SCALAR_TEXT)
 # Repeats are bounded because the regex engine keeps some memory per round.
-_STRING: Final = re.compile(rb'(?:[^"\\\x00-\x1f]++|%b){0,256}+' % _ESCAPE_TEXT)
+_STRING: Final = re.compile(rb'(?:[^"\\\x00-\x1f]++|%b){0,256}+' % ESCAPE_TEXT)
 # Whole runs of plain elements at once: what makes a long list of numbers cheap. Only with the comma that follows,
 # so that what the end of a piece cuts is left to the steps below.
 _ELEMENTS: Final = re.compile(
-    rb"(?:[ \t\n\r]*+(?:%b|%b)[ \t\n\r]*+,){1,256}+" % (_PLAIN_TEXT, _SCALAR_TEXT),
+    rb"(?:[ \t\n\r]*+(?:%b|%b)[ \t\n\r]*+,){1,256}+" % (PLAIN_TEXT, SCALAR_TEXT),
 )
 _MEMBERS: Final = re.compile(
-    rb"(?:[ \t\n\r]*+%b[ \t\n\r]*+:[ \t\n\r]*+(?:%b|%b)[ \t\n\r]*+,){1,256}+" % (_PLAIN_TEXT, _PLAIN_TEXT, _SCALAR_TEXT)
+    rb"(?:[ \t\n\r]*+%b[ \t\n\r]*+:[ \t\n\r]*+(?:%b|%b)[ \t\n\r]*+,){1,256}+" % (PLAIN_TEXT, PLAIN_TEXT, SCALAR_TEXT)
 )
 _QUOTE, _BACKSLASH, _LIST, _END_LIST, _DICT, _END_DICT = b'"\\[]{}'
 
@@ -37,8 +37,8 @@ class InvalidJson(Exception):
     """What came is no JSON, whatever may follow."""
 
 
-class TooDeep(Exception):
-    """More containers are open than the limit allows."""
+class OverLimit(Exception):
+    """More containers are open, or there are more in all, than the limits allow."""
 
 
 # What may come next, as integers because they index a table. White space may too, in the states before DONE.
@@ -82,8 +82,10 @@ class Scanner:
     `scanned` counts the bytes looked at by all calls: tests of linearity read it.
     """
 
-    def __init__(self, max_depth: int) -> None:
+    def __init__(self, max_depth: int, max_containers: int) -> None:
         self._max_depth = max_depth
+        self._max_containers = max_containers
+        self._containers = 0  # that this value has opened
         self._state = _VALUE
         self._open = bytearray()  # the open containers, outermost first, by their opening byte
         self._partial = bytearray()  # of an escape or a word that the end of a piece cut
@@ -97,13 +99,14 @@ class Scanner:
     def start(self) -> None:
         """Begin a new value."""
         self._state = _VALUE
+        self._containers = 0
         self._open.clear()
         self._partial.clear()
 
     def scan(self, data: bytes, at: int) -> int:
         """Go on from `data[at]`; return where the value ends, or len(data) while it is not `done`.
 
-        Raises InvalidJson at the first byte, at the latest the first token, that no value can have there, and TooDeep.
+        Raises InvalidJson at the first byte, at the latest the first token, that no value can have there; OverLimit.
         """
         began, end, table = at, len(data), _TABLE
         try:
@@ -138,7 +141,10 @@ class Scanner:
         """Begin a container, a string or a word, or take a run of plain ones; return where to go on."""
         if action == _PUSH:
             if len(self._open) >= self._max_depth:
-                raise TooDeep(f"nested deeper than {self._max_depth}")
+                raise OverLimit(f"nested deeper than {self._max_depth}")
+            self._containers += 1
+            if self._containers > self._max_containers:
+                raise OverLimit(f"more than {self._max_containers:,} lists and objects")
             self._open.append(data[at])
             self._state = _FIRST_ELEMENT if data[at] == _LIST else _FIRST_KEY
             return at + 1
@@ -208,12 +214,12 @@ class Scanner:
         return end
 
 
-def skip_space(data: bytes, at: int) -> int:
+def skip_space(data: bytes | bytearray, at: int) -> int:
     """Return where the white space that begins at `at` ends."""
     return _after(_SPACE, data, at)
 
 
-def _after(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
+def _after(pattern: re.Pattern[bytes], data: bytes | bytearray, at: int) -> int:
     """Return where a match at `at` ends, of a pattern that also matches nothing."""
     found = pattern.match(data, at)
     return at if found is None else found.end()

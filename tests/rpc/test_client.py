@@ -197,7 +197,7 @@ def test_a_connection_whose_peer_closed_is_never_reused() -> None:
 def test_an_unused_connection_is_closed_after_its_time() -> None:
     async def body(made: Stage) -> None:
         await made.client.request(SERVER, "k", 50)
-        await asyncio.sleep(119)
+        await asyncio.sleep(109)
         assert made.client.statistics().connections == 1
         await asyncio.sleep(2)
         assert made.client.statistics().connections == 0

@@ -1,0 +1,115 @@
+"""Writing JSON, at once or in small steps.
+
+One call of the `json` module for 10 MB holds the interpreter for half a second. `dump_steps` does the same work in many
+calls for small parts, and yields after each; who runs it decides when to pause. Meanwhile nobody may change the value.
+"""
+
+import itertools
+import json
+from collections.abc import Generator, Iterator
+from typing import Final
+
+from core.values import JsonValue
+from core.wire.json_scan import OverLimit
+
+_FEW: Final = 256  # elements or members that are weighed together, and written together if they are light
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+STEP: Final = 16 * 1024  # characters written by a step; as four integers of the 4,300 digits that Python allows, 1 ms
+
+
+def dump(value: JsonValue, max_depth: int) -> str:
+    """Return the JSON text of `value`, compact and not escaped, at once.
+
+    Raises ValueError (NaN, an infinity, a circle, more than 4,300 digits), TypeError for what is no JSON type,
+    RecursionError and OverLimit.
+    """
+    text = _ENCODER.encode(value)
+    if text.count("[") + text.count("{") > max_depth and _depth(value) > max_depth:  # counting is quick
+        raise OverLimit(f"nested deeper than {max_depth}")
+    return text
+
+
+def _depth(value: JsonValue) -> int:
+    depth, level = 0, [value]
+    while containers := [item for item in level if isinstance(item, list | tuple | dict)]:
+        depth += 1
+        level = [item for each in containers for item in (each.values() if isinstance(each, dict) else each)]
+    return depth
+
+
+def weight(value: JsonValue, limit: int) -> int:
+    """Return about how many characters the JSON text of `value` has; stops counting soon after `limit`."""
+    total, todo = 0, [value]
+    while todo and total <= limit:
+        item = todo.pop()
+        total += 4
+        if isinstance(item, str):
+            total += len(item)
+        elif isinstance(item, int):
+            total += item.bit_length() // 3
+        elif isinstance(item, list | tuple):
+            total += len(item)
+            if total <= limit:
+                todo += item
+        elif isinstance(item, dict):
+            total += len(item)
+            if total <= limit:
+                todo += item
+                todo += item.values()
+    return total
+
+
+def dump_steps(value: JsonValue, max_depth: int) -> Iterator[str]:
+    """Yield the text that `dump` returns in pieces of about STEP characters; raises what it does."""
+    if isinstance(value, str) and len(value) > STEP:
+        yield '"'
+        for at in range(0, len(value), STEP):
+            yield dump(value[at : at + STEP], max_depth)[1:-1]
+        yield '"'
+    elif isinstance(value, list | tuple | dict) and weight(value, STEP) > STEP:
+        if max_depth < 1:
+            raise OverLimit("nested too deeply")
+        yield from _dict_steps(value, max_depth) if isinstance(value, dict) else _list_steps(value, max_depth)
+    else:
+        yield dump(value, max_depth)
+
+
+def _list_steps(value: list[JsonValue] | tuple[JsonValue, ...], max_depth: int) -> Iterator[str]:
+    before = "["
+    for at in range(0, len(value), _FEW):
+        few = list(value[at : at + _FEW])
+        if weight(few, STEP) <= STEP:
+            yield before + dump(few, max_depth)[1:-1]
+            before = ","
+            continue
+        for item in few:
+            yield before
+            yield from dump_steps(item, max_depth - 1)
+            before = ","
+    yield "]"
+
+
+def _dict_steps(value: dict[str, JsonValue], max_depth: int) -> Iterator[str]:
+    items, before = iter(value.items()), "{"
+    while few := dict(itertools.islice(items, _FEW)):
+        if weight(few, STEP) <= STEP:
+            yield before + dump(few, max_depth)[1:-1]
+            before = ","
+            continue
+        for key, item in few.items():
+            yield before + dump({key: 0}, max_depth)[1:-2]  # "key":
+            yield from dump_steps(item, max_depth - 1)
+            before = ","
+    yield "}"
+
+
+def count_containers(value: JsonValue) -> Generator[None, None, int]:
+    """Return how many lists and objects there are; yields now and then, as `dump_steps` does. No circles."""
+    count, todo = 0, [value]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, list | tuple | dict):
+            count += 1
+            todo += item.values() if isinstance(item, dict) else item
+            yield
+    return count
