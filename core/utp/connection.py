@@ -115,7 +115,8 @@ class Connection:
         self._told_readable = False
         if self._state is not State.CLOSED and self._state not in HANDSHAKE:
             gained = self._receive.available() - self._advertised
-            if gained >= self._config.receive_window // 4 or (gained > 0 and self._advertised < self._config.mtu):
+            much = gained >= self._config.receive_window // 4 or (gained > 0 and self._advertised < self._config.mtu)
+            if much and self._state not in REMOTE_OVER:
                 self._acks.due = True  # the peer may be waiting for it
             self._report(now)
             self._host.touch(self)
@@ -272,8 +273,9 @@ class Connection:
         self._enter(State.BOTH_ENDED if self._state is State.LOCAL_ENDED else State.REMOTE_ENDED)
 
     def _settle(self, now: float) -> None:
-        """Our FIN needs no ack any more: the peer has ended too, and is gone."""
+        """Our FIN needs no ack any more, nor does the peer's: it has ended too, and is gone."""
         self._sender.give_up()
+        self._acks.settled()
         self._report(now)
 
     def _finish(self, error: PeerError | None, now: float) -> None:
@@ -336,6 +338,8 @@ class Connection:
             self._sender.short = False
             self._host.emit(Writable(self))
         if self._told_ended and self._waits_for_reader():
+            if self._acks.due:  # for the peer's FIN; a closed connection transmits nothing
+                self._host.send(self.remote, self._ack(now))
             self._finish(None, now)
 
     # -- timers and sending -------------------------------------------------------------------------------------

@@ -55,6 +55,69 @@ def test_both_may_end_at_the_same_moment() -> None:
     assert pair.next_at() is None or pair.a.mux.statistics().connections == 0
 
 
+@pytest.mark.parametrize("last_words", [b"", b"last words"])
+@pytest.mark.parametrize("together", [True, False])
+def test_the_second_end_is_acked_at_once(last_words: bytes, together: bool) -> None:
+    pair = Pair()
+    pair.together = together
+    a, b = pair.connect()
+    a.close(pair.now)
+    pair.run(limit=5.0)
+    started = pair.now
+    if last_words:
+        b.write(last_words, pair.now)
+    b.close(pair.now)
+    assert pair.run(lambda: pair.b.closed(b) is not None, limit=10.0)
+    assert pair.now - started == pytest.approx(2 * pair.link.delay)
+    assert pair.a.received(a) == last_words
+    assert (error_of(pair.a, a), error_of(pair.b, b)) == (None, None)
+    assert pair.b.mux.statistics().timeouts == 0
+
+
+def test_the_last_packet_of_an_orderly_end_is_the_ack_of_the_last_fin() -> None:
+    pair = Pair()
+    a, b = pair.connect()
+    a.close(pair.now)
+    pair.run(limit=5.0)
+    b.close(pair.now)
+    pair.run(limit=pair.config.rto_min / 2)  # before any FIN is repeated
+    fin = next(packet for packet in pair.packets(pair.b) if packet.type is PacketType.FIN)
+    last = pair.packets(pair.a)[-1]
+    assert (last.type, last.ack, last.connection_id) == (PacketType.STATE, fin.seq, a.send_id)
+    assert [packet.ack for packet in pair.packets(pair.a)].count(fin.seq) == 1
+
+
+def test_reading_the_rest_of_an_ended_stream_sends_nothing() -> None:
+    pair = Pair()
+    pair.a.reading = False
+    a, b = pair.connect()
+    a.close(pair.now)
+    Writer(pair, b, bytes(pair.config.receive_window // 2), close=True).start()
+    assert pair.run(lambda: pair.b.closed(b) is not None, limit=60.0)
+    count = len(pair.sent)
+    pair.a.read(a, pair.now)
+    pair.flush()
+    assert pair.a.kinds(a)[-2:] == [Ended, Closed]
+    assert len(pair.sent) == count
+
+
+def test_a_reset_between_fin_and_its_ack_takes_the_ack_away() -> None:
+    """The peer is gone: it would answer our ack by another RESET."""
+    pair = Pair()
+    a, b = pair.connect()
+    a.close(pair.now)
+    pair.drop = lambda sent: sent.by == A
+    pair.run(limit=0.1)
+    template = pair.packets(pair.b)[-1]
+    fin = template._replace(type=PacketType.FIN, ack=seq_add(pair.packets(pair.a)[-1].seq, -1))
+    count = len(pair.packets(pair.a))
+    pair.a.mux.receive([bytes(fin), bytes(fin._replace(type=PacketType.RESET))], B, pair.now)
+    pair.flush()
+    assert error_of(pair.a, a) is None
+    assert len(pair.packets(pair.a)) == count
+    assert b.state is State.OPEN
+
+
 def test_ended_waits_until_everything_is_read() -> None:
     pair = Pair()
     pair.b.reading = False
