@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from core.cli.output import Output, dumps
 from core.errors import LookupEmpty, PeerError, RefusedError, RequestTimeout, Unreachable
-from core.events import ErrorRaised, GrapeState, PeerEvent, ReplyReceived
+from core.events import ErrorRaised, GrapeChanged, GrapeState, PeerEvent, ReplyReceived
 from core.grape.config import GrapeConfig
 from core.grape.grape import open_grape
 from core.grape_access import running_grape
@@ -17,6 +17,7 @@ from core.services.service import PayloadError
 from core.values import JsonValue
 
 LISTING_PATIENCE = 2.0  # seconds a request by name waits for the first announce: two ticks of a worker
+JOINING_PATIENCE = 3.0  # seconds a grape of our own gets to meet another: a query and its repetition on a slow line
 LISTING_PAUSE = 0.2  # seconds between looks meanwhile
 
 
@@ -104,7 +105,7 @@ async def lookup(config: PeerConfig, output: Output, name: str) -> None:
 async def announce(config: PeerConfig, output: Output, name: str, port: int) -> None:
     """Announce once."""
     async with _brief_peer(config, output) as peer:
-        _require_company(peer)
+        await _require_company(peer)
         nodes = await peer.announce(name, port)
         if not output.as_json:
             output.result("announced", str(nodes), service=name, nodes=nodes)
@@ -113,7 +114,7 @@ async def announce(config: PeerConfig, output: Output, name: str, port: int) -> 
 async def put(config: PeerConfig, output: Output, value: str) -> None:
     """Store a value and print its hash."""
     async with _brief_peer(config, output) as peer:
-        _require_company(peer)
+        await _require_company(peer)
         hash = await peer.put(value)
         output.result("put", hash, hash=hash)
 
@@ -137,14 +138,20 @@ async def _brief_peer(config: PeerConfig, output: Output) -> AsyncIterator[Peer]
         yield peer
 
 
-def _require_company(peer: Peer) -> None:
-    """Refuse to store anything on a grape that ends with this command."""
-    grape = peer.snapshot().grape
-    if grape.embedded and grape.state is not GrapeState.CONNECTED:
+async def _require_company(peer: Peer) -> None:
+    """Wait until our grape knows another one; refuse to store anything on one that ends with this command."""
+    joined = asyncio.Event()
+    peer.subscribe(lambda event: joined.set() if isinstance(event, GrapeChanged) else None)
+    try:
+        async with asyncio.timeout(JOINING_PATIENCE):
+            while (grape := peer.snapshot().grape).embedded and grape.state is not GrapeState.CONNECTED:
+                await joined.wait()
+                joined.clear()
+    except TimeoutError:
         raise NoGrape(
             "no grape was found to store this on; start one with 'grapevine grape', "
             "or name one with --grape or --bootstrap"
-        )
+        ) from None
 
 
 class NoGrape(Unreachable):

@@ -100,8 +100,12 @@ async def test_a_grape_and_its_clients(home: Path, cli: RunCli) -> None:
         put = await cli("put", "hello world", "--grape", url)
         assert len(put.out.strip()) == 40
         assert (await cli("get", put.out.strip(), "--grape", url)).out == "hello world\n"
-        found = lines((await cli("lookup", "weather", "--grape", url, "--json")).out)[-1]
-        assert found["addresses"] == ["127.0.0.1:1337"]
+        joined = await cli("announce", "weather", "1338", "--bootstrap", f"127.0.0.1:{dht}")
+        assert (joined.code, joined.out) == (0, "1\n")
+        assert "127.0.0.1:1338" in (await cli("lookup", "weather", "--bootstrap", f"127.0.0.1:{dht}")).out
+        found = lines((await cli("lookup", "weather", "--grape", url, "--json")).out)[-1]["addresses"]
+        assert isinstance(found, list)
+        assert set(found) == {"127.0.0.1:1337", "127.0.0.1:1338"}
 
 
 @pytest.mark.parametrize(
