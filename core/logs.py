@@ -9,6 +9,7 @@ import platformdirs
 
 LOG_BYTES = 1 << 20  # bytes per file; two kept: a day of a busy peer at INFO
 LOG_FILES = 2
+OURS = "grapevine"  # our handlers' name; several share it
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -20,6 +21,9 @@ def log_path(profile: str) -> Path:
 def set_up_logging(profile: str, *, verbose: bool = False) -> None:
     """Send the log to the profile's file, and to stderr when `verbose`. A disk that refuses costs only the file."""
     root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if handler.name == OURS]:  # set up again: not twice
+        root.removeHandler(handler)
+        handler.close()
     handlers: list[logging.Handler] = []
     if verbose:
         handlers.append(logging.StreamHandler(sys.stderr))
@@ -32,6 +36,7 @@ def set_up_logging(profile: str, *, verbose: bool = False) -> None:
     except OSError:
         handlers.append(logging.NullHandler())
     for handler in handlers:
+        handler.name = OURS
         handler.setFormatter(logging.Formatter(FORMAT))
         root.addHandler(handler)
     root.setLevel(logging.DEBUG if verbose else logging.INFO)

@@ -81,6 +81,10 @@ class Pairing:
         self._announce_now.set()
         self._seek_now.set()
 
+    def look(self) -> None:
+        """Look up again now: somebody is there whom the newest listing does not name."""
+        self._seek_now.set()
+
     def heard(self, address: Address) -> None:
         """Note a sign of life from there: it is punched every second again."""
         self._schedule.heard(address, asyncio.get_running_loop().time())

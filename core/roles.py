@@ -170,6 +170,8 @@ class Roles:
         for consuming in self._consumers.values():
             consuming.requester.on_punch(address, patience=UNLISTED_PATIENCE if self._workers else 0.0)
         if self._workers:
+            for pairing in self._pairings():
+                pairing.look()
             return None  # either may be: the next lookup, or what it asks or answers, will tell
         return (Role.WORKER, worker_key(next(iter(self._consumers)))) if self._consumers else None
 

@@ -240,6 +240,27 @@ def test_with_both_roles_a_stranger_is_asked_only_if_it_stays_one() -> None:
     stage(body)
 
 
+def test_with_both_roles_a_strangers_punch_looks_it_up_at_once() -> None:
+    async def body(it: Stage) -> None:
+        it.roles.share(SERVICE)
+        it.roles.consume(SERVICE, None)
+        await asyncio.sleep(0.3)
+        it.lists(WORKER, A)
+        it.roles.on_punch(A)
+        await settle()
+        assert it.punches == [(0.3, A)]
+        assert it.roles.on_punch(A) == (Role.WORKER, WORKER)
+        await settle()
+        assert it.asked_whom() == [A]
+        lookups = len(it.directory.lookups)
+        for number in range(100):
+            it.roles.on_punch(Address("192.0.2.66", 1 + number))
+            await asyncio.sleep(0.01)
+        assert len(it.directory.lookups) - lookups <= 22  # two names, ten times a second
+
+    stage(body)
+
+
 def test_both_roles_together_punch_once_a_second() -> None:
     async def body(it: Stage) -> None:
         it.lists(CONSUMER, A)
