@@ -6,7 +6,7 @@ that pauses by itself costs a turn one slice, can be cancelled anywhere, and kee
 
 import asyncio
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -18,8 +18,9 @@ JOBS: Final = 4  # at a time; the others wait for their turn. Each may hold a me
 class Slices:
     """Runs generators that yield after each small step, a slice of time per turn of the loop."""
 
-    def __init__(self, jobs: int = JOBS) -> None:
+    def __init__(self, jobs: int = JOBS, clock: Callable[[], float] = time.perf_counter) -> None:
         self._places = asyncio.Semaphore(jobs)
+        self._clock = clock  # not the loop's: Qt's and those of tests do not tell how long a step took
         self._running = 0
 
     async def run(self, steps: Generator[None, None, T]) -> T:
@@ -36,10 +37,10 @@ class Slices:
 
     async def _run(self, steps: Generator[None, None, T]) -> T:
         while True:
-            end = time.perf_counter() + SLICE / self._running
+            end = self._clock() + SLICE / self._running
             try:
                 next(steps)
-                while time.perf_counter() < end:
+                while self._clock() < end:
                     next(steps)
             except StopIteration as stop:
                 result: T = stop.value

@@ -190,6 +190,7 @@ class Decoder:
         self._max_bytes = max_bytes
         self._expect = expect
         self._large = max_bytes if large is None else large
+        self._packet = min(_PACKET, self._large, max_bytes)
         self._depth = max_depth
         self._scanner = Scanner(max_depth, MAX_CONTAINERS)
         self._value = bytearray()  # what came of an unfinished value
@@ -241,7 +242,7 @@ class Decoder:
 
     def _at_once(self, data: bytes) -> Request | Reply | None:
         """Return the message if a packet is one and nothing else: 20 us less than scanning. None says nothing."""
-        limits_hold = len(data) <= min(_PACKET, self._max_bytes) and data.count(b"[") + data.count(b"{") <= self._depth
+        limits_hold = len(data) <= self._packet and data.count(b"[") + data.count(b"{") <= self._depth
         if not limits_hold or b"\\u" in data:  # the latter may be half a surrogate
             return None
         try:

@@ -5,11 +5,11 @@ import json
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from core.errors import PayloadError
 from core.rpc.client import Reply, RpcClient
 from core.rpc.config import RpcConfig
 from core.rpc.server import RpcServer
-from core.services.service import Caller, PayloadError
-from core.values import Address, JsonValue
+from core.values import Address, Caller, JsonValue
 from tests.rpc.streams import SERVER, MemoryStream, Network
 from tests.sim.clock import run, settle
 

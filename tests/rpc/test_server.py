@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from core.errors import LocalError, RefusedError, RequestTimeout
+from core.errors import LocalError, PayloadError, RefusedError, RequestTimeout
 from core.net.tasks import TaskSet
 from core.rpc.config import RpcConfig
 from core.rpc.server import Handler, RpcServer
-from core.services.service import Caller, PayloadError
-from core.values import Address, JsonValue
+from core.values import Address, Caller, JsonValue
 from tests.rpc.streams import CLIENT, MemoryStream, pair, read_all
 from tests.sim.clock import run, settle
 
@@ -289,6 +288,19 @@ def test_a_handler_longer_than_the_idle_time_keeps_its_connection() -> None:
         assert await stage.replies(1) == [["r2", None, 0]]
 
     scene(body, config=RpcConfig(idle_close=10.0))
+
+
+def test_a_connection_that_waits_for_a_place_is_not_idle() -> None:
+    async def body(stage: Scene) -> None:
+        client, stream = pair()
+        await stage.send(["r1", "k", 50])
+        await settle()
+        stage.serve(stream)
+        await client.write(b'["r2","k",1]')
+        assert json.loads(await client.read()) == ["r2", None, 1]
+        assert asyncio.get_running_loop().time() == pytest.approx(51.0)
+
+    scene(body, config=RpcConfig(idle_close=10.0, in_flight_total=1))
 
 
 def test_garbage_is_counted_and_the_next_request_answered() -> None:

@@ -1,0 +1,205 @@
+"""Big requests and replies between a client and a server, in virtual time: nothing else waits for them."""
+
+import asyncio
+import json
+
+import pytest
+
+from core.errors import LocalError, RequestTimeout, TransportClosed
+from core.net.tasks import TaskSet
+from core.rpc.config import RpcConfig
+from core.rpc.server import RpcServer
+from core.values import Caller, JsonValue
+from core.wire.rpc_message import encode_result
+from tests.rpc.stage import Stage, stage
+from tests.rpc.streams import SERVER, MemoryStream, Network, pair
+from tests.sim.clock import run, settle
+
+BIG: JsonValue = ["x" * 900] * 5000  # 4.5 MB
+
+
+async def handler(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
+    """Answer with something big where that is asked for; else with the payload."""
+    return BIG if payload == "big" else payload
+
+
+class Turns:
+    """Counts the turns of the loop."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._tasks = TaskSet("turns")
+
+    async def __aenter__(self) -> "Turns":
+        self._tasks.spawn(self._run(), name="turns")
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._tasks.aclose()
+
+    async def pass_by(self, number: int) -> None:
+        """Let turns pass: a job has begun then, and goes on."""
+        for _ in range(number):
+            await asyncio.sleep(0)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(0)
+            self.count += 1
+
+
+@pytest.fixture
+def tiny_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every step a turn of its own, so that a fast machine needs many too."""
+    monkeypatch.setattr("core.rpc.slices.SLICE", 1e-9)
+
+
+def big_network() -> Network:
+    """Return a network with packets of 1,400 bytes, as on the wire."""
+    network = Network.of(RpcServer(handler))
+    network.packet = 1400
+    return network
+
+
+@pytest.mark.usefixtures("tiny_slices")
+def test_big_messages_arrive_and_leave_turns_to_others() -> None:
+    async def body(made: Stage) -> None:
+        async with Turns() as turns:
+            assert (await made.ask("big")).data == BIG
+            reply_only = turns.count
+            assert (await made.ask(BIG)).data == BIG
+            assert reply_only > 300  # 275 steps of 16 KiB to write it alone
+            assert turns.count > 2 * reply_only
+
+    stage(body, network=big_network())
+
+
+@pytest.mark.usefixtures("tiny_slices")
+def test_a_small_request_overtakes_a_big_one_on_the_same_connection() -> None:
+    async def body(made: Stage) -> None:
+        big, small = made.ask("big"), made.ask("small")
+        done, _ = await asyncio.wait([big, small], return_when=asyncio.FIRST_COMPLETED)
+        assert done == {small}
+        assert (await big).data == BIG
+
+    stage(body, network=big_network())
+
+
+@pytest.mark.usefixtures("tiny_slices")
+def test_messages_are_taken_in_the_order_in_which_they_came() -> None:
+    taken: list[str] = []
+
+    async def note(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
+        taken.append(key)
+        return None
+
+    async def body() -> None:
+        client, stream = pair(buffer=1 << 30)
+        tasks = TaskSet()
+        tasks.spawn(RpcServer(note).serve(stream), name="serve")
+        for key, payload in [("first", 1), ("second", BIG), ("third", 2)]:
+            await client.write(json.dumps([key, key, payload]).encode())
+        assert [json.loads(await client.read())[0] for _ in range(3)] == ["first", "second", "third"]
+        assert taken == ["first", "second", "third"]
+        await tasks.aclose()
+
+    run(body())
+
+
+@pytest.mark.usefixtures("tiny_slices")
+@pytest.mark.parametrize("request_", [["r", "k", "big"], ["r", "k", BIG]], ids=["encoding", "decoding"])
+def test_a_caller_that_vanishes_ends_the_job(request_: list[JsonValue]) -> None:
+    async def body() -> None:
+        client, stream = pair(buffer=1 << 30)
+        tasks = TaskSet()
+        server = RpcServer(handler)
+        serving = tasks.spawn(server.serve(stream), name="serve")
+        async with Turns() as turns:
+            await client.write(json.dumps(request_).encode())
+            await turns.pass_by(50)
+            assert not serving.done()
+            serving.cancel()
+            begun = turns.count
+            await asyncio.wait([serving])
+            assert turns.count - begun < 10
+        assert server.statistics().in_flight == 0
+        assert stream.written == []
+        await tasks.aclose()
+
+    run(body())
+
+
+@pytest.mark.usefixtures("tiny_slices")
+def test_a_caller_that_resets_while_its_reply_is_written_ends_the_job() -> None:
+    async def body() -> None:
+        client, stream = pair()
+        tasks = TaskSet()
+        server = RpcServer(handler)
+        serving = tasks.spawn(server.serve(stream), name="serve")
+        async with Turns() as turns:
+            await client.write(b'["r","k","big"]')
+            await turns.pass_by(50)
+            client.abort()
+            begun = turns.count
+            await serving
+            assert turns.count - begun < 20
+        assert server.statistics().in_flight == 0
+        await tasks.aclose()
+
+    run(body())
+
+
+@pytest.mark.usefixtures("tiny_slices")
+def test_closing_the_client_ends_what_is_under_way() -> None:
+    async def serve(stream: MemoryStream) -> None:
+        rid = json.loads(await stream.read())[0]
+        await stream.write(encode_result(rid, BIG))
+        await asyncio.sleep(1e6)
+
+    async def body(made: Stage) -> None:
+        asked = made.ask(1)
+        async with Turns() as turns:
+            await turns.pass_by(50)
+            assert not asked.done()
+            await made.client.close()
+            with pytest.raises(TransportClosed):
+                await asked
+            assert turns.count < 200
+
+    stage(body, network=Network(serve))
+
+
+def test_the_time_allowed_covers_writing_the_request() -> None:
+    async def body(made: Stage) -> None:
+        with pytest.raises(RequestTimeout):
+            await made.client.request(SERVER, "k", BIG, timeout=0.0)
+        assert made.network.attempts == []
+
+    stage(body)
+
+
+@pytest.mark.parametrize(("payload", "name"), [(BIG, "ERR_MESSAGE_SIZE"), ([BIG, {1}], "ERR_MESSAGE_ENCODE")])
+def test_a_big_payload_that_cannot_be_sent_is_our_error(payload: JsonValue, name: str) -> None:
+    async def body(made: Stage) -> None:
+        with pytest.raises(LocalError) as caught:
+            await made.ask(payload)
+        assert caught.value.name == name
+        assert made.network.attempts == []
+
+    stage(body, config=RpcConfig(message_bytes=100_000 if name == "ERR_MESSAGE_SIZE" else 1 << 24))
+
+
+def test_a_big_value_that_is_no_request_is_counted_and_the_next_one_answered() -> None:
+    async def body() -> None:
+        client, stream = pair(buffer=1 << 30)
+        tasks = TaskSet()
+        server = RpcServer(handler)
+        tasks.spawn(server.serve(stream), name="serve")
+        await client.write(json.dumps([BIG]).encode())
+        await client.write(b'["r","k",1]')
+        assert json.loads(await client.read()) == ["r", None, 1]
+        assert server.statistics().malformed == 1
+        await tasks.aclose()
+        await settle()
+
+    run(body())
