@@ -43,7 +43,7 @@ class _QtTimerHandle(asyncio.TimerHandle):
 
     def cancel(self) -> None:
         if not self.cancelled():
-            self.timers.forget(self.timer_id)
+            self.timers.forget(self.timer_id, self)
         super().cancel()
 
 
@@ -62,9 +62,13 @@ class _Timers(QObject):
             handle.timers, handle.timer_id = self, timer_id
         return handle
 
-    def forget(self, timer_id: int) -> None:
-        """Drop a timer that was cancelled."""
-        if self._handles.pop(timer_id, None) is not None:
+    def forget(self, timer_id: int, handle: asyncio.Handle) -> None:
+        """Drop a timer that was cancelled. One that has fired is cancelled too (`asyncio.sleep` does so every time):
+
+        its number may belong to another timer by then, since Qt gives numbers out again, and that one must live.
+        """
+        if self._handles.get(timer_id) is handle:
+            del self._handles[timer_id]
             self.killTimer(timer_id)
 
     def alive(self) -> int:
@@ -85,8 +89,9 @@ class _Timers(QObject):
 
     def stop(self) -> None:
         """Drop everything: the loop is closing."""
-        for timer_id in list(self._handles):
-            self.forget(timer_id)
+        for timer_id in self._handles:
+            self.killTimer(timer_id)
+        self._handles.clear()
 
     def set_debug(self, enabled: bool) -> None:
         """Do nothing; qasync calls it."""

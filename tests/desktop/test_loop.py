@@ -40,7 +40,7 @@ async def test_a_timer_that_qt_brings_early_is_armed_again(qapp: QApplication) -
     loop = precise_loop()
     fired: list[float] = []
     handle = loop.call_later(0.15, lambda: fired.append(loop.time()))
-    loop._timer.forget(handle.timer_id)  # type: ignore[attr-defined]
+    loop._timer.forget(handle.timer_id, handle)  # type: ignore[attr-defined]
     loop._timer.add_callback(handle, 0.01)  # what a coarse Qt timer would do, only worse
     when = handle.when()  # type: ignore[attr-defined]
     await until(lambda: fired)
@@ -57,6 +57,22 @@ async def test_cancelled_timers_leave_qt(qapp: QApplication) -> None:
         handle.cancel()
         handle.cancel()
     assert loop.timers_alive() == before
+
+
+@pytest.mark.asyncio
+async def test_cancelling_what_has_fired_leaves_the_next_holder_of_its_number_alone(qapp: QApplication) -> None:
+    loop = precise_loop()
+    fired: list[str] = []
+    old = loop.call_later(0.001, fired.append, "old")
+    await until(lambda: fired)
+    for _ in range(5000):  # Qt gives a number out again after 128 turns of its place
+        new = loop.call_later(0.01, fired.append, "new")
+        if new.timer_id == old.timer_id:  # type: ignore[attr-defined]
+            break
+        new.cancel()
+    assert new.timer_id == old.timer_id  # type: ignore[attr-defined]
+    old.cancel()
+    await until(lambda: fired == ["old", "new"])
 
 
 @pytest.mark.asyncio

@@ -76,7 +76,8 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     own = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "STATE", "CACHE")}
     runtime = home / "run"
     runtime.mkdir(mode=0o700, exist_ok=True)
-    return {**keep, **own, "XDG_RUNTIME_DIR": str(runtime), "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT), **more}
+    return {**keep, **own, "XDG_RUNTIME_DIR": str(runtime), "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT),
+            "PYTHONFAULTHANDLER": "1", **more}  # fmt: skip
 
 
 def offscreen(home: Path) -> dict[str, str]:
@@ -105,16 +106,20 @@ class App:
         """Send a command and return its answer."""
         if self.process.stdin is None or self.process.stdout is None:
             raise RuntimeError("no pipes")
-        watchdog = threading.Timer(START_SECONDS, self.process.kill)  # a program that hangs answers with an end of file
+        watchdog = threading.Timer(START_SECONDS, self.process.send_signal, [signal.SIGABRT])  # shows where it hangs
         watchdog.start()
+        line = ""
         try:
             self.process.stdin.write(json.dumps(command) + "\n")
             self.process.stdin.flush()
             line = self.process.stdout.readline()
+        except BrokenPipeError:
+            pass
         finally:
             watchdog.cancel()
         if not line:
-            raise AssertionError(f"the program has ended or hung\n{self.errors()}\n{self.log()}")
+            code = self.process.wait()
+            raise AssertionError(f"the program ended at {command!r}, code {code}\n{self.errors()}\n{self.log()}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -190,7 +195,7 @@ class Screen:
 
     def click(self, place: list[int], button: int = 1) -> None:
         """Click somewhere."""
-        self.xdo("mousemove", "--sync", *place, "click", button)
+        self.xdo("mousemove", *place, "click", button)
 
     def key(self, *keys: str) -> None:
         """Press keys, one after the other."""
