@@ -70,6 +70,23 @@ async def test_consume_once_prints_only_the_sequence(home: Path, cli: RunCli) ->
     assert (done.code, done.out, done.err) == (0, "[1,1,2,3,5]\n", "")
 
 
+async def test_consume_once_ends_at_once_when_the_worker_does_not_take_the_payload(home: Path, cli: RunCli) -> None:
+    async with grapevine("share", "fibonacci", home=home) as worker:
+        url = (await worker.event("grape"))["url"]
+        done = await cli("consume", "fibonacci", "--length", "-1", "--once", "--timeout", "60", "--grape", url)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("ERR_PAYLOAD: ")
+    assert "0 to 10000" in done.err
+
+
+async def test_a_command_with_a_bootstrap_list_waits_until_it_has_joined(home: Path, cli: RunCli) -> None:
+    async with grapevine("share", "fibonacci", "--bootstrap", "", home=home) as worker:
+        node = f"127.0.0.1:{(await worker.event('grape'))['dht_port']}"
+        for command in (["announce", "weather", "1337"], ["put", "hello"], ["lookup", "fibonacci_worker"]):
+            done = await cli(*command, "--bootstrap", node)
+            assert (done.code, done.err) == (0, "")
+
+
 async def test_nobody_there_is_a_time_out_by_name(cli: RunCli) -> None:
     started = time.monotonic()
     done = await cli("consume", "fibonacci", "--once", "--timeout", "1", "--bootstrap", "")

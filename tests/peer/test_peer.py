@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from core.consumer import ASK_UNHEARD_AFTER
 from core.errors import LocalError, PeerError, RequestTimeout
 from core.events import (
     Announced,
@@ -29,9 +30,13 @@ from core.grape.config import GrapeConfig
 from core.grape.grape import open_grape
 from core.grape_access import running_grape
 from core.net.endpoint import Endpoint
+from core.net.stream import Stream
+from core.net.tasks import TaskSet
 from core.peer import PeerConfig, open_peer
+from core.rpc.server import RpcServer
 from core.values import Address
 from tests.peer.ears import Ears, node_of, peer
+from tests.peer.fakes import fibonacci
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.asyncio
@@ -122,6 +127,38 @@ async def test_a_punch_while_no_role_is_on_is_told_and_no_more() -> None:
         assert not ears.of(PunchSent)
 
 
+async def test_a_worker_that_acknowledges_our_punch_is_asked_without_a_punch_of_its_own() -> None:
+    server = RpcServer(fibonacci)
+    tasks = TaskSet("servers")
+
+    def accept(stream: Stream) -> None:
+        tasks.spawn(server.serve(stream), name="serve")
+
+    async with peer() as (it, ears), await Endpoint.open(LOOPBACK) as worker:
+        worker.on_stream = accept
+        await it.announce(WORKER, worker.address.port)
+        await it.consume(SERVICE)
+        await ears.hear(ReplyReceived)
+        assert not ears.of(PunchReceived)
+        assert ears.of(RequestSent)[0].at - ears.of(Discovered)[0].at < ASK_UNHEARD_AFTER
+        (row,) = it.snapshot().peers
+        assert row.last_seen > row.since
+        await tasks.aclose()
+
+
+async def test_who_answered_once_and_went_silent_is_lost_though_nobody_looks_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("core.peer.SWEEP_EVERY", 0.05)
+    monkeypatch.setattr("core.roster.KEEP_ANSWERED", 0.1)
+    async with peer() as (worker, _), peer() as (client, told):
+        await worker.share(SERVICE)
+        address = worker.snapshot().address
+        await client.request(str(address), {"length": 1}, timeout=5.0)
+        assert (await told.hear(Lost)).peer == address
+        assert client.snapshot().peers == ()
+
+
 async def test_a_worker_answers_a_punch_and_rows_of_callers_end_with_the_role() -> None:
     async with peer() as (worker, told), peer(node_of(worker)) as (client, _):
         await worker.share(SERVICE)
@@ -164,12 +201,12 @@ async def test_closing_leaves_nothing_behind(moment: str) -> None:
             await it.announce("weather_worker", free_port())
             request = asyncio.get_running_loop().create_task(it.request("weather_worker", {}, timeout=60.0))
             await ears.hear(Announced, lambda event: event.service == "weather_worker")
-        began = time.monotonic()
+        began, told = time.monotonic(), len(ears.told)
     assert time.monotonic() - began < 3.0
+    assert len(ears.told) == told  # that it forgets its peers now is no news
     if request is not None:
         with pytest.raises(PeerError):
             await request
-    told = len(ears.told)
     with pytest.raises(LocalError, match="closed"):
         await it.share(SERVICE)
     with pytest.raises(PeerError):

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from core.errors import PeerError, RequestTimeout, TransportClosed
+from core.errors import LocalError, PeerError, RequestTimeout, TransportClosed
 from core.reach import MAX_LISTED, MAX_TRIED, STAGGER, Race
 from core.values import Address
 from tests.peer.fakes import A, B, C, now
@@ -158,6 +158,29 @@ def test_an_end_from_outside_and_additions_after_it() -> None:
         await settle()
         assert now() == 1.0
         assert race.hosts() == {A.host}
+
+    run(scene())
+
+
+def test_a_punch_that_arrives_while_it_ends_is_ignored() -> None:
+    async def scene() -> None:
+        paths = Paths()
+        late: list[Exception | None] = []
+
+        async def connect(address: Address, timeout: float) -> None:
+            try:
+                await paths.connect(address, 1e6)
+            finally:  # given up: the search is closing its attempts at this moment
+                try:
+                    race.add(B)
+                    late.append(None)
+                except LocalError as error:
+                    late.append(error)
+
+        race = Race(connect, 1.0)
+        with pytest.raises(RequestTimeout):
+            await race.winner([A])
+        assert late == [None]
 
     run(scene())
 
