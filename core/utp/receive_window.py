@@ -75,9 +75,9 @@ class ReceiveWindow:
         return Arrival.IN_ORDER
 
     def selective_ack(self) -> bytes:
-        """Return the mask, first bit = ack + 2; empty when there is no gap."""
+        """Return the mask, first bit = ack + 2; empty when there is no gap, never when what is kept lies past it."""
         bits = self._mask >> 1 & (1 << self._config.selective_ack_bits) - 1
-        words = -(-bits.bit_length() // _WORD)
+        words = max(-(-bits.bit_length() // _WORD), int(self.has_gap))
         return bits.to_bytes(words * (_WORD // 8), "little")
 
     def take(self) -> list[bytes]:

@@ -8,6 +8,7 @@ from core.utp.config import UtpConfig
 _ALPHA: Final = 1 / 8  # RFC 6298 section 2.3
 _BETA: Final = 1 / 4  # RFC 6298 section 2.3
 _VARIANCES: Final = 4  # RFC 6298 section 2.2, K
+_LATE: Final = 0.01  # seconds; a delayed ack of ours (5 ms) and timers that fire late
 
 
 class RoundTrip:
@@ -30,6 +31,15 @@ class RoundTrip:
             self.smoothed += _ALPHA * (seconds - self.smoothed)
         self.least = min(self.least, seconds)
         self._timeout = max(self._config.rto_min, self.smoothed + _VARIANCES * self._variance)
+
+    def probe_timeout(self) -> float | None:
+        """Return how long an ack may take before a probe asks for it, in seconds; None before the first sample.
+
+        RFC 8985 section 7.2: two round trips; more when they vary, and what a peer or our own loop may be late.
+        """
+        if self.smoothed is None:
+            return None
+        return max(2 * self.smoothed, self.smoothed + _VARIANCES * self._variance) + _LATE
 
     def back_off(self) -> None:
         """Double the timeout: nothing was heard in time (RFC 6298 section 5.5)."""

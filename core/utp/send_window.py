@@ -3,8 +3,8 @@
 Every transmission gets the next `order`. A packet is lost when one that was sent `_REORDERING` or more transmissions
 later has arrived (the packet threshold of RFC 9002 section 6.1.1): three duplicate acks in terms of selective acks,
 which also finds retransmissions that were lost. Only what the peer could have reported counts: libutp's selective ack
-covers 30 packets, so of those past the last one it reports nothing is known. Duplicate acks are counted as well, since
-all that came may lie past those 30.
+covers 30 packets past the gap, and of those beyond nothing is known. Duplicate acks are counted as well, since all that
+came may lie past those 30. When everything in flight was lost no ack tells, so the sender asks by a probe.
 """
 
 from typing import Final, NamedTuple
@@ -18,7 +18,7 @@ _REORDERING: Final = 3  # transmissions; the same number
 class Segment:
     """A packet that takes a sequence number: DATA or FIN."""
 
-    __slots__ = ("kind", "order", "payload", "sent_at", "seq", "transmissions")
+    __slots__ = ("kind", "order", "payload", "probe", "sent_at", "seq", "transmissions")
 
     def __init__(self, kind: PacketType, seq: int, payload: bytes) -> None:
         self.kind = kind
@@ -27,6 +27,7 @@ class Segment:
         self.sent_at = 0.0
         self.transmissions = 0
         self.order = 0
+        self.probe = False  # sent again without having been found lost
 
 
 class Acked(NamedTuple):
@@ -35,7 +36,7 @@ class Acked(NamedTuple):
     size: int
     packets: int
     round_trip: float | None  # least of all newly acked; upper bound of the delay
-    sample: float | None  # of a packet sent once (Karn)
+    sample: float | None  # if none of them was sent twice (Karn): what was held past a gap was acked late
     lost: int
     fresh_loss: bool  # sent after the last time the window was halved
 
@@ -70,6 +71,11 @@ class SendWindow:
         """Packets in flight."""
         return len(self._flight)
 
+    @property
+    def lost(self) -> int:
+        """Packets found lost and not sent again yet."""
+        return len(self._lost)
+
     def add(self, kind: PacketType, payload: bytes) -> Segment:
         """Give a new packet its sequence number. Call `sent` with it at once."""
         segment = Segment(kind, self.next_seq, payload)
@@ -93,6 +99,16 @@ class SendWindow:
     def take_lost(self) -> Segment:
         """Remove and return it. Call `sent` with it at once."""
         return self._lost.pop(next(iter(self._lost)))
+
+    def probe(self) -> None:
+        """Put the oldest packet up to be sent again, though nothing says that it was lost; unless others wait for that.
+
+        If everything in flight was lost, the ack of this packet alone tells so, whatever the peer can report.
+        """
+        segment = self._flight.get(self.base)
+        if segment is not None and not self._lost:
+            self._lose(segment)
+            segment.probe = True
 
     def lose_all(self) -> None:
         """Take everything in flight for lost, oldest sequence number first: a timeout."""
@@ -119,7 +135,8 @@ class SendWindow:
             self.base = seq_add(self.base, 1)  # everything up to a hole has come by selective acks
         lost: list[Segment] = []
         if acked:
-            lost = self._find_lost(acked, now - round_trip / 2, nothing_past_gap=not mask)
+            reported = self._reported(ack, mask)
+            lost = self._find_lost(acked, now - round_trip / 2, reported)
         elif duplicate and self._flight:
             lost = self._count_duplicate(now - round_trip)
         if not (acked or lost):
@@ -163,16 +180,25 @@ class SendWindow:
         self.unacked_bytes -= len(segment.payload)
         return segment
 
-    def _find_lost(self, acked: list[Segment], sent_before: float, *, nothing_past_gap: bool) -> list[Segment]:
+    def _reported(self, ack: int, mask: bytes) -> int:
+        """Return how far past `base` the peer could report. Without a mask it holds nothing past the gap."""
+        if not mask:
+            return self.span
+        return seq_diff(ack, self.base) + 8 * len(mask)  # libutp leaves the last two bits of 32 unused
+
+    def _find_lost(self, acked: list[Segment], sent_before: float, reported: int) -> list[Segment]:
         """Move to the lost what was sent well before the newest transmission that is known to have arrived.
 
-        Of a packet sent again, that is its last transmission only if that is old enough to be answered. An ack
-        without a mask reports of everything: the peer holds `nothing_past_gap`.
+        Of a packet sent again, that is its last transmission only if that is old enough to be answered; of a probe,
+        only if nothing came with it that shows that the peer was just late.
         """
-        newest, reported = -1, self.span if nothing_past_gap else -1
+        newest = -1
         for segment in acked:
             reported = max(reported, seq_diff(segment.seq, self.base))
-            if segment.transmissions == 1 or segment.sent_at <= sent_before:
+            if segment.probe and segment.transmissions == 2:
+                if len(acked) == 1:
+                    newest = max(newest, segment.order + _REORDERING)  # all else was sent long before
+            elif segment.transmissions == 1 or segment.sent_at <= sent_before:
                 newest = max(newest, segment.order)
         lost = []
         for segment in self._flight.values():
@@ -201,11 +227,13 @@ class SendWindow:
         self.flight_bytes -= len(segment.payload)
 
     def _summary(self, acked: list[Segment], lost: list[Segment], now: float) -> Acked:
+        round_trip = min((now - segment.sent_at for segment in acked), default=None)
+        again = any(segment.transmissions > 1 for segment in acked)
         return Acked(
             size=sum(len(segment.payload) for segment in acked),
             packets=len(acked),
-            round_trip=min((now - segment.sent_at for segment in acked), default=None),
-            sample=min((now - segment.sent_at for segment in acked if segment.transmissions == 1), default=None),
+            round_trip=round_trip,
+            sample=None if again else round_trip,
             lost=len(lost),
             fresh_loss=any(segment.order >= self._halved_at for segment in lost),
         )

@@ -14,6 +14,7 @@ from core.values import Buffer
 from core.wire.utp_packet import Packet, PacketType, seq_diff
 
 _FORCED = 2  # packets after a timeout; RFC 9002 section 6.2.4 allows two, so that one more loss costs no doubled wait
+_REPAIRS = 2  # most packets that one ack lets out past the window; acks of two packets are the rule (RFC 5681)
 _REPEAT_FROM = 2  # consecutive timeouts after which a lone packet fills both of those places
 
 
@@ -32,6 +33,8 @@ class Sender:
         self._limited = False  # when we sent last, the congestion window was what held back more
         self._probing = False  # what is in flight was sent into a closed window
         self._retransmit_at: float | None = None
+        self._probe_at: float | None = None  # None once it was sent; the retransmission timer is next
+        self._probed = False  # since the peer took something, or since a timeout
         self._progress_at: float | None = None  # last time the peer took something; None while nothing waits
         self.round_trip = RoundTrip(config)
         self.peer_window = 0  # bytes, as last advertised
@@ -81,7 +84,7 @@ class Sender:
         """Forget everything: the connection is over, or its last ack will not come."""
         self._queue.clear()
         self._window = SendWindow(self._window.next_seq)
-        self._retransmit_at = None
+        self._retransmit_at = self._probe_at = None
 
     def behind(self, ack: int) -> int:
         """Return how many packets an ack lags behind the newest that was told; negative for news."""
@@ -112,6 +115,9 @@ class Sender:
                 self._congestion.lost()
                 self._window.halved()
                 self._force = max(self._force, 1)  # the first repair does not wait for the halved window (RFC 5681)
+        if acked.packets:
+            # one repair for one arrival, even if what is in flight by our count fills the window (RFC 6937)
+            self._force = max(self._force, min(acked.packets, self._window.lost, _REPAIRS))
         if acked.packets and acked.round_trip is not None:
             if acked.sample is not None:
                 self.round_trip.sample(acked.sample)
@@ -132,14 +138,24 @@ class Sender:
             leaving.append(leaving[0])
         self._force = 0
         self._arm(now)
+        if leaving and not self._probed:
+            self._arm_probe(now)
         return leaving
 
     def deadline(self) -> float | None:
         """Return when `tick` is due."""
-        return self._retransmit_at
+        if self._probe_at is None or self._retransmit_at is None:
+            return self._retransmit_at
+        return min(self._probe_at, self._retransmit_at)
 
     def tick(self, now: float) -> bool:
         """Act on the timer. Return False when the peer has made no progress for too long."""
+        if self._probe_at is not None and now >= self._probe_at:
+            self._probe_at = None
+            self._probed = True
+            self._counters.probes += 1
+            self._window.probe()
+            self._force = max(self._force, 1)
         if self._retransmit_at is None or now < self._retransmit_at:
             return True
         if self._progress_at is not None and now - self._progress_at >= self._config.dead_after:
@@ -151,7 +167,8 @@ class Sender:
             self._congestion.timed_out(again=self.round_trip.backed_off > 0)
         self.round_trip.back_off()
         self._force = 1 if self._probing else _FORCED
-        self._retransmit_at = None
+        self._retransmit_at = self._probe_at = None
+        self._probed = True
         return True
 
     def _next(self) -> Segment | None:
@@ -205,7 +222,14 @@ class Sender:
         self.round_trip.progress()
         self._progress_at = now
         self._retransmit_at = None
+        self._probed = False
         self._arm(now)
+        self._arm_probe(now)
+
+    def _arm_probe(self, now: float) -> None:
+        """Start the shorter timer anew: what is in flight should be acked soon after this moment (RFC 8985 7.2)."""
+        wait = self.round_trip.probe_timeout()
+        self._probe_at = now + wait if wait is not None and self._window.in_flight and not self._probing else None
 
     def _arm(self, now: float) -> None:
         """Start the timer if something waits for the peer, stop it if nothing does."""

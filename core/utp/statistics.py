@@ -17,6 +17,7 @@ class Counters:
     duplicates: int = 0
     retransmitted: int = 0
     timeouts: int = 0
+    probes: int = 0
     fast_losses: int = 0
     resets_sent: int = 0
     resets_received: int = 0
@@ -40,6 +41,7 @@ class MuxStatistics:
     duplicates: int  # data we had already
     retransmitted: int  # packets sent again
     timeouts: int  # retransmission timers that ran out
+    probes: int  # timers for a probe that ran out
     fast_losses: int  # packets found lost without a timeout
     resets_sent: int  # answers to packets of no connection
     resets_received: int  # those that closed a connection
