@@ -30,6 +30,7 @@ class Sender:
         self._finishing = False  # no more writes; FIN after the queue
         self._fin_sent = False
         self._force = 0  # packets that may leave whatever the windows say
+        self._repairs = 0  # the same for packets found lost only
         self._limited = False  # when we sent last, the congestion window was what held back more
         self._probing = False  # what is in flight was sent into a closed window
         self._retransmit_at: float | None = None
@@ -114,10 +115,10 @@ class Sender:
             if acked.fresh_loss:
                 self._congestion.lost()
                 self._window.halved()
-                self._force = max(self._force, 1)  # the first repair does not wait for the halved window (RFC 5681)
+                self._repairs = max(self._repairs, 1)  # the first repair does not wait for the halved window (RFC 5681)
         if acked.packets:
             # one repair for one arrival, even if what is in flight by our count fills the window (RFC 6937)
-            self._force = max(self._force, min(acked.packets, self._window.lost, _REPAIRS))
+            self._repairs = max(self._repairs, min(acked.packets, _REPAIRS))
         if acked.packets and acked.round_trip is not None:
             if acked.sample is not None:
                 self.round_trip.sample(acked.sample)
@@ -134,9 +135,10 @@ class Sender:
             self._window.sent(segment, now)
             leaving.append(segment)
             self._force = max(0, self._force - 1)
+            self._repairs = max(0, self._repairs - 1)
         if self._force and len(leaving) == 1 and self.round_trip.backed_off >= _REPEAT_FROM and forced == _FORCED:
             leaving.append(leaving[0])
-        self._force = 0
+        self._force = self._repairs = 0
         self._arm(now)
         if leaving and not self._probed:
             self._arm_probe(now)
@@ -176,7 +178,7 @@ class Sender:
         lost = self._window.next_lost()
         if lost is not None:
             size = len(lost.payload)
-            if not self._force and (size > self.peer_window or not self._uncongested(size)):
+            if not (self._force or self._repairs) and (size > self.peer_window or not self._uncongested(size)):
                 return None
             self._counters.retransmitted += 1
             return self._window.take_lost()
