@@ -31,11 +31,16 @@ FLUSH_TIMEOUT = 0.3  # seconds that `close` gives all streams together; with the
 
 @dataclass(frozen=True, slots=True)
 class EndpointConfig:
-    """Bounds of the two engines. `use_reader` forces one way of reading the socket; None takes the loop's best."""
+    """Bounds of the two engines, and how the socket is used: None takes what is best here.
+
+    `use_reader` forces one way of reading; `batching`: many datagrams per system call (True: LocalError where the
+    system cannot).
+    """
 
     utp: UtpConfig = field(default_factory=UtpConfig)
     punch: PunchConfig = field(default_factory=PunchConfig)
     use_reader: bool | None = None
+    batching: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,10 @@ class EndpointStatistics:
     icmp_errors: int  # told by the kernel; Linux tells an unconnected socket nothing
     send_errors: int
     send_dropped: int  # our queue for a full kernel buffer overflowed
+    receive_dropped: int  # arrived cut off, or joined with others and nothing said where each begins
+    batches_sent: int  # system calls that sent more than one datagram
+    batches_received: int  # system calls that received more than one datagram
+    batches_refused: int  # batches that the kernel did not take; their datagrams left one by one
     failures: int  # exceptions caught from callbacks and engines
     streams: int  # now, those being opened or closed included
     utp: MuxStatistics
@@ -90,7 +99,7 @@ class Endpoint:
     ) -> "Endpoint":
         """Bind the socket (port 0: any free one) and start. Raises LocalError naming a port that cannot be had."""
         config = config or EndpointConfig()
-        udp = await open_udp(bind, use_reader=config.use_reader)
+        udp = await open_udp(bind, use_reader=config.use_reader, batching=config.batching)
         try:
             endpoint = cls(udp, config, random or SystemRandom())
         except BaseException:
@@ -219,6 +228,10 @@ class Endpoint:
             icmp_errors=udp.icmp_errors,
             send_errors=udp.send_errors,
             send_dropped=udp.send_dropped,
+            receive_dropped=udp.receive_dropped,
+            batches_sent=udp.batches_sent,
+            batches_received=udp.batches_received,
+            batches_refused=udp.batches_refused,
             failures=self._pump.failures,
             streams=len(self._channels),
             utp=utp,

@@ -4,40 +4,24 @@ import asyncio
 import errno
 import gc
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from core.errors import LocalError
+from core.net import reader_socket
 from core.net import udp as udp_module
-from core.net.udp import DRAIN_MAX, UdpSocket, open_udp, resolve
-from core.values import Address, Buffer, Burst
-from tests.net.waiting import eventually
+from core.net.intake import DRAIN_MAX
+from core.net.udp import open_udp, resolve
+from core.values import Address, Burst
+from tests.net.boxes import Box, FakeSocket
 
 pytestmark = pytest.mark.asyncio
 
 LOCAL = Address("127.0.0.1", 0)
 Open = Callable[[], Awaitable["Box"]]
-
-
-class Box:
-    """A socket and what arrived at it."""
-
-    def __init__(self, udp: UdpSocket) -> None:
-        self.udp = udp
-        self.batches: list[list[tuple[Address, list[bytes]]]] = []
-        udp.start(self.take)
-
-    def take(self, batch: Sequence[tuple[Address, Sequence[Buffer]]]) -> None:
-        self.batches.append([(source, [bytes(each) for each in datagrams]) for source, datagrams in batch])
-
-    def datagrams(self) -> list[bytes]:
-        return [each for batch in self.batches for _, datagrams in batch for each in datagrams]
-
-    async def until(self, count: int) -> None:
-        await eventually(lambda: len(self.datagrams()) >= count)
 
 
 @pytest.fixture(params=[True, False], ids=["reader", "transport"])
@@ -139,28 +123,6 @@ async def test_a_closed_port_does_not_stop_the_socket(open_box: Open) -> None:
     await a.until(1)
 
 
-class FakeSocket:
-    """A real socket behind calls that fail as told."""
-
-    def __init__(self, real: socket.socket) -> None:
-        self.real = real
-        self.send_fails: list[OSError] = []
-        self.receive_fails: list[OSError] = []
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the rest of a socket
-        return getattr(self.real, name)
-
-    def sendto(self, data: bytes, to: Address) -> int:
-        if self.send_fails:
-            raise self.send_fails.pop(0)
-        return self.real.sendto(data, to)
-
-    def recvfrom(self, size: int) -> tuple[bytes, tuple[str, int]]:
-        if self.receive_fails:
-            raise self.receive_fails.pop(0)
-        return self.real.recvfrom(size)
-
-
 @pytest_asyncio.fixture
 async def faulty(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Box, FakeSocket]]:
     fakes: list[FakeSocket] = []
@@ -171,7 +133,7 @@ async def faulty(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Box, Fa
         return fakes[-1]
 
     monkeypatch.setattr(udp_module, "_bound_socket", make)
-    box = Box(await open_udp(LOCAL, use_reader=True))
+    box = Box(await open_udp(LOCAL, use_reader=True, batching=False))
     yield box, fakes[0]
     box.udp.close()
 
@@ -204,7 +166,7 @@ async def test_other_errors_of_the_kernel_cost_one_datagram(faulty: tuple[Box, F
 async def test_a_full_kernel_buffer_queues_in_order_and_drops_past_the_bound(
     faulty: tuple[Box, FakeSocket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(udp_module, "QUEUE_MAX", 3)
+    monkeypatch.setattr(reader_socket, "QUEUE_MAX", 3)
     box, fake = faulty
     fake.send_fails = [BlockingIOError()]  # once: what comes later must wait all the same
     to = box.udp.address

@@ -1,0 +1,127 @@
+"""Takes what a UDP socket has, a bounded part of it per wake-up, grouped by source."""
+
+import socket
+import struct
+import sys
+from typing import Final, Protocol
+
+from core.net.segmentation import SOL_UDP, UDP_GRO
+from core.net.udp_socket import Received, Receiver, Tally
+from core.values import Address, Buffer
+
+DRAIN_MAX = 64  # datagrams after which a wake-up ends: 1400 bytes each, they take some 1 ms to handle
+DATAGRAM_MAX = 65535  # bytes; the UDP length field. Asking for all of it costs no more than asking for 2048 (measured)
+DRAIN_BYTES = 65536  # bytes after which a wake-up ends: two joined arrivals, so that 127 datagrams are the most
+
+_GRO_SIZE: Final = struct.Struct("=i")  # how the kernel tells the segment size: int
+_ANCILLARY: Final = socket.CMSG_SPACE(_GRO_SIZE.size) if sys.platform != "win32" else 0
+_CUT_OFF: Final = socket.MSG_TRUNC | socket.MSG_CTRUNC if sys.platform != "win32" else 0
+
+_Group = tuple[tuple[str, int] | None, list[Buffer]]
+
+
+class Intake(Protocol):
+    """One way to read a socket."""
+
+    def drain(self, receiver: Receiver) -> None:
+        """Hand over, in one call, what is there up to the bounds; the loop calls again for the rest."""
+
+
+class PlainIntake:
+    """One datagram per system call."""
+
+    def __init__(self, sock: socket.socket, tally: Tally) -> None:
+        self._sock = sock
+        self._tally = tally
+
+    def drain(self, receiver: Receiver) -> None:
+        """See Intake."""
+        batch: list[Received] = []
+        last: tuple[str, int] | None = None
+        group: list[Buffer] = []
+        taken = 0
+        for _ in range(DRAIN_MAX):
+            try:
+                data, source = self._sock.recvfrom(DATAGRAM_MAX)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError:  # an ICMP answer to something sent earlier; it says nothing about the next datagram
+                self._tally.icmp_errors += 1
+                continue
+            self._tally.received += 1
+            if source != last:
+                last, group = source, []
+                batch.append((Address(*source), group))
+            group.append(data)
+            taken += len(data)
+            if taken > DRAIN_BYTES:
+                break
+        if batch:
+            receiver(batch)
+
+
+class JoinedIntake:
+    """Many datagrams per system call (UDP_GRO), as slices of one buffer that are overwritten after the call."""
+
+    def __init__(self, sock: socket.socket, tally: Tally) -> None:
+        self._sock = sock
+        self._tally = tally
+        self._spare: memoryview | None = None
+
+    def drain(self, receiver: Receiver) -> None:
+        """See Intake. A receiver that runs a nested loop (Qt can) may come back here: then another buffer is used."""
+        view, self._spare = self._spare or memoryview(bytearray(DRAIN_BYTES + DATAGRAM_MAX)), None
+        try:
+            batch = self._fill(view)
+            if batch:
+                receiver(batch)
+        finally:
+            self._spare = view
+
+    def _fill(self, view: memoryview) -> list[Received]:
+        batch: list[Received] = []
+        last: tuple[str, int] | None = None
+        group: list[Buffer] = []
+        tally, receive = self._tally, self._sock.recvmsg_into
+        used, left = 0, DRAIN_MAX
+        while left > 0 and used <= DRAIN_BYTES:
+            try:
+                size, ancillary, flags, source = receive((view[used:],), _ANCILLARY)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError:  # an ICMP answer to something sent earlier; it says nothing about the next datagram
+                tally.icmp_errors += 1
+                left -= 1
+                continue
+            segment = _segment(ancillary, size) if not flags & _CUT_OFF else 0
+            if not segment:  # the pieces cannot be told apart, and a whole one would lie about its length
+                tally.receive_dropped += 1
+                left -= 1
+                continue
+            if source != last:
+                last, group = source, []
+                batch.append((Address(*source), group))
+            if size <= segment:
+                count = 1
+                group.append(view[used : used + size])
+            else:
+                end = used + size
+                pieces = [view[at : at + segment] for at in range(used, end - segment, segment)]
+                pieces.append(view[used + len(pieces) * segment : end])
+                group += pieces
+                count = len(pieces)
+                tally.batches_received += 1
+            tally.received += count
+            used += size
+            left -= count
+        return batch
+
+
+def _segment(ancillary: list[tuple[int, int, bytes]], size: int) -> int:
+    """Return the size of each datagram but the last of an arrival of `size` bytes; 0 for what makes no sense."""
+    if not ancillary:
+        return size or 1  # one datagram, perhaps empty
+    for level, kind, data in ancillary:
+        if level == SOL_UDP and kind == UDP_GRO and len(data) == _GRO_SIZE.size:
+            return max(0, int(_GRO_SIZE.unpack(data)[0]))
+    return 0

@@ -1,0 +1,171 @@
+"""The direct UDP socket: system calls on a non-blocking socket, woken by add_reader / add_writer.
+
+Datagrams of equal size leave many per call where the kernel can cut them (`core.net.segmentation`). What it refuses
+to cut leaves one by one in the same breath, so a refusal costs time and no data.
+"""
+
+import asyncio
+import socket
+from collections import deque
+
+from core.net.intake import Intake, JoinedIntake, PlainIntake
+from core.net.segmentation import Refusals, batch_end, can_segment, join_arrivals, segment_size
+from core.net.udp_socket import Receiver, Tally, UdpStatistics, is_sendable
+from core.values import Address, Burst
+
+QUEUE_MAX = 2048  # datagrams waiting for a full kernel buffer: 3 MB at 1400 bytes, the order of the kernel's own 4 MiB
+QUEUE_BYTES = 4 << 20  # bytes of them; binds where a path takes datagrams far longer than Ethernet's, as loopback does
+FLUSH_MAX = 512  # of them per wake-up: about 1 ms one by one
+
+
+class ReaderSocket:
+    """See UdpSocket. `batching` False: one datagram per system call, for comparison."""
+
+    def __init__(self, sock: socket.socket, loop: asyncio.AbstractEventLoop, *, batching: bool = True) -> None:
+        host, port = sock.getsockname()
+        self.address = Address(host, port)
+        self._sock = sock
+        self._loop = loop
+        self._fd = sock.fileno()
+        self._tally = Tally()
+        joined = batching and join_arrivals(sock)
+        self._intake: Intake = JoinedIntake(sock, self._tally) if joined else PlainIntake(sock, self._tally)
+        self._segments = batching and can_segment(sock)
+        self.batches = joined and self._segments  # both ways
+        self._refusals = Refusals()
+        self._receiver: Receiver | None = None
+        self._queue: deque[Burst] = deque()
+        self._queued = self._queued_bytes = 0
+        self._closed = False
+
+    def start(self, receiver: Receiver) -> None:
+        """See UdpSocket."""
+        self._receiver = receiver
+        if not self._closed:
+            self._loop.add_reader(self._fd, self._drain)
+
+    def _drain(self) -> None:
+        if not self._closed and self._receiver is not None:
+            self._intake.drain(self._receiver)
+
+    # -- sending ------------------------------------------------------------------------------------------------------
+
+    def send(self, burst: Burst) -> None:
+        """See UdpSocket. The one place where datagrams leave: a whole burst is at hand, for one destination."""
+        if self._closed:
+            return
+        if not is_sendable(burst.to):
+            self._tally.send_errors += len(burst.datagrams)
+            return
+        if self._queue:  # keep the order
+            self._enqueue(burst.to, burst.datagrams)
+            return
+        settled = self._offer(burst.to, burst.datagrams)
+        if settled < len(burst.datagrams):
+            self._enqueue(burst.to, burst.datagrams[settled:])
+            self._loop.add_writer(self._fd, self._flush_queue)
+
+    def _offer(self, to: Address, datagrams: list[bytes]) -> int:
+        """Send in order; return how many are settled (sent, or refused and counted): fewer when the kernel is full."""
+        start = 0
+        while start < len(datagrams):
+            end = batch_end(datagrams, start) if self._segments else len(datagrams)
+            try:
+                if not self._segments or end - start == 1 or not self._send_batch(to, datagrams[start:end]):
+                    while start < end:
+                        self._send_one(to, datagrams[start])
+                        start += 1
+            except (BlockingIOError, InterruptedError):
+                return start
+            start = end
+        return start
+
+    def _send_batch(self, to: Address, batch: list[bytes]) -> bool:
+        """Send in one call. False: not one of them left. Raises BlockingIOError when the kernel's buffer is full."""
+        size = len(batch[0])
+        if self._refusals and self._refusals.stops(to, size, self._loop.time()):
+            return False
+        ancillary = segment_size(size)
+        try:
+            try:
+                self._sock.sendmsg(batch, ancillary, 0, to)
+            except ConnectionError:  # as in _send_one
+                self._tally.icmp_errors += 1
+                self._sock.sendmsg(batch, ancillary, 0, to)
+        except (BlockingIOError, InterruptedError):
+            raise
+        except OSError as error:
+            self._tally.batches_refused += 1
+            self._refusals.note(error.errno, to, size, self._loop.time())
+            return False
+        self._tally.batches_sent += 1
+        self._tally.sent += len(batch)
+        return True
+
+    def _send_one(self, to: Address, data: bytes) -> None:
+        """Send, or count why not. Raises BlockingIOError when the kernel's buffer is full."""
+        try:
+            try:
+                self._sock.sendto(data, to)
+            except ConnectionError:  # the pending ICMP error of an earlier datagram: told once, this one did not leave
+                self._tally.icmp_errors += 1
+                self._sock.sendto(data, to)
+        except (BlockingIOError, InterruptedError):
+            raise
+        except OSError:
+            self._tally.send_errors += 1
+        else:
+            self._tally.sent += 1
+
+    # -- the queue for a full kernel buffer ---------------------------------------------------------------------------
+
+    def _enqueue(self, to: Address, datagrams: list[bytes]) -> None:
+        kept: list[bytes] = []
+        for data in datagrams:
+            if self._queued >= QUEUE_MAX or self._queued_bytes + len(data) > QUEUE_BYTES:
+                break  # what comes after it in order is dropped too: it would be the next to be repeated anyway
+            kept.append(data)
+            self._queued += 1
+            self._queued_bytes += len(data)
+        self._tally.send_dropped += len(datagrams) - len(kept)
+        if kept:
+            self._queue.append(Burst(to, kept))
+
+    def _flush_queue(self) -> None:
+        """Send up to FLUSH_MAX of what waits; the loop calls again for the rest."""
+        left = FLUSH_MAX
+        while self._queue and left > 0 and not self._closed:
+            to, waiting = self._queue[0]
+            offered = waiting[:left]
+            settled = self._offer(to, offered)
+            self._queued -= settled
+            self._queued_bytes -= sum(map(len, offered[:settled]))
+            left -= settled
+            if settled == len(waiting):
+                self._queue.popleft()
+            else:
+                del waiting[:settled]
+            if settled < len(offered):
+                return
+        if not self._queue and not self._closed:
+            self._loop.remove_writer(self._fd)
+
+    # -- the rest -----------------------------------------------------------------------------------------------------
+
+    def statistics(self) -> UdpStatistics:
+        """See UdpSocket."""
+        return self._tally.snapshot()
+
+    def close(self) -> None:
+        """See UdpSocket."""
+        if self._closed:
+            return
+        self._closed = True
+        if not self._loop.is_closed():
+            self._loop.remove_reader(self._fd)
+            self._loop.remove_writer(self._fd)
+        self._queue.clear()
+        self._sock.close()
+
+    async def wait_closed(self) -> None:
+        """See UdpSocket."""

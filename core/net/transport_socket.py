@@ -1,0 +1,89 @@
+"""The portable UDP socket: asyncio's datagram transport reads, queues and reports errors."""
+
+import asyncio
+import socket
+from typing import cast
+
+from core.net.udp_socket import Receiver, Tally, UdpStatistics, is_sendable
+from core.values import Address, Burst
+
+TRANSPORT_BUFFER_MAX = 4 << 20  # bytes that wait for a full kernel buffer: the order of the kernel's own 4 MiB
+
+
+class TransportSocket(asyncio.DatagramProtocol):
+    """See UdpSocket. One datagram per wake-up and per system call."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        host, port = sock.getsockname()
+        self.address = Address(host, port)
+        self._transport: asyncio.DatagramTransport | None = None
+        self._receiver: Receiver | None = None
+        self._tally = Tally()
+        self._paused = False
+        self._lost = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio gave us the transport."""
+        self._transport = cast(asyncio.DatagramTransport, transport)  # asyncio's own class is no subclass of it
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.set_write_buffer_limits(high=TRANSPORT_BUFFER_MAX)
+
+    def start(self, receiver: Receiver) -> None:
+        """See UdpSocket."""
+        self._receiver = receiver
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        """One datagram arrived; what comes before `start` is dropped, as by a socket that is not open yet."""
+        if self._receiver is not None:
+            self._tally.received += 1
+            self._receiver([(Address(*addr), [data])])
+
+    def error_received(self, exc: Exception) -> None:
+        """A send failed, or an ICMP error came back: counted, nothing else (Windows reports it as WinError 10054)."""
+        if isinstance(exc, ConnectionError):
+            self._tally.icmp_errors += 1
+        else:
+            self._tally.send_errors += 1
+
+    def pause_writing(self) -> None:
+        """The transport's queue is full."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """The transport's queue has room again."""
+        self._paused = False
+
+    def send(self, burst: Burst) -> None:
+        """See UdpSocket."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if not is_sendable(burst.to):
+            self._tally.send_errors += len(burst.datagrams)
+            return
+        for data in burst.datagrams:
+            if self._paused:
+                self._tally.send_dropped += 1
+                continue
+            refused = self._tally.send_errors + self._tally.icmp_errors
+            transport.sendto(data, burst.to)  # reports errors to error_received, at once or later
+            if refused == self._tally.send_errors + self._tally.icmp_errors:
+                self._tally.sent += 1
+
+    def statistics(self) -> UdpStatistics:
+        """See UdpSocket."""
+        return self._tally.snapshot()
+
+    def close(self) -> None:
+        """See UdpSocket."""
+        self._receiver = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio has closed the socket."""
+        self._lost.set()
+
+    async def wait_closed(self) -> None:
+        """See UdpSocket."""
+        await self._lost.wait()

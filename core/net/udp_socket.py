@@ -1,0 +1,79 @@
+"""What every UDP socket of ours is: its protocol, its counts, and what it accepts as a destination."""
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.values import Address, Buffer, Burst
+
+Received = tuple[Address, list[Buffer]]
+"""Datagrams that arrived one after the other from one source."""
+
+
+class Receiver(Protocol):
+    """Who takes what arrives; called once per wake-up, buffers are only valid during the call."""
+
+    def __call__(self, batch: Sequence[Received], /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class UdpStatistics:
+    """Counts, in datagrams unless named otherwise, since the socket opened."""
+
+    received: int
+    sent: int
+    send_errors: int  # the kernel refused one: no route, forbidden, too long, ...
+    send_dropped: int  # our queue for a full kernel buffer overflowed
+    receive_dropped: int  # arrived cut off, or joined with others and nothing said where each begins
+    icmp_errors: int  # errors about earlier datagrams that the kernel told us of
+    batches_sent: int  # system calls that sent more than one datagram
+    batches_received: int  # system calls that received more than one datagram
+    batches_refused: int  # batches that the kernel did not take; their datagrams left one by one
+
+
+class Tally:
+    """The mutable side of UdpStatistics."""
+
+    __slots__ = UdpStatistics.__slots__
+
+    def __init__(self) -> None:
+        self.received = self.sent = self.send_errors = self.send_dropped = self.receive_dropped = 0
+        self.icmp_errors = self.batches_sent = self.batches_received = self.batches_refused = 0
+
+    def snapshot(self) -> UdpStatistics:
+        """Return a copy that stays as it is."""
+        return UdpStatistics(*(getattr(self, name) for name in self.__slots__))
+
+
+class UdpSocket(Protocol):
+    """What `open_udp` returns. Nothing arrives before `start`; after `close` nothing leaves or arrives."""
+
+    address: Address
+
+    def start(self, receiver: Receiver) -> None:
+        """Hand every batch that arrives from now on to `receiver`."""
+
+    def send(self, burst: Burst) -> None:
+        """Send, or queue, or drop and count. Never raises."""
+
+    def statistics(self) -> UdpStatistics:
+        """Return the counts so far."""
+
+    def close(self) -> None:
+        """Close the socket at once; idempotent. What the kernel has not taken is lost."""
+
+    async def wait_closed(self) -> None:
+        """Wait, after `close`, until the loop has let go of the socket: its port is free again."""
+
+
+def is_sendable(to: Address) -> bool:
+    """Tell whether `to` is numeric and in range.
+
+    sendto would block the loop on a name, and a port out of range kills asyncio's transport.
+    """
+    try:
+        socket.inet_pton(socket.AF_INET, to.host)
+    except (OSError, ValueError):
+        return False
+    return 0 < to.port <= 65535
