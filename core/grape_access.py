@@ -20,6 +20,7 @@ PORT_SEARCH = 15  # further pairs tried: 20001..20016, the ports where embedded 
 CUSTOMARY_GRAPE = "http://127.0.0.1:30001"
 PROBE_NAME = "fibonacci_worker"  # any name will do
 LOOK_AGAIN = 10.0  # seconds; a person who starts a grape sees the window agree soon, at 6 small requests a minute
+JOINING = 0.5  # seconds an embedded grape counts as starting: by then a bootstrap node that is there has answered
 PROBE_TIMEOUT = 0.5  # seconds; a grape on this machine answers within 5 ms
 
 
@@ -35,6 +36,7 @@ class GrapeAccess:
         self._grape: Grape | None = None
         self._link: Link | None = None
         self._told: GrapeSnapshot | None = None
+        self._joining = True
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Link:
@@ -44,6 +46,7 @@ class GrapeAccess:
                 self._grape = await stack.enter_async_context(open_grape(_embedded(self._config)))
                 self._grape.on_change = lambda grape: self._tell()
                 urls = (self._grape.url,)
+                stack.callback(asyncio.get_running_loop().call_later(JOINING, self._joined).cancel)
             self._link = Link(urls)
             stack.push_async_callback(self._link.close)
             self._link.on_state = lambda state: self._tell()
@@ -71,8 +74,12 @@ class GrapeAccess:
         if self._link is None:
             return GrapeSnapshot(GrapeState.STARTING, not self._config.grapes, "", 0, "The grape is starting.")
         if self._grape is not None:
-            return _embedded_snapshot(self._grape)
+            return _embedded_snapshot(self._grape, self._config, self._joining)
         return _remote_snapshot(self._link, self._config.grapes)
+
+    def _joined(self) -> None:
+        self._joining = False
+        self._tell()
 
     def _tell(self) -> None:
         snapshot = self.snapshot()
@@ -101,17 +108,24 @@ def _embedded(config: PeerConfig) -> GrapeConfig:
     )
 
 
-def _embedded_snapshot(grape: Grape) -> GrapeSnapshot:
+def _embedded_snapshot(grape: Grape, config: PeerConfig, joining: bool) -> GrapeSnapshot:
     nodes = grape.nodes()
-    port = grape.dht_address.port
+    state = GrapeState.CONNECTED if nodes else GrapeState.ALONE
     if nodes:
         message = f"Connected: {nodes} other grape{'s'[: nodes != 1]} known."
-        return GrapeSnapshot(GrapeState.CONNECTED, True, grape.url, nodes, message, port)
-    message = (
-        "Alone: no other grape is known yet. Peers on this machine can meet here; "
-        "to meet others, add a bootstrap node or a grape in the settings."
-    )
-    return GrapeSnapshot(GrapeState.ALONE, True, grape.url, 0, message, port)
+    elif joining and config.bootstrap != ():
+        state, message = GrapeState.STARTING, "Looking for other grapes."
+    elif config.bootstrap:
+        message = (
+            f"Alone: no answer yet from {' or '.join(config.bootstrap)}. "
+            "Trying again by itself; check that a grape runs there and that the address is right."
+        )
+    else:
+        message = (
+            "Alone: no other grape is known yet. Peers on this machine can meet here; "
+            "to meet others, add a bootstrap node or a grape in the settings."
+        )
+    return GrapeSnapshot(state, True, grape.url, nodes, message, grape.dht_address.port)
 
 
 def _remote_snapshot(link: Link, urls: tuple[str, ...]) -> GrapeSnapshot:
