@@ -1,0 +1,208 @@
+"""The HTTP API of a grape that has one neighbour of its kind: lookup, announce, put and get at 1 and 8 connections.
+
+Each grape is a process; the same client, in this process, asks both kinds. It is a bare HTTP/1.1 client on asyncio
+protocols, so that it is not what is measured.
+"""
+
+import asyncio
+import json
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import cast
+
+from benchmarks.peers import NODE, OURS
+from benchmarks.runner import Sample, Settings, percentile
+from core.values import JsonValue
+from tests.interop.grapes import two_node_grapes
+from tests.support.ports import free_port
+from tests.support.process import grapevine, until
+
+HOST = "127.0.0.1"
+CONNECTIONS = (1, 8)
+NAME, PORT = "bench_worker", 4242
+PATIENCE = 10.0  # seconds for one answer
+
+
+class Client(asyncio.Protocol):
+    """One kept connection; one request at a time."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._answer: asyncio.Future[bytes] | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Tell who waits."""
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(ConnectionError("the grape closed the connection"))
+
+    def data_received(self, data: bytes) -> None:
+        """Hand over the answer once it is whole."""
+        self._buffer += data
+        body = _body(self._buffer)
+        if body is not None and self._answer is not None and not self._answer.done():
+            self._buffer = b""
+            self._answer.set_result(body)
+
+    async def ask(self, kind: str, data: JsonValue) -> JsonValue:
+        """Post one request; return the answer's JSON, None for an empty body."""
+        if self._transport is None:
+            raise RuntimeError("not connected")
+        body = json.dumps({"rid": str(uuid.uuid4()), "data": data}).encode()
+        head = f"POST /{kind} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n"
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        async with asyncio.timeout(PATIENCE):
+            answer = await self._answer
+        return cast("JsonValue", json.loads(answer)) if answer else None
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+def _body(answer: bytes) -> bytes | None:
+    """Return the body of a whole HTTP answer, or None. Both kinds of grape send a length or one set of chunks."""
+    head, end, rest = answer.partition(b"\r\n\r\n")
+    if not end:
+        return None
+    headers = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
+    if b"content-length" in headers:
+        length = int(headers[b"content-length"])
+        return rest[:length] if len(rest) >= length else None
+    if not rest.endswith(b"0\r\n\r\n"):
+        return None
+    body = b""
+    while (size := int(rest.partition(b"\r\n")[0], 16)) > 0:
+        _, _, rest = rest.partition(b"\r\n")
+        body, rest = body + rest[:size], rest[size + 2 :]
+    return body
+
+
+@asynccontextmanager
+async def clients(port: int, number: int) -> AsyncIterator[list[Client]]:
+    """Connect several clients."""
+    loop = asyncio.get_running_loop()
+    made = [(await loop.create_connection(Client, HOST, port))[1] for _ in range(number)]
+    try:
+        yield made
+    finally:
+        for client in made:
+            client.close()
+
+
+@asynccontextmanager
+async def _ours() -> AsyncIterator[int]:
+    dht, api = (free_port(), free_port()), (free_port(), free_port())
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        first = ("grape", "--dp", str(dht[0]), "--aph", str(api[0]), "--bind", HOST)
+        second = ("grape", "--dp", str(dht[1]), "--aph", str(api[1]), "--bind", HOST, "--bn", f"{HOST}:{dht[0]}")
+        async with grapevine(*first, home=home), grapevine(*second, home=home):
+            yield api[0]
+
+
+@asynccontextmanager
+async def _node() -> AsyncIterator[int]:
+    async with two_node_grapes() as (first, _):
+        yield int(first.url.rpartition(":")[2])
+
+
+class Grapes:
+    """One grape of each kind, with a neighbour of its own kind."""
+
+    name = "grape"
+    baseline = NODE
+    once = False
+
+    def __init__(self, settings: Settings) -> None:
+        self._seconds = 3.0 if settings.full else 0.6
+
+    def variants(self) -> tuple[str, ...]:
+        """Both kinds."""
+        return (OURS, NODE)
+
+    async def measure(self, variant: str) -> list[Sample]:
+        """Ask for some seconds with each operation and number of connections."""
+        samples: list[Sample] = []
+        async with (_ours if variant == OURS else _node)() as port:
+            digest = await _prepare(port)
+            unique = count()
+            # announced names come back to a few, as the names of real services do; values are all different
+            orders: dict[str, Callable[[], JsonValue]] = {
+                "lookup": lambda: NAME,
+                "announce": lambda: [NAME, PORT],
+                "put": lambda: {"v": f"value {next(unique)}"},
+                "get": lambda: digest,
+            }
+            for kind, order in orders.items():
+                for number in CONNECTIONS:
+                    samples += await self._one(port, number, kind, order)
+        return samples
+
+    async def _one(self, port: int, number: int, kind: str, order: Callable[[], JsonValue]) -> list[Sample]:
+        latencies: list[int] = []
+        failed = 0
+        async with clients(port, number) as connections:
+            began = time.monotonic()
+
+            async def work(client: Client) -> None:
+                nonlocal failed
+                while (asked := time.monotonic()) < began + self._seconds:
+                    if _is_right(kind, await client.ask(kind, order())):
+                        latencies.append(round((time.monotonic() - asked) * 1e6))
+                    else:
+                        failed += 1
+
+            await asyncio.gather(*map(work, connections))
+            took = time.monotonic() - began
+        row = f"{kind}, {number} connection{'s' * (number > 1)}"
+        return [
+            Sample(row, "rate", len(latencies) / took),
+            Sample(row, "failed", failed),
+            Sample(row, "p50", percentile(latencies, 50)),
+            Sample(row, "p99", percentile(latencies, 99)),
+        ]
+
+
+async def _prepare(port: int) -> str:
+    """Wait until both grapes know each other, announce the name and store the value; return its hash."""
+    digest: JsonValue = None
+
+    async def listening() -> bool:
+        try:
+            async with clients(port, 1) as (client,):
+                return await client.ask("announce", [NAME, PORT]) == 1
+        except OSError:
+            return False
+
+    async def stored() -> bool:
+        nonlocal digest
+        async with clients(port, 1) as (client,):
+            digest = await client.ask("put", {"v": "kept"})
+            return _is_right("put", digest) and _is_right("lookup", await client.ask("lookup", NAME))
+
+    await until(listening, "the grape announces")
+    await until(stored, "the grape stores")
+    return str(digest)
+
+
+def _is_right(kind: str, answer: JsonValue) -> bool:
+    """Tell an answer from an error's name, which comes with status 200 too (PROTOCOL section 2)."""
+    if kind == "lookup":
+        return isinstance(answer, list) and len(answer) > 0
+    if kind == "announce":
+        return isinstance(answer, int) and answer > 0
+    if kind == "put":
+        return isinstance(answer, str) and len(answer) == 40
+    return isinstance(answer, dict) and answer.get("v") == "kept"

@@ -1,0 +1,214 @@
+"""Our peer of the benchmarks, a process of its own, with the loops that are measured inside it.
+
+`python -m benchmarks.our_peer JSON`; talks JSON lines exactly as benchmarks/node_peer.js. Options: `role` (echo, sink,
+mirror; without it connections are refused), `batching` (bool, where EndpointConfig has it), `uvloop` (bool).
+"""
+
+import asyncio
+import gc
+import json
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import fields, replace
+from typing import Any, TypeAlias
+
+from core.errors import PeerError
+from core.net.endpoint import Endpoint, EndpointConfig
+from core.net.stream import Stream
+from core.net.tasks import TaskSet
+from core.rpc.client import RpcClient
+from core.rpc.server import RpcServer
+from core.utp.config import UtpConfig
+from core.values import Address, Caller, JsonValue
+
+CHUNK = os.urandom(65536)  # bytes per write, as the Node side's
+HELLO = b"hello"
+CONNECTIONS = 30_000  # of one socket: the default bounds are for the wild, 10,000 idle ones are a case here
+
+Options: TypeAlias = dict[str, Any]
+Command: TypeAlias = Callable[..., Awaitable[Options]]
+
+
+def has_batching() -> bool:
+    """Return whether this version can send and receive many datagrams per system call."""
+    return any(field.name == "batching" for field in fields(EndpointConfig))
+
+
+def emit(event: str, **values: object) -> None:
+    """Print one JSON line."""
+    sys.stdout.write(json.dumps({"event": event, **values}) + "\n")
+    sys.stdout.flush()
+
+
+def utp_config() -> UtpConfig:
+    """Return the default engine, but with room for many connections of one host."""
+    known = {field.name for field in fields(UtpConfig)}
+    bounds = {"connections": CONNECTIONS, "connections_per_host": CONNECTIONS, "closed_kept": CONNECTIONS}
+    changes: Options = {name: value for name, value in bounds.items() if name in known}
+    return replace(UtpConfig(), **changes)
+
+
+class Peer:
+    """One endpoint and the commands that run on it."""
+
+    def __init__(self, endpoint: Endpoint, role: str | None) -> None:
+        """`role` is what happens to connections that come in."""
+        self.endpoint = endpoint
+        self.bytes = 0
+        self.last = 0  # ns, CLOCK_MONOTONIC
+        self._tasks = TaskSet("benchmark peer")
+        self._rpc = RpcServer(self._answer)
+        self._held: list[Stream] = []
+        roles = {"echo": self._rpc.serve, "sink": self._sink, "mirror": self._mirror}
+        if role is not None:
+            serve = roles[role]
+            endpoint.on_stream = lambda stream: self._start(serve(stream))
+
+    def _start(self, work: Any) -> None:  # noqa: ANN401 - a coroutine of any kind
+        self._tasks.spawn(work, name="benchmark")
+
+    # -- what is done to connections that come in
+
+    async def _answer(self, _: str, payload: JsonValue, caller: Caller) -> JsonValue:
+        return payload
+
+    async def _sink(self, stream: Stream) -> None:
+        while chunk := await stream.read():
+            self.bytes += len(chunk)
+            self.last = time.monotonic_ns()
+        await stream.close()
+
+    async def _mirror(self, stream: Stream) -> None:
+        try:
+            while chunk := await stream.read():
+                await stream.write(chunk)
+            await stream.close()
+        except PeerError:
+            stream.abort()
+
+    # -- commands
+
+    async def rpc(self, address: str, workers: int, seconds: float, timeout: float) -> Options:
+        """`workers` loops over one connection, each asking again once answered, for `seconds`."""
+
+        async def connect(remote: Address, allowed: float) -> Stream:
+            return await self.endpoint.connect(remote, timeout=allowed)
+
+        client, remote = RpcClient(connect), Address.parse(address)
+        latencies: list[int] = []  # microseconds
+        failed = 0
+        if workers == 1:
+            await client.request(remote, "bench", {"length": 10}, timeout=timeout)  # not the connecting
+        began = time.monotonic()
+
+        async def work() -> None:
+            nonlocal failed
+            while (asked := time.monotonic()) < began + seconds:
+                try:
+                    await client.request(remote, "bench", {"length": 10}, timeout=timeout)
+                except PeerError:
+                    failed += 1
+                else:
+                    latencies.append(round((time.monotonic() - asked) * 1e6))
+
+        await asyncio.gather(*(work() for _ in range(workers)))
+        took = time.monotonic() - began
+        return {"seconds": took, "latencies": latencies, "failed": failed}
+
+    async def pour(self, address: str, bytes: int, streams: int) -> Options:
+        """Write `bytes` in all over `streams` connections; answers when it began, at once."""
+        began = time.monotonic_ns()
+
+        async def one() -> None:
+            stream = await self.endpoint.connect(Address.parse(address), timeout=30)
+            view = memoryview(CHUNK)
+            left = bytes // streams
+            while left > 0:
+                await stream.write(CHUNK if left >= len(CHUNK) else view[:left].tobytes(), boundary=False)
+                left -= len(CHUNK)
+            await stream.close()
+
+        for _ in range(streams):
+            self._start(one())
+        return {"began": began}
+
+    async def _hello(self, remote: Address) -> Stream:
+        stream = await self.endpoint.connect(remote, timeout=10)
+        await stream.write(HELLO)
+        await stream.read()
+        return stream
+
+    async def connections(self, address: str, workers: int, seconds: float) -> Options:
+        """Connect, say a word, hear it back, close: again and again."""
+        made = failed = 0
+        began = time.monotonic()
+
+        async def work() -> None:
+            nonlocal made, failed
+            while time.monotonic() < began + seconds:
+                try:
+                    stream = await self._hello(Address.parse(address))
+                except PeerError:
+                    failed += 1
+                else:
+                    self._start(stream.close())  # as the Node side: saying goodbye is not waited for
+                    made += 1
+
+        await asyncio.gather(*(work() for _ in range(workers)))
+        return {"seconds": time.monotonic() - began, "made": made, "failed": failed}
+
+    async def hold(self, address: str, count: int) -> Options:
+        """Open `count` connections, 16 at a time, and keep them."""
+        while len(self._held) < count:
+            more = min(16, count - len(self._held))
+            self._held += await asyncio.gather(*(self._hello(Address.parse(address)) for _ in range(more)))
+        return {"held": len(self._held)}
+
+    async def received(self) -> Options:
+        """Return how much the sink took, and when the last of it came."""
+        return {"bytes": self.bytes, "last": self.last}
+
+    async def settle(self) -> Options:
+        """Free what is garbage, so that memory can be read."""
+        gc.collect()
+        return {}
+
+
+async def obey(peer: Peer) -> None:
+    """Run the commands of stdin, one at a time, until it closes."""
+    commands: dict[str, Command] = {
+        name: getattr(peer, name) for name in ("rpc", "pour", "connections", "hold", "received", "settle")
+    }
+    lines = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    while line := await lines.readline():
+        order = json.loads(line)
+        try:
+            emit("answer", id=order["id"], error=None, result=await commands[order["name"]](**order["args"]))
+        except PeerError as error:
+            emit("answer", id=order["id"], error=repr(error), result=None)
+
+
+async def main(options: Options) -> None:
+    """Open the endpoint and obey."""
+    config = EndpointConfig(utp=utp_config())
+    if "batching" in options and has_batching():
+        change: Options = {"batching": options["batching"]}
+        config = replace(config, **change)
+    async with await Endpoint.open(Address("127.0.0.1", 0), config=config) as endpoint:
+        peer = Peer(endpoint, options.get("role"))
+        emit("ready", port=endpoint.address.port)
+        await obey(peer)
+
+
+if __name__ == "__main__":
+    given: Options = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
+    if given.get("uvloop"):
+        import uvloop  # type: ignore[import-not-found, unused-ignore]
+
+        uvloop.run(main(given))
+    else:
+        asyncio.run(main(given))
