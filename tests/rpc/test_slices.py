@@ -13,7 +13,7 @@ from tests.sim.clock import run, settle
 class Work:
     """Jobs of steps that take `step` seconds each on a clock of their own; who did what in which turn of the loop."""
 
-    def __init__(self, jobs: int = 4, step: float = SLICE / 8) -> None:
+    def __init__(self, jobs: int = 4, step: float = SLICE / 7.99) -> None:  # eight fill a slice
         self.now = 0.0
         self.step = step
         self.slices = Slices(jobs, lambda: self.now)
