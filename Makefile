@@ -18,6 +18,10 @@ run: ## open the window (ARGS='--profile work' are passed on)
 test: lint ## check everything, at most 10 minutes on two cores
 	.venv/bin/python -m pytest $(PYTEST_ARGS)
 
+.PHONY: bench
+bench: setup ## measure ours and the Node peer side by side, under 5 minutes (ARGS='--full' for all of it)
+	.venv/bin/python -m benchmarks $(ARGS)
+
 lint: setup ## ruff and mypy only
 	.venv/bin/ruff check .
 	.venv/bin/mypy

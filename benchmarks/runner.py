@@ -24,6 +24,7 @@ UNITS = {
     "goodput": "Mbit/s",
     "delay p50": "ms",
     "delay p95": "ms",
+    "proxy late": "ms",
 }
 BIGGER_IS_BETTER = frozenset({"rate", "speed", "goodput"})
 

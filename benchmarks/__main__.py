@@ -1,0 +1,75 @@
+"""`make bench`: ours and the Node peer side by side in one run, several rounds; see `--help`.
+
+Loopback only. Ratios tell more than figures, and a quiet machine more than a busy one. The table goes to the terminal,
+every round's values to build/bench.json, and a picture to build/bench.png where matplotlib is installed.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.connections import ConnectionRate, IdleConnections
+from benchmarks.figures import figures
+from benchmarks.grapes import Grapes
+from benchmarks.idle import IdlePeer
+from benchmarks.link import LinkGrid
+from benchmarks.plot import plot
+from benchmarks.report import machine, save, table, verdicts
+from benchmarks.rpc import Rpc
+from benchmarks.runner import FULL, Case, Settings, run
+from benchmarks.streams import Streams
+from tests.support.tools import ROOT, problem
+
+CASES: dict[str, Callable[[Settings], Case]] = {
+    "rpc": Rpc,
+    "streams": Streams,
+    "grapes": Grapes,
+    "connections": ConnectionRate,
+    "memory": IdleConnections,
+    "idle": IdlePeer,
+    "link": LinkGrid,
+}
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="make bench", description="Ours and the Node peer, side by side.")
+    parser.add_argument("cases", nargs="*", help=f"some of {', '.join(CASES)}; all without")
+    parser.add_argument("--full", action="store_true", help="as the issue asks, for an hour; else under 5 minutes")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--megabytes", type=int, help="of one transfer")
+    parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench.json")
+    given = parser.parse_args()
+    unknown = set(given.cases) - set(CASES)
+    if unknown:
+        parser.error(f"no such case: {', '.join(sorted(unknown))}")
+    return given
+
+
+def main() -> int:
+    """Measure and report; 1 when something could not be measured."""
+    given = arguments()
+    if reason := problem("interop"):
+        print(reason, file=sys.stderr)
+        return 1
+    settings = FULL if given.full else Settings()
+    settings = replace(
+        settings,
+        rounds=given.rounds or settings.rounds,
+        megabytes=given.megabytes or settings.megabytes,
+    )
+    where = machine()
+    cases = [CASES[name](settings) for name in CASES if not given.cases or name in given.cases]
+    results = asyncio.run(run(cases, settings, lambda text: print(text, file=sys.stderr, flush=True)))
+    found = figures(results)
+    save(given.json, results, found, settings, where)
+    print(f"\n{where}", *table(results), *verdicts(found), sep="\n")
+    print(f"values: {given.json}", plot(given.json.with_suffix(".png"), results), sep="\n")
+    return 1 if results.errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

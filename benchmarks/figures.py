@@ -1,0 +1,131 @@
+"""The figures that the project set itself, and which of them a run has reached."""
+
+import statistics
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from benchmarks.peers import NODE, OURS, PAIRS
+from benchmarks.runner import Results
+
+OURS_OURS, OURS_NODE, NODE_OURS, NODE_NODE = PAIRS
+BULK, RPC, LINK, IDLE, GRAPE = (
+    "bulk data",
+    "RPC on one connection",
+    "one stream over a link",
+    "idle sharing peer",
+    "grape",
+)
+NOTE = (
+    "Node's sequential RPC is utp-native itself, in a loop with the transport's message habits. PROTOCOL section 8 has\n"
+    "4,700/s and p50 186 us, measured through the public transport: do not compare the two. Ratios here are to the loop."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """`reached` is None where the run did not measure it."""
+
+    text: str
+    measured: str
+    reached: bool | None
+
+
+Judge = Callable[[float], bool]
+
+
+def at_least(bound: float) -> Judge:
+    """A judge of what should be big."""
+    return lambda value: value >= bound
+
+
+def at_most(bound: float) -> Judge:
+    """A judge of what should be small."""
+    return lambda value: value <= bound
+
+
+def _figure(text: str, value: float | None, unit: str, judge: Judge) -> Figure:
+    if value is None:
+        return Figure(text, "not measured", None)
+    return Figure(text, f"{value:,.2f} {unit}" if value < 100 else f"{value:,.0f} {unit}", judge(value))
+
+
+def _ratio(value: float | None, reference: float | None) -> float | None:
+    return value / reference if value is not None and reference else None
+
+
+def _streams(results: Results) -> Iterator[Figure]:
+    def speed(pair: str) -> float | None:
+        return results.get(BULK, "1 stream", "speed", pair)
+
+    ours, theirs = speed(OURS_OURS), speed(NODE_NODE)
+    yield _figure("one stream, ours to ours >= 150 MB/s", ours, "MB/s", at_least(150))
+    yield _figure("one stream, ours to ours >= 15 x Node to Node", _ratio(ours, theirs), "x", at_least(15))
+    plain = speed(f"{OURS_OURS}, plain")
+    if plain is None:
+        yield _figure("the same without batching >= 40 MB/s (there is no batching yet)", ours, "MB/s", at_least(40))
+    else:
+        yield _figure("the same without batching >= 40 MB/s", plain, "MB/s", at_least(40))
+    for pair in (OURS_NODE, NODE_OURS):
+        yield _figure(f"one stream, {pair} >= 1.0 x Node to Node", _ratio(speed(pair), theirs), "x", at_least(1))
+
+
+def _rpc(results: Results) -> Iterator[Figure]:
+    for metric, bound in (("p50", 0.8), ("p99", 1.0)):
+        ours, theirs = (results.get(RPC, "sequential", metric, pair) for pair in (OURS_OURS, NODE_NODE))
+        text = f"sequential RPC, ours to ours, {metric} <= {bound} x Node to Node's"
+        yield _figure(text, _ratio(ours, theirs), "x", at_most(bound))
+    many = "32 at once"
+    rate = results.get(RPC, many, "rate", OURS_OURS)
+    yield _figure("32 concurrent RPC, ours to ours >= 25,000/s", rate, "1/s", at_least(25_000))
+    ratio = _ratio(results.get(RPC, many, "rate", OURS_NODE), results.get(RPC, "sequential", "rate", NODE_NODE))
+    yield _figure("32 concurrent RPC, ours to Node >= 1.5 x Node's sequential rate", ratio, "x", at_least(1.5))
+    for pair in (OURS_OURS, OURS_NODE):
+        failed = results.get(RPC, many, "failed", pair)
+        yield _figure(f"32 concurrent RPC, {pair}: no failure", failed, "failed", at_most(0))
+
+
+def _link(results: Results) -> Iterator[Figure]:
+    series = [series for series in results.all() if series.case == LINK and series.variant == OURS]
+    ratios = [each.ratio for each in series if each.metric == "goodput" and each.ratio is not None]
+    delays = [each.median for each in series if each.metric == "delay p95"]
+    cells = f"({len(ratios)} of 27 cells)"
+    worst, middle = (min(ratios), statistics.median(ratios)) if ratios else (None, None)
+    yield _figure(f"link grid {cells}: goodput >= 1.0 x libutp's in the worst cell", worst, "x", at_least(1))
+    yield _figure(f"link grid {cells}: >= 1.5 x in the median cell", middle, "x", at_least(1.5))
+    added = max(delays) if delays else None
+    yield _figure(f"link grid {cells}: added delay (p95, worst cell) <= 100 ms", added, "ms", at_most(100))
+
+
+def _memory(results: Results) -> Iterator[Figure]:
+    for metric, bound, unit in (("per connection", 6.0, "KB"), ("process", 150.0, "MB")):
+        found = [
+            series
+            for series in results.all()
+            if (series.case, series.metric, series.variant) == ("idle connections", metric, OURS)
+        ]
+        worst = max(found, key=lambda series: series.median, default=None)
+        row = f" ({worst.row})" if worst else ""
+        value = worst.median if worst else None
+        yield _figure(f"idle connections{row}: {metric} <= {bound:g} {unit}", value, unit, at_most(bound))
+
+
+def _idle(results: Results) -> Iterator[Figure]:
+    row = "sharing peer and its grape"
+    cpu, memory = (results.get(IDLE, row, metric, OURS) for metric in ("idle cpu", "memory"))
+    yield _figure("an idle sharing peer <= 0.5 % of a core", cpu, "%", at_most(0.5))
+    yield _figure("an idle sharing peer <= 45 MB", memory, "MB", at_most(45))
+
+
+def _grape(results: Results) -> Iterator[Figure]:
+    for kind in ("lookup", "announce", "put", "get"):
+        for connections in ("1 connection", "8 connections"):
+            row = f"{kind}, {connections}"
+            for metric, judge, sign in (("rate", at_least(1), ">="), ("p99", at_most(1), "<=")):
+                ratio = _ratio(results.get(GRAPE, row, metric, OURS), results.get(GRAPE, row, metric, NODE))
+                yield _figure(f"grape {row}: {metric} {sign} 1.0 x the Node grape's", ratio, "x", judge)
+
+
+def figures(results: Results) -> list[Figure]:
+    """Judge a run."""
+    parts = (_streams, _rpc, _link, _memory, _idle, _grape)
+    return [figure for part in parts for figure in part(results)]
