@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-SLICE: Final = 0.002  # seconds per turn of the loop, for all jobs together; a frame at 60 Hz has 16.7 ms, a timer meets 3
+SLICE: Final = 0.002  # seconds per turn of the loop, for all jobs together; a 60 Hz frame has 16.7 ms
 JOBS: Final = 4  # at a time; the others wait for their turn. Each may hold a message, of 16 MiB at most
 
 
