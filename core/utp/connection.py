@@ -5,42 +5,22 @@ The owner uses `write`, `writable`, `read`, `close` and `abort`; all else is for
 """
 
 import math
-from typing import Final, Protocol
+from typing import Final
 
 from core.errors import LocalError, PeerError, RequestTimeout, TransportClosed
 from core.utp.ack_schedule import AckSchedule
 from core.utp.config import UtpConfig
-from core.utp.events import Closed, Connected, Ended, Incoming, Readable, UtpEvent, Writable
+from core.utp.events import Closed, Connected, Ended, Incoming, Readable, Writable
+from core.utp.host import Host
 from core.utp.receive_window import Arrival, ReceiveWindow
 from core.utp.sender import Sender
 from core.utp.stamper import Stamper
 from core.utp.state import HANDSHAKE, LOCAL_OVER, REMOTE_OVER, TRANSITIONS, State
-from core.utp.statistics import Counters
 from core.values import Address, Buffer
 from core.wire.utp_packet import Packet, PacketType, seq_add, seq_diff
 
 _ANSWERS: Final = 5  # to one SYN; few, since its sender may be forged
 _FRESH_AFTER: Final = 1.0  # seconds of silence before a SYN of a restarted peer may replace a connection
-
-
-class Host(Protocol):
-    """What a connection needs of its mux."""
-
-    @property
-    def counters(self) -> Counters:
-        """The counters of the mux."""
-
-    def touch(self, connection: "Connection") -> None:
-        """The connection has something to send, or another deadline."""
-
-    def emit(self, event: UtpEvent) -> None:
-        """Tell the owner."""
-
-    def send(self, remote: Address, datagram: bytes) -> None:
-        """Send a datagram that outlives its connection."""
-
-    def closed(self, connection: "Connection", now: float, *, peer_may_repeat: bool) -> None:
-        """Forget the connection; `peer_may_repeat`: its FIN may come again and deserves an ack."""
 
 
 class Connection:
