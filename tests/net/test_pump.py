@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.net.pump import REPORTS_MAX, ROUNDS_MAX, TIMER_FLOOR, Pump, Route
+from core.net.pump import FLUSH_SECONDS, REPORTS_MAX, ROUNDS_MAX, TIMER_FLOOR, Pump, Route
 from core.values import Buffer, Burst
 from tests.net.fakes import A, B, FakeLoop, FakeMachine
 
@@ -156,6 +156,26 @@ def test_callbacks_that_answer_each_other_for_ever_leave_the_loop_its_turn() -> 
     assert len(rig.loop.soon) == 1
     rig.loop.run_soon()
     assert count == 2 * ROUNDS_MAX
+
+
+def test_a_flush_that_takes_long_leaves_the_loop_its_turn_and_goes_on_after() -> None:
+    rig = Rig()
+
+    def slow(event: str) -> None:
+        rig.heard.append(event)
+        rig.loop.clock += FLUSH_SECONDS
+        rig.one.happened.extend({"a": ["b"], "b": ["c"]}.get(event, []))
+
+    rig.first.on_event = slow
+    rig.one.happened = ["a"]
+    rig.pump.flush()
+    assert rig.heard == ["a"]
+    rig.loop.run_soon()
+    assert rig.heard == ["a", "b"]
+    for _ in range(3):
+        rig.loop.run_soon()
+    assert rig.heard == ["a", "b", "c"]
+    assert rig.loop.soon == []
 
 
 def test_a_failing_callback_or_machine_costs_that_call_only() -> None:

@@ -1,0 +1,173 @@
+"""What arrives joined is taken apart: sizes, sources, bounds, and what makes no sense, on a socket made of a list."""
+
+import errno
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
+
+from core.net.intake import DATAGRAM_MAX, DRAIN_BYTES, DRAIN_MAX, JoinedIntake, PlainIntake
+from core.net.segmentation import SOL_UDP, UDP_GRO
+from core.net.udp_socket import Received, Tally
+from tests.net.fakes import A, B
+
+pytestmark = pytest.mark.skipif(not hasattr(socket, "MSG_CTRUNC"), reason="this system has no recvmsg")
+
+Ancillary = list[tuple[int, int, bytes]]
+
+
+def joined(size: int) -> Ancillary:
+    return [(SOL_UDP, UDP_GRO, struct.pack("=i", size))]
+
+
+class Arrivals:
+    """A socket that gives what it was filled with, then nothing."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[bytes, Ancillary, int, tuple[str, int]] | OSError] = []
+        self.tally = Tally()
+        self.intake = JoinedIntake(cast(socket.socket, cast(Any, self)), self.tally)
+        self.batches: list[list[tuple[object, list[bytes]]]] = []
+
+    def add(self, data: bytes, ancillary: Ancillary | None = None, flags: int = 0, source: tuple[str, int] = A) -> None:
+        self.waiting.append((data, ancillary or [], flags, tuple(source)))  # type: ignore[arg-type]
+
+    def recvmsg_into(self, buffers: Sequence[memoryview], room: int) -> tuple[int, Ancillary, int, tuple[str, int]]:
+        if not self.waiting:
+            raise BlockingIOError
+        found = self.waiting.pop(0)
+        if isinstance(found, OSError):
+            raise found
+        data, *rest = found
+        assert len(buffers[0]) >= DATAGRAM_MAX  # else a long one would be cut off
+        assert room >= socket.CMSG_SPACE(4)
+        buffers[0][: len(data)] = data
+        return (len(data), *rest)  # type: ignore[return-value]
+
+    def take(self, batch: Sequence[Received]) -> None:
+        self.batches.append([(source, [bytes(each) for each in datagrams]) for source, datagrams in batch])
+
+    def drain(self) -> list[list[tuple[object, list[bytes]]]]:
+        self.batches = []
+        self.intake.drain(self.take)
+        return self.batches
+
+
+@pytest.mark.parametrize(
+    ("size", "segment", "pieces"),
+    [(9, 3, [3, 3, 3]), (10, 3, [3, 3, 3, 1]), (4, 3, [3, 1]), (3, 3, [3]), (2, 3, [2]), (3, 1, [1, 1, 1])],
+)
+def test_a_joined_arrival_is_cut_where_its_datagrams_end(size: int, segment: int, pieces: list[int]) -> None:
+    arrivals = Arrivals()
+    data = bytes(range(size))
+    arrivals.add(data, joined(segment))
+    [[(source, datagrams)]] = arrivals.drain()
+    assert source == A
+    assert [len(each) for each in datagrams] == pieces
+    assert b"".join(datagrams) == data
+    assert arrivals.tally.received == len(pieces)
+    assert arrivals.tally.batches_received == (len(pieces) > 1)
+
+
+def test_each_source_has_its_group_and_no_arrival_overwrites_another_of_the_same_wake_up() -> None:
+    arrivals = Arrivals()
+    arrivals.add(b"aabb", joined(2))
+    arrivals.add(b"c")
+    arrivals.add(b"ddee", joined(2), source=B)
+    arrivals.add(b"")
+    assert arrivals.drain() == [[(A, [b"aa", b"bb", b"c"]), (B, [b"dd", b"ee"]), (A, [b""])]]
+    assert arrivals.tally.received == 6
+
+
+@pytest.mark.parametrize(
+    ("ancillary", "flags"),
+    [
+        (joined(0), 0),
+        ([(SOL_UDP, UDP_GRO, b"\xff\xff\xff\xff")], 0),
+        ([(SOL_UDP, UDP_GRO, b"\x02\x00")], 0),
+        ([(SOL_UDP, UDP_GRO + 1, b"\x02\x00\x00\x00")], 0),
+        ([(0, UDP_GRO, b"\x02\x00\x00\x00")], 0),
+        (joined(2), socket.MSG_TRUNC),
+        ([], socket.MSG_CTRUNC),
+    ],
+)
+def test_what_cannot_be_told_apart_is_dropped_and_counted(ancillary: Ancillary, flags: int) -> None:
+    arrivals = Arrivals()
+    arrivals.add(b"aabb", ancillary, flags)
+    arrivals.add(b"next")
+    assert arrivals.drain() == [[(A, [b"next"])]]
+    assert (arrivals.tally.receive_dropped, arrivals.tally.received) == (1, 1)
+
+
+def test_errors_about_earlier_sends_hide_nothing_and_cannot_hold_the_loop() -> None:
+    arrivals = Arrivals()
+    arrivals.waiting = [OSError(errno.ECONNREFUSED, "refused") for _ in range(DRAIN_MAX + 5)]
+    arrivals.add(b"x")
+    assert arrivals.drain() == []
+    assert arrivals.tally.icmp_errors == DRAIN_MAX
+    assert arrivals.drain() == [[(A, [b"x"])]]
+
+
+def test_a_wake_up_ends_at_its_number_of_datagrams() -> None:
+    arrivals = Arrivals()
+    for _ in range(DRAIN_MAX // 2):
+        arrivals.add(b"aabb", joined(2))
+    arrivals.add(b"rest")
+    [[(_, datagrams)]] = arrivals.drain()
+    assert len(datagrams) == DRAIN_MAX
+    assert arrivals.drain() == [[(A, [b"rest"])]]
+
+
+def test_a_wake_up_ends_at_its_number_of_bytes() -> None:
+    arrivals = Arrivals()
+    for _ in range(4):
+        arrivals.add(bytes(40000), joined(20000))
+    assert [len(datagrams) for _, datagrams in arrivals.drain()[0]] == [4]
+    assert [len(datagrams) for _, datagrams in arrivals.drain()[0]] == [4]
+    arrivals.add(bytes(DRAIN_BYTES - 1))
+    arrivals.add(bytes(DATAGRAM_MAX))
+    assert [len(datagrams) for _, datagrams in arrivals.drain()[0]] == [2]
+
+
+def test_the_plain_way_has_the_same_bound_of_bytes() -> None:
+    class Endless:
+        def recvfrom(self, size: int) -> tuple[bytes, tuple[str, int]]:
+            return bytes(30000), ("192.0.2.1", 1000)
+
+    tally = Tally()
+    seen: list[int] = []
+    intake = PlainIntake(cast(socket.socket, cast(Any, Endless())), tally)
+    intake.drain(lambda batch: seen.extend(len(datagrams) for _, datagrams in batch))
+    assert seen == [3]
+
+
+def test_a_receiver_that_comes_back_within_its_call_keeps_what_it_was_given() -> None:
+    arrivals = Arrivals()
+    arrivals.add(b"outer")
+    seen: list[bytes] = []
+
+    def nested(batch: Sequence[Received]) -> None:
+        arrivals.add(b"inner")
+        arrivals.intake.drain(lambda inner: seen.append(bytes(inner[0][1][0])))
+        seen.append(bytes(batch[0][1][0]))
+
+    arrivals.intake.drain(nested)
+    assert seen == [b"inner", b"outer"]
+
+
+def test_one_buffer_serves_all_wake_ups_even_after_a_receiver_failed() -> None:
+    arrivals = Arrivals()
+    kept: list[Any] = []
+
+    def failing(batch: Sequence[Received]) -> None:
+        kept.append(batch[0][1][0])
+        raise ValueError("bug")
+
+    arrivals.add(b"one")
+    with pytest.raises(ValueError, match="bug"):
+        arrivals.intake.drain(failing)
+    arrivals.add(b"two")
+    arrivals.drain()
+    assert bytes(kept[0]) == b"two"  # the contract: valid only during the call
