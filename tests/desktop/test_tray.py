@@ -331,6 +331,13 @@ def test_close_to_the_panel_and_back_and_a_panel_that_crashes(tmp_path: Path, di
             program.until(visible=True)
             _close_choosing_the_tray(program)
             program.until(visible=False)
+            program.ask({"rows": [7001, 7000], "punches": [7000]})  # a new peer, while nobody looks
+            await_true(lambda: panel.shown)
+            assert "192.0.2.7:7000" in panel.shown[0].text
+            panel.click_notification(panel.shown[0].number)
+            program.until(visible=True, peers=2, selected=1)
+            _close_choosing_the_tray(program)
+            program.until(visible=False)
         program.until(visible=True)  # the panel crashed: nobody is stranded
         code, seconds, errors = program.end()
         assert (code, errors) == (0, "")
