@@ -192,6 +192,22 @@ async def test_what_waits_is_bounded_in_bytes_and_leaves_a_bounded_part_per_wake
         assert box.udp.statistics().send_dropped == 1
 
 
+async def test_a_wake_up_flushes_its_part_however_many_bursts_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader_socket, "QUEUE_MAX", 5)
+    monkeypatch.setattr(reader_socket, "FLUSH_MAX", 3)
+    async with open_faulty(monkeypatch) as (box, fake):
+        for turn in range(2):  # the second: the room of the first is back
+            fake.send_fails = [BlockingIOError()]
+            for n in range(5):
+                box.udp.send(Burst(box.udp.address, [b"%d" % n]))
+            assert fake.calls == []
+            box.udp._flush_queue()  # type: ignore[attr-defined]
+            assert fake.calls == [[b"0"], [b"1"], [b"2"]]
+            await box.until(5 * turn + 5)
+            fake.calls.clear()
+        assert box.udp.statistics().send_dropped == 0
+
+
 async def test_a_kernel_that_cannot_join_arrivals_still_delivers(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(reader_socket, "join_arrivals", lambda sock: False)
