@@ -17,7 +17,7 @@ from benchmarks.grapes import Grapes
 from benchmarks.idle import IdlePeer
 from benchmarks.link import LinkGrid
 from benchmarks.plot import plot
-from benchmarks.report import machine, save, table, verdicts
+from benchmarks.report import code, machine, save, table, verdicts
 from benchmarks.rpc import Rpc
 from benchmarks.runner import FULL, Case, Settings, run
 from benchmarks.streams import Streams
@@ -64,10 +64,12 @@ def main() -> int:
     where = machine()
     cases = [CASES[name](settings) for name in CASES if not given.cases or name in given.cases]
     results = asyncio.run(run(cases, settings, lambda text: print(text, file=sys.stderr, flush=True)))
+    if code() != where["code"]:
+        results.errors.append(f"core/ changed during the run ({where['code']} to {code()}): it measured a mixture")
     found = figures(results)
     save(given.json, results, found, settings, where)
     print(f"\n{where}", *table(results), *verdicts(found), sep="\n")
-    print(f"values: {given.json}", plot(given.json.with_suffix(".png"), results), sep="\n")
+    print(f"values: {given.json}", plot(given.json, given.json.with_suffix(".png")), sep="\n")
     return 1 if results.errors else 0
 
 

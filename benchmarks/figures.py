@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.peers import NODE, OURS, PAIRS
 from benchmarks.runner import Results
@@ -16,14 +16,18 @@ BULK, RPC, LINK, IDLE, GRAPE = (
     "grape",
 )
 NOTE = (
-    "Node's sequential RPC is utp-native itself, in a loop with the transport's message habits. PROTOCOL section 8 has\n"
-    "4,700/s and p50 186 us, measured through the public transport: do not compare the two. Ratios here are to the loop."
+    "Node's sequential RPC is utp-native in a loop with the transport's message habits. PROTOCOL section 8 has\n"
+    "4,700/s and p50 186 us for the Node peer, several times slower than this loop. Why was not established:\n"
+    "the transport is not installed here. Ratios are to the loop.\n"
+    "A transfer over its time is cut off, and its speed until then counts."
 )
+GRID_CELLS = 27
+IDLE_CONNECTIONS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`reached` is None where the run did not measure it."""
+    """`reached` is None where the run did not measure it, or measured a part of it that did not fail."""
 
     text: str
     measured: str
@@ -47,6 +51,11 @@ def _figure(text: str, value: float | None, unit: str, judge: Judge) -> Figure:
     if value is None:
         return Figure(text, "not measured", None)
     return Figure(text, f"{value:,.2f} {unit}" if value < 100 else f"{value:,.0f} {unit}", judge(value))
+
+
+def _partly(figure: Figure, *, whole: bool) -> Figure:
+    """A part can show that a figure is missed, and only the whole that it is reached."""
+    return figure if whole or not figure.reached else replace(figure, reached=None)
 
 
 def _ratio(value: float | None, reference: float | None) -> float | None:
@@ -88,12 +97,15 @@ def _link(results: Results) -> Iterator[Figure]:
     series = [series for series in results.all() if series.case == LINK and series.variant == OURS]
     ratios = [each.ratio for each in series if each.metric == "goodput" and each.ratio is not None]
     delays = [each.median for each in series if each.metric == "delay p95"]
-    cells = f"({len(ratios)} of 27 cells)"
+    cells, whole = f"({len(ratios)} of {GRID_CELLS} cells)", len(ratios) == GRID_CELLS
     worst, middle = (min(ratios), statistics.median(ratios)) if ratios else (None, None)
-    yield _figure(f"link grid {cells}: goodput >= 1.0 x libutp's in the worst cell", worst, "x", at_least(1))
-    yield _figure(f"link grid {cells}: >= 1.5 x in the median cell", middle, "x", at_least(1.5))
     added = max(delays) if delays else None
-    yield _figure(f"link grid {cells}: added delay (p95, worst cell) <= 100 ms", added, "ms", at_most(100))
+    for figure in (
+        _figure(f"link grid {cells}: goodput >= 1.0 x libutp's in the worst cell", worst, "x", at_least(1)),
+        _figure(f"link grid {cells}: >= 1.5 x in the median cell", middle, "x", at_least(1.5)),
+        _figure(f"link grid {cells}: added delay (p95, worst cell) <= 100 ms", added, "ms", at_most(100)),
+    ):
+        yield _partly(figure, whole=whole)
 
 
 def _memory(results: Results) -> Iterator[Figure]:
@@ -106,7 +118,9 @@ def _memory(results: Results) -> Iterator[Figure]:
         worst = max(found, key=lambda series: series.median, default=None)
         row = f" ({worst.row})" if worst else ""
         value = worst.median if worst else None
-        yield _figure(f"idle connections{row}: {metric} <= {bound:g} {unit}", value, unit, at_most(bound))
+        figure = _figure(f"idle connections{row}: {metric} <= {bound:g} {unit}", value, unit, at_most(bound))
+        whole = metric != "process" or (worst is not None and worst.row.startswith(f"{IDLE_CONNECTIONS} "))
+        yield _partly(figure, whole=whole)
 
 
 def _idle(results: Results) -> Iterator[Figure]:

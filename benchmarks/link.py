@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from itertools import product
 from typing import NamedTuple
 
@@ -64,12 +65,13 @@ class LinkGrid:
             text = json.dumps({**options, "to": sink.events[0]["port"]})
             async with running(f"link {cell}", [*command, text]) as link:
                 await link.event("ready")
-                await source.command("pour", address=address(link), bytes=MORE_THAN_FITS, streams=1)
+                order = await source.command("pour", address=address(link), bytes=MORE_THAN_FITS, streams=1)
                 got = await arrived(sink, MORE_THAN_FITS, self._seconds)
+                took = (time.monotonic_ns() - order["began"]) / 1e9
                 did = await link.command("report")
         row = str(cell)
         return [
-            Sample(row, "goodput", got["bytes"] * 8 / 1e6 / self._seconds),
+            Sample(row, "goodput", got["bytes"] * 8 / 1e6 / took),
             Sample(row, "delay p50", did["up"]["delay p50"]),
             Sample(row, "delay p95", did["up"]["delay p95"]),
             Sample(row, "proxy late", did["late ms"]),

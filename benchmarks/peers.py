@@ -1,5 +1,6 @@
 """Starting the two kinds of peer, and what the kernel says about their processes."""
 
+import importlib.util
 import json
 import os
 import sys
@@ -8,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.our_peer import has_batching
 from tests.support.process import Program, running
 
 HERE = Path(__file__).resolve().parent
@@ -15,6 +17,10 @@ OURS, NODE = "ours", "Node"
 PAIRS = ("ours->ours", "ours->Node", "Node->ours", "Node->Node")
 """client->server, or sender->receiver; the last one is what the ratios refer to."""
 BASELINE = PAIRS[-1]
+
+PLAIN = "ours->ours, plain"  # a system call per datagram
+UVLOOP = "ours->ours, uvloop"
+OPTIONS: dict[str, dict[str, object]] = {PLAIN: {"batching": False}, UVLOOP: {"uvloop": True}}
 
 _TICK = os.sysconf("SC_CLK_TCK")  # per second: the unit of CPU time in /proc
 _PAGE = os.sysconf("SC_PAGE_SIZE")  # bytes: the unit of memory in /proc/PID/statm
@@ -24,6 +30,12 @@ def kinds(pair: str) -> tuple[str, str]:
     """Split "client->server", and what a variant adds after a comma, as in "ours->ours, plain"."""
     client, _, server = pair.split(",")[0].partition("->")
     return client, server
+
+
+def available(*variants: str) -> tuple[str, ...]:
+    """Return those of PLAIN and UVLOOP that this version and environment can do."""
+    can = {PLAIN: has_batching(), UVLOOP: importlib.util.find_spec("uvloop") is not None}
+    return tuple(variant for variant in variants if can[variant])
 
 
 @asynccontextmanager

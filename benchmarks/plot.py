@@ -1,9 +1,12 @@
-"""A picture of a run's ratios for the README; needs matplotlib, and does without it in one sentence."""
+"""A picture of a run's ratios for the README; needs matplotlib, and does without it in one sentence.
+
+Also on its own, from a run's file: `python -m benchmarks.plot build/bench.json build/bench.png`.
+"""
 
 import importlib
+import json
+import sys
 from pathlib import Path
-
-from benchmarks.runner import Results
 
 # (case, row, metric, variant, label): what tells most; the bar is how many times better than Node to Node
 BARS = (
@@ -21,23 +24,28 @@ BARS = (
 FASTER, SLOWER = "#2e7d32", "#b26a00"
 
 
-def plot(path: Path, results: Results) -> str:
-    """Draw to `path` and say so, or say why not."""
+def plot(source: Path, path: Path) -> str:
+    """Draw what the JSON file `source` says to `path` and say so, or say why not."""
     try:
         matplotlib = importlib.import_module("matplotlib")
         matplotlib.use("Agg")
         pyplot = importlib.import_module("matplotlib.pyplot")
     except ImportError:
         return "no plot: matplotlib is not installed (pip install -e '.[bench]')"
-    ratios = {(s.case, s.row, s.metric, s.variant): s.ratio for s in results.all()}
-    bars = [(label, ratio) for *key, label in BARS if (ratio := ratios.get((key[0], key[1], key[2], key[3])))]
+    series = json.loads(source.read_text())["series"]
+    ratios: dict[tuple[str, ...], float | None]
+    ratios = {(s["case"], s["row"], s["metric"], s["variant"]): s["ratio"] for s in series}
+    bars = [(label, ratio) for *key, label in BARS if (ratio := ratios.get(tuple(key)))]
     if not bars:
         return "no plot: nothing of what it shows was measured"
     figure, axes = pyplot.subplots(figsize=(8, 0.4 * len(bars) + 1.2))
     labels, values = zip(*reversed(bars), strict=True)
-    drawn = axes.barh(labels, values, color=[FASTER if value >= 1 else SLOWER for value in values])
-    axes.bar_label(drawn, fmt="%.2g x", padding=3)
+    colors = [FASTER if value >= 1 else SLOWER for value in values]
+    # from 1 to the ratio: on a logarithmic scale there is no zero to start from
+    drawn = axes.barh(labels, [value - 1 for value in values], left=1, color=colors)
+    axes.bar_label(drawn, labels=[f"{value:.2g} x" for value in values], padding=3)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.axvline(1, color="black", linewidth=1)
     axes.set_xlabel("times the Node peer's, in the same run (1 = as fast)")
     axes.margins(x=0.15)
@@ -46,3 +54,7 @@ def plot(path: Path, results: Results) -> str:
     figure.savefig(path, dpi=150)
     pyplot.close(figure)
     return f"plot: {path}"
+
+
+if __name__ == "__main__":
+    print(plot(Path(sys.argv[1]), Path(sys.argv[2])))

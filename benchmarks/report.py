@@ -1,5 +1,6 @@
 """What a run leaves: a table on the terminal, ratios first, and a JSON file."""
 
+import hashlib
 import json
 import os
 import platform
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.figures import NOTE, Figure
 from benchmarks.runner import BIGGER_IS_BETTER, UNITS, Results, Series, Settings
+from tests.support.tools import ROOT
 
 
 def number(value: float) -> str:
@@ -33,14 +35,17 @@ def table(results: Results) -> Iterator[str]:
     for series in results.all():
         groups.setdefault((series.case, series.row, series.metric), []).append(series)
     case = ""
+    quiet = {key for key, members in groups.items() if key[2] == "failed" and not any(s.median for s in members)}
     for (name, row, metric), members in sorted(groups.items(), key=lambda item: _order(results, item[0])):
+        if (name, row, metric) in quiet:
+            continue
         if name != case:
             case = name
             baseline = results.baselines[name]
             yield f"\n== {name}: ratio to {baseline}, median, least .. most of the rounds"
         yield f"{row}, {metric}"
         yield from (_line(series, results.baselines[name]) for series in members)
-    yield from (f"\nnot measured: {error}" for error in results.errors)
+    yield from (f"\ntrouble: {error}" for error in results.errors)
 
 
 def _order(results: Results, key: tuple[str, str, str]) -> tuple[int, str]:
@@ -50,11 +55,22 @@ def _order(results: Results, key: tuple[str, str, str]) -> tuple[int, str]:
 
 def verdicts(found: list[Figure]) -> Iterator[str]:
     """Yield a line per figure."""
-    words = {True: "reached", False: "MISSED", None: "-"}
+    words = {True: "reached", False: "MISSED", None: "-"}  # -: not or only partly measured
     yield "\n== figures"
     yield from (f"  {words[figure.reached]:8} {figure.measured:>16}  {figure.text}" for figure in found)
     judged = [figure.reached for figure in found if figure.reached is not None]
     yield f"{sum(judged)} of {len(judged)} measured figures reached\n{NOTE}"
+
+
+def code() -> str:
+    """Return the commit, and a digest of what is in core/ now: others may edit it while a run goes on."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "core").rglob("*.py")):
+        digest.update(path.read_bytes())
+    return f"{commit.stdout.strip() or 'no commit'}, core {digest.hexdigest()[:8]}"
 
 
 def machine() -> dict[str, object]:
@@ -65,7 +81,8 @@ def machine() -> dict[str, object]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "node": node,
-        "load": os.getloadavg()[0],
+        "load": round(os.getloadavg()[0], 2),
+        "code": code(),
     }
 
 

@@ -1,6 +1,6 @@
 """RPC over one connection: one request after the other, and 8, 32 and 256 at once."""
 
-from benchmarks.peers import BASELINE, PAIRS, address, kinds, peer
+from benchmarks.peers import BASELINE, OPTIONS, PAIRS, PLAIN, UVLOOP, address, available, kinds, peer
 from benchmarks.runner import Sample, Settings, percentile
 
 WORKERS = (1, 8, 32, 256)
@@ -23,8 +23,8 @@ class Rpc:
         self._seconds = 3.0 if settings.full else 0.7
 
     def variants(self) -> tuple[str, ...]:
-        """The four pairs."""
-        return PAIRS
+        """The four pairs; where possible, ours without batching and ours on uvloop too."""
+        return (*PAIRS, *available(PLAIN, UVLOOP))
 
     async def measure(self, variant: str) -> list[Sample]:
         """Ask for some seconds with each number of workers; client and server are fresh each time."""
@@ -35,7 +35,8 @@ class Rpc:
 
     async def _one(self, variant: str, workers: int) -> list[Sample]:
         client_kind, server_kind = kinds(variant)
-        async with peer(server_kind, role="echo") as server, peer(client_kind) as client:
+        options = OPTIONS.get(variant, {})
+        async with peer(server_kind, role="echo", **options) as server, peer(client_kind, **options) as client:
             order = {"workers": workers, "seconds": self._seconds, "timeout": TIMEOUT}
             answer = await client.command("rpc", address=address(server), patience=60, **order)
         row, latencies = row_of(workers), answer["latencies"]

@@ -90,7 +90,7 @@ class Results:
     def __init__(self) -> None:
         self._series: dict[tuple[str, str, str, str], Series] = {}
         self.baselines: dict[str, str] = {}
-        self.errors: list[str] = []  # what could not be measured
+        self.errors: list[str] = []  # what could not be measured, or not be relied on
 
     def add(self, case: Case, variant: str, samples: Iterable[Sample]) -> None:
         """Keep the numbers of one round."""

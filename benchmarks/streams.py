@@ -4,12 +4,10 @@ import asyncio
 import time
 from typing import Any
 
-from benchmarks.our_peer import has_batching
-from benchmarks.peers import BASELINE, PAIRS, address, cpu_seconds, kinds, peer
+from benchmarks.peers import BASELINE, OPTIONS, PAIRS, PLAIN, UVLOOP, address, available, cpu_seconds, kinds, peer
 from benchmarks.runner import Sample, Settings
 from tests.support.process import Program
 
-PLAIN = "ours->ours, plain"  # a system call per datagram
 MEGA = 1_000_000
 POLL = 0.02  # seconds between looks at what has arrived; the speed is taken from the receiver's own clock
 
@@ -36,8 +34,8 @@ class Streams:
         self._streams = (1, 8, 100, 1000) if settings.full else (1, 8)
 
     def variants(self) -> tuple[str, ...]:
-        """The four pairs; where we can batch, ours without it too."""
-        return (*PAIRS, PLAIN) if has_batching() else PAIRS
+        """The four pairs; where possible, ours without batching and ours on uvloop too."""
+        return (*PAIRS, *available(PLAIN, UVLOOP))
 
     async def measure(self, variant: str) -> list[Sample]:
         """Send the same amount over one stream and over several, with fresh processes."""
@@ -48,7 +46,7 @@ class Streams:
 
     async def _one(self, variant: str, streams: int) -> list[Sample]:
         sender_kind, receiver_kind = kinds(variant)
-        options: dict[str, Any] = {"batching": False} if variant == PLAIN else {}
+        options = OPTIONS.get(variant, {})
         total = self._settings.megabytes * MEGA // streams * streams
         async with peer(receiver_kind, role="sink", **options) as sink, peer(sender_kind, **options) as source:
             used = cpu_seconds(sink.pid) + cpu_seconds(source.pid)
