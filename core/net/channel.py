@@ -23,6 +23,9 @@ class Driver(Protocol):
     def flush(self) -> None:
         """Send what the engines have and hand out their events."""
 
+    def flush_soon(self) -> None:
+        """Do so in the loop's next turn, unless it was done before then."""
+
 
 class Channel:
     """One uTP connection as seen from asyncio. `forget` is called once, when the connection is over.
@@ -132,7 +135,8 @@ class Channel:
             self._raise_if_over()
             self._chunks.extend(self.connection.read(self._driver.now()))
             if self._chunks:
-                self._driver.flush()  # the window opened, and the end may have been reached
+                # The window opened, and the end may have been reached. Most readers answer at once, and that flushes.
+                self._driver.flush_soon()
             else:
                 await self._changed()
 

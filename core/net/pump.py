@@ -66,6 +66,7 @@ class Pump:
         self._timer_at = math.inf
         self._flushing = False
         self._again = False
+        self._soon = False  # a flush is booked for the loop's next turn
         self._closed = False
         self.dropped_unknown = 0  # datagrams that were nobody's
         self.failures = 0  # exceptions caught from callbacks and machines
@@ -122,6 +123,7 @@ class Pump:
         if self._flushing:
             self._again = True
             return
+        self._soon = False
         self._flushing = True
         until = self._loop.time() + FLUSH_SECONDS
         try:
@@ -130,11 +132,21 @@ class Pump:
                 if not self._round() and not self._again:
                     break
                 if number == ROUNDS_MAX or self._loop.time() >= until:
-                    self._loop.call_soon(self.flush)
+                    self.flush_soon()
                     break
         finally:
             self._flushing = False
         self._arm()
+
+    def flush_soon(self) -> None:
+        """Flush in the loop's next turn, unless something else does before: for what is rarely urgent."""
+        if not self._soon and not self._closed:
+            self._soon = True
+            self._loop.call_soon(self._flush_booked)
+
+    def _flush_booked(self) -> None:
+        if self._soon:
+            self.flush()
 
     def _round(self) -> bool:
         """Run transmit and events of every machine once; tell whether anything happened."""
