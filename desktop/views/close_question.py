@@ -34,6 +34,7 @@ class CloseQuestion(QMessageBox):
         self.setDefaultButton(self.tray_button)
         self.setEscapeButton(self.cancel_button)
         self.remember = QCheckBox(self.tr("&Remember my choice (it can be changed in the settings)"))
+        self.remember.setChecked(True)  # the first close asks once; whoever wants to be asked again unticks it
         self.setCheckBox(self.remember)
         self.finished.connect(self._finished)
 
