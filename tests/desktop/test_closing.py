@@ -87,12 +87,18 @@ async def test_quit_can_be_chosen_and_escape_changes_nothing(scene: Scene) -> No
     scene.window.close()
     question = scene.question()
     assert isinstance(question, CloseQuestion)
+    question.remember.setChecked(False)
     question.quit_button.click()
     assert scene.quits == 1
     assert scene.choices.current.close_action == "ask"
-    scene.choices.replace(close_action="quit")
     scene.window.close()
+    question = scene.question()
+    assert isinstance(question, CloseQuestion)
+    question.quit_button.click()
     assert scene.quits == 2
+    assert scene.choices.current.close_action == "quit"
+    scene.window.close()
+    assert scene.quits == 3
 
 
 @pytest.mark.parametrize("action", ["ask", "tray"])
