@@ -78,6 +78,7 @@ class Channel:
                     self._driver.flush()
             case Writable():
                 self._push()
+                self._driver.flush()
             case Ended():
                 self._ended = True
             case Closed():

@@ -66,6 +66,7 @@ class Pump:
         self._timer_at = math.inf
         self._flushing = False
         self._again = False
+        self._sent = False  # the newest round sent something
         self._soon = False  # a flush is booked for the loop's next turn
         self._closed = False
         self.dropped_unknown = 0  # datagrams that were nobody's
@@ -129,7 +130,8 @@ class Pump:
         try:
             for number in range(1, ROUNDS_MAX + 1):
                 self._again = False
-                if not self._round() and not self._again:
+                self._round()
+                if not self._again:
                     break
                 if number == ROUNDS_MAX or self._loop.time() >= until:
                     self.flush_soon()
@@ -148,21 +150,21 @@ class Pump:
         if self._soon:
             self.flush()
 
-    def _round(self) -> bool:
-        """Run transmit and events of every machine once; tell whether anything happened."""
-        busy = False
+    def _round(self) -> None:
+        """Run transmit and events of every machine once. Callbacks that change a machine flush: the next round."""
+        now = self.now()
+        self._sent = False
         for route in self._routes:
             try:
-                for burst in route.machine.transmit(self.now()):
+                for burst in route.machine.transmit(now):
+                    self._sent = True
                     self._send(burst)
                 events = route.machine.events()
             except Exception as error:
                 self.report(f"{type(route.machine).__name__} failed while transmitting", error)
                 continue
             for event in events:
-                busy = True
                 self._emit(route, event)
-        return busy
 
     def _emit(self, route: Route[Any], event: object) -> None:
         try:
@@ -173,6 +175,8 @@ class Pump:
     def _arm(self) -> None:
         wanted = min((at for route in self._routes if (at := route.machine.deadline()) is not None), default=math.inf)
         if wanted <= self._now:
+            if self._sent:
+                self.flush_soon()  # an engine that bounds what it sends at once has more
             wanted = self._now + TIMER_FLOOR
         if wanted >= self._timer_at or self._closed:
             return

@@ -148,6 +148,7 @@ def test_callbacks_that_answer_each_other_for_ever_leave_the_loop_its_turn() -> 
         nonlocal count
         count += 1
         rig.one.happened.append("more")
+        rig.pump.flush()
 
     rig.first.on_event = again
     rig.one.happened = ["first"]
@@ -158,6 +159,60 @@ def test_callbacks_that_answer_each_other_for_ever_leave_the_loop_its_turn() -> 
     assert count == 2 * ROUNDS_MAX
 
 
+def test_an_event_that_changes_nothing_costs_no_further_round() -> None:
+    rig = Rig()
+    rounds = 0
+    events = rig.one.events
+
+    def counted() -> list[str]:
+        nonlocal rounds
+        rounds += 1
+        return events()
+
+    rig.one.events = counted  # type: ignore[method-assign]
+    rig.one.happened = ["a"]
+    rig.pump.flush()
+    assert (rig.heard, rounds) == (["a"], 1)
+
+
+def test_a_machine_that_bounds_what_it_sends_goes_on_in_the_loops_next_turn() -> None:
+    rig = Rig()
+    left = [Burst(A, [b"2"]), Burst(A, [b"3"])]
+
+    def transmit(now: float) -> list[Burst]:
+        bursts = [left.pop(0)] if left else []
+        rig.one.at = now if left else None
+        return bursts
+
+    rig.one.transmit = transmit  # type: ignore[method-assign]
+    rig.pump.flush()
+    assert rig.sent == [Burst(A, [b"2"])]
+    rig.loop.run_soon()
+    assert rig.sent == [Burst(A, [b"2"]), Burst(A, [b"3"])]
+    assert rig.loop.soon == []
+    rig.one.at = 99.0  # a deadline in the past, and nothing to send: the timer's business
+    rig.pump.flush()
+    assert rig.loop.soon == []
+
+
+def test_a_flush_that_is_booked_is_not_needed_after_another() -> None:
+    rig = Rig()
+    rig.pump.flush_soon()
+    rig.pump.flush_soon()
+    assert len(rig.loop.soon) == 1
+    rig.one.outgoing = [Burst(A, [b"x"])]
+    rig.loop.run_soon()
+    assert rig.sent == [Burst(A, [b"x"])]
+    rig.pump.flush_soon()
+    rig.pump.flush()
+    rig.one.outgoing = [Burst(A, [b"y"])]
+    rig.loop.run_soon()
+    assert rig.sent == [Burst(A, [b"x"])]
+    rig.pump.close()
+    rig.pump.flush_soon()
+    assert rig.loop.soon == []
+
+
 def test_a_flush_that_takes_long_leaves_the_loop_its_turn_and_goes_on_after() -> None:
     rig = Rig()
 
@@ -165,6 +220,7 @@ def test_a_flush_that_takes_long_leaves_the_loop_its_turn_and_goes_on_after() ->
         rig.heard.append(event)
         rig.loop.clock += FLUSH_SECONDS
         rig.one.happened.extend({"a": ["b"], "b": ["c"]}.get(event, []))
+        rig.pump.flush()
 
     rig.first.on_event = slow
     rig.one.happened = ["a"]
