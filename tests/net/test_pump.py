@@ -190,7 +190,7 @@ def test_a_machine_that_bounds_what_it_sends_goes_on_in_the_loops_next_turn() ->
     rig.loop.run_soon()
     assert rig.sent == [Burst(A, [b"2"]), Burst(A, [b"3"])]
     assert rig.loop.soon == []
-    rig.one.at = 99.0  # a deadline in the past, and nothing to send: the timer's business
+    rig.two.at = 99.0  # a deadline in the past, and nothing to send: the timer's business
     rig.pump.flush()
     assert rig.loop.soon == []
 

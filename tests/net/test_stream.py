@@ -70,6 +70,19 @@ async def test_writes_without_a_boundary_may_be_joined_but_keep_their_order(open
     assert await read_exactly(there, 1500) == b"".join(b"%03d" % n for n in range(500))
 
 
+async def test_a_read_that_opens_a_closed_window_says_so_at_once(open_endpoint: OpenEndpoint) -> None:
+    here, there, _, b = await connected(open_endpoint, SMALL)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(here.write(bytes(20000)))  # more than the window of 16384
+        await asyncio.sleep(0.1)  # it fills, and the last delayed ack leaves
+        before = b.statistics().sent
+        await there.read()
+        for _ in range(3):  # turns of the loop; the other side's probe would take 0.5 s
+            await asyncio.sleep(0)
+        assert b.statistics().sent == before + 1
+        await read_exactly(there, 20000 - 1382)
+
+
 async def test_echo(open_endpoint: OpenEndpoint, config: EndpointConfig) -> None:
     here, there, *_ = await connected(open_endpoint, config)
     for n in range(50):
