@@ -79,7 +79,7 @@ async def test_a_read_that_opens_a_closed_window_says_so_at_once(open_endpoint: 
         await there.read()
         for _ in range(3):  # turns of the loop; the other side's probe would take 0.5 s
             await asyncio.sleep(0)
-        assert b.statistics().sent == before + 1
+        assert b.statistics().sent > before
         await read_exactly(there, 20000 - 1382)
 
 
