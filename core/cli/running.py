@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import stat
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -46,9 +47,23 @@ async def _until_signal(make: Callable[[], Coroutine[Any, Any, None]], output: O
 
     output.reader_gone = lambda: end(SIGPIPE)
     if os.name == "posix":
+        _watch_reader(loop, output.reader_gone)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, end, number)
     await work
+
+
+def _watch_reader(loop: asyncio.AbstractEventLoop, gone: Callable[[], None]) -> None:
+    """Notice at once that the other end of a pipe was closed, as by `| head -1`: the next line may be hours away."""
+    with contextlib.suppress(OSError, ValueError, NotImplementedError):  # no such file, or a loop that cannot watch it
+        out = sys.stdout.fileno()
+        if stat.S_ISFIFO(os.fstat(out).st_mode):
+
+            def closed() -> None:
+                loop.remove_reader(out)
+                gone()
+
+            loop.add_reader(out, closed)  # a pipe's writing end is "readable" only once its reader has gone
 
 
 def _leave(number: int) -> None:

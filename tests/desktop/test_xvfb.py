@@ -27,7 +27,7 @@ def display() -> Iterator[str]:
         env = {**os.environ, "DISPLAY": name}
         with running("openbox", env=env), running(*TRAYER, env=env):
             asked = ["wmctrl", "-m"]  # fails until there is a window manager
-            await_true(lambda: subprocess.run(asked, env=env, capture_output=True, check=False).returncode == 0)
+            await_true(lambda: subprocess.run(asked, env=env, capture_output=True, check=False).returncode == 0, 30.0)
             yield name
 
 
