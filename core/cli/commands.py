@@ -116,10 +116,20 @@ def _json(text: str) -> JsonValue:
 @click.option("--profile", default=DEFAULT_PROFILE, callback=_usage(check_profile), show_default=True,
               help="Another name runs another peer beside the first.")
 @click.option("--hidden", is_flag=True, help="Start in the tray, where there is one.")
+@click.option("--grape", "grapes", metavar="URL", multiple=True, callback=_usage(check_grape_url),
+              help="Use this grape instead of the settings'.")
+@click.option("--bootstrap", metavar="H:P,...", default=None, callback=_usage(_nodes),
+              help="Nodes the embedded grape joins instead of the settings'.")
 @click.pass_context
-def grapevine(context: click.Context, profile: str, hidden: bool) -> None:
+def grapevine(
+    context: click.Context, profile: str, hidden: bool, grapes: tuple[str, ...], bootstrap: str | None
+) -> None:
     """Share a small service from behind a home router. Without a command: open the window."""
     if context.invoked_subcommand is not None:
+        # said before the command they mean the same as behind it
+        given = {"profile": profile, "grapes": grapes, "bootstrap": bootstrap}
+        said = {name: value for name, value in given.items() if value and value != DEFAULT_PROFILE}
+        context.default_map = {context.invoked_subcommand: said}
         return
     from desktop.display import display_problem, qt_problem  # the one way from here to the desktop, and only now
 
@@ -129,7 +139,7 @@ def grapevine(context: click.Context, profile: str, hidden: bool) -> None:
         raise click.exceptions.Exit(2)
     from desktop.__main__ import main as desktop
 
-    sys.exit(desktop(profile, hidden=hidden))
+    sys.exit(desktop(profile, hidden=hidden, grapes=grapes, bootstrap=_nodes(bootstrap)))
 
 
 @grapevine.command()

@@ -182,6 +182,14 @@ async def test_without_a_screen_the_window_says_what_to_do_instead(cli: RunCli) 
     assert done.err.count("\n") == 1
 
 
+async def test_options_before_the_command_mean_the_same_as_behind_it(home: Path, cli: RunCli) -> None:
+    async with grapevine("grape", "--dp", "0", "--aph", "0", "--bn", "", home=home) as grape:
+        url = (await grape.event("listening"))["api"]
+        done = await cli("--grape", url, "announce", "weather", "1337")
+        assert (done.code, done.out, done.err) == (0, "1\n", "")
+    assert (await cli("--profile", "other", "put", "x", "--grape", url)).err.startswith("ERR_UNREACHABLE: ")
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [
