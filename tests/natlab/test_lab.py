@@ -51,7 +51,11 @@ async def test_nothing_comes_in_until_the_home_side_sent(lab: Lab) -> None:
 def test_a_lab_leaves_nothing_behind() -> None:
     before = set(namespaces())
     with contextlib.suppress(KeyboardInterrupt), nat_lab() as lab:
-        sleeper = subprocess.Popen([*lab.in_home, "sleep", "60"])
+        command = [*lab.in_home, "sh", "-c", "echo inside; exec sleep 60"]
+        sleeper = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert sleeper.stdout is not None
+        with sleeper.stdout as output:
+            assert output.readline() == "inside\n"  # before that it is in no namespace of the lab yet
         assert set(namespaces()) - before == {lab.home, lab.router, lab.public}
         raise KeyboardInterrupt
     assert set(namespaces()) == before
