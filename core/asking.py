@@ -9,7 +9,7 @@ from core.errors import LocalError, PeerError, RefusedError, RequestTimeout, Tra
 from core.events import ReplyReceived, RequestSent
 from core.hub import Hub
 from core.net.tasks import TaskSet
-from core.net.udp import resolve
+from core.net.udp import destination
 from core.pairing import Directory
 from core.reach import Race
 from core.roster import Roster
@@ -23,7 +23,6 @@ RETRIES = 1  # a kept connection may have died unseen, as when the peer restarte
 FRESH = 5.0  # seconds; a kept connection to somebody seen so lately is used without asking who else is there
 INVITE_AFTER = 0.5  # seconds a request by name tries alone before workers are asked to punch us
 CLOSED = "this peer is closed"
-LOOPBACK = "127.0.0.1"
 
 
 class Socket(Protocol):
@@ -168,7 +167,7 @@ class Asking:
 
 async def _resolve(target: str) -> Address:
     try:
-        found = await resolve(Address.parse(target))
+        wanted = Address.parse(target)
     except ValueError as error:
         raise LocalError(str(error)) from None
-    return Address(LOOPBACK, found.port) if found.host == "0.0.0.0" else found
+    return await destination(wanted)

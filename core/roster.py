@@ -54,10 +54,6 @@ class Roster:
         """Return all rows, oldest first."""
         return tuple(entry.row() for entry in self._entries.values())
 
-    def has(self, address: Address, role: Role) -> bool:
-        """Return whether this peer is known in this role."""
-        return (address, role) in self._entries
-
     def seen_since(self, address: Address, at: float) -> bool:
         """Return whether this peer was found, or gave a sign of life, since `at` (Unix seconds)."""
         return any(entry.last_seen >= at for entry in self._of(address))

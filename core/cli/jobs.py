@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from core.cli.output import Output, dumps
-from core.errors import LookupEmpty, PeerError, RefusedError, RequestTimeout, Unreachable
+from core.errors import LookupEmpty, RefusedError, RequestTimeout, Unreachable
 from core.events import ErrorRaised, GrapeChanged, GrapeState, PeerEvent, ReplyReceived
 from core.grape.config import GrapeConfig
 from core.grape.grape import open_grape
@@ -158,6 +158,3 @@ class NoGrape(Unreachable):
     """There is no grape but the one this command would take away with it."""
 
     name = "ERR_GRAPE_UNREACHABLE"
-
-
-__all__ = ["NoGrape", "PeerError", "announce", "consume", "get", "lookup", "put", "request", "run_grape", "share"]

@@ -13,7 +13,7 @@ from core.errors import LocalError, RequestTimeout, TransportClosed
 from core.net.channel import Channel
 from core.net.pump import Pump, Route
 from core.net.stream import CLOSE_TIMEOUT, Stream
-from core.net.udp import UdpSocket, open_udp, resolve
+from core.net.udp import UdpSocket, destination, open_udp
 from core.punch.events import PunchEvent, PunchFinished, PunchHeard
 from core.punch.puncher import PunchConfig, Puncher, PunchStatistics
 from core.utp.config import UtpConfig
@@ -23,9 +23,8 @@ from core.utp.mux import Mux
 from core.utp.statistics import MuxStatistics
 from core.values import Address, Buffer
 from core.wire.punch_packet import parse as parse_punch
-from core.wire.utp_packet import HEADER_BYTES
+from core.wire.utp_packet import is_utp
 
-UTP_FIRST_BYTES = frozenset(kind << 4 | 1 for kind in range(5))  # BEP 29: type 0..4 in the high nibble, version 1
 FLUSH_TIMEOUT = 0.3  # seconds that `close` gives all streams together; with the rest it stays under 0.5 s
 
 
@@ -117,8 +116,8 @@ class Endpoint:
     # -- demultiplexing -----------------------------------------------------------------------------------------------
 
     def _classify(self, datagram: Buffer) -> Route[UtpEvent] | Route[PunchEvent] | None:
-        if len(datagram) >= HEADER_BYTES:
-            return self._utp_route if datagram[0] in UTP_FIRST_BYTES else None
+        if is_utp(datagram):
+            return self._utp_route
         return self._punch_route if parse_punch(datagram) else None
 
     def _on_utp(self, event: UtpEvent) -> None:
@@ -170,7 +169,7 @@ class Endpoint:
         channel: Channel | None = None
         try:
             async with asyncio.timeout(timeout):
-                remote = await _destination(remote)
+                remote = await destination(remote)
                 self._require_open()
                 channel = self._adopt(self._mux.connect(remote, self._pump.now()))
                 self._pump.flush()
@@ -199,7 +198,7 @@ class Endpoint:
         self._require_open()
         try:
             async with asyncio.timeout(timeout):
-                remote = await _destination(remote)
+                remote = await destination(remote)
                 await self._wait_heard(remote)
         except TimeoutError:
             return False
@@ -284,9 +283,3 @@ class Endpoint:
             for hearer in hearers:
                 if not hearer.done():
                     hearer.set_exception(TransportClosed(f"the endpoint {self.address} was closed"))
-
-
-async def _destination(remote: Address) -> Address:
-    """Return where `remote` is reached; the unspecified address, as an endpoint's own is, means this machine."""
-    resolved = await resolve(remote)
-    return Address("127.0.0.1", resolved.port) if resolved.host == "0.0.0.0" else resolved

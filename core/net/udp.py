@@ -67,6 +67,15 @@ async def resolve(address: Address) -> Address:
     return Address(str(found[0][4][0]), address.port)
 
 
+async def destination(remote: Address) -> Address:
+    """Return where `remote` is reached; the unspecified address, as an endpoint's own is, means this machine.
+
+    Raises LocalError as `resolve` does.
+    """
+    resolved = await resolve(remote)
+    return Address("127.0.0.1", resolved.port) if resolved.host == "0.0.0.0" else resolved
+
+
 def _bound_socket(bind: Address) -> socket.socket:
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:

@@ -1,6 +1,8 @@
 """Doubles of what the peer's parts stand on: a grape's directory, and a socket with RPC servers at the far ends."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from core.errors import LookupEmpty, PeerError, RequestTimeout
 from core.events import PeerEvent
@@ -11,6 +13,9 @@ from core.services.service import Caller, PayloadError
 from core.sharing import UnknownService
 from core.values import Address, JsonValue
 from tests.rpc.streams import MemoryStream, pair
+from tests.sim.clock import run
+
+StageT = TypeVar("StageT")
 
 A, B, C = Address("192.0.2.1", 1), Address("192.0.2.2", 2), Address("192.0.2.3", 3)
 US = Address("198.51.100.9", 9000)
@@ -114,3 +119,18 @@ class FakeSocket:
 
     async def close(self) -> None:
         await self._tasks.aclose()
+
+
+def play(
+    make: Callable[[], StageT], body: Callable[[StageT], Awaitable[None]], close: Callable[[StageT], Awaitable[None]]
+) -> None:
+    """Run `body` in virtual time on a stage made there, and close the stage whatever happened."""
+
+    async def whole() -> None:
+        made = make()
+        try:
+            await body(made)
+        finally:
+            await close(made)
+
+    run(whole())

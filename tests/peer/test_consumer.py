@@ -17,8 +17,8 @@ from core.consumer import (
 from core.errors import PeerError, RefusedError, RequestTimeout, TransportClosed
 from core.sharing import UnknownService
 from core.values import Address
-from tests.peer.fakes import A, B, now
-from tests.sim.clock import run, settle
+from tests.peer.fakes import A, B, now, play
+from tests.sim.clock import settle
 
 
 class Stage:
@@ -51,14 +51,7 @@ class Stage:
 
 
 def stage(body: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
-    async def whole() -> None:
-        made = Stage()
-        try:
-            await body(made)
-        finally:
-            await made.requester.aclose()
-
-    run(whole())
+    play(Stage, body, lambda made: made.requester.aclose())
 
 
 def test_the_first_punch_is_asked_at_once_and_then_every_so_often() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 from core.errors import PeerError, Unreachable
 from core.pairing import MAX_PUNCHED, REANNOUNCE, Pairing
 from core.values import Address
-from tests.peer.fakes import CONSUMER, US, WORKER, A, B, FakeDirectory, now
-from tests.sim.clock import run, settle
+from tests.peer.fakes import CONSUMER, US, WORKER, A, B, FakeDirectory, now, play
+from tests.sim.clock import settle
 
 ANNOUNCING, SEEKING = f"announce {WORKER}", f"look up {CONSUMER}"
 
@@ -42,14 +42,7 @@ class Stage:
 
 
 def stage(body: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
-    async def whole() -> None:
-        made = Stage()
-        try:
-            await body(made)
-        finally:
-            await made.pairing.aclose()
-
-    run(whole())
+    play(Stage, body, lambda made: made.pairing.aclose())
 
 
 def test_the_first_tick_is_at_once_and_reaches_everyone_listed() -> None:

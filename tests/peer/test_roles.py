@@ -15,8 +15,8 @@ from core.services.fibonacci import FibonacciService
 from core.services.service import Registry
 from core.sharing import Sharing
 from core.values import Address, JsonValue
-from tests.peer.fakes import CONSUMER, US, WORKER, A, B, FakeDirectory, LoopHub, now
-from tests.sim.clock import run, settle
+from tests.peer.fakes import CONSUMER, US, WORKER, A, B, FakeDirectory, LoopHub, now, play
+from tests.sim.clock import settle
 
 SERVICE = "fibonacci"
 CONNECTED = GrapeSnapshot(GrapeState.CONNECTED, True, "http://127.0.0.1:1", 1, "")
@@ -58,14 +58,7 @@ class Stage:
 
 
 def stage(body: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
-    async def whole() -> None:
-        made = Stage()
-        try:
-            await body(made)
-        finally:
-            await made.roles.aclose()
-
-    run(whole())
+    play(Stage, body, lambda made: made.roles.aclose())
 
 
 def test_sharing_announces_answers_and_punches_consumers() -> None:
