@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from core.net.channel import Channel
 from core.values import Address
+from core.wire.utp_marks import Marks
 
 CLOSE_TIMEOUT = 5.0  # seconds that `close` gives the other side: ten round trips at the 0.5 s of a bad mobile link
 
@@ -30,6 +31,11 @@ class Stream:
     def closed(self) -> bool:
         """True after `close` or `abort`, and once the connection is over."""
         return self._channel.closing or self._channel.over
+
+    @property
+    def joins_messages(self) -> bool:
+        """Whether the other side reads messages however they are joined or split; plain peers want one per packet."""
+        return Marks.JOINS in self._channel.connection.peer_marks
 
     async def read(self) -> bytes:
         """Return the next chunk: the bytes of one DATA packet.

@@ -17,7 +17,8 @@ from core.utp.sender import Sender
 from core.utp.stamper import Stamper
 from core.utp.state import HANDSHAKE, LOCAL_OVER, REMOTE_OVER, TRANSITIONS, State
 from core.values import Address, Buffer
-from core.wire.utp_packet import Packet, PacketType, seq_add, seq_diff
+from core.wire.utp_marks import Marks, pack_marks, parse_marks
+from core.wire.utp_packet import EXTENSION_BITS, Packet, PacketType, seq_add, seq_diff
 
 _ANSWERS: Final = 5  # to one SYN; few, since its sender may be forged
 _FRESH_AFTER: Final = 1.0  # seconds of silence before a SYN of a restarted peer may replace a connection
@@ -60,7 +61,9 @@ class Connection:
         self._close_asked = False
         self._told_readable = False
         self._told_ended = False
+        self.peer_marks = Marks(0)  # known once connected; of a plain peer there are none
         if syn is not None:
+            self.peer_marks = parse_marks(syn.extension(EXTENSION_BITS))
             self._sender.peer_window = syn.window
             self._heard(syn, now)
 
@@ -233,6 +236,7 @@ class Connection:
             return
         if self._attempts == 1:
             self._sender.round_trip.sample(now - self._sent_at)
+        self.peer_marks = parse_marks(packet.extension(EXTENSION_BITS))
         self._receive = ReceiveWindow(self._config, packet.seq)
         self._sender.peer_window = packet.window
         self._heard(packet, now)
@@ -359,9 +363,13 @@ class Connection:
             self._handshake_at = math.inf if last_answer else now + wait
         elif not self._acks.due:
             return []
+        marks = ((EXTENSION_BITS, pack_marks(config.marks)),) if config.marks else ()
         if self._initiator:
-            return [self._stamper.syn(now, self._syn_seq, self._receive.available())]
-        return [self._ack(now)]
+            return [self._stamper.syn(now, self._syn_seq, self._receive.available(), marks)]
+        if not self.peer_marks:
+            return [self._ack(now)]  # as plain as its SYN was
+        expected = self._receive.next_seq
+        return [self._stamper.state(now, self._receive.available(), self._sender.next_seq, expected, extensions=marks)]
 
     def _data(self, now: float) -> list[bytes]:
         segments = self._sender.segments(now)

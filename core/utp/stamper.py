@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from core.utp.send_window import Segment
-from core.wire.utp_packet import Packet, PacketType, pack_header, seq_add
+from core.wire.utp_packet import Extension, Packet, PacketType, pack_header, seq_add
 
 _MICROSECONDS: Final = 1_000_000
 _MASK: Final = 0xFFFFFFFF
@@ -33,9 +33,10 @@ class Stamper:
         """Whether a packet was sent after the one heard last, by the peer's clock."""
         return 0 < (packet.timestamp - self._newest) & _MASK <= _MASK >> 1
 
-    def syn(self, now: float, seq: int, window: int) -> bytes:
+    def syn(self, now: float, seq: int, window: int, extensions: tuple[Extension, ...]) -> bytes:
         """Return a SYN: it alone carries the id that we receive."""
-        return pack_header(PacketType.SYN, self._receive_id, microseconds(now), 0, window, seq, 0)
+        fields = (self._receive_id, microseconds(now), 0, window, seq, 0)
+        return bytes(Packet(PacketType.SYN, *fields, extensions=extensions))
 
     def data(self, segments: Iterable[Segment], now: float, window: int, expected: int) -> list[bytes]:
         """Return DATA and FIN packets."""
@@ -46,11 +47,19 @@ class Stamper:
             for segment in segments
         ]
 
-    def state(self, now: float, window: int, next_seq: int, expected: int, mask: bytes) -> bytes:
+    def state(
+        self,
+        now: float,
+        window: int,
+        next_seq: int,
+        expected: int,
+        mask: bytes = b"",
+        extensions: tuple[Extension, ...] = (),
+    ) -> bytes:
         """Return an ack."""
         ack = seq_add(expected, -1)
         fields = (self._send_id, microseconds(now), self._difference, window, next_seq, ack)
-        return bytes(Packet(PacketType.STATE, *fields, mask))
+        return bytes(Packet(PacketType.STATE, *fields, mask, extensions=extensions))
 
     def reset(self, now: float, next_seq: int, expected: int) -> bytes:
         """Return a RESET."""

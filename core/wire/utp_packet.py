@@ -4,8 +4,9 @@ Pure: bytes to values and back. `parse(bytes(packet)) == packet`; any other byte
 """
 
 import struct
+from collections.abc import Sequence
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from core.errors import RemoteError
 from core.values import Buffer
@@ -13,11 +14,15 @@ from core.values import Buffer
 VERSION: Final = 1  # BEP 29 "header format"; the only one in use
 HEADER_BYTES: Final = 20  # BEP 29 "header format"
 SELECTIVE_ACK: Final = 1  # extension number, BEP 29 "selective ACK"
+EXTENSION_BITS: Final = 2  # extension number of libutp: 8 bytes of "extension bits" in a SYN or its answer
 MAX_EXTENSIONS: Final = 16  # chain length; one is defined and libutp knows two, more than this is noise
 MAX_MASK_BYTES: Final = 252  # the length is one byte and a multiple of 4
 
 _HEADER: Final = struct.Struct(">BBHIIIHH")
 _SEQUENCES: Final = 0x10000
+
+Extension: TypeAlias = tuple[int, bytes]
+"""Its number, 1 to 255, and its content, at most 255 bytes."""
 
 
 class PacketType(IntEnum):
@@ -37,6 +42,7 @@ class Packet(NamedTuple):
     """One datagram. Times are microseconds modulo 2**32, sequence numbers are modulo 2**16.
 
     `selective_ack` is the bit mask, empty when there is none: bit i of byte k stands for `ack + 2 + 8 * k + i`.
+    `extensions` are all others, in order; whoever does not know one skips it.
     """
 
     type: PacketType
@@ -48,14 +54,28 @@ class Packet(NamedTuple):
     ack: int
     selective_ack: bytes = b""
     payload: bytes = b""
+    extensions: tuple[Extension, ...] = ()
 
     def __bytes__(self) -> bytes:
-        """Return the datagram. Raises struct.error when a field does not fit."""
-        mask = self.selective_ack
-        header = _HEADER.pack(self.type << 4 | VERSION, SELECTIVE_ACK if mask else 0, *self[1:7])
-        if mask:
-            return header + bytes((0, len(mask))) + mask + self.payload
-        return header + self.payload
+        """Return the datagram. Raises struct.error or ValueError when a field does not fit."""
+        chain = self.extensions
+        if self.selective_ack:
+            chain = ((SELECTIVE_ACK, self.selective_ack), *chain)
+        if not chain:
+            return _HEADER.pack(self.type << 4 | VERSION, 0, *self[1:7]) + self.payload
+        return _HEADER.pack(self.type << 4 | VERSION, chain[0][0], *self[1:7]) + _pack_chain(chain) + self.payload
+
+    def extension(self, number: int) -> bytes:
+        """Return the content of the first extension of this number; b"" without one."""
+        return next((content for kind, content in self.extensions if kind == number), b"")
+
+
+def _pack_chain(chain: Sequence[Extension]) -> bytes:
+    """Return extensions as they travel: each begins with the number of the next one, 0 after the last."""
+    following = [kind for kind, _ in chain[1:]] + [0]
+    return b"".join(
+        bytes((after, len(content))) + content for after, (_, content) in zip(following, chain, strict=True)
+    )
 
 
 def pack_header(
@@ -71,21 +91,25 @@ def is_utp(datagram: Buffer) -> bool:
 
 
 def parse(datagram: Buffer) -> Packet:
-    """Read one datagram; unknown extensions are skipped by their length. Raises RemoteError when it is malformed."""
+    """Read one datagram. Raises RemoteError when it is malformed."""
     if len(datagram) < HEADER_BYTES:
         raise RemoteError(f"{len(datagram)} bytes are no uTP packet: the header alone takes {HEADER_BYTES}")
-    first, extension, *fields = _HEADER.unpack_from(datagram)
+    first, extension, connection_id, timestamp, difference, window, seq, ack = _HEADER.unpack_from(datagram)
     if first & 0x0F != VERSION or first >> 4 >= len(_TYPES):
         raise RemoteError(f"0x{first:02x} is no type and version of uTP")
-    mask, offset = _extensions(datagram, extension) if extension else (b"", HEADER_BYTES)
-    connection_id, timestamp, difference, window, seq, ack = fields
-    payload = bytes(memoryview(datagram)[offset:])
-    return Packet(_TYPES[first >> 4], connection_id, timestamp, difference, window, seq, ack, mask, payload)
+    kind = _TYPES[first >> 4]
+    if not extension:
+        payload = bytes(datagram[HEADER_BYTES:])
+        return Packet(kind, connection_id, timestamp, difference, window, seq, ack, b"", payload)
+    mask, others, offset = _parse_chain(datagram, extension)
+    payload = bytes(datagram[offset:])
+    return Packet(kind, connection_id, timestamp, difference, window, seq, ack, mask, payload, others)
 
 
-def _extensions(datagram: Buffer, extension: int) -> tuple[bytes, int]:
-    """Return the selective ack mask, or b"", and where the payload starts."""
+def _parse_chain(datagram: Buffer, extension: int) -> tuple[bytes, tuple[Extension, ...], int]:
+    """Return the selective ack mask, or b"", the other extensions, and where the payload starts."""
     mask, offset = b"", HEADER_BYTES
+    others: list[Extension] = []
     for _ in range(MAX_EXTENSIONS):
         if offset + 2 > len(datagram):
             raise RemoteError("the extension chain runs past the datagram")
@@ -93,14 +117,17 @@ def _extensions(datagram: Buffer, extension: int) -> tuple[bytes, int]:
         offset += 2
         if offset + length > len(datagram):
             raise RemoteError(f"extension {extension} of {length} bytes runs past the datagram")
-        if extension == SELECTIVE_ACK:
-            if length == 0 or length % 4:
-                raise RemoteError(f"a selective ack of {length} bytes; BEP 29 wants a multiple of 4")
-            mask = bytes(datagram[offset : offset + length])
+        content = bytes(datagram[offset : offset + length])
+        if extension != SELECTIVE_ACK:
+            others.append((extension, content))
+        elif length == 0 or length % 4:
+            raise RemoteError(f"a selective ack of {length} bytes; BEP 29 wants a multiple of 4")
+        else:
+            mask = content
         offset += length
         extension = following
         if not extension:
-            return mask, offset
+            return mask, tuple(others), offset
     raise RemoteError(f"more than {MAX_EXTENSIONS} extensions")
 
 

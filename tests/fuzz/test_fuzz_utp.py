@@ -11,13 +11,17 @@ from hypothesis import strategies as st
 
 from core.utp.config import UtpConfig
 from core.utp.mux import Mux
-from core.wire.utp_packet import Packet, PacketType
+from core.wire.utp_marks import ALL_MARKS, pack_marks
+from core.wire.utp_packet import EXTENSION_BITS, Packet, PacketType
 from tests.utp.pair import A, B, Link, Pair, Sent, Writer
 
 SMALL = UtpConfig(connections=8, half_open=4, closed_kept=4, reorder_packets=16, receive_window=8000)
 U16 = st.integers(0, 0xFFFF)
 U32 = st.one_of(st.just(0), st.just(0xFFFFFFFF), st.integers(0, 0xFFFFFFFF))
 NEAR = st.one_of(st.integers(0, 40), st.integers(0xFFE0, 0xFFFF))
+EXTENSIONS = st.one_of(
+    st.just((EXTENSION_BITS, pack_marks(ALL_MARKS))), st.tuples(st.integers(2, 255), st.binary(max_size=20))
+)
 PACKETS = st.builds(
     Packet,
     st.sampled_from(PacketType),
@@ -29,6 +33,7 @@ PACKETS = st.builds(
     st.one_of(NEAR, U16),
     st.sampled_from([b"", b"\xff\xff\xff\xff", b"\x01\0\0\0", b"\xff" * 252]),
     st.binary(max_size=50),
+    st.lists(EXTENSIONS, max_size=3).map(tuple),
 )
 STEPS = st.lists(st.tuples(st.one_of(PACKETS.map(bytes), st.binary(max_size=60)), st.floats(0, 40)), max_size=60)
 

@@ -99,6 +99,26 @@ async def test_libutp_connects_and_receives(endpoint: Endpoint) -> None:
         assert (received["bytes"], received["sha256"]) == (BYTES, sent)
 
 
+async def test_libutp_takes_our_marked_syn_and_has_no_marks_itself(endpoint: Endpoint) -> None:
+    """What we add to a SYN costs a plain peer nothing: data both ways, and it is known as a plain one."""
+    async with (
+        node("peer", {"role": "mirror"}) as mirror,
+        await endpoint.connect(address(mirror), timeout=5) as stream,
+    ):
+        assert not stream.joins_messages
+        await stream.write(b"there and back")
+        assert await stream.read() == b"there and back"
+    streams = accepted(endpoint)
+    async with node("peer", {"role": "client"}) as client, asyncio.TaskGroup() as group:
+        order = client.command("fetch", address=str(endpoint.address), order={"go": 1}, patience=TRANSFER)
+        fetching = group.create_task(order)
+        async with await streams.get() as stream:
+            assert not stream.joins_messages
+            assert await stream.read() == b'{"go":1}'
+            await stream.write(b"answer")
+        assert (await fetching)["bytes"] == len(b"answer")
+
+
 async def test_both_directions_at_once(endpoint: Endpoint) -> None:
     """The mirror sends back while we still send: data and acks share every packet, both windows are in use."""
     async with node("peer", {"role": "mirror"}) as mirror:

@@ -13,6 +13,7 @@ from core.net import stream as stream_module
 from core.net.endpoint import Endpoint, EndpointConfig
 from core.net.stream import Stream
 from core.utp.config import UtpConfig
+from core.wire.utp_marks import Marks
 from tests.net.waiting import eventually
 
 pytestmark = pytest.mark.asyncio
@@ -295,3 +296,11 @@ async def test_a_stream_is_a_context_manager(open_endpoint: OpenEndpoint) -> Non
         await leaving
     assert repr(here) == f"<Stream {here.remote} closed>"
     assert a.statistics().streams == 0
+
+
+async def test_both_ends_say_whether_the_other_joins_messages(open_endpoint: OpenEndpoint) -> None:
+    plain = EndpointConfig(utp=UtpConfig(marks=Marks(0)))
+    here, there, *_ = await connected(open_endpoint)
+    assert (here.joins_messages, there.joins_messages) == (True, True)
+    here, there, *_ = await connected(open_endpoint, plain)
+    assert (here.joins_messages, there.joins_messages) == (False, False)

@@ -10,8 +10,9 @@ from core.wire.utp_packet import HEADER_BYTES, Packet, PacketType, is_utp, pack_
 U16 = st.integers(0, 0xFFFF)
 U32 = st.integers(0, 0xFFFFFFFF)
 MASKS = st.integers(0, 63).flatmap(lambda words: st.binary(min_size=4 * words, max_size=4 * words))
+CHAINS = st.lists(st.tuples(st.integers(2, 255), st.binary(max_size=255)), max_size=15).map(tuple)
 PACKETS = st.builds(
-    Packet, st.sampled_from(PacketType), U16, U32, U32, U32, U16, U16, MASKS, st.binary(max_size=1400)
+    Packet, st.sampled_from(PacketType), U16, U32, U32, U32, U16, U16, MASKS, st.binary(max_size=1400), CHAINS
 )
 
 # as libutp sent them: /shared/wire/punch-and-request.pcap, datagrams 3 to 7
@@ -24,9 +25,7 @@ LIBUTP = [
 
 
 @pytest.mark.parametrize(("text", "kind", "connection_id", "seq", "ack", "size"), LIBUTP)
-def test_reads_what_libutp_sent(
-    text: str, kind: PacketType, connection_id: int, seq: int, ack: int, size: int
-) -> None:
+def test_reads_what_libutp_sent(text: str, kind: PacketType, connection_id: int, seq: int, ack: int, size: int) -> None:
     packet = parse(bytes.fromhex(text))
     assert (packet.type, packet.connection_id, packet.seq, packet.ack) == (kind, connection_id, seq, ack)
     assert packet.window == 1024 * 1024
@@ -44,7 +43,7 @@ def test_parse_inverts_bytes(packet: Packet) -> None:
 
 @given(PACKETS)
 def test_the_short_header_is_the_same(packet: Packet) -> None:
-    plain = packet._replace(selective_ack=b"", payload=b"")
+    plain = packet._replace(selective_ack=b"", payload=b"", extensions=())
     assert pack_header(*plain[:7]) == bytes(plain)
 
 
@@ -64,11 +63,14 @@ def header(extension: int, first: int = 0x21) -> bytes:
     return bytes((first, extension)) + bytes(HEADER_BYTES - 2)
 
 
-def test_unknown_extensions_are_skipped_by_their_length() -> None:
+def test_other_extensions_stay_as_they_came() -> None:
     chain = bytes((9, 8)) + bytes(8) + bytes((1, 3)) + b"abc" + bytes((0, 4)) + b"\x05\x00\x00\x80" + b"payload"
     packet = parse(header(2) + chain)
     assert packet.selective_ack == b"\x05\x00\x00\x80"
     assert packet.payload == b"payload"
+    assert packet.extensions == ((2, bytes(8)), (9, b"abc"))
+    assert packet.extension(9) == b"abc"
+    assert packet.extension(7) == b""
 
 
 @pytest.mark.parametrize(
