@@ -18,7 +18,8 @@ from core.grape.api import Api
 from core.grape.bootstrap import Bootstrapper, local_grapes
 from core.grape.config import ANY_HOST, LOOPBACK, GrapeConfig
 from core.grape.dht import Dht, WatchedNode
-from core.grape.http import ApiServer, HttpStatistics, bind_tcp, serve_http
+from core.grape.http import ApiServer, HttpStatistics, serve_http
+from core.grape.listening import bind_tcp
 from core.grape.local_address import LocalAddresses
 from core.grape.service import FoundItem
 from core.net.pump import Pump, Route

@@ -50,6 +50,11 @@ class TaskSet:
             context["exception"] = error
         task.get_loop().call_exception_handler(context)
 
+    async def settle(self, timeout: float) -> None:
+        """Wait until all tasks have ended by themselves, at most `timeout` seconds."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout)
+
     async def aclose(self) -> None:
         """Cancel all tasks and wait until they have ended. Idempotent; a task of this set may call it for the others.
 

@@ -11,7 +11,8 @@ import pytest
 from core.errors import LocalError
 from core.grape.api import Api
 from core.grape.config import GrapeConfig
-from core.grape.http import ApiServer, bind_tcp, serve_http
+from core.grape.http import ApiServer, serve_http
+from core.grape.listening import bind_tcp
 from core.values import Address
 from tests.grape.fakes import FakeDht, connection, read_answer, read_end, request_bytes, rpc, talk
 

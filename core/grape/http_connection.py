@@ -1,0 +1,246 @@
+"""One HTTP connection to a grape: aiohttp's parser below, the API above, one request at a time in between.
+
+aiohttp's own server makes two tasks and six objects per request, and spends five times as long on it as this. A grape
+needs none of them: a small body in, a small body out, and no header of either matters to it.
+"""
+
+import asyncio
+import math
+import time
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Protocol, cast
+
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http import HttpRequestParser, HttpVersion11, RawRequestMessage
+from aiohttp.streams import StreamReader
+
+from core.grape.api import PAYLOAD_TOO_LARGE, Api, HttpReply
+from core.grape.config import GrapeConfig
+from core.net.tasks import TaskSet
+
+LINGER = 1.0  # seconds to read the rest of a request that was answered early (413), so that the answer arrives
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+MALFORMED = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class Host(Protocol):
+    """What a connection needs of its server."""
+
+    api: Api
+    config: GrapeConfig
+    loop: asyncio.AbstractEventLoop
+    tasks: TaskSet
+    requests: int
+
+    def connected(self, connection: "HttpConnection") -> bool:
+        """Take a connection; False when there are too many."""
+
+    def disconnected(self, connection: "HttpConnection") -> None:
+        """Forget a connection."""
+
+
+class _Unpaused(BaseProtocol):
+    """Where the parser believes its bytes come from. It need not pause that: bodies are cut off at a limit anyway."""
+
+    def pause_reading(self) -> None:
+        """See above."""
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """See above."""
+
+
+class HttpConnection(asyncio.Protocol):
+    """Answers requests in their order: while one is being answered, those behind it wait unread.
+
+    `due_at` is when the server closes it; math.inf while the client waits for us.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self.due_at = math.inf
+        self._host = host
+        limit = host.config.check_max_payload_size
+        # Bodies are not unpacked: the Node grape reads them as they came, and so there are no bombs.
+        self._parser = HttpRequestParser(
+            _Unpaused(host.loop), host.loop, limit, auto_decompress=False, max_msg_queue_size=1
+        )
+        self._transport: asyncio.Transport | None = None
+        self._client: str | None = None
+        self._request: RawRequestMessage | None = None  # the one that is arriving or being answered
+        self._body: StreamReader | None = None
+        self._unread = b""  # came meanwhile; bounded by what the transport reads at once, as it is paused then
+        self._answering = False
+        self._answered_early = False  # what still comes of the body is thrown away
+        self._choked = False  # the client does not read our answers: it gets no more until it does
+        self._last = False  # close after this answer
+
+    # -- what asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, or close it when there are too many."""
+        self._transport = cast(asyncio.Transport, transport)
+        if not self._host.connected(self):
+            self._transport.abort()
+            return
+        peer = transport.get_extra_info("peername")
+        self._client = peer[0] if peer else None
+        self._expect(self._host.config.idle_timeout)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection; what is being worked out for it goes on, and nobody hears the answer."""
+        self._transport = None
+        self._host.disconnected(self)
+
+    def eof_received(self) -> bool:
+        """Close, or do so after the answer under way."""
+        self._last = True
+        return self._answering
+
+    def pause_writing(self) -> None:
+        """Its answers pile up."""
+        self._choked = True
+
+    def resume_writing(self) -> None:
+        """Go on with what it sent meanwhile."""
+        self._choked = False
+        if not self._answering:
+            self._go_on()
+
+    def data_received(self, data: bytes) -> None:
+        """Read, or keep for later what comes too soon."""
+        if self._answering or self._choked:
+            self._unread += data
+            if self._transport is not None:
+                self._transport.pause_reading()
+        else:
+            self._read(data)
+
+    # -- what the server calls
+
+    def finish(self) -> None:
+        """Close after the answer under way."""
+        self._last = True
+        if not self._answering:
+            self.abort()
+
+    def abort(self) -> None:
+        """Close at once, whatever is unsent."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # -- requests
+
+    def _expect(self, seconds: float) -> None:
+        self.due_at = self._host.loop.time() + seconds
+
+    def _read(self, data: bytes) -> None:
+        """Parse, and answer the request when it is whole. The parser stops behind it."""
+        try:
+            messages, upgraded, _ = self._parser.feed_data(data)
+        except Exception:  # the parser's own errors and what it did not foresee: a stranger's bytes all the same
+            self._write(MALFORMED)
+            self._close()
+            return
+        if messages:
+            self._request, self._body = messages[0]
+            self._host.requests += 1
+            self._last |= upgraded or self._request.should_close  # upgraded: to what we do not speak
+        request, body = self._request, self._body
+        if request is None or body is None:
+            return  # not even its head is whole
+        whole = upgraded or body.is_eof()
+        if self._answered_early:
+            body.read_nowait()
+            if whole:
+                self._done()
+        elif not self._fits(request, body):
+            self._start(request, None)
+        elif whole:
+            self._start(request, body.read_nowait())
+        elif messages:
+            self._await_body(request)
+
+    def _fits(self, request: RawRequestMessage, body: StreamReader) -> bool:
+        limit = self._host.config.check_max_payload_size
+        return body.total_bytes <= limit and int(request.headers.get("Content-Length", 0)) <= limit
+
+    def _await_body(self, request: RawRequestMessage) -> None:
+        self._expect(self._host.config.body_timeout)
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            self._write(CONTINUE)  # else older curls wait a second
+
+    # -- answers
+
+    def _start(self, request: RawRequestMessage, body: bytes | None) -> None:
+        self.due_at = math.inf
+        self._answering = True
+        self._host.tasks.spawn(self._answer(request, body), name="answer over HTTP")
+
+    async def _answer(self, request: RawRequestMessage, body: bytes | None) -> None:
+        """Answer one request; `body` is None if it was too large."""
+        if body is None:
+            reply = PAYLOAD_TOO_LARGE
+        else:
+            reply = await self._host.api.answer(request.path, body, self._client)
+        self._answering = False
+        head = _head(reply, keep=not self._last, old=request.version < HttpVersion11)
+        self._write(head if request.method == "HEAD" else head + reply.body)
+        if self._body is not None and self._body.is_eof():
+            self._done()
+        else:
+            self._answered_early = True
+            self._expect(LINGER)
+            self._go_on()
+
+    def _done(self) -> None:
+        """The request is answered and all of it has arrived: be ready for the next one."""
+        if self._last:
+            self._close()
+            return
+        self._request = self._body = None
+        self._answered_early = False
+        self._parser.message_consumed()
+        self._expect(self._host.config.idle_timeout)
+        if not self._choked:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Read what came while that was not possible; the parser, too, may hold some of it back."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._unread:
+            self._transport.resume_reading()
+        unread, self._unread = self._unread, b""
+        self._read(unread)
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def _close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+def _head(reply: HttpReply, *, keep: bool, old: bool) -> bytes:
+    """Return an answer's head, with no more headers than the Node grape sends. `old`: the client speaks HTTP/1.0."""
+    close = b"Connection: close\r\n" if not keep else b"Connection: keep-alive\r\n" if old else b""
+    return b"HTTP/1.1 %d %b\r\nContent-Length: %d\r\nDate: %b\r\n%b\r\n" % (
+        reply.status,
+        _reason(reply.status),
+        len(reply.body),
+        _date(int(time.time())),
+        close,
+    )
+
+
+@lru_cache(maxsize=16)
+def _reason(status: int) -> bytes:
+    return HTTPStatus(status).phrase.encode()
+
+
+@lru_cache(maxsize=1)
+def _date(seconds: int) -> bytes:
+    """Return the time as HTTP has it (RFC 9110 section 5.6.7)."""
+    return formatdate(seconds, usegmt=True).encode()
