@@ -1,21 +1,22 @@
 """The HTTP API of a grape that has one neighbour of its kind: lookup, announce, put and get at 1 and 8 connections.
 
 Each grape is a process; the same client, in this process, asks both kinds. It is a bare HTTP/1.1 client on asyncio
-protocols, so that it is not what is measured.
+protocols, so that it is not what is measured; what the asked grape itself uses of the processor is a row of its own.
+Both kinds do the same work: two grapes, one name, values that are all different, and a warm-up (Node compiles what
+runs often; without it the first row would compare ours with its interpreter).
 """
 
 import asyncio
 import json
 import tempfile
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
-from benchmarks.peers import NODE, OURS
+from benchmarks.peers import NODE, OURS, cpu_seconds
 from benchmarks.runner import Sample, Settings, percentile
 from core.values import JsonValue
 from tests.interop.grapes import two_node_grapes
@@ -25,7 +26,17 @@ from tests.support.process import grapevine, until
 HOST = "127.0.0.1"
 CONNECTIONS = (1, 8)
 NAME, PORT = "bench_worker", 4242
-PATIENCE = 10.0  # seconds for one answer
+PATIENCE = 10.0  # seconds beyond the measured ones
+WARM_UP = 0.4  # seconds of each operation: some thousand requests
+HEAD = "POST /{} HTTP/1.1\r\nHost: " + HOST + "\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n"
+RID = "c9f3a1de-6f0b-4d2e-9a40-0b1d5c0a8f11"  # a grape does not look at it; a link makes a new one each time
+
+
+class Asked(NamedTuple):
+    """The grape that is asked: its HTTP port and its process."""
+
+    port: int
+    pid: int
 
 
 class Client(asyncio.Protocol):
@@ -57,12 +68,10 @@ class Client(asyncio.Protocol):
         """Post one request; return the answer's JSON, None for an empty body."""
         if self._transport is None:
             raise RuntimeError("not connected")
-        body = json.dumps({"rid": str(uuid.uuid4()), "data": data}).encode()
-        head = f"POST /{kind} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n"
+        body = json.dumps({"rid": RID, "data": data})
         self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        async with asyncio.timeout(PATIENCE):
-            answer = await self._answer
+        self._transport.write((HEAD.format(kind, len(body)) + body).encode())
+        answer = await self._answer
         return cast("JsonValue", json.loads(answer)) if answer else None
 
     def close(self) -> None:
@@ -76,9 +85,9 @@ def _body(answer: bytes) -> bytes | None:
     head, end, rest = answer.partition(b"\r\n\r\n")
     if not end:
         return None
-    headers = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
-    if b"content-length" in headers:
-        length = int(headers[b"content-length"])
+    _, named, value = head.lower().partition(b"\r\ncontent-length: ")
+    if named:
+        length = int(value.partition(b"\r\n")[0])
         return rest[:length] if len(rest) >= length else None
     if not rest.endswith(b"0\r\n\r\n"):
         return None
@@ -102,20 +111,20 @@ async def clients(port: int, number: int) -> AsyncIterator[list[Client]]:
 
 
 @asynccontextmanager
-async def _ours() -> AsyncIterator[int]:
+async def _ours() -> AsyncIterator[Asked]:
     dht, api = (free_port(), free_port()), (free_port(), free_port())
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         first = ("grape", "--dp", str(dht[0]), "--aph", str(api[0]), "--bind", HOST)
         second = ("grape", "--dp", str(dht[1]), "--aph", str(api[1]), "--bind", HOST, "--bn", f"{HOST}:{dht[0]}")
-        async with grapevine(*first, home=home), grapevine(*second, home=home):
-            yield api[0]
+        async with grapevine(*first, home=home) as program, grapevine(*second, home=home):
+            yield Asked(api[0], program.pid)
 
 
 @asynccontextmanager
-async def _node() -> AsyncIterator[int]:
+async def _node() -> AsyncIterator[Asked]:
     async with two_node_grapes() as (first, _):
-        yield int(first.url.rpartition(":")[2])
+        yield Asked(int(first.url.rpartition(":")[2]), first.program.pid)
 
 
 class Grapes:
@@ -135,8 +144,8 @@ class Grapes:
     async def measure(self, variant: str) -> list[Sample]:
         """Ask for some seconds with each operation and number of connections."""
         samples: list[Sample] = []
-        async with (_ours if variant == OURS else _node)() as port:
-            digest = await _prepare(port)
+        async with (_ours if variant == OURS else _node)() as asked:
+            digest = await _prepare(asked.port)
             unique = count()
             # announced names come back to a few, as the names of real services do; values are all different
             orders: dict[str, Callable[[], JsonValue]] = {
@@ -146,33 +155,42 @@ class Grapes:
                 "get": lambda: digest,
             }
             for kind, order in orders.items():
+                await _ask_for(WARM_UP, asked, CONNECTIONS[-1], kind, order)
+            for kind, order in orders.items():
                 for number in CONNECTIONS:
-                    samples += await self._one(port, number, kind, order)
+                    samples += await _ask_for(self._seconds, asked, number, kind, order)
         return samples
 
-    async def _one(self, port: int, number: int, kind: str, order: Callable[[], JsonValue]) -> list[Sample]:
-        latencies: list[int] = []
-        failed = 0
-        async with clients(port, number) as connections:
-            began = time.monotonic()
 
-            async def work(client: Client) -> None:
-                nonlocal failed
-                while (asked := time.monotonic()) < began + self._seconds:
-                    if _is_right(kind, await client.ask(kind, order())):
-                        latencies.append(round((time.monotonic() - asked) * 1e6))
-                    else:
-                        failed += 1
+async def _ask_for(
+    seconds: float, asked: Asked, number: int, kind: str, order: Callable[[], JsonValue]
+) -> list[Sample]:
+    latencies: list[int] = []
+    failed = 0
+    async with clients(asked.port, number) as connections:
+        used = cpu_seconds(asked.pid)
+        began = time.monotonic()
 
+        async def work(client: Client) -> None:
+            nonlocal failed
+            while (sent := time.monotonic()) < began + seconds:
+                if _is_right(kind, await client.ask(kind, order())):
+                    latencies.append(round((time.monotonic() - sent) * 1e6))
+                else:
+                    failed += 1
+
+        async with asyncio.timeout(seconds + PATIENCE):
             await asyncio.gather(*map(work, connections))
-            took = time.monotonic() - began
-        row = f"{kind}, {number} connection{'s' * (number > 1)}"
-        return [
-            Sample(row, "rate", len(latencies) / took),
-            Sample(row, "failed", failed),
-            Sample(row, "p50", percentile(latencies, 50)),
-            Sample(row, "p99", percentile(latencies, 99)),
-        ]
+        took = time.monotonic() - began
+        used = cpu_seconds(asked.pid) - used
+    row = f"{kind}, {number} connection{'s' * (number > 1)}"
+    return [
+        Sample(row, "rate", len(latencies) / took),
+        Sample(row, "failed", failed),
+        Sample(row, "p50", percentile(latencies, 50)),
+        Sample(row, "p99", percentile(latencies, 99)),
+        Sample(row, "server cpu", used * 1e6 / max(len(latencies), 1)),
+    ]
 
 
 async def _prepare(port: int) -> str:

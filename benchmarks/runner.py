@@ -15,6 +15,7 @@ UNITS = {
     "p50": "us",
     "p99": "us",
     "failed": "",
+    "server cpu": "us",
     "speed": "MB/s",
     "cpu": "ms/MB",
     "per connection": "KB",
