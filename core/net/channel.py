@@ -12,6 +12,7 @@ from typing import NoReturn, Protocol
 from core.errors import LocalError, PeerError, TransportClosed
 from core.utp.connection import Connection
 from core.utp.events import Closed, Connected, Ended, Incoming, Readable, UtpEvent, Writable
+from core.values import Address
 
 
 class Driver(Protocol):
@@ -41,7 +42,6 @@ class Channel:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.connection = connection
-        self.remote = connection.remote
         self.opened = False
         self.closing = False  # we closed or aborted: nobody reads any more
         self._driver = driver
@@ -59,6 +59,11 @@ class Channel:
         self._orphaned = False  # the writer of `_tail` was cancelled: we finish its message and pass the turn on
         self._waiters: set[asyncio.Future[None]] = set()
         self._patience: asyncio.TimerHandle | None = None  # resets a connection that does not end after `let_go`
+
+    @property
+    def remote(self) -> Address:
+        """Where the other side is now."""
+        return self.connection.remote
 
     @property
     def over(self) -> bool:

@@ -20,12 +20,16 @@ class Stream:
 
     def __init__(self, channel: Channel, dropped: Callable[[Channel], None]) -> None:
         """Made by the endpoint only; `dropped` is called from any thread when this object is garbage."""
-        self.remote: Address = channel.remote
         self._channel = channel
         weakref.finalize(self, dropped, channel).atexit = False
 
     def __repr__(self) -> str:
         return f"<Stream {self.remote}{' closed' if self.closed else ''}>"
+
+    @property
+    def remote(self) -> Address:
+        """Where the other side is now; a NAT that restarts moves it."""
+        return self._channel.remote
 
     @property
     def closed(self) -> bool:

@@ -118,7 +118,6 @@ class _Connection:
         self._server = server
         self._config = server.config
         self._stream = stream
-        self._caller = Caller(stream.remote)
         self._places = asyncio.Semaphore(server.config.in_flight)
         self._in_flight = 0
         self._taking = False  # what was read; else it waits for more
@@ -173,9 +172,9 @@ class _Connection:
                 async with asyncio.timeout(self._config.write_timeout):
                     await self._stream.write(data, boundary=True)
             except (TransportClosed, TimeoutError) as failure:
-                self._server.report(request.key, self._caller.address, seconds, TransportClosed.name)
+                self._server.report(request.key, self._stream.remote, seconds, TransportClosed.name)
                 raise TransportClosed("the caller is gone, or does not read") from failure
-            self._server.report(request.key, self._caller.address, seconds, error)
+            self._server.report(request.key, self._stream.remote, seconds, error)
         finally:
             self._idle.used()
             self._in_flight -= 1
@@ -187,7 +186,7 @@ class _Connection:
         """Return the reply to send, and its error text if it is one."""
         try:
             async with asyncio.timeout(self._config.handler_timeout) as limit:
-                result = await self._server.handler(request.key, request.payload, self._caller)
+                result = await self._server.handler(request.key, request.payload, Caller(self._stream.remote))
             return await self._encode(request.rid, result), None
         except (PayloadError, LocalError) as refusal:
             error = f"{refusal.name}: {refusal}"[:_MAX_ERROR]

@@ -10,11 +10,12 @@ from typing import Final
 from core.errors import LocalError, PeerError, RequestTimeout, TransportClosed
 from core.utp.ack_schedule import AckSchedule
 from core.utp.config import UtpConfig
-from core.utp.events import Closed, Connected, Ended, Incoming, Readable, Writable
+from core.utp.events import Closed, Connected, Ended, Incoming, Moved, Readable, Writable
 from core.utp.host import Host
 from core.utp.receive_window import Arrival, ReceiveWindow
 from core.utp.sender import Sender
 from core.utp.stamper import Stamper
+from core.utp.standing import Standing
 from core.utp.state import HANDSHAKE, LOCAL_OVER, REMOTE_OVER, TRANSITIONS, State
 from core.values import Address, Buffer
 from core.wire.utp_marks import Marks, pack_marks, parse_marks
@@ -34,15 +35,16 @@ class Connection:
         remote: Address,
         ids: tuple[int, int],
         first_seq: int,
+        clock_offset: int,
         now: float,
         *,
         syn: Packet | None = None,
     ) -> None:
         """Prepare to connect, or to answer `syn`. `ids` are what we receive and what we send.
 
-        `first_seq` is the number of our first data packet; our own SYN has the one before.
+        `first_seq` is the number of our first data packet; our own SYN has the one before. `clock_offset`: `Stamper`'s.
         """
-        self.remote: Final = remote
+        self.remote = remote  # the mux alone changes it
         self.receive_id, self.send_id = ids
         self._host = host
         self._config = config
@@ -52,7 +54,7 @@ class Connection:
         self._syn_seq = seq_add(first_seq, -1) if syn is None else syn.seq
         self._sender = Sender(config, first_seq, host.counters)
         self._receive = ReceiveWindow(config, 0 if syn is None else seq_add(syn.seq, 1))
-        self._stamper = Stamper(*ids)
+        self._stamper = Stamper(*ids, clock_offset)
         self._acks = AckSchedule(config.ack_delay)
         self._attempts = 0  # SYNs, or answers to one, that left
         self._handshake_at = now  # when the next of them leaves
@@ -166,13 +168,21 @@ class Connection:
             self.fail(TransportClosed(f"{self.remote} reset the connection"), now)
         return True
 
+    def move(self, remote: Address, round_trip: float, now: float) -> None:
+        """The peer is at another address; `round_trip` to it, seconds. The mux has seen to its tables."""
+        old, self.remote = self.remote, remote
+        self._sender.new_path(round_trip, now)
+        self._acks.due = True
+        self._counters.moved += 1
+        self._host.emit(Moved(self, old, remote))
+
     def fail(self, error: PeerError, now: float) -> None:
         """End with an error."""
         self._finish(error, now)
 
-    def numbers(self) -> tuple[int, int]:
-        """Return the sequence and ack numbers that a STATE carries now."""
-        return self._sender.next_seq, seq_add(self._receive.next_seq, -1)
+    def standing(self) -> Standing:
+        """Return where both streams are now."""
+        return Standing(self._sender, self._receive.next_seq, self._advertised, self._stamper)
 
     def deadline(self) -> float | None:
         """Return when `tick` is due."""

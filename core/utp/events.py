@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from core.errors import PeerError
+from core.values import Address
 
 if TYPE_CHECKING:
     from core.utp.connection import Connection
@@ -52,4 +53,13 @@ class Closed:
     error: PeerError | None
 
 
-UtpEvent: TypeAlias = Incoming | Connected | Readable | Writable | Ended | Closed
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The peer is at another address now, as its NAT was restarted or rebound: `connection.remote` is `new`."""
+
+    connection: "Connection"
+    old: Address
+    new: Address
+
+
+UtpEvent: TypeAlias = Incoming | Connected | Readable | Writable | Ended | Closed | Moved

@@ -12,6 +12,7 @@ from core.utp.config import UtpConfig
 from core.utp.connection import Connection
 from core.utp.doorkeeper import Doorkeeper, Key
 from core.utp.events import UtpEvent
+from core.utp.rebinding import Found, Rebinding
 from core.utp.stamper import microseconds
 from core.utp.state import State
 from core.utp.statistics import Counters, MuxStatistics, snapshot
@@ -40,6 +41,7 @@ class Mux:
         self._outbox: list[Burst] = []
         self._events: list[UtpEvent] = []
         self.counters = Counters()
+        self._rebinding = Rebinding(config, random, self.counters)
 
     # -- for the owner ------------------------------------------------------------------------------------------
 
@@ -49,8 +51,7 @@ class Mux:
             raise LocalError(f"{len(self._connections)} connections are open; close some first")
         receive_id = self._free_id(remote)
         ids = (receive_id, seq_add(receive_id, 1))
-        connection = Connection(self, self._config, remote, ids, self._random.getrandbits(16), now)
-        self._connections[remote, receive_id] = connection
+        connection = self._make(remote, ids, now)
         self.touch(connection)
         return connection
 
@@ -69,7 +70,7 @@ class Mux:
             elif packet.type is PacketType.RESET:
                 self._take_reset(packet, source, now)
             elif connection is None:
-                self._take_stray(packet, source, now)
+                self._take_stray(packet, len(datagram), source, now)
             else:
                 connection.receive(packet, now)
                 if self._half_open and connection.state is not State.SYN_RECEIVED:
@@ -130,16 +131,15 @@ class Mux:
         """Forget a connection, but for the ack of its FIN."""
         key = (connection.remote, connection.receive_id)
         del self._connections[key]
+        self._rebinding.remove(connection)
         self._half_open.pop(key, None)
         self._timer_of.pop(connection, None)
         if key in self._accepted:
             self._accepted.remove(key)
-            self._accepted_from[connection.remote.host] -= 1
-            if not self._accepted_from[connection.remote.host]:
-                del self._accepted_from[connection.remote.host]
+            self._one_less(connection.remote.host)
         if peer_may_repeat:
-            seq, ack = connection.numbers()
-            self._door.remember(key, connection.send_id, seq, ack, now)
+            standing = connection.standing()
+            self._door.remember(key, connection.send_id, standing.sender.next_seq, seq_add(standing.expected, -1), now)
 
     # -- packets ------------------------------------------------------------------------------------------------
 
@@ -157,9 +157,7 @@ class Mux:
         self._door.forget(key)
         remote = Address(*source)
         ids = (key[1], syn.connection_id)
-        first_seq = self._random.getrandbits(16)
-        connection = Connection(self, self._config, remote, ids, first_seq, now, syn=syn)
-        self._connections[key] = self._half_open[key] = connection
+        connection = self._half_open[key] = self._make(remote, ids, now, syn)
         self._accepted.add(key)
         self._accepted_from[source.host] += 1
         self.touch(connection)
@@ -190,8 +188,12 @@ class Mux:
                 return
         self.counters.resets_dropped += 1
 
-    def _take_stray(self, packet: Packet, source: Address, now: float) -> None:
-        """Ack the repeated FIN of a connection just closed; RESET anything else."""
+    def _take_stray(self, packet: Packet, size: int, source: Address, now: float) -> None:
+        """Look whether a peer moved; ack the repeated FIN of a connection just closed; RESET anything else."""
+        found = self._rebinding.find(packet, size, source, now)
+        if found is not None:
+            self._take_moving(found, packet, source, now)
+            return
         self.counters.dropped_unknown += 1
         kept = self._door.farewell((source, packet.connection_id), now)
         if kept is not None:
@@ -206,11 +208,57 @@ class Mux:
             fields = (microseconds(now), 0, 0, self._random.getrandbits(16), packet.seq)
             self.send(source, pack_header(PacketType.RESET, packet.connection_id, *fields))
 
+    def _take_moving(self, found: Found, packet: Packet, source: Address, now: float) -> None:
+        """Take a packet of a connection from an address that is not its own, or not yet."""
+        connection = found.connection
+        if found.round_trip is not None:
+            if self._may_move(connection, source):
+                old = connection.remote
+                self._rekey(connection, Address(*source))
+                connection.move(Address(*source), found.round_trip, now)
+                self._rebinding.moved(connection, old, now)
+            else:
+                self._rebinding.refuse(connection, source, now)
+        connection.receive(packet if found.ordinary else packet._replace(timestamp_difference=0), now)
+        self.touch(connection)
+        self._outbox += self._rebinding.challenges()
+
+    def _may_move(self, connection: Connection, to: Address) -> bool:
+        """Whether the ids are free there, and the bound of accepted connections allows one more."""
+        if (to, connection.receive_id) in self._connections:
+            return False
+        same_host = to.host == connection.remote.host
+        return same_host or self._accepted_from[to.host] < self._config.connections_per_host
+
+    def _rekey(self, connection: Connection, to: Address) -> None:
+        """Know a connection by its peer's new address."""
+        old, new = (connection.remote, connection.receive_id), (to, connection.receive_id)
+        self._connections[new] = self._connections.pop(old)
+        self._door.forget(new)
+        if old in self._accepted:
+            self._accepted.remove(old)
+            self._accepted.add(new)
+            self._one_less(connection.remote.host)
+            self._accepted_from[to.host] += 1
+
+    def _one_less(self, host: str) -> None:
+        self._accepted_from[host] -= 1
+        if not self._accepted_from[host]:
+            del self._accepted_from[host]
+
+    def _make(self, remote: Address, ids: tuple[int, int], now: float, syn: Packet | None = None) -> Connection:
+        """Make a connection and know it by its key and its id."""
+        first_seq, clock_offset = self._random.getrandbits(16), self._random.getrandbits(32)
+        connection = Connection(self, self._config, remote, ids, first_seq, clock_offset, now, syn=syn)
+        self._connections[remote, connection.receive_id] = connection
+        self._rebinding.add(connection)
+        return connection
+
     def _free_id(self, remote: Address) -> int:
-        """Return a random id; it and the next are free for this remote, so that even we ourselves may answer."""
+        """Return a random id; it and its neighbours are free for this remote, so that even we ourselves may answer."""
         for _ in range(_ID_TRIES):
             receive_id = self._random.getrandbits(16)
-            keys = ((remote, receive_id), (remote, seq_add(receive_id, 1)))
+            keys = [(remote, seq_add(receive_id, step)) for step in (-1, 0, 1)]
             if not any(key in self._connections or key in self._door for key in keys):
                 return receive_id
         raise LocalError(f"no free connection id for {remote}; close some connections first")

@@ -87,6 +87,24 @@ class Sender:
         self._window = SendWindow(self._window.next_seq)
         self._retransmit_at = self._probe_at = None
 
+    @property
+    def oldest(self) -> int:
+        """The sequence number of the oldest packet that is not acknowledged; the one before was."""
+        return self._window.base
+
+    def new_path(self, round_trip: float, now: float) -> None:
+        """The peer is elsewhere: nothing that was known of the path holds (RFC 9000 section 9.4).
+
+        What was in flight is taken for lost. `round_trip` is a first measurement, seconds.
+        """
+        self._window.lose_all()
+        self._congestion = Ledbat(self._config)
+        self.round_trip = RoundTrip(self._config)
+        self.round_trip.sample(round_trip)
+        self._retransmit_at = self._probe_at = self._progress_at = None
+        self._probed = False
+        self._arm(now)
+
     def behind(self, ack: int) -> int:
         """Return how many packets an ack lags behind the newest that was told; negative for news."""
         return seq_diff(self._window.base, ack) - 1

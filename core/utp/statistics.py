@@ -25,6 +25,10 @@ class Counters:
     refused: int = 0
     accepted: int = 0
     connected: int = 0
+    moved: int = 0
+    checks: int = 0
+    checks_failed: int = 0
+    checks_refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,10 @@ class MuxStatistics:
     refused: int  # SYNs over a bound
     accepted: int  # connections from others that were confirmed
     connected: int  # connections to others that were answered
+    moved: int  # connections that went on at another address
+    checks: int  # addresses that looked like a connection's new one and were asked
+    checks_failed: int  # those that did not answer in time, or not as its peer would
+    checks_refused: int  # packets from such addresses that a bound kept from being asked
     connections: int  # now, half-open ones included
     half_open: int  # now
 

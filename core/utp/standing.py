@@ -1,0 +1,34 @@
+"""Where a connection stands: what its peer must know, and what a packet from anywhere can be held against."""
+
+from typing import Final, NamedTuple
+
+from core.utp.sender import Sender
+from core.utp.stamper import MASK, Stamper, microseconds
+from core.wire.utp_packet import Packet, seq_diff
+
+_ACKS: Final = 3  # that a packet may lag behind: a keepalive acks one too low, and packets overtake each other
+_DRIFT: Final = 50_000  # microseconds that two clocks may part in a silence; 100 ppm of 120 s are 12,000
+_LATE: Final = 0.5  # seconds; with the next: how long ago it may tell our clock
+_TRIPS: Final = 4  # smoothed round trips
+
+
+class Standing(NamedTuple):
+    """One moment of a connection. It is of no use during the handshake."""
+
+    sender: Sender
+    expected: int  # the peer's next sequence number
+    window: int  # bytes, as last advertised
+    stamper: Stamper
+
+    def in_reach(self, packet: Packet, reorder: int) -> bool:
+        """Whether a packet has numbers that the peer could send now, `reorder` packets ahead or behind at most."""
+        return not self.sender.is_forged(packet.ack, _ACKS) and abs(seq_diff(packet.seq, self.expected)) < reorder
+
+    def is_recent(self, told: int, clock: int) -> bool:
+        """Whether a time that a packet tells is about a round trip before `clock`: its sender hears us."""
+        age = (clock - told + _DRIFT) & MASK
+        return age <= microseconds(_LATE + _TRIPS * (self.sender.round_trip.smoothed or 0.0))
+
+    def challenge(self, stamp: int) -> list[bytes]:
+        """Return datagrams that make who gets them answer with `stamp` (`core.utp.path_check`)."""
+        return self.stamper.challenge(stamp, self.window, self.sender.next_seq, self.sender.oldest, self.expected)
