@@ -10,13 +10,14 @@ from core.dht.items import MAX_SALT_BYTES, Item, ItemRefused
 from core.dht.lookup import Search, Target
 from core.dht.operations import AnnouncePeer, FindNodes, FindPeers, GetItem, PutItem
 from core.dht.outbox import Outbox
-from core.dht.responder import MAX_KEY_BYTES, Responder, show_peers
+from core.dht.recent import RecentWriters
+from core.dht.responder import Responder, key_fault, show_peers
 from core.dht.routing import RoutingTable
 from core.dht.statistics import Counters, DhtStatistics
 from core.dht.transactions import Handler, Outcome, Pending, Transactions
 from core.dht.upkeep import Upkeep
 from core.dht.votes import Votes
-from core.dht.walk import Task, Walk
+from core.dht.walk import Task, Walk, WriteTokens
 from core.errors import LocalError, PeerError, RemoteError
 from core.values import Address, Buffer, Burst
 from core.wire.compact import ID_BYTES, Contact
@@ -55,6 +56,7 @@ class Node:
         self._transactions = Transactions(random, config.max_transactions, config.query_timeout, config.resend_after)
         self._upkeep = Upkeep(config, now)
         self._votes = Votes()
+        self._recent = RecentWriters()
         self._counters = Counters()
         self._outbox = Outbox(config.max_outgoing, self._counters)
         self._events: list[DhtEvent] = []
@@ -83,7 +85,7 @@ class Node:
     def lookup(self, key: bytes, now: float) -> OperationId:
         """Find the peers of a service key (its raw bytes); ends with PeersFound."""
         operation = self._new_operation()
-        if self._acceptable(operation, _key_fault(key)):
+        if self._acceptable(operation, key_fault(key)):
             local = self._responder.peers.peers(key, now)
             task = FindPeers(operation, key, self._end, local, self._own_hosts, self._config.max_peers_found)
             self._begin(task, key, now)
@@ -92,12 +94,13 @@ class Node:
     def announce(self, key: bytes, peer: Address, now: float) -> OperationId:
         """Store `peer` here, and its port at the nodes nearest to `key` (they add our IP); ends with Announced."""
         operation = self._new_operation()
-        fault = _key_fault(key)
+        fault = key_fault(key)
         if fault is None and not usable(peer):
             fault = LocalError(f"{peer} cannot be announced: an IPv4 unicast address and a port from 1 to 65535 can")
         if self._acceptable(operation, fault):
             self._responder.peers.add(key, peer, now)
-            self._begin(AnnouncePeer(operation, key, peer.port, self._end), key, now)
+            task = AnnouncePeer(operation, key, peer.port, self._end, self._announce_ended)
+            self._begin(task, key, now, self._recent.find(key, self._table.generation, now))
         return operation
 
     def put(self, item: Item, now: float) -> OperationId:
@@ -310,10 +313,12 @@ class Node:
             self._events.append(Failed(operation, fault))
         return fault is None
 
-    def _begin(self, task: Task, target: bytes, now: float) -> None:
+    def _begin(self, task: Task, target: bytes, now: float, tokens: WriteTokens | None = None) -> None:
         self._operations += 1
         walk = self._walk(task, target)
-        if self._joined:
+        if tokens is not None:
+            walk.write(tokens, now)
+        elif self._joined:
             self._start(walk, now)
         else:
             self._waiting.append(walk)  # bounded by max_operations
@@ -345,6 +350,16 @@ class Node:
     def _end(self, event: DhtEvent) -> None:
         self._operations -= 1
         self._events.append(event)
+
+    def _announce_ended(self, task: AnnouncePeer, now: float) -> bool:
+        """Remember who took an announce. One who did not, if remembered from an earlier one: search after all."""
+        if task.stored == len(task.tokens):
+            if self._recent.find(task.key, self._table.generation, now) is None:
+                self._recent.keep(task.key, task.tokens, self._table.generation, now)
+        elif self._recent.drop(task.key):
+            self._start(self._walk(task, task.key), now)
+            return True
+        return False
 
     def _own_hosts(self, requester: Address) -> tuple[str | None, str | None]:
         observed = self.observed()
@@ -383,9 +398,3 @@ class Node:
         self._upkeep.refreshed(now)
         for target in (self.id, self._random.randbytes(ID_BYTES)):
             self._start(self._walk(FindNodes(target, lambda now: None), target), now)
-
-
-def _key_fault(key: bytes) -> PeerError | None:
-    if 0 < len(key) <= MAX_KEY_BYTES:
-        return None
-    return LocalError(f"a service name is 1 to {MAX_KEY_BYTES} bytes in UTF-8, not {len(key)}")

@@ -18,7 +18,7 @@ from core.dht.items import (
 )
 from core.dht.storage import ItemStore
 from core.dht.transactions import Outcome
-from core.dht.walk import Task, Write
+from core.dht.walk import Task, Write, WriteTokens
 from core.errors import RemoteError
 from core.values import Address
 from core.wire.compact import Contact, unpack_peers
@@ -94,39 +94,49 @@ class FindPeers(Task):
 
 
 class AnnouncePeer(Task):
-    """Store `port` under a service key at the nodes nearest to it; they take our source IP for the host."""
+    """Store `port` under a service key at the nodes nearest to it; they take our source IP for the host.
+
+    At its end `on_end(task, now)` returns True if it has begun the task anew. `tokens`: whom it wrote to; `stored`: how
+    many took it.
+    """
 
     method = b"get_peers"
 
-    def __init__(self, operation: OperationId, key: bytes, port: int, emit: Emit) -> None:
+    def __init__(
+        self, operation: OperationId, key: bytes, port: int, emit: Emit, on_end: Callable[["AnnouncePeer", float], bool]
+    ) -> None:
+        self.key = key
+        self.tokens: WriteTokens = []
+        self.stored = 0
         self._operation = operation
-        self._key = key
         self._port = port
         self._emit = emit
-        self._stored = 0
+        self._on_end = on_end
 
     def arguments(self) -> Fields:
         """See Task."""
-        return {b"info_hash": self._key}
+        return {b"info_hash": self.key}
 
-    def writes(self, tokens: list[tuple[Contact, bytes]]) -> list[Write]:
+    def writes(self, tokens: WriteTokens) -> list[Write]:
         """See Task."""
+        self.tokens, self.stored = tokens, 0
         return [
             Write(
                 contact,
                 b"announce_peer",
-                {b"info_hash": self._key, b"port": self._port, b"implied_port": 0, b"token": token},
+                {b"info_hash": self.key, b"port": self._port, b"implied_port": 0, b"token": token},
             )
             for contact, token in tokens
         ]
 
     def wrote(self, outcome: Outcome) -> None:
         """See Task."""
-        self._stored += isinstance(outcome, Reply)
+        self.stored += isinstance(outcome, Reply)
 
     def finish(self, now: float) -> None:
         """See Task."""
-        self._emit(Announced(self._operation, max(self._stored, 1)))
+        if not self._on_end(self, now):
+            self._emit(Announced(self._operation, max(self.stored, 1)))
 
 
 class PutItem(Task):
@@ -147,7 +157,7 @@ class PutItem(Task):
         """See Task."""
         return {b"target": self._target}
 
-    def writes(self, tokens: list[tuple[Contact, bytes]]) -> list[Write]:
+    def writes(self, tokens: WriteTokens) -> list[Write]:
         """See Task."""
         item = self._item
         fields: Fields = {b"v": item.value}

@@ -9,7 +9,7 @@ from core.dht.items import MAX_SEQUENCE, Item
 from core.dht.routing import RoutingTable
 from core.dht.storage import ItemStore, PeerStore
 from core.dht.tokens import Tokens
-from core.errors import RemoteError
+from core.errors import LocalError, RemoteError
 from core.values import Address
 from core.wire.bencoding import MAX_BYTES
 from core.wire.compact import ID_BYTES, Contact, pack_nodes, pack_peer
@@ -145,6 +145,13 @@ class Responder:
         own = self._local_address(requester)  # not the observed one: a NAT maps each grape's port to another
         shown = ((contact.id, listed_peer(contact.address, requester.host, own, None)) for contact in contacts)
         return pack_nodes(Contact(node_id, address) for node_id, address in shown if address is not None)
+
+
+def key_fault(key: bytes) -> LocalError | None:
+    """Return why `key` cannot be asked for or announced under, if so."""
+    if 0 < len(key) <= MAX_KEY_BYTES:
+        return None
+    return LocalError(f"a service name is 1 to {MAX_KEY_BYTES} bytes in UTF-8, not {len(key)}")
 
 
 def show_peers(

@@ -43,12 +43,13 @@ class RoutingTable:
         self._bucket_size = bucket_size
         self._max_per_host = max_per_host
         self._buckets: list[dict[bytes, Entry]] = [{} for _ in range(8 * ID_BYTES)]
-        self._ids: dict[Address, bytes] = {}  # one node per address, and the other way round
+        self._entries: dict[Address, Entry] = {}  # one node per address, and the other way round
+        self.generation = 0  # counts the nodes that entered or left: what was derived from the table is stale then
         self._hosts: Counter[str] = Counter()  # entries per public host
 
     def __len__(self) -> int:
         """Return the number of nodes."""
-        return len(self._ids)
+        return len(self._entries)
 
     def heard(self, contact: Contact, now: float) -> bool:
         """Note that `contact` answered; return whether it is in the table now.
@@ -58,7 +59,7 @@ class RoutingTable:
         """
         if contact.id == self.own_id:
             return False
-        known = self._ids.get(contact.address)
+        known = self.id_at(contact.address)
         if known is not None and known != contact.id:
             self.remove(Contact(known, contact.address))
         bucket = self._bucket(contact.id)
@@ -70,8 +71,8 @@ class RoutingTable:
             return True
         if not self.has_room(contact):
             return False
-        bucket[contact.id] = Entry(contact, now)
-        self._ids[contact.address] = contact.id
+        bucket[contact.id] = self._entries[contact.address] = Entry(contact, now)
+        self.generation += 1
         if scope(contact.address.host) is Scope.PUBLIC:
             self._hosts[contact.address.host] += 1
         return True
@@ -85,9 +86,10 @@ class RoutingTable:
 
     def remove(self, contact: Contact) -> None:
         """Forget `contact`, if it is known by this id at this address."""
-        if self._ids.get(contact.address) != contact.id:
+        if self.id_at(contact.address) != contact.id:
             return
-        del self._ids[contact.address]
+        self.generation += 1
+        del self._entries[contact.address]
         del self._bucket(contact.id)[contact.id]
         host = contact.address.host
         if scope(host) is Scope.PUBLIC:
@@ -97,18 +99,19 @@ class RoutingTable:
 
     def id_at(self, address: Address) -> bytes | None:
         """Return the id of the node known at `address`."""
-        return self._ids.get(address)
+        entry = self._entries.get(address)
+        return None if entry is None else entry.contact.id
 
     def closest(self, target: bytes, count: int) -> list[Contact]:
         """Return up to `count` nodes, the one nearest to `target` (of any length) first."""
-        entries = (entry.contact for bucket in self._buckets if bucket for entry in bucket.values())
-        return heapq.nsmallest(count, entries, key=lambda contact: distance(contact.id, target))
+        contacts = [entry.contact for entry in self._entries.values()]
+        if len(contacts) < 2:
+            return contacts
+        return heapq.nsmallest(count, contacts, key=lambda contact: distance(contact.id, target))
 
     def silent_since(self, before: float) -> list[Contact]:
         """Return the nodes last heard at or before that time."""
-        return [
-            entry.contact for bucket in self._buckets if bucket for entry in bucket.values() if entry.heard_at <= before
-        ]
+        return [entry.contact for entry in self._entries.values() if entry.heard_at <= before]
 
     def _bucket(self, node_id: bytes) -> dict[bytes, Entry]:
         return self._buckets[max(distance(node_id, self.own_id).bit_length() - 1, 0)]

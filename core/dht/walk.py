@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from core.dht.hosts import Scope, scope
 from core.dht.lookup import Search, Target
@@ -11,6 +11,8 @@ from core.dht.transactions import Handler, Outcome
 from core.errors import RemoteError
 from core.wire.compact import Contact, unpack_nodes
 from core.wire.krpc import Fields, Reply, take_bytes, take_id
+
+WriteTokens: TypeAlias = list[tuple[Contact, bytes]]  # whom to write to, the nearest first, and what they demand for it
 
 MAX_NODES_TAKEN = 64  # of one reply; k = 20 are customary, more would let one node fill the search
 
@@ -39,7 +41,7 @@ class Task(Protocol):
         """Take an answer; return True if the search may stop. Raises RemoteError for nonsense."""
         return False
 
-    def writes(self, tokens: list[tuple[Contact, bytes]]) -> list[Write]:
+    def writes(self, tokens: WriteTokens) -> list[Write]:
         """Return what to write to the nearest nodes that gave tokens."""
         return []
 
@@ -81,6 +83,11 @@ class Walk:
             self._write(now)
             if not self._writes and not self._writing:
                 self._finish(now)
+
+    def write(self, tokens: WriteTokens, now: float) -> None:
+        """Begin with the writes: nobody needs to be searched for."""
+        self._writes = self.task.writes(tokens)
+        self.step(now)
 
     def _search(self, now: float) -> None:
         while (target := self.search.next()) is not None:

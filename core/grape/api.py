@@ -37,6 +37,8 @@ from core.grape.service import DhtService, FoundItem
 from core.values import Address, JsonValue
 from core.wire.bencoding import encode
 
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode  # `json.dumps` would make one per call
+
 log = logging.getLogger(__name__)
 
 # KRPC errors of BEP 44 that say which version is stored: the Node grape answers them under the same HTTP status.
@@ -166,7 +168,7 @@ def _json_reply(value: JsonValue) -> HttpReply:
     """Return the value as `JSON.stringify` writes it; None, an unknown item, is an empty body."""
     if value is None:
         return HttpReply(200, b"")
-    return HttpReply(200, json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
+    return HttpReply(200, _encode(value).encode())
 
 
 def _dht_error(error: PeerError) -> HttpReply:
