@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -56,7 +57,7 @@ async def test_an_idle_libutp_client_moves_with_its_next_request(endpoint: Endpo
 
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(serve())
-            ask = {"address": str(nat.inside), "key": "where", "payload": 1}
+            ask: dict[str, Any] = {"address": str(nat.inside), "key": "where", "payload": 1}
             assert await client.command("request", **ask) == str(nat.outside)
             await asyncio.sleep(0.5)
             nat.rebind()
