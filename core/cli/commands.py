@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Any
 
@@ -22,7 +21,15 @@ from core.values import Address, JsonValue
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
 
+def _show_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(_version())
+        context.exit()
+
+
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # 2 MB and 20 ms that only --version needs
+
     try:
         return version("grapevine")
     except PackageNotFoundError:  # run from a source tree that was never installed
@@ -112,7 +119,8 @@ def _json(text: str) -> JsonValue:
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(_version(), message="%(version)s")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
+              help="Show the version and exit.")
 @click.option("--profile", default=DEFAULT_PROFILE, callback=_usage(check_profile), show_default=True,
               help="Another name runs another peer beside the first.")
 @click.option("--hidden", is_flag=True, help="Start in the tray, where there is one.")
