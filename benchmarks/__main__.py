@@ -16,6 +16,7 @@ from benchmarks.figures import figures
 from benchmarks.grapes import Grapes
 from benchmarks.idle import IdlePeer
 from benchmarks.link import LinkGrid
+from benchmarks.packets import PacketCost
 from benchmarks.plot import plot
 from benchmarks.report import code, machine, save, table, verdicts
 from benchmarks.rpc import Rpc
@@ -31,6 +32,7 @@ CASES: dict[str, Callable[[Settings], Case]] = {
     "memory": IdleConnections,
     "idle": IdlePeer,
     "link": LinkGrid,
+    "packets": PacketCost,
 }
 
 

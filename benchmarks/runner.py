@@ -18,6 +18,7 @@ UNITS = {
     "server cpu": "us",
     "speed": "MB/s",
     "cpu": "ms/MB",
+    "cpu per packet": "us",
     "per connection": "KB",
     "process": "MB",
     "idle cpu": "%",
