@@ -40,7 +40,7 @@ class Side:
 
     def turn(self, arrived: list[Burst], source: Address, now: float) -> list[Burst]:
         """Take what arrived, answer, and return what leaves."""
-        views = [list(map(memoryview, burst.datagrams)) for burst in arrived]
+        views = [[memoryview(datagram) for datagram in burst.datagrams] for burst in arrived]
         began = time.process_time_ns()
         for datagrams in views:
             for start in range(0, len(datagrams), ARRIVAL):

@@ -4,25 +4,26 @@ Sending is in `sender`, reassembly in `receive_window`, acks in `ack_schedule`, 
 The owner uses `write`, `writable`, `read`, `close` and `abort`; all else is for the `Mux`.
 """
 
-import math
 from typing import Final
 
 from core.errors import LocalError, PeerError, RequestTimeout, TransportClosed
 from core.utp.ack_schedule import AckSchedule
 from core.utp.config import UtpConfig
 from core.utp.events import Closed, Connected, Ended, Incoming, Moved, Readable, Writable
+from core.utp.handshake import Handshake
 from core.utp.host import Host
-from core.utp.receive_window import Arrival, ReceiveWindow
+from core.utp.receive_window import DUPLICATE, FAR, FULL, IN_ORDER, ReceiveWindow
 from core.utp.sender import Sender
 from core.utp.stamper import Stamper
 from core.utp.standing import Standing
 from core.utp.state import HANDSHAKE, LOCAL_OVER, REMOTE_OVER, TRANSITIONS, State
 from core.values import Address, Buffer
-from core.wire.utp_marks import Marks, pack_marks, parse_marks
-from core.wire.utp_packet import EXTENSION_BITS, Packet, PacketType, seq_add, seq_diff
+from core.wire.utp_marks import Marks, parse_marks
+from core.wire.utp_packet import EXTENSION_BITS, FIN, STATE, Extension, Packet, seq_add, seq_diff
 
-_ANSWERS: Final = 5  # to one SYN; few, since its sender may be forged
 _FRESH_AFTER: Final = 1.0  # seconds of silence before a SYN of a restarted peer may replace a connection
+# names for hot paths: an attribute of an enum class is slow on Python 3.11
+SYN_SENT, SYN_RECEIVED, OPEN, LOCAL_ENDED, REMOTE_ENDED, BOTH_ENDED, CLOSED = State
 
 
 class Connection:
@@ -49,16 +50,14 @@ class Connection:
         self._host = host
         self._config = config
         self._counters = host.counters
-        self._initiator = syn is None
-        self._state = State.SYN_SENT if syn is None else State.SYN_RECEIVED
-        self._syn_seq = seq_add(first_seq, -1) if syn is None else syn.seq
+        self._state = SYN_SENT if syn is None else SYN_RECEIVED
+        syn_seq = seq_add(first_seq, -1) if syn is None else syn.seq
+        self._handshake = Handshake(config, syn_seq, now, initiator=syn is None)
         self._sender = Sender(config, first_seq, host.counters)
         self._receive = ReceiveWindow(config, 0 if syn is None else seq_add(syn.seq, 1))
         self._stamper = Stamper(*ids, clock_offset)
         self._acks = AckSchedule(config.ack_delay)
-        self._attempts = 0  # SYNs, or answers to one, that left
-        self._handshake_at = now  # when the next of them leaves
-        self._born_at = self._heard_at = self._data_at = self._sent_at = now
+        self._heard_at = self._data_at = self._sent_at = now
         self._advertised = config.receive_window
         self._close_asked = False
         self._told_readable = False
@@ -84,21 +83,23 @@ class Connection:
         """
         if self._close_asked:
             raise LocalError("this connection was closed for writing")
-        if self._state is State.CLOSED:
+        if self._state is CLOSED:
             return 0
+        if isinstance(data, memoryview):
+            data = data.cast("B")
         taken = self._sender.push(data, boundary=boundary)
         self._host.touch(self)
         return taken
 
     def writable(self) -> int:
         """Return the free bytes of the send buffer."""
-        return 0 if self._close_asked or self._state is State.CLOSED else self._sender.room()
+        return 0 if self._close_asked or self._state is CLOSED else self._sender.room()
 
     def read(self, now: float) -> list[bytes]:
         """Return all chunks that are in order, one per data packet, and open the receive window again."""
         chunks = self._receive.take()
         self._told_readable = False
-        if self._state is not State.CLOSED and self._state not in HANDSHAKE:
+        if self._state is not CLOSED and self._state not in HANDSHAKE:
             gained = self._receive.available() - self._advertised
             much = gained >= self._config.receive_window // 4 or (gained > 0 and self._advertised < self._config.mtu)
             if much and self._state not in REMOTE_OVER:
@@ -109,38 +110,55 @@ class Connection:
 
     def close(self, now: float) -> None:
         """Send FIN after what is queued; reading goes on until the peer's FIN. Harmless when repeated."""
-        if self._close_asked or self._state is State.CLOSED:
+        if self._close_asked or self._state is CLOSED:
             return
         self._close_asked = True
-        if self._state is State.SYN_SENT and self._sender.empty:
-            self._finish(None, now)
+        if self._state is SYN_SENT and self._sender.empty:
+            self.fail(None, now)
         elif self._state not in HANDSHAKE:
             self._end_local(now)
 
     def abort(self, now: float) -> None:
         """End at once: RESET to the peer, Closed(None) to the owner. Harmless when repeated."""
-        if self._state is not State.CLOSED:
+        if self._state is not CLOSED:
             self._reset_peer(now)
-            self._finish(None, now)
+            self.fail(None, now)
 
     # -- for the mux --------------------------------------------------------------------------------------------
 
     def receive(self, packet: Packet, now: float) -> None:
         """Take a DATA, FIN or STATE packet that carries our id."""
-        if self._state is State.SYN_SENT:
+        if (
+            self._state is OPEN
+            and self._sender.is_old_news(packet)
+            and self._receive.append(packet.seq, packet.payload)
+        ):
+            self._heard_at = self._data_at = (
+                now  # the usual packet of a stream: data that comes next, and no other news
+            )
+            self._stamper.heard(packet, now)
+            self._acks.in_order(now, urgent=False)
+            if not self._told_readable:
+                self._report(now)
+            return
+        if self._state is SYN_SENT:
             self._answered(packet, now)
             return
-        if self._state is State.CLOSED or not self._acceptable(packet):
+        if self._state is CLOSED or not self._acceptable(packet):
             return
         self._heard(packet, now)
-        if self._state is State.SYN_RECEIVED:
-            self._enter(State.OPEN)
+        if self._state is SYN_RECEIVED:
+            self._enter(OPEN)
             self._counters.accepted += 1
             self._host.emit(Incoming(self))
-        elif self._initiator and packet.ack == self._syn_seq and self._sender.next_seq == seq_add(packet.ack, 1):
+        elif (
+            self._handshake.initiator
+            and packet.ack == self._handshake.seq
+            and self._sender.next_seq == seq_add(packet.ack, 1)
+        ):
             self._acks.due = True  # our SYN answered again, and no data of ours says that we heard
         self._sender.acknowledge(packet, now)
-        if packet.type is not PacketType.STATE:
+        if packet.type is not STATE:
             self._take(packet, now)
         self._report(now)
 
@@ -150,10 +168,10 @@ class Connection:
         A restarted libutp repeats its ids and numbers (PROTOCOL section 5), so a SYN is also new when it was sent
         after what we heard last. A busy connection is not given up: the SYN will come again.
         """
-        if self._initiator:
+        if self._handshake.initiator:
             return True  # our own choice of ids; the peer's next attempt will have others
-        confirmed = self._state is not State.SYN_RECEIVED
-        if syn.seq == self._syn_seq and not (confirmed and self._stamper.is_newer(syn)):
+        confirmed = self._state is not SYN_RECEIVED
+        if syn.seq == self._handshake.seq and not (confirmed and self._stamper.is_newer(syn)):
             self._acks.due = True
             return True
         return confirmed and now < self._heard_at + _FRESH_AFTER
@@ -162,7 +180,7 @@ class Connection:
         """Take a RESET with one of our ids; return False when it acks nothing that we sent lately: a forgery."""
         if not 0 <= seq_diff(self._sender.next_seq, packet.ack) <= self._config.reorder_packets:
             return False
-        if self._state is State.BOTH_ENDED and self._sender.only_fin_left:
+        if self._state is BOTH_ENDED and self._sender.only_fin_left:
             self._settle(now)
         else:
             self.fail(TransportClosed(f"{self.remote} reset the connection"), now)
@@ -176,10 +194,6 @@ class Connection:
         self._counters.moved += 1
         self._host.emit(Moved(self, old, remote))
 
-    def fail(self, error: PeerError, now: float) -> None:
-        """End with an error."""
-        self._finish(error, now)
-
     def standing(self) -> Standing:
         """Return where both streams are now."""
         return Standing(self._sender, self._receive.next_seq, self._advertised, self._stamper)
@@ -187,41 +201,45 @@ class Connection:
     def deadline(self) -> float | None:
         """Return when `tick` is due."""
         config = self._config
-        if self._state is State.CLOSED:
+        if self._state is CLOSED:
             return None
-        if self._state is State.SYN_SENT:
-            return self._handshake_at
-        if self._state is State.SYN_RECEIVED:
-            return min(self._handshake_at, self._born_at + config.half_open_timeout)
+        if self._state in HANDSHAKE:
+            return self._handshake.deadline()
         if self._waits_for_reader():
             return self._data_at + config.half_closed_timeout
         soonest = min(self._sent_at + config.keepalive, self._heard_at + config.idle_timeout)
         if self._acks.at is not None:
             soonest = min(soonest, self._acks.at)
-        if self._state is State.LOCAL_ENDED and self._sender.fin_acked:
+        if self._lingers():
             soonest = min(soonest, self._data_at + config.half_closed_timeout)
         retransmit_at = self._sender.deadline()
         return soonest if retransmit_at is None else min(soonest, retransmit_at)
 
     def tick(self, now: float) -> None:
         """Act on what is due."""
-        if self._state is State.SYN_SENT:
-            if now >= self._handshake_at and self._attempts >= self._config.syn_attempts:
-                self.fail(RequestTimeout(f"{self.remote} did not answer {self._attempts} connection attempts"), now)
-        elif self._state is State.SYN_RECEIVED:
-            if now >= self._born_at + self._config.half_open_timeout:
+        if self._state in HANDSHAKE:
+            if not self._handshake.failed(now):
+                return
+            tries = self._handshake.attempts
+            if self._state is SYN_SENT:
+                self.fail(RequestTimeout(f"{self.remote} did not answer {tries} connection attempts"), now)
+            else:
                 self.fail(TransportClosed(f"{self.remote} never confirmed its connection"), now)
-        elif self._state is not State.CLOSED:
+        elif self._state is not CLOSED:
             self._tick_open(now)
 
     def transmit(self, now: float) -> list[bytes]:
         """Return the datagrams that leave now."""
-        if self._state is State.CLOSED:
+        if self._state is CLOSED:
             return []
         if self._state in HANDSHAKE:
             leaving = self._shake(now)
         else:
-            leaving = self._data(now)
+            leaving = []
+            segments = self._sender.segments(now)
+            if segments:
+                self._advertised = self._receive.available()
+                leaving = self._stamper.data(segments, now, self._advertised, self._receive.next_seq)
             if self._acks.due and (not leaving or self._receive.has_gap):
                 leaving.append(self._ack(now))
             elif self._acks.keepalive_due and not leaving:
@@ -241,30 +259,27 @@ class Connection:
 
     def _answered(self, packet: Packet, now: float) -> None:
         """In SYN_SENT only the STATE that acks our SYN counts; its number is the peer's next (BEP 29)."""
-        if packet.type is not PacketType.STATE or packet.ack != self._syn_seq or not self._attempts:
+        if packet.type is not STATE or packet.ack != self._handshake.seq or not self._handshake.attempts:
             self._counters.dropped_ack += 1
             return
-        if self._attempts == 1:
+        if self._handshake.attempts == 1:
             self._sender.round_trip.sample(now - self._sent_at)
         self.peer_marks = parse_marks(packet.extension(EXTENSION_BITS))
         self._receive = ReceiveWindow(self._config, packet.seq)
         self._sender.peer_window = packet.window
         self._heard(packet, now)
         self._acks.due = True  # so that the peer knows we hear it
-        self._enter(State.OPEN)
+        self._enter(OPEN)
         self._counters.connected += 1
         self._host.emit(Connected(self))
         if self._close_asked:
             self._end_local(now)
 
     def _end_local(self, now: float) -> None:
-        self._enter(State.BOTH_ENDED if self._state is State.REMOTE_ENDED else State.LOCAL_ENDED)
+        self._enter(BOTH_ENDED if self._state is REMOTE_ENDED else LOCAL_ENDED)
         self._data_at = now
         self._sender.finish()
         self._host.touch(self)
-
-    def _end_remote(self) -> None:
-        self._enter(State.BOTH_ENDED if self._state is State.LOCAL_ENDED else State.REMOTE_ENDED)
 
     def _settle(self, now: float) -> None:
         """Our FIN needs no ack any more, nor does the peer's: it has ended too, and is gone."""
@@ -272,24 +287,24 @@ class Connection:
         self._acks.settled()
         self._report(now)
 
-    def _finish(self, error: PeerError | None, now: float) -> None:
-        """Enter CLOSED and tell the owner, if it knew of the connection."""
-        known = self._state is not State.SYN_RECEIVED
-        orderly = self._state is State.BOTH_ENDED and error is None
-        self._enter(State.CLOSED)
+    def fail(self, error: PeerError | None, now: float) -> None:
+        """End, with an error or without one, and tell the owner, if it knew of the connection."""
+        known = self._state is not SYN_RECEIVED
+        orderly = self._state is BOTH_ENDED and error is None
+        self._enter(CLOSED)
         self._sender.give_up()
         self._host.closed(self, now, peer_may_repeat=orderly)
         if known:
             self._host.emit(Closed(self, error))
 
     def _waits_for_reader(self) -> bool:
-        return self._state is State.BOTH_ENDED and self._sender.fin_acked
+        return self._state is BOTH_ENDED and self._sender.fin_acked
 
     # -- receiving ----------------------------------------------------------------------------------------------
 
     def _acceptable(self, packet: Packet) -> bool:
         """Count and refuse forged acks and numbers out of reach."""
-        slack = 1 if self._state is State.SYN_RECEIVED else self._config.reorder_packets
+        slack = 1 if self._state is SYN_RECEIVED else self._config.reorder_packets
         if self._sender.is_forged(packet.ack, slack):
             self._counters.dropped_ack += 1
             return False
@@ -305,18 +320,18 @@ class Connection:
     def _take(self, packet: Packet, now: float) -> None:
         """Take a DATA or FIN packet, and decide when to ack it."""
         had_gap = self._receive.has_gap
-        arrival = self._receive.insert(packet.seq, packet.payload, fin=packet.type is PacketType.FIN)
-        if arrival is Arrival.IN_ORDER:
+        arrival = self._receive.insert(packet.seq, packet.payload, fin=packet.type is FIN)
+        if arrival is IN_ORDER:
             self._data_at = now
             ended = self._receive.fin_reached
             if ended:
-                self._end_remote()
+                self._enter(BOTH_ENDED if self._state is LOCAL_ENDED else REMOTE_ENDED)
             self._acks.in_order(now, urgent=had_gap or ended)
-        elif arrival is Arrival.FAR:
+        elif arrival is FAR:
             self._counters.dropped_far += 1
         else:
-            self._counters.duplicates += arrival is Arrival.DUPLICATE
-            self._counters.dropped_window += arrival is Arrival.FULL
+            self._counters.duplicates += arrival is DUPLICATE
+            self._counters.dropped_window += arrival is FULL
             self._acks.due = True
 
     def _report(self, now: float) -> None:
@@ -334,7 +349,7 @@ class Connection:
         if self._told_ended and self._waits_for_reader():
             if self._acks.due:  # for the peer's FIN; a closed connection transmits nothing
                 self._host.send(self.remote, self._ack(now))
-            self._finish(None, now)
+            self.fail(None, now)
 
     # -- timers and sending -------------------------------------------------------------------------------------
 
@@ -345,55 +360,38 @@ class Connection:
                 self.fail(TransportClosed(f"what {self.remote} sent last was never read"), now)
         elif now >= self._heard_at + config.idle_timeout or not self._sender.tick(now):
             self._die(now)
-        elif self._state is State.LOCAL_ENDED and self._lingers_too_long(now):
+        elif self._lingers() and now >= self._data_at + config.half_closed_timeout:
             self._reset_peer(now)
             self.fail(TransportClosed(f"{self.remote} did not end its side"), now)
         else:
             self._acks.tick(now)
             self._acks.keepalive_due = now >= self._sent_at + config.keepalive
 
-    def _lingers_too_long(self, now: float) -> bool:
-        return self._sender.fin_acked and now >= self._data_at + self._config.half_closed_timeout
+    def _lingers(self) -> bool:
+        return self._state is LOCAL_ENDED and self._sender.fin_acked
 
     def _die(self, now: float) -> None:
         """The peer is silent. If only the ack of our FIN is missing, all is well."""
-        if self._state is State.BOTH_ENDED and self._sender.only_fin_left:
+        if self._state is BOTH_ENDED and self._sender.only_fin_left:
             self._settle(now)
         else:
             self.fail(TransportClosed(f"{self.remote} fell silent"), now)
 
     def _shake(self, now: float) -> list[bytes]:
         """Return the SYN, or the answer to one, first or again: its ack may be what was lost."""
-        config = self._config
-        most = config.syn_attempts if self._initiator else _ANSWERS
-        if now >= self._handshake_at and self._attempts < most:
-            wait = min(config.syn_timeout * float(1 << self._attempts), config.syn_timeout_max)
-            self._attempts += 1
-            last_answer = not self._initiator and self._attempts == most
-            self._handshake_at = math.inf if last_answer else now + wait
-        elif not self._acks.due:
+        if not (self._handshake.take(now) or self._acks.due):
             return []
-        marks = ((EXTENSION_BITS, pack_marks(config.marks)),) if config.marks else ()
-        if self._initiator:
-            return [self._stamper.syn(now, self._syn_seq, self._receive.available(), marks)]
-        if not self.peer_marks:
-            return [self._ack(now)]  # as plain as its SYN was
-        expected = self._receive.next_seq
-        return [self._stamper.state(now, self._receive.available(), self._sender.next_seq, expected, extensions=marks)]
+        marks = self._handshake.extensions(self.peer_marks)
+        if self._handshake.initiator:
+            return [self._stamper.syn(now, self._handshake.seq, self._receive.available(), marks)]
+        return [self._ack(now, extensions=marks)]
 
-    def _data(self, now: float) -> list[bytes]:
-        segments = self._sender.segments(now)
-        if not segments:
-            return []
-        self._advertised = self._receive.available()
-        return self._stamper.data(segments, now, self._advertised, self._receive.next_seq)
-
-    def _ack(self, now: float, *, back: int = 0) -> bytes:
+    def _ack(self, now: float, *, back: int = 0, extensions: tuple[Extension, ...] = ()) -> bytes:
         """Return an ack; one packet too low it asks for nothing and keeps a NAT's mapping: libutp's keepalive."""
         self._advertised = self._receive.available()
         expected = seq_add(self._receive.next_seq, -back)
         mask = self._receive.selective_ack() if not back else b""
-        return self._stamper.state(now, self._advertised, self._sender.next_seq, expected, mask)
+        return self._stamper.state(now, self._advertised, self._sender.next_seq, expected, mask, extensions)
 
     def _reset_peer(self, now: float) -> None:
         if self._state not in HANDSHAKE:  # there the peer does not know us, or forgets us by itself

@@ -17,7 +17,7 @@ from core.utp.stamper import microseconds
 from core.utp.state import State
 from core.utp.statistics import Counters, MuxStatistics, snapshot
 from core.values import Address, Buffer, Burst
-from core.wire.utp_packet import Packet, PacketType, pack_header, parse, seq_add
+from core.wire.utp_packet import RESET, STATE, SYN, Packet, pack_header, parse, seq_add
 
 _ID_TRIES: Final = 64  # random ids tried; with `connections` of them taken, one in 64 tries is free for sure enough
 _STALE_TIMERS: Final = 64  # superseded timers kept before the heap is made anew, beside as many as there are live ones
@@ -57,25 +57,22 @@ class Mux:
 
     def receive(self, datagrams: Sequence[Buffer], source: Address, now: float) -> None:
         """Take datagrams that arrived together from one source; what is malformed or unknown is counted."""
+        self.counters.received += len(datagrams)
+        connections, touched = self._connections, self._touched
         for datagram in datagrams:
-            self.counters.received += 1
             try:
                 packet = parse(datagram)
             except RemoteError:
                 self.counters.dropped_malformed += 1
                 continue
-            connection = self._connections.get((source, packet.connection_id))
-            if packet.type is PacketType.SYN:
-                self._take_syn(packet, source, now)
-            elif packet.type is PacketType.RESET:
-                self._take_reset(packet, source, now)
-            elif connection is None:
-                self._take_stray(packet, len(datagram), source, now)
-            else:
-                connection.receive(packet, now)
-                if self._half_open and connection.state is not State.SYN_RECEIVED:
-                    self._half_open.pop((source, packet.connection_id), None)
-                self.touch(connection)
+            connection = connections.get((source, packet.connection_id))
+            if connection is None or packet.type is RESET or packet.type is SYN:
+                self._take_special(packet, len(datagram), source, now)
+                continue
+            connection.receive(packet, now)
+            touched[connection] = None
+            if self._half_open and connection.state is not State.SYN_RECEIVED:
+                self._half_open.pop((source, packet.connection_id), None)
 
     def tick(self, now: float) -> None:
         """Act on timers that are due."""
@@ -143,6 +140,15 @@ class Mux:
 
     # -- packets ------------------------------------------------------------------------------------------------
 
+    def _take_special(self, packet: Packet, size: int, source: Address, now: float) -> None:
+        """Take what is no DATA, FIN or STATE of a connection of ours."""
+        if packet.type is SYN:
+            self._take_syn(packet, source, now)
+        elif packet.type is RESET:
+            self._take_reset(packet, source, now)
+        else:
+            self._take_stray(packet, size, source, now)
+
     def _take_syn(self, syn: Packet, source: Address, now: float) -> None:
         key = (source, seq_add(syn.connection_id, 1))
         connection = self._connections.get(key)
@@ -197,16 +203,16 @@ class Mux:
         self.counters.dropped_unknown += 1
         kept = self._door.farewell((source, packet.connection_id), now)
         if kept is not None:
-            if packet.type is not PacketType.STATE and self._door.may_answer(now):
+            if packet.type is not STATE and self._door.may_answer(now):
                 stamp = microseconds(now)
                 difference = (stamp - packet.timestamp) & 0xFFFFFFFF
                 fields = (stamp, difference, self._config.receive_window, kept.seq, kept.ack)
-                self.send(source, pack_header(PacketType.STATE, kept.send_id, *fields))
+                self.send(source, pack_header(STATE, kept.send_id, *fields))
             return
         if self._door.may_answer(now):
             self.counters.resets_sent += 1
             fields = (microseconds(now), 0, 0, self._random.getrandbits(16), packet.seq)
-            self.send(source, pack_header(PacketType.RESET, packet.connection_id, *fields))
+            self.send(source, pack_header(RESET, packet.connection_id, *fields))
 
     def _take_moving(self, found: Found, packet: Packet, source: Address, now: float) -> None:
         """Take a packet of a connection from an address that is not its own, or not yet."""

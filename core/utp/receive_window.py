@@ -19,6 +19,9 @@ class Arrival(Enum):
     FULL = "no room"
 
 
+IN_ORDER, GAP, DUPLICATE, FAR, FULL = Arrival  # names for hot paths: see DATA in core.wire
+
+
 class ReceiveWindow:
     """The peer's stream. Bounded by a compliant peer to the receive window, by any to twice that.
 
@@ -53,26 +56,42 @@ class ReceiveWindow:
             return 0
         return max(0, self._config.receive_window - self.unread_bytes - self._kept_bytes)
 
+    def append(self, seq: int, payload: bytes) -> bool:
+        """Take a DATA packet if it is just what comes next; False, and nothing done, when it needs `insert`."""
+        if (
+            seq != self.next_seq
+            or self._mask
+            or self._fin_seq is not None
+            or not payload
+            or self.unread_bytes >= self._config.receive_window
+            or len(self._chunks) >= self._config.unread_packets
+        ):
+            return False
+        self._chunks.append(payload)
+        self.unread_bytes += len(payload)
+        self.next_seq = seq + 1 & 0xFFFF
+        return True
+
     def insert(self, seq: int, payload: bytes, *, fin: bool) -> Arrival:
         """Take a DATA or FIN packet."""
         ahead = seq_diff(seq, self.next_seq)
         if abs(ahead) >= self._config.reorder_packets:
-            return Arrival.FAR
+            return FAR
         if ahead < 0 or self._mask >> ahead & 1:
-            return Arrival.DUPLICATE
+            return DUPLICATE
         if self._past_fin(seq, fin):
-            return Arrival.FAR
+            return FAR
         if not self._has_room(ahead, len(payload)):
-            return Arrival.FULL
+            return FULL
         if fin:
             self._end_at(seq)
         if ahead:
             self._kept[seq] = payload
             self._kept_bytes += len(payload)
             self._mask |= 1 << ahead
-            return Arrival.GAP
+            return GAP
         self._advance(payload)
-        return Arrival.IN_ORDER
+        return IN_ORDER
 
     def selective_ack(self) -> bytes:
         """Return the mask, first bit = ack + 2; empty when there is no gap, never when what is kept lies past it."""

@@ -1,4 +1,7 @@
-"""What was written and never sent yet, cut into packets: boundaries are kept, plain writes are joined (Nagle)."""
+"""What was written and never sent yet, cut into packets when they leave: boundaries are kept, plain writes joined.
+
+What is written as `bytes` is not copied before that.
+"""
 
 from collections import deque
 
@@ -6,82 +9,96 @@ from core.values import Buffer
 
 
 class SendQueue:
-    """Payloads in order. Bounded in packets here, in bytes by the `room` that the caller allows."""
+    """Writes in order. Bounded in entries here, in bytes by the `room` that the caller allows."""
 
-    def __init__(self, payload_bytes: int, packets: int) -> None:
-        self._payload = payload_bytes
-        self._packets = packets
-        self._pieces: deque[bytes | bytearray] = deque()
-        self._open = False  # the last piece may grow
+    __slots__ = ("_entries", "_most", "_offset", "_open", "_unfinished", "payload_bytes", "size")
+
+    def __init__(self, payload_bytes: int, entries: int) -> None:
+        self.payload_bytes = payload_bytes  # of a full packet
+        self._most = entries
+        self._entries: deque[tuple[bytes, bool]] = (
+            deque()
+        )  # bytes, and whether they may share a packet with those before
+        self._offset = 0  # what was sent of the first
+        self._open = False  # what comes next may share a packet with the last
         self._unfinished = False  # a boundary write was accepted in part, or not at all
         self.size = 0  # bytes
 
     def __len__(self) -> int:
-        return len(self._pieces)
+        return len(self._entries)
 
     def push(self, data: Buffer, room: int, *, boundary: bool) -> int:
-        """Take up to `room` bytes and return how many.
+        """Take up to `room` bytes and return how many. A memoryview must be one of bytes.
 
         A boundary write that fits one packet is taken whole or not at all, and a longer one in whole packets until
         its end, so that a full buffer never adds a packet border. What follows a short boundary write, boundary or
         not, is its rest, and is closed off when it ends.
         """
-        view = memoryview(data).cast("B")
+        size = len(data)
+        if boundary and not self._unfinished:
+            self._open = False
         own_packets = boundary or self._unfinished
-        if own_packets:
-            self._open = False
-        taken = self._fill(view, room)
-        taken += self._cut(view[taken:], room - taken, whole=own_packets)
-        if own_packets:
-            self._unfinished = taken < len(view)
-            self._open = False
-        self.size += taken
-        return taken
-
-    def _fill(self, view: memoryview, room: int) -> int:
-        """Let the open last packet grow."""
-        if not (self._open and self._pieces):
-            return 0
-        last = self._pieces[-1]
-        taken = min(self._payload - len(last), len(view), room)
-        if not isinstance(last, bytearray):
-            self._pieces[-1] = last = bytearray(last)
-        last += view[:taken]
-        return taken
-
-    def _cut(self, view: memoryview, room: int, *, whole: bool) -> int:
-        """Append packets; the last may be short, if `whole` only when it ends the data."""
-        taken = 0
-        while taken < min(len(view), room) and len(self._pieces) < self._packets:
-            piece = min(self._payload, len(view) - taken)
-            if taken + piece > room:
-                if whole:
-                    break
-                piece = room - taken
-            self._pieces.append(bytes(view[taken : taken + piece]))
+        taken = min(size, room) if len(self._entries) < self._most else 0
+        if own_packets and taken < size:
+            taken = taken // self.payload_bytes * self.payload_bytes if size > self.payload_bytes else 0
+        if taken:
+            self._append(bytes(data if taken == size else memoryview(data)[:taken]))
             self._open = True
-            taken += piece
+        if own_packets:
+            self._unfinished = taken < size
+            self._open = self._open and self._unfinished
         return taken
+
+    def _append(self, piece: bytes) -> None:
+        """Keep `piece`; in one entry with the last where both are small, so that tiny writes cost little."""
+        self.size += len(piece)
+        if self._open and self._entries:
+            last, joined = self._entries[-1]
+            if len(last) + len(piece) <= self.payload_bytes:
+                self._entries[-1] = (last + piece, joined)
+                return
+        self._entries.append((piece, self._open))
 
     def next_size(self, *, idle: bool) -> int | None:
         """Return the size of the packet to send next, or None to wait; `idle`: nothing is in flight, or all is written.
 
         A short last packet of plain writes waits while something is in flight (RFC 896), as libutp does.
         """
-        if not self._pieces:
+        if not self._entries:
             return None
-        size = len(self._pieces[0])
-        if len(self._pieces) == 1 and self._open and size < self._payload and not idle:
-            return None
-        return size
+        size = len(self._entries[0][0]) - self._offset
+        if size >= self.payload_bytes:
+            return self.payload_bytes
+        for number in range(1, len(self._entries)):
+            data, joined = self._entries[number]
+            if not joined:
+                return size
+            size += len(data)
+            if size >= self.payload_bytes:
+                return self.payload_bytes
+        return None if self._open and not idle else size
 
     def pop(self) -> bytes:
-        """Remove and return the first packet's payload. Raises IndexError when there is none."""
-        piece = bytes(self._pieces.popleft())
+        """Remove and return the next packet's payload. Raises IndexError when there is none."""
+        piece = self._take(self.payload_bytes)
+        while len(piece) < self.payload_bytes and self._entries and self._entries[0][1]:
+            piece += self._take(self.payload_bytes - len(piece))
         self.size -= len(piece)
         return piece
 
+    def _take(self, most: int) -> bytes:
+        """Remove and return bytes of the first entry."""
+        data = self._entries[0][0]
+        start, end = self._offset, self._offset + most
+        if end < len(data):
+            self._offset = end
+            return data[start:end]
+        self._entries.popleft()
+        self._offset = 0
+        return data[start:] if start else data
+
     def clear(self) -> None:
         """Forget everything."""
-        self._pieces.clear()
+        self._entries.clear()
+        self._offset = 0
         self.size = 0

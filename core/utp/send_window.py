@@ -55,6 +55,7 @@ class SendWindow:
         self._flight: dict[int, Segment] = {}  # in order of their last transmission
         self._lost: dict[int, Segment] = {}
         self._order = 0
+        self._repaired_at: int | None = None  # until `base` is there, packets are missing or were sent more than once
         self._halved_at = 0  # order of the first transmission after the window was last halved
         self._duplicates = 0
 
@@ -64,7 +65,7 @@ class SendWindow:
     @property
     def span(self) -> int:
         """Sequence numbers between the oldest unacknowledged and the next."""
-        return seq_diff(self.next_seq, self.base)
+        return self.next_seq - self.base & 0xFFFF
 
     @property
     def in_flight(self) -> int:
@@ -79,7 +80,7 @@ class SendWindow:
     def add(self, kind: PacketType, payload: bytes) -> Segment:
         """Give a new packet its sequence number. Call `sent` with it at once."""
         segment = Segment(kind, self.next_seq, payload)
-        self.next_seq = seq_add(self.next_seq, 1)
+        self.next_seq = self.next_seq + 1 & 0xFFFF
         self.unacked_bytes += len(payload)
         return segment
 
@@ -116,6 +117,7 @@ class SendWindow:
         everything.sort(key=lambda segment: seq_diff(segment.seq, self.base))
         self._lost = {segment.seq: segment for segment in everything}
         self._flight.clear()
+        self._repaired_at = self.next_seq
         self.flight_bytes = 0
         self._duplicates = 0
         self._halved_at = self._order
@@ -126,6 +128,10 @@ class SendWindow:
         `duplicate`: it came in a STATE that says nothing else new, so that it counts for fast retransmit.
         `round_trip`: the smoothed estimate in seconds, 0 without one.
         """
+        if mask:
+            self._repaired_at = self.next_seq
+        if self._repaired_at is None and ack != self.base - 1 & 0xFFFF:
+            return self._take_oldest(ack, now)
         acked = self._cumulative(ack)
         if acked:
             self._duplicates = 0
@@ -133,6 +139,8 @@ class SendWindow:
             acked += self._selective(ack, mask)
         while self.base != self.next_seq and self.base not in self._flight and self.base not in self._lost:
             self.base = seq_add(self.base, 1)  # everything up to a hole has come by selective acks
+        if self._repaired_at is not None and seq_diff(self.base, self._repaired_at) >= 0:
+            self._repaired_at = None
         lost: list[Segment] = []
         if acked:
             reported = self._reported(ack, mask)
@@ -146,6 +154,20 @@ class SendWindow:
     def halved(self) -> None:
         """The window was halved: losses of what was already sent do not halve it again."""
         self._halved_at = self._order
+
+    def _take_oldest(self, ack: int, now: float) -> Acked:
+        """The usual ack: all in flight was sent once, in order, and the oldest arrived. Nothing can be lost."""
+        flight, base, newest = self._flight, self.base, self._flight[ack]
+        count = (ack - base & 0xFFFF) + 1
+        size = 0
+        for seq in range(base, base + count):
+            size += len(flight.pop(seq & 0xFFFF).payload)
+        self.base = ack + 1 & 0xFFFF
+        self.flight_bytes -= size
+        self.unacked_bytes -= size
+        self._duplicates = 0
+        round_trip = now - newest.sent_at
+        return Acked(size, count, round_trip, round_trip, 0, False)
 
     def _cumulative(self, ack: int) -> list[Segment]:
         acked = []
@@ -222,6 +244,7 @@ class SendWindow:
         return [oldest]
 
     def _lose(self, segment: Segment) -> None:
+        self._repaired_at = self.next_seq
         del self._flight[segment.seq]
         self._lost[segment.seq] = segment
         self.flight_bytes -= len(segment.payload)

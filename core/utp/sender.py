@@ -11,7 +11,7 @@ from core.utp.send_queue import SendQueue
 from core.utp.send_window import Segment, SendWindow
 from core.utp.statistics import Counters
 from core.values import Buffer
-from core.wire.utp_packet import Packet, PacketType, seq_diff
+from core.wire.utp_packet import DATA, FIN, STATE, Packet, seq_diff
 
 _FORCED = 2  # packets after a timeout; RFC 9002 section 6.2.4 allows two, so that one more loss costs no doubled wait
 _REPAIRS = 2  # most packets that one ack lets out past the window; acks of two packets are the rule (RFC 5681)
@@ -62,9 +62,9 @@ class Sender:
         return not len(self._queue)
 
     def push(self, data: Buffer, *, boundary: bool) -> int:
-        """Take bytes to send; return how many there was room for."""
+        """Take bytes to send; return how many there was room for. A memoryview must be one of bytes."""
         taken = self._queue.push(data, self.room(), boundary=boundary)
-        self.short = self.short or taken < memoryview(data).nbytes
+        self.short = self.short or taken < len(data)
         return taken
 
     def room(self) -> int:
@@ -111,7 +111,17 @@ class Sender:
 
     def is_forged(self, ack: int, slack: int) -> bool:
         """Whether an ack is for what was never sent, or lags more than `slack` packets."""
-        return seq_diff(ack, self._window.next_seq) >= 0 or self.behind(ack) > slack
+        return not -self._window.span <= self.behind(ack) <= slack
+
+    def is_old_news(self, packet: Packet) -> bool:
+        """Whether a packet tells nothing that we have to act on: data from a peer that has nothing of ours to ack."""
+        return (
+            packet.ack == self._window.base - 1 & 0xFFFF
+            and packet.window == self.peer_window
+            and packet.type is DATA
+            and not packet.selective_ack
+            and not self._probing
+        )
 
     def acknowledge(self, packet: Packet, now: float) -> None:
         """Take the ack and the advertised window of a packet whose ack is not forged."""
@@ -119,7 +129,7 @@ class Sender:
         if behind > 0:
             return  # overtaken by a newer one, or a keepalive
         # a window that grew is news of the reader; one that shrank, of packets kept past a gap
-        duplicate = packet.type is PacketType.STATE and behind == 0 and packet.window <= self.peer_window
+        duplicate = packet.type is STATE and behind == 0 and packet.window <= self.peer_window
         acked = self._window.acknowledge(
             packet.ack,
             packet.selective_ack,
@@ -208,13 +218,13 @@ class Sender:
         fits = self._window.unacked_bytes + next_size <= self.peer_window and self._uncongested(next_size)
         if not (fits or self._force):
             return None
-        return self._window.add(PacketType.DATA, self._queue.pop())
+        return self._window.add(DATA, self._queue.pop())
 
     def _next_fin(self) -> Segment | None:
         if not self._finishing or self._fin_sent or len(self._queue):
             return None
         self._fin_sent = True
-        return self._window.add(PacketType.FIN, b"")
+        return self._window.add(FIN, b"")
 
     def _uncongested(self, size: int) -> bool:
         """Whether the congestion window has room; one packet always has."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from core.utp.send_window import Segment
-from core.wire.utp_packet import Extension, Packet, PacketType, pack_header, seq_add
+from core.wire.utp_packet import DATA, RESET, STATE, SYN, Extension, Packet, pack_header, seq_add
 
 _MICROSECONDS: Final = 1_000_000
 MASK: Final = 0xFFFFFFFF
@@ -50,7 +50,7 @@ class Stamper:
     def syn(self, now: float, seq: int, window: int, extensions: tuple[Extension, ...]) -> bytes:
         """Return a SYN: it alone carries the id that we receive."""
         fields = (self._receive_id, self.clock(now), 0, window, seq, 0)
-        return bytes(Packet(PacketType.SYN, *fields, extensions=extensions))
+        return bytes(Packet(SYN, *fields, extensions=extensions))
 
     def data(self, segments: Iterable[Segment], now: float, window: int, expected: int) -> list[bytes]:
         """Return DATA and FIN packets."""
@@ -73,7 +73,7 @@ class Stamper:
         """Return an ack."""
         ack = seq_add(expected, -1)
         fields = (self._send_id, self.clock(now), self._difference, window, next_seq, ack)
-        return bytes(Packet(PacketType.STATE, *fields, mask, extensions=extensions))
+        return bytes(Packet(STATE, *fields, mask, extensions=extensions))
 
     def challenge(self, stamp: int, window: int, next_seq: int, oldest: int, expected: int) -> list[bytes]:
         """Return the two packets of a path check: one that is measured, one that is answered (`core.utp.path_check`).
@@ -83,10 +83,10 @@ class Stamper:
         ack = seq_add(expected, -2)
         return [
             pack_header(kind, self._send_id, stamp, self._difference, window, seq, ack)
-            for kind, seq in ((PacketType.STATE, next_seq), (PacketType.DATA, seq_add(oldest, -1)))
+            for kind, seq in ((STATE, next_seq), (DATA, seq_add(oldest, -1)))
         ]
 
     def reset(self, now: float, next_seq: int, expected: int) -> bytes:
         """Return a RESET."""
         ack = seq_add(expected, -1)
-        return pack_header(PacketType.RESET, self._send_id, self.clock(now), self._difference, 0, next_seq, ack)
+        return pack_header(RESET, self._send_id, self.clock(now), self._difference, 0, next_seq, ack)

@@ -15,6 +15,8 @@ class State(Enum):
     BOTH_ENDED = "both-ended"  # until our FIN is acked and everything is read
     CLOSED = "closed"
 
+    __hash__ = object.__hash__  # the enum module's is made of the name, in Python, and sets of states are on hot paths
+
 
 TRANSITIONS: Final[dict[State, frozenset[State]]] = {
     State.SYN_SENT: frozenset({State.OPEN, State.CLOSED}),

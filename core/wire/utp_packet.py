@@ -35,6 +35,7 @@ class PacketType(IntEnum):
     SYN = 4
 
 
+DATA, FIN, STATE, RESET, SYN = PacketType  # names for hot paths: an attribute of an enum class is slow on Python 3.11
 _TYPES: Final = tuple(PacketType)
 
 

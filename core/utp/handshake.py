@@ -1,0 +1,50 @@
+"""When SYNs leave, or the answers to one: again and again with growing waits, and a bounded number of times."""
+
+import math
+from typing import Final
+
+from core.utp.config import UtpConfig
+from core.wire.utp_marks import Marks, pack_marks
+from core.wire.utp_packet import EXTENSION_BITS, Extension
+
+_ANSWERS: Final = 5  # to one SYN; few, since its sender may be forged
+
+
+class Handshake:
+    """The schedule of one side. Times are seconds. `seq` is the number of the SYN, `initiator`: it is ours."""
+
+    __slots__ = ("_config", "at", "attempts", "born_at", "initiator", "seq")
+
+    def __init__(self, config: UtpConfig, seq: int, now: float, *, initiator: bool) -> None:
+        self._config = config
+        self.seq = seq
+        self.initiator = initiator
+        self.attempts = 0  # that left
+        self.at = self.born_at = now  # `at`: when the next one leaves
+
+    def take(self, now: float) -> bool:
+        """Tell whether one leaves now, and see to the next."""
+        config = self._config
+        most = config.syn_attempts if self.initiator else _ANSWERS
+        if now < self.at or self.attempts >= most:
+            return False
+        wait = min(config.syn_timeout * float(1 << self.attempts), config.syn_timeout_max)
+        self.attempts += 1
+        last_answer = not self.initiator and self.attempts == most
+        self.at = math.inf if last_answer else now + wait
+        return True
+
+    def extensions(self, peer_marks: Marks) -> tuple[Extension, ...]:
+        """Return what the packet carries: our marks; the answer to a plain SYN is plain."""
+        marks = self._config.marks
+        return ((EXTENSION_BITS, pack_marks(marks)),) if marks and (self.initiator or peer_marks) else ()
+
+    def deadline(self) -> float:
+        """Return when the next one leaves, or when it is given up."""
+        return self.at if self.initiator else min(self.at, self.born_at + self._config.half_open_timeout)
+
+    def failed(self, now: float) -> bool:
+        """Whether the last one stayed unanswered, or unconfirmed, for long enough."""
+        if self.initiator:
+            return now >= self.at and self.attempts >= self._config.syn_attempts
+        return now >= self.born_at + self._config.half_open_timeout
