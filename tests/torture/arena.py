@@ -41,7 +41,7 @@ class Host:
     """One side: a mux, its owner, a clock of its own. `now` is local, all else is the arena's time."""
 
     def __init__(self, arena: "Arena", side: int) -> None:
-        self.side, self.address = side, ADDRESSES[side]
+        self.side, self.address = side, ADDRESSES[side]  # the address as others see it
         self.arena = arena
         self.clock = arena.plan.clocks[side]
         self.offset = self.clock.offset
@@ -151,7 +151,7 @@ class Arena:
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self.dark = False  # nothing passes
-        self.callers: dict[tuple[Address, int], End] = {}  # by address and the id that it receives; the latest
+        self.callers: dict[tuple[int, int], End] = {}  # by side and the id that it receives; the latest
         self.hosts = (Host(self, 0), Host(self, 1))
         self.owners = [host.owner for host in self.hosts]  # of every life
 
@@ -175,11 +175,11 @@ class Arena:
     def send(self, host: Host, to: Address, datagram: bytes) -> None:
         """Carry a datagram, or lose, double, delay, damage it."""
         line, random, other = self.plan.lines[host.side], self.random, self.hosts[1 - host.side]
-        demand(to == other.address, "sent to a stranger", to)
+        demand(to.host == other.address.host, "sent to a stranger", to)
         demand(len(datagram) <= self.plan.config.mtu + 60, "too long a datagram", len(datagram))
         if random.random() < self.plan.garbage:
             self.at(self.now + line.delay, partial(other.take, host.address, [garbage(random)]))
-        if self.dark or random.random() < line.loss:
+        if self.dark or random.random() < line.loss or to != other.address:
             return
         if random.random() < self.plan.corrupt:
             damaged = (anything if self.plan.anywhere else harmless)(datagram, random)
@@ -218,6 +218,8 @@ class Arena:
             host.offset += mishap.seconds
             if host.alive and not host.suspended:
                 host.flush()
+        elif mishap.kind == "rebind":  # the NAT before it forgets, and maps anew
+            host.address = host.address._replace(port=host.address.port + 1)
         elif mishap.kind == "blackout":
             self.dark = True
             self.at(self.now + mishap.seconds, self._light)

@@ -32,7 +32,10 @@ def check_mux(mux: Mux, config: UtpConfig) -> None:
     demand(mux._accepted <= set(connections), "accepted and unknown", mux._accepted)
     demand(mux._accepted_from.total() == len(mux._accepted), "accepted per host", mux._accepted_from)
     demand(len(mux._timers) <= 2 * len(connections) + 2 * _STALE_TIMERS, "too many timers", len(mux._timers))
+    known = sorted(id(each) for same in mux._rebinding._by_id.values() for each in same)
+    demand(known == sorted(map(id, connections.values())), "ids and connections differ", len(known), len(connections))
     for key, connection in connections.items():
+        demand(key == (connection.remote, connection.receive_id), "under another key", key, connection.remote)
         demand(connection.state is not State.CLOSED, "closed and in the table", key)
         demand((connection.state is State.SYN_RECEIVED) == (key in mux._half_open), "half-open or not", key)
         check_connection(connection, config)
@@ -42,6 +45,7 @@ def check_empty(mux: Mux) -> None:
     """Check that nothing of the connections of a mux is left but farewells and stale timers."""
     tables = (mux._connections, mux._half_open, mux._accepted, mux._accepted_from, mux._touched, mux._timer_of)
     demand(not any(tables), "left behind", *map(len, tables))
+    demand(not (mux._rebinding._by_id or mux._rebinding._checks), "left behind", mux._rebinding._by_id)
     demand(not mux._outbox, "never sent", mux._outbox)
     demand(len(mux._timers) <= 2 * _STALE_TIMERS, "timers left", len(mux._timers))
 
@@ -54,7 +58,8 @@ def check_connection(connection: Connection, config: UtpConfig) -> None:
 
 def check_receive_window(receive: ReceiveWindow, config: UtpConfig) -> None:
     """What is kept past a gap, what is unread, and their bounds."""
-    bits = {seq_add(receive.next_seq, ahead) for ahead in range(receive._mask.bit_length()) if receive._mask >> ahead & 1}
+    marked = [ahead for ahead in range(receive._mask.bit_length()) if receive._mask >> ahead & 1]
+    bits = {seq_add(receive.next_seq, ahead) for ahead in marked}
     demand(bits == set(receive._kept), "mask and kept differ", bits, set(receive._kept))
     demand(not receive._mask & 1, "the next packet is kept past a gap", receive.next_seq)
     demand(receive._mask.bit_length() <= config.reorder_packets, "kept too far ahead", receive._mask.bit_length())

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import LocalError, PeerError
 from core.utp.connection import Connection
-from core.utp.events import Closed, Connected, Ended, Incoming, Readable, UtpEvent, Writable
+from core.utp.events import Closed, Connected, Ended, Incoming, Moved, Readable, UtpEvent, Writable
 from core.values import Address
 from tests.torture.invariants import demand
 
@@ -96,7 +96,7 @@ class End:
         """Take an event; its place among the others must be right."""
         kind = type(event)
         demand(not self.has(Closed), "told after Closed", self.known, kind)
-        demand(kind in (Readable, Writable) or not self.has(kind), "told twice", self.known, kind)
+        demand(kind in (Readable, Writable, Moved) or not self.has(kind), "told twice", self.known, kind)
         demand(kind is not Readable or not self.has(Ended), "Readable after Ended", self.known)
         demand(bool(self.told) or kind in (Connected, Incoming, Closed), "told first", self.known, kind)
         self.told.append(kind)
@@ -114,7 +114,8 @@ class End:
 
     def _read_by_habit(self) -> None:
         host, habits = self.owner.host, self.habits
-        wait = max(habits.read_from - (host.arena.now - host.arena.plan.start), self.random.random() * habits.read_every)
+        since = host.arena.now - host.arena.plan.start
+        wait = max(habits.read_from - since, self.random.random() * habits.read_every)
         if wait <= 0:
             self.read()
         elif not self._reads_later:
@@ -167,7 +168,7 @@ class Owner:
         connection = self.mux.connect(remote, self.host.now)
         number = len(self.ends)
         end = self.ends[connection] = End(self, connection, f"{self.host.side} {self.life} {number}", peer=None)
-        self.arena.callers[self.host.address, connection.receive_id] = end
+        self.arena.callers[self.host.side, connection.receive_id] = end
         if end.random.random() < 0.5:
             end.write()
 
@@ -180,7 +181,7 @@ class Owner:
         self.ends[connection].hear(event)
 
     def _accept(self, connection: Connection) -> None:
-        caller = self.arena.callers.get((connection.remote, connection.send_id))
+        caller = self.arena.callers.get((1 - self.host.side, connection.send_id))
         anywhere = self.arena.plan.anywhere
         demand(anywhere or caller is not None, "nobody called", connection.remote, connection.send_id)
         name = f"{self.host.side} {self.life} accepted {len(self.ends)}"

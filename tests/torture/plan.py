@@ -49,7 +49,7 @@ class Habits:
 class Mishap:
     """Something that befalls a side (0 or 1) at a time."""
 
-    kind: str  # "suspend", "jump", "die", "restart", "blackout"
+    kind: str  # "suspend", "jump", "die", "restart", "blackout", "rebind"
     side: int
     at: float
     seconds: float = 0.0
@@ -77,7 +77,7 @@ class Plan:
     def peaceful(self) -> bool:
         """Whether everything has to arrive and to end without an error."""
         quiet = all(m.kind == "jump" or m.seconds < 20.0 for m in self.mishaps)
-        fatal = any(m.kind in ("die", "restart", "jump") for m in self.mishaps)
+        fatal = any(m.kind in ("die", "restart", "jump", "rebind") for m in self.mishaps)
         polite = all(h.abort_at == math.inf for h in self.habits)
         return quiet and not fatal and polite and not self.anywhere and max(line.loss for line in self.lines) < 0.25
 
@@ -156,7 +156,7 @@ def with_mishaps(plan: Plan) -> Plan:
     random = Random(f"mishaps {plan.seed}")
     mishaps = []
     for _ in range(random.randint(1, 2)):
-        kind = random.choice(("suspend", "jump", "die", "restart", "blackout", "abort"))
+        kind = random.choice(("suspend", "jump", "die", "restart", "blackout", "rebind", "abort"))
         side, at = random.randrange(2), _when(random)
         if kind == "abort":
             habits = list(plan.habits)

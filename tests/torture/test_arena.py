@@ -56,11 +56,11 @@ def test_a_thousand_short_connections_leave_nothing(loss: float) -> None:
 
 
 @pytest.mark.parametrize("side", [0, 1])
-@pytest.mark.parametrize("kind", ["die", "restart", "suspend", "jump", "blackout"])
+@pytest.mark.parametrize("kind", ["die", "restart", "suspend", "jump", "blackout", "rebind"])
 def test_at_every_phase(kind: str, side: int) -> None:
-    """A second of a connection in steps of 20 ms: SYN, answer, data, FIN, over; then nothing for three minutes."""
+    """A second of a connection in steps of 25 ms: SYN, answer, data, FIN, over; then nothing for three minutes."""
     habits = Habits(size=30_000, pause=0.2)
-    for step in range(0, 1000, 20):
+    for step in range(0, 1000, 25):
         mishap = Mishap(kind, side, step / 1000, 180.0)
         reproduce(replace(Plan(step, habits=(habits, habits)), mishaps=(mishap,)))
 
