@@ -218,7 +218,7 @@ class Mux:
         """Take a packet of a connection from an address that is not its own, or not yet."""
         connection = found.connection
         if found.round_trip is not None:
-            if self._may_move(connection, source):
+            if self._has_place(connection, source):
                 old = connection.remote
                 self._rekey(connection, Address(*source))
                 connection.move(Address(*source), found.round_trip, now)
@@ -229,12 +229,9 @@ class Mux:
         self.touch(connection)
         self._outbox += self._rebinding.challenges()
 
-    def _may_move(self, connection: Connection, to: Address) -> bool:
-        """Whether the ids are free there, and the bound of accepted connections allows one more."""
-        if (to, connection.receive_id) in self._connections:
-            return False
-        same_host = to.host == connection.remote.host
-        return same_host or self._accepted_from[to.host] < self._config.connections_per_host
+    def _has_place(self, connection: Connection, to: Address) -> bool:
+        """Whether the bound of accepted connections of one host allows it to move; its ids are free there."""
+        return to.host == connection.remote.host or self._accepted_from[to.host] < self._config.connections_per_host
 
     def _rekey(self, connection: Connection, to: Address) -> None:
         """Know a connection by its peer's new address."""

@@ -16,12 +16,13 @@ from core.wire.utp_packet import HEADER_BYTES
 
 CHALLENGE_BYTES: Final = 2 * HEADER_BYTES
 AMPLIFICATION: Final = 3  # bytes sent for each received until the address is proven, RFC 9000 section 8
-_INTERVAL: Final = 0.1  # seconds between two challenges; packets that came together get one
-_KEPT: Final = 4  # newest challenges that an answer may be to: 0.3 s or more of round trip
+_FIRST_WAIT: Final = 0.1  # seconds between two challenges; packets that came together get one
+_LONGEST_WAIT: Final = 1.0  # seconds, up to which the wait doubles
+_KEPT: Final = 6  # newest challenges that an answer may be to: those of 2.5 s or more, the longest round trip
 # microseconds: a secret is that far before our clock, so that no ordinary packet tells it, and so that it only looks
 # late: the base of who measures delays is their minimum, and stays as it is
 _SHIFT_MIN, _SHIFT_MAX = 1 << 24, 1 << 30
-_PROMPT: Final = 1 << 16  # microseconds that an answer may take; one guess in 4,000 hits one of the newest challenges
+_PROMPT: Final = 1 << 16  # microseconds that an answer may take; one guess in 2,700 hits one of the newest challenges
 _GUESSES: Final = 8  # packets that tell neither our time nor a secret, before the address is refused
 _LASTS: Final = 1.0  # seconds without a packet from there, after which another address may be checked instead
 
@@ -47,6 +48,7 @@ class PathCheck:
         self._heard_at = now
         self._challenges: deque[_Challenge] = deque(before._challenges if before else (), maxlen=_KEPT)
         self._next_at = now
+        self._wait = _FIRST_WAIT
         self._allowance = CHALLENGE_BYTES if returning else 0
         self._wrong = 0
 
@@ -64,7 +66,8 @@ class PathCheck:
         if now < self._next_at or self._allowance < CHALLENGE_BYTES:
             return None
         self._allowance -= CHALLENGE_BYTES
-        self._next_at = now + _INTERVAL
+        self._next_at = now + self._wait
+        self._wait = min(2 * self._wait, _LONGEST_WAIT)
         stamp = (clock - random.randrange(_SHIFT_MIN, _SHIFT_MAX)) & MASK
         self._challenges.append(_Challenge(self.remote, stamp, now))
         return stamp

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.utp.connection import Connection
 
 _CANDIDATES: Final = 16  # connections with the same id that are looked at; chance gives one or two
-_CHECKS: Final = 64  # connections with a check; full: one that is over makes room, or the packet is not followed up
+_CHECKS: Final = 256  # connections with a check; full: one that is over makes room, or the packet is not followed up
 _REFUSED: Final = 256  # addresses remembered as refused; full: the oldest is forgotten
 _REFUSED_FOR: Final = 30.0  # seconds
 

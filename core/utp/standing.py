@@ -6,7 +6,6 @@ from core.utp.sender import Sender
 from core.utp.stamper import MASK, Stamper, microseconds
 from core.wire.utp_packet import Packet, seq_diff
 
-_ACKS: Final = 3  # that a packet may lag behind: a keepalive acks one too low, and packets overtake each other
 _DRIFT: Final = 50_000  # microseconds that two clocks may part in a silence; 100 ppm of 120 s are 12,000
 _LATE: Final = 0.5  # seconds; with the next: how long ago it may tell our clock
 _TRIPS: Final = 4  # smoothed round trips
@@ -22,7 +21,7 @@ class Standing(NamedTuple):
 
     def in_reach(self, packet: Packet, reorder: int) -> bool:
         """Whether a packet has numbers that the peer could send now, `reorder` packets ahead or behind at most."""
-        return not self.sender.is_forged(packet.ack, _ACKS) and abs(seq_diff(packet.seq, self.expected)) < reorder
+        return not self.sender.is_forged(packet.ack, reorder) and abs(seq_diff(packet.seq, self.expected)) < reorder
 
     def is_recent(self, told: int, clock: int) -> bool:
         """Whether a time that a packet tells is about a round trip before `clock`: its sender hears us."""

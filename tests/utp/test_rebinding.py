@@ -1,5 +1,7 @@
 """A live connection goes on when a NAT gives its peer another address, and only then."""
 
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -9,7 +11,8 @@ from core.utp.config import UtpConfig
 from core.utp.connection import Connection
 from core.utp.events import Closed, Connected, Incoming, Moved, Readable, UtpEvent, Writable
 from core.utp.mux import Mux
-from core.values import Address
+from core.values import Address, Buffer, Burst
+from core.wire.utp_packet import Packet, PacketType, parse, seq_add
 from tests.sim.link import Link
 from tests.sim.nat import NatKind
 from tests.sim.world import Nat, World
@@ -56,18 +59,77 @@ class End:
         return [event for event in self.events if isinstance(event, kind)]
 
 
+class Tap:
+    """A server's mux and what reaches it, as an attacker on the path sees it."""
+
+    def __init__(self, mux: Mux) -> None:
+        self.mux = mux
+        self.heard: list[tuple[float, Address, bytes]] = []
+        self.then: Callable[[Address, bytes, float], None] = lambda source, data, now: None
+
+    def receive(self, datagrams: Sequence[Buffer], source: Address, now: float) -> None:
+        for datagram in datagrams:
+            self.heard.append((now, source, bytes(datagram)))
+        self.mux.receive(datagrams, source, now)
+        for datagram in datagrams:
+            self.then(source, bytes(datagram), now)
+
+    def tick(self, now: float) -> None:
+        self.mux.tick(now)
+
+    def deadline(self) -> float | None:
+        return self.mux.deadline()
+
+    def transmit(self, now: float) -> list[Burst]:
+        return self.mux.transmit(now)
+
+    def events(self) -> list[UtpEvent]:
+        return self.mux.events()
+
+
+class Attacker:
+    """A host that keeps what it is sent."""
+
+    def __init__(self, scene: "Scene", address: str = "192.0.2.66") -> None:
+        self.got: list[bytes] = []
+        self.on_packet: Callable[[bytes, float], None] = lambda data, now: None
+        self.socket = scene.world.host(address).socket(666, self)
+        self.address = self.socket.address
+
+    def send(self, data: bytes) -> None:
+        self.socket.send(SERVER, data)
+
+    def receive(self, datagrams: Sequence[Buffer], source: Address, now: float) -> None:
+        for datagram in datagrams:
+            self.got.append(bytes(datagram))
+            self.on_packet(bytes(datagram), now)
+
+    def tick(self, now: float) -> None:
+        pass
+
+    def deadline(self) -> None:
+        return None
+
+    def transmit(self, now: float) -> list[Burst]:
+        return []
+
+    def events(self) -> list[object]:
+        return []
+
+
 class Scene:
     """A client behind a router, connected to a server in public."""
 
-    def __init__(self, seed: int = 1, *, loss: float = 0.0, kind: NatKind | None = None) -> None:
+    def __init__(self, seed: int = 1, *, loss: float = 0.0, config: UtpConfig | None = None) -> None:
         self.world = World(seed, Link(delay=0.02, jitter=0.005, loss=loss, rate=2_000_000.0))
-        self.router: Nat = self.world.nat(ROUTER, kind or NatKind(preserves_ports=False))
-        self.client = End(Mux(UtpConfig(), Random(seed)), self.world)
-        self.server = End(Mux(UtpConfig(), Random(seed + 1000)), self.world)
+        self.router: Nat = self.world.nat(ROUTER, NatKind(preserves_ports=False))
+        self.client = End(Mux(config or UtpConfig(), Random(seed)), self.world)
+        self.server = End(Mux(config or UtpConfig(), Random(seed + 1000)), self.world)
         host = self.router.host(HOME)
         self.home = host.socket(5000, self.client.mux, on_event=self.client.on_event)  # type: ignore[arg-type]
+        self.tap = Tap(self.server.mux)
         public = self.world.host(SERVER.host)
-        self.public = public.socket(SERVER.port, self.server.mux, on_event=self.server.on_event)  # type: ignore[arg-type]
+        self.public = public.socket(SERVER.port, self.tap, on_event=self.server.on_event)  # type: ignore[arg-type]
         self.client.connection = self.client.mux.connect(SERVER, 0.0)
         assert self.until(lambda: self.server.connection is not None and bool(self.client.of(Connected)))
 
@@ -117,3 +179,178 @@ def test_a_transfer_both_ways_goes_on(seed: int, loss: float) -> None:
     assert (bytes(scene.server.received), bytes(scene.client.received)) == (there, back)
     assert not scene.server.of(Closed) + scene.client.of(Closed)
     assert scene.server.mux.statistics().moved >= 1
+
+
+def busy(seed: int = 1) -> tuple[Scene, bytes, bytes]:
+    """A scene with a transfer both ways that takes about a second."""
+    scene = Scene(seed)
+    there, back = Random(seed).randbytes(1_000_000), Random(seed + 1).randbytes(1_000_000)
+    scene.client.send(there)
+    scene.server.send(back)
+    return scene, there, back
+
+
+def finished(scene: Scene, there: bytes, back: bytes) -> bool:
+    """Let the transfer end; tell whether all of it came."""
+    scene.until(lambda: len(scene.server.received) == len(there) and len(scene.client.received) == len(back), 60.0)
+    return (bytes(scene.server.received), bytes(scene.client.received)) == (there, back)
+
+
+def test_who_knows_ids_and_numbers_but_not_the_time_starts_nothing() -> None:
+    scene, there, back = busy()
+    attacker, random, home = Attacker(scene), Random(7), scene.seen
+
+    def forge(now: float) -> None:
+        packet = parse(scene.tap.heard[-1][2])
+        for _ in range(20):
+            stamps = {"timestamp": random.getrandbits(32), "timestamp_difference": random.getrandbits(32)}
+            attacker.send(bytes(packet._replace(**stamps)))
+
+    scene.world.every(0.01, forge)
+    assert finished(scene, there, back)
+    statistics = scene.server.mux.statistics()
+    assert statistics.dropped_unknown > 1000
+    assert statistics.checks <= statistics.dropped_unknown / 1000, "one guess in 8,000 hits half a second"
+    assert (statistics.moved, scene.seen) == (0, home)
+
+
+def test_a_guessed_id_alone_starts_nothing() -> None:
+    scene = Scene()
+    attacker, random, home = Attacker(scene), Random(7), scene.seen
+    clock = scene.server.connection.standing().stamper.clock(scene.world.now)  # type: ignore[union-attr]
+    for connection_id in range(65_536):
+        numbers = random.getrandbits(16), random.getrandbits(16)
+        attacker.send(bytes(Packet(PacketType.STATE, connection_id, clock, 0, 1 << 20, *numbers)))
+    scene.later(1.0)
+    assert (scene.server.mux.statistics().checks, scene.seen) == (0, home)
+    assert len(attacker.got) < 200, "what is nobody's is answered at a bounded rate"
+
+
+def test_copies_from_an_address_that_does_not_answer_move_nothing() -> None:
+    scene, there, back = busy()
+    attacker, home = Attacker(scene), scene.seen
+    sent: list[int] = []
+
+    def copy(source: Address, data: bytes, now: float) -> None:
+        if source == home:
+            sent.append(len(data))
+            attacker.send(data)
+
+    scene.tap.then = copy
+    assert finished(scene, there, back)
+    statistics = scene.server.mux.statistics()
+    assert statistics.checks >= 1, "a copy that is fresh may be the peer's"
+    assert (statistics.moved, scene.seen) == (0, home)
+    assert sum(map(len, attacker.got)) <= 3 * sum(sent)
+    assert len(attacker.got) <= 2 * (scene.world.now + 4), "a challenge a second, after the first few"
+
+
+def test_replays_that_are_old_start_nothing() -> None:
+    scene, there, back = busy()
+    attacker = Attacker(scene)
+    assert finished(scene, there, back)
+    scene.later(2.0)
+    for _, _, data in list(scene.tap.heard):
+        attacker.send(data)
+    scene.later(2.0)
+    assert (scene.server.mux.statistics().checks, scene.server.mux.statistics().moved) == (0, 0)
+
+
+def test_a_flood_of_spoofed_sources_gets_no_more_than_it_sent_and_no_memory() -> None:
+    scene, there, back = busy()
+    home, sent = scene.seen, Counter[Address]()
+    random = Random(3)
+
+    def flood(source: Address, data: bytes, now: float) -> None:
+        if source == home:
+            for _ in range(10):
+                victim = Address(f"198.18.{random.randrange(256)}.{random.randrange(256)}", random.randrange(1, 65536))
+                sent[victim] += len(data)
+                scene.world.public.carry(victim, SERVER, data)
+
+    scene.tap.then = flood
+    assert finished(scene, there, back)
+    received = Counter[Address]()
+    for entry in scene.world.trace.entries:
+        if entry.what == "unrouted":
+            received[entry.to] += len(entry.data)
+    assert len(sent) > 5000
+    assert all(count <= 3 * sent[victim] for victim, count in received.items())
+    assert len(received) <= scene.world.now + 1, "one address a second"
+    statistics = scene.server.mux.statistics()
+    assert statistics.moved == 0
+    assert statistics.checks_refused > 5000
+
+
+def test_a_reset_from_elsewhere_ends_nothing() -> None:
+    scene, there, back = busy()
+    attacker = Attacker(scene)
+    scene.tap.then = lambda source, data, now: attacker.send(
+        bytes(parse(data)._replace(type=PacketType.RESET, selective_ack=b"", payload=b""))
+    )
+    assert finished(scene, there, back)
+    assert scene.server.mux.statistics().resets_dropped > 100
+
+
+def test_an_address_that_has_such_an_id_already_keeps_it() -> None:
+    """A connection of the same id from the new address gets its packets; neither is harmed."""
+    scene, there, back = busy()
+    attacker, home = Attacker(scene), scene.seen
+    assert scene.server.connection is not None
+    wanted = scene.server.connection.receive_id
+    attacker.send(bytes(Packet(PacketType.SYN, seq_add(wanted, -1), 1, 0, 1 << 20, 5, 0)))
+    scene.tap.then = lambda source, data, now: attacker.send(data) if source == home else None
+    assert finished(scene, there, back)
+    statistics = scene.server.mux.statistics()
+    assert (statistics.checks, statistics.moved, statistics.connections) == (0, 0, 2)
+
+
+def test_many_connections_move_at_once() -> None:
+    """More than can be checked at a time: the others follow with their next packets."""
+    scene = Scene(config=UtpConfig(connections_per_host=1000, half_open=1000))
+    ends = [scene.client.mux.connect(SERVER, scene.world.now) for _ in range(300)]
+    assert scene.until(lambda: len(scene.client.of(Connected)) == 301)
+    scene.later(0.1)  # whose handshake is not over is not known yet, and starts anew
+    scene.router.table.flush()
+    for end in ends:
+        end.write(b"still here", scene.world.now)
+    assert scene.until(lambda: scene.server.mux.statistics().moved >= 300)
+    assert not scene.client.of(Closed)
+
+
+def answering(scene: Scene, attacker: Attacker) -> None:
+    """Make an attacker copy what the client sends, and answer challenges: it is on the path."""
+    home = scene.seen
+    scene.tap.then = lambda source, data, now: attacker.send(data) if source == home else None
+
+    def answer(data: bytes, now: float) -> None:
+        packet, challenge = parse(scene.tap.heard[-1][2]), parse(data)
+        difference = (packet.timestamp - challenge.timestamp) & 0xFFFFFFFF
+        mimicry = {"type": PacketType.STATE, "timestamp_difference": difference, "selective_ack": b"", "payload": b""}
+        attacker.send(bytes(packet._replace(**mimicry)))
+
+    attacker.on_packet = answer
+
+
+def test_an_attacker_on_the_path_that_answers_is_left_again() -> None:
+    """RFC 9000 section 9.3.3: the former address is asked whether the peer really left."""
+    scene, there, back = busy()
+    attacker, home = Attacker(scene), scene.seen
+    answering(scene, attacker)
+    assert finished(scene, there, back)
+    moves = [event.new for event in scene.server.of(Moved) if isinstance(event, Moved)]
+    assert moves == [attacker.address, home]
+    assert scene.server.mux.statistics().checks_refused > 10, "its copies go on"
+
+
+def test_a_host_that_has_its_connections_takes_no_more() -> None:
+    scene = Scene(config=UtpConfig(connections_per_host=1))
+    attacker, home = Attacker(scene), scene.seen
+    attacker.send(bytes(Packet(PacketType.SYN, 7, 1, 0, 1 << 20, 5, 0)))
+    scene.later(0.1)
+    answering(scene, attacker)
+    scene.client.send(b"from where there is room")
+    scene.later(2.0)
+    statistics = scene.server.mux.statistics()
+    assert (statistics.connections, statistics.checks, statistics.checks_failed, statistics.moved) == (2, 1, 1, 0)
+    assert scene.seen == home
