@@ -203,8 +203,8 @@ def test_who_knows_ids_and_numbers_but_not_the_time_starts_nothing() -> None:
     def forge(now: float) -> None:
         packet = parse(scene.tap.heard[-1][2])
         for _ in range(20):
-            stamps = {"timestamp": random.getrandbits(32), "timestamp_difference": random.getrandbits(32)}
-            attacker.send(bytes(packet._replace(**stamps)))
+            stamp, difference = random.getrandbits(32), random.getrandbits(32)
+            attacker.send(bytes(packet._replace(timestamp=stamp, timestamp_difference=difference)))
 
     scene.world.every(0.01, forge)
     assert finished(scene, there, back)
@@ -326,8 +326,8 @@ def answering(scene: Scene, attacker: Attacker) -> None:
     def answer(data: bytes, now: float) -> None:
         packet, challenge = parse(scene.tap.heard[-1][2]), parse(data)
         difference = (packet.timestamp - challenge.timestamp) & 0xFFFFFFFF
-        mimicry = {"type": PacketType.STATE, "timestamp_difference": difference, "selective_ack": b"", "payload": b""}
-        attacker.send(bytes(packet._replace(**mimicry)))
+        bare = Packet(PacketType.STATE, *packet[1:7])
+        attacker.send(bytes(bare._replace(timestamp_difference=difference)))
 
     attacker.on_packet = answer
 
