@@ -4,6 +4,7 @@ A case measures each of its variants once per round, one after the other, so tha
 on all of them alike. What counts is the median of the rounds, and the ratio to the baseline of the same run.
 """
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterable
@@ -134,4 +135,4 @@ async def run(cases: Iterable[Case], settings: Settings, tell: Callable[[str], N
 def percentile(values: list[int], percent: float) -> float:
     """Return the smallest value that `percent` of the values do not exceed; 0 without values."""
     ranked = sorted(values)
-    return float(ranked[min(len(ranked) - 1, int(len(ranked) * percent / 100))]) if ranked else 0.0
+    return float(ranked[max(0, math.ceil(len(ranked) * percent / 100) - 1)]) if ranked else 0.0
