@@ -88,10 +88,10 @@ def check_sender(sender: Sender, config: UtpConfig) -> None:
     demand(not held or window.base in flight or window.base in lost, "base is not held", window.base)
     demand(window.span <= config.in_flight_packets + 1, "too many in flight", window.span)  # and FIN
     demand(all(a.order < b.order for a, b in pairwise(flight.values())), "flight not in order", list(flight))
-    queued = sum(map(len, queue._pieces))
+    queued = sum(len(data) for data, _ in queue._entries) - queue._offset
     demand(queued == queue.size, "queued bytes", queued, queue.size)
     demand(queued + both <= config.send_buffer, "send buffer", queued, both)
-    demand(len(queue._pieces) <= config.send_packets, "queued packets", len(queue._pieces))
+    demand(len(queue) <= config.send_packets, "queued entries", len(queue))
     congestion = sender._congestion.window
     most = config.in_flight_packets * config.payload_bytes
     demand(config.payload_bytes <= congestion <= most, "congestion window", congestion)
