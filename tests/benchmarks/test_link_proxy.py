@@ -54,7 +54,7 @@ def test_a_burst_leaves_at_the_rate() -> None:
     way = direction()
     outs = [way.admit(1000 - OVERHEAD, 0.0)[0] for _ in range(100)]
     assert outs == pytest.approx([0.001 * (number + 1) for number in range(100)])
-    assert way.report()["delay p95"] == pytest.approx(95.0)  # ms in the queue
+    assert way.report()["delay p95"] == pytest.approx(94.0)  # ms in the queue; the first waited for nobody
 
 
 def test_an_idle_line_does_not_save_up() -> None:
@@ -106,7 +106,8 @@ def test_jitter_is_spread_evenly_on_top() -> None:
 
 
 def test_jitter_alone_does_not_reorder() -> None:
-    outs = [number * 0.001 + out[0] for number, out in enumerate(spaced(direction(delay=0.05, jitter=0.03), gap=0.001))]
+    way = direction(delay=0.05, jitter=0.03)
+    outs = [way.admit(100, number * 0.001)[0] for number in range(MANY)]
     assert outs == sorted(outs)
 
 
