@@ -68,6 +68,8 @@ class UtpConfig:
     """We sent FIN, it was acked, and the peer neither sends data nor FIN, though it lives."""
     keepalive: float = 29.0
     """Silence of ours before an ack is repeated; libutp: "determined from measuring many home NAT devices"."""
+    first_keepalive: float = 1.0
+    """The first silence after data, with peers that follow us (`silence`); a round trip and some timeouts."""
     ack_delay: float = 0.005
     """How long an ack waits for data to ride on, or for a second packet. Short: libutp holds small writes back until it
     comes (Nagle)."""
@@ -78,6 +80,14 @@ class UtpConfig:
     """First congestion window; RFC 3390 gives about 4380 bytes."""
     increase_bytes: int = 3000
     """Most the window grows in a round trip after slow start; libutp's MAX_CWND_INCREASE_BYTES_PER_RTT."""
+
+    def silence(self, since_data: float, *, followed: bool) -> float:
+        """Return how long we may be silent, `since_data` seconds after data went either way.
+
+        `followed`: the peer follows us to a new address, once it hears from there. If our NAT rebinds while it sends,
+        we would hear nothing more and say nothing, so we speak after 1, 2, 4, 8 and 16 s as well.
+        """
+        return min(max(since_data, self.first_keepalive), self.keepalive) if followed else self.keepalive
 
     @property
     def payload_bytes(self) -> int:

@@ -57,7 +57,7 @@ class Connection:
         self._receive = ReceiveWindow(config, 0 if syn is None else seq_add(syn.seq, 1))
         self._stamper = Stamper(*ids, clock_offset)
         self._acks = AckSchedule(config.ack_delay)
-        self._heard_at = self._data_at = self._sent_at = now
+        self._heard_at = self._data_at = self._sent_at = self._keepalive_at = now
         self._advertised = config.receive_window
         self._close_asked = False
         self._told_readable = False
@@ -207,7 +207,7 @@ class Connection:
             return self._handshake.deadline()
         if self._waits_for_reader():
             return self._data_at + config.half_closed_timeout
-        soonest = min(self._sent_at + config.keepalive, self._heard_at + config.idle_timeout)
+        soonest = min(self._keepalive_at, self._heard_at + config.idle_timeout)
         if self._acks.at is not None:
             soonest = min(soonest, self._acks.at)
         if self._lingers():
@@ -238,6 +238,7 @@ class Connection:
             leaving = []
             segments = self._sender.segments(now)
             if segments:
+                self._data_at = now if segments[-1].transmissions == 1 else self._data_at
                 self._advertised = self._receive.available()
                 leaving = self._stamper.data(segments, now, self._advertised, self._receive.next_seq)
             if self._acks.due and (not leaving or self._receive.has_gap):
@@ -246,6 +247,7 @@ class Connection:
                 leaving.append(self._ack(now, back=1))
         if leaving:
             self._sent_at = now
+            self._keepalive_at = now + self._config.silence(now - self._data_at, followed=bool(self.peer_marks))
             self._acks.settled()
         return leaving
 
@@ -365,7 +367,7 @@ class Connection:
             self.fail(TransportClosed(f"{self.remote} did not end its side"), now)
         else:
             self._acks.tick(now)
-            self._acks.keepalive_due = now >= self._sent_at + config.keepalive
+            self._acks.keepalive_due = now >= self._keepalive_at
 
     def _lingers(self) -> bool:
         return self._state is LOCAL_ENDED and self._sender.fin_acked

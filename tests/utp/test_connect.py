@@ -153,9 +153,10 @@ def test_a_peer_that_restarted_with_the_same_ids_connects_anew(same_seq: bool) -
     pair = Pair()
     a, b = pair.connect()
     a.write(b"before", pair.now)
-    pair.run(limit=5.0)
-    first = pair.sent[0].packet
-    again = first._replace(timestamp=int(pair.now * 1e6) & 0xFFFFFFFF, seq=first.seq if same_seq else first.seq ^ 1)
+    pair.run(limit=7.0)  # three after a's last keepalive
+    first, last = pair.sent[0].packet, pair.packets(pair.a)[-1]
+    later = (last.timestamp + 3_000_000) & 0xFFFFFFFF
+    again = first._replace(timestamp=later, seq=first.seq if same_seq else first.seq ^ 1)
     pair.drop = lambda sent: True
     pair.inject(A, B, bytes(again))
     closed = pair.b.closed(b)

@@ -5,13 +5,15 @@ from itertools import pairwise
 import pytest
 
 from core.errors import TransportClosed
+from core.utp.config import UtpConfig
 from core.utp.state import State
+from core.wire.utp_marks import Marks
 from core.wire.utp_packet import PacketType, seq_add
-from tests.utp.pair import A, Pair
+from tests.utp.pair import A, B, Pair
 
 
 def test_after_29_seconds_an_ack_one_too_low() -> None:
-    pair = Pair()
+    pair = Pair(config=UtpConfig(marks=Marks(0)))
     a, b = pair.connect()
     a.write(b"x", pair.now)
     pair.run(lambda: pair.b.received(b) == b"x")
@@ -25,6 +27,19 @@ def test_after_29_seconds_an_ack_one_too_low() -> None:
     assert [later.at - earlier.at for earlier, later in pairwise(ours)] == [pytest.approx(29.0)] * 2
     assert last_data.at < ours[0].at
     assert pair.b.received(b) == b"x"
+
+
+def test_who_may_have_lost_its_mapping_speaks_sooner() -> None:
+    """A peer that follows us can only do so when it hears from the new address: at 1, 2, 4, 8, 16, 32 s."""
+    pair = Pair()
+    a, b = pair.connect()
+    pair.run(limit=100.0)
+    a.write(b"x", pair.now)
+    pair.run(lambda: pair.b.received(b) == b"x")
+    heard, before = pair.now, len(pair.sent)
+    pair.run(limit=100.0)
+    spoken = [sent.at - heard for sent in pair.sent[before:] if sent.by == B and sent.at > heard + 0.5]
+    assert spoken == pytest.approx([1, 2, 4, 8, 16, 32, 61, 90], abs=0.3)
 
 
 def test_an_idle_connection_lives_and_still_works() -> None:

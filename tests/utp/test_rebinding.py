@@ -125,6 +125,7 @@ class Scene:
         self.router: Nat = self.world.nat(ROUTER, NatKind(preserves_ports=False))
         self.client = End(Mux(config or UtpConfig(), Random(seed)), self.world)
         self.server = End(Mux(config or UtpConfig(), Random(seed + 1000)), self.world)
+        self.home_network = self.router.inside
         host = self.router.host(HOME)
         self.home = host.socket(5000, self.client.mux, on_event=self.client.on_event)  # type: ignore[arg-type]
         self.tap = Tap(self.server.mux)
@@ -179,6 +180,23 @@ def test_a_transfer_both_ways_goes_on(seed: int, loss: float) -> None:
     assert (bytes(scene.server.received), bytes(scene.client.received)) == (there, back)
     assert not scene.server.of(Closed) + scene.client.of(Closed)
     assert scene.server.mux.statistics().moved >= 1
+
+
+@pytest.mark.parametrize("outage", [0.0, 5.0])
+def test_a_receiver_behind_a_router_that_restarts_speaks_up(outage: float) -> None:
+    """Nothing reaches it any more, and it has nothing to send."""
+    scene = Scene()
+    data = Random(1).randbytes(3_000_000)
+    scene.server.send(data)
+    scene.later(0.5)
+    scene.home_network.link = Link(loss=1.0)
+    scene.later(outage)
+    scene.home_network.link = Link(delay=0.001)
+    scene.router.table.flush()
+    start, had = scene.world.now, len(scene.client.received)
+    assert scene.until(lambda: len(scene.client.received) > had + 100_000)
+    assert scene.world.now - start < outage + 1.6
+    assert scene.until(lambda: bytes(scene.client.received) == data)
 
 
 def busy(seed: int = 1) -> tuple[Scene, bytes, bytes]:

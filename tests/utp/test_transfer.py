@@ -74,7 +74,7 @@ def test_a_reply_carries_the_ack() -> None:
     b.write(b"reply", pair.now, boundary=True)
     pair.run(lambda: pair.a.received(a) == b"reply")
     assert [bool(sent.packet.payload) for sent in pair.sent[start:]] == [True, True]
-    pair.run(limit=1.0)
+    pair.run(limit=0.5)
     assert len(pair.sent) == start + 3  # the ack of the reply
 
 
@@ -86,7 +86,7 @@ def test_a_lone_packet_is_acked_soon_and_two_at_once() -> None:
     a.write(b"one", pair.now, boundary=True)
     pair.run(lambda: bool(pair.packets(pair.b, since=start)))
     assert pair.now - start == pytest.approx(pair.link.delay + pair.config.ack_delay)
-    start = pair.now = pair.now + 1.0
+    start = pair.now = pair.now + 0.5
     a.write(b"two", pair.now, boundary=True)
     a.write(b"three", pair.now, boundary=True)
     pair.run(lambda: bool(pair.packets(pair.b, since=start)))
