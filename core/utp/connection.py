@@ -228,15 +228,15 @@ class Connection:
         elif self._state is not CLOSED:
             self._tick_open(now)
 
-    def transmit(self, now: float) -> list[bytes]:
-        """Return the datagrams that leave now."""
+    def transmit(self, now: float, most: int) -> list[bytes]:
+        """Return the datagrams that leave now; if they are `most` or more, there may be others. At least 2."""
         if self._state is CLOSED:
             return []
         if self._state in HANDSHAKE:
             leaving = self._shake(now)
         else:
             leaving = []
-            segments = self._sender.segments(now)
+            segments = self._sender.segments(now, most)
             if segments:
                 self._data_at = now if segments[-1].transmissions == 1 else self._data_at
                 self._advertised = self._receive.available()

@@ -2,7 +2,7 @@
 
 import heapq
 import itertools
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from random import Random
 from typing import Final
@@ -20,6 +20,9 @@ from core.values import Address, Buffer, Burst
 from core.wire.utp_packet import RESET, STATE, SYN, Packet, pack_header, parse, seq_add
 
 _ID_TRIES: Final = 64  # random ids tried; with `connections` of them taken, one in 64 tries is free for sure enough
+_TRANSMIT_MAX: Final = 128  # datagrams after which one `transmit` ends; 46 of 1,402 bytes take some 0.1 ms to make
+_SHARE: Final = 64  # most datagrams of one connection before the next has its turn: what one system call takes
+_SHARE_BYTES: Final = 65_536  # the same in bytes
 _STALE_TIMERS: Final = 64  # superseded timers kept before the heap is made anew, beside as many as there are live ones
 
 
@@ -34,7 +37,9 @@ class Mux:
         self._accepted_from: Counter[str] = Counter()  # host -> accepted connections, half-open ones included
         self._accepted: set[Key] = set()
         self._door = Doorkeeper(config)
-        self._touched: dict[Connection, None] = {}
+        self._touched: OrderedDict[Connection, None] = OrderedDict()  # who may have something to send, in turn
+        self._share = max(2, min(_SHARE, _SHARE_BYTES // config.mtu))
+        self._more_at: float | None = None  # when `transmit` last stopped early
         self._timers: list[tuple[float, int, Connection]] = []
         self._timer_of: dict[Connection, float] = {}
         self._timer_numbers = itertools.count()
@@ -84,21 +89,33 @@ class Mux:
                 self.touch(connection)
 
     def deadline(self) -> float | None:
-        """Return when `tick` is due; now and then too soon, which is harmless."""
-        for connection in self._touched:
-            self._schedule(connection)
+        """Return when `tick` is due, now and then too soon, which is harmless; a past time while there is more to send.
+
+        Of what was touched since the last `transmit` nothing is known yet.
+        """
+        if self._more_at is not None:
+            return self._more_at
         return self._timers[0][0] if self._timers else None
 
     def transmit(self, now: float) -> list[Burst]:
-        """Return what is to be sent now: neighbours for one destination in one burst."""
+        """Return what is to be sent now, a bounded part of it: neighbours for one destination in one burst.
+
+        Connections take turns with a share each; who has more to send goes to the end of the line.
+        """
         bursts, self._outbox = self._outbox, []
-        touched, self._touched = self._touched, {}
-        for connection in touched:
-            datagrams = connection.transmit(now)
+        sent = sum(len(burst.datagrams) for burst in bursts)
+        while self._touched and sent < _TRANSMIT_MAX:
+            connection, _ = self._touched.popitem(last=False)
+            datagrams = connection.transmit(now, self._share)
             if datagrams:
+                sent += len(datagrams)
                 self._append(bursts, connection.remote, datagrams)
-            self._schedule(connection)
-        self.counters.sent += sum(len(burst.datagrams) for burst in bursts)
+            if len(datagrams) >= self._share:
+                self._touched[connection] = None
+            else:
+                self._schedule(connection)
+        self._more_at = now if self._touched else None
+        self.counters.sent += sent
         return bursts
 
     def events(self) -> list[UtpEvent]:

@@ -154,12 +154,12 @@ class Sender:
             delay = packet.timestamp_difference
             self._congestion.acked(acked.size, delay, acked.round_trip, now, limited=self._limited)
 
-    def segments(self, now: float) -> list[Segment]:
-        """Return what leaves now, in order, and see to the timer. One segment may stand in it twice."""
+    def segments(self, now: float, most: int) -> list[Segment]:
+        """Return what leaves now, `most` packets of it, in order, and see to the timer. One may stand in it twice."""
         leaving: list[Segment] = []
         forced = self._force
         self._limited = False
-        while (segment := self._next()) is not None:
+        while len(leaving) < most and (segment := self._next()) is not None:
             self._window.sent(segment, now)
             leaving.append(segment)
             self._force = max(0, self._force - 1)
