@@ -18,14 +18,47 @@ class State(Enum):
     __hash__ = object.__hash__  # the enum module's is made of the name, in Python, and sets of states are on hot paths
 
 
-TRANSITIONS: Final[dict[State, frozenset[State]]] = {
-    State.SYN_SENT: frozenset({State.OPEN, State.CLOSED}),
-    State.SYN_RECEIVED: frozenset({State.OPEN, State.CLOSED}),
-    State.OPEN: frozenset({State.LOCAL_ENDED, State.REMOTE_ENDED, State.CLOSED}),
-    State.LOCAL_ENDED: frozenset({State.BOTH_ENDED, State.CLOSED}),
-    State.REMOTE_ENDED: frozenset({State.BOTH_ENDED, State.CLOSED}),
-    State.BOTH_ENDED: frozenset({State.CLOSED}),
-    State.CLOSED: frozenset(),
+_ABORT: Final = "abort"
+_RESET: Final = "RESET"
+_ANEW: Final = "the peer started anew"
+_SILENCE: Final = "silence, or no progress"
+_FIN: Final = "the peer's FIN, and all before it"
+
+# from -> to -> what causes it; docs/utp-states.md is made of this table (scripts/state_diagram.py)
+TRANSITIONS: Final[dict[State, dict[State, tuple[str, ...]]]] = {
+    State.SYN_SENT: {
+        State.OPEN: ("the STATE that acks our SYN",),
+        State.CLOSED: ("no answer to the last SYN", "close with nothing written", _ABORT, _RESET),
+    },
+    State.SYN_RECEIVED: {
+        State.OPEN: ("a packet that acks our answer",),
+        State.CLOSED: ("never confirmed", "too many others wait to be confirmed", _RESET, _ANEW),
+    },
+    State.OPEN: {
+        State.LOCAL_ENDED: ("close",),
+        State.REMOTE_ENDED: (_FIN,),
+        State.CLOSED: (_ABORT, _RESET, _SILENCE, _ANEW),
+    },
+    State.LOCAL_ENDED: {
+        State.BOTH_ENDED: (_FIN,),
+        State.CLOSED: (_ABORT, _RESET, _SILENCE, _ANEW, "the peer lives, but neither sends nor ends"),
+    },
+    State.REMOTE_ENDED: {
+        State.BOTH_ENDED: ("close",),
+        State.CLOSED: (_ABORT, _RESET, _SILENCE, _ANEW),
+    },
+    State.BOTH_ENDED: {
+        State.CLOSED: (
+            "our FIN is acked and everything is read",
+            "RESET or silence, when only the ack of our FIN is missing and everything is read",
+            "what the peer sent was never read",
+            _ABORT,
+            _RESET,
+            _SILENCE,
+            _ANEW,
+        ),
+    },
+    State.CLOSED: {},
 }
 
 HANDSHAKE: Final = frozenset({State.SYN_SENT, State.SYN_RECEIVED})

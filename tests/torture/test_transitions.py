@@ -1,0 +1,31 @@
+"""Every transition of the table happens in the runs of the arena, and none besides."""
+
+from collections import Counter
+
+import pytest
+
+from core.utp.connection import Connection
+from core.utp.state import TRANSITIONS, State
+from tests.torture.arena import reproduce
+from tests.torture.plan import draw, with_corruption, with_mishaps
+
+SEEDS = 70
+
+
+def test_every_transition_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: Counter[tuple[State, State]] = Counter()
+    enter = Connection._enter
+
+    def watched(self: Connection, new: State) -> None:
+        seen[self.state, new] += 1
+        enter(self, new)
+
+    monkeypatch.setattr(Connection, "_enter", watched)
+    for seed in range(SEEDS):
+        reproduce(with_mishaps(draw(seed)))
+        if seed % 4 == 0:
+            reproduce(with_corruption(draw(seed), anywhere=True))
+    table = {(state, target) for state, targets in TRANSITIONS.items() for target in targets}
+    never = table - set(seen)
+    assert not never, f"never seen: {never}"
+    assert set(seen) == table
