@@ -33,7 +33,8 @@ def diagram() -> list[str]:
     """Return the lines of a Mermaid state diagram; the causes are in the table below it."""
     lines = ["```mermaid", "stateDiagram-v2"]
     lines += [f'    state "{state.value}" as {identifier(state)}' for state in State]
-    lines += [f"    [*] --> {identifier(State.SYN_SENT)}: connect", f"    [*] --> {identifier(State.SYN_RECEIVED)}: SYN"]
+    lines.append(f"    [*] --> {identifier(State.SYN_SENT)}: connect")
+    lines.append(f"    [*] --> {identifier(State.SYN_RECEIVED)}: SYN")
     for state, targets in TRANSITIONS.items():
         for target, causes in targets.items():
             label = causes[0] if len(causes) == 1 else f"{len(causes)} causes"

@@ -30,11 +30,15 @@ _LONGEST = 40_000.0  # seconds; hours of suspension, and every time-out after it
 
 
 class EdgyRandom(Random):
-    """Gives 16-bit numbers close to their end."""
+    """Gives 16-bit numbers close to their end, other ones than that of the other side: ids must not meet by chance."""
+
+    def __init__(self, seed: str, side: int) -> None:
+        super().__init__(seed)
+        self._first = (65_524, 65_535)[side]
 
     def getrandbits(self, k: int) -> int:
         """Return a random number of k bits, of 16 one that wraps soon."""
-        return (65_530 + super().getrandbits(3)) & 0xFFFF if k == 16 else super().getrandbits(k)
+        return (self._first + super().getrandbits(3)) & 0xFFFF if k == 16 else super().getrandbits(k)
 
 
 class Host:
@@ -55,7 +59,8 @@ class Host:
     def born(self, life: int) -> None:
         """Begin, or begin anew with the same ids and numbers: what a restarted libutp does."""
         seed = f"mux {self.arena.plan.seed} {self.side}"
-        self.mux = Mux(self.arena.plan.config, (EdgyRandom if self.arena.plan.near_wrap else Random)(seed))
+        random = EdgyRandom(seed, self.side) if self.arena.plan.near_wrap else Random(seed)
+        self.mux = Mux(self.arena.plan.config, random)
         self.owner = Owner(self, self.arena, life)
         self.alive = True
 
