@@ -157,6 +157,8 @@ class Connection:
             and self._sender.next_seq == seq_add(packet.ack, 1)
         ):
             self._acks.due = True  # our SYN answered again, and no data of ours says that we heard
+        if self._state in LOCAL_OVER and not self._sender.fin_acked:
+            self._data_at = now  # it is still taking what we sent: its time to end, or ours to read, begins after that
         self._sender.acknowledge(packet, now)
         if packet.type is not STATE:
             self._take(packet, now)
