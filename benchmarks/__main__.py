@@ -22,6 +22,7 @@ from benchmarks.report import code, machine, save, table, verdicts
 from benchmarks.rpc import Rpc
 from benchmarks.runner import FULL, Case, Settings, run
 from benchmarks.streams import Streams
+from benchmarks.window import Window
 from tests.support.tools import ROOT, problem
 
 CASES: dict[str, Callable[[Settings], Case]] = {
@@ -33,6 +34,7 @@ CASES: dict[str, Callable[[Settings], Case]] = {
     "idle": IdlePeer,
     "link": LinkGrid,
     "packets": PacketCost,
+    "window": Window,
 }
 
 

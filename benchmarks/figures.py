@@ -8,12 +8,13 @@ from benchmarks.peers import NODE, OURS, PAIRS
 from benchmarks.runner import Results
 
 OURS_OURS, OURS_NODE, NODE_OURS, NODE_NODE = PAIRS
-BULK, RPC, LINK, IDLE, GRAPE = (
+BULK, RPC, LINK, IDLE, GRAPE, WINDOW = (
     "bulk data",
     "RPC on one connection",
     "one stream over a link",
     "idle sharing peer",
     "grape",
+    "desktop window under storm",
 )
 NOTE = (
     "Node's sequential RPC is utp-native in a loop with the transport's message habits. PROTOCOL section 8 has\n"
@@ -139,7 +140,14 @@ def _grape(results: Results) -> Iterator[Figure]:
                 yield _figure(f"grape {row}: {metric} {sign} 1.0 x the Node grape's", ratio, "x", judge)
 
 
+def _window(results: Results) -> Iterator[Figure]:
+    for metric, bound in (("blocked p99", 8), ("blocked worst", 16)):
+        series = [each for each in results.all() if each.case == WINDOW and each.metric == metric]
+        worst = max((each.median for each in series), default=None)
+        yield _figure(f"the desktop window, {metric} of all storms <= {bound} ms", worst, "ms", at_most(bound))
+
+
 def figures(results: Results) -> list[Figure]:
     """Judge a run."""
-    parts = (_streams, _rpc, _link, _memory, _idle, _grape)
+    parts = (_streams, _rpc, _link, _memory, _idle, _grape, _window)
     return [figure for part in parts for figure in part(results)]

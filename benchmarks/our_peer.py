@@ -1,7 +1,7 @@
 """Our peer of the benchmarks, a process of its own, with the loops that are measured inside it.
 
 `python -m benchmarks.our_peer JSON`; talks JSON lines exactly as benchmarks/node_peer.js. Options: `role` (echo, sink,
-mirror; without it connections are refused), `batching` (bool, where EndpointConfig has it), `uvloop` (bool).
+mirror, fibonacci; without it connections are refused), `batching` (bool, where EndpointConfig has it), `uvloop` (bool).
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from core.net.stream import Stream
 from core.net.tasks import TaskSet
 from core.rpc.client import RpcClient
 from core.rpc.server import RpcServer
+from core.services.fibonacci import FibonacciService
 from core.utp.config import UtpConfig
 from core.values import Address, Caller, JsonValue
 
@@ -61,7 +62,9 @@ class Peer:
         self._tasks = TaskSet("benchmark peer")
         self._rpc = RpcServer(self._answer)
         self._held: list[Stream] = []
-        roles = {"echo": self._rpc.serve, "sink": self._sink, "mirror": self._mirror}
+        service = FibonacciService()
+        numbers = RpcServer(lambda _, payload, caller: service.handle(payload, caller))
+        roles = {"echo": self._rpc.serve, "sink": self._sink, "mirror": self._mirror, "fibonacci": numbers.serve}
         if role is not None:
             serve = roles[role]
             endpoint.on_stream = lambda stream: self._start(serve(stream))
@@ -90,31 +93,48 @@ class Peer:
 
     # -- commands
 
-    async def rpc(self, address: str, workers: int, seconds: float, timeout: float) -> Options:
-        """`workers` loops over one connection, each asking again once answered, for `seconds`."""
+    async def rpc(
+        self,
+        address: str,
+        workers: int,
+        seconds: float,
+        timeout: float,
+        connections: int = 1,
+        key: str = "bench",
+        payload: JsonValue = None,
+        megabytes: int = 0,
+    ) -> Options:
+        """`workers` loops over `connections`, each asking again once answered, for `seconds`.
+
+        `megabytes` sends a payload of that many instead, which a service refuses once it has read it.
+        """
 
         async def connect(remote: Address, allowed: float) -> Stream:
             return await self.endpoint.connect(remote, timeout=allowed)
 
-        client, remote = RpcClient(connect), Address.parse(address)
+        clients, remote = [RpcClient(connect) for _ in range(connections)], Address.parse(address)
         latencies: list[int] = []  # microseconds
         failed = 0
+        asking: JsonValue = {"length": 10} if payload is None else payload
+        if megabytes:
+            asking = {"length": ["0123456789" * 10] * (megabytes * 10_000)}
         if workers == 1:
-            await client.request(remote, "bench", {"length": 10}, timeout=timeout)  # not the connecting
+            await clients[0].request(remote, key, asking, timeout=timeout)  # not the connecting
         began = time.monotonic()
 
-        async def work() -> None:
+        async def work(client: RpcClient) -> None:
             nonlocal failed
             while (asked := time.monotonic()) < began + seconds:
                 try:
-                    await client.request(remote, "bench", {"length": 10}, timeout=timeout)
+                    await client.request(remote, key, asking, timeout=timeout)
                 except PeerError:
                     failed += 1
                 else:
                     latencies.append(round((time.monotonic() - asked) * 1e6))
 
-        await asyncio.gather(*(work() for _ in range(workers)))
+        await asyncio.gather(*(work(clients[number % connections]) for number in range(workers)))
         took = time.monotonic() - began
+        await asyncio.gather(*(client.close() for client in clients))
         return {"seconds": took, "latencies": latencies, "failed": failed}
 
     async def pour(self, address: str, bytes: int, streams: int) -> Options:

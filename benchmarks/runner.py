@@ -28,6 +28,13 @@ UNITS = {
     "delay p50": "ms",
     "delay p95": "ms",
     "proxy late": "ms",
+    "blocked p50": "ms",
+    "blocked p99": "ms",
+    "blocked worst": "ms",
+    "late p99": "ms",
+    "late worst": "ms",
+    "turn worst": "ms",
+    "gc worst": "ms",
 }
 BIGGER_IS_BETTER = frozenset({"rate", "speed", "goodput"})
 
