@@ -1,6 +1,7 @@
 """Numbers and times in words people read. Pure functions; Unix seconds in, short text out."""
 
 import datetime
+import functools
 
 JUST_NOW = 1.5  # seconds; below that a ticking "1 s ago" says nothing
 
@@ -27,9 +28,15 @@ def ago(now: float, then: float) -> str:
 def clock(at: float) -> str:
     """Return the local time of day with milliseconds, `18:04:09.512`."""
     try:
-        return datetime.datetime.fromtimestamp(at).strftime("%H:%M:%S.%f")[:-3]
+        second = int(at // 1)
+        return f"{_clock(second)}.{int((at - second) * 1000):03}"
     except (ValueError, OverflowError, OSError):
         return "?"
+
+
+@functools.lru_cache(maxsize=64)  # a batch of a hundred lines is of one second or two, and strftime takes 3 us
+def _clock(second: int) -> str:
+    return datetime.datetime.fromtimestamp(second).strftime("%H:%M:%S")
 
 
 def trip(seconds: float | None) -> str:

@@ -1,15 +1,19 @@
 """The loop's timers are precise, never early, gone when cancelled; its threads do not hold up the end."""
 
 import asyncio
+import itertools
+import math
+import socket
 import sys
 import threading
 import time
 from typing import Any
 
 import pytest
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication, QLabel
 
-from desktop.loop import MAX_TIMER_MS, PreciseLoop
+from desktop.loop import LAG_SECONDS, MAX_TIMER_MS, TURN_SECONDS, PreciseLoop
 from tests.desktop.polling import until
 
 
@@ -25,6 +29,7 @@ def precise_loop() -> PreciseLoop:
 async def test_no_timer_fires_early(qapp: QApplication, delay: float) -> None:
     loop = precise_loop()
     fired: list[float] = []
+
     def note(when: float) -> None:
         fired.append(loop.time() - when)
 
@@ -157,3 +162,116 @@ def test_qt_loses_no_reference_to_none(qapp: QApplication) -> None:
     for _ in range(1000):
         label.setEnabled(True)
     assert abs(sys.getrefcount(None) - before) < 100
+
+
+# -- calm: a turn of Qt's loop runs a bounded part of what is ready ------------------------------------------------
+
+
+def costing(loop: PreciseLoop, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let every callback take that long, as far as the loop can tell."""
+    clock = itertools.count()
+    monkeypatch.setattr(loop._timer, "_clock", lambda: next(clock) * seconds)
+
+
+@pytest.mark.asyncio
+async def test_a_turn_runs_what_fits_into_its_time_and_the_rest_stays_in_order(
+    qapp: QApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, seen, turns = precise_loop(), list[int](), list[int]()
+    run_turn = loop._timer._run_turn
+
+    def counted() -> None:
+        before = len(seen)
+        run_turn()
+        turns.append(len(seen) - before)
+
+    monkeypatch.setattr(loop._timer, "_run_turn", counted)
+    costing(loop, monkeypatch, TURN_SECONDS / 3.5)
+    for index in range(100):
+        loop.call_soon(seen.append, index)
+    while len(seen) < 100:  # noqa: ASYNC110  what is counted shall not run in the loop
+        await asyncio.sleep(0.005)
+    assert seen == list(range(100))
+    assert max(turns) == 4  # the fourth ends beyond the turn's time
+
+
+@pytest.mark.asyncio
+async def test_qt_has_its_turn_between_callbacks_that_call_one_another(
+    qapp: QApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, count = precise_loop(), itertools.count()
+    clicked_at: list[int] = []
+
+    def again() -> None:
+        if next(count) < 1000:
+            loop.call_soon(again)
+
+    costing(loop, monkeypatch, TURN_SECONDS)
+    for _ in range(50):
+        loop.call_soon(again)
+    QTimer.singleShot(0, lambda: clicked_at.append(next(count)))  # Qt brings it like a click: between two turns
+    await until(lambda: clicked_at)
+    assert clicked_at[0] < 10
+
+
+@pytest.mark.asyncio
+async def test_due_timers_wait_in_the_same_queue(qapp: QApplication, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, seen = precise_loop(), list[str]()
+    for _ in range(20):
+        loop.call_later(0.001, seen.append, "timer")
+    cancelled = [loop.call_later(0.001, seen.append, "cancelled") for _ in range(3)]
+    time.sleep(0.005)  # noqa: ASYNC251  all are due when Qt looks
+    costing(loop, monkeypatch, 1.0)
+    for handle in cancelled:
+        loop.call_soon(handle.cancel)
+    await until(lambda: len(seen) >= 20)
+    assert seen == ["timer"] * 20
+
+
+@pytest.mark.asyncio
+async def test_a_nested_qt_loop_goes_on_with_the_queue(qapp: QApplication) -> None:
+    loop, seen = precise_loop(), list[str]()
+    loop.call_soon(qapp.processEvents)
+    for word in "abc":
+        loop.call_soon(seen.append, word)
+    await until(lambda: len(seen) == 3)
+    assert seen == ["a", "b", "c"]
+
+
+@pytest.mark.asyncio
+async def test_a_callback_that_holds_the_window_is_logged_by_name_once_a_second(
+    qapp: QApplication, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def brooding() -> None:
+        await asyncio.sleep(0)
+
+    loop = precise_loop()
+    mine, theirs = socket.socketpair()
+    with mine, theirs:
+        theirs.send(b"x")
+        costing(loop, monkeypatch, LAG_SECONDS * 1.1)
+        await asyncio.create_task(brooding(), name="think")  # noqa: TID251
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert [record.message for record in caplog.records] == [
+            "loop lag: the window stood still for 55 ms in task 'think' (" + brooding.__qualname__ + ")"
+        ]
+
+        def take() -> None:
+            mine.recv(1)
+            loop._timer._lag_logged = -math.inf  # as if a second had passed
+
+        loop.add_reader(mine, take)
+        await until(lambda: len(caplog.records) > 1)
+        loop.remove_reader(mine)
+        assert caplog.records[1].message.endswith(f"in {take.__qualname__}")
+
+
+@pytest.mark.asyncio
+async def test_usual_callbacks_are_not_logged(
+    qapp: QApplication, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    costing(precise_loop(), monkeypatch, LAG_SECONDS * 0.9)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not caplog.records

@@ -7,12 +7,22 @@ import pytest
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QPersistentModelIndex, Qt
 from pytestqt.modeltest import ModelTester
 
-from core.events import Discovered, ErrorRaised, PeerEvent, PeerRow, PunchReceived, PunchSent, RequestSent, Role
+from core.events import (
+    Discovered,
+    ErrorRaised,
+    PeerEvent,
+    PeerRow,
+    PunchReceived,
+    PunchSent,
+    RequestSent,
+    RequestServed,
+    Role,
+)
 from core.values import Address
 from desktop.models import peers
 from desktop.models.history import Entry, HistoryModel
 from desktop.models.peers import Path, PeersModel, path_of, sorted_peers
-from desktop.models.timeline import MAX_ROWS, PEER, RESULT, TIME, TimelineModel
+from desktop.models.timeline import MAX_FLOOD, MAX_ROWS, PEER, RESULT, TIME, TimelineModel
 from desktop.models.timeline_rows import Direction, Kind, row_of
 from tests.desktop.fake_peer import ANNA, BEN, CLEO, NOW, busy_events, busy_snapshot, peer_row
 
@@ -247,6 +257,41 @@ def test_punches_of_one_second_share_a_line() -> None:
         (str(ANNA), "sent"),
     ]
     assert changes.changed == [0, 1]
+
+
+def served(number: int, caller: Address = ANNA, error: str | None = None, at: float = NOW) -> list[PeerEvent]:
+    return [RequestServed(at + each * 0.0001, "fibonacci_worker", caller, 0.0004, error) for each in range(number)]
+
+
+def test_a_storm_of_requests_is_a_handful_of_lines_and_one_change_a_batch() -> None:
+    model = TimelineModel()
+    changes = Changes(model)
+    model.add(served(2000))
+    model.add([*served(3000, at=NOW + 0.3), *served(2, error="ERR_X", at=NOW + 0.4)])
+    texts = [cell(model, row, RESULT) for row in range(model.rowCount())]
+    answered = "fibonacci_worker answered in 0.4 ms"
+    assert texts == [answered] * 3 + [f"{answered}, 4997 times in 600 ms"] + ["fibonacci_worker refused: ERR_X"] * 2
+    assert changes.changed == [3]  # in the first batch it was new anyway
+    assert len(changes.inserted) == 2
+    model.add(served(1, at=NOW + 1.5))
+    assert cell(model, 6, RESULT) == answered  # a new second
+
+
+def test_requests_that_can_be_read_have_lines_of_their_own() -> None:
+    model = TimelineModel()
+    for second in range(5):
+        model.add(served(3, at=NOW + second))
+    assert model.rowCount() == 15
+
+
+def test_a_flood_from_forged_sources_costs_a_bounded_number_of_lines() -> None:
+    model = TimelineModel()
+    flood = [PunchReceived(NOW, Address("192.0.2.1", 1 + each), first=True) for each in range(5000)]
+    model.add([*flood, *requests(3)])
+    texts = [cell(model, row, RESULT) for row in range(model.rowCount())]
+    assert len(texts) == MAX_FLOOD + 3 + 1
+    assert texts[-1] == "4,800 more came at the same time and were left out."
+    assert texts[-4:-1] == ["fibonacci"] * 3  # what we did ourselves is never left out
 
 
 def test_a_clock_set_back_starts_a_new_line() -> None:
