@@ -255,8 +255,8 @@ class Arena:
     def _restart(self, host: Host) -> None:
         if host.alive:
             return
-        for side in self.hosts:  # with the same numbers, what is that old cannot be told from new
-            side.inbox.clear()
+        for each in self.hosts:  # with the same numbers, what is that old cannot be told from new
+            each.inbox.clear()
         host.born(len(self.owners))
         self.owners.append(host.owner)
         for side, _ in self.plan.calls:
