@@ -128,14 +128,9 @@ class Connection:
 
     def receive(self, packet: Packet, now: float) -> None:
         """Take a DATA, FIN or STATE packet that carries our id."""
-        if (
-            self._state is OPEN
-            and self._sender.is_old_news(packet)
-            and self._receive.append(packet.seq, packet.payload)
-        ):
-            self._heard_at = self._data_at = (
-                now  # the usual packet of a stream: data that comes next, and no other news
-            )
+        usual = self._state is OPEN and self._sender.is_old_news(packet)
+        if usual and self._receive.append(packet.seq, packet.payload):
+            self._heard_at = self._data_at = now  # the usual packet: data that comes next, and no other news
             self._stamper.heard(packet, now)
             self._acks.in_order(now, urgent=False)
             if not self._told_readable:
