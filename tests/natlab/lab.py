@@ -12,6 +12,7 @@ import contextlib
 import os
 import re
 import subprocess
+import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ _NAME = re.compile(rf"{_PREFIX}-(\d+)-[0-9a-f]+-\w+")  # process id of the owner
 _ROUTER_RULES = """
 table ip grapevine {
   chain postrouting { type nat hook postrouting priority srcnat; policy accept;
+    oifname "wan" meta l4proto udp masquerade PORTS
     oifname "wan" masquerade
   }
   chain input { type filter hook input priority filter; policy accept;
@@ -41,6 +43,22 @@ table ip grapevine {
   }
 }
 """
+
+# Deletes all of conntrack's entries, as `conntrack -F` would: one netlink message, acknowledged by an error code of 0.
+# include/uapi/linux/netfilter/nfnetlink_conntrack.h: subsystem 1, IPCTNL_MSG_CT_DELETE 2, without a tuple.
+_FORGET_CONNECTIONS = """
+import socket, struct
+netfilter, request, ack = 12, 1, 4
+asking = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, netfilter)
+asking.send(struct.pack("=IHHIIBBH", 20, 1 << 8 | 2, request | ack, 1, 0, 0, 0, 0))
+error = struct.unpack_from("=i", asking.recv(4096), 16)[0]
+raise SystemExit(f"conntrack: error {error}" if error else 0)
+"""
+
+
+def _rules(ports: str = "") -> str:
+    """Return the router's rules; `ports` is how its NAT chooses them, by default as the inside had it."""
+    return _ROUTER_RULES.replace("PORTS", ports)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +73,17 @@ class Lab:
     def in_home(self) -> Sequence[str]:
         """Prefix of a command on the machine behind the router."""
         return ("ip", "netns", "exec", self.home)
+
+    def unplug(self) -> None:
+        """Cut the router off the Internet."""
+        _run("ip", "-n", self.router, "link", "set", "wan", "down")
+
+    def restart_router(self) -> None:
+        """Start it again: it knows no connection any more and gives out other ports."""
+        inside = ("ip", "netns", "exec", self.router)
+        _run(*inside, "nft", "-f", "-", stdin="flush ruleset" + _rules("to :40000-49999 random"))
+        _run(*inside, sys.executable, "-c", _FORGET_CONNECTIONS)
+        _run("ip", "-n", self.router, "link", "set", "wan", "up")
 
     @property
     def in_public(self) -> Sequence[str]:
@@ -84,9 +113,7 @@ def _build(lab: Lab) -> None:
         _run("ip", "netns", "add", namespace)
     _wire(lab.home, "eth0", lab.router, "lan")
     _wire(lab.public, "eth0", lab.router, "wan")
-    _configure(
-        lab.home, f"addr add {HOME}/24 dev eth0", "link set eth0 up", f"route add default via {HOME_GATEWAY}"
-    )
+    _configure(lab.home, f"addr add {HOME}/24 dev eth0", "link set eth0 up", f"route add default via {HOME_GATEWAY}")
     _configure(lab.public, f"addr add {PUBLIC}/24 dev eth0", "link set eth0 up")
     _configure(
         lab.router,
@@ -96,7 +123,7 @@ def _build(lab: Lab) -> None:
         "link set wan up",
     )
     _run("ip", "netns", "exec", lab.router, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward")
-    _run("ip", "netns", "exec", lab.router, "nft", "-f", "-", stdin=_ROUTER_RULES)
+    _run("ip", "netns", "exec", lab.router, "nft", "-f", "-", stdin=_rules())
 
 
 def _remove(namespace: str) -> None:
