@@ -7,12 +7,14 @@ users hold; the channel does not know it, so that a dropped handle can be notice
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import NoReturn, Protocol
+from typing import Final, NoReturn, Protocol
 
 from core.errors import LocalError, PeerError, TransportClosed
 from core.utp.connection import Connection
 from core.utp.events import Closed, Connected, Ended, Incoming, Readable, UtpEvent, Writable
 from core.values import Address
+
+OFFER_MAX: Final = 1024  # bytes that `offer` takes; they fit a packet, and the engine takes those whole or not at all
 
 
 class Driver(Protocol):
@@ -26,6 +28,16 @@ class Driver(Protocol):
 
     def flush_soon(self) -> None:
         """Do so in the loop's next turn, unless it was done before then."""
+
+
+class Listener(Protocol):
+    """Who is handed what arrives within the wake-up that brought it, instead of reading. Neither call may block."""
+
+    def received(self, chunk: bytes, /) -> None:
+        """Take the bytes of one DATA packet."""
+
+    def ended(self, error: PeerError | None, /) -> None:
+        """Hear, once and after everything received, that nothing more comes: None at the end, else why it broke."""
 
 
 class Channel:
@@ -48,6 +60,8 @@ class Channel:
         self._loop = loop  # the running one is unknown when Qt drains its events after qasync's loop has stopped
         self._forget = forget
         self._chunks: deque[bytes] = deque()
+        self._listener: Listener | None = None
+        self._paused = False
         self._ended = False
         self._over: PeerError | None = None  # why it is over, once it is; kept to be raised
         self._over_cleanly = False
@@ -81,11 +95,15 @@ class Channel:
                 if self.closing:
                     self.connection.read(self._driver.now())
                     self._driver.flush()
+                elif self._listener is not None:
+                    self._hand_over()
+                    return  # nobody waits in `read`, and a writer's buffer has not changed
             case Writable():
                 self._push()
                 self._driver.flush()
             case Ended():
                 self._ended = True
+                self._hand_over()
             case Closed():
                 self.end(event.error)
         self._wake()
@@ -103,6 +121,7 @@ class Channel:
         if self._patience is not None:
             self._patience.cancel()
         self._forget(self.connection)
+        self._hand_over()
         self._wake()
 
     def _wake(self) -> None:
@@ -117,6 +136,39 @@ class Channel:
             await waiter
         finally:
             self._waiters.discard(waiter)
+
+    # -- to a listener ------------------------------------------------------------------------------------------------
+
+    def listen(self, listener: Listener) -> None:
+        """See Stream.listen."""
+        self._listener = listener
+        self._hand_over()
+
+    def pause(self) -> None:
+        """See Stream.pause."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """See Stream.resume."""
+        self._paused = False
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Give the listener what there is: the chunks, then the end. What it does not take stays with the engine."""
+        listener, chunks = self._listener, self._chunks
+        if listener is None:
+            return
+        if not (self._paused or self.closing):
+            chunks.extend(self.connection.read(self._driver.now()))
+            if self.connection.unsettled:
+                self._driver.flush()
+            while chunks and not self._paused:
+                listener.received(chunks.popleft())
+        over = self._ended or self._over is not None
+        if (self.closing or (over and not chunks and not self._paused)) and self._listener is listener:
+            self._listener = None
+            broke = over and not (self._ended or self._over_cleanly or self.closing)
+            listener.ended(self._reason() if broke else None)
 
     # -- from the user ------------------------------------------------------------------------------------------------
 
@@ -145,6 +197,22 @@ class Channel:
                 self._driver.flush_soon()
             else:
                 await self._changed()
+
+    def offer(self, data: bytes, *, soon: bool) -> bool:
+        """See Stream.offer."""
+        connection = self.connection
+        if self._writers or self.closing or self._over is not None:
+            return False
+        if not 0 < len(data) <= OFFER_MAX or connection.writable() < len(data):
+            return False
+        taken = connection.write(data, self._driver.now(), boundary=True)
+        if taken != len(data):
+            raise AssertionError(f"the engine took {taken} bytes of a packet's {len(data)}")
+        if soon:
+            self._driver.flush_soon()
+        else:
+            self._driver.flush()
+        return True
 
     async def write(self, data: bytes, *, boundary: bool) -> None:
         """See Stream.write."""
@@ -211,6 +279,7 @@ class Channel:
         self._patience = self._loop.call_later(timeout, self.abort)
         if not self._writers:
             self.finish()
+        self._hand_over()
         self._wake()
 
     async def close(self, timeout: float) -> None:
@@ -248,6 +317,10 @@ class Channel:
     def _raise_if_over(self) -> None:
         if self._over is None:
             return
+        raise self._reason() from self._over
+
+    def _reason(self) -> PeerError:
+        """Return why it is over, a fresh one: each raise adds to its traceback."""
         if isinstance(self._over, TransportClosed | LocalError):
-            raise type(self._over)(str(self._over))  # a fresh one: each raise adds to its traceback
-        raise TransportClosed(f"the connection to {self.remote} broke: {self._over}") from self._over
+            return type(self._over)(str(self._over))
+        return TransportClosed(f"the connection to {self.remote} broke: {self._over}")

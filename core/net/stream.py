@@ -4,7 +4,7 @@ import asyncio
 import weakref
 from collections.abc import Callable
 
-from core.net.channel import Channel
+from core.net.channel import Channel, Listener
 from core.values import Address
 from core.wire.utp_marks import Marks
 
@@ -48,6 +48,29 @@ class Stream:
         everything that arrived before was read.
         """
         return await self._channel.read()
+
+    def listen(self, listener: Listener) -> None:
+        """Hand what arrives to `listener` as it comes, what came before at once; `read` is not used any more.
+
+        It is not told within a time, but within the wake-up of the socket that brought it: no task has to run first.
+        """
+        self._channel.listen(listener)
+
+    def pause(self) -> None:
+        """Hand over nothing more, from now on: the receive window fills, and the other side has to wait."""
+        self._channel.pause()
+
+    def resume(self) -> None:
+        """Go on handing over, at once."""
+        self._channel.resume()
+
+    def offer(self, data: bytes, *, soon: bool = False) -> bool:
+        """Write a whole message now if that needs no waiting; False: nothing was written, `write` it.
+
+        That is so when others are writing, the buffer is full, the stream is over, or the message is too long
+        (OFFER_MAX bytes). `soon`: with what else is written in this turn of the loop, instead of at once.
+        """
+        return self._channel.offer(data, soon=soon)
 
     async def write(self, data: bytes, *, boundary: bool = True) -> None:
         """Queue `data` as one whole, and wait while the send buffer is full; other writers wait for their turn.

@@ -2,18 +2,22 @@
 
 import asyncio
 import re
-import uuid
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from core.errors import LocalError, PeerError, RefusedError, RequestTimeout, TransportClosed
 from core.net.tasks import TaskSet
 from core.rpc.config import RpcConfig
-from core.rpc.connection import Connect, Connection
+from core.rpc.connection import Connect, Connection, timed_out
+from core.rpc.request_ids import RequestIds
 from core.rpc.slices import Slices
 from core.values import Address, JsonValue
+from core.wire import rpc_message as wire
 from core.wire.rpc_message import encode_request, encode_request_steps, is_large
+
+Steps: TypeAlias = Generator[None, None, bytes]  # what writes a big message
 
 _ERROR = re.compile(r"(ERR_[A-Z0-9_]{1,60})(?::\s*(.*))?", re.DOTALL)
 _MAX_SENTENCE = 1000  # characters of a peer's error text that are shown
@@ -52,6 +56,7 @@ class RpcClient:
         self._pool: OrderedDict[Address, Connection] = OrderedDict()  # least recently used first
         self._tasks = TaskSet("rpc client")
         self._slices = Slices()
+        self._ids = RequestIds()
         self._count: Counter[str] = Counter()
         self._closed = False
 
@@ -64,21 +69,39 @@ class RpcClient:
         then have worked twice. Raises RequestTimeout, TransportClosed (or what `connect` raised), RefusedError with
         the peer's error name, RemoteError for an unreadable stream, LocalError for what cannot be sent.
         """
-        rid = str(uuid.uuid4())  # from the system's secure source: a reply cannot be guessed
-        seconds_allowed = self._config.request_timeout if timeout is None else timeout
+        rid = self._ids.next()
+        allowed = self._config.request_timeout if timeout is None else timeout
+        loop = asyncio.get_running_loop()
+        until = loop.time() + allowed
+        max_bytes = self._config.message_bytes
+        if is_large(payload):
+            steps = encode_request_steps(rid, key, payload, max_bytes=max_bytes)
+            return await self._request_slowly(address, rid, steps, allowed, until, retry)
+        data = encode_request(rid, key, payload, max_bytes=max_bytes)
+        call = self._connection(address).begin(rid, data, allowed)
+        if call is not None:
+            try:
+                return _answered(address, await call.future, call.seconds())
+            except TransportClosed:
+                if retry <= 0 or self._closed:
+                    raise
+                retry -= 1
+            finally:
+                call.finish()
+        return await self._request_slowly(address, rid, data, allowed, until, retry)
+
+    async def _request_slowly(
+        self, address: Address, rid: str, data: bytes | Steps, allowed: float, until: float, retry: int
+    ) -> Reply:
+        """Ask when something must be waited for, or again: `until` is the end of the `allowed` seconds."""
         try:
-            async with asyncio.timeout(seconds_allowed) as limit:
-                return await self._attempts(address, rid, await self._encode(rid, key, payload), retry)
+            async with asyncio.timeout_at(until) as limit:
+                message = data if isinstance(data, bytes) else await self._slices.run(data)
+                return await self._attempts(address, rid, message, retry)
         except TimeoutError:
             if not limit.expired():
                 raise
-        raise RequestTimeout(f"{address} did not answer within {seconds_allowed:g} s")
-
-    async def _encode(self, rid: str, key: str, payload: JsonValue) -> bytes:
-        max_bytes = self._config.message_bytes
-        if is_large(payload):
-            return await self._slices.run(encode_request_steps(rid, key, payload, max_bytes=max_bytes))
-        return encode_request(rid, key, payload, max_bytes=max_bytes)
+        raise timed_out(address, allowed)
 
     async def _attempts(self, address: Address, rid: str, data: bytes, retry: int) -> Reply:
         while True:
@@ -89,9 +112,7 @@ class RpcClient:
                     raise
                 retry -= 1
             else:
-                if reply.error is not None:
-                    raise _refused(reply.error)
-                return Reply(address, seconds, reply.result)
+                return _answered(address, reply, seconds)
 
     async def map(
         self,
@@ -185,6 +206,13 @@ class RpcClient:
             )
         del self._pool[idle.address]
         self._tasks.spawn(idle.close(), name=f"close rpc {idle.address}")
+
+
+def _answered(address: Address, reply: wire.Reply, seconds: float) -> Reply:
+    """Return what a peer answered, or raise what it refused with."""
+    if reply.error is not None:
+        raise _refused(reply.error)
+    return Reply(address, seconds, reply.result)
 
 
 def _refused(error: str) -> RefusedError:

@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from core.errors import PeerError, RemoteError, TransportClosed
+from core.errors import PeerError, RemoteError, RequestTimeout, TransportClosed
 from core.rpc.config import RpcConfig
+from core.rpc.deadlines import Deadlines
+from core.rpc.feed import Feed
 from core.rpc.idle import IdleLimit
+from core.rpc.places import Places
 from core.rpc.slices import Slices
 from core.rpc.stream import Stream
 from core.values import Address
-from core.wire.rpc_message import LARGE, Decoder, Expect, Large, Malformed, Reply
+from core.wire.rpc_message import LARGE, Decoder, Expect, Malformed, Message, Reply
 
 Connect: TypeAlias = Callable[[Address, float], Awaitable[Stream]]  # (destination, seconds) -> Stream, or PeerError
 
@@ -32,11 +35,12 @@ class Connection:
         self._stream: Stream | None = None
         self._failure: PeerError | None = None  # why it is over
         self._ready = asyncio.Event()  # connected, or over
-        self._places = asyncio.Semaphore(config.in_flight)
-        self._pending: dict[str, asyncio.Future[Reply]] = {}
-        self._users = 0  # calls that wait for anything
+        self._places = Places(config.in_flight)
+        self.pending: dict[str, asyncio.Future[Reply]] = {}
+        self.deadlines = Deadlines()  # of requests under way
+        self._users = 0  # calls that wait to be sent
         self._slices = slices
-        self._idle = IdleLimit(config.client_idle_close, lambda: self._users > 0)
+        self._idle = IdleLimit(config.client_idle_close, lambda: self._in_use)
 
     @property
     def usable(self) -> bool:
@@ -46,7 +50,11 @@ class Connection:
     @property
     def idle(self) -> bool:
         """Whether it is connected and no call needs it."""
-        return self._stream is not None and not self._users
+        return self._stream is not None and not self._in_use
+
+    @property
+    def _in_use(self) -> bool:
+        return self._users > 0 or bool(self.pending)
 
     @property
     def connected(self) -> bool:
@@ -63,29 +71,44 @@ class Connection:
             self._users -= 1
             self._idle.used()
 
+    def begin(self, rid: str, data: bytes, seconds: float) -> "Call | None":
+        """Send a request now, if nothing must be waited for; None: nothing was done, and `call` is the way."""
+        stream = self._stream
+        if stream is None or self._failure is not None or not self._places.take():
+            return None
+        if not stream.offer(data, soon=bool(self.pending)):
+            self._places.give()
+            return None
+        return Call(self, rid, seconds)
+
     async def call(self, rid: str, data: bytes) -> tuple[Reply, float]:
-        """Send a request; return its reply and the seconds from sending to it.
+        """Send a request, waiting for what it needs; return its reply and the seconds from sending to it.
 
         Raises whatever ended the connection: TransportClosed, RemoteError, or what `connect` raised.
         """
-        loop = asyncio.get_running_loop()
         self._users += 1
         try:
             await self._ready.wait()
-            async with self._places:
-                stream = self._connected()
-                future = self._pending[rid] = loop.create_future()
-                sent_at = loop.time()
-                try:
-                    await stream.write(data, boundary=True)
-                    return await future, loop.time() - sent_at
-                finally:
-                    self._pending.pop(rid, None)
-                    if future.done() and not future.cancelled():
-                        future.exception()  # retrieved: write may have raised before it was awaited
-        finally:
+            await self._places.wait()
+        except BaseException:
             self._users -= 1
-            self._idle.used()
+            raise
+        self._users -= 1
+        if not self.connected:
+            self._places.give()
+        stream = self._connected()
+        call = Call(self, rid, None)
+        try:
+            await stream.write(data, boundary=True)
+            return await call.future, call.seconds()
+        finally:
+            call.finish()
+
+    def finished(self, rid: str) -> None:
+        """Hear that a `Call` is over: its place is free."""
+        self.pending.pop(rid, None)
+        self._places.give()
+        self._idle.used()
 
     def _connected(self) -> Stream:
         if self._failure is not None:
@@ -119,23 +142,20 @@ class Connection:
         """Deliver replies until the stream ended or nobody used it for too long."""
         decoder = Decoder(self._config.message_bytes, expect=Expect.REPLIES, large=LARGE)
         async with self._idle:
-            while chunk := await stream.read():
-                for message in decoder.feed(chunk):
-                    if isinstance(message, Large):
-                        message = await self._slices.run(decoder.read_steps(message))
-                    if isinstance(message, Reply):
-                        self._deliver(message)
-                    elif isinstance(message, Malformed):
-                        self._count["malformed"] += message.count
-                        if message.fatal:
-                            raise RemoteError(f"{self.address} sent what cannot be read: {message.reason}")
+            await Feed(stream, decoder, self._slices, self._idle, self._take).run()
 
-    def _deliver(self, reply: Reply) -> None:
-        future = self._pending.pop(reply.rid, None)
-        if future is None or future.done():
-            self._count["late"] += 1
-            return
-        future.set_result(reply)
+    def _take(self, message: Message) -> bool:
+        if isinstance(message, Reply):
+            future = self.pending.get(message.rid)
+            if future is None or future.done():
+                self._count["late"] += 1
+            else:
+                future.set_result(message)
+        elif isinstance(message, Malformed):
+            self._count["malformed"] += message.count
+            if message.fatal:
+                raise RemoteError(f"{self.address} sent what cannot be read: {message.reason}")
+        return True
 
     def end(self, failure: PeerError) -> None:
         """Make it unusable and fail everybody who waits. Idempotent: the first failure counts."""
@@ -143,7 +163,7 @@ class Connection:
             return
         self._failure = failure
         self._ready.set()
-        for future in self._pending.values():
+        for future in self.pending.values():
             if not future.done():
                 future.set_exception(_copy(failure))
 
@@ -152,6 +172,43 @@ class Connection:
         self.end(TransportClosed(f"the connection to {self.address} was closed here"))
         if self._stream is not None:
             await self._stream.close()
+
+
+class Call:
+    """One request on its way: who made it awaits `future`, and then calls `finish`, whatever happened."""
+
+    __slots__ = ("_connection", "_deadline", "_loop", "_rid", "_sent_at", "future")
+
+    def __init__(self, connection: Connection, rid: str, seconds: float | None) -> None:
+        """Begin; a place was taken for it. After `seconds` the future fails with RequestTimeout."""
+        self._connection = connection
+        self._rid = rid
+        self._loop = asyncio.get_running_loop()
+        self._sent_at = self._loop.time()
+        self.future: asyncio.Future[Reply] = self._loop.create_future()
+        connection.pending[rid] = self.future
+        self._deadline = None if seconds is None else connection.deadlines.set(seconds, self._expire, self._loop)
+
+    def _expire(self) -> None:
+        if not self.future.done() and self._deadline is not None:
+            self.future.set_exception(timed_out(self._connection.address, self._deadline.seconds))
+
+    def seconds(self) -> float:
+        """Return the time since it was sent."""
+        return self._loop.time() - self._sent_at
+
+    def finish(self) -> None:
+        """Forget it."""
+        if self._deadline is not None:
+            self._connection.deadlines.lift(self._deadline)
+        if self.future.done() and not self.future.cancelled():
+            self.future.exception()  # retrieved: writing may have raised before it was awaited
+        self._connection.finished(self._rid)
+
+
+def timed_out(address: Address, seconds: float) -> RequestTimeout:
+    """Return the error of a request that was not answered in the `seconds` allowed."""
+    return RequestTimeout(f"{address} did not answer within {seconds:g} s")
 
 
 def _copy(error: PeerError) -> PeerError:

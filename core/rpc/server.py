@@ -14,7 +14,10 @@ from typing import TypeAlias
 
 from core.errors import LocalError, PayloadError, PeerError, RemoteError, TransportClosed
 from core.rpc.config import RpcConfig
+from core.rpc.deadlines import Deadlines, Limit
+from core.rpc.feed import Feed
 from core.rpc.idle import IdleLimit
+from core.rpc.places import Places
 from core.rpc.slices import Slices
 from core.rpc.stream import Stream
 from core.values import Address, Caller, JsonValue
@@ -22,7 +25,6 @@ from core.wire.rpc_message import (
     LARGE,
     Decoder,
     Expect,
-    Large,
     Malformed,
     Message,
     Request,
@@ -65,7 +67,8 @@ class RpcServer:
         self.handler = handler
         self.config = config or RpcConfig()
         self.count: Counter[str] = Counter()
-        self.places = asyncio.Semaphore(self.config.in_flight_total)
+        self.places = Places(self.config.in_flight_total)
+        self.deadlines = Deadlines()  # of handlers
         self.slices = Slices()
         self._on_served = on_served
         self._hosts: Counter[str] = Counter()
@@ -118,18 +121,19 @@ class _Connection:
         self._server = server
         self._config = server.config
         self._stream = stream
-        self._places = asyncio.Semaphore(server.config.in_flight)
+        self._places = Places(server.config.in_flight)
         self._in_flight = 0
-        self._taking = False  # what was read; else it waits for more
-        self._idle = IdleLimit(server.config.idle_close, lambda: self._taking or self._in_flight > 0)
-        self._decoder = Decoder(server.config.message_bytes, expect=Expect.REQUESTS, large=LARGE)
+        self._idle = IdleLimit(server.config.idle_close, lambda: self._in_flight > 0 or self._feed.busy)
+        decoder = Decoder(server.config.message_bytes, expect=Expect.REQUESTS, large=LARGE)
+        self._feed = Feed(stream, decoder, server.slices, self._idle, self._take, self._take_later)
+        self._group = asyncio.TaskGroup()
 
     async def run(self) -> None:
         """Read requests and answer them until the stream ends, then finish those under way and close."""
         whole = False
         try:
-            async with asyncio.TaskGroup() as group:
-                await self._read(group)
+            async with self._group, self._idle:
+                await self._feed.run()
             whole = True
             await self._stream.close()
         except* (TransportClosed, RemoteError):
@@ -138,29 +142,36 @@ class _Connection:
             if not whole:
                 self._stream.abort()
 
-    async def _read(self, group: asyncio.TaskGroup) -> None:
-        """Start requests until the stream ended or nobody used it for too long."""
-        async with self._idle:
-            while chunk := await self._stream.read():
-                self._idle.used()
-                self._taking = True
-                for message in self._decoder.feed(chunk):
-                    if isinstance(message, Large):
-                        message = await self._server.slices.run(self._decoder.read_steps(message))
-                    await self._take(message, group)
-                self._taking = False
-
-    async def _take(self, message: Message, group: asyncio.TaskGroup) -> None:
+    def _take(self, message: Message) -> bool:
+        """Start a request if there is a place for it."""
         if isinstance(message, Request):
-            await self._places.acquire()  # while all are taken nothing is read: that is the back-pressure
-            await self._server.places.acquire()
-            self._in_flight += 1
-            self._server.count["in_flight"] += 1
-            group.create_task(self._answer(message), name="rpc request")
+            if not self._places.take():
+                return False  # nothing is read while all are taken: that is the back-pressure
+            if not self._server.places.take():
+                self._places.give()
+                return False
+            self._start(message)
         elif isinstance(message, Malformed):
             self._server.count["malformed"] += message.count
             if message.fatal:
                 raise RemoteError(message.reason)
+        return True
+
+    async def _take_later(self, message: Message) -> None:
+        """Start a request once there is a place for it."""
+        await self._places.wait()
+        try:
+            await self._server.places.wait()
+        except BaseException:
+            self._places.give()
+            raise
+        if isinstance(message, Request):
+            self._start(message)
+
+    def _start(self, request: Request) -> None:
+        self._in_flight += 1
+        self._server.count["in_flight"] += 1
+        self._group.create_task(self._answer(request), name="rpc request")
 
     async def _answer(self, request: Request) -> None:
         loop = asyncio.get_running_loop()
@@ -168,24 +179,31 @@ class _Connection:
         try:
             data, error = await self._outcome(request)
             seconds = loop.time() - began
-            try:
-                async with asyncio.timeout(self._config.write_timeout):
-                    await self._stream.write(data, boundary=True)
-            except (TransportClosed, TimeoutError) as failure:
-                self._server.report(request.key, self._stream.remote, seconds, TransportClosed.name)
-                raise TransportClosed("the caller is gone, or does not read") from failure
+            if not self._stream.offer(data, soon=self._in_flight > 1):
+                await self._write(request, data, seconds)
             self._server.report(request.key, self._stream.remote, seconds, error)
         finally:
             self._idle.used()
             self._in_flight -= 1
             self._server.count["in_flight"] -= 1
-            self._places.release()
-            self._server.places.release()
+            self._places.give()
+            self._server.places.give()
+
+    async def _write(self, request: Request, data: bytes, seconds: float) -> None:
+        """Send a reply that must wait. Raises TransportClosed, which ends the connection."""
+        try:
+            async with asyncio.timeout(self._config.write_timeout):
+                await self._stream.write(data, boundary=True)
+        except (TransportClosed, TimeoutError) as failure:
+            self._server.report(request.key, self._stream.remote, seconds, TransportClosed.name)
+            gone = TransportClosed("the caller is gone, or does not read")
+            self._feed.fail(gone)  # at once: the group takes nothing more from here on
+            raise gone from failure
 
     async def _outcome(self, request: Request) -> tuple[bytes, str | None]:
         """Return the reply to send, and its error text if it is one."""
         try:
-            async with asyncio.timeout(self._config.handler_timeout) as limit:
+            with Limit(self._server.deadlines, self._config.handler_timeout) as limit:
                 result = await self._server.handler(request.key, request.payload, Caller(self._stream.remote))
             return await self._encode(request.rid, result), None
         except (PayloadError, LocalError) as refusal:
@@ -198,7 +216,7 @@ class _Connection:
                 raise
             error = "ERR_INTERNAL"
         except Exception as failure:
-            if limit.expired():
+            if limit.expired:
                 error = f"ERR_TIMEOUT: the service took longer than {self._config.handler_timeout:g} s"
             else:
                 _log.error("the handler of %r failed: %r", request.key, failure)

@@ -2,7 +2,18 @@
 
 from typing import Protocol
 
+from core.errors import PeerError
 from core.values import Address
+
+
+class Listener(Protocol):
+    """Who is handed what arrives, within the wake-up that brought it."""
+
+    def received(self, chunk: bytes, /) -> None:
+        """Take the bytes of one packet."""
+
+    def ended(self, error: PeerError | None, /) -> None:
+        """Hear that nothing more comes: None once either side closed, else why it broke."""
 
 
 class Stream(Protocol):
@@ -12,8 +23,20 @@ class Stream(Protocol):
     def remote(self) -> Address:
         """The other side, as seen here."""
 
-    async def read(self) -> bytes:
-        """Return the bytes of the next packet; b"" once either side closed. Raises TransportClosed when it broke."""
+    def listen(self, listener: Listener) -> None:
+        """Hand what arrives to `listener` as it comes, what came before at once."""
+
+    def pause(self) -> None:
+        """Hand over nothing more, from now on."""
+
+    def resume(self) -> None:
+        """Go on handing over, at once."""
+
+    def offer(self, data: bytes, *, soon: bool = False) -> bool:
+        """Queue a whole message if that needs no waiting; False: nothing was queued, `write` it.
+
+        `soon`: it may leave with what else is written in this turn of the loop, instead of at once.
+        """
 
     async def write(self, data: bytes, *, boundary: bool = True) -> None:
         """Queue a whole message that starts a packet of its own, and wait for buffer space. Raises TransportClosed."""

@@ -108,6 +108,11 @@ class Connection:
             self._host.touch(self)
         return chunks
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether a `read` may have left something to transmit or to tell; else the owner need not flush after it."""
+        return self._acks.due or self._told_ended
+
     def close(self, now: float) -> None:
         """Send FIN after what is queued; reading goes on until the peer's FIN. Harmless when repeated."""
         if self._close_asked or self._state is CLOSED:

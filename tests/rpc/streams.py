@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from core.errors import PeerError, TransportClosed
 from core.net.tasks import TaskSet
 from core.rpc.server import RpcServer
+from core.rpc.stream import Listener
 from core.values import Address
 
 CLIENT = Address("198.51.100.7", 40001)
@@ -27,8 +28,47 @@ class MemoryStream:
         self._inbox: deque[bytes] = deque()
         self._unread = 0
         self._changed = asyncio.Event()
+        self._listener: Listener | None = None
+        self.paused = False
+        self._waiting = 0  # writers
+
+    def listen(self, listener: Listener) -> None:
+        self._listener = listener
+        self._hand_over()
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        listener = self._listener
+        while listener is not None and self._inbox and not (self.paused or self.closed or self.broken):
+            chunk = self._inbox.popleft()
+            self._unread -= len(chunk)
+            self._signal()
+            listener.received(chunk)
+        over = self.broken or self.ended
+        if self._listener is not None and (self.closed or (over and not self._inbox and not self.paused)):
+            self._listener = None
+            if listener is not None:
+                listener.ended(TransportClosed("the stream broke") if self.broken and not self.closed else None)
+
+    def offer(self, data: bytes, *, soon: bool = False) -> bool:
+        if self.broken or self.closed or self._waiting or self.peer._unread >= self._buffer:
+            return False
+        self._put(data, boundary=True)
+        return True
 
     def _wake(self) -> None:
+        self._signal()
+        for end in (self, self.peer):
+            if end._listener is not None:  # as an engine: not within the other's call, but before any task's next
+                asyncio.get_running_loop().call_soon(end._hand_over)
+
+    def _signal(self) -> None:
         for end in (self, self.peer):
             end._changed.set()
             end._changed = asyncio.Event()
@@ -51,7 +91,14 @@ class MemoryStream:
                 raise TransportClosed("the stream is over")
             if self.peer._unread < self._buffer:
                 break
-            await self._changed.wait()
+            self._waiting += 1
+            try:
+                await self._changed.wait()
+            finally:
+                self._waiting -= 1
+        self._put(data, boundary=boundary)
+
+    def _put(self, data: bytes, *, boundary: bool) -> None:
         self.written.append((data, boundary))
         for at in range(0, len(data), self.packet):
             self.peer._inbox.append(data[at : at + self.packet])

@@ -1,0 +1,110 @@
+"""Time limits for many short jobs, with one timer instead of a timer each.
+
+Most jobs of one owner have the same few limits, so deadlines of one length expire in the order in which they were set:
+setting and lifting one is a dictionary entry. `asyncio.timeout` costs a timer, a heap entry and a task's bookkeeping.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final
+
+
+class Deadline:
+    """One time limit: `expire` is called once, unless it was lifted before."""
+
+    __slots__ = ("at", "expire", "seconds")
+
+    def __init__(self, at: float, seconds: float, expire: Callable[[], None]) -> None:
+        self.at = at
+        self.seconds = seconds
+        self.expire = expire
+
+
+class Deadlines:
+    """All limits of one owner, on the loop on which they are set. Exact to what the loop's own timers are."""
+
+    def __init__(self) -> None:
+        self._of_length: dict[float, dict[Deadline, None]] = {}  # by seconds; each soonest first, and none empty
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = math.inf
+
+    def __len__(self) -> int:
+        return sum(map(len, self._of_length.values()))
+
+    def set(self, seconds: float, expire: Callable[[], None], loop: asyncio.AbstractEventLoop) -> Deadline:
+        """Call `expire` in `seconds`, unless lifted. It must not raise."""
+        deadline = Deadline(loop.time() + seconds, seconds, expire)
+        same = self._of_length.get(seconds)
+        if same is None:
+            same = self._of_length[seconds] = {}
+        same[deadline] = None
+        if deadline.at < self._timer_at:
+            self._arm(deadline.at, loop)
+        return deadline
+
+    def lift(self, deadline: Deadline) -> None:
+        """Forget a deadline. Harmless when repeated, and after it expired. The timer is left to look for itself."""
+        same = self._of_length.get(deadline.seconds)
+        if same is not None and same.pop(deadline, deadline) is None and not same:
+            del self._of_length[deadline.seconds]
+
+    def _arm(self, at: float, loop: asyncio.AbstractEventLoop) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = at
+        self._timer = loop.call_at(at, self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = max(loop.time(), self._timer_at)  # the loop may have fired early
+        self._timer, self._timer_at = None, math.inf
+        due: list[Deadline] = []
+        for same in self._of_length.values():
+            for deadline in same:
+                if deadline.at > now:
+                    break
+                due.append(deadline)
+        for deadline in due:
+            self.lift(deadline)
+            deadline.expire()
+        soonest = min((next(iter(same)).at for same in self._of_length.values()), default=math.inf)
+        if soonest < self._timer_at:
+            self._arm(soonest, loop)
+
+    def close(self) -> None:
+        """Forget all of them."""
+        self._of_length.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer, self._timer_at = None, math.inf
+
+
+class Limit:
+    """A `with` block that raises TimeoutError after `seconds`, as `asyncio.timeout` does, within the running task."""
+
+    __slots__ = ("_cancelling", "_deadline", "_deadlines", "_task", "expired")
+
+    def __init__(self, deadlines: Deadlines, seconds: float) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a time limit needs a task")
+        self.expired = False
+        self._task: Final = task
+        self._cancelling = task.cancelling()
+        self._deadlines = deadlines
+        self._deadline = deadlines.set(seconds, self._expire, task.get_loop())
+
+    def _expire(self) -> None:
+        self.expired = True
+        self._task.cancel()
+
+    def __enter__(self) -> "Limit":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._deadlines.lift(self._deadline)
+        if self.expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise TimeoutError from error

@@ -1,0 +1,108 @@
+"""The messages of one stream, handed on within the wake-up of the socket that brought them.
+
+What cannot be handed on at once - a large message that is yet to be read, or one that must wait for a place - stops the
+stream: those behind it wait in order, at most one packet's worth here, and the rest in the sender's window.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from core.errors import PeerError
+from core.rpc.idle import IdleLimit
+from core.rpc.slices import Slices
+from core.rpc.stream import Stream
+from core.wire.rpc_message import Decoder, Large, Message
+
+
+class Feed:
+    """`take` is given each message in order and tells whether it took it; `later` waits, and takes, what it did not.
+
+    `run` is the one task that a connection needs: it does what must be waited for.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        decoder: Decoder,
+        slices: Slices,
+        idle: IdleLimit,
+        take: Callable[[Message], bool],
+        later: Callable[[Message], Awaitable[None]] | None = None,
+    ) -> None:
+        """`take` and `later` may raise: that ends `run`. Whatever comes puts off the end of `idle`."""
+        self._stream = stream
+        self._decoder = decoder
+        self._slices = slices
+        self._idle = idle
+        self._take = take
+        self._later = later
+        self._held: deque[Message] = deque()
+        self._over = False
+        self._failure: BaseException | None = None
+        self._wanted: asyncio.Future[None] | None = None  # `run` waits for it
+
+    @property
+    def busy(self) -> bool:
+        """Whether messages wait here."""
+        return bool(self._held)
+
+    async def run(self) -> None:
+        """Hand on messages until the stream ends. Raises what broke it, or what `take` raised."""
+        self._stream.listen(self)
+        try:
+            while True:
+                while self._held and self._failure is None:
+                    await self._take_held()
+                    if not self._held:
+                        self._stream.resume()
+                if self._failure is not None:
+                    raise self._failure
+                if self._over:
+                    return
+                self._wanted = asyncio.get_running_loop().create_future()
+                await self._wanted
+        finally:
+            self._stream.pause()  # nobody may be handed anything any more
+
+    async def _take_held(self) -> None:
+        """Hand on the first of those that wait; it counts as waiting until it is taken."""
+        message = self._held[0]
+        if isinstance(message, Large):
+            message = await self._slices.run(self._decoder.read_steps(message))
+        if not self._take(message) and self._later is not None:
+            await self._later(message)
+        self._held.popleft()
+
+    def received(self, chunk: bytes) -> None:
+        """Take one packet's bytes (`core.net.channel.Listener`)."""
+        self._idle.used()
+        try:
+            messages = self._decoder.feed(chunk)
+            for number, message in enumerate(messages):
+                if isinstance(message, Large) or not self._take(message):
+                    self._held.extend(messages[number:])
+                    break
+            else:
+                return
+        except Exception as error:  # `run` raises it: here it would cost us this packet, and nobody would know
+            self.fail(error)
+            return
+        self._stream.pause()
+        self._wake()
+
+    def ended(self, error: PeerError | None) -> None:
+        """Hear that nothing more comes (`core.net.channel.Listener`)."""
+        self._over = True
+        self._failure = self._failure or error
+        self._wake()
+
+    def fail(self, error: BaseException) -> None:
+        """Take nothing more, and let `run` raise this."""
+        self._stream.pause()
+        self._failure = self._failure or error
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._wanted is not None and not self._wanted.done():
+            self._wanted.set_result(None)
