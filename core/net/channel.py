@@ -13,6 +13,7 @@ from core.errors import LocalError, PeerError, TransportClosed
 from core.utp.connection import Connection
 from core.utp.events import Closed, Connected, Ended, Incoming, Readable, UtpEvent, Writable
 from core.values import Address
+from core.wire.utp_marks import Marks
 
 OFFER_MAX: Final = 1024  # bytes that `offer` takes; they fit a packet, and the engine takes those whole or not at all
 
@@ -55,6 +56,7 @@ class Channel:
     ) -> None:
         self.connection = connection
         self.opened = False
+        self.joins = False  # the other side reads messages however they are joined or split; known once opened
         self.closing = False  # we closed or aborted: nobody reads any more
         self._driver = driver
         self._loop = loop  # the running one is unknown when Qt drains its events after qasync's loop has stopped
@@ -68,7 +70,8 @@ class Channel:
         self._writers = 0  # messages under way or waiting for their turn
         self._turn = asyncio.Lock()  # first come, first served: whole messages, never interleaved
         self._tail: memoryview | None = None  # what is left of the message under way
-        self._boundary = False
+        self._boundary = False  # the rest of it starts a packet of its own
+        self._urgent = False  # it may share packets, but not wait for company
         self._finished = False  # FIN is queued: the engine takes no more
         self._orphaned = False  # the writer of `_tail` was cancelled: we finish its message and pass the turn on
         self._waiters: set[asyncio.Future[None]] = set()
@@ -91,6 +94,7 @@ class Channel:
         match event:
             case Incoming() | Connected():
                 self.opened = True
+                self.joins = Marks.JOINS in self.connection.peer_marks
             case Readable():
                 if self.closing:
                     self.connection.read(self._driver.now())
@@ -205,7 +209,7 @@ class Channel:
             return False
         if not 0 < len(data) <= OFFER_MAX or connection.writable() < len(data):
             return False
-        taken = connection.write(data, self._driver.now(), boundary=True)
+        taken = connection.write(data, self._driver.now(), boundary=not self.joins, urgent=self.joins)
         if taken != len(data):
             raise AssertionError(f"the engine took {taken} bytes of a packet's {len(data)}")
         if soon:
@@ -239,7 +243,8 @@ class Channel:
         self._raise_if_over()
         if self._finished:
             self._raise_closed_here()
-        self._tail, self._boundary = message, boundary
+        self._tail = message
+        self._boundary, self._urgent = boundary and not self.joins, boundary and self.joins
         self._push()
         self._driver.flush()
         while not self._drained():
@@ -254,7 +259,8 @@ class Channel:
         """Give the engine what it takes of the message under way."""
         if self._tail is None or self._finished or self._over is not None:
             return
-        taken = self.connection.write(self._tail, self._driver.now(), boundary=self._boundary)
+        now = self._driver.now()
+        taken = self.connection.write(self._tail, now, boundary=self._boundary, urgent=self._urgent)
         if taken:
             self._boundary = False
             self._tail = self._tail[taken:] if taken < len(self._tail) else None

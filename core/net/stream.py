@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from core.net.channel import Channel, Listener
 from core.values import Address
-from core.wire.utp_marks import Marks
 
 CLOSE_TIMEOUT = 5.0  # seconds that `close` gives the other side: ten round trips at the 0.5 s of a bad mobile link
 
@@ -39,7 +38,7 @@ class Stream:
     @property
     def joins_messages(self) -> bool:
         """Whether the other side reads messages however they are joined or split; plain peers want one per packet."""
-        return Marks.JOINS in self._channel.connection.peer_marks
+        return self._channel.joins
 
     async def read(self) -> bytes:
         """Return the next chunk: the bytes of one DATA packet.
@@ -75,7 +74,8 @@ class Stream:
     async def write(self, data: bytes, *, boundary: bool = True) -> None:
         """Queue `data` as one whole, and wait while the send buffer is full; other writers wait for their turn.
 
-        `boundary`: start a packet of its own and leave at once (a message). Without it small writes may be joined.
+        `boundary`: a message, which leaves at once and starts a packet of its own, unless the other side
+        `joins_messages`: then it shares packets with what else is waiting. Without it small writes may be held back.
         Returning means accepted, not delivered. Raises TransportClosed when the connection is over.
         """
         await self._channel.write(data, boundary=boundary)

@@ -62,6 +62,7 @@ class Connection:
         self._close_asked = False
         self._told_readable = False
         self._told_ended = False
+        self.unsettled = False  # the newest `read` may have left something to send or tell: flush
         self.peer_marks = Marks(0)  # known once connected; of a plain peer there are none
         if syn is not None:
             self.peer_marks = parse_marks(syn.extension(EXTENSION_BITS))
@@ -75,11 +76,12 @@ class Connection:
 
     # -- for the owner ------------------------------------------------------------------------------------------
 
-    def write(self, data: Buffer, now: float, *, boundary: bool = False) -> int:
+    def write(self, data: Buffer, now: float, *, boundary: bool = False, urgent: bool = False) -> int:
         """Queue bytes and return how many were accepted; 0 when the buffer is full or the connection broke.
 
         `boundary`: they start a packet of their own, share none with other writes, and leave without waiting for
-        Nagle. One that fits a packet is accepted whole or not at all. Raises LocalError after `close`.
+        Nagle. One that fits a packet is accepted whole or not at all. `urgent`: they do not wait either, but may share
+        a packet. Raises LocalError after `close`.
         """
         if self._close_asked:
             raise LocalError("this connection was closed for writing")
@@ -87,7 +89,7 @@ class Connection:
             return 0
         if isinstance(data, memoryview):
             data = data.cast("B")
-        taken = self._sender.push(data, boundary=boundary)
+        taken = self._sender.push(data, boundary=boundary, urgent=urgent)
         self._host.touch(self)
         return taken
 
@@ -102,16 +104,11 @@ class Connection:
         if self._state is not CLOSED and self._state not in HANDSHAKE:
             gained = self._receive.available() - self._advertised
             much = gained >= self._config.receive_window // 4 or (gained > 0 and self._advertised < self._config.mtu)
-            if much and self._state not in REMOTE_OVER:
-                self._acks.due = True  # the peer may be waiting for it
+            self._acks.due |= much and self._state not in REMOTE_OVER  # the peer may be waiting for it
             self._report(now)
             self._host.touch(self)
+            self.unsettled = self._acks.due or self._told_ended
         return chunks
-
-    @property
-    def unsettled(self) -> bool:
-        """Whether a `read` may have left something to transmit or to tell; else the owner need not flush after it."""
-        return self._acks.due or self._told_ended
 
     def close(self, now: float) -> None:
         """Send FIN after what is queued; reading goes on until the peer's FIN. Harmless when repeated."""

@@ -11,7 +11,7 @@ from core.values import Buffer
 class SendQueue:
     """Writes in order. Bounded in entries here, in bytes by the `room` that the caller allows."""
 
-    __slots__ = ("_entries", "_most", "_offset", "_open", "_unfinished", "payload_bytes", "size")
+    __slots__ = ("_entries", "_most", "_offset", "_open", "_unfinished", "_urgent", "payload_bytes", "size")
 
     def __init__(self, payload_bytes: int, entries: int) -> None:
         self.payload_bytes = payload_bytes  # of a full packet
@@ -22,17 +22,19 @@ class SendQueue:
         self._offset = 0  # what was sent of the first
         self._open = False  # what comes next may share a packet with the last
         self._unfinished = False  # a boundary write was accepted in part, or not at all
+        self._urgent = False  # what is here leaves without waiting for more
         self.size = 0  # bytes
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def push(self, data: Buffer, room: int, *, boundary: bool) -> int:
+    def push(self, data: Buffer, room: int, *, boundary: bool, urgent: bool = False) -> int:
         """Take up to `room` bytes and return how many. A memoryview must be one of bytes.
 
         A boundary write that fits one packet is taken whole or not at all, and a longer one in whole packets until
         its end, so that a full buffer never adds a packet border. What follows a short boundary write, boundary or
-        not, is its rest, and is closed off when it ends.
+        not, is its rest, and is closed off when it ends. What is `urgent` may
+        share a packet, but is not kept back for more to come.
         """
         size = len(data)
         if boundary and not self._unfinished:
@@ -42,6 +44,7 @@ class SendQueue:
         if own_packets and taken < size:
             taken = taken // self.payload_bytes * self.payload_bytes if size > self.payload_bytes else 0
         if taken:
+            self._urgent |= urgent
             self._append(bytes(data if taken == size else memoryview(data)[:taken]))
             self._open = True
         if own_packets:
@@ -76,7 +79,7 @@ class SendQueue:
             size += len(data)
             if size >= self.payload_bytes:
                 return self.payload_bytes
-        return None if self._open and not idle else size
+        return None if self._open and not (idle or self._urgent) else size
 
     def pop(self) -> bytes:
         """Remove and return the next packet's payload. Raises IndexError when there is none."""
@@ -84,6 +87,7 @@ class SendQueue:
         while len(piece) < self.payload_bytes and self._entries and self._entries[0][1]:
             piece += self._take(self.payload_bytes - len(piece))
         self.size -= len(piece)
+        self._urgent = self._urgent and bool(self._entries)
         return piece
 
     def _take(self, most: int) -> bytes:
@@ -100,5 +104,5 @@ class SendQueue:
     def clear(self) -> None:
         """Forget everything."""
         self._entries.clear()
-        self._offset = 0
-        self.size = 0
+        self._offset = self.size = 0
+        self._urgent = False

@@ -61,9 +61,9 @@ class Sender:
         """Nothing waits to be sent for the first time."""
         return not len(self._queue)
 
-    def push(self, data: Buffer, *, boundary: bool) -> int:
+    def push(self, data: Buffer, *, boundary: bool, urgent: bool = False) -> int:
         """Take bytes to send; return how many there was room for. A memoryview must be one of bytes."""
-        taken = self._queue.push(data, self.room(), boundary=boundary)
+        taken = self._queue.push(data, self.room(), boundary=boundary, urgent=urgent)
         self.short = self.short or taken < len(data)
         return taken
 

@@ -57,6 +57,13 @@ def load(data: bytes | bytearray) -> JsonValue:
     return value
 
 
+def load_from(text: str, at: int) -> tuple[JsonValue, int]:
+    """Read the value that begins at `at`, as `load` does; return where it ends, too. Raises ValueError."""
+    value: JsonValue
+    value, end = _PARSER.raw_decode(text, at)
+    return value, end
+
+
 def load_steps(data: bytes | bytearray) -> Generator[None, None, JsonValue]:
     """Read as `load` does what a `Scanner` found to be whole: a list or object from the first byte to the last."""
     return (yield from _Loading(data).steps())

@@ -25,14 +25,14 @@ from typing import Final, TypeAlias
 from core.errors import LocalError
 from core.values import Buffer, JsonValue
 from core.wire.json_dump import count_containers, dump, dump_steps, weight
-from core.wire.json_load import load, load_steps
+from core.wire.json_load import load, load_from, load_steps
 from core.wire.json_scan import InvalidJson, OverLimit, Scanner, skip_space
 
 MAX_BYTES: Final = 16 * 1024 * 1024  # of one message; two fibonacci replies of the largest length (10 MB) would not fit
 MAX_DEPTH: Final = 128  # containers in one another; serde_json's default, far below what Python's parser can take
 MAX_CONTAINERS: Final = 200_000  # lists and objects of one message: 15 MB of memory, and 20 ms of garbage collection
 LARGE: Final = 64 * 1024  # bytes; below, one call of the json module takes 3.5 ms at the worst (2 GHz)
-_PACKET: Final = 1500  # bytes; more are not in a packet of an Ethernet
+_AT_ONCE: Final = 16 * 1024  # bytes of a piece that is read without scanning it first; more than most packets have
 MAX_RID: Final = 128  # characters; a UUID has 36
 MAX_KEY: Final = 1024  # characters; names of services have a few dozen
 
@@ -191,7 +191,7 @@ class Decoder:
         self._max_bytes = max_bytes
         self._expect = expect
         self._large = max_bytes if large is None else large
-        self._packet = min(_PACKET, self._large, max_bytes)
+        self._at_once = min(_AT_ONCE, self._large, max_bytes)
         self._depth = max_depth
         self._scanner = Scanner(max_depth, MAX_CONTAINERS)
         self._value = bytearray()  # what came of an unfinished value
@@ -212,13 +212,11 @@ class Decoder:
     def feed(self, chunk: Buffer) -> list[Message]:
         """Take one packet's bytes; return the messages it completes. Returns nothing more after a fatal Malformed."""
         data = bytes(chunk)
-        if not self._inside and not self._broken and (message := self._at_once(data)):
-            return [message]
         found: list[Message] = []
         at, retry = 0, self._inside
         while at < len(data) and not self._broken:
             if not self._inside:
-                at = skip_space(data, at)
+                at = skip_space(data, self._take_whole(data, at, found))
                 if at == len(data):
                     break
                 if data[at] not in b"[{":
@@ -241,15 +239,28 @@ class Decoder:
             retry = retry and self._inside
         return found
 
-    def _at_once(self, data: bytes) -> Request | Reply | None:
-        """Return the message if a packet is one and nothing else: 20 us less than scanning. None says nothing."""
-        limits_hold = len(data) <= self._packet and data.count(b"[") + data.count(b"{") <= self._depth
-        if not limits_hold or b"\\u" in data:  # the latter may be half a surrogate
-            return None
+    def _take_whole(self, data: bytes, at: int, found: list[Message]) -> int:
+        """Read the messages that are whole, one after the other, without scanning: it takes a fifth of the time.
+
+        Return where they end: behind it is nothing, or what the scanner must judge.
+        """
+        if len(data) - at > self._at_once or b"\\u" in data:  # the latter may be half a surrogate
+            return at
         try:
-            return _message(load(data), self._expect)
-        except ValueError:
-            return None
+            text = data[at:].decode()
+            start, size = 0, len(text)
+            while start < size and text[start] in "[{":
+                value, end = load_from(text, start)
+                shallow = text.count("[", start, end) + text.count("{", start, end) <= self._depth
+                message = _message(value, self._expect) if shallow else None
+                if message is None:
+                    break
+                found.append(message)
+                at += end - start if text.isascii() else len(text[start:end].encode())
+                start = end
+        except (ValueError, RecursionError):
+            pass
+        return at
 
     def _begin(self) -> None:
         self._scanner.start()

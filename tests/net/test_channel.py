@@ -5,10 +5,12 @@ from typing import Any, cast
 
 import pytest
 
-from core.net.channel import Channel
+from core.errors import PeerError, TransportClosed
+from core.net.channel import OFFER_MAX, Channel
 from core.utp.connection import Connection
-from core.utp.events import Readable, Writable
+from core.utp.events import Closed, Connected, Ended, Readable, Writable
 from core.values import Buffer
+from core.wire.utp_marks import Marks
 from tests.net.fakes import A
 
 pytestmark = pytest.mark.asyncio
@@ -23,6 +25,8 @@ class Recorder:
         self.log: list[str] = []
         self.room = 4
         self.arrived: list[bytes] = []
+        self.unsettled = False
+        self.peer_marks = Marks(0)
 
     def now(self) -> float:
         return 1.0
@@ -33,14 +37,23 @@ class Recorder:
     def flush_soon(self) -> None:
         self.log.append("flush soon")
 
-    def write(self, data: Buffer, now: float, *, boundary: bool) -> int:
+    def write(self, data: Buffer, now: float, *, boundary: bool, urgent: bool) -> int:
         taken = min(self.room, len(data))
-        self.log.append(f"write {taken}")
+        self.log.append(f"write {taken}{' joined' if urgent else ''}")
         return taken
+
+    def writable(self) -> int:
+        return self.room
 
     def read(self, now: float) -> list[bytes]:
         arrived, self.arrived = self.arrived, []
         return arrived
+
+    def received(self, chunk: bytes) -> None:
+        self.log.append(f"received {chunk.decode()}")
+
+    def ended(self, error: PeerError | None) -> None:
+        self.log.append(f"ended {error}")
 
     def close(self, now: float) -> None:
         self.log.append("close")
@@ -73,3 +86,105 @@ async def test_reading_books_a_flush_once_for_all_chunks_and_a_closing_reader_fl
     made.finish()
     made.handle(Readable(made.connection))
     assert recorder.log == ["flush soon", "close", "flush", "flush"]
+
+
+async def test_a_listener_is_handed_what_arrives_within_the_event_and_what_came_before_at_once() -> None:
+    recorder = Recorder()
+    made = channel(recorder)
+    recorder.arrived = [b"a"]
+    made.listen(recorder)
+    recorder.arrived = [b"b", b"c"]
+    made.handle(Readable(made.connection))
+    assert recorder.log == ["received a", "received b", "received c"]  # and nothing to flush
+    recorder.unsettled = True
+    made.handle(Readable(made.connection))
+    assert recorder.log[3:] == ["flush"]
+    made.handle(Ended(made.connection))
+    made.handle(Closed(made.connection, None))
+    assert recorder.log[-1] == "ended None"
+    assert recorder.log.count("ended None") == 1
+
+
+async def test_a_paused_listener_is_handed_nothing_not_even_the_end_until_it_resumes() -> None:
+    recorder = Recorder()
+    made = channel(recorder)
+    made.listen(recorder)
+    made.pause()
+    recorder.arrived = [b"a"]
+    made.handle(Readable(made.connection))
+    assert recorder.arrived == [b"a"]  # in the engine, whose window it fills
+    made.handle(Closed(made.connection, TransportClosed("it broke")))
+    assert recorder.log == []
+    made.resume()
+    assert recorder.log == ["received a", "ended it broke"]
+
+
+async def test_a_listener_that_pauses_within_a_call_is_spared_the_rest() -> None:
+    recorder = Recorder()
+    made = channel(recorder)
+
+    class Slow(Recorder):
+        def received(self, chunk: bytes) -> None:
+            super().received(chunk)
+            made.pause()
+
+    slow = Slow()
+    recorder.arrived = [b"a", b"b", b"c"]
+    made.listen(slow)
+    assert slow.log == ["received a"]
+    recorder.arrived = [b"d"]
+    made.handle(Readable(made.connection))
+    for _ in range(3):
+        made.resume()
+    assert slow.log == ["received a", "received b", "received c", "received d"]
+
+
+async def test_closing_ends_a_listener_though_it_is_paused() -> None:
+    recorder = Recorder()
+    made = channel(recorder)
+    made.listen(recorder)
+    made.pause()
+    made.let_go(1.0)
+    assert recorder.log[-1] == "ended None"
+    made.end(None)  # which ends its patience too
+    assert recorder.log.count("ended None") == 1
+
+
+async def test_an_offer_is_taken_whole_at_once_or_not_at_all() -> None:
+    recorder = Recorder()
+    made = channel(recorder)
+    assert not made.offer(b"12345", soon=False)  # no room
+    recorder.room = 1 << 20
+    assert not made.offer(b"x" * (OFFER_MAX + 1), soon=False)
+    assert not made.offer(b"", soon=False)
+    assert recorder.log == []
+    assert made.offer(b"1234", soon=False)
+    assert made.offer(b"1234", soon=True)
+    assert recorder.log == ["write 4", "flush", "write 4", "flush soon"]
+    made.finish()
+    assert not made.offer(b"1234", soon=False)
+
+
+async def test_an_offer_never_overtakes_a_message_under_way() -> None:
+    recorder = Recorder()
+    made = channel(recorder)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(made.write(b"0123456789", boundary=True))
+        await asyncio.sleep(0)
+        assert not made.offer(b"a", soon=False)
+        recorder.room = 100
+        made.handle(Writable(made.connection))
+    assert made.offer(b"a", soon=False)
+
+
+async def test_messages_are_joined_for_a_peer_that_reads_them_joined_and_for_no_other() -> None:
+    for marks, expected in ((Marks.JOINS, "write 1 joined"), (Marks(0), "write 1")):
+        recorder = Recorder()
+        recorder.peer_marks = marks
+        made = channel(recorder)
+        made.handle(Connected(made.connection))
+        await made.write(b"a", boundary=True)
+        assert made.offer(b"b", soon=True)
+        assert [entry for entry in recorder.log if entry.startswith("write")] == [expected] * 2
+        await made.write(b"c", boundary=False)
+        assert recorder.log[-2:] == ["write 1", "flush"]
