@@ -59,9 +59,7 @@ class Connection:
         self._acks = AckSchedule(config.ack_delay)
         self._heard_at = self._data_at = self._sent_at = self._keepalive_at = now
         self._advertised = config.receive_window
-        self._close_asked = False
-        self._told_readable = False
-        self._told_ended = False
+        self._close_asked = self._told_readable = self._told_ended = False
         self.unsettled = False  # the newest `read` may have left something to send or tell: flush
         self.peer_marks = Marks(0)  # known once connected; of a plain peer there are none
         if syn is not None:
@@ -87,8 +85,6 @@ class Connection:
             raise LocalError("this connection was closed for writing")
         if self._state is CLOSED:
             return 0
-        if isinstance(data, memoryview):
-            data = data.cast("B")
         taken = self._sender.push(data, boundary=boundary, urgent=urgent)
         self._host.touch(self)
         return taken

@@ -62,7 +62,9 @@ class Sender:
         return not len(self._queue)
 
     def push(self, data: Buffer, *, boundary: bool, urgent: bool = False) -> int:
-        """Take bytes to send; return how many there was room for. A memoryview must be one of bytes."""
+        """Take bytes to send; return how many there was room for."""
+        if isinstance(data, memoryview):
+            data = data.cast("B")
         taken = self._queue.push(data, self.room(), boundary=boundary, urgent=urgent)
         self.short = self.short or taken < len(data)
         return taken

@@ -193,17 +193,8 @@ def busy_snapshot(now: float = NOW) -> PeerSnapshot:
         peer_row(BEN, Role.WORKER, now=now, since=912, seen=2, sent=64, received=61, rtt=0.182),
         peer_row(CLEO, Role.CONSUMER, now=now, since=8, seen=4, sent=15, received=0, rtt=None),
         peer_row(DORA, Role.WORKER, now=now, since=3, seen=3, sent=0, received=0, rtt=None),
-        peer_row(
-            Address("192.0.2.130", 47001),
-            Role.CONSUMER,
-            now=now,
-            since=9300,
-            seen=75,
-            sent=500,
-            received=480,
-            rtt=1.24,
-            listed=False,
-        ),
+        peer_row(Address("192.0.2.130", 47001), Role.CONSUMER, now=now, since=9300, seen=75, sent=500, received=480,
+                 rtt=1.24, listed=False),
     )
     return PeerSnapshot(42, BOUND, OBSERVED, CONNECTED, (service,), peers)
 

@@ -71,7 +71,9 @@ def snapshot(service: ServiceSnapshot = FIBONACCI, **fields: object) -> PeerSnap
         ),
     ],
 )
-def test_the_worst_of_grape_link_and_share_is_shown(shown: PeerSnapshot | None, state: TrayState, words: str) -> None:
+def test_the_worst_of_grape_link_and_share_is_shown(
+    shown: PeerSnapshot | None, state: TrayState, words: str
+) -> None:
     assert read(shown, NOW) == Reading(state, words)
 
 

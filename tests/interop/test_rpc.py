@@ -33,6 +33,7 @@ def client_on(endpoint: Endpoint) -> RpcClient:
 async def our_client() -> AsyncIterator[RpcClient]:
     """A client on an endpoint of its own."""
     async with await Endpoint.open(Address("127.0.0.1", 0)) as endpoint:
+
         client = client_on(endpoint)
         try:
             yield client

@@ -113,7 +113,9 @@ def _build(lab: Lab) -> None:
         _run("ip", "netns", "add", namespace)
     _wire(lab.home, "eth0", lab.router, "lan")
     _wire(lab.public, "eth0", lab.router, "wan")
-    _configure(lab.home, f"addr add {HOME}/24 dev eth0", "link set eth0 up", f"route add default via {HOME_GATEWAY}")
+    _configure(
+        lab.home, f"addr add {HOME}/24 dev eth0", "link set eth0 up", f"route add default via {HOME_GATEWAY}"
+    )
     _configure(lab.public, f"addr add {PUBLIC}/24 dev eth0", "link set eth0 up")
     _configure(
         lab.router,

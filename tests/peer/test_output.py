@@ -31,7 +31,9 @@ def test_nor_do_errors(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 @pytest.mark.parametrize("data", ["\ud800", "half \udc00 a pair", "Zürich"])
-def test_what_the_terminal_cannot_encode_is_escaped(monkeypatch: pytest.MonkeyPatch, encoding: str, data: str) -> None:
+def test_what_the_terminal_cannot_encode_is_escaped(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, data: str
+) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
     Output(as_json=True).event(ReplyReceived(0.0, A, 0.1, data))
