@@ -189,7 +189,9 @@ class Roles:
     def _pairings(self) -> list[Pairing]:
         return [*self._workers.values(), *(consuming.pairing for consuming in self._consumers.values())]
 
-    def _pair(self, announced: str, sought: str, role: Role, then: Callable[[Sequence[Address]], None]) -> Pairing:
+    def _pair(
+        self, announced: str, sought: str, role: Role, then: Callable[[Sequence[Address]], None]
+    ) -> Pairing:
         def on_listing(listing: Sequence[Address]) -> None:
             self._roster.note_listing(sought, role, listing)
             then(listing)
