@@ -79,7 +79,7 @@ class Endpoint:
         self._mux = Mux(config.utp, random)
         self._puncher = Puncher(config.punch)
         self._utp_route = Route(self._mux, self._on_utp, self._puncher.confirm)
-        self._punch_route = Route(self._puncher, self._on_punch)
+        self._punch_route = Route(self._puncher, self._on_punch, idle=self._puncher.idle)
         self._pump = Pump(udp.send, self._classify)
         self._pump.add(self._utp_route)
         self._pump.add(self._punch_route)

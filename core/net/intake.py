@@ -12,6 +12,8 @@ from core.values import Address, Buffer
 DRAIN_MAX = 64  # datagrams after which a wake-up ends: 1400 bytes each, they take some 1 ms to handle
 DATAGRAM_MAX = 65535  # bytes; the UDP length field. Asking for all of it costs no more than asking for 2048 (measured)
 DRAIN_BYTES = 65536  # bytes after which a wake-up ends: two joined arrivals, so that 127 datagrams are the most
+LONE_BYTES = 512  # a datagram that came alone and is no longer is an answer, a question or an ack, not part of a stream
+LOOK_EVERY = 8  # wake-ups by a lone datagram after which one looks whether there is more, as it does after it found more
 
 _GRO_SIZE: Final = struct.Struct("=i")  # how the kernel tells the segment size: int
 _ANCILLARY: Final = socket.CMSG_SPACE(_GRO_SIZE.size) if sys.platform != "win32" else 0
@@ -68,6 +70,7 @@ class JoinedIntake:
         self._sock = sock
         self._tally = tally
         self._spare: memoryview | None = None
+        self._lone = 0  # wake-ups in a row that brought one short datagram
 
     def drain(self, receiver: Receiver) -> None:
         """See Intake. A receiver that runs a nested loop (Qt can) may come back here: then another buffer is used."""
@@ -85,6 +88,7 @@ class JoinedIntake:
         group: list[Buffer] = []
         tally, receive = self._tally, self._sock.recvmsg_into
         used, left = 0, DRAIN_MAX
+        looks = self._lone % LOOK_EVERY == 0
         while left > 0 and used <= DRAIN_BYTES:
             try:
                 size, ancillary, flags, source = receive((view[used:],), _ANCILLARY)
@@ -115,6 +119,9 @@ class JoinedIntake:
             tally.received += count
             used += size
             left -= count
+            if used <= LONE_BYTES and not looks:
+                break  # asking in vain costs as much as the datagram did; if there is more, the loop calls again
+        self._lone = self._lone + 1 if left == DRAIN_MAX - 1 and used <= LONE_BYTES else 0
         return batch
 
 

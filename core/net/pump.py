@@ -26,19 +26,24 @@ REPORTS_MAX = 20  # failures of callbacks reported in full per pump; a flood of 
 
 
 class Route(Generic[EventT]):
-    """A machine and who hears its events. `on_source` is told each source that the machine was given datagrams from."""
+    """A machine and who hears its events. `on_source` is told each source that the machine was given datagrams from.
 
-    __slots__ = ("machine", "on_event", "on_source")
+    `idle` tells, cheaply, that there is nothing to transmit, to tell or to wait for: then the machine is not asked.
+    """
+
+    __slots__ = ("idle", "machine", "on_event", "on_source")
 
     def __init__(
         self,
         machine: Machine[EventT],
         on_event: Callable[[EventT], None],
         on_source: Callable[[Address, float], None] | None = None,
+        idle: Callable[[], bool] = lambda: False,
     ) -> None:
         self.machine = machine
         self.on_event = on_event
         self.on_source = on_source
+        self.idle = idle
 
 
 class Classify(Protocol):
@@ -126,14 +131,16 @@ class Pump:
             return
         self._soon = False
         self._flushing = True
-        until = self._loop.time() + FLUSH_SECONDS
+        now = self.now()
+        until = now + FLUSH_SECONDS
         try:
             for number in range(1, ROUNDS_MAX + 1):
                 self._again = False
-                self._round()
+                self._round(now)
                 if not self._again:
                     break
-                if number == ROUNDS_MAX or self._loop.time() >= until:
+                now = self.now()
+                if number == ROUNDS_MAX or now >= until:
                     self.flush_soon()
                     break
         finally:
@@ -150,11 +157,12 @@ class Pump:
         if self._soon:
             self.flush()
 
-    def _round(self) -> None:
+    def _round(self, now: float) -> None:
         """Run transmit and events of every machine once. Callbacks that change a machine flush: the next round."""
-        now = self.now()
         self._sent = False
         for route in self._routes:
+            if route.idle():
+                continue
             try:
                 for burst in route.machine.transmit(now):
                     self._sent = True
@@ -173,7 +181,10 @@ class Pump:
             self.report(f"a callback failed on {type(event).__name__}", error)
 
     def _arm(self) -> None:
-        wanted = min((at for route in self._routes if (at := route.machine.deadline()) is not None), default=math.inf)
+        wanted = math.inf
+        for route in self._routes:
+            if not route.idle() and (at := route.machine.deadline()) is not None and at < wanted:
+                wanted = at
         if wanted <= self._now:
             if self._sent:
                 self.flush_soon()  # an engine that bounds what it sends at once has more

@@ -176,6 +176,10 @@ class Puncher:
         while (ends_at := self._next_end_at()) is not None and ends_at <= now:
             self._finish(next(iter(self._settling)), confirmed=False, now=now)
 
+    def idle(self) -> bool:
+        """Return whether there is nothing to transmit, to tell or to wait for."""
+        return not (self._outgoing or self._events or self._series or self._settling)
+
     def deadline(self) -> float | None:
         """Return when the next punch, or the end of a series, is due."""
         due = (self._next_punch_at(), self._next_end_at())

@@ -8,7 +8,15 @@ from typing import Any, cast
 
 import pytest
 
-from core.net.intake import DATAGRAM_MAX, DRAIN_BYTES, DRAIN_MAX, JoinedIntake, PlainIntake
+from core.net.intake import (
+    DATAGRAM_MAX,
+    DRAIN_BYTES,
+    DRAIN_MAX,
+    LONE_BYTES,
+    LOOK_EVERY,
+    JoinedIntake,
+    PlainIntake,
+)
 from core.net.segmentation import SOL_UDP, UDP_GRO
 from core.net.udp_socket import Received, Tally
 from tests.net.fakes import A, B
@@ -171,3 +179,38 @@ def test_one_buffer_serves_all_wake_ups_even_after_a_receiver_failed() -> None:
     arrivals.add(b"two")
     arrivals.drain()
     assert bytes(kept[0]) == b"two"  # the contract: valid only during the call
+
+
+def test_short_datagrams_that_come_alone_cost_one_call_each_and_now_and_then_a_look_for_more() -> None:
+    arrivals = Arrivals()
+    calls = 0
+    receive = arrivals.recvmsg_into
+
+    def counted(buffers: Sequence[memoryview], room: int) -> tuple[int, Ancillary, int, tuple[str, int]]:
+        nonlocal calls
+        calls += 1
+        return receive(buffers, room)
+
+    arrivals.recvmsg_into = counted  # type: ignore[method-assign]
+    for _ in range(4 * LOOK_EVERY):
+        arrivals.add(b"x")
+        assert arrivals.drain() == [[(A, [b"x"])]]
+    assert calls == 4 * LOOK_EVERY + 4
+    for _ in range(LOOK_EVERY + 2):  # a crowd is found out by the next look, and then taken whole
+        arrivals.add(b"y")
+    while arrivals.waiting:
+        found = arrivals.drain()
+    assert len(found[0][0][1]) > 1
+    for _ in range(5):
+        arrivals.add(b"z")
+    assert arrivals.drain() == [[(A, [b"z"] * 5)]]
+
+
+def test_after_a_long_datagram_there_is_always_a_look_for_more() -> None:
+    arrivals = Arrivals()
+    for _ in range(3):
+        arrivals.add(b"x")
+        arrivals.drain()
+    arrivals.add(b"x" * (LONE_BYTES + 1))
+    arrivals.add(b"x")
+    assert [len(each) for each in arrivals.drain()[0][0][1]] == [LONE_BYTES + 1, 1]

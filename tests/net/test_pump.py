@@ -305,3 +305,15 @@ def test_a_callback_may_close_the_pump() -> None:
     rig.one.happened, rig.one.at = ["a"], 103.0
     rig.pump.flush()
     assert rig.loop.pending() == []
+
+
+def test_a_machine_that_is_idle_is_not_asked_and_one_that_is_not_any_more_is() -> None:
+    rig = Rig()
+    idle = True
+    rig.second.idle = lambda: idle
+    rig.two.outgoing, rig.two.happened, rig.two.at = [Burst(B, [b"x"])], ["b"], 101.0
+    rig.pump.flush()
+    assert (rig.sent, rig.heard, rig.loop.pending()) == ([], [], [])
+    idle = False
+    rig.pump.flush()
+    assert (rig.sent, rig.heard, rig.loop.pending()) == ([Burst(B, [b"x"])], ["b"], [101.0])

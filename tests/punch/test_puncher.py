@@ -283,3 +283,17 @@ def test_a_series_with_senseless_bounds_cannot_be_configured() -> None:
         PunchConfig(packets=0)
     with pytest.raises(ValueError, match=r"PunchConfig\.delay"):
         PunchConfig(delay=-1.0)
+
+
+def test_it_is_idle_only_with_nothing_to_send_to_tell_or_to_wait_for() -> None:
+    puncher = Puncher()
+    assert puncher.idle()
+    puncher.punch(BOB, 0.0)
+    assert not puncher.idle()
+    run_out(puncher, 10.0)
+    puncher.transmit(10.0)
+    assert not puncher.idle()  # the end of the series is yet to be told
+    puncher.events()
+    assert puncher.idle()
+    puncher.receive([PUNCH], BOB, 11.0)
+    assert not puncher.idle()
