@@ -7,6 +7,7 @@ runs often; without it the first row would compare ours with its interpreter).
 """
 
 import asyncio
+import importlib.util
 import json
 import tempfile
 import time
@@ -23,6 +24,7 @@ from tests.interop.grapes import two_node_grapes
 from tests.support.ports import free_port
 from tests.support.process import grapevine, until
 
+FAST = f"{OURS}, uvloop"
 HOST = "127.0.0.1"
 CONNECTIONS = (1, 8)
 NAME, PORT = "bench_worker", 4242
@@ -111,13 +113,17 @@ async def clients(port: int, number: int) -> AsyncIterator[list[Client]]:
 
 
 @asynccontextmanager
-async def _ours() -> AsyncIterator[Asked]:
+async def _ours(*, fast: bool) -> AsyncIterator[Asked]:
     dht, api = (free_port(), free_port()), (free_port(), free_port())
+    loop = {} if fast else {"GRAPEVINE_LOOP": "asyncio"}
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         first = ("grape", "--dp", str(dht[0]), "--aph", str(api[0]), "--bind", HOST)
         second = ("grape", "--dp", str(dht[1]), "--aph", str(api[1]), "--bind", HOST, "--bn", f"{HOST}:{dht[0]}")
-        async with grapevine(*first, home=home) as program, grapevine(*second, home=home):
+        async with (
+            grapevine(*first, home=home, env=loop) as program,
+            grapevine(*second, home=home, env=loop),
+        ):
             yield Asked(api[0], program.pid)
 
 
@@ -138,13 +144,14 @@ class Grapes:
         self._seconds = 3.0 if settings.full else 0.6
 
     def variants(self) -> tuple[str, ...]:
-        """Both kinds."""
-        return (OURS, NODE)
+        """Both kinds, and ours on uvloop where that is installed."""
+        fast = (FAST,) if importlib.util.find_spec("uvloop") else ()
+        return (OURS, *fast, NODE)
 
     async def measure(self, variant: str) -> list[Sample]:
         """Ask for some seconds with each operation and number of connections."""
         samples: list[Sample] = []
-        async with (_ours if variant == OURS else _node)() as asked:
+        async with _node() if variant == NODE else _ours(fast=variant == FAST) as asked:
             digest = await _prepare(asked.port)
             unique = count()
             # announced names come back to a few, as the names of real services do; values are all different

@@ -197,7 +197,7 @@ def grape(
         )
         await _jobs().run_grape(config, output)
 
-    run(job, output)
+    run(job, output, fast=True)
 
 
 @grapevine.command()

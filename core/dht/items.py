@@ -40,10 +40,15 @@ class Item:
     sequence: int = 0
     salt: bytes = b""
     cas: int | None = None
+    _target: bytes | None = field(default=None, init=False, repr=False, compare=False)  # asked for four times a put
 
     def target(self) -> bytes:
         """Return the 20-byte key to get it by: SHA-1 of the bencoded value, or of public key and salt."""
-        return mutable_target(self.key, self.salt) if self.key is not None else immutable_target(self.value)
+        if self._target is not None:
+            return self._target
+        found = mutable_target(self.key, self.salt) if self.key is not None else immutable_target(self.value)
+        object.__setattr__(self, "_target", found)
+        return found
 
     def check(self) -> None:
         """Raise ItemRefused if a size, or a mutable item's signature, is wrong."""

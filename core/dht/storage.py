@@ -105,7 +105,8 @@ class ItemStore:
         if refused is not None:
             raise refused
         target = item.target()
-        self._items[target] = (replace(item, cas=None), now)  # `cas` is about the act of putting
+        kept = item if item.cas is None else replace(item, cas=None)  # `cas` is about the act of putting
+        self._items[target] = (kept, now)
         self._items.move_to_end(target)
         if len(self._items) > self._max_values:
             self._items.popitem(last=False)

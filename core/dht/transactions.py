@@ -89,10 +89,10 @@ class Transactions:
 
     def deadline(self) -> float | None:
         """Return when the next second copy or time-out is due."""
-        times = [next(iter(self._once.values()))] if self._once else []
-        if self._pending:
-            times.append(next(iter(self._pending.values())).expires_at)
-        return min(times, default=None)
+        if not self._pending:
+            return None
+        expires_at = next(iter(self._pending.values())).expires_at
+        return min(next(iter(self._once.values())), expires_at) if self._once else expires_at
 
     def _forget(self, transaction: bytes) -> None:
         del self._pending[transaction]

@@ -42,5 +42,9 @@ class Upkeep:
 
     def deadline(self) -> float:
         """Return the earliest of them."""
-        times = (self.check_at, self.refresh_at, self.join_at, self.patience_at)
-        return min(time for time in times if time is not None)
+        earliest = min(self.check_at, self.refresh_at)  # asked for with each datagram: no list, no generator
+        if self.join_at is not None and self.join_at < earliest:
+            earliest = self.join_at
+        if self.patience_at is not None and self.patience_at < earliest:
+            earliest = self.patience_at
+        return earliest

@@ -6,6 +6,7 @@ import math
 import socket
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 from core.values import Address
 
@@ -48,6 +49,7 @@ def _ask_kernel(host: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=CACHE_MAX)  # asked with every announce; most clients are this machine
 def peer_host(client: str | None) -> str:
     """Return the host under which an HTTP client's service is stored.
 

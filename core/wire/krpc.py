@@ -1,6 +1,7 @@
 """KRPC messages (BEP 5): queries, replies and errors, with BEP 42's `ip` in what answers a query.
 
-`parse(bytes(message)) == message`. Any other bytes give a message or MalformedMessage, nothing else.
+`parse(bytes(message)) == message`, for values that were decoded or checked before. Any other bytes give a message or
+MalformedMessage, nothing else.
 Arguments stay a dictionary; `take_bytes` and `take_int` read a field of it with its bounds.
 """
 
@@ -9,7 +10,7 @@ from typing import TypeAlias
 
 from core.errors import RemoteError
 from core.values import Address, Buffer
-from core.wire.bencoding import Bencoded, decode, encode
+from core.wire.bencoding import Bencoded, decode, encode_checked
 from core.wire.compact import ID_BYTES, PEER_BYTES, pack_peer, unpack_peer
 
 Fields: TypeAlias = dict[bytes, Bencoded]
@@ -52,7 +53,7 @@ class Query:
         message: Fields = {b"t": self.transaction, b"y": b"q", b"q": self.method, b"a": dict(self.arguments)}
         if self.read_only:
             message[b"ro"] = 1
-        return encode(message)
+        return encode_checked(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,4 +157,4 @@ def _observed(document: Fields) -> Address | None:
 def _with_observed(message: Fields, observed: Address | None) -> bytes:
     if observed is not None:
         message[b"ip"] = pack_peer(observed)
-    return encode(message)
+    return encode_checked(message)

@@ -173,9 +173,11 @@ async def node(
 
 
 @contextlib.asynccontextmanager
-async def grapevine(*arguments: str, inside: Sequence[str] = (), home: Path) -> AsyncIterator[Program]:
+async def grapevine(
+    *arguments: str, inside: Sequence[str] = (), home: Path, env: dict[str, str] | None = None
+) -> AsyncIterator[Program]:
     """Start our command line with --json, its settings under `home`, away from the developer's own."""
-    env = {"XDG_CONFIG_HOME": str(home), "XDG_DATA_HOME": str(home), "XDG_STATE_HOME": str(home)}
+    env = {"XDG_CONFIG_HOME": str(home), "XDG_DATA_HOME": str(home), "XDG_STATE_HOME": str(home), **(env or {})}
     command = [*inside, sys.executable, "-m", "core.cli", *arguments, "--json"]
     async with running("grapevine " + " ".join(arguments), command, env=env) as program:
         yield program
