@@ -14,7 +14,7 @@ def test_a_grape_runs_on_uvloop_where_it_is_installed_and_wanted(monkeypatch: py
         return asyncio.new_event_loop()
 
     monkeypatch.delenv("GRAPEVINE_LOOP", raising=False)
-    monkeypatch.setitem(sys.modules, "uvloop", types.SimpleNamespace(new_event_loop=make))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "uvloop", types.SimpleNamespace(new_event_loop=make))
     assert fast_loop() is make
     monkeypatch.setenv("GRAPEVINE_LOOP", "asyncio")
     assert fast_loop() is None
