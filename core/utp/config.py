@@ -74,10 +74,10 @@ class UtpConfig:
     """How long an ack waits for data to ride on, or for a second packet. Short: libutp holds small writes back until it
     comes (Nagle)."""
 
-    target_delay: float = 0.1
-    """LEDBAT's TARGET, BEP 29 and RFC 6817: 100 ms of queue."""
-    initial_window_packets: int = 4
-    """First congestion window; RFC 3390 gives about 4380 bytes."""
+    target_delay: float = 0.06
+    """LEDBAT's TARGET: RFC 6817 allows up to 100 ms of queue, LEDBAT++ (draft-irtf-iccrg-ledbat-plus-plus) takes 60."""
+    initial_window_packets: int = 10
+    """First congestion window; RFC 6928."""
     increase_bytes: int = 3000
     """Most the window grows in a round trip after slow start; libutp's MAX_CWND_INCREASE_BYTES_PER_RTT."""
 

@@ -1,62 +1,25 @@
-"""The congestion window from the one-way delay: LEDBAT (RFC 6817, BEP 29 "congestion control").
+"""The congestion window: LEDBAT (RFC 6817, BEP 29 "congestion control") and what it does about loss.
 
-Delays are microseconds modulo 2**32 as the peer reports them: its clock less ours, so only differences mean something.
+Up to the target delay the window grows, past it it shrinks; see docs/congestion.md for the whole and its sources.
 """
 
 import math
-from collections import deque
 from typing import Final
 
 from core.utp.config import UtpConfig
+from core.utp.delays import DelayHistory
+from core.utp.delivery import Delivery
 
-_MASK: Final = 0xFFFFFFFF
-_BASE_MINUTES: Final = 10  # RFC 6817 section 3.4.2, BASE_HISTORY
-_MINUTE: Final = 60.0  # seconds; length of one slot of the base history
-_CURRENT_SAMPLES: Final = 3  # least of the newest few; libutp's CUR_DELAY_SIZE
-_SLOW_START_PART: Final = 0.9  # of the target delay; past it slow start ends, as in libutp
 _MIN_PACKETS: Final = 2  # RFC 6817 section 2.4.2, MIN_CWND
-_DECREASE_MAX: Final = 4.0  # times increase_bytes per round trip; a huge delay must not empty the window at once
-
-
-def _less(a: int, b: int) -> bool:
-    """Tell whether delay `a` is below `b`, both modulo 2**32."""
-    return (a - b) & _MASK > _MASK >> 1
-
-
-class DelayHistory:
-    """The least delay of the last minutes, and the queue above it."""
-
-    def __init__(self) -> None:
-        self._slots: deque[int] = deque(maxlen=_BASE_MINUTES)
-        self._slot_ends = -math.inf
-        self._newest: deque[int] = deque(maxlen=_CURRENT_SAMPLES)
-        self._base = 0
-
-    def add(self, delay: int, now: float) -> None:
-        """Take one sample, in microseconds modulo 2**32."""
-        if now >= self._slot_ends:
-            self._slots.append(delay)
-            self._slot_ends = now + _MINUTE
-            self._base = self._least(self._slots)
-        elif _less(delay, self._slots[-1]):
-            self._slots[-1] = delay
-            if _less(delay, self._base):
-                self._base = delay
-        self._newest.append(delay)
-
-    def queuing(self) -> float:
-        """Return how long a packet waits in queues now, in seconds."""
-        if not self._newest:
-            return 0.0
-        return ((self._least(self._newest) - self._base) & _MASK) / 1e6
-
-    @staticmethod
-    def _least(delays: deque[int]) -> int:
-        least = delays[0]
-        for delay in delays:
-            if _less(delay, least):
-                least = delay
-        return least
+_LOW: Final = 1 / 4  # of the target; a shorter queue says that the path has room
+_EXIT: Final = 1 / 2  # of the target; a longer queue ends slow start
+_RECOVERY: Final = 1 / 4  # growth of the window in a round trip, while it is below what the path delivered lately
+_PROBING: Final = 1 / 4  # the same, past it
+_HEADROOM: Final = 1.25  # times what the path delivers in a round trip: how far fast growth goes
+_PROBES: Final = 3  # rounds of fast growth that brought no speed; then it pauses
+_PAUSE: Final = 10  # rounds
+_HEAVY: Final = 0.1  # share lost, from which loss is congestion even without a queue
+_HALF: Final = 0.5  # the most that loss, or a queue in one round trip, takes from the window (RFC 5681, LEDBAT++)
 
 
 class Ledbat:
@@ -64,38 +27,62 @@ class Ledbat:
 
     def __init__(self, config: UtpConfig) -> None:
         self._packet = config.payload_bytes
-        self._least = _MIN_PACKETS * self._packet
-        self._most = config.in_flight_packets * self._packet
+        self._packets = config.in_flight_packets
         self._target = config.target_delay
         self._increase = config.increase_bytes
         self._threshold = math.inf  # slow start below it, bytes
-        self._delays = DelayHistory()
+        self._one_way = DelayHistory()
+        self._round_trips = DelayHistory()
+        self._delivery = Delivery()
         self.window: float = config.initial_window_packets * self._packet
 
-    def acked(self, size: int, delay: int, round_trip: float, now: float, *, limited: bool) -> None:
+    @property
+    def starting(self) -> bool:
+        """Whether this is slow start."""
+        return self.window < self._threshold
+
+    def queuing(self) -> float:
+        """Return how long our packets wait in queues now, seconds.
+
+        The round trip bounds it: that part is measured by one clock, so a peer's clock that drifts or steps harms little.
+        """
+        queuing = self._one_way.queuing()
+        return min(queuing, self._round_trips.queuing()) if self._round_trips else queuing
+
+    def acked(self, size: int, delay: int, round_trip: float | None, now: float, *, limited: bool) -> None:
         """`size` bytes were acknowledged; `limited`: this window, and nothing else, held back more of them.
 
-        `delay` is the peer's timestamp difference, 0 when it had none; `round_trip` the least of this ack, seconds.
+        `delay` is the peer's timestamp difference, 0 when it had none; `round_trip` a sample, seconds.
         What is not used does not grow (RFC 6817 section 2.4.2).
         """
         if delay:
-            self._delays.add(delay, now)
-        queuing = min(self._delays.queuing(), round_trip)  # a part cannot be longer than the whole
-        if self.window < self._threshold and queuing > self._target * _SLOW_START_PART:
-            self._threshold = self.window
-        if self.window < self._threshold:
-            grown = self.window + (size if limited else 0)
-        else:
-            off_target = max(-_DECREASE_MAX, (self._target - queuing) / self._target)
-            share = min(size, self.window) / max(size, self.window)
-            change = self._increase * off_target * share
-            grown = self.window + (change if limited or change < 0 else 0)
-        self.window = min(max(grown, self._least if grown < self.window else grown), self._most)
+            self._one_way.add(delay, now)
+        if round_trip is not None:
+            self._round_trips.add(int(round_trip * 1e6), now)
+        queuing = self.queuing()
+        self._delivery.acked(size, now, self._base_round_trip() + queuing)
+        if self.window < self._threshold and queuing > self._target * _EXIT:
+            self._threshold = self.window = self._filling(self._target * _EXIT)
+        if limited or queuing > self._target:
+            part = min(size, self.window) / max(size, self.window)
+            self._resize(self.window + part * self._per_round_trip(queuing))
 
     def lost(self) -> None:
-        """Packets were lost and others got through: halve, once per round trip (the caller sees to that)."""
-        self.window = max(self.window / 2, self._least)
+        """Packets were lost and others got through; told once per round trip.
+
+        Loss without a queue is the radio's or the line's: what the path delivers goes on, as in TCP Westwood (Mascolo
+        et al., 2001). Much loss, or loss with a queue, is ours.
+        """
+        loss = self._delivery.loss_now()
+        if loss <= _HEAVY and self.window < self._threshold and self.queuing() <= self._target * _LOW:
+            return
+        rate = self._delivery.best if loss <= _HEAVY else self._delivery.newest
+        self._resize(min(self.window, max(rate * self._base_round_trip(), self.window * _HALF)))
         self._threshold = self.window
+
+    def dropped(self, packets: int) -> None:
+        """So many packets were found lost."""
+        self._delivery.lost(packets, packets * self._packet)
 
     def timed_out(self, *, again: bool) -> None:
         """Nothing got through: one packet, and slow start up to half of what was (BEP 29, RFC 5681 section 3.1).
@@ -103,5 +90,44 @@ class Ledbat:
         `again`: nothing was acknowledged since the timeout before, whose half still counts.
         """
         if not again:
-            self._threshold = max(self.window / 2, self._least)
+            self._threshold = max(self.window * _HALF, self._least)
         self.window = self._packet
+
+    @property
+    def _least(self) -> int:
+        return _MIN_PACKETS * self._packet
+
+    def _base_round_trip(self) -> float:
+        return self._round_trips.base / 1e6
+
+    def _filling(self, queue: float) -> float:
+        """Return the window that fills the path and leaves a queue of so many seconds."""
+        wanted = self._delivery.best * (self._base_round_trip() + queue)
+        return min(self.window, max(wanted, self._least))
+
+    def _per_round_trip(self, queuing: float) -> float:
+        """Return by how many bytes the window changes in a round trip."""
+        if self.window < self._threshold:
+            return self.window
+        if queuing > self._target:
+            return -self.window * min(_HALF, queuing / self._target - 1)
+        slow = self._increase * (1 - queuing / self._target)
+        return slow + self.window * self._fast(queuing)
+
+    def _fast(self, queuing: float) -> float:
+        """Return the part of the window by which it grows as well, while the path shows that it has room."""
+        room = 1 - queuing / (self._target * _LOW)
+        if room <= 0.0:
+            return 0.0
+        delivered = self._delivery.best * self._base_round_trip()
+        if self.window < delivered:
+            return _RECOVERY * room
+        if self.window < delivered * _HEADROOM and self._delivery.flat % _PAUSE < _PROBES:
+            return _PROBING * room
+        return 0.0
+
+    def _resize(self, window: float) -> None:
+        """Set the window. What is below the least after a timeout grows up to it, and nothing shrinks to below it."""
+        if window < self.window:
+            window = min(self.window, max(window, self._least))
+        self.window = min(window, self._packets * self._packet)

@@ -6,6 +6,7 @@ runs out, so that a lost window update cannot stop the stream.
 
 from core.utp.config import UtpConfig
 from core.utp.ledbat import Ledbat
+from core.utp.pacer import Pacer
 from core.utp.rtt import RoundTrip
 from core.utp.send_queue import SendQueue
 from core.utp.send_window import Segment, SendWindow
@@ -15,6 +16,8 @@ from core.wire.utp_packet import DATA, FIN, STATE, Packet, seq_diff
 
 _FORCED = 2  # packets after a timeout; RFC 9002 section 6.2.4 allows two, so that one more loss costs no doubled wait
 _REPAIRS = 2  # most packets that one ack lets out past the window; acks of two packets are the rule (RFC 5681)
+_PACING = 1.25  # times the window in a round trip; as in BBR's and Linux's pacing, so that the window stays the limit
+_PACING_START = 2.0  # the same in slow start, whose window doubles meanwhile (Linux's tcp_pacing_ss_ratio)
 _REPEAT_FROM = 2  # consecutive timeouts after which a lone packet fills both of those places
 
 
@@ -27,6 +30,8 @@ class Sender:
         self._queue = SendQueue(config.payload_bytes, config.send_packets)
         self._window = SendWindow(first_seq)
         self._congestion = Ledbat(config)
+        self._pacer = Pacer()
+        self._resume_at: float | None = None  # when the pacer lets more out; None while it holds nothing back
         self._finishing = False  # no more writes; FIN after the queue
         self._fin_sent = False
         self._force = 0  # packets that may leave whatever the windows say
@@ -37,6 +42,7 @@ class Sender:
         self._probe_at: float | None = None  # None once it was sent; the retransmission timer is next
         self._probed = False  # since the peer took something, or since a timeout
         self._progress_at: float | None = None  # last time the peer took something; None while nothing waits
+        self._allowance = 0.0  # bytes that the pacer lets out in this call of `segments`
         self.round_trip = RoundTrip(config)
         self.peer_window = 0  # bytes, as last advertised
         self.short = False  # a write was not taken whole and nobody was told of space since
@@ -101,6 +107,7 @@ class Sender:
         """
         self._window.lose_all()
         self._congestion = Ledbat(self._config)
+        self._pacer = Pacer()
         self.round_trip = RoundTrip(self._config)
         self.round_trip.sample(round_trip)
         self._retransmit_at = self._probe_at = self._progress_at = None
@@ -142,6 +149,7 @@ class Sender:
         self._widen(packet.window, now)
         if acked.lost:
             self._counters.fast_losses += acked.lost
+            self._congestion.dropped(acked.lost)
             if acked.fresh_loss:
                 self._congestion.lost()
                 self._window.halved()
@@ -154,16 +162,21 @@ class Sender:
                 self.round_trip.sample(acked.sample)
             self._progress(now)
             delay = packet.timestamp_difference
-            self._congestion.acked(acked.size, delay, acked.round_trip, now, limited=self._limited)
+            self._congestion.acked(acked.size, delay, acked.sample, now, limited=self._limited)
+            self._pace()
 
     def segments(self, now: float, most: int) -> list[Segment]:
         """Return what leaves now, `most` packets of it, in order, and see to the timer. One may stand in it twice."""
         leaving: list[Segment] = []
         forced = self._force
         self._limited = False
+        self._resume_at = None
+        self._allowance = self._pacer.allowance(now)
         while len(leaving) < most and (segment := self._next()) is not None:
             self._window.sent(segment, now)
             leaving.append(segment)
+            self._pacer.spend(len(segment.payload), now)
+            self._allowance -= len(segment.payload)
             self._force = max(0, self._force - 1)
             self._repairs = max(0, self._repairs - 1)
         if self._force and len(leaving) == 1 and self.round_trip.backed_off >= _REPEAT_FROM and forced == _FORCED:
@@ -176,9 +189,8 @@ class Sender:
 
     def deadline(self) -> float | None:
         """Return when `tick` is due."""
-        if self._probe_at is None or self._retransmit_at is None:
-            return self._retransmit_at
-        return min(self._probe_at, self._retransmit_at)
+        times = (self._probe_at, self._retransmit_at, self._resume_at)
+        return min((at for at in times if at is not None), default=None)
 
     def tick(self, now: float) -> bool:
         """Act on the timer. Return False when the peer has made no progress for too long."""
@@ -232,6 +244,10 @@ class Sender:
         """Whether the congestion window has room; one packet always has."""
         fits = self._window.flight_bytes + size <= self._congestion.window or not self._window.in_flight
         self._limited = not fits
+        if fits and self._allowance <= 0.0:
+            self._limited = True
+            self._resume_at = self._pacer.ready_at()
+            return False
         return fits
 
     def _blocked(self) -> bool:
@@ -248,6 +264,12 @@ class Sender:
             self._progress(now)
         elif self._probing:
             self._progress_at = now  # it lives, and asks us to wait
+
+    def _pace(self) -> None:
+        smoothed = self.round_trip.smoothed
+        if smoothed:
+            gain = _PACING_START if self._congestion.starting else _PACING
+            self._pacer.set(gain * self._congestion.window / smoothed, self._config.payload_bytes)
 
     def _progress(self, now: float) -> None:
         self._probing = False

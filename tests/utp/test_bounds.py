@@ -151,7 +151,7 @@ def test_an_absurd_window_does_not_widen_ours() -> None:
     pair.inject(B, A, bytes(template._replace(window=0xFFFFFFFF)))
     a.write(bytes(1 << 20), pair.now)
     pair.flush()
-    assert len(pair.packets(pair.a)) < 10  # the congestion window holds
+    assert len(pair.packets(pair.a)) < 15  # the first congestion window holds
     assert pair.run(lambda: len(pair.b.received(b)) == 1 << 20, limit=30.0)
 
 

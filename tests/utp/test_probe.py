@@ -67,7 +67,7 @@ def test_a_lost_tail_is_repaired_without_a_timeout() -> None:
     assert pair.run(lambda: len(pair.b.received(b)) == 500_000, limit=10.0)
     statistics = pair.a.mux.statistics()
     assert (len(dropped), statistics.timeouts, statistics.probes) == (13, 0, 1)
-    assert pair.now - start < 0.25  # a round trip, the probe's wait, two round trips; a timeout alone takes 0.5 s
+    assert pair.now - start < 0.3  # a paced round trip, the probe's wait, two round trips; a timeout alone takes 0.5 s
 
 
 def test_holes_past_what_the_peer_reports_are_repaired_without_a_timeout() -> None:
@@ -99,7 +99,7 @@ def test_repairs_go_on_while_what_came_unseen_still_fills_the_window() -> None:
     assert pair.run(lambda: len(pair.b.received(b)) == 750_000, limit=30.0)
     statistics = pair.a.mux.statistics()
     assert len(dropped) == statistics.retransmitted == 40
-    assert (statistics.timeouts, statistics.probes) == (0, 1)
+    assert statistics.timeouts == 0
     assert pair.now - start < 1.5  # two in a round trip
 
 
