@@ -36,7 +36,6 @@ class Ledbat:
         self._delivery = Delivery()
         self.window: float = config.initial_window_packets * self._packet
 
-    @property
     def starting(self) -> bool:
         """Whether this is slow start."""
         return self.window < self._threshold
@@ -44,7 +43,7 @@ class Ledbat:
     def queuing(self) -> float:
         """Return how long our packets wait in queues now, seconds.
 
-        The round trip bounds it: that part is measured by one clock, so a peer's clock that drifts or steps harms little.
+        The round trip bounds it. That is measured by one clock, so a peer's clock that drifts or steps harms little.
         """
         queuing = self._one_way.queuing()
         return min(queuing, self._round_trips.queuing()) if self._round_trips else queuing

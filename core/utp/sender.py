@@ -268,7 +268,7 @@ class Sender:
     def _pace(self) -> None:
         smoothed = self.round_trip.smoothed
         if smoothed:
-            gain = _PACING_START if self._congestion.starting else _PACING
+            gain = _PACING_START if self._congestion.starting() else _PACING
             self._pacer.set(gain * self._congestion.window / smoothed, self._config.payload_bytes)
 
     def _progress(self, now: float) -> None:

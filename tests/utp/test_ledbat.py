@@ -30,7 +30,7 @@ def out_of_slow_start(packets: int = 40) -> tuple[Ledbat, float]:
     ledbat = Ledbat(CONFIG)
     now = steady(ledbat, 0.0, 4)
     now = steady(ledbat, TARGET * 0.8, 4, now)
-    assert not ledbat.starting
+    assert not ledbat.starting()
     ledbat.window = packets * PACKET
     return ledbat, steady(ledbat, TARGET, 1, now)
 
@@ -48,9 +48,9 @@ def test_slow_start_ends_at_half_the_target() -> None:
     now = steady(ledbat, 0.0, 4)
     before = ledbat.window
     now = steady(ledbat, TARGET * 0.4, 1, now)
-    assert ledbat.starting
+    assert ledbat.starting()
     steady(ledbat, TARGET * 0.6, 1, now)
-    assert not ledbat.starting
+    assert not ledbat.starting()
     assert ledbat.window < 1.3 * before  # what the path was seen to deliver, not what had been allowed
 
 
@@ -119,6 +119,6 @@ def test_a_transfer_over_a_long_link_fills_it() -> None:
 @pytest.mark.parametrize("rtt", [0.001, 0.02, 0.1])
 def test_a_link_is_filled_and_its_queue_stays_short(megabits: float, rtt: float) -> None:
     link = Bottleneck(megabits, rtt)
-    assert link.pour(8.0) > 0.88 * megabits  # of 0.965 that headers leave; the start takes some round trips
+    assert link.pour(4.0) > 0.8 * megabits  # of 0.965 that headers leave; the start takes some round trips
     assert link.up.waited(95) < 0.1
     assert link.up.dropped == 0
