@@ -5,6 +5,7 @@ Times are seconds on the caller's monotone clock unless a name says otherwise.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -38,11 +39,20 @@ class Caller:
     address: Address
 
 
+class Fragments(Enum):
+    """What the network may do with a datagram that is longer than a part of its path takes (IPv4)."""
+
+    AVOID = "avoid"  # routers must not cut it; if this system knows that it is too long, it leaves in fragments
+    NEVER = "never"  # it gets there whole or not at all: a probe
+    ALLOW = "allow"  # anybody may cut it
+
+
 class Burst(NamedTuple):
     """Datagrams that leave for one destination, in order; a pump may send them in one system call."""
 
     to: Address
     datagrams: list[bytes]
+    fragments: Fragments = Fragments.AVOID
 
 
 EventT_co = TypeVar("EventT_co", covariant=True)

@@ -83,6 +83,7 @@ class Endpoint:
         self._pump = Pump(udp.send, self._classify)
         self._pump.add(self._utp_route)
         self._pump.add(self._punch_route)
+        udp.on_too_long = self._too_long
         self._channels: dict[Connection, Channel] = {}
         self._hearers: dict[Address, set[asyncio.Future[None]]] = {}  # who waits for a punch of that address
         self._closing = False
@@ -156,6 +157,9 @@ class Endpoint:
                     hearer.set_result(None)
         if self.on_punch is not None:
             self.on_punch(event)
+
+    def _too_long(self, to: Address, size: int) -> None:
+        self._mux.too_long(to, size, self._pump.now())
 
     # -- verbs --------------------------------------------------------------------------------------------------------
 

@@ -5,16 +5,20 @@ to cut leaves one by one in the same breath, so a refusal costs time and no data
 """
 
 import asyncio
+import errno
 import socket
 from collections import deque
+from collections.abc import Callable
 
+from core.net.fragmentation import Fragmentation
 from core.net.intake import Intake, JoinedIntake, PlainIntake
 from core.net.segmentation import Refusals, batch_end, can_segment, join_arrivals, segment_size
-from core.net.udp_socket import Receiver, Tally, UdpStatistics, is_sendable
-from core.values import Address, Burst
+from core.net.udp_socket import Receiver, Tally, UdpStatistics, goes_out, is_sendable
+from core.values import Address, Burst, Fragments
 
 QUEUE_MAX = 2048  # datagrams waiting for a full kernel buffer: 3 MB at 1400 bytes, the order of the kernel's own 4 MiB
 QUEUE_BYTES = 4 << 20  # bytes of them; binds where a path takes datagrams far longer than Ethernet's, as loopback does
+DATAGRAM_MAX = 65_507  # bytes that IPv4 can carry at all, in fragments or not
 FLUSH_MAX = 512  # of them per wake-up: about 1 ms one by one
 
 
@@ -28,6 +32,8 @@ class ReaderSocket:
         self._loop = loop
         self._fd = sock.fileno()
         self._tally = Tally()
+        self._fragmentation = Fragmentation(sock)
+        self.on_too_long: Callable[[Address, int], None] | None = None
         joined = batching and join_arrivals(sock)
         self._intake: Intake = JoinedIntake(sock, self._tally) if joined else PlainIntake(sock, self._tally)
         self._segments = batching and can_segment(sock)
@@ -58,22 +64,30 @@ class ReaderSocket:
             self._tally.send_errors += len(burst.datagrams)
             return
         if self._queue:  # keep the order
-            self._enqueue(burst.to, burst.datagrams)
+            self._enqueue(burst)
             return
-        settled = self._offer(burst.to, burst.datagrams)
+        settled = self._offer(burst)
         if settled < len(burst.datagrams):
-            self._enqueue(burst.to, burst.datagrams[settled:])
+            self._enqueue(burst._replace(datagrams=burst.datagrams[settled:]))
             self._loop.add_writer(self._fd, self._flush_queue)
 
-    def _offer(self, to: Address, datagrams: list[bytes]) -> int:
+    def _offer(self, burst: Burst) -> int:
         """Send in order; return how many are settled (sent, or refused and counted): fewer when the kernel is full."""
+        if burst.fragments is Fragments.ALLOW:
+            with self._fragmentation.allowed():
+                return self._offer_all(burst)
+        return self._offer_all(burst)
+
+    def _offer_all(self, burst: Burst) -> int:
+        to, datagrams, fragments = burst
         start = 0
         while start < len(datagrams):
-            end = batch_end(datagrams, start) if self._segments else len(datagrams)
+            plain = not self._segments or fragments is not Fragments.AVOID
+            end = len(datagrams) if plain else batch_end(datagrams, start)
             try:
-                if not self._segments or end - start == 1 or not self._send_batch(to, datagrams[start:end]):
+                if plain or end - start == 1 or not self._send_batch(to, datagrams[start:end]):
                     while start < end:
-                        self._send_one(to, datagrams[start])
+                        self._send_one(to, datagrams[start], fragments)
                         start += 1
             except (BlockingIOError, InterruptedError):
                 return start
@@ -102,8 +116,11 @@ class ReaderSocket:
         self._tally.sent += len(batch)
         return True
 
-    def _send_one(self, to: Address, data: bytes) -> None:
+    def _send_one(self, to: Address, data: bytes, fragments: Fragments) -> None:
         """Send, or count why not. Raises BlockingIOError when the kernel's buffer is full."""
+        if not goes_out(data, fragments, avoids=self._fragmentation.avoids):
+            self._tally.send_dropped += 1
+            return
         try:
             try:
                 self._sock.sendto(data, to)
@@ -112,32 +129,43 @@ class ReaderSocket:
                 self._sock.sendto(data, to)
         except (BlockingIOError, InterruptedError):
             raise
-        except OSError:
-            self._tally.send_errors += 1
+        except OSError as error:
+            if error.errno != errno.EMSGSIZE or fragments is Fragments.ALLOW or len(data) > DATAGRAM_MAX:
+                self._tally.send_errors += 1
+            else:
+                self._send_too_long(to, data, fragments)
         else:
             self._tally.sent += 1
 
+    def _send_too_long(self, to: Address, data: bytes, fragments: Fragments) -> None:
+        """Tell that the path is known to take less, and send in fragments what may be cut."""
+        if fragments is Fragments.AVOID:
+            with self._fragmentation.allowed():
+                self._send_one(to, data, Fragments.ALLOW)
+        if self.on_too_long is not None:
+            self.on_too_long(to, len(data))
+
     # -- the queue for a full kernel buffer ---------------------------------------------------------------------------
 
-    def _enqueue(self, to: Address, datagrams: list[bytes]) -> None:
+    def _enqueue(self, burst: Burst) -> None:
         kept: list[bytes] = []
-        for data in datagrams:
+        for data in burst.datagrams:
             if self._queued >= QUEUE_MAX or self._queued_bytes + len(data) > QUEUE_BYTES:
                 break  # what comes after it in order is dropped too: it would be the next to be repeated anyway
             kept.append(data)
             self._queued += 1
             self._queued_bytes += len(data)
-        self._tally.send_dropped += len(datagrams) - len(kept)
+        self._tally.send_dropped += len(burst.datagrams) - len(kept)
         if kept:
-            self._queue.append(Burst(to, kept))
+            self._queue.append(burst._replace(datagrams=kept))
 
     def _flush_queue(self) -> None:
         """Send up to FLUSH_MAX of what waits; the loop calls again for the rest."""
         left = FLUSH_MAX
         while self._queue and left > 0 and not self._closed:
-            to, waiting = self._queue[0]
+            waiting = self._queue[0].datagrams
             offered = waiting[:left]
-            settled = self._offer(to, offered)
+            settled = self._offer(self._queue[0]._replace(datagrams=offered))
             self._queued -= settled
             self._queued_bytes -= sum(map(len, offered[:settled]))
             left -= settled

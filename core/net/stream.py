@@ -40,6 +40,11 @@ class Stream:
         """Whether the other side reads messages however they are joined or split; plain peers want one per packet."""
         return self._channel.joins
 
+    @property
+    def packet_bytes(self) -> int:
+        """How long a full packet to the other side is now, in bytes of UDP payload; it changes with the path."""
+        return self._channel.connection.path.packet_bytes
+
     async def read(self) -> bytes:
         """Return the next chunk: the bytes of one DATA packet.
 

@@ -2,20 +2,25 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import cast
 
-from core.net.udp_socket import Receiver, Tally, UdpStatistics, is_sendable
+from core.net.udp_socket import Receiver, Tally, UdpStatistics, goes_out, is_sendable
 from core.values import Address, Burst
 
 TRANSPORT_BUFFER_MAX = 4 << 20  # bytes that wait for a full kernel buffer: the order of the kernel's own 4 MiB
 
 
 class TransportSocket(asyncio.DatagramProtocol):
-    """See UdpSocket. One datagram per wake-up and per system call."""
+    """See UdpSocket. One datagram per wake-up and per system call.
+
+    The system may fragment what leaves here, so a long datagram that must not be is dropped.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         host, port = sock.getsockname()
         self.address = Address(host, port)
+        self.on_too_long: Callable[[Address, int], None] | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._receiver: Receiver | None = None
         self._tally = Tally()
@@ -62,7 +67,7 @@ class TransportSocket(asyncio.DatagramProtocol):
             self._tally.send_errors += len(burst.datagrams)
             return
         for data in burst.datagrams:
-            if self._paused:
+            if self._paused or not goes_out(data, burst.fragments, avoids=False):
                 self._tally.send_dropped += 1
                 continue
             refused = self._tally.send_errors + self._tally.icmp_errors

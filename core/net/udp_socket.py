@@ -1,14 +1,16 @@
 """What every UDP socket of ours is: its protocol, its counts, and what it accepts as a destination."""
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
-from core.values import Address, Buffer, Burst
+from core.values import Address, Buffer, Burst, Fragments
 
 Received = tuple[Address, list[Buffer]]
 """Datagrams that arrived one after the other from one source."""
+
+USUAL_BYTES: Final = 1402  # libutp's packets, which were never probed
 
 
 class Receiver(Protocol):
@@ -50,6 +52,8 @@ class UdpSocket(Protocol):
     """What `open_udp` returns. Nothing arrives before `start`; after `close` nothing leaves or arrives."""
 
     address: Address
+    on_too_long: Callable[[Address, int], None] | None
+    """Told when the system refuses a datagram of so many bytes as too long for the path to an address."""
 
     def start(self, receiver: Receiver) -> None:
         """Hand every batch that arrives from now on to `receiver`."""
@@ -77,3 +81,11 @@ def is_sendable(to: Address) -> bool:
     except (OSError, ValueError):
         return False
     return 0 < to.port <= 65535
+
+
+def goes_out(data: bytes, fragments: Fragments, *, avoids: bool) -> bool:
+    """Tell whether a datagram may leave; one that must not be cut does not where the system may cut it unseen.
+
+    `avoids`: it does not. What is as short as USUAL_BYTES passes nearly everywhere anyway.
+    """
+    return avoids or fragments is not Fragments.NEVER or len(data) <= USUAL_BYTES

@@ -12,6 +12,7 @@ from core.utp.config import UtpConfig
 from core.utp.events import Closed, Connected, Ended, Incoming, Moved, Readable, Writable
 from core.utp.handshake import Handshake
 from core.utp.host import Host
+from core.utp.path import Path
 from core.utp.receive_window import DUPLICATE, FAR, FULL, IN_ORDER, ReceiveWindow
 from core.utp.sender import Sender
 from core.utp.stamper import Stamper
@@ -57,6 +58,7 @@ class Connection:
         self._receive = ReceiveWindow(config, 0 if syn is None else seq_add(syn.seq, 1))
         self._stamper = Stamper(*ids, clock_offset)
         self._acks = AckSchedule(config.ack_delay)
+        self.path = Path(self, host, config, self._sender)
         self._heard_at = self._data_at = self._sent_at = self._keepalive_at = now
         self._advertised = config.receive_window
         self._close_asked = self._told_readable = self._told_ended = False
@@ -142,17 +144,16 @@ class Connection:
         self._heard(packet, now)
         if self._state is SYN_RECEIVED:
             self._enter(OPEN)
+            self.path.begin(now)
             self._counters.accepted += 1
             self._host.emit(Incoming(self))
-        elif (
-            self._handshake.initiator
-            and packet.ack == self._handshake.seq
-            and self._sender.next_seq == seq_add(packet.ack, 1)
-        ):
+        elif self._handshake.repeats(packet.ack, self._sender.next_seq):
             self._acks.due = True  # our SYN answered again, and no data of ours says that we heard
         if self._state in LOCAL_OVER and not self._sender.fin_acked:
             self._data_at = now  # it is still taking what we sent: its time to end, or ours to read, begins after that
         self._sender.acknowledge(packet, now)
+        if packet.extensions:
+            self.path.heard(packet, now)
         if packet.type is not STATE:
             self._take(packet, now)
         self._report(now)
@@ -185,6 +186,7 @@ class Connection:
         """The peer is at another address; `round_trip` to it, seconds. The mux has seen to its tables."""
         old, self.remote = self.remote, remote
         self._sender.new_path(round_trip, now)
+        self.path.begin(now)
         self._acks.due = True
         self._counters.moved += 1
         self._host.emit(Moved(self, old, remote))
@@ -236,10 +238,11 @@ class Connection:
                 self._data_at = now if segments[-1].transmissions == 1 else self._data_at
                 self._advertised = self._receive.available()
                 leaving = self._stamper.data(segments, now, self._advertised, self._receive.next_seq)
+                leaving = self.path.outgoing(leaving, now)
             if self._acks.due and (not leaving or self._receive.has_gap):
-                leaving.append(self._ack(now))
+                leaving.append(self.ack(now))
             elif self._acks.keepalive_due and not leaving:
-                leaving.append(self._ack(now, back=1))
+                leaving.append(self.ack(now, back=1))
         if leaving:
             self._sent_at = now
             self._keepalive_at = now + self._config.silence(now - self._data_at, followed=bool(self.peer_marks))
@@ -267,6 +270,7 @@ class Connection:
         self._heard(packet, now)
         self._acks.due = True  # so that the peer knows we hear it
         self._enter(OPEN)
+        self.path.begin(now)
         self._counters.connected += 1
         self._host.emit(Connected(self))
         if self._close_asked:
@@ -345,7 +349,7 @@ class Connection:
             self._host.emit(Writable(self))
         if self._told_ended and self._waits_for_reader():
             if self._acks.due:  # for the peer's FIN; a closed connection transmits nothing
-                self._host.send(self.remote, self._ack(now))
+                self._host.send(self.remote, self.ack(now))
             self.fail(None, now)
 
     # -- timers and sending -------------------------------------------------------------------------------------
@@ -361,6 +365,7 @@ class Connection:
             self._reset_peer(now)
             self.fail(TransportClosed(f"{self.remote} did not end its side"), now)
         else:
+            self.path.timed_out(now)
             self._acks.tick(now)
             self._acks.keepalive_due = now >= self._keepalive_at
 
@@ -381,9 +386,9 @@ class Connection:
         marks = self._handshake.extensions(self.peer_marks)
         if self._handshake.initiator:
             return [self._stamper.syn(now, self._handshake.seq, self._receive.available(), marks)]
-        return [self._ack(now, extensions=marks)]
+        return [self.ack(now, extensions=marks)]
 
-    def _ack(self, now: float, *, back: int = 0, extensions: tuple[Extension, ...] = ()) -> bytes:
+    def ack(self, now: float, *, back: int = 0, extensions: tuple[Extension, ...] = ()) -> bytes:
         """Return an ack; one packet too low it asks for nothing and keeps a NAT's mapping: libutp's keepalive."""
         self._advertised = self._receive.available()
         expected = seq_add(self._receive.next_seq, -back)

@@ -5,7 +5,7 @@ from typing import Final
 
 from core.utp.config import UtpConfig
 from core.wire.utp_marks import Marks, pack_marks
-from core.wire.utp_packet import EXTENSION_BITS, Extension
+from core.wire.utp_packet import EXTENSION_BITS, Extension, seq_add
 
 _ANSWERS: Final = 5  # to one SYN; few, since its sender may be forged
 
@@ -38,6 +38,10 @@ class Handshake:
         """Return what the packet carries: our marks; the answer to a plain SYN is plain."""
         marks = self._config.marks
         return ((EXTENSION_BITS, pack_marks(marks)),) if marks and (self.initiator or peer_marks) else ()
+
+    def repeats(self, ack: int, next_seq: int) -> bool:
+        """Whether an ack answers our SYN again: `next_seq`, of our next packet, is still the first one."""
+        return self.initiator and ack == self.seq and next_seq == seq_add(ack, 1)
 
     def deadline(self) -> float:
         """Return when the next one leaves, or when it is given up."""

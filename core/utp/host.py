@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from core.utp.events import UtpEvent
 from core.utp.statistics import Counters
-from core.values import Address
+from core.values import Address, Fragments
 
 if TYPE_CHECKING:
     from core.utp.connection import Connection  # which imports this module
@@ -23,8 +23,17 @@ class Host(Protocol):
     def emit(self, event: UtpEvent) -> None:
         """Tell the owner."""
 
-    def send(self, remote: Address, datagram: bytes) -> None:
-        """Send a datagram that outlives its connection."""
+    def send(self, remote: Address, datagram: bytes, fragments: Fragments = ...) -> None:
+        """Send a datagram beside the ordinary ones, or that outlives its connection."""
+
+    def recall_path(self, remote: Address, now: float) -> tuple[int, float]:
+        """Return the size, in bytes of UDP payload, that is known to reach a peer, and when to search again."""
+
+    def note_path(self, remote: Address, size: int, next_at: float, now: float) -> None:
+        """Keep that for the next connection."""
+
+    def nonce(self) -> int:
+        """Return 32 random bits."""
 
     def closed(self, connection: "Connection", now: float, *, peer_may_repeat: bool) -> None:
         """Forget the connection; `peer_may_repeat`: its FIN may come again and deserves an ack."""

@@ -12,11 +12,12 @@ from core.utp.config import UtpConfig
 from core.utp.connection import Connection
 from core.utp.doorkeeper import Doorkeeper, Key
 from core.utp.events import UtpEvent
+from core.utp.path_memory import PathMemory
 from core.utp.rebinding import Found, Rebinding
 from core.utp.stamper import microseconds
 from core.utp.state import State
 from core.utp.statistics import Counters, MuxStatistics, snapshot
-from core.values import Address, Buffer, Burst
+from core.values import Address, Buffer, Burst, Fragments
 from core.wire.utp_packet import RESET, STATE, SYN, Packet, pack_header, parse, seq_add
 
 _ID_TRIES: Final = 64  # random ids tried; with `connections` of them taken, one in 64 tries is free for sure enough
@@ -46,6 +47,7 @@ class Mux:
         self._outbox: list[Burst] = []
         self._events: list[UtpEvent] = []
         self.counters = Counters()
+        self._paths = PathMemory()
         self._rebinding = Rebinding(config, random, self.counters)
 
     # -- for the owner ------------------------------------------------------------------------------------------
@@ -78,6 +80,12 @@ class Mux:
             touched[connection] = None
             if self._half_open and connection.state is not State.SYN_RECEIVED:
                 self._half_open.pop((source, packet.connection_id), None)
+
+    def too_long(self, remote: Address, size: int, now: float) -> None:
+        """Take what the system knows: a datagram of `size` bytes is too long for the path to `remote`. Rare."""
+        for connection in self._connections.values():
+            if connection.remote == remote:
+                connection.path.too_long(size, now)
 
     def tick(self, now: float) -> None:
         """Act on timers that are due."""
@@ -115,7 +123,9 @@ class Mux:
             else:
                 self._schedule(connection)
         self._more_at = now if self._touched else None
-        self.counters.sent += sent
+        beside, self._outbox = self._outbox, []
+        bursts += beside
+        self.counters.sent += sent + sum(len(burst.datagrams) for burst in beside)
         return bursts
 
     def events(self) -> list[UtpEvent]:
@@ -137,9 +147,21 @@ class Mux:
         """Queue an event."""
         self._events.append(event)
 
-    def send(self, remote: Address, datagram: bytes) -> None:
-        """Queue a datagram that belongs to no living connection."""
-        self._append(self._outbox, remote, [datagram])
+    def send(self, remote: Address, datagram: bytes, fragments: Fragments = Fragments.AVOID) -> None:
+        """Queue a datagram that is no part of a connection's stream of packets."""
+        self._append(self._outbox, remote, [datagram], fragments)
+
+    def recall_path(self, remote: Address, now: float) -> tuple[int, float]:
+        """See Host."""
+        return self._paths.recall(remote, now)
+
+    def note_path(self, remote: Address, size: int, next_at: float, now: float) -> None:
+        """See Host."""
+        self._paths.note(remote, size, next_at, now)
+
+    def nonce(self) -> int:
+        """See Host."""
+        return self._random.getrandbits(32)
 
     def closed(self, connection: Connection, now: float, *, peer_may_repeat: bool) -> None:
         """Forget a connection, but for the ack of its FIN."""
@@ -297,8 +319,10 @@ class Mux:
             heapq.heapify(self._timers)
 
     @staticmethod
-    def _append(bursts: list[Burst], remote: Address, datagrams: list[bytes]) -> None:
-        if bursts and bursts[-1].to == remote:
+    def _append(
+        bursts: list[Burst], remote: Address, datagrams: list[bytes], fragments: Fragments = Fragments.AVOID
+    ) -> None:
+        if bursts and bursts[-1].to == remote and bursts[-1].fragments is fragments:
             bursts[-1].datagrams.extend(datagrams)
         else:
-            bursts.append(Burst(remote, datagrams))
+            bursts.append(Burst(remote, datagrams, fragments))

@@ -67,6 +67,22 @@ class Sender:
         """Nothing waits to be sent for the first time."""
         return not len(self._queue)
 
+    @property
+    def outstanding(self) -> int:
+        """Bytes that wait or are not acknowledged."""
+        return self._queue.size + self._window.unacked_bytes
+
+    def resize(self, payload_bytes: int) -> None:
+        """Cut full packets to this size from now on."""
+        self._queue.payload_bytes = payload_bytes
+
+    def stuck_bytes(self, timeouts: int) -> int:
+        """Return the payload of the oldest packet, if so many timeouts in a row brought nothing through; else 0."""
+        lost = self._window.next_lost()
+        if lost is None or self._probing or self.round_trip.backed_off < timeouts:
+            return 0
+        return len(lost.payload)
+
     def push(self, data: Buffer, *, boundary: bool, urgent: bool = False) -> int:
         """Take bytes to send; return how many there was room for."""
         if isinstance(data, memoryview):
@@ -139,6 +155,7 @@ class Sender:
             return  # overtaken by a newer one, or a keepalive
         # a window that grew is news of the reader; one that shrank, of packets kept past a gap
         duplicate = packet.type is STATE and behind == 0 and packet.window <= self.peer_window
+        duplicate = duplicate and not packet.extensions  # a probe, or the answer to one, is no sign of data
         acked = self._window.acknowledge(
             packet.ack,
             packet.selective_ack,
@@ -259,7 +276,7 @@ class Sender:
     def _widen(self, window: int, now: float) -> None:
         """Take the advertised window. What was sent into a closed one was dropped there: send it again at once."""
         self.peer_window = window
-        if self._probing and window >= self._config.payload_bytes:
+        if self._probing and window >= self._queue.payload_bytes:
             self._window.lose_all()
             self._progress(now)
         elif self._probing:

@@ -25,6 +25,12 @@ class Counters:
     refused: int = 0
     accepted: int = 0
     connected: int = 0
+    path_probes: int = 0
+    path_confirmed: int = 0
+    path_answers: int = 0
+    path_dropped: int = 0
+    path_shrunk: int = 0
+    black_holes: int = 0
     moved: int = 0
     checks: int = 0
     checks_failed: int = 0
@@ -53,6 +59,12 @@ class MuxStatistics:
     refused: int  # SYNs over a bound
     accepted: int  # connections from others that were confirmed
     connected: int  # connections to others that were answered
+    path_probes: int  # probes for a longer packet that we sent
+    path_confirmed: int  # those that were answered
+    path_answers: int  # answers to the probes of others
+    path_dropped: int  # probes and answers that were wrong, late, or too many
+    path_shrunk: int  # times that a connection's packets became smaller
+    black_holes: int  # those times for which nothing told the reason
     moved: int  # connections that went on at another address
     checks: int  # addresses that looked like a connection's new one and were asked
     checks_failed: int  # those that did not answer in time, or not as its peer would

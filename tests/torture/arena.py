@@ -100,7 +100,7 @@ class Host:
         """Do what a pump does, until nothing comes any more, and check the engine."""
         for _ in range(_ROUNDS):
             busy = False
-            for to, datagrams in self.mux.transmit(self.now):
+            for to, datagrams, _ in self.mux.transmit(self.now):
                 busy = True
                 for datagram in datagrams:
                     self.arena.send(self, to, datagram)

@@ -10,7 +10,8 @@ from core.utp.config import UtpConfig
 from core.utp.connection import Connection
 from core.utp.events import Closed, Connected, Ended, Incoming, Readable, UtpEvent, Writable
 from core.utp.mux import Mux
-from core.values import Address
+from core.values import Address, Fragments
+from core.wire.utp_marks import Marks
 from core.wire.utp_packet import Packet, parse
 
 A = Address("192.0.2.1", 1001)
@@ -25,6 +26,8 @@ class Link:
     jitter: float = 0.0
     loss: float = 0.0
     duplicate: float = 0.0
+    mtu: int = 1 << 16  # UDP payload; what is longer is lost, unless it may be cut and this path passes fragments
+    fragments: bool = True
 
 
 @dataclass
@@ -86,7 +89,7 @@ class Pair:
         self.random = Random(seed)
         self.now = start
         self.link = link or Link()
-        self.config = config or UtpConfig()
+        self.config = config or UtpConfig(marks=Marks.JOINS)  # no probes among the packets that tests count
         self.a = Side(A, self.config, seed * 2 + 1)
         self.b = Side(B, self.config, seed * 2 + 2)
         self.sides = {A: self.a, B: self.b}
@@ -114,7 +117,7 @@ class Pair:
                 for burst in side.mux.transmit(self.now):
                     busy = True
                     for datagram in burst.datagrams:
-                        self._send(side.address, burst.to, datagram)
+                        self._send(side.address, burst.to, datagram, burst.fragments)
                 for event in side.take_events(self.now):
                     busy = True
                     self.on_event(side, event)
@@ -155,9 +158,11 @@ class Pair:
         self.link = replace(self.link, loss=0.0, duplicate=0.0)
         self.drop = lambda sent: False
 
-    def _send(self, source: Address, to: Address, datagram: bytes) -> None:
+    def _send(self, source: Address, to: Address, datagram: bytes, fragments: Fragments) -> None:
         sent = Sent(self.now, source, to, parse(datagram))
         self.sent.append(sent)
+        if len(datagram) > self.link.mtu and not (self.link.fragments and fragments is Fragments.ALLOW):
+            return
         if self.drop(sent) or self.random.random() < self.link.loss or to not in self.sides:
             return
         copies = 2 if self.random.random() < self.link.duplicate else 1

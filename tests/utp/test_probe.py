@@ -5,10 +5,11 @@ import pytest
 from core.utp.config import UtpConfig
 from core.utp.rtt import RoundTrip
 from core.utp.send_window import SendWindow
+from core.wire.utp_marks import Marks
 from core.wire.utp_packet import PacketType, seq_add
 from tests.utp.pair import A, Pair, Sent, Writer
 
-LIKE_LIBUTP = UtpConfig(selective_ack_bits=32)
+LIKE_LIBUTP = UtpConfig(selective_ack_bits=32, marks=Marks.JOINS)
 FIRST = 65_500  # so that numbers wrap
 RTT = 0.1  # seconds
 
