@@ -12,6 +12,7 @@ from core.utp.connection import Connection
 from core.utp.events import Closed, Connected, Incoming, Moved, Readable, UtpEvent, Writable
 from core.utp.mux import Mux
 from core.values import Address, Buffer, Burst
+from core.wire.utp_marks import Marks
 from core.wire.utp_packet import Packet, PacketType, parse, seq_add
 from tests.sim.link import Link
 from tests.sim.nat import NatKind
@@ -123,8 +124,8 @@ class Scene:
     def __init__(self, seed: int = 1, *, loss: float = 0.0, config: UtpConfig | None = None) -> None:
         self.world = World(seed, Link(delay=0.02, jitter=0.005, loss=loss, rate=2_000_000.0))
         self.router: Nat = self.world.nat(ROUTER, NatKind(preserves_ports=False))
-        self.client = End(Mux(config or UtpConfig(), Random(seed)), self.world)
-        self.server = End(Mux(config or UtpConfig(), Random(seed + 1000)), self.world)
+        self.client = End(Mux(config or UtpConfig(marks=Marks.JOINS), Random(seed)), self.world)
+        self.server = End(Mux(config or UtpConfig(marks=Marks.JOINS), Random(seed + 1000)), self.world)
         self.home_network = self.router.inside
         host = self.router.host(HOME)
         self.home = host.socket(5000, self.client.mux, on_event=self.client.on_event)  # type: ignore[arg-type]
