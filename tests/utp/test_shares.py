@@ -7,10 +7,13 @@ import pytest
 
 from core.utp.config import UtpConfig
 from core.utp.connection import Connection
+from core.wire.utp_marks import Marks
 from core.wire.utp_packet import parse
 from tests.utp.pair import B, Link, Pair
 
-CROWD = UtpConfig(connections=2000, connections_per_host=2000, half_open=2000, initial_window_packets=500)
+CROWD = UtpConfig(  # equal packets: turns, not paths, are looked at
+    marks=Marks.JOINS, connections=2000, connections_per_host=2000, half_open=2000, initial_window_packets=500
+)
 MOST = 128 + 64  # datagrams of one call: the last share may go past the bound
 MOST_BYTES = 256 * 1024
 BYTES = 100_000  # written to each connection
