@@ -129,7 +129,10 @@ class Window:
 
     def variants(self) -> tuple[str, ...]:
         """There is one, where there is Qt."""
-        return (OURS,) if importlib.util.find_spec("PySide6") is not None else ()
+        if importlib.util.find_spec("PySide6") is not None:
+            return (OURS,)
+        print("window: skipped, PySide6 is not installed", file=sys.stderr)
+        return ()
 
     async def measure(self, variant: str) -> list[Sample]:
         """Storm the program in all ways, one after the other."""

@@ -91,16 +91,26 @@ class PeersModel(QAbstractTableModel):
         """Show these peers instead, with the fewest changes."""
         wanted: dict[Key, PeerRow] = {(row.address, row.service): row for row in rows}
         self._remove_others(wanted)
+        changed: list[int] = []
         for at, old in enumerate(self._rows):
             new = wanted.pop((old.address, old.service))
             if new != old:
                 self._rows[at] = new
-                self.dataChanged.emit(self.index(at, 0), self.index(at, len(COLUMNS) - 1))
+                changed.append(at)
+        self._announce(changed)
         if wanted:
             first = len(self._rows)
             self.beginInsertRows(QModelIndex(), first, first + len(wanted) - 1)
             self._rows += wanted.values()
             self.endInsertRows()
+
+    def _announce(self, changed: list[int]) -> None:
+        """Say which rows changed, neighbours in one step: each step has a sorted view find their places again."""
+        while changed:
+            last = first = changed.pop()
+            while changed and changed[-1] == first - 1:
+                first = changed.pop()
+            self.dataChanged.emit(self.index(first, 0), self.index(last, len(COLUMNS) - 1))
 
     def _remove_others(self, wanted: dict[Key, PeerRow]) -> None:
         gone = [at for at, row in enumerate(self._rows) if (row.address, row.service) not in wanted]

@@ -171,6 +171,17 @@ def test_a_peer_is_a_sentence_to_a_screen_reader() -> None:
     assert cell(model, 0, peers.SENT, ACCESSIBLE) == "Sent: 1"
 
 
+def test_neighbours_that_changed_are_told_in_one_step() -> None:
+    model = PeersModel()
+    rows = [peer_row(Address("192.0.2.1", 1 + each)) for each in range(50)]
+    model.replace(rows)
+    spans: list[tuple[int, int]] = []
+    model.dataChanged.connect(lambda first, last: spans.append((first.row(), last.row())))
+    model.replace([replace(row, punches_sent=9) if at != 20 else row for at, row in enumerate(rows)])
+    assert sorted(spans) == [(0, 19), (21, 49)]
+    assert {row.punches_sent for at, row in enumerate(model.rows()) if at != 20} == {9}
+
+
 @pytest.mark.parametrize("model_type", [PeersModel, TimelineModel, HistoryModel])
 def test_rows_have_no_children(model_type: type[PeersModel | TimelineModel | HistoryModel]) -> None:
     model = model_type()

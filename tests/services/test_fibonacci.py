@@ -1,6 +1,7 @@
 """The demo service: exact at any size, and strict about its payload."""
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -55,3 +56,21 @@ def test_the_registry_names_what_it_has() -> None:
         registry.get("weather")
     with pytest.raises(LocalError, match="already"):
         registry.add(FibonacciService())
+
+
+class Counted(list[JsonValue]):
+    """A list that counts how many of its items were looked at."""
+
+    seen = 0
+
+    def __iter__(self) -> Iterator[JsonValue]:
+        for item in super().__iter__():
+            self.seen += 1
+            yield item
+
+
+def test_a_payload_of_megabytes_is_refused_without_writing_it_out() -> None:
+    numbers = Counted(["0123456789"] * 100_000)
+    with pytest.raises(PayloadError, match=r'got .*"0123456789", .*[.]{3}$'):
+        answer({"length": numbers})
+    assert 0 < numbers.seen < 20
