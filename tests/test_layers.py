@@ -1,6 +1,6 @@
 """The direction of imports, as docs/architecture.md draws it: left may import right, never back.
 
-    desktop, core.cli -> core.peer and its parts -> {grape, link, rpc, services} -> net -> {utp, dht, punch}
+    desktop, core.cli -> core.peer and its parts -> {grape, identity, link, rpc, services} -> net -> {utp, dht, punch}
                       -> wire -> {values, errors}
 
 Every module of core has a place in the table below; a new one without a place is a failure, not a guess.
@@ -17,7 +17,7 @@ from tests.support.tools import ROOT
 BASE = {"core.values", "core.errors"}
 ENGINES = {"core.utp", "core.dht", "core.punch"}
 NET = ENGINES | BASE | {"core.wire", "core.net"}
-MIDDLE = {"core.grape", "core.link", "core.rpc", "core.services"}
+MIDDLE = {"core.grape", "core.identity", "core.link", "core.rpc", "core.services"}
 # What core.peer is composed of. They may know one another and everything below, but not their owner.
 PEER_PARTS = {
     "core.asking",
@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core.net": NET,
     "core.services": BASE,
     "core.grape": NET,
+    "core.identity": BASE | {"core.wire"},
     "core.link": NET,
     "core.rpc": NET | {"core.services.service"},  # the interface that a handler serves, not the services
     "core.events": BASE,

@@ -1,0 +1,104 @@
+"""An Ed25519 key and what is made of it: the Peer ID, signatures, and a self-signed certificate for TLS.
+
+The certificate says nothing that the key does not: it is made anew from the key whenever it is needed, always the same
+bytes (Ed25519 signatures are deterministic, RFC 8032), so only the key has to be kept.
+"""
+
+import datetime
+from functools import cached_property
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.x509.oid import NameOID
+
+from core.errors import LocalError
+from core.wire.peer_id import PeerId
+
+SECRET_BYTES: Final = 32  # the seed (RFC 8032 section 5.1.5)
+MIN_PASSPHRASE: Final = 8  # characters; the export is a file that may be copied and guessed at leisure
+MAX_EXPORT: Final = 16_384  # bytes; an exported key has some 500
+# A peer's clock may be wrong by years (a board without a battery), and who trusts a key trusts it until told otherwise.
+_FROM: Final = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+_UNTIL: Final = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)  # RFC 5280 section 4.1.2.5: "never"
+
+
+class Identity:
+    """A private key. Never printed: `repr` shows the Peer ID only."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        public = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        self.peer_id: Final = PeerId(public)
+
+    def __repr__(self) -> str:
+        return f"<Identity {self.peer_id.short}>"
+
+    @classmethod
+    def generate(cls) -> "Identity":
+        """Make a new one, from the system's secure source."""
+        return cls(Ed25519PrivateKey.generate())
+
+    @classmethod
+    def from_secret(cls, secret: bytes) -> "Identity":
+        """Take up what `secret` returned. Raises LocalError when it is none."""
+        if len(secret) != SECRET_BYTES:
+            raise LocalError(f"a private key has {SECRET_BYTES} bytes, not {len(secret)}", name="ERR_IDENTITY")
+        return cls(Ed25519PrivateKey.from_private_bytes(secret))
+
+    @property
+    def secret(self) -> bytes:
+        """The key itself, to be kept."""
+        return self._key.private_bytes_raw()
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the 64 bytes of a signature."""
+        return self._key.sign(data)
+
+    @property
+    def private_key(self) -> Ed25519PrivateKey:
+        """For TLS."""
+        return self._key
+
+    @cached_property
+    def certificate(self) -> x509.Certificate:
+        """Self-signed, X.509; its names say nothing about the user."""
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "grapevine")])
+        builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(self._key.public_key())
+        return builder.serial_number(1).not_valid_before(_FROM).not_valid_after(_UNTIL).sign(self._key, None)
+
+    def export(self, passphrase: str) -> bytes:
+        """Return the key as an encrypted PKCS #8 PEM text. Raises LocalError for a passphrase that is too short."""
+        if len(passphrase) < MIN_PASSPHRASE:
+            raise LocalError(f"use a passphrase of at least {MIN_PASSPHRASE} characters", name="ERR_PASSPHRASE")
+        return self.to_pem(passphrase)
+
+    def to_pem(self, passphrase: str | None) -> bytes:
+        """Return the key as PKCS #8 PEM, encrypted when there is a passphrase."""
+        kind: serialization.KeySerializationEncryption = serialization.NoEncryption()
+        if passphrase:
+            kind = serialization.BestAvailableEncryption(passphrase.encode())
+        return self._key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, kind)
+
+    @classmethod
+    def from_pem(cls, data: bytes, passphrase: str | None) -> "Identity":
+        """Read what `to_pem` or `export` returned.
+
+        Raises LocalError: ERR_PASSPHRASE when it is missing or wrong, ERR_IDENTITY for anything that is no such key.
+        """
+        if len(data) > MAX_EXPORT:
+            raise LocalError("this is not an exported identity: it is far too large", name="ERR_IDENTITY")
+        encrypted = b"ENCRYPTED" in data
+        if encrypted and not passphrase:
+            raise LocalError("this identity is protected by a passphrase, which is missing", name="ERR_PASSPHRASE")
+        try:
+            secret = passphrase.encode() if passphrase and encrypted else None
+            key = serialization.load_pem_private_key(data, secret)
+        except (ValueError, TypeError) as error:
+            if encrypted:
+                raise LocalError("the passphrase is wrong, or the file is damaged", name="ERR_PASSPHRASE") from error
+            raise LocalError("this is not an exported identity", name="ERR_IDENTITY") from error
+        if not isinstance(key, Ed25519PrivateKey):
+            raise LocalError("this key is not an Ed25519 key, as Grapevine's are", name="ERR_IDENTITY")
+        return cls(key)

@@ -1,0 +1,70 @@
+"""Keys, certificates, exports."""
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from core.errors import LocalError
+from core.identity.identity import Identity
+
+
+def test_a_key_gives_always_the_same_id_and_certificate() -> None:
+    first = Identity.generate()
+    again = Identity.from_secret(first.secret)
+    assert again.peer_id == first.peer_id
+    assert again.certificate == first.certificate
+    assert Identity.generate().peer_id != first.peer_id
+
+
+def test_the_certificate_is_of_this_key_and_says_nothing_else() -> None:
+    identity = Identity.generate()
+    certificate = identity.certificate
+    public = certificate.public_key()
+    assert isinstance(public, Ed25519PublicKey)
+    assert public.public_bytes_raw() == identity.peer_id.key
+    certificate.verify_directly_issued_by(certificate)
+    assert [each.value for each in certificate.subject] == ["grapevine"]
+    assert list(certificate.extensions) == []
+
+
+def test_signatures_verify_by_the_id() -> None:
+    identity = Identity.generate()
+    key = Ed25519PublicKey.from_public_bytes(identity.peer_id.key)
+    key.verify(identity.sign(b"what was said"), b"what was said")
+
+
+def test_an_export_comes_back_with_its_passphrase_only() -> None:
+    identity = Identity.generate()
+    data = identity.export("a long passphrase")
+    assert identity.secret not in data
+    assert Identity.from_pem(data, "a long passphrase").peer_id == identity.peer_id
+    with pytest.raises(LocalError, match="wrong") as wrong:
+        Identity.from_pem(data, "another passphrase")
+    assert wrong.value.name == "ERR_PASSPHRASE"
+    with pytest.raises(LocalError, match="missing"):
+        Identity.from_pem(data, None)
+
+
+def test_a_short_passphrase_is_refused() -> None:
+    with pytest.raises(LocalError, match="at least 8"):
+        Identity.generate().export("short")
+
+
+def test_what_is_no_export_is_refused_in_words() -> None:
+    other = X25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    for data, sentence in (
+        (b"", "not an exported identity"),
+        (b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n", "damaged"),
+        (other, "not an Ed25519 key"),
+        (b"x" * 20_000, "far too large"),
+    ):
+        with pytest.raises(LocalError, match=sentence):
+            Identity.from_pem(data, "a passphrase")
+
+
+def test_an_identity_never_prints_its_key() -> None:
+    identity = Identity.generate()
+    assert repr(identity) == f"<Identity {identity.peer_id.short}>"
+    with pytest.raises(LocalError, match="32 bytes"):
+        Identity.from_secret(b"short")
