@@ -13,7 +13,7 @@ DRAIN_MAX = 64  # datagrams after which a wake-up ends: 1400 bytes each, they ta
 DATAGRAM_MAX = 65535  # bytes; the UDP length field. Asking for all of it costs no more than asking for 2048 (measured)
 DRAIN_BYTES = 65536  # bytes after which a wake-up ends: two joined arrivals, so that 127 datagrams are the most
 LONE_BYTES = 512  # a datagram that came alone and is no longer is an answer, a question or an ack, not part of a stream
-LOOK_EVERY = 8  # wake-ups by a lone datagram after which one looks whether there is more, as it does after it found more
+LOOK_EVERY = 8  # wake-ups by a lone datagram after which one looks whether there is more, as after it found more
 
 _GRO_SIZE: Final = struct.Struct("=i")  # how the kernel tells the segment size: int
 _ANCILLARY: Final = socket.CMSG_SPACE(_GRO_SIZE.size) if sys.platform != "win32" else 0

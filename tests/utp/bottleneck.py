@@ -7,7 +7,7 @@ from random import Random
 from core.utp.config import UtpConfig
 from core.utp.connection import Connection
 from core.utp.events import Readable, UtpEvent, Writable
-from core.values import Address
+from core.values import Address, Fragments
 from tests.utp.pair import A, B, Link, Pair, Side
 
 OVERHEAD = 28  # bytes of IPv4 and UDP header; RFC 791, RFC 768
@@ -93,7 +93,7 @@ class Bottleneck(Pair):
         """Let time pass."""
         self.run(limit=seconds)
 
-    def _send(self, source: Address, to: Address, datagram: bytes) -> None:
+    def _send(self, source: Address, to: Address, datagram: bytes, fragments: Fragments) -> None:
         out = self.lines[source].enter(len(datagram), self.now)
         if out is None or self.chance.random() < self.link.loss:
             return
