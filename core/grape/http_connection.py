@@ -145,7 +145,7 @@ class HttpConnection(asyncio.Protocol):
         if messages:
             self._request, self._body = messages[0]
             self._host.requests += 1
-            self._last |= upgraded or self._request.should_close  # upgraded: to what we do not speak
+            self._last |= self._request.should_close or self._request.upgrade  # to what we do not speak
         request, body = self._request, self._body
         if request is None or body is None:
             return  # not even its head is whole
