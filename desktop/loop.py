@@ -33,7 +33,7 @@ from PySide6.QtWidgets import QApplication
 
 MAX_TIMER_MS = 2**31 - 1  # Qt counts milliseconds in an int; a longer wait is armed again when this one ends
 MAX_THREADS = 8  # of the default executor: name look-ups, long computations, file writes
-TURN_SECONDS = 0.003  # of callbacks in one turn of Qt's loop; with a last one of 2 ms and a paint, 8 ms are kept
+TURN_SECONDS = 0.002  # of callbacks in a turn of Qt's loop; the last one, a paint and a batch come on top
 LAG_SECONDS = 0.05  # a callback that held the window for longer is logged by name: three frames were lost
 LAG_EVERY = 1.0  # seconds between two such lines
 
