@@ -98,6 +98,8 @@ class Host:
 
     def flush(self) -> None:
         """Do what a pump does, until nothing comes any more, and check the engine."""
+        if self.arena.random.random() < self.clock.early:
+            self.mux.tick(self.now)
         for _ in range(_ROUNDS):
             busy = False
             for to, datagrams, _ in self.mux.transmit(self.now):
@@ -116,8 +118,6 @@ class Host:
         self.flushes += 1
         if self.flushes % _CHECK_EVERY == 0:
             check_mux(self.mux, self.arena.plan.config)
-        if self.arena.random.random() < self.clock.early:
-            self.mux.tick(self.now)
         self.arm()
 
     def arm(self) -> None:
