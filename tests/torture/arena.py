@@ -13,7 +13,7 @@ from core.utp.connection import Connection
 from core.utp.events import UtpEvent
 from core.utp.mux import Mux
 from core.utp.state import State
-from core.values import Address
+from core.values import Address, Fragments
 from tests.torture.damage import anything, garbage, harmless
 from tests.torture.invariants import Broken, check_empty, check_mux, demand
 from tests.torture.owner import End, Owner
@@ -102,10 +102,10 @@ class Host:
             self.mux.tick(self.now)
         for _ in range(_ROUNDS):
             busy = False
-            for to, datagrams, _ in self.mux.transmit(self.now):
+            for burst in self.mux.transmit(self.now):
                 busy = True
-                for datagram in datagrams:
-                    self.arena.send(self, to, datagram)
+                for datagram in burst.datagrams:
+                    self.arena.send(self, burst.to, datagram, whole=burst.fragments is not Fragments.ALLOW)
             for event in self.mux.events():
                 busy = True
                 self.idle_wakes = 0
@@ -177,14 +177,15 @@ class Arena:
         """Do something at a time."""
         heapq.heappush(self._queue, (when, next(self._numbers), action))
 
-    def send(self, host: Host, to: Address, datagram: bytes) -> None:
+    def send(self, host: Host, to: Address, datagram: bytes, *, whole: bool) -> None:
         """Carry a datagram, or lose, double, delay, damage it."""
         line, random, other = self.plan.lines[host.side], self.random, self.hosts[1 - host.side]
         demand(to.host == other.address.host, "sent to a stranger", to)
-        demand(len(datagram) <= self.plan.config.mtu + 60, "too long a datagram", len(datagram))
+        demand(len(datagram) <= self.plan.config.packet_max, "too long a datagram", len(datagram))
         if random.random() < self.plan.garbage:
             self.at(self.now + line.delay, partial(other.take, host.address, [garbage(random)]))
-        if self.dark or random.random() < line.loss or to != other.address:
+        too_long = whole and len(datagram) > line.mtu
+        if self.dark or random.random() < line.loss or to != other.address or too_long:
             return
         if random.random() < self.plan.corrupt:
             damaged = (anything if self.plan.anywhere else harmless)(datagram, random)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from core.utp.config import UtpConfig
+from core.wire.utp_marks import ALL_MARKS, Marks
 
 WRAP = 2**32 / 1e6  # seconds; when the microseconds of a timestamp begin anew
 
@@ -17,6 +18,7 @@ class Line:
     jitter: float = 0.0
     loss: float = 0.0
     duplicate: float = 0.0
+    mtu: int = 1 << 16  # bytes of UDP payload; what is longer is lost, unless routers may cut it
     held: float = 0.0  # of being overtaken by what follows in the next quarter of a second
 
 
@@ -90,6 +92,7 @@ def _line(random: Random, loss: float) -> Line:
         loss=loss,
         duplicate=random.choice((0.0, 0.0, 0.05, 0.3)),
         held=random.choice((0.0, 0.0, 0.02, 0.2)),
+        mtu=random.choice((1 << 16, 1 << 16, 1402)),
     )
 
 
@@ -119,6 +122,7 @@ def _habits(random: Random) -> Habits:
 def _config(random: Random) -> UtpConfig:
     mtu = random.choice((1402, 1402, 576, 150))
     return UtpConfig(
+        marks=random.choice((ALL_MARKS, ALL_MARKS, Marks.JOINS, Marks(0))),
         mtu=mtu,
         receive_window=random.choice((1 << 20, 1 << 20, 8 * mtu, 2 * mtu, mtu)),
         send_buffer=random.choice((1 << 20, 20_000, 3 * mtu)),
