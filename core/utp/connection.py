@@ -22,7 +22,6 @@ from core.values import Address, Buffer
 from core.wire.utp_marks import Marks, parse_marks
 from core.wire.utp_packet import EXTENSION_BITS, FIN, STATE, Extension, Packet, seq_add, seq_diff
 
-_RESET_LAG: Final = 3  # packets behind the oldest unacknowledged, of duplicates on their way
 _FRESH_AFTER: Final = 1.0  # seconds of silence before a SYN of a restarted peer may replace a connection
 # names for hot paths: an attribute of an enum class is slow on Python 3.11
 SYN_SENT, SYN_RECEIVED, OPEN, LOCAL_ENDED, REMOTE_ENDED, BOTH_ENDED, CLOSED = State
@@ -175,7 +174,7 @@ class Connection:
 
     def reset(self, packet: Packet, now: float) -> bool:
         """Take a RESET with one of our ids; return False when it acks nothing that was on its way: a forgery."""
-        if seq_diff(packet.ack, self._sender.next_seq) > 0 or self._sender.behind(packet.ack) > _RESET_LAG:
+        if self._sender.is_forged(seq_add(packet.ack, -1), 4):  # libutp acks what it answers; three late ones may be old
             return False
         if self._state is BOTH_ENDED and self._sender.only_fin_left:
             self._settle(now)
