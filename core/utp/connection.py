@@ -174,7 +174,7 @@ class Connection:
 
     def reset(self, packet: Packet, now: float) -> bool:
         """Take a RESET with one of our ids; return False when it acks nothing that was on its way: a forgery."""
-        if self._sender.is_forged(seq_add(packet.ack, -1), 4):  # libutp acks what it answers; three late ones may be old
+        if self._sender.is_forged(seq_add(packet.ack, -1), 4):  # libutp acks what it answers; late ones may be old
             return False
         if self._state is BOTH_ENDED and self._sender.only_fin_left:
             self._settle(now)
