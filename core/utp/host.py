@@ -27,7 +27,7 @@ class Host(Protocol):
         """Send a datagram beside the ordinary ones, or that outlives its connection."""
 
     def recall_path(self, remote: Address, now: float) -> tuple[int, float]:
-        """Return the size, in bytes of UDP payload, that is known to reach a peer, and when to search again."""
+        """Return the size, in bytes of UDP payload, that reaches a peer (0: unknown), and when to search."""
 
     def note_path(self, remote: Address, size: int, next_at: float, now: float) -> None:
         """Keep that for the next connection."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from core.utp.config import UtpConfig
 from core.utp.host import Host
-from core.utp.path_search import PathSearch
+from core.utp.path_search import SAFE, PathSearch
 from core.utp.sender import Sender
 from core.values import Fragments
 from core.wire.utp_marks import Marks
@@ -36,7 +36,7 @@ class Path:
         self._host = host
         self._sender = sender
         self._most = min(config.packet_max, config.send_buffer // _SHARE) if Marks.PROBES in config.marks else 0
-        self._search = PathSearch(config.mtu, config.mtu, next_at=math.inf)
+        self._search = PathSearch(config.mtu, min(SAFE, config.mtu), config.mtu, next_at=math.inf)
         self._shrunk = False  # what is longer than `packet_bytes` may be under way
         self._allowance = float(_ANSWERS)
         self._allowance_at = 0.0
@@ -52,7 +52,7 @@ class Path:
             return
         before, known = self._search.size, self._search.next_at < math.inf  # not the first path of this connection
         size, next_at = self._host.recall_path(self._connection.remote, now)
-        self._search = PathSearch(min(size, self._limit()), self._most, next_at=next_at)
+        self._search = PathSearch(min(size, self._limit()), self._search.least, self._most, next_at=next_at)
         self._shrunk = self._shrunk or (known and self._search.size < before)
         self._sender.resize(self._search.size - HEADER_BYTES)
 

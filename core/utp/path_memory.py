@@ -6,7 +6,7 @@ By address, not by host: two peers behind one router need not have the same path
 import math
 from typing import Final
 
-from core.utp.path_search import SAFE, SEARCH_AGAIN
+from core.utp.path_search import SEARCH_AGAIN
 from core.values import Address
 
 PATHS_MAX: Final = 256  # addresses; full: the one noted first is forgotten, and simply probed again
@@ -22,11 +22,11 @@ class PathMemory:
         return len(self._paths)
 
     def recall(self, remote: Address, now: float) -> tuple[int, float]:
-        """Return the size to begin with, and when to search; seconds."""
-        size, next_at, until = self._paths.get(remote, (SAFE, -math.inf, now))
+        """Return the size to begin with, 0 for an unknown path, and when to search; seconds."""
+        size, next_at, until = self._paths.get(remote, (0, -math.inf, now))
         if until <= now:
             self._paths.pop(remote, None)
-            return SAFE, -math.inf
+            return 0, -math.inf
         return size, next_at if next_at > now else -math.inf
 
     def note(self, remote: Address, size: int, next_at: float, now: float) -> None:

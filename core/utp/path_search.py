@@ -28,10 +28,10 @@ class PathSearch:
 
     __slots__ = ("_most", "_nonce", "_refused", "_sent", "_tries", "least", "next_at", "size")
 
-    def __init__(self, size: int, most: int, *, next_at: float = _DUE) -> None:
-        """Begin at `size`; never go beyond `most`."""
-        self.size = size
-        self.least = min(SAFE, most)
+    def __init__(self, size: int, least: int, most: int, *, next_at: float = _DUE) -> None:
+        """Begin at `size`; never go below `least`, nor beyond `most`."""
+        self.size = max(size, least)
+        self.least = least
         self.next_at = next_at
         self._most = most
         self._refused = math.inf  # the least size known not to get through

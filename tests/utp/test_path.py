@@ -207,11 +207,11 @@ def test_what_is_remembered_is_bounded_and_ages() -> None:
     for port in range(PATHS_MAX + 10):
         memory.note(Address("192.0.2.1", port), 8972, 100.0, 0.0)
     assert len(memory) == PATHS_MAX
-    assert memory.recall(Address("192.0.2.1", 9), 1.0)[0] == SAFE
+    assert memory.recall(Address("192.0.2.1", 9), 1.0)[0] == 0
     newest = Address("192.0.2.1", PATHS_MAX + 9)
     assert memory.recall(newest, 1.0) == (8972, 100.0)
     assert memory.recall(newest, 200.0) == (8972, -float("inf")), "time to search again"
-    assert memory.recall(newest, SEARCH_AGAIN)[0] == SAFE
+    assert memory.recall(newest, SEARCH_AGAIN)[0] == 0
 
 
 def forge(pair: Pair, to: Address, template: Packet, number: int, probe: Probe, *, pad: int = 0) -> None:
