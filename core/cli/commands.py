@@ -100,7 +100,7 @@ def _start(
     set_up_logging(profile, verbose=verbose)
     output = Output(as_json=as_json, quiet=quiet)
     config = _config(profile, grapes, bootstrap, port)
-    run(lambda: job(config, output), output)
+    run(lambda: job(config, output), output, fast=not quiet)  # a quiet command asks once and ends
 
 
 def _jobs() -> ModuleType:

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -27,6 +28,7 @@ async def run_grape(config: GrapeConfig, output: Output) -> None:
         host, port = grape.dht_address
         text = f"grape listening: DHT on {grape.dht_address}/udp, HTTP API at {grape.url}"
         output.result("listening", text, address=host, port=port, api=grape.url)
+        gc.freeze()  # what was made at the start lives until the end: collections need not look through it again
         nodes = -1
         while True:
             if grape.nodes() != nodes:
@@ -40,6 +42,7 @@ async def share(config: PeerConfig, output: Output, service: str) -> None:
     """Share until cancelled."""
     async with open_peer(config, output.event) as peer:
         await peer.share(service)
+        gc.freeze()  # as in run_grape
         await asyncio.Event().wait()
 
 

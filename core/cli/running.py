@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import importlib
+import logging
 import os
 import signal
 import stat
@@ -17,6 +18,7 @@ from core.errors import PeerError
 
 CLEAN_UP = 0.7  # seconds an ended command gets to close; Ctrl-C promises one second in all
 SIGPIPE = 13  # POSIX; named here because Windows' signal module has none
+_log = logging.getLogger(__name__)
 _LAST_LINES = {signal.SIGINT: "Interrupted.", signal.SIGTERM: "Terminated."}
 
 
@@ -53,6 +55,7 @@ def run(make: Callable[[], Coroutine[Any, Any, None]], output: Output, *, fast: 
 
 async def _until_signal(make: Callable[[], Coroutine[Any, Any, None]], output: Output, received: list[int]) -> None:
     loop = asyncio.get_running_loop()
+    _log.info("running on %s", type(loop).__module__.partition(".")[0])
     work = loop.create_task(make(), name="command")
 
     def end(number: int) -> None:
