@@ -19,6 +19,7 @@ _HEADROOM: Final = 1.25  # times what the path delivers in a round trip: how far
 _PROBES: Final = 3  # rounds of fast growth that brought no speed; then it pauses
 _PAUSE: Final = 10  # rounds
 _HEAVY: Final = 0.1  # share lost, from which loss is congestion even without a queue
+_DRAIN_AFTER: Final = 60.0  # seconds in which no queue was short: one slot of the base history without a true minimum
 _HALF: Final = 0.5  # the most that loss, or a queue in one round trip, takes from the window (RFC 5681, LEDBAT++)
 
 
@@ -34,6 +35,8 @@ class Ledbat:
         self._one_way = DelayHistory()
         self._round_trips = DelayHistory()
         self._delivery = Delivery()
+        self._short_at: float | None = None  # when the queue was short last
+        self._hold_until = -math.inf  # the window stays while the queue drains
         self.window: float = config.initial_window_packets * self._packet
 
     def starting(self) -> bool:
@@ -60,6 +63,9 @@ class Ledbat:
             self._round_trips.add(int(round_trip * 1e6), now)
         queuing = self.queuing()
         self._delivery.acked(size, now, self._base_round_trip() + queuing)
+        if now < self._hold_until:
+            return
+        self._drain(queuing, now)
         if self.window < self._threshold and queuing > self._target * _EXIT:
             self._threshold = self.window = self._filling(self._target * _EXIT)
         if limited or queuing > self._target:
@@ -91,6 +97,20 @@ class Ledbat:
         if not again:
             self._threshold = max(self.window * _HALF, self._least)
         self.window = self._packet
+
+    def _drain(self, queuing: float, now: float) -> None:
+        """Let the queue run empty for a round trip when it has not been short for long, as LEDBAT++ does more often.
+
+        Otherwise the base delay is forgotten after ten minutes, what we queue ourselves becomes the base, and the queue
+        grows by the target every ten minutes; faster when the peer's clock drifts. Slow start leads back.
+        """
+        if self._short_at is None or queuing < self._target * _LOW:
+            self._short_at = now
+        elif now - self._short_at > _DRAIN_AFTER and self.window > self._least:
+            self._short_at = now
+            self._hold_until = now + self._base_round_trip() + queuing
+            self._threshold = self.window
+            self.window = self._least
 
     @property
     def _least(self) -> int:

@@ -23,7 +23,11 @@ class RoundTrip:
         self.backed_off = 0  # consecutive timeouts
 
     def sample(self, seconds: float) -> None:
-        """Take one measurement, of a packet that was sent only once (Karn's rule)."""
+        """Take one measurement, of a packet that was sent only once (Karn's rule).
+
+        More than the longest timeout is no round trip: our clock jumped, as when the machine slept.
+        """
+        seconds = min(seconds, self._config.rto_max)
         if self.smoothed is None:
             self.smoothed, self._variance = seconds, seconds / 2
         else:

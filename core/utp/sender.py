@@ -18,6 +18,7 @@ _FORCED = 2  # packets after a timeout; RFC 9002 section 6.2.4 allows two, so th
 _REPAIRS = 2  # most packets that one ack lets out past the window; acks of two packets are the rule (RFC 5681)
 _PACING = 1.25  # times the window in a round trip; as in BBR's and Linux's pacing, so that the window stays the limit
 _PACING_START = 2.0  # the same in slow start, whose window doubles meanwhile (Linux's tcp_pacing_ss_ratio)
+_TRIES = 3  # timeouts without an answer before silence means death: a clock that jumped hours ahead proves nothing
 _REPEAT_FROM = 2  # consecutive timeouts after which a lone packet fills both of those places
 
 
@@ -42,6 +43,7 @@ class Sender:
         self._probe_at: float | None = None  # None once it was sent; the retransmission timer is next
         self._probed = False  # since the peer took something, or since a timeout
         self._progress_at: float | None = None  # last time the peer took something; None while nothing waits
+        self._paced = False  # the pacer held something back in the last call of `segments`
         self._allowance = 0.0  # bytes that the pacer lets out in this call of `segments`
         self.round_trip = RoundTrip(config)
         self.peer_window = 0  # bytes, as last advertised
@@ -180,25 +182,26 @@ class Sender:
             self._progress(now)
             delay = packet.timestamp_difference
             self._congestion.acked(acked.size, delay, acked.sample, now, limited=self._limited)
-            self._pace()
 
     def segments(self, now: float, most: int) -> list[Segment]:
         """Return what leaves now, `most` packets of it, in order, and see to the timer. One may stand in it twice."""
         leaving: list[Segment] = []
         forced = self._force
-        self._limited = False
-        self._resume_at = None
+        self._limited = self._paced = False
+        self._pace()
         self._allowance = self._pacer.allowance(now)
         while len(leaving) < most and (segment := self._next()) is not None:
             self._window.sent(segment, now)
             leaving.append(segment)
-            self._pacer.spend(len(segment.payload), now)
             self._allowance -= len(segment.payload)
             self._force = max(0, self._force - 1)
             self._repairs = max(0, self._repairs - 1)
         if self._force and len(leaving) == 1 and self.round_trip.backed_off >= _REPEAT_FROM and forced == _FORCED:
             leaving.append(leaving[0])
         self._force = self._repairs = 0
+        if leaving:
+            self._pacer.spend(sum(len(segment.payload) for segment in leaving), now)
+        self._resume_at = self._pacer.ready_at() if self._paced else None
         self._arm(now)
         if leaving and not self._probed:
             self._arm_probe(now)
@@ -219,7 +222,8 @@ class Sender:
             self._force = max(self._force, 1)
         if self._retransmit_at is None or now < self._retransmit_at:
             return True
-        if self._progress_at is not None and now - self._progress_at >= self._config.dead_after:
+        silent = self._progress_at is not None and now - self._progress_at >= self._config.dead_after
+        if silent and self.round_trip.backed_off >= _TRIES:
             return False
         self._counters.timeouts += 1
         self._window.lose_all()
@@ -263,7 +267,7 @@ class Sender:
         self._limited = not fits
         if fits and self._allowance <= 0.0:
             self._limited = True
-            self._resume_at = self._pacer.ready_at()
+            self._paced = True
             return False
         return fits
 

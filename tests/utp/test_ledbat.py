@@ -122,3 +122,24 @@ def test_a_link_is_filled_and_its_queue_stays_short(megabits: float, rtt: float)
     assert link.pour(4.0) > 0.8 * megabits  # of 0.965 that headers leave; the start takes some round trips
     assert link.up.waited(95) < 0.1
     assert link.up.dropped == 0
+
+
+@pytest.mark.parametrize("drift", [0.0, 200e-6, -200e-6])
+def test_an_hour_with_a_drifting_clock_neither_starves_nor_bloats(drift: float) -> None:
+    """A window on a link that is nobody else's, 20 ms long; the queue is what the window holds beyond that."""
+    rate, base, now = 250_000.0, 0.02, 0.0
+    ledbat = Ledbat(CONFIG)
+    queues: list[float] = []
+    idle = 0.0
+    while now < 3600.0:
+        queue = max(0.0, ledbat.window / rate - base)
+        idle += max(0.0, base - ledbat.window / rate)
+        queues.append(queue)
+        now += base + queue
+        part = int(ledbat.window / 4)
+        for _ in range(4):
+            delay = BASE + int((queue + drift * now) * 1e6)
+            ledbat.acked(part, delay, base + queue, now, limited=True)
+    queues.sort()
+    assert queues[len(queues) * 95 // 100] < 0.1
+    assert idle < 0.01 * 3600.0

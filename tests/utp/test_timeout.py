@@ -105,3 +105,24 @@ def test_karn_a_packet_sent_twice_gives_no_sample() -> None:
     pair.run(limit=1.0)
     assert a._sender.round_trip.smoothed == before
     assert a._sender.round_trip.backed_off == 0
+
+
+def test_a_clock_that_jumps_hours_ahead_costs_no_connection_and_no_estimate() -> None:
+    estimate = RoundTrip(UtpConfig())
+    estimate.sample(0.1)
+    estimate.sample(7200.0)
+    assert estimate.timeout() <= UtpConfig().rto_max
+    assert estimate.smoothed is not None
+    assert estimate.smoothed < 1.0
+    pair = Pair()
+    a, b = pair.connect()
+    a.write(b"x" * 1000, pair.now)
+    pair.drop = lambda sent: True
+    pair.flush()
+    pair.lossless()
+    sender = a._sender
+    assert sender.tick(pair.now + 7200.0)  # one timeout proves nothing
+    for _ in range(3):
+        sender.segments(pair.now + 7200.0, 10)
+        alive = sender.tick(pair.now + 7300.0)
+    assert not alive
