@@ -27,7 +27,7 @@ class Ledbat:
     """How many bytes may be in flight: `window`, between two packets (one after a timeout) and what fits in flight."""
 
     def __init__(self, config: UtpConfig) -> None:
-        self._packet = config.payload_bytes
+        self.packet = config.payload_bytes  # of a full packet; the path may take longer or shorter ones
         self._packets = config.in_flight_packets
         self._target = config.target_delay
         self._increase = config.increase_bytes
@@ -37,7 +37,7 @@ class Ledbat:
         self._delivery = Delivery()
         self._short_at: float | None = None  # when the queue was short last
         self._hold_until = -math.inf  # the window stays while the queue drains
-        self.window: float = config.initial_window_packets * self._packet
+        self.window: float = config.initial_window_packets * self.packet
 
     def starting(self) -> bool:
         """Whether this is slow start."""
@@ -87,7 +87,7 @@ class Ledbat:
 
     def dropped(self, packets: int) -> None:
         """So many packets were found lost."""
-        self._delivery.lost(packets, packets * self._packet)
+        self._delivery.lost(packets, packets * self.packet)
 
     def timed_out(self, *, again: bool) -> None:
         """Nothing got through: one packet, and slow start up to half of what was (BEP 29, RFC 5681 section 3.1).
@@ -96,7 +96,7 @@ class Ledbat:
         """
         if not again:
             self._threshold = max(self.window * _HALF, self._least)
-        self.window = self._packet
+        self.window = self.packet
 
     def _drain(self, queuing: float, now: float) -> None:
         """Let the queue run empty for a round trip when it has not been short for long, as LEDBAT++ does more often.
@@ -114,7 +114,7 @@ class Ledbat:
 
     @property
     def _least(self) -> int:
-        return _MIN_PACKETS * self._packet
+        return _MIN_PACKETS * self.packet
 
     def _base_round_trip(self) -> float:
         return self._round_trips.base / 1e6
@@ -149,4 +149,4 @@ class Ledbat:
         """Set the window. What is below the least after a timeout grows up to it, and nothing shrinks to below it."""
         if window < self.window:
             window = min(self.window, max(window, self._least))
-        self.window = min(window, self._packets * self._packet)
+        self.window = min(window, self._packets * self.packet)

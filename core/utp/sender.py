@@ -76,7 +76,7 @@ class Sender:
 
     def resize(self, payload_bytes: int) -> None:
         """Cut full packets to this size from now on."""
-        self._queue.payload_bytes = payload_bytes
+        self._queue.payload_bytes = self._congestion.packet = payload_bytes
 
     def stuck_bytes(self, timeouts: int) -> int:
         """Return the payload of the oldest packet, if so many timeouts in a row brought nothing through; else 0."""
@@ -125,6 +125,7 @@ class Sender:
         """
         self._window.lose_all()
         self._congestion = Ledbat(self._config)
+        self._congestion.packet = self._queue.payload_bytes
         self._pacer = Pacer()
         self.round_trip = RoundTrip(self._config)
         self.round_trip.sample(round_trip)
@@ -290,7 +291,7 @@ class Sender:
         smoothed = self.round_trip.smoothed
         if smoothed:
             gain = _PACING_START if self._congestion.starting() else _PACING
-            self._pacer.set(gain * self._congestion.window / smoothed, self._config.payload_bytes)
+            self._pacer.set(gain * self._congestion.window / smoothed, self._congestion.packet)
 
     def _progress(self, now: float) -> None:
         self._probing = False

@@ -94,6 +94,8 @@ class Bottleneck(Pair):
         self.run(limit=seconds)
 
     def _send(self, source: Address, to: Address, datagram: bytes, fragments: Fragments) -> None:
+        if len(datagram) > self.link.mtu and not (self.link.fragments and fragments is Fragments.ALLOW):
+            return
         out = self.lines[source].enter(len(datagram), self.now)
         if out is None or self.chance.random() < self.link.loss:
             return

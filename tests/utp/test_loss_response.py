@@ -102,3 +102,15 @@ def test_the_least_window_is_two_packets() -> None:
     ledbat.lost()
     assert ledbat.window == 2 * PACKET
     assert TARGET < RTT  # the rest of this module counts on it
+
+
+def test_the_least_window_is_two_packets_however_long() -> None:
+    ledbat = Ledbat(CONFIG)
+    ledbat.packet = 16_384
+    ledbat.window = 1_000_000.0
+    for _ in range(10):
+        ledbat.dropped(20)
+        ledbat.lost()
+    assert ledbat.window == 2 * 16_384
+    ledbat.timed_out(again=False)
+    assert ledbat.window == 16_384

@@ -115,7 +115,7 @@ def test_a_clock_that_jumps_hours_ahead_costs_no_connection_and_no_estimate() ->
     assert estimate.smoothed is not None
     assert estimate.smoothed < 1.0
     pair = Pair()
-    a, b = pair.connect()
+    a, _ = pair.connect()
     a.write(b"x" * 1000, pair.now)
     pair.drop = lambda sent: True
     pair.flush()
