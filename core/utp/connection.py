@@ -4,6 +4,7 @@ Sending is in `sender`, reassembly in `receive_window`, acks in `ack_schedule`, 
 The owner uses `write`, `writable`, `read`, `close` and `abort`; all else is for the `Mux`.
 """
 
+import math
 from typing import Final
 
 from core.errors import LocalError, PeerError, RequestTimeout, TransportClosed
@@ -19,7 +20,7 @@ from core.utp.stamper import Stamper
 from core.utp.standing import Standing
 from core.utp.state import HANDSHAKE, LOCAL_OVER, REMOTE_OVER, TRANSITIONS, State
 from core.values import Address, Buffer
-from core.wire.utp_marks import Marks, parse_marks
+from core.wire.utp_marks import PLAIN, parse_marks
 from core.wire.utp_packet import EXTENSION_BITS, FIN, STATE, Extension, Packet, seq_add, seq_diff
 
 _FRESH_AFTER: Final = 1.0  # seconds of silence before a SYN of a restarted peer may replace a connection
@@ -48,6 +49,7 @@ class Connection:
         """
         self.remote = remote  # the mux alone changes it
         self.receive_id, self.send_id = ids
+        self.timer_at = math.inf  # the mux's: when it looks at `deadline` again
         self._host = host
         self._config = config
         self._counters = host.counters
@@ -63,7 +65,7 @@ class Connection:
         self._advertised = config.receive_window
         self._close_asked = self._told_readable = self._told_ended = False
         self.unsettled = False  # the newest `read` may have left something to send or tell: flush
-        self.peer_marks = Marks(0)  # known once connected; of a plain peer there are none
+        self.peer_marks = PLAIN  # known once connected; of a plain peer there are none
         if syn is not None:
             self.peer_marks = parse_marks(syn.extension(EXTENSION_BITS))
             self._sender.peer_window = syn.window

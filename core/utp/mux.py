@@ -1,7 +1,5 @@
 """All uTP connections of one UDP socket: ids to connections, accepting, bounds, timers. A `core.values.Machine`."""
 
-import heapq
-import itertools
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from random import Random
@@ -17,6 +15,7 @@ from core.utp.rebinding import Found, Rebinding
 from core.utp.stamper import microseconds
 from core.utp.state import State
 from core.utp.statistics import Counters, MuxStatistics, snapshot
+from core.utp.timers import Timers
 from core.values import Address, Buffer, Burst, Fragments
 from core.wire.utp_packet import RESET, STATE, SYN, Packet, pack_header, parse, seq_add
 
@@ -24,7 +23,6 @@ _ID_TRIES: Final = 64  # random ids tried; with `connections` of them taken, one
 _TRANSMIT_MAX: Final = 128  # datagrams after which one `transmit` ends; 46 of 1,402 bytes take some 0.1 ms to make
 _SHARE: Final = 64  # most datagrams of one connection before the next has its turn: what one system call takes
 _SHARE_BYTES: Final = 65_536  # the same in bytes
-_STALE_TIMERS: Final = 64  # superseded timers kept before the heap is made anew, beside as many as there are live ones
 
 
 class Mux:
@@ -40,10 +38,8 @@ class Mux:
         self._door = Doorkeeper(config)
         self._touched: OrderedDict[Connection, None] = OrderedDict()  # who may have something to send, in turn
         self._share = max(2, min(_SHARE, _SHARE_BYTES // config.mtu))
-        self._more_at: float | None = None  # when `transmit` last stopped early
-        self._timers: list[tuple[float, int, Connection]] = []
-        self._timer_of: dict[Connection, float] = {}
-        self._timer_numbers = itertools.count()
+        self._transmit_at: float | None = None  # since when there may be something to send
+        self._timers = Timers()
         self._outbox: list[Burst] = []
         self._events: list[UtpEvent] = []
         self.counters = Counters()
@@ -78,6 +74,7 @@ class Mux:
                 continue
             connection.receive(packet, now)
             touched[connection] = None
+            self._transmit_at = now
             if self._half_open and connection.state is not State.SYN_RECEIVED:
                 self._half_open.pop((source, packet.connection_id), None)
 
@@ -89,21 +86,17 @@ class Mux:
 
     def tick(self, now: float) -> None:
         """Act on timers that are due."""
-        while self._timers and self._timers[0][0] <= now:
-            at, _, connection = heapq.heappop(self._timers)
-            if self._timer_of.get(connection) == at:
-                del self._timer_of[connection]
-                connection.tick(now)
-                self.touch(connection)
+        while (connection := self._timers.pop(now)) is not None:
+            connection.tick(now)
+            self.touch(connection)
+            self._transmit_at = now
 
     def deadline(self) -> float | None:
-        """Return when `tick` is due, now and then too soon, which is harmless; a past time while there is more to send.
+        """Return when `tick` is due; now and then too soon, which is harmless.
 
-        Of what was touched since the last `transmit` nothing is known yet.
+        While there may be more to send it is a past time. It does not know yet of what the owner did since `transmit`.
         """
-        if self._more_at is not None:
-            return self._more_at
-        return self._timers[0][0] if self._timers else None
+        return self._timers.next_at() if self._transmit_at is None else self._transmit_at
 
     def transmit(self, now: float) -> list[Burst]:
         """Return what is to be sent now, a bounded part of it: neighbours for one destination in one burst.
@@ -121,8 +114,8 @@ class Mux:
             if len(datagrams) >= self._share:
                 self._touched[connection] = None
             else:
-                self._schedule(connection)
-        self._more_at = now if self._touched else None
+                self._timers.set(connection, connection.deadline())
+        self._transmit_at = now if self._touched else None
         beside, self._outbox = self._outbox, []
         bursts += beside
         self.counters.sent += sent + sum(len(burst.datagrams) for burst in beside)
@@ -169,7 +162,7 @@ class Mux:
         del self._connections[key]
         self._rebinding.remove(connection)
         self._half_open.pop(key, None)
-        self._timer_of.pop(connection, None)
+        self._timers.clear(connection)
         if key in self._accepted:
             self._accepted.remove(key)
             self._one_less(connection.remote.host)
@@ -304,19 +297,6 @@ class Mux:
             if not any(key in self._connections or key in self._door for key in keys):
                 return receive_id
         raise LocalError(f"no free connection id for {remote}; close some connections first")
-
-    # -- timers and bursts --------------------------------------------------------------------------------------
-
-    def _schedule(self, connection: Connection) -> None:
-        """Keep one live timer per connection; one that is too soon is left to fire."""
-        at = connection.deadline()
-        if at is None or at >= self._timer_of.get(connection, float("inf")):
-            return
-        self._timer_of[connection] = at
-        heapq.heappush(self._timers, (at, next(self._timer_numbers), connection))
-        if len(self._timers) > 2 * len(self._timer_of) + _STALE_TIMERS:
-            self._timers = [entry for entry in self._timers if self._timer_of.get(entry[2]) == entry[0]]
-            heapq.heapify(self._timers)
 
     @staticmethod
     def _append(

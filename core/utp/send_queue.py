@@ -4,8 +4,11 @@ What is written as `bytes` is not copied before that.
 """
 
 from collections import deque
+from typing import Final
 
 from core.values import Buffer
+
+_NONE: Final[deque[tuple[bytes, bool]]] = deque(maxlen=0)  # shared by the empty: a deque of one's own takes 760 bytes
 
 
 class SendQueue:
@@ -16,9 +19,8 @@ class SendQueue:
     def __init__(self, payload_bytes: int, entries: int) -> None:
         self.payload_bytes = payload_bytes  # of a full packet
         self._most = entries
-        self._entries: deque[tuple[bytes, bool]] = (
-            deque()
-        )  # bytes, and whether they may share a packet with those before
+        # bytes, and whether they may share a packet with those before
+        self._entries = _NONE
         self._offset = 0  # what was sent of the first
         self._open = False  # what comes next may share a packet with the last
         self._unfinished = False  # a boundary write was accepted in part, or not at all
@@ -60,6 +62,8 @@ class SendQueue:
             if len(last) + len(piece) <= self.payload_bytes:
                 self._entries[-1] = (last + piece, joined)
                 return
+        if not self._entries:
+            self._entries = deque()
         self._entries.append((piece, self._open))
 
     def next_size(self, *, idle: bool) -> int | None:
@@ -97,12 +101,15 @@ class SendQueue:
         if end < len(data):
             self._offset = end
             return data[start:end]
-        self._entries.popleft()
         self._offset = 0
+        if len(self._entries) == 1:
+            self._entries = _NONE
+        else:
+            self._entries.popleft()
         return data[start:] if start else data
 
     def clear(self) -> None:
         """Forget everything."""
-        self._entries.clear()
+        self._entries = _NONE
         self._offset = self.size = 0
         self._urgent = False

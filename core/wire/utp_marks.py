@@ -17,6 +17,7 @@ class Marks(IntFlag):
     PROBES = 2  # answers path probes
 
 
+PLAIN: Final = Marks(0)
 ALL_MARKS: Final = Marks.JOINS | Marks.PROBES
 
 
@@ -28,5 +29,5 @@ def pack_marks(marks: Marks) -> bytes:
 def parse_marks(content: bytes) -> Marks:
     """Return the flags that we know; none for whatever is not ours, or of another version."""
     if len(content) != MARK_BYTES or not content.startswith(_MAGIC):
-        return Marks(0)
+        return PLAIN
     return Marks(content[len(_MAGIC)]) & ALL_MARKS

@@ -43,7 +43,8 @@ def check_mux(mux: Mux, config: UtpConfig) -> None:
 
 def check_empty(mux: Mux) -> None:
     """Check that nothing of the connections of a mux is left but farewells and stale timers."""
-    tables = (mux._connections, mux._half_open, mux._accepted, mux._accepted_from, mux._touched, mux._timer_of)
+    tables = (mux._connections, mux._half_open, mux._accepted, mux._accepted_from, mux._touched)
+    demand(not mux._timers.live, "timers of nobody", mux._timers.live)
     demand(not any(tables), "left behind", *map(len, tables))
     demand(not (mux._rebinding._by_id or mux._rebinding._checks), "left behind", mux._rebinding._by_id)
     demand(not mux._outbox, "never sent", mux._outbox)

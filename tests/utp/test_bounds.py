@@ -187,7 +187,7 @@ def test_closed_connections_leave_nothing_behind() -> None:
         pair.run(limit=1.0)
     mux = pair.b.mux
     assert mux.statistics().connections == mux.statistics().half_open == 0
-    assert (len(mux._accepted), len(mux._accepted_from), len(mux._timer_of), len(mux._touched)) == (0, 0, 0, 0)
+    assert (len(mux._accepted), len(mux._accepted_from), mux._timers.live, len(mux._touched)) == (0, 0, 0, 0)
     assert len(mux._timers) <= 64
 
 

@@ -1,0 +1,54 @@
+"""When to look at which connection again: one live timer each, in a heap. Times are seconds."""
+
+import heapq
+import itertools
+import math
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from core.utp.connection import Connection
+
+_STALE: Final = 64  # superseded timers kept before the heap is made anew, beside as many as there are live ones
+
+
+class Timers:
+    """A timer that is too soon is left to fire: cheaper than moving it with every packet."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Connection]] = []
+        self._numbers = itertools.count()
+        self.live = 0  # connections with a timer
+
+    def __len__(self) -> int:
+        """How many are kept, superseded ones included."""
+        return len(self._heap)
+
+    def next_at(self) -> float | None:
+        """Return when the first fires."""
+        return self._heap[0][0] if self._heap else None
+
+    def set(self, connection: "Connection", at: float | None) -> None:
+        """Look at the connection at that time or before; None: nothing is due."""
+        if at is None or at >= connection.timer_at:
+            return
+        self.live += connection.timer_at == math.inf
+        connection.timer_at = at
+        heapq.heappush(self._heap, (at, next(self._numbers), connection))
+        if len(self._heap) > 2 * self.live + _STALE:
+            self._heap = [entry for entry in self._heap if entry[2].timer_at == entry[0]]
+            heapq.heapify(self._heap)
+
+    def clear(self, connection: "Connection") -> None:
+        """The connection has no timer any more."""
+        if connection.timer_at < math.inf:
+            connection.timer_at = math.inf
+            self.live -= 1
+
+    def pop(self, now: float) -> "Connection | None":
+        """Return a connection whose timer is due; it has none then."""
+        while self._heap and self._heap[0][0] <= now:
+            at, _, connection = heapq.heappop(self._heap)
+            if connection.timer_at == at:
+                self.clear(connection)
+                return connection
+        return None
