@@ -4,7 +4,7 @@ Sending is in `sender`, reassembly in `receive_window`, acks in `ack_schedule`, 
 The owner uses `write`, `writable`, `read`, `close` and `abort`; all else is for the `Mux`.
 """
 
-import math
+from math import inf
 from typing import Final
 
 from core.errors import LocalError, PeerError, RequestTimeout, TransportClosed
@@ -49,12 +49,10 @@ class Connection:
         """
         self.remote = remote  # the mux alone changes it
         self.receive_id, self.send_id = ids
-        self.timer_at = math.inf  # the mux's: when it looks at `deadline` again
-        self._host = host
-        self._config = config
-        self._counters = host.counters
+        self.timer_at = inf  # the mux's: when it looks at `deadline` again
+        self._host, self._config, self._counters = host, config, host.counters
         self._state = SYN_SENT if syn is None else SYN_RECEIVED
-        syn_seq = seq_add(first_seq, -1) if syn is None else syn.seq
+        syn_seq = syn.seq if syn else seq_add(first_seq, -1)
         self._handshake = Handshake(config, syn_seq, now, initiator=syn is None)
         self._sender = Sender(config, first_seq, host.counters)
         self._receive = ReceiveWindow(config, 0 if syn is None else seq_add(syn.seq, 1))
