@@ -243,6 +243,32 @@ function main () {
       const connection = socket.connect(port, host)
       connection.write(JSON.stringify(order))
       return swallow(connection)
+    },
+    // many connections, some at once, each a few bytes long
+    shorts: async ({ address, count, together, bytes }) => {
+      const [host, port] = split(address)
+      const one = () => new Promise((resolve, reject) => {
+        const connection = socket.connect(port, host)
+        connection.on('error', reject)
+        connection.on('close', resolve)
+        connection.on('data', quiet)
+        connection.end(Buffer.alloc(bytes))
+      })
+      const several = async (left) => { while (left-- > 0) await one() }
+      await Promise.all(Array.from({ length: together }, () => several(count / together)))
+    },
+    // ends its side at once, and reads on; or is gone in the middle
+    halfclosed: ({ address }) => {
+      const [host, port] = split(address)
+      const connection = socket.connect(port, host)
+      connection.end('all I say')
+      return swallow(connection)
+    },
+    destroyed: ({ address }) => {
+      const [host, port] = split(address)
+      const connection = socket.connect(port, host)
+      connection.on('error', quiet)
+      connection.write('and gone', () => connection.destroy())
     }
   })
 }
