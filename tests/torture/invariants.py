@@ -5,10 +5,11 @@ from itertools import pairwise
 from core.utp.config import UtpConfig
 from core.utp.connection import Connection
 from core.utp.mux import Mux
+from core.utp.path_search import SAFE
 from core.utp.receive_window import ReceiveWindow
 from core.utp.sender import Sender
 from core.utp.state import State
-from core.wire.utp_packet import seq_add, seq_diff
+from core.wire.utp_packet import HEADER_BYTES, seq_add, seq_diff
 
 _STALE_TIMERS = 64  # superseded timers that a mux may keep, beside as many as it has connections
 
@@ -94,7 +95,7 @@ def check_sender(sender: Sender, config: UtpConfig) -> None:
     demand(queued + both <= config.send_buffer, "send buffer", queued, both)
     demand(len(queue) <= config.send_packets, "queued entries", len(queue))
     congestion = sender._congestion.window
-    most = config.in_flight_packets * config.payload_bytes
-    demand(config.payload_bytes <= congestion <= most, "congestion window", congestion)
+    least, most = min(config.payload_bytes, SAFE - HEADER_BYTES), config.in_flight_packets * config.packet_max
+    demand(least <= congestion <= most, "congestion window", congestion)
     waiting = held or queued
     demand(not waiting or sender.deadline() is not None or sender.peer_window == 0 or not held, "no timer", window.base)

@@ -14,7 +14,7 @@ from core.utp.config import UtpConfig
 from tests.torture.arena import Arena, reproduce
 from tests.torture.plan import Habits, Line, Mishap, Plan, draw, with_corruption, with_mishaps
 
-SEEDS = int(os.environ.get("GRAPEVINE_SEEDS", "100"))
+SEEDS = int(os.environ.get("GRAPEVINE_SEEDS", "75"))
 BATCH = 25  # seeds in one test
 KINDS: dict[str, Callable[[int], Plan]] = {
     "a bad line": draw,
