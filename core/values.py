@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
+from core.wire.peer_id import PeerId
+
 Buffer: TypeAlias = bytes | bytearray | memoryview
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
@@ -34,9 +36,13 @@ class Address(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks a service: the address a request came from, as seen here."""
+    """Who asks a service: the address a request came from, as seen here, and who proved to be there.
+
+    `peer_id` is None for a plain Grenache peer: nobody knows who that is.
+    """
 
     address: Address
+    peer_id: PeerId | None = None
 
 
 class Fragments(Enum):
