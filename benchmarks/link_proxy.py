@@ -20,6 +20,7 @@ from typing import Any
 from benchmarks.runner import percentile
 
 OVERHEAD = 28  # bytes of IPv4 and UDP header that a real link carries too
+LONGEST = 1472  # bytes of a datagram that the line takes: 1,500 of Ethernet less headers; loopback would take 65,507
 BUFFER = 8 << 20  # bytes asked of the kernel, so that only our queue drops
 DRAIN = 64  # datagrams taken before looking at the time again
 DELAYS = 200_000  # queueing delays kept for the percentiles; later ones replace random earlier ones
@@ -47,6 +48,9 @@ class Direction:
 
     def admit(self, size: int, now: float) -> list[float]:
         """Return when copies of a datagram of `size` bytes come out: none when it is lost."""
+        if size > LONGEST:
+            self.lost += 1
+            return []
         waiting = max(0.0, self.free_at - now)
         if waiting * self.rate + size > self.queue:
             self.overflowed += 1
