@@ -357,6 +357,7 @@ def test_an_attacker_on_the_path_that_answers_is_left_again() -> None:
     attacker, home = Attacker(scene), scene.seen
     answering(scene, attacker)
     assert finished(scene, there, back)
+    assert scene.world.now < 15.0, "asked at once, not when the refusal of the former address ran out"
     moves = [event.new for event in scene.server.of(Moved) if isinstance(event, Moved)]
     assert moves == [attacker.address, home]
     assert scene.server.mux.statistics().checks_refused > 10, "its copies go on"
