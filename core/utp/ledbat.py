@@ -51,6 +51,11 @@ class Ledbat:
         queuing = self._one_way.queuing()
         return min(queuing, self._round_trips.queuing()) if self._round_trips else queuing
 
+    @property
+    def delivered(self) -> float:
+        """The best rate of the last rounds, bytes per second."""
+        return self._delivery.best
+
     def acked(self, size: int, delay: int, round_trip: float | None, now: float, *, limited: bool) -> None:
         """`size` bytes were acknowledged; `limited`: this window, and nothing else, held back more of them.
 

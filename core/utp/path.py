@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from core.utp.config import UtpConfig
 from core.utp.host import Host
-from core.utp.path_search import SAFE, PathSearch
+from core.utp.path_search import ETHERNET, SAFE, PathSearch
 from core.utp.sender import Sender
 from core.values import Fragments
 from core.wire.utp_marks import Marks
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from core.utp.connection import Connection  # which imports this module
 
 _SHARE: Final = 8  # full packets that the smaller of the send buffer and the peer's window holds at least
+_PACKET_SECONDS: Final = 0.002  # that a packet beyond Ethernet's may take of the path: one of 16 KB is 65 ms of 2 Mbit/s
 _PATIENCE: Final = 2  # timeouts without progress that make a black hole; a wrong guess costs a probe
 _PLAIN_PATIENCE: Final = 3  # the same for a plain peer, where a wrong guess lasts as long as the connection
 _ANSWERS: Final = 16  # to probes, at once: twice what a whole search asks when nothing is lost
@@ -74,7 +75,8 @@ class Path:
     def _probe(self, now: float) -> None:
         """Send a probe, if one is due and worth it."""
         wait = self._sender.round_trip.probe_timeout() or self._sender.round_trip.timeout()
-        probe = self._search.next_probe(now, wait, self._sender.outstanding, self._limit(), self._host.nonce())
+        limit = min(self._limit(), max(ETHERNET, int(self._sender.delivered * _PACKET_SECONDS)))
+        probe = self._search.next_probe(now, wait, self._sender.outstanding, limit, self._host.nonce())
         if probe is None:
             if self._search.next_at > now:
                 self._note(now)

@@ -12,8 +12,9 @@ from core.wire.utp_probe import Probe
 
 SAFE: Final = 548  # RFC 791, RFC 1122 section 3.3.3: every host takes 576
 USUAL: Final = 1402  # libutp's, see UtpConfig.mtu
+ETHERNET: Final = 1472
 # The common ones, tried upwards: libutp's, Ethernet, jumbo frames, and macOS's loopback (16,384 less the headers).
-STEPS: Final = (USUAL, 1472, 8972, 16_356)
+STEPS: Final = (USUAL, ETHERNET, 8972, 16_356)
 # Tried downwards when the step above was refused: PPPoE, WireGuard, IPv6's least MTU, RFC 8899's BASE_PLPMTU.
 BETWEEN: Final = (1464, 1392, 1252, 1200)
 

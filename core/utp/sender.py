@@ -74,6 +74,11 @@ class Sender:
         """Bytes that wait or are not acknowledged."""
         return self._queue.size + self._window.unacked_bytes
 
+    @property
+    def delivered(self) -> float:
+        """Bytes per second that lately got through, at best."""
+        return self._congestion.delivered
+
     def resize(self, payload_bytes: int) -> None:
         """Cut full packets to this size from now on."""
         self._queue.payload_bytes = self._congestion.packet = payload_bytes

@@ -14,6 +14,7 @@ from core.values import Address
 from core.wire.utp_marks import Marks
 from core.wire.utp_packet import HEADER_BYTES, Packet, PacketType
 from core.wire.utp_probe import PATH_ANSWER, PATH_PROBE, Probe, datagram_bytes, pack_probe, parse_probe
+from tests.utp.bottleneck import Bottleneck
 from tests.utp.pair import A, B, Link, Pair, Writer
 
 OURS = UtpConfig()
@@ -21,8 +22,8 @@ SIZES = (SAFE, *sorted(BETWEEN), *STEPS)
 
 
 def path_pair(mtu: int, *, fragments: bool = False, loss: float = 0.0, seed: int = 1) -> Pair:
-    """Return a pair of ours on a path of that MTU (UDP payload)."""
-    return Pair(seed, config=OURS, link=Link(delay=0.01, mtu=mtu, fragments=fragments, loss=loss))
+    """Return a pair of ours on a path of that MTU (UDP payload), fast enough for any packet."""
+    return Pair(seed, config=OURS, link=Link(delay=0.001, mtu=mtu, fragments=fragments, loss=loss))
 
 
 def plain_pair(mtu: int, *, fragments: bool) -> Pair:
@@ -69,6 +70,19 @@ def test_packets_become_as_long_as_the_path_takes(mtu: int) -> None:
     assert statistics.retransmitted == statistics.black_holes == 0, "data never had to find out"
     assert statistics.path_confirmed == pair.b.mux.statistics().path_answers
     assert len(probes(pair)) <= 3 * len(SIZES)
+
+
+def test_a_slow_path_keeps_ethernets_packets() -> None:
+    """Of 2 Mbit/s one of 16 KB would take 65 ms, in which nothing else gets through."""
+    sizes = []
+    for megabits in (2, 200):
+        line = Bottleneck(megabits, 0.02, config=OURS)
+        line.link = replace(line.link, mtu=65_507)
+        connection, _ = line.connect()
+        line.start(connection)
+        line.run_for(20.0)
+        sizes.append(connection.path.packet_bytes)
+    assert sizes == [1472, 16_356]
 
 
 def test_nothing_is_longer_than_what_was_answered() -> None:
