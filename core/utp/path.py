@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from core.utp.connection import Connection  # which imports this module
 
 _SHARE: Final = 8  # full packets that the smaller of the send buffer and the peer's window holds at least
-_PACKET_SECONDS: Final = 0.002  # that a packet beyond Ethernet's may take of the path: one of 16 KB is 65 ms of 2 Mbit/s
+_PACKET_SECONDS: Final = 0.002  # of the path, that one beyond Ethernet may take: 16 KB are 65 ms of 2 Mbit/s
 _PATIENCE: Final = 2  # timeouts without progress that make a black hole; a wrong guess costs a probe
 _PLAIN_PATIENCE: Final = 3  # the same for a plain peer, where a wrong guess lasts as long as the connection
 _ANSWERS: Final = 16  # to probes, at once: twice what a whole search asks when nothing is lost
