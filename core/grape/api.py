@@ -8,8 +8,10 @@ digits), ours names the error.
 
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from core.dht.items import (
     CAS_MISMATCH,
@@ -33,13 +35,15 @@ from core.grape.payload import (
     text_or_buffer,
     utf8,
 )
-from core.grape.service import DhtService, FoundItem
+from core.grape.service import DhtService, Done, FoundItem
 from core.values import Address, JsonValue
 from core.wire.bencoding import encode
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode  # `json.dumps` would make one per call
 
 log = logging.getLogger(__name__)
+
+ResultT = TypeVar("ResultT")
 
 # KRPC errors of BEP 44 that say which version is stored: the Node grape answers them under the same HTTP status.
 _CONFLICTS = {
@@ -68,63 +72,69 @@ PAYLOAD_TOO_LARGE = HttpReply(413, b"ERR_GRAPE_PAYLOAD_SIZE")
 PAYLOAD_INVALID = HttpReply(500, b"ERR_GRAPE_PAYLOAD_INVALID")
 
 
+class _Order(NamedTuple, Generic[ResultT]):
+    """A request as the DHT understands it: how to ask, and how its answer is shown."""
+
+    start: Callable[[Done[ResultT]], None]
+    show: Callable[[ResultT], JsonValue]
+
+
 class Api:
     """Answers requests off a DHT. At most `max_operations` at once; a further one is answered ERR_GRAPE_BUSY."""
 
     def __init__(self, dht: DhtService, *, max_operations: int = 256) -> None:
         self._dht = dht
         self._free = max_operations
-        self._handlers: dict[str, Callable[[JsonValue, str | None], Awaitable[JsonValue]]] = {
+        self._read: dict[str, Callable[[JsonValue, str | None], _Order[Any]]] = {
             "/lookup": self._lookup,
             "/announce": self._announce,
             "/put": self._put,
             "/get": self._get,
         }
 
-    async def answer(self, path: str, body: bytes, client: str | None) -> HttpReply:
-        """Answer one request; `path` as in the request line, `client` the IP it came from. Raises nothing."""
+    def answer(self, path: str, body: bytes, client: str | None, done: Callable[[HttpReply], None]) -> None:
+        """Answer one request; `path` as in the request line, `client` the IP it came from. Raises nothing.
+
+        `done` is called exactly once, before this returns if the answer is at hand.
+        """
         try:
             message = parse_json(body)
         except ValueError:
-            return PAYLOAD_INVALID
+            done(PAYLOAD_INVALID)
+            return
+        read = self._read.get(path)
         if message is None:
-            return HttpReply(500, b"ERR_GRAPE_GENERIC")
-        handler = self._handlers.get(path)
-        if handler is None:
-            return _json_reply("ERR_REQ_NOTFOUND")
-        if self._free <= 0:
-            return _json_reply("ERR_GRAPE_BUSY")
+            done(HttpReply(500, b"ERR_GRAPE_GENERIC"))
+        elif read is None:
+            done(_json_reply("ERR_REQ_NOTFOUND"))
+        elif self._free <= 0:
+            done(_json_reply("ERR_GRAPE_BUSY"))
+        else:
+            data = message.get("data") if isinstance(message, dict) else None
+            order = _guarded(lambda: read(data, client))
+            if isinstance(order, HttpReply):
+                done(order)
+            else:
+                self._fulfil(order, done)
+
+    def _fulfil(self, order: _Order[ResultT], done: Callable[[HttpReply], None]) -> None:
         self._free -= 1
-        try:
-            return await self._run(handler, message.get("data") if isinstance(message, dict) else None, client)
-        finally:
+
+        def ended(result: ResultT | PeerError) -> None:
             self._free += 1
+            done(_guarded(lambda: _shown(order, result)))
 
-    async def _run(
-        self, handler: Callable[[JsonValue, str | None], Awaitable[JsonValue]], data: JsonValue, client: str | None
-    ) -> HttpReply:
-        try:
-            return _json_reply(await handler(data, client))
-        except _Refusal as refusal:
-            return _json_reply(str(refusal))
-        except _BadPayload as error:
-            return HttpReply(500, str(error).encode())
-        except PeerError as error:
-            return _dht_error(error)
-        except Exception:  # a bug of ours costs this request, not the grape
-            log.exception("a request failed")
-            return HttpReply(500, b"ERR_GRAPE_GENERIC")
+        order.start(ended)
 
-    async def _lookup(self, data: JsonValue, client: str | None) -> JsonValue:
+    def _lookup(self, data: JsonValue, client: str | None) -> _Order[Sequence[Address]]:
         if not isinstance(data, str) or not data:
             raise _Refusal("ERR_GRAPE_LOOKUP")
         key = utf8(data)
-        if len(key) > MAX_KEY_BYTES:
-            return []  # nobody can be announced there
-        peers = await self._dht.lookup(key)
-        return [str(peer) for peer in self._dht.listed(peers, peer_host(client))]
+        host = peer_host(client)
+        start = partial(self._dht.lookup, key) if len(key) <= MAX_KEY_BYTES else _find_nobody
+        return _Order(start, lambda peers: [str(peer) for peer in self._dht.listed(peers, host)])
 
-    async def _announce(self, data: JsonValue, client: str | None) -> JsonValue:
+    def _announce(self, data: JsonValue, client: str | None) -> _Order[int]:
         if not isinstance(data, list):
             raise _Refusal("ERR_GRAPE_ANNOUNCE")
         name = data[0] if data else None
@@ -137,18 +147,18 @@ class Api:
         if not 0 < len(key) <= MAX_KEY_BYTES:  # the Node grape stores "" where no lookup can ask for it
             raise _Refusal("ERR_GRAPE_ANNOUNCE")
         port = int(number) or self._dht.address.port  # 0 is the grape's own port, BEP 5 implied_port
-        return await self._dht.announce(key, Address(peer_host(client), port))
+        return _Order(partial(self._dht.announce, key, Address(peer_host(client), port)), int)
 
-    async def _put(self, data: JsonValue, client: str | None) -> JsonValue:
+    def _put(self, data: JsonValue, client: str | None) -> _Order[bytes]:
         if isinstance(data, str):
             data = {"v": data}
         if data is None:
             raise _BadPayload("ERR_GRAPE_GENERIC")
         if not isinstance(data, dict) or "v" not in data:
             raise _Refusal("opts.v not given")
-        return (await self._dht.put(_item(data))).hex()
+        return _Order(partial(self._dht.put, _item(data)), bytes.hex)
 
-    async def _get(self, data: JsonValue, client: str | None) -> JsonValue:
+    def _get(self, data: JsonValue, client: str | None) -> _Order[FoundItem | None]:
         if data is None:
             raise _BadPayload("ERR_GRAPE_GENERIC")
         salt = b""
@@ -160,8 +170,29 @@ class Api:
         target = hash_bytes(data)
         if target is None:
             raise _Refusal("ERR_GRAPE_HASH_FORMAT")
-        found = await self._dht.get(target, salt)
-        return None if found is None else _found_json(found)
+        return _Order(partial(self._dht.get, target, salt), _found_json)
+
+
+def _find_nobody(done: Done[Sequence[Address]]) -> None:
+    """Answer a lookup of a name too long for anybody to be announced there."""
+    done(())
+
+
+def _guarded(work: Callable[[], ResultT]) -> ResultT | HttpReply:
+    """Return what `work` returns, or the answer to what it raises."""
+    try:
+        return work()
+    except _Refusal as refusal:
+        return _json_reply(str(refusal))
+    except _BadPayload as error:
+        return HttpReply(500, str(error).encode())
+    except Exception:  # a bug of ours costs this request, not the grape
+        log.exception("a request failed")
+        return HttpReply(500, b"ERR_GRAPE_GENERIC")
+
+
+def _shown(order: _Order[ResultT], result: ResultT | PeerError) -> HttpReply:
+    return _dht_error(result) if isinstance(result, PeerError) else _json_reply(order.show(result))
 
 
 def _json_reply(value: JsonValue) -> HttpReply:
@@ -230,7 +261,9 @@ def _mutable_item(data: dict[str, JsonValue], plain: Item) -> Item:
     )
 
 
-def _found_json(found: FoundItem) -> JsonValue:
+def _found_json(found: FoundItem | None) -> JsonValue:
+    if found is None:
+        return None
     item = found.item
     shown: dict[str, JsonValue] = {
         "id": found.responder.hex(),

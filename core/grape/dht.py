@@ -1,18 +1,21 @@
-"""The DHT engine as awaitables: its operations, the wait for the first neighbour, and news of the node count."""
+"""The DHT engine's operations with callbacks, the wait for the first neighbour, and news of the node count."""
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from core.dht.events import Announced, DhtEvent, Failed, Found, OperationId, PeersFound, Stored
 from core.dht.items import Item
 from core.dht.node import Node
 from core.errors import LocalError
-from core.grape.service import FoundItem
+from core.grape.service import Done, FoundItem
 from core.net.pump import Pump
 from core.values import Address
 
+EventT = TypeVar("EventT")
 ResultT = TypeVar("ResultT")
+_Hear = Callable[[DhtEvent], None]
 
 
 class WatchedNode:
@@ -47,9 +50,10 @@ class Dht:
         self._pump = pump
         self._address = address
         self._join_patience = join_patience
-        self._joined: asyncio.Event | None = None  # None: nobody to wait for
-        self._waiting: dict[OperationId, asyncio.Future[DhtEvent]] = {}
-        self._lookups: dict[bytes, asyncio.Future[DhtEvent]] = {}
+        self._joining = False  # somebody to wait for
+        self._early: list[_Early] = []  # wait for the first neighbour; as bounded as their callers, for join_patience
+        self._hearers: dict[OperationId, _Hear] = {}
+        self._lookups: dict[bytes, list[_Hear]] = {}  # who waits for the search of a key
         self._closed = False
 
     @property
@@ -61,82 +65,106 @@ class Dht:
 
     def expect_neighbours(self) -> None:
         """There are bootstrap nodes: operations wait for an answer, but no longer than join_patience from now."""
-        self._joined = asyncio.Event()
-        asyncio.get_running_loop().call_later(self._join_patience, self._joined.set)
+        self._joining = True
+        asyncio.get_running_loop().call_later(self._join_patience, self._joined)
 
     def nodes_changed(self) -> None:
         """Another node became known, or was lost."""
-        if self._joined is not None and self._node.nodes() > 0:
-            self._joined.set()
+        if self._node.nodes() > 0:
+            self._joined()
 
-    async def _ready(self) -> None:
-        if self._joined is not None:
-            await self._joined.wait()
-            self._joined = None
-        if self._closed:
-            raise LocalError("this grape is closed")
+    def _joined(self) -> None:
+        self._joining = False
+        early, self._early = self._early, []
+        for start, hear in early:
+            self._begin(start, hear)
 
     # -- operations
 
-    async def lookup(self, key: bytes) -> Sequence[Address]:
+    def lookup(self, key: bytes, done: Done[Sequence[Address]]) -> None:
         """See DhtService. Callers who ask for the same key at once share one search."""
-        await self._ready()
-        shared = self._lookups.get(key)
-        if shared is None:
-            shared = self._start(self._node.lookup(key, self._pump.now()))
-            self._lookups[key] = shared
-            shared.add_done_callback(lambda _: self._lookups.pop(key, None))
-        event = await asyncio.shield(shared)
-        return _expect(event, PeersFound).peers
+        sharing = self._lookups.get(key)
+        if sharing is not None:
+            sharing.append(partial(_tell, PeersFound, _peers, done))
+            return
+        self._lookups[key] = [partial(_tell, PeersFound, _peers, done)]
+        self._begin(lambda now: self._node.lookup(key, now), partial(self._looked_up, key))
+
+    def _looked_up(self, key: bytes, event: DhtEvent) -> None:
+        for hear in self._lookups.pop(key):
+            hear(event)
 
     def listed(self, peers: Sequence[Address], client: str) -> Sequence[Address]:
         """See DhtService."""
         return self._node.listed(peers, Address(client, 0))
 
-    async def announce(self, key: bytes, peer: Address) -> int:
+    def announce(self, key: bytes, peer: Address, done: Done[int]) -> None:
         """See DhtService."""
-        await self._ready()
-        return _expect(await self._start(self._node.announce(key, peer, self._pump.now())), Announced).nodes
+        self._begin(lambda now: self._node.announce(key, peer, now), partial(_tell, Announced, _nodes, done))
 
-    async def put(self, item: Item) -> bytes:
+    def put(self, item: Item, done: Done[bytes]) -> None:
         """See DhtService."""
-        await self._ready()
-        return _expect(await self._start(self._node.put(item, self._pump.now())), Stored).target
+        self._begin(lambda now: self._node.put(item, now), partial(_tell, Stored, _target, done))
 
-    async def get(self, target: bytes, salt: bytes = b"") -> FoundItem | None:
+    def get(self, target: bytes, salt: bytes, done: Done[FoundItem | None]) -> None:
         """See DhtService."""
-        await self._ready()
-        found = _expect(await self._start(self._node.get(target, self._pump.now(), salt=salt)), Found)
-        if found.item is None:
-            return None
-        return FoundItem(found.item, found.responder or b"", found.token)
+        self._begin(lambda now: self._node.get(target, now, salt=salt), partial(_tell, Found, _found, done))
 
-    def _start(self, operation: OperationId) -> asyncio.Future[DhtEvent]:
-        future: asyncio.Future[DhtEvent] = asyncio.get_running_loop().create_future()
-        self._waiting[operation] = future
-        future.add_done_callback(lambda _: self._waiting.pop(operation, None))  # a caller may be cancelled
-        self._pump.flush()
-        return future
+    def _begin(self, start: Callable[[float], OperationId], hear: _Hear) -> None:
+        if self._closed:
+            hear(_CLOSED)
+        elif self._joining:
+            self._early.append((start, hear))
+        else:
+            try:
+                operation = start(self._pump.now())
+            except Exception as error:  # a bug of ours costs this operation; who waits hears of it all the same
+                self._pump.report("a DHT operation could not be started", error)
+                hear(Failed(OperationId(0), LocalError(f"a DHT operation could not be started: {error}")))
+                return
+            self._hearers[operation] = hear
+            self._pump.flush()
 
     def on_event(self, event: DhtEvent) -> None:
-        """Wake who waits for this operation."""
-        future = self._waiting.get(event.operation)
-        if future is not None and not future.done():
-            future.set_result(event)
+        """Tell who waits for this operation."""
+        hear = self._hearers.pop(event.operation, None)
+        if hear is not None:
+            hear(event)
 
     def close(self) -> None:
         """Fail what is under way. Idempotent."""
         self._closed = True
-        if self._joined is not None:
-            self._joined.set()
-        for operation, future in list(self._waiting.items()):
-            if not future.done():
-                future.set_result(Failed(operation, LocalError("this grape is closed")))
+        self._joined()
+        hearers, self._hearers = self._hearers, {}
+        for hear in hearers.values():
+            hear(_CLOSED)
 
 
-def _expect(event: DhtEvent, kind: type[ResultT]) -> ResultT:
-    if isinstance(event, Failed):
-        raise event.error
-    if not isinstance(event, kind):
-        raise LocalError(f"the DHT answered {type(event).__name__} where {kind.__name__} was due")
-    return event
+_Early = tuple[Callable[[float], OperationId], _Hear]
+_CLOSED = Failed(OperationId(0), LocalError("this grape is closed"))
+
+
+def _tell(kind: type[EventT], result: Callable[[EventT], ResultT], done: Done[ResultT], event: DhtEvent) -> None:
+    """Hand over what an event of this kind says, or the error in its stead."""
+    if isinstance(event, kind):
+        done(result(event))
+    elif isinstance(event, Failed):
+        done(event.error)
+    else:
+        done(LocalError(f"the DHT answered {type(event).__name__} where {kind.__name__} was due"))
+
+
+def _peers(event: PeersFound) -> Sequence[Address]:
+    return event.peers
+
+
+def _nodes(event: Announced) -> int:
+    return event.nodes
+
+
+def _target(event: Stored) -> bytes:
+    return event.target
+
+
+def _found(event: Found) -> FoundItem | None:
+    return None if event.item is None else FoundItem(event.item, event.responder or b"", event.token)

@@ -7,6 +7,7 @@ import random as random_module
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from core.dht.config import DhtConfig
@@ -21,7 +22,7 @@ from core.grape.dht import Dht, WatchedNode
 from core.grape.http import ApiServer, HttpStatistics, serve_http
 from core.grape.listening import bind_tcp
 from core.grape.local_address import LocalAddresses
-from core.grape.service import FoundItem
+from core.grape.service import FoundItem, outcome
 from core.net.pump import Pump, Route
 from core.net.tasks import TaskSet
 from core.net.udp import UdpSocket, UdpStatistics, open_udp
@@ -74,19 +75,19 @@ class Grape:
 
     async def lookup(self, name: str) -> list[Address]:
         """Return the peers announced under `name`, [] for none."""
-        return list(await self._dht.lookup(name.encode()))
+        return list(await outcome(partial(self._dht.lookup, name.encode())))
 
     async def announce(self, name: str, port: int) -> int:
         """Announce a service of this machine and return the number of grapes that stored it."""
-        return await self._dht.announce(name.encode(), Address(LOOPBACK, port))
+        return await outcome(partial(self._dht.announce, name.encode(), Address(LOOPBACK, port)))
 
     async def put(self, item: Item) -> bytes:
         """Store an item, return its 20-byte target."""
-        return await self._dht.put(item)
+        return await outcome(partial(self._dht.put, item))
 
     async def get(self, target: bytes, salt: bytes = b"") -> FoundItem | None:
         """Return the item under a 20-byte target, None when nobody has it."""
-        return await self._dht.get(target, salt)
+        return await outcome(partial(self._dht.get, target, salt))
 
     def statistics(self) -> GrapeStatistics:
         """Return the counts so far."""

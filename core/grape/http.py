@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from core.grape.api import Api
 from core.grape.config import GrapeConfig
 from core.grape.http_connection import HttpConnection
-from core.net.tasks import TaskSet
 
 SHUTDOWN_WAIT = 0.2  # seconds for answers under way; quitting ends within 1 s in all
 SWEEPS_PER_TIMEOUT = 4  # a connection is closed at most a quarter of its time-out late
@@ -33,9 +32,9 @@ class ApiServer:
         self.api = api
         self.config = config
         self.loop = asyncio.get_running_loop()
-        self.tasks = TaskSet("grape's HTTP server")
         self.requests = 0
         self._connections: set[HttpConnection] = set()
+        self._deserted = asyncio.Event()  # the last connection is gone
         self._sweep_every = min(config.idle_timeout, config.body_timeout) / SWEEPS_PER_TIMEOUT
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._refused = 0
@@ -54,6 +53,8 @@ class ApiServer:
     def disconnected(self, connection: HttpConnection) -> None:
         """Forget a connection."""
         self._connections.discard(connection)
+        if not self._connections:
+            self._deserted.set()
 
     def _sweep_later(self) -> None:
         self._sweep_timer = self.loop.call_later(self._sweep_every, self._sweep)
@@ -79,10 +80,13 @@ class ApiServer:
             self._sweep_timer = None
         for connection in list(self._connections):
             connection.finish()
-        await self.tasks.settle(SHUTDOWN_WAIT)
+        if self._connections:
+            self._deserted.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SHUTDOWN_WAIT):
+                    await self._deserted.wait()
         for connection in list(self._connections):
             connection.abort()
-        await self.tasks.aclose()
 
 
 @contextlib.asynccontextmanager

@@ -3,62 +3,105 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from core.dht.items import Item
-from core.grape.service import FoundItem
+from core.errors import PeerError
+from core.grape.api import Api, HttpReply
+from core.grape.service import Done, FoundItem
 from core.values import Address, JsonValue
 
 RESPONDER = bytes(range(20))
 
+ResultT = TypeVar("ResultT")
+
 Connection: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
+class Gate:
+    """Lets calls through while set, and those that waited once it is set again."""
+
+    def __init__(self) -> None:
+        self._open = True
+        self._waiting: list[Callable[[], None]] = []
+
+    def set(self) -> None:
+        self._open = True
+        waiting, self._waiting = self._waiting, []
+        for call in waiting:
+            call()
+
+    def clear(self) -> None:
+        self._open = False
+
+    def enter(self, call: Callable[[], None]) -> None:
+        if self._open:
+            call()
+        else:
+            self._waiting.append(call)
+
+
 class FakeDht:
-    """Keeps what it is told in dicts. `gate`, while clear, holds every operation; `error` fails the next ones."""
+    """Keeps what it is told in dicts. `gate`, while clear, holds every operation; `error` fails the next ones.
+
+    `bug` is raised where the listing for a client is made.
+    """
 
     def __init__(self) -> None:
         self.address = Address("0.0.0.0", 20001)
         self.peers: dict[bytes, list[Address]] = {}
         self.items: dict[bytes, Item] = {}
         self.calls: list[str] = []
-        self.error: Exception | None = None
+        self.error: PeerError | None = None
+        self.bug: Exception | None = None
         self.token: bytes | None = None
         self.entered = asyncio.Event()
-        self.gate = asyncio.Event()
-        self.gate.set()
+        self.gate = Gate()
 
-    async def _enter(self, verb: str) -> None:
+    def _enter(self, verb: str, done: Done[ResultT], work: Callable[[], ResultT]) -> None:
         self.calls.append(verb)
         self.entered.set()
-        await self.gate.wait()
-        if self.error is not None:
-            raise self.error
+        self.gate.enter(lambda: done(work() if self.error is None else self.error))
 
-    async def lookup(self, key: bytes) -> Sequence[Address]:
-        await self._enter("lookup")
-        return self.peers.get(key, [])
+    def lookup(self, key: bytes, done: Done[Sequence[Address]]) -> None:
+        self._enter("lookup", done, lambda: self.peers.get(key, []))
 
     def listed(self, peers: Sequence[Address], client: str) -> Sequence[Address]:
+        if self.bug is not None:
+            raise self.bug
         if client == "127.0.0.1":
             return peers
         return [Address(f"shown-to-{client}", peer.port) for peer in peers]
 
-    async def announce(self, key: bytes, peer: Address) -> int:
-        await self._enter("announce")
-        self.peers.setdefault(key, []).append(peer)
-        return 3
+    def announce(self, key: bytes, peer: Address, done: Done[int]) -> None:
+        def work() -> int:
+            self.peers.setdefault(key, []).append(peer)
+            return 3
 
-    async def put(self, item: Item) -> bytes:
-        await self._enter("put")
-        self.items[item.target()] = item
-        return item.target()
+        self._enter("announce", done, work)
 
-    async def get(self, target: bytes, salt: bytes = b"") -> FoundItem | None:
-        await self._enter(f"get {salt!r}")
-        item = self.items.get(target)
-        return None if item is None else FoundItem(item, RESPONDER, self.token)
+    def put(self, item: Item, done: Done[bytes]) -> None:
+        def work() -> bytes:
+            self.items[item.target()] = item
+            return item.target()
+
+        self._enter("put", done, work)
+
+    def get(self, target: bytes, salt: bytes, done: Done[FoundItem | None]) -> None:
+        def work() -> FoundItem | None:
+            item = self.items.get(target)
+            return None if item is None else FoundItem(item, RESPONDER, self.token)
+
+        self._enter(f"get {salt!r}", done, work)
+
+
+def ask(api: Api, path: str, body: bytes, client: str | None) -> HttpReply:
+    """Return the answer to a request that needs no waiting."""
+    replies: list[HttpReply] = []
+    api.answer(path, body, client, replies.append)
+    (reply,) = replies
+    return reply
 
 
 class Answer(NamedTuple):

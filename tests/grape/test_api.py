@@ -1,6 +1,5 @@
 """Every answer of the HTTP API, as observed on grenache-grape 1.0.0 (the same table was run against it)."""
 
-import asyncio
 import hashlib
 import json
 import logging
@@ -11,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from core.dht.items import CAS_MISMATCH, SEQUENCE_OLD, VALUE_TOO_BIG, Item, ItemRefused, sign_item
 from core.errors import LocalError, PeerError, RequestTimeout
-from core.grape.api import Api
+from core.grape.api import Api, HttpReply
 from core.values import Address, JsonValue
-from tests.grape.fakes import RESPONDER, FakeDht, rpc
+from tests.grape.fakes import RESPONDER, FakeDht, ask, rpc
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
 HELLO = "e28910ea0adb94dd45ced75fbff3e135c01bc437"  # SHA-1 of "5:hello", as the Node grape answered
@@ -93,19 +92,17 @@ CASES: list[tuple[str, JsonValue, int, str]] = [
 ]
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(("path", "data", "status", "body"), CASES)
-async def test_answer(path: str, data: JsonValue, status: int, body: str) -> None:
+def test_answer(path: str, data: JsonValue, status: int, body: str) -> None:
     dht = FakeDht()
     dht.peers[b"svc"] = [Address("127.0.0.1", 1337)]
     dht.items[bytes.fromhex(HELLO)] = Item(value=b"hello")
 
-    reply = await Api(dht).answer(path, rpc(data), "127.0.0.1")
+    reply = ask(Api(dht), path, rpc(data), "127.0.0.1")
 
     assert (reply.status, reply.body.decode()) == (status, body)
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("raw", "status", "body"),
     [
@@ -129,56 +126,52 @@ async def test_answer(path: str, data: JsonValue, status: int, body: str) -> Non
         (b'{"data":"\\ud800"}', 200, "[]"),
     ],
 )
-async def test_body_that_is_no_request(raw: bytes, status: int, body: str) -> None:
+def test_body_that_is_no_request(raw: bytes, status: int, body: str) -> None:
     dht = FakeDht()
     dht.peers[b"svc"] = [Address("127.0.0.1", 1337)]
 
-    reply = await Api(dht).answer("/lookup", raw, "127.0.0.1")
+    reply = ask(Api(dht), "/lookup", raw, "127.0.0.1")
 
     assert (reply.status, reply.body.decode()) == (status, body)
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("client", "host"),
     [("127.0.0.1", "127.0.0.1"), ("192.0.2.7", "192.0.2.7"), ("::ffff:192.0.2.7", "192.0.2.7"), (None, "127.0.0.1")],
 )
-async def test_announce_stores_the_clients_address(client: str | None, host: str) -> None:
+def test_announce_stores_the_clients_address(client: str | None, host: str) -> None:
     dht = FakeDht()
 
-    await Api(dht).answer("/announce", rpc(["svc", 1337]), client)
-    await Api(dht).answer("/announce", rpc(["svc", 0]), client)
+    ask(Api(dht), "/announce", rpc(["svc", 1337]), client)
+    ask(Api(dht), "/announce", rpc(["svc", 0]), client)
 
     assert dht.peers[b"svc"] == [Address(host, 1337), Address(host, 20001)]
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("client", "body"),
     [("::1", b'["127.0.0.1:1337"]'), ("::ffff:192.0.2.7", b'["shown-to-192.0.2.7:1337"]')],
 )
-async def test_listing_is_made_for_the_client(client: str, body: bytes) -> None:
+def test_listing_is_made_for_the_client(client: str, body: bytes) -> None:
     dht = FakeDht()
     dht.peers[b"svc"] = [Address("127.0.0.1", 1337)]
-    assert (await Api(dht).answer("/lookup", rpc("svc"), client)).body == body
+    assert ask(Api(dht), "/lookup", rpc("svc"), client).body == body
 
 
-@pytest.mark.asyncio
-async def test_name_travels_as_utf8() -> None:
+def test_name_travels_as_utf8() -> None:
     dht = FakeDht()
-    await Api(dht).answer("/announce", b'{"data":["\\u00e9\\ud800",1]}', None)
+    ask(Api(dht), "/announce", b'{"data":["\\u00e9\\ud800",1]}', None)
     assert list(dht.peers) == ["é�".encode()]
 
 
-@pytest.mark.asyncio
-async def test_mutable_item_is_shown_with_its_fields() -> None:
+def test_mutable_item_is_shown_with_its_fields() -> None:
     dht, salted = FakeDht(), sign_item(KEY, b"hello", 7, salt=b"pepper")
     dht.token = b"\x01\x02"
     fields = mutable(sig=salted.signature.hex(), seq=7, salt="pepper", cas=6)
     api = Api(dht)
 
-    stored = json.loads((await api.answer("/put", rpc(fields), None)).body)
-    shown = json.loads((await api.answer("/get", rpc({"hash": stored, "salt": "pepper"}), None)).body)
+    stored = json.loads(ask(api, "/put", rpc(fields), None).body)
+    shown = json.loads(ask(api, "/get", rpc({"hash": stored, "salt": "pepper"}), None).body)
 
     assert stored == hashlib.sha1(bytes.fromhex(K) + b"pepper").hexdigest()
     assert dht.items[salted.target()].cas == 6
@@ -194,7 +187,6 @@ async def test_mutable_item_is_shown_with_its_fields() -> None:
     }
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("error", "status", "body"),
     [
@@ -206,41 +198,39 @@ async def test_mutable_item_is_shown_with_its_fields() -> None:
         (PeerError("odd", name="ERR_ODD"), 200, '"ERR_ODD"'),
     ],
 )
-async def test_dht_error(error: Exception, status: int, body: str) -> None:
+def test_dht_error(error: PeerError, status: int, body: str) -> None:
     dht = FakeDht()
     dht.error = error
 
-    reply = await Api(dht).answer("/put", rpc({"v": "x"}), None)
+    reply = ask(Api(dht), "/put", rpc({"v": "x"}), None)
 
     assert (reply.status, reply.body.decode()) == (status, body)
 
 
-@pytest.mark.asyncio
-async def test_bug_of_ours_costs_one_request(caplog: pytest.LogCaptureFixture) -> None:
+def test_bug_of_ours_costs_one_request(caplog: pytest.LogCaptureFixture) -> None:
     dht = FakeDht()
-    dht.error = ZeroDivisionError("bug")
+    dht.bug = ZeroDivisionError("bug")
     api = Api(dht)
 
     with caplog.at_level(logging.ERROR):
-        assert (await api.answer("/lookup", rpc("svc"), None)).status == 500
-    dht.error = None
+        assert ask(api, "/lookup", rpc("svc"), None).status == 500
+    dht.bug = None
 
     assert "ZeroDivisionError" in caplog.text
-    assert (await api.answer("/lookup", rpc("svc"), None)).body == b"[]"
+    assert ask(api, "/lookup", rpc("svc"), None).body == b"[]"
 
 
-@pytest.mark.asyncio
-async def test_operations_at_once_are_bounded() -> None:
+def test_operations_at_once_are_bounded() -> None:
     dht = FakeDht()
     dht.gate.clear()
     api = Api(dht, max_operations=2)
 
-    async with asyncio.TaskGroup() as group:
-        held = [group.create_task(api.answer("/lookup", rpc("svc"), None)) for _ in range(2)]
-        await asyncio.sleep(0)  # lets both start
-        assert len(dht.calls) == 2
-        assert (await api.answer("/lookup", rpc("svc"), None)).body == b'"ERR_GRAPE_BUSY"'
-        dht.gate.set()
+    held: list[HttpReply] = []
+    for _ in range(2):
+        api.answer("/lookup", rpc("svc"), None, held.append)
+    assert (len(dht.calls), held) == (2, [])
+    assert ask(api, "/lookup", rpc("svc"), None).body == b'"ERR_GRAPE_BUSY"'
+    dht.gate.set()
 
-    assert [task.result().body for task in held] == [b"[]", b"[]"]
-    assert (await api.answer("/lookup", rpc("svc"), None)).body == b"[]"
+    assert [reply.body for reply in held] == [b"[]", b"[]"]
+    assert ask(api, "/lookup", rpc("svc"), None).body == b"[]"

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from functools import partial
 from typing import cast
 
 import pytest
@@ -11,6 +12,7 @@ from core.dht.node import Node
 from core.errors import LocalError, RequestTimeout
 from core.grape.bootstrap import local_grapes
 from core.grape.dht import Dht, WatchedNode
+from core.grape.service import outcome
 from core.net.pump import Pump
 from core.values import Address
 
@@ -23,6 +25,7 @@ class StubNode:
     def __init__(self) -> None:
         self.started: list[str] = []
         self.known = 0
+        self.bug: Exception | None = None
 
     def nodes(self) -> int:
         return self.known
@@ -35,6 +38,8 @@ class StubNode:
     tick = deadline = transmit = receive
 
     def lookup(self, key: bytes, now: float) -> OperationId:
+        if self.bug is not None:
+            raise self.bug
         self.started.append(f"lookup {key.decode()}")
         return OperationId(len(self.started))
 
@@ -48,6 +53,12 @@ class StubNode:
 
 class StubPump:
     """A pump that has nothing to do."""
+
+    def __init__(self) -> None:
+        self.reported: list[BaseException] = []
+
+    def report(self, message: str, error: BaseException) -> None:
+        self.reported.append(error)
 
     def now(self) -> float:
         return 0.0
@@ -71,7 +82,7 @@ async def test_equal_lookups_share_one_search_and_survive_a_cancelled_one() -> N
     node = StubNode()
     dht = make(node)
     async with asyncio.TaskGroup() as group:
-        first, second, other = (group.create_task(dht.lookup(key)) for key in (b"a", b"a", b"b"))
+        first, second, other = (group.create_task(outcome(partial(dht.lookup, key))) for key in (b"a", b"a", b"b"))
         await turns()
         assert node.started == ["lookup a", "lookup b"]
         first.cancel()
@@ -80,7 +91,7 @@ async def test_equal_lookups_share_one_search_and_survive_a_cancelled_one() -> N
         dht.on_event(PeersFound(OperationId(2), ()))
     assert (list(second.result()), list(other.result())) == ([PEER], [])
     async with asyncio.TaskGroup() as group:
-        group.create_task(dht.lookup(b"a"))
+        group.create_task(outcome(partial(dht.lookup, b"a")))
         await turns()
         assert node.started[2:] == ["lookup a"]
         dht.on_event(PeersFound(OperationId(3), ()))
@@ -97,7 +108,7 @@ async def test_operations_wait_for_the_first_neighbour() -> None:
     dht = make(node)
     dht.expect_neighbours()
     async with asyncio.TaskGroup() as group:
-        waiting = group.create_task(dht.announce(b"a", PEER))
+        waiting = group.create_task(outcome(partial(dht.announce, b"a", PEER)))
         await turns()
         assert node.started == []
         dht.nodes_changed()  # still nobody
@@ -117,7 +128,7 @@ async def test_waiting_for_neighbours_has_an_end() -> None:
     dht = make(node, patience=0.01)
     dht.expect_neighbours()
     async with asyncio.TaskGroup() as group:
-        waiting = group.create_task(dht.lookup(b"a"))
+        waiting = group.create_task(outcome(partial(dht.lookup, b"a")))
         await asyncio.sleep(0.05)
         dht.on_event(PeersFound(OperationId(1), ()))
     assert list(waiting.result()) == []
@@ -126,7 +137,7 @@ async def test_waiting_for_neighbours_has_an_end() -> None:
 @pytest.mark.asyncio
 async def test_failure_is_raised_and_closing_fails_the_rest() -> None:
     dht = make(StubNode())
-    failed, closed = dht.announce(b"a", PEER), dht.lookup(b"b")
+    failed, closed = outcome(partial(dht.announce, b"a", PEER)), outcome(partial(dht.lookup, b"b"))
     results = asyncio.gather(failed, closed, return_exceptions=True)
     await turns()
     dht.on_event(Failed(OperationId(1), RequestTimeout("late")))
@@ -136,7 +147,21 @@ async def test_failure_is_raised_and_closing_fails_the_rest() -> None:
     assert isinstance(first, RequestTimeout)
     assert isinstance(second, LocalError)
     with pytest.raises(LocalError, match="closed"):
-        await dht.lookup(b"c")
+        await outcome(partial(dht.lookup, b"c"))
+
+
+def test_an_operation_that_cannot_be_started_fails_alone() -> None:
+    node, pump, told = StubNode(), StubPump(), list[object]()
+    node.bug = ZeroDivisionError("bug")
+    dht = Dht(cast(Node, node), cast(Pump, pump), Address("0.0.0.0", 1), join_patience=60.0)
+    dht.lookup(b"a", told.append)
+    assert [type(result) for result in told] == [LocalError]
+    assert pump.reported == [node.bug]
+
+    node.bug = None
+    dht.lookup(b"a", told.append)  # not shared with the failed one
+    dht.on_event(PeersFound(OperationId(1), (PEER,)))
+    assert told[1:] == [(PEER,)]
 
 
 @pytest.mark.asyncio

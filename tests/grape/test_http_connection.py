@@ -1,9 +1,11 @@
 """One HTTP connection, byte by byte: order, half-closes, old clients, early answers, clients that do not read."""
 
 import asyncio
+import itertools
 
 import pytest
 
+from core.grape.http_connection import ANSWERS_PER_TURN
 from tests.grape.fakes import connection, read_answer, read_end, request_bytes, rpc
 from tests.grape.test_http import CONFIG, chunked, serving
 
@@ -18,6 +20,23 @@ async def test_answers_keep_the_order_of_pipelined_requests() -> None:
         writer.write(LOOKUP + request_bytes("/nothing", rpc(1)) + chunked(rpc("nobody")) + LOOKUP)
         bodies = [(await read_answer(reader)).body for _ in range(4)]
     assert bodies == [FOUND, b'"ERR_REQ_NOTFOUND"', b"[]", FOUND]
+
+
+async def test_a_client_that_sends_ahead_lets_others_have_their_turn() -> None:
+    async with serving() as served, connection(served.port) as (reader, writer):
+        number = 3 * ANSWERS_PER_TURN + 1
+        seen: list[int] = []
+
+        def look() -> None:
+            seen.append(len(served.dht.calls))
+            if seen[-1] < number:
+                asyncio.get_running_loop().call_soon(look)
+
+        look()
+        writer.write(LOOKUP * number)
+        assert [(await read_answer(reader)).body for _ in range(number)] == [FOUND] * number
+    steps = {after - before for before, after in itertools.pairwise(seen)}
+    assert max(steps) == ANSWERS_PER_TURN
 
 
 async def test_what_comes_during_an_answer_waits_for_it() -> None:
