@@ -8,6 +8,8 @@ _EVERY: Final = 2  # data packets; RFC 5681 section 4.2
 class AckSchedule:
     """Times are seconds. `due` asks for a packet now; any packet that leaves settles it."""
 
+    __slots__ = ("_delay", "_packets", "at", "due", "keepalive_due")
+
     def __init__(self, delay: float) -> None:
         self._delay = delay
         self._packets = 0  # in order and not acked yet

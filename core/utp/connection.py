@@ -31,6 +31,12 @@ SYN_SENT, SYN_RECEIVED, OPEN, LOCAL_ENDED, REMOTE_ENDED, BOTH_ENDED, CLOSED = St
 class Connection:
     """A reliable, ordered stream of bytes each way. Made by `Mux`."""
 
+    __slots__ = (
+        "_acks", "_advertised", "_close_asked", "_config", "_counters", "_data_at", "_handshake", "_heard_at",
+        "_host", "_keepalive_at", "_receive", "_sender", "_stamper", "_state", "_told_ended",
+        "_told_readable", "path", "peer_marks", "receive_id", "remote", "send_id", "timer_at", "unsettled",
+    )
+
     def __init__(
         self,
         host: Host,
@@ -59,7 +65,7 @@ class Connection:
         self._stamper = Stamper(*ids, clock_offset)
         self._acks = AckSchedule(config.ack_delay)
         self.path = Path(self, host, config, self._sender)
-        self._heard_at = self._data_at = self._sent_at = self._keepalive_at = now
+        self._heard_at = self._data_at = self._keepalive_at = now
         self._advertised = config.receive_window
         self._close_asked = self._told_readable = self._told_ended = False
         self.unsettled = False  # the newest `read` may have left something to send or tell: flush
@@ -67,7 +73,7 @@ class Connection:
         if syn is not None:
             self.peer_marks = parse_marks(syn.extension(EXTENSION_BITS))
             self._sender.peer_window = syn.window
-            self._heard(syn, now)
+            self._stamper.heard(syn, now)
 
     @property
     def state(self) -> State:
@@ -141,7 +147,8 @@ class Connection:
             return
         if self._state is CLOSED or not self._acceptable(packet):
             return
-        self._heard(packet, now)
+        self._heard_at = now
+        self._stamper.heard(packet, now)
         if self._state is SYN_RECEIVED:
             self._enter(OPEN)
             self.path.begin(now)
@@ -207,7 +214,7 @@ class Connection:
         soonest = min(self._keepalive_at, self._heard_at + config.idle_timeout)
         if self._acks.at is not None:
             soonest = min(soonest, self._acks.at)
-        if self._lingers():
+        if self._state is LOCAL_ENDED and self._sender.fin_acked:
             soonest = min(soonest, self._data_at + config.half_closed_timeout)
         retransmit_at = self._sender.deadline()
         return soonest if retransmit_at is None else min(soonest, retransmit_at)
@@ -244,7 +251,6 @@ class Connection:
             elif self._acks.keepalive_due and not leaving:
                 leaving.append(self.ack(now, back=1))
         if leaving:
-            self._sent_at = now
             self._keepalive_at = now + self._config.silence(now - self._data_at, followed=bool(self.peer_marks))
             self._acks.settled()
         return leaving
@@ -263,11 +269,12 @@ class Connection:
             self._counters.dropped_ack += 1
             return
         if self._handshake.attempts == 1:
-            self._sender.round_trip.sample(now - self._sent_at)
+            self._sender.round_trip.sample(now - self._handshake.sent_at)
         self.peer_marks = parse_marks(packet.extension(EXTENSION_BITS))
         self._receive = ReceiveWindow(self._config, packet.seq)
         self._sender.peer_window = packet.window
-        self._heard(packet, now)
+        self._heard_at = now
+        self._stamper.heard(packet, now)
         self._acks.due = True  # so that the peer knows we hear it
         self._enter(OPEN)
         self.path.begin(now)
@@ -314,10 +321,6 @@ class Connection:
             return False
         return True
 
-    def _heard(self, packet: Packet, now: float) -> None:
-        self._heard_at = now
-        self._stamper.heard(packet, now)
-
     def _take(self, packet: Packet, now: float) -> None:
         """Take a DATA or FIN packet, and decide when to ack it."""
         had_gap = self._receive.has_gap
@@ -355,22 +358,19 @@ class Connection:
     # -- timers and sending -------------------------------------------------------------------------------------
 
     def _tick_open(self, now: float) -> None:
-        config = self._config
+        ends_at = self._data_at + self._config.half_closed_timeout
         if self._waits_for_reader():
-            if now >= self._data_at + config.half_closed_timeout:
+            if now >= ends_at:
                 self.fail(TransportClosed(f"what {self.remote} sent last was never read"), now)
-        elif now >= self._heard_at + config.idle_timeout or not self._sender.tick(now):
+        elif now >= self._heard_at + self._config.idle_timeout or not self._sender.tick(now):
             self._die(now)
-        elif self._lingers() and now >= self._data_at + config.half_closed_timeout:
+        elif self._state is LOCAL_ENDED and self._sender.fin_acked and now >= ends_at:
             self._reset_peer(now)
             self.fail(TransportClosed(f"{self.remote} did not end its side"), now)
         else:
             self.path.timed_out(now)
             self._acks.tick(now)
             self._acks.keepalive_due = now >= self._keepalive_at
-
-    def _lingers(self) -> bool:
-        return self._state is LOCAL_ENDED and self._sender.fin_acked
 
     def _die(self, now: float) -> None:
         """The peer is silent. If only the ack of our FIN is missing, all is well."""

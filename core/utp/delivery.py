@@ -1,6 +1,5 @@
 """What the path delivers: bytes per second and the share that is lost, one value for each round trip."""
 
-from collections import deque
 from typing import Final
 
 _ROUNDS: Final = 10  # whose best rate counts; the bandwidth filter of BBR (draft-cardwell-iccrg-bbr, BtlBwFilterLen)
@@ -12,8 +11,10 @@ _FLATNESS: Final = 1.02  # a rate above the best by less is the same rate
 class Delivery:
     """Counts acknowledged and lost bytes in rounds of one round trip."""
 
+    __slots__ = ("_acked", "_began", "_lost", "_lost_packets", "_rates", "best", "flat", "loss", "newest")
+
     def __init__(self) -> None:
-        self._rates: deque[float] = deque(maxlen=_ROUNDS)
+        self._rates: list[float] = []  # a deque would take 760 bytes
         self._began: float | None = None
         self._acked = 0
         self._lost = 0
@@ -51,5 +52,6 @@ class Delivery:
         self.loss += _SMOOTHING * (share - self.loss)
         self.flat = 0 if self.newest > self.best * _FLATNESS else self.flat + 1
         self._rates.append(self.newest)
+        del self._rates[:-_ROUNDS]
         self.best = max(self._rates)
         self._acked = self._lost = self._lost_packets = 0

@@ -13,14 +13,14 @@ _ANSWERS: Final = 5  # to one SYN; few, since its sender may be forged
 class Handshake:
     """The schedule of one side. Times are seconds. `seq` is the number of the SYN, `initiator`: it is ours."""
 
-    __slots__ = ("_config", "at", "attempts", "born_at", "initiator", "seq")
+    __slots__ = ("_config", "at", "attempts", "born_at", "initiator", "sent_at", "seq")
 
     def __init__(self, config: UtpConfig, seq: int, now: float, *, initiator: bool) -> None:
         self._config = config
         self.seq = seq
         self.initiator = initiator
         self.attempts = 0  # that left
-        self.at = self.born_at = now  # `at`: when the next one leaves
+        self.at = self.born_at = self.sent_at = now  # `at`: when the next one leaves; `sent_at`: the last one did
 
     def take(self, now: float) -> bool:
         """Tell whether one leaves now, and see to the next."""
@@ -30,6 +30,7 @@ class Handshake:
             return False
         wait = min(config.syn_timeout * float(1 << self.attempts), config.syn_timeout_max)
         self.attempts += 1
+        self.sent_at = now
         last_answer = not self.initiator and self.attempts == most
         self.at = math.inf if last_answer else now + wait
         return True

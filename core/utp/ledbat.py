@@ -26,6 +26,11 @@ _HALF: Final = 0.5  # the most that loss, or a queue in one round trip, takes fr
 class Ledbat:
     """How many bytes may be in flight: `window`, between two packets (one after a timeout) and what fits in flight."""
 
+    __slots__ = (
+        "_delivery", "_hold_until", "_increase", "_one_way", "_packets", "_round_trips", "_short_at", "_target",
+        "_threshold", "packet", "window",
+    )
+
     def __init__(self, config: UtpConfig) -> None:
         self.packet = config.payload_bytes  # of a full packet; the path may take longer or shorter ones
         self._packets = config.in_flight_packets
@@ -48,8 +53,8 @@ class Ledbat:
 
         The round trip bounds it. That is measured by one clock, so a peer's clock that drifts or steps harms little.
         """
-        queuing = self._one_way.queuing()
-        return min(queuing, self._round_trips.queuing()) if self._round_trips else queuing
+        queuing = self._one_way.queuing
+        return min(queuing, self._round_trips.queuing) if self._round_trips else queuing
 
     @property
     def delivered(self) -> float:

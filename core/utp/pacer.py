@@ -10,6 +10,8 @@ _BURST_PACKETS: Final = 4  # least burst; RFC 3390's initial window, which every
 class Pacer:
     """A bucket of bytes that fills at the rate and holds one burst. Times are seconds."""
 
+    __slots__ = ("_burst", "_empty_at", "_rate")
+
     def __init__(self) -> None:
         self._rate = math.inf  # bytes per second
         self._burst = math.inf  # bytes

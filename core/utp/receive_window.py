@@ -29,6 +29,11 @@ class ReceiveWindow:
     otherwise the missing packet could never come in.
     """
 
+    __slots__ = (
+        "_chunks", "_config", "_fin_seq", "_kept", "_kept_bytes", "_mask", "fin_reached", "next_seq",
+        "unread_bytes",
+    )
+
     def __init__(self, config: UtpConfig, next_seq: int) -> None:
         self._config = config
         self.next_seq = next_seq  # the one expected now; the ack is one less

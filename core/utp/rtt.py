@@ -14,6 +14,8 @@ _LATE: Final = 0.01  # seconds; a delayed ack of ours (5 ms) and timers that fir
 class RoundTrip:
     """Smoothed round-trip time of one connection, in seconds, and the timeout with its back-off."""
 
+    __slots__ = ("_config", "_timeout", "_variance", "backed_off", "least", "smoothed")
+
     def __init__(self, config: UtpConfig) -> None:
         self._config = config
         self._timeout = config.rto_initial

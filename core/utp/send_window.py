@@ -47,6 +47,11 @@ NOTHING: Final = Acked(0, 0, None, None, 0, False)
 class SendWindow:
     """Sequence numbers from `base` (oldest unacknowledged) to `next_seq`, in flight or lost."""
 
+    __slots__ = (
+        "_duplicates", "_flight", "_halved_at", "_lost", "_order", "_repaired_at", "base", "flight_bytes",
+        "next_seq", "unacked_bytes",
+    )
+
     def __init__(self, first_seq: int) -> None:
         self.base = first_seq
         self.next_seq = first_seq

@@ -26,6 +26,8 @@ def told_time(packet: Packet) -> int:
 class Stamper:
     """Makes packets. `next_seq` is what a STATE carries, `expected` the peer's number that we wait for."""
 
+    __slots__ = ("_difference", "_newest", "_offset", "_receive_id", "_send_id")
+
     def __init__(self, receive_id: int, send_id: int, clock_offset: int) -> None:
         """`clock_offset`, microseconds: random, so that only who hears us can tell our time (`core.utp.rebinding`)."""
         self._offset = clock_offset
