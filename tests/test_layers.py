@@ -17,7 +17,7 @@ from tests.support.tools import ROOT
 BASE = {"core.values", "core.errors"}
 ENGINES = {"core.utp", "core.dht", "core.punch"}
 NET = ENGINES | BASE | {"core.wire", "core.net"}
-MIDDLE = {"core.grape", "core.identity", "core.link", "core.rpc", "core.services"}
+MIDDLE = {"core.grape", "core.identity", "core.link", "core.rpc", "core.services", "core.trust"}
 # What core.peer is composed of. They may know one another and everything below, but not their owner.
 PEER_PARTS = {
     "core.asking",
@@ -41,13 +41,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core.values": {"core.wire.peer_id"},  # which is a value too, and imports nothing
     "core.errors": set(),
     "core.logs": BASE,
+    "core.private_file": set(),
     "core.wire": BASE,
     "core.wire.peer_id": set(),
     **{engine: BASE | {"core.wire"} for engine in ENGINES},
     "core.net": NET,
     "core.services": BASE,
     "core.grape": NET,
-    "core.identity": BASE | {"core.wire"},
+    "core.identity": BASE | {"core.wire", "core.private_file"},
+    "core.trust": BASE | {"core.wire", "core.private_file"},
     "core.link": NET,
     "core.rpc": NET | {"core.services.service"},  # the interface that a handler serves, not the services
     "core.events": BASE,

@@ -7,11 +7,9 @@ that a keyring that is locked today is not taken for one that is empty: nobody b
 import asyncio
 import base64
 import binascii
-import contextlib
 import enum
 import json
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Final, Protocol
 from core.errors import LocalError
 from core.identity.aside import aside
 from core.identity.identity import Identity
+from core.private_file import write_private
 from core.wire.peer_id import PeerId
 
 SERVICE: Final = "grapevine"  # what the item is called in the keyring, with the profile's name
@@ -201,19 +200,3 @@ class KeyStore:
         write_private(self._note, (json.dumps(note, indent=2) + "\n").encode())
         if kept is Kept.KEYRING:
             self._file.unlink(missing_ok=True)  # an older key, or this one before there was a keyring
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write a file that only its owner can read, from its first byte on, whole or not at all. Raises OSError."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)
-    try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise

@@ -1,0 +1,166 @@
+"""The list of known peers and pending requests as one value: its bounds, and how it is written as JSON."""
+
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from core.errors import LocalError
+from core.trust.entries import MAX_SERVICE, MAX_SERVICES, Key, KnownPeer, Pending, clean_name
+from core.values import Address
+from core.wire.peer_id import PeerId
+
+SCHEMA: Final = 1
+MAX_PEERS: Final = 10_000  # far over the people one knows; 2 MB of JSON, written in 0.1 s
+MAX_PENDING: Final = 100  # that anybody would look through
+MAX_PENDING_PER_HOST: Final = 20  # of one address: new IDs cost nothing, and must not push out everybody else
+
+
+@dataclass(slots=True)
+class Book:
+    """`grants` and `refused` say until when (Unix seconds); `dropped` counts pending requests that made room."""
+
+    peers: dict[PeerId, KnownPeer] = field(default_factory=dict)
+    pending: dict[Key, Pending] = field(default_factory=dict)  # who asked last is last
+    grants: dict[Key, float] = field(default_factory=dict)  # one request each
+    refused: dict[Key, float] = field(default_factory=dict)  # not shown again before
+    dropped: int = 0
+
+    def keep(self, peer: KnownPeer) -> None:
+        """Add a peer, or replace what is known of it. Raises LocalError when the list is full."""
+        if peer.peer_id not in self.peers and len(self.peers) >= MAX_PEERS:
+            raise LocalError(f"{MAX_PEERS} peers are known, which is the most there can be: remove some first")
+        self.peers[peer.peer_id] = peer
+
+    def wait(self, pending: Pending) -> None:
+        """Put a request last; when there are too many of them, or from that host, the one silent for longest goes."""
+        self.pending.pop(pending.key, None)
+        same = [key for key, other in self.pending.items() if other.address.host == pending.address.host]
+        if len(same) >= MAX_PENDING_PER_HOST:
+            self._drop(same[0])
+        elif len(self.pending) >= MAX_PENDING:
+            self._drop(next(iter(self.pending)))
+        self.pending[pending.key] = pending
+
+    def _drop(self, key: Key) -> None:
+        del self.pending[key]
+        self.dropped += 1
+
+    def copy(self) -> "Book":
+        """Return one that can be changed apart from this one; entries never change."""
+        return Book(dict(self.peers), dict(self.pending), dict(self.grants), dict(self.refused), self.dropped)
+
+    def expire(self, now: float) -> None:
+        """Forget what held until now."""
+        for table in (self.grants, self.refused):
+            for key in [key for key, until in table.items() if until <= now]:
+                del table[key]
+
+    # -- JSON -----------------------------------------------------------------------------------------------------
+
+    def dump(self) -> bytes:
+        """Return it as a document with a line for each entry: for people to read, and quick to write."""
+        head = f'{{"schema": {SCHEMA}, "dropped": {self.dropped}'
+        parts = {
+            "peers": [_peer_row(peer) for peer in self.peers.values()],
+            "pending": [_pending_row(pending) for pending in self.pending.values()],
+            "grants": [_until_row(key, until) for key, until in self.grants.items()],
+            "refused": [_until_row(key, until) for key, until in self.refused.items()],
+        }
+        body = "".join(f',\n"{name}": [{_lines(rows)}]' for name, rows in parts.items())
+        return f"{head}{body}}}\n".encode()
+
+    @classmethod
+    def load(cls, data: bytes) -> "Book":
+        """Read a document. Raises ValueError, with what is wrong, for anything but a whole and sound one."""
+        try:
+            document = json.loads(data)
+            if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+                raise ValueError(f"it is not a list of known peers of schema {SCHEMA}")
+            book = cls(dropped=_whole(document["dropped"]))
+            peers = [_peer(row) for row in document["peers"]]
+            pending = [_pending(row) for row in document["pending"]]
+            book.peers = {peer.peer_id: peer for peer in peers[:MAX_PEERS]}
+            book.pending = {each.key: each for each in pending[-MAX_PENDING:]}
+            book.grants = dict(_until(row) for row in document["grants"][-MAX_PENDING:])
+            book.refused = dict(_until(row) for row in document["refused"][-MAX_PENDING:])
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError(f"an entry is not what it should be: {error!r}") from None
+        return book
+
+
+def _lines(rows: list[dict[str, Any]]) -> str:
+    return ",".join(f"\n  {json.dumps(row, ensure_ascii=False)}" for row in rows)
+
+
+def _peer_row(peer: KnownPeer) -> dict[str, Any]:
+    return {
+        "id": str(peer.peer_id),
+        "name": peer.name,
+        "since": peer.since,
+        "last_seen": peer.last_seen,
+        "services": sorted(peer.services),
+        "blocked": peer.blocked,
+    }
+
+
+def _peer(row: dict[str, Any]) -> KnownPeer:
+    services, blocked = row["services"], row["blocked"]
+    if not isinstance(services, list) or len(services) > MAX_SERVICES or type(blocked) is not bool:
+        raise ValueError(f"services or blocked of {row['id']} is of the wrong kind")
+    last_seen = None if row["last_seen"] is None else _time(row["last_seen"])
+    return KnownPeer(
+        PeerId.parse(_text(row["id"])), clean_name(_text(row["name"])), _time(row["since"]), last_seen,
+        frozenset(_service(name) for name in services), blocked,
+    )  # fmt: skip
+
+
+def _pending_row(pending: Pending) -> dict[str, Any]:
+    return {
+        "id": str(pending.peer_id),
+        "service": pending.service,
+        "address": str(pending.address),
+        "first": pending.first,
+        "last": pending.last,
+        "times": pending.times,
+    }
+
+
+def _pending(row: dict[str, Any]) -> Pending:
+    return Pending(
+        PeerId.parse(_text(row["id"])), _service(row["service"]), Address.parse(_text(row["address"])),
+        _time(row["first"]), _time(row["last"]), _whole(row["times"]),
+    )  # fmt: skip
+
+
+def _until_row(key: Key, until: float) -> dict[str, Any]:
+    return {"id": str(key[0]), "service": key[1], "until": until}
+
+
+def _until(row: dict[str, Any]) -> tuple[Key, float]:
+    return (PeerId.parse(_text(row["id"])), _service(row["service"])), _time(row["until"])
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no text")
+    return value
+
+
+def _service(value: object) -> str:
+    text = _text(value)
+    if not 0 < len(text) <= MAX_SERVICE:
+        raise ValueError(f"{text[:MAX_SERVICE]!r} is no service's name")
+    return text
+
+
+def _time(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is no time in seconds")
+    return float(value)
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} is no count")
+    return value

@@ -1,0 +1,53 @@
+"""What the list of known peers consists of. Times are Unix seconds."""
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from core.values import Address
+from core.wire.peer_id import PeerId
+
+EVERY: Final = frozenset({"*"})  # instead of names: every service, also those that are shared later
+MAX_NAME: Final = 64  # characters of a name; a table shows about thirty
+MAX_SERVICE: Final = 128  # characters of a service's name
+MAX_SERVICES: Final = 64  # that are named for one peer; more is a mistake, or `EVERY`
+
+Key: TypeAlias = tuple[PeerId, str]  # who, and the service's name
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPeer:
+    """A peer that its owner trusts with some services, or none, or blocked."""
+
+    peer_id: PeerId
+    name: str
+    since: float
+    last_seen: float | None = None  # to the minute
+    services: frozenset[str] = frozenset()
+    blocked: bool = False
+
+    def may_call(self, service: str) -> bool:
+        """Tell whether this service was opened to it."""
+        return not self.blocked and (service in self.services or self.services == EVERY)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A peer that asked for a restricted service and waits for its owner's answer."""
+
+    peer_id: PeerId
+    service: str
+    address: Address  # where it asked from, the last time
+    first: float
+    last: float
+    times: int = 1
+
+    @property
+    def key(self) -> Key:
+        """Who asks for what."""
+        return self.peer_id, self.service
+
+
+def clean_name(text: str) -> str:
+    """Return a name without what could hide or forge text around it (control and direction characters), and short."""
+    seen = "".join(each if each.isprintable() else " " for each in text[: 8 * MAX_NAME])
+    return " ".join(seen.split())[:MAX_NAME].strip()

@@ -1,0 +1,53 @@
+"""One lock between programs: whoever holds it may write the file that it stands beside."""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from core.errors import LocalError
+
+WAIT: Final = 5.0  # seconds; whoever holds it writes one file, which takes 0.1 s at most
+_PAUSE: Final = 0.01  # seconds between two tries
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock `path`, a file that is made and stays. It blocks: call it off the loop.
+
+    Raises LocalError when another program holds it too long, OSError when it cannot be made.
+    """
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        until = time.monotonic() + WAIT
+        while not _try(file):
+            if time.monotonic() > until:
+                raise LocalError(f"another program holds {path} for longer than {WAIT:g} s: end it, and try again")
+            time.sleep(_PAUSE)
+        yield
+    finally:
+        os.close(file)  # which gives the lock back, as the end of the program does
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try(file: int) -> bool:
+        try:
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _try(file: int) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

@@ -1,0 +1,232 @@
+"""The list of known peers and pending requests: in memory for the gate, in a file for the next start and for others.
+
+What the gate asks is answered from memory, at once. Changes are made there first, then to the file, off the loop. A
+running peer looks once a second whether another program (`grapevine trust`) has changed the file.
+"""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from core.errors import LocalError
+from core.trust.book import Book
+from core.trust.edits import Allow, Ask, Block, Edit, Grant, Remove, See, Settle, Trust, repeat
+from core.trust.entries import EVERY, MAX_SERVICE, MAX_SERVICES, Key, KnownPeer, Pending, clean_name
+from core.trust.file import TrustFile
+from core.values import Address
+from core.wire.peer_id import PeerId
+
+ONCE_HOLDS: Final = 600.0  # seconds that "accept once" waits for the caller to ask again
+NOT_AGAIN: Final = 60.0  # seconds in which the same request is not shown again
+SEEN_EVERY: Final = 60.0  # seconds; how exact "last seen" is, and how late what is not urgent reaches the disk
+LOOK_EVERY: Final = 1.0  # seconds between looks at the file
+MAX_UNWRITTEN: Final = 10_000  # changes that a disk which refuses may hold back: 2 MB
+
+_log = logging.getLogger(__name__)
+
+
+class TrustStore:
+    """Who may call. Times are Unix seconds; verbs raise LocalError when the disk refuses or the list is full.
+
+    `serving` is a running peer's: it takes the grants that others wrote. Without a path everything is in memory.
+    `problem` is a sentence about a list that could not be used; nobody is trusted then.
+    """
+
+    def __init__(self, path: Path | None = None, *, serving: bool = True) -> None:
+        self.problem: str | None = None
+        self._file = TrustFile(path) if path is not None else None
+        self._serving = serving
+        self._book = Book()
+        self._grants: dict[Key, float] = {}
+        self._shown: dict[Key, float] = {}
+        self._unwritten: dict[Hashable, Edit] = {}
+        self._numbers = itertools.count()
+        self._urgent = False
+        self._written = 0.0
+        self._writing = asyncio.Lock()
+        self._listeners: list[Callable[[bool], None]] = []
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    def peers(self) -> tuple[KnownPeer, ...]:
+        """Return the known peers, blocked ones too, oldest first."""
+        return tuple(self._book.peers.values())
+
+    def pending(self) -> tuple[Pending, ...]:
+        """Return the pending requests; who asked last is last."""
+        return tuple(self._book.pending.values())
+
+    @property
+    def dropped(self) -> int:
+        """How many pending requests made room for newer ones."""
+        return self._book.dropped
+
+    def find(self, peer_id: PeerId) -> KnownPeer | None:
+        """Return what is known of a peer."""
+        return self._book.peers.get(peer_id)
+
+    def listen(self, listener: Callable[[bool], None]) -> Callable[[], None]:
+        """Call `listener`, on the loop, whenever the list has changed; with True when some may call no more, or now.
+
+        Returns what ends that.
+        """
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    # -- what the gate does ---------------------------------------------------------------------------------------
+
+    def granted(self, key: Key, now: float) -> bool:
+        """Tell whether one request may pass, and forget that it might."""
+        return self._grants.pop(key, 0.0) > now
+
+    def see(self, peer_id: PeerId, now: float) -> None:
+        """Note that a known peer called."""
+        known = self.find(peer_id)
+        if known is not None and now >= (known.last_seen or 0.0) + SEEN_EVERY:
+            self._note(See(peer_id, now), ("see", peer_id))
+
+    def ask(self, key: Key, address: Address, now: float) -> bool:
+        """Note that a peer asked for what it may not call. Returns whether that is to be shown now."""
+        if self._book.refused.get(key, 0.0) > now:
+            return False
+        new = key not in self._book.pending
+        before = self._unwritten.get(("ask", key))
+        edit = Ask(key, address, now, now)
+        self._note(edit, ("ask", key))
+        if isinstance(before, Ask):
+            self._unwritten["ask", key] = replace(edit, first=before.first, times=before.times + 1)
+        self._urgent = self._urgent or new
+        if now < self._shown.get(key, -NOT_AGAIN) + NOT_AGAIN:
+            return False
+        self._shown = {other: at for other, at in self._shown.items() if at + NOT_AGAIN > now and other != key}
+        self._shown[key] = now
+        return True
+
+    # -- what people do -------------------------------------------------------------------------------------------
+
+    async def trust(self, peer_id: PeerId, name: str, services: frozenset[str], now: float) -> None:
+        """Let a peer call these services (`EVERY`: all) and no others. An empty name leaves the one it has."""
+        if len(services) > MAX_SERVICES or not all(0 < len(service) <= MAX_SERVICE for service in services):
+            raise LocalError(f"name at most {MAX_SERVICES} services, each of 1 to {MAX_SERVICE} characters")
+        if "*" in services and services != EVERY:
+            raise LocalError("'*' means every service: name it alone")
+        await self._change(Trust(peer_id, clean_name(name), services, now), now)
+
+    async def untrust(self, peer_id: PeerId, now: float) -> None:
+        """Know a peer no more. Raises LocalError when it was not known."""
+        self._require_known(peer_id)
+        await self._change(Remove(peer_id), now)
+        self._grants = {key: until for key, until in self._grants.items() if key[0] != peer_id}
+
+    async def block(self, peer_id: PeerId, now: float) -> None:
+        """Let a peer call nothing, and ask nobody."""
+        self._grants = {key: until for key, until in self._grants.items() if key[0] != peer_id}
+        await self._change(Block(peer_id, now), now)
+
+    async def accept_once(self, key: Key, now: float) -> None:
+        """Let in one request, if it comes within ten minutes. Raises LocalError unless the peer has asked."""
+        self._require_pending(key)
+        if self._serving:
+            self._grants = {other: until for other, until in self._grants.items() if until > now}
+            self._grants[key] = now + ONCE_HOLDS
+            await self._change(Settle(key), now)
+        else:
+            await self._change(Grant(key, now + ONCE_HOLDS), now)
+
+    async def accept_always(self, key: Key, now: float) -> None:
+        """Let a peer call this service from now on. Raises LocalError unless it has asked."""
+        self._require_pending(key)
+        await self._change(Allow(key, now), now)
+
+    async def refuse(self, key: Key, now: float) -> None:
+        """Forget a request; it may come again. Raises LocalError unless the peer has asked."""
+        self._require_pending(key)
+        await self._change(Settle(key, now + NOT_AGAIN), now)
+
+    def _require_pending(self, key: Key) -> None:
+        if key not in self._book.pending:
+            raise LocalError(f"{key[0].short} does not wait for an answer about {key[1]}", name="ERR_NOT_PENDING")
+
+    def _require_known(self, peer_id: PeerId) -> None:
+        if self.find(peer_id) is None:
+            raise LocalError(f"{peer_id.short} is not known here", name="ERR_NOT_KNOWN")
+
+    # -- memory and file ------------------------------------------------------------------------------------------
+
+    async def open(self, now: float) -> None:
+        """Read the file, if there is one. Nothing is raised for one that cannot be used: see `problem`."""
+        try:
+            await self._sync(now)
+        except LocalError as error:
+            self.problem = str(error)
+
+    async def watch(self, clock: Callable[[], float]) -> None:
+        """Write what is to be written, and read what others wrote, until cancelled. `clock`: Unix seconds."""
+        failing = False
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                await self.refresh(clock())
+                failing = False
+            except LocalError as error:
+                if not failing:
+                    _log.warning("%s", error)
+                failing = True
+
+    async def refresh(self, now: float) -> None:
+        """Do what `watch` does once a second. Raises LocalError when the disk refuses."""
+        if self._file is None:
+            return
+        due = self._urgent or (self._unwritten and now >= self._written + SEEN_EVERY)
+        if due or await asyncio.to_thread(self._file.changed):
+            await self._sync(now)
+
+    async def flush(self, now: float) -> None:
+        """Write what is not written yet. Raises LocalError when the disk refuses."""
+        if self._unwritten:
+            await self._sync(now)
+
+    async def _change(self, edit: Edit, now: float) -> None:
+        """Make a change, in memory at once and in the file before this returns."""
+        if len(self._unwritten) >= MAX_UNWRITTEN:
+            raise LocalError("too much waits to be written: see why the disk takes nothing", name="ERR_TRUST")
+        edit.apply(self._book)
+        if self._file is not None:
+            self._unwritten[next(self._numbers)] = edit
+        self._tell(permissions=True)
+        await self._sync(now)
+
+    def _note(self, edit: Edit, key: Hashable) -> None:
+        """Make a change in memory; the file has it soon, unless the disk takes nothing."""
+        edit.apply(self._book)
+        if self._file is not None and len(self._unwritten) < MAX_UNWRITTEN:
+            self._unwritten.pop(key, None)  # last again, after what was done to it meanwhile
+            self._unwritten[key] = edit
+        self._tell(permissions=False)
+
+    async def _sync(self, now: float) -> None:
+        """Write what is unwritten, and take what the file holds then. Raises LocalError when the disk refuses."""
+        if self._file is None:
+            return
+        async with self._writing:
+            edits, self._unwritten, self._urgent = self._unwritten, {}, False
+            try:
+                merged = await asyncio.to_thread(self._file.merge, list(edits.values()), now, claim=self._serving)
+            except BaseException:  # cancelled as well: made twice is as good as made once
+                self._unwritten = edits | self._unwritten
+                raise
+            self._written = now
+            self._grants |= merged.claimed
+            self._book = merged.book
+            repeat(self._unwritten.values(), self._book)  # those that came while the file was written
+            if merged.by_others:
+                self.problem = merged.problem
+                self._tell(permissions=True)
+
+    def _tell(self, *, permissions: bool) -> None:
+        for listener in tuple(self._listeners):
+            listener(permissions)
