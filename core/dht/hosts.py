@@ -43,6 +43,11 @@ def usable(address: Address) -> bool:
     return 0 < address.port < 65536 and scope(address.host) is not Scope.INVALID
 
 
+def no_local_address(requester: Address) -> str | None:
+    """Return this machine's own IPv4 toward `requester`, for those who do not know it."""
+    return None
+
+
 def listed_peer(peer: Address, requester: str, local: str | None, observed: str | None) -> Address | None:
     """Return `peer` as it is to be shown to `requester`, or None if nothing we know of would reach it from there.
 

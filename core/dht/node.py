@@ -5,7 +5,7 @@ from random import Random
 
 from core.dht.config import DhtConfig
 from core.dht.events import DhtEvent, Failed, Found, OperationId
-from core.dht.hosts import usable
+from core.dht.hosts import no_local_address, usable
 from core.dht.items import MAX_SALT_BYTES, Item, ItemRefused
 from core.dht.lookup import Search, Target
 from core.dht.operations import AnnouncePeer, FindNodes, FindPeers, GetItem, PutItem
@@ -26,10 +26,6 @@ from core.wire.krpc import PROTOCOL_ERROR, Error, Fields, MalformedMessage, Quer
 MAX_BOOTSTRAP = 64  # addresses kept; further ones are ignored. A grape's command line names two or three
 
 
-def _no_local_address(requester: Address) -> str | None:
-    return None
-
-
 class Node:
     """One node of a Grenache DHT; a Machine[DhtEvent]. Every OperationId ends with exactly one event.
 
@@ -43,7 +39,7 @@ class Node:
         now: float,
         *,
         node_id: bytes | None = None,
-        local_address: Callable[[Address], str | None] = _no_local_address,
+        local_address: Callable[[Address], str | None] = no_local_address,
     ) -> None:
         self.id = random.randbytes(ID_BYTES) if node_id is None else node_id
         if len(self.id) != ID_BYTES:
@@ -120,9 +116,8 @@ class Node:
     def get(self, target: bytes, now: float, *, salt: bytes = b"") -> OperationId:
         """Find the item of a 20-byte target; `salt` is that of a mutable item. Ends with Found (item None: unknown)."""
         operation = self._new_operation()
-        fault = None
-        if len(target) != ID_BYTES or len(salt) > MAX_SALT_BYTES:
-            fault = LocalError(f"a target is {ID_BYTES} bytes, a salt at most {MAX_SALT_BYTES}")
+        wrong = len(target) != ID_BYTES or len(salt) > MAX_SALT_BYTES
+        fault = LocalError(f"a target is {ID_BYTES} bytes, a salt at most {MAX_SALT_BYTES}") if wrong else None
         if self._acceptable(operation, fault):
             item = self._responder.items.get(target, now)
             best = Found(operation, item, None if item is None else self.id)
@@ -132,6 +127,11 @@ class Node:
             else:
                 self._begin(GetItem(operation, target, salt, best, self._end), target, now)
         return operation
+
+    def stored(self, target: bytes, now: float) -> Item | None:
+        """Return the immutable item that we store ourselves: nobody needs to be asked for it."""
+        item = self._responder.items.get(target, now)
+        return item if item is not None and item.key is None else None
 
     def nodes(self) -> int:
         """Return how many other nodes are known and live."""

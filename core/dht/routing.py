@@ -59,17 +59,14 @@ class RoutingTable:
         """
         if contact.id == self.own_id:
             return False
-        known = self.id_at(contact.address)
-        if known is not None and known != contact.id:
-            self.remove(Contact(known, contact.address))
+        known = self._entries.get(contact.address)
+        if known is not None:
+            if known.contact.id == contact.id:
+                known.heard_at = now
+                return True
+            self.remove(known.contact)
         bucket = self._bucket(contact.id)
-        entry = bucket.get(contact.id)
-        if entry is not None:
-            if entry.contact.address != contact.address:
-                return False
-            entry.heard_at = now
-            return True
-        if not self.has_room(contact):
+        if contact.id in bucket or not self.has_room(contact):
             return False
         bucket[contact.id] = self._entries[contact.address] = Entry(contact, now)
         self.generation += 1

@@ -59,10 +59,10 @@ class HttpConnection(asyncio.Protocol):
     def __init__(self, host: Host) -> None:
         self.due_at = math.inf
         self._host = host
-        limit = host.config.check_max_payload_size
+        self._limit = host.config.check_max_payload_size
         # Bodies are not unpacked: the Node grape reads them as they came, and so there are no bombs.
         self._parser = HttpRequestParser(
-            _Unpaused(host.loop), host.loop, limit, auto_decompress=False, max_msg_queue_size=1
+            _Unpaused(host.loop), host.loop, self._limit, auto_decompress=False, max_msg_queue_size=1
         )
         self._transport: asyncio.Transport | None = None
         self._client: str | None = None
@@ -174,16 +174,14 @@ class HttpConnection(asyncio.Protocol):
             body.read_nowait()
             if whole:
                 self._done()
-        elif not self._fits(request, body):
+        elif body.total_bytes > self._limit:
             self._start(request, None)
         elif whole:
             self._start(request, body.read_nowait())
+        elif messages and int(request.headers.get("Content-Length", 0)) > self._limit:
+            self._start(request, None)
         elif messages:
             self._await_body(request)
-
-    def _fits(self, request: RawRequestMessage, body: StreamReader) -> bool:
-        limit = self._host.config.check_max_payload_size
-        return body.total_bytes <= limit and int(request.headers.get("Content-Length", 0)) <= limit
 
     def _await_body(self, request: RawRequestMessage) -> None:
         self._expect(self._host.config.body_timeout)

@@ -5,6 +5,7 @@ IPv6 (18 and 38 bytes, BEP 32) is not part of the Grenache network and is refuse
 
 import socket
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from core.errors import RemoteError
@@ -13,6 +14,7 @@ from core.wire.bencoding import Bencoded
 
 ID_BYTES = 20  # node ids are SHA-1 sized (BEP 5)
 PEER_BYTES = 6
+REMEMBERED = 4096  # addresses, as many as a full routing table has: our own comes with each answer, theirs often
 NODE_BYTES = ID_BYTES + PEER_BYTES
 
 
@@ -23,6 +25,7 @@ class Contact(NamedTuple):
     address: Address
 
 
+@lru_cache(maxsize=REMEMBERED)
 def pack_peer(peer: Address) -> bytes:
     """Return the 6 bytes of an IPv4 address. Raises ValueError for a host name, IPv6, or a port beyond 16 bits."""
     try:
@@ -35,6 +38,11 @@ def unpack_peer(data: Bencoded) -> Address:
     """Return the address in 6 bytes. Raises RemoteError for anything else; port 0 is left to the caller to judge."""
     if not isinstance(data, bytes) or len(data) != PEER_BYTES:
         raise RemoteError("a compact peer is not 6 bytes")
+    return _unpack(data)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _unpack(data: bytes) -> Address:
     return Address(socket.inet_ntoa(data[:4]), int.from_bytes(data[4:], "big"))
 
 

@@ -8,11 +8,12 @@ from typing import cast
 import pytest
 
 from core.dht.events import Announced, DhtEvent, Failed, OperationId, PeersFound
+from core.dht.items import Item
 from core.dht.node import Node
 from core.errors import LocalError, RequestTimeout
 from core.grape.bootstrap import local_grapes
 from core.grape.dht import Dht, WatchedNode
-from core.grape.service import outcome
+from core.grape.service import FoundItem, outcome
 from core.net.pump import Pump
 from core.values import Address
 
@@ -26,6 +27,8 @@ class StubNode:
         self.started: list[str] = []
         self.known = 0
         self.bug: Exception | None = None
+        self.id = bytes(20)
+        self.items: dict[bytes, Item] = {}
 
     def nodes(self) -> int:
         return self.known
@@ -43,6 +46,13 @@ class StubNode:
         self.started.append(f"lookup {key.decode()}")
         return OperationId(len(self.started))
 
+    def stored(self, target: bytes, now: float) -> Item | None:
+        return self.items.get(target)
+
+    def get(self, target: bytes, now: float, *, salt: bytes) -> OperationId:
+        self.started.append("get")
+        return OperationId(len(self.started))
+
     def listed(self, peers: list[Address], requester: Address) -> list[Address]:
         return [Address(f"for {requester.host}", peer.port) for peer in peers]
 
@@ -56,6 +66,7 @@ class StubPump:
 
     def __init__(self) -> None:
         self.reported: list[BaseException] = []
+        self.flushed: list[str] = []
 
     def report(self, message: str, error: BaseException) -> None:
         self.reported.append(error)
@@ -64,7 +75,10 @@ class StubPump:
         return 0.0
 
     def flush(self) -> None:
-        return None
+        self.flushed.append("now")
+
+    def flush_soon(self) -> None:
+        self.flushed.append("soon")
 
 
 def make(node: StubNode, *, patience: float = 60.0) -> Dht:
@@ -162,6 +176,31 @@ def test_an_operation_that_cannot_be_started_fails_alone() -> None:
     dht.lookup(b"a", told.append)  # not shared with the failed one
     dht.on_event(PeersFound(OperationId(1), (PEER,)))
     assert told[1:] == [(PEER,)]
+
+
+def test_queries_of_a_lone_client_leave_at_once_and_those_of_many_together() -> None:
+    pump, told = StubPump(), list[object]()
+    dht = Dht(cast(Node, StubNode()), cast(Pump, pump), Address("0.0.0.0", 1), join_patience=60.0)
+    for key in (b"a", b"b"):
+        dht.lookup(key, told.append)
+    for operation in (1, 2):
+        dht.on_event(PeersFound(OperationId(operation), ()))
+    dht.lookup(b"c", told.append)
+    assert pump.flushed == ["now", "soon", "now"]
+
+
+def test_what_is_stored_here_is_handed_over_at_once() -> None:
+    node, told = StubNode(), list[object]()
+    node.items[b"target"] = item = Item(b"value")
+    dht = make(node)
+    dht.get(b"target", b"", told.append)
+    assert (told, node.started) == ([FoundItem(item, node.id)], [])
+    dht.get(b"another", b"", told.append)
+    assert (len(told), node.started) == (1, ["get"])
+
+    dht.close()
+    dht.get(b"target", b"", told.append)
+    assert [type(result) for result in told[1:]] == [LocalError, LocalError]
 
 
 @pytest.mark.asyncio
