@@ -74,7 +74,7 @@ class Peer:
 
     # -- what is done to connections that come in
 
-    async def _answer(self, _: str, payload: JsonValue, caller: Caller) -> JsonValue:
+    def _answer(self, _: str, payload: JsonValue, caller: Caller) -> JsonValue:
         return payload
 
     async def _sink(self, stream: Stream) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from core.errors import LocalError
 from core.services.service import Caller, Registry, Service, consumer_key, worker_key
-from core.values import Address, JsonValue
+from core.values import Address, JsonValue, Outcome
 
 
 class UnknownService(LocalError):
@@ -71,9 +71,9 @@ class Sharing:
         except UnknownService:
             return key[:80]
 
-    async def handle(self, key: str, payload: JsonValue, caller: Caller) -> JsonValue:
-        """Answer one request. Raises PeerError."""
-        return await self.find(key).handle(payload, caller)
+    def handle(self, key: str, payload: JsonValue, caller: Caller) -> Outcome:
+        """Answer one request as its service does, at once or not. Raises PeerError."""
+        return self.find(key).handle(payload, caller)
 
     def note(self, key: str, error: str | None) -> None:
         """Count one answered request."""

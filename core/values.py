@@ -3,7 +3,7 @@
 Times are seconds on the caller's monotone clock unless a name says otherwise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
@@ -12,6 +12,8 @@ from core.wire.peer_id import PeerId
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+Outcome: TypeAlias = "JsonValue | Awaitable[JsonValue]"
+"""What a handler of requests returns: the result at once, or what is awaited for it."""
 
 
 class Address(NamedTuple):

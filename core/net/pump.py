@@ -93,6 +93,12 @@ class Pump:
         now = self.now()
         for source, datagrams in batch:
             self._receive_from(source, datagrams, now)
+        if not self._flushing:
+            self._flushing = True
+            try:
+                self._tell()  # before anything is sent: what is answered at once leaves with the ack of what it answers
+            finally:
+                self._flushing = False
         self.flush()
 
     def _receive_from(self, source: Address, datagrams: Sequence[Buffer], now: float) -> None:
@@ -167,9 +173,19 @@ class Pump:
                 for burst in route.machine.transmit(now):
                     self._sent = True
                     self._send(burst)
-                events = route.machine.events()
             except Exception as error:
                 self.report(f"{type(route.machine).__name__} failed while transmitting", error)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Hand out the events of every machine."""
+        for route in self._routes:
+            if route.idle():
+                continue
+            try:
+                events = route.machine.events()
+            except Exception as error:
+                self.report(f"{type(route.machine).__name__} failed to tell", error)
                 continue
             for event in events:
                 self._emit(route, event)

@@ -1,14 +1,15 @@
 """Answering requests that come over accepted streams.
 
-Each connection is one task group: a reader, and a task per request, so that a slow handler holds up nobody. Replies
-leave as they are ready, each in a packet of its own (PROTOCOL section 6). When the connection breaks, or `serve` is
-cancelled, everything that runs for it is cancelled too.
+Each connection is one task group: a reader, and a task per request, so that a slow handler holds up nobody. A handler
+that is a plain function may answer at once: no task is needed then, and the reply leaves within the wake-up that
+brought the request. Replies leave as they are ready, each in a packet of its own (PROTOCOL section 6). When the
+connection breaks, or `serve` is cancelled, everything that runs for it is cancelled too.
 """
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -20,7 +21,7 @@ from core.rpc.idle import IdleLimit
 from core.rpc.places import Places
 from core.rpc.slices import Slices
 from core.rpc.stream import Stream
-from core.values import Address, Caller, JsonValue
+from core.values import Address, Caller, JsonValue, Outcome
 from core.wire.rpc_message import (
     LARGE,
     Decoder,
@@ -34,9 +35,12 @@ from core.wire.rpc_message import (
     is_large,
 )
 
-Handler: TypeAlias = Callable[[str, JsonValue, Caller], Awaitable[JsonValue]]  # (key, payload, caller) -> result
+Handler: TypeAlias = Callable[[str, JsonValue, Caller], Outcome]  # (key, payload, caller)
 OnServed: TypeAlias = Callable[[str, Address, float, str | None], None]  # (key, caller, seconds, error or None)
 
+_Reply: TypeAlias = tuple[bytes, str | None]  # the message, and its error text if it is one
+
+_SPELL = 0.002  # seconds of answering at once, then as many without: about what a window's loop can spare in a turn
 _MAX_ERROR = 1000  # characters of an error text that is sent; a sentence has a hundred
 _log = logging.getLogger(__name__)
 
@@ -72,6 +76,7 @@ class RpcServer:
         self.slices = Slices()
         self._on_served = on_served
         self._hosts: Counter[str] = Counter()
+        self._spell_at = 0.0
 
     async def serve(self, stream: Stream) -> None:
         """Answer the requests of one accepted stream until it ends; closes it. Raises nothing for what a peer does.
@@ -91,6 +96,12 @@ class RpcServer:
             self._hosts[host] -= 1
             if not self._hosts[host]:
                 del self._hosts[host]
+
+    def may_answer_at_once(self, now: float) -> bool:
+        """Tell whether a handler may run within the socket's wake-up: not for long, others want their turn."""
+        if now >= self._spell_at + 2 * _SPELL:
+            self._spell_at = now
+        return now < self._spell_at + _SPELL
 
     def report(self, key: str, caller: Address, seconds: float, error: str | None) -> None:
         """Count an answered request and tell the listener."""
@@ -127,6 +138,7 @@ class _Connection:
         decoder = Decoder(server.config.message_bytes, expect=Expect.REQUESTS, large=LARGE)
         self._feed = Feed(stream, decoder, server.slices, self._idle, self._take, self._take_later)
         self._group = asyncio.TaskGroup()
+        self._loop = asyncio.get_running_loop()
 
     async def run(self) -> None:
         """Read requests and answer them until the stream ends, then finish those under way and close."""
@@ -169,25 +181,52 @@ class _Connection:
             self._start(message)
 
     def _start(self, request: Request) -> None:
+        """Answer a request: at once if its handler does, else by a task."""
         self._in_flight += 1
         self._server.count["in_flight"] += 1
-        self._group.create_task(self._answer(request), name="rpc request")
+        began = self._loop.time()
+        reply = self._at_once(request) if self._server.may_answer_at_once(began) else self._call(request)
+        if isinstance(reply, tuple) and self._stream.offer(reply[0], soon=self._in_flight > 1):
+            self._finished()
+            self._server.report(request.key, self._stream.remote, self._loop.time() - began, reply[1])
+            return
+        task = self._group.create_task(self._answer(request, began, reply), name="rpc request")
+        if isinstance(reply, Coroutine):
+            task.add_done_callback(lambda _: reply.close())  # of a task that was cancelled before it began
 
-    async def _answer(self, request: Request) -> None:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+    def _at_once(self, request: Request) -> _Reply | Awaitable[JsonValue]:
+        """Call the handler and return the reply, or what is to be awaited for it."""
         try:
-            data, error = await self._outcome(request)
-            seconds = loop.time() - began
+            outcome = self._server.handler(request.key, request.payload, Caller(self._stream.remote))
+            if isinstance(outcome, Awaitable):
+                return outcome
+            if is_large(outcome):
+                return _ready(outcome)
+            return encode_result(request.rid, outcome, max_bytes=self._config.message_bytes), None
+        except (Exception, asyncio.CancelledError) as failure:
+            return self._refusal(request, failure)
+
+    async def _call(self, request: Request) -> JsonValue:
+        """Call the handler within a task."""
+        outcome = self._server.handler(request.key, request.payload, Caller(self._stream.remote))
+        return await outcome if isinstance(outcome, Awaitable) else outcome
+
+    async def _answer(self, request: Request, began: float, reply: _Reply | Awaitable[JsonValue]) -> None:
+        try:
+            data, error = reply if isinstance(reply, tuple) else await self._outcome(request, reply)
+            seconds = self._loop.time() - began
             if not self._stream.offer(data, soon=self._in_flight > 1):
                 await self._write(request, data, seconds)
             self._server.report(request.key, self._stream.remote, seconds, error)
         finally:
-            self._idle.used()
-            self._in_flight -= 1
-            self._server.count["in_flight"] -= 1
-            self._places.give()
-            self._server.places.give()
+            self._finished()
+
+    def _finished(self) -> None:
+        self._idle.used()
+        self._in_flight -= 1
+        self._server.count["in_flight"] -= 1
+        self._places.give()
+        self._server.places.give()
 
     async def _write(self, request: Request, data: bytes, seconds: float) -> None:
         """Send a reply that must wait. Raises TransportClosed, which ends the connection."""
@@ -200,25 +239,33 @@ class _Connection:
             self._feed.fail(gone)  # at once: the group takes nothing more from here on
             raise gone from failure
 
-    async def _outcome(self, request: Request) -> tuple[bytes, str | None]:
-        """Return the reply to send, and its error text if it is one."""
+    async def _outcome(self, request: Request, result: Awaitable[JsonValue]) -> _Reply:
+        """Wait for the handler, for as long as it may take, and return the reply."""
         try:
             with Limit(self._server.deadlines, self._config.handler_timeout) as limit:
-                result = await self._server.handler(request.key, request.payload, Caller(self._stream.remote))
-            return await self._encode(request.rid, result), None
-        except (PayloadError, LocalError) as refusal:
-            error = f"{refusal.name}: {refusal}"[:_MAX_ERROR]
-        except PeerError as refusal:
-            error = refusal.name
-        except asyncio.CancelledError:
+                value = await result
+            return await self._encode(request.rid, value), None
+        except asyncio.CancelledError as failure:
             task = asyncio.current_task()
             if task is None or task.cancelling():  # else it is something inside the handler that was cancelled
                 raise
-            error = "ERR_INTERNAL"
+            return self._refusal(request, failure)
         except Exception as failure:
-            if limit.expired:
-                error = f"ERR_TIMEOUT: the service took longer than {self._config.handler_timeout:g} s"
-            else:
+            if not limit.expired:
+                return self._refusal(request, failure)
+        error = f"ERR_TIMEOUT: the service took longer than {self._config.handler_timeout:g} s"
+        return encode_error(request.rid, error), error
+
+    def _refusal(self, request: Request, failure: BaseException) -> _Reply:
+        """Return the reply that tells of a failure no more than the caller may know."""
+        match failure:
+            case PayloadError() | LocalError():
+                error = f"{failure.name}: {failure}"[:_MAX_ERROR]
+            case PeerError():
+                error = failure.name
+            case asyncio.CancelledError():
+                error = "ERR_INTERNAL"
+            case _:
                 _log.error("the handler of %r failed: %r", request.key, failure)
                 error = "ERR_INTERNAL"
         return encode_error(request.rid, error), error
@@ -228,3 +275,7 @@ class _Connection:
         if is_large(result):
             return await self._server.slices.run(encode_result_steps(rid, result, max_bytes=max_bytes))
         return encode_result(rid, result, max_bytes=max_bytes)
+
+
+async def _ready(value: JsonValue) -> JsonValue:
+    return value

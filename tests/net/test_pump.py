@@ -42,20 +42,27 @@ def test_runs_of_one_source_and_machine_arrive_in_one_call_and_strangers_are_cou
     assert rig.sources == [A, A, B]
 
 
-def test_after_input_comes_transmit_then_events_then_the_timer() -> None:
+def test_after_input_come_events_then_transmit_then_the_timer() -> None:
     rig = Rig()
     order: list[object] = []
-    rig.first.on_event = lambda event: order.append((event, list(rig.sent), rig.loop.pending()))
-    burst = Burst(A, [b"ack"])
+    ack, answer = Burst(A, [b"ack"]), Burst(A, [b"answer"])
 
-    def answer() -> None:
-        rig.one.outgoing.append(burst)
+    def on_event(event: str) -> None:
+        order.append((event, list(rig.sent), rig.loop.pending()))
+        rig.one.outgoing.append(answer)
+        rig.pump.flush()
+
+    def on_receive() -> None:
+        rig.one.outgoing.append(ack)
         rig.one.happened.append("opened")
 
-    rig.one.on_receive = answer
+    rig.first.on_event = on_event
+    rig.one.on_receive = on_receive
     rig.one.at = 105.0
     rig.pump.receive([(A, [b"1"])])
-    assert order == [("opened", [burst], [])]
+    assert order == [("opened", [], [])]
+    assert rig.sent == [ack, answer]
+    assert [entry[0] for entry in rig.one.log] == ["receive", "transmit"]  # both left in one
     assert rig.loop.pending() == [105.0]
 
 

@@ -1,7 +1,5 @@
 """Which service a key means, and what a caller is told when it means none."""
 
-import asyncio
-
 import pytest
 
 from core.services.fibonacci import FibonacciService
@@ -21,7 +19,7 @@ def sharing() -> Sharing:
 
 @pytest.mark.parametrize("key", ["fibonacci", "fibonacci_worker", "127.0.0.1:1337", "peer.example:20001"])
 def test_names_and_addresses_reach_the_shared_service(sharing: Sharing, key: str) -> None:
-    assert asyncio.run(sharing.handle(key, {"length": 3}, CALLER)) == [1, 1, 2]
+    assert sharing.handle(key, {"length": 3}, CALLER) == [1, 1, 2]
     assert sharing.label(key) == "fibonacci_worker"
 
 

@@ -11,7 +11,7 @@ from core.errors import LocalError, PayloadError, RefusedError, RequestTimeout
 from core.net.tasks import TaskSet
 from core.rpc.config import RpcConfig
 from core.rpc.server import Handler, RpcServer
-from core.values import Address, Caller, JsonValue
+from core.values import Address, Caller, JsonValue, Outcome
 from tests.rpc.streams import CLIENT, MemoryStream, pair, read_all
 from tests.sim.clock import run, settle
 
@@ -22,6 +22,15 @@ async def echo(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
     """Answer after as many seconds as a number says; raise what a name says."""
     if isinstance(payload, int | float):
         await asyncio.sleep(payload)
+    if isinstance(payload, str) and payload in RAISED:
+        raise RAISED[payload]
+    return payload
+
+
+def plain_echo(key: str, payload: JsonValue, caller: Caller) -> Outcome:
+    """Do as `echo` does, but at once where that takes no time."""
+    if isinstance(payload, int | float):
+        return echo(key, payload, caller)
     if isinstance(payload, str) and payload in RAISED:
         raise RAISED[payload]
     return payload
@@ -109,6 +118,47 @@ def test_a_slow_handler_holds_up_nobody_and_every_reply_starts_a_packet() -> Non
     scene(body)
 
 
+def test_a_plain_handler_answers_without_a_task() -> None:
+    names: list[str] = []
+
+    def handler(key: str, payload: JsonValue, caller: Caller) -> Outcome:
+        task = asyncio.current_task()
+        names.append(task.get_name() if task else "")
+        return payload if key == "now" else echo(key, payload, caller)
+
+    async def body(stage: Scene) -> None:
+        await stage.send(["r1", "now", "a"], ["r2", "later", 0.1], ["r3", "now", ["x" * 100_000]])
+        assert await stage.replies(3) == [["r1", None, "a"], ["r3", None, ["x" * 100_000]], ["r2", None, 0.1]]
+        assert [report[:2] for report in stage.served] == [("now", CLIENT), ("now", CLIENT), ("later", CLIENT)]
+        assert stage.server.statistics().in_flight == 0
+
+    scene(body, handler=handler)
+    assert "rpc request" not in names
+
+
+def test_handlers_that_answer_at_once_leave_others_their_turn() -> None:
+    server = RpcServer(plain_echo)
+    times = (10.0, 10.001, 10.0025, 10.0035, 10.0045, 10.0065)
+    assert [server.may_answer_at_once(now) for now in times] == [True, True, False, False, True, False]
+
+
+def test_a_handler_that_waits_past_the_spell_is_called_in_a_task() -> None:
+    names: list[str] = []
+
+    def handler(key: str, payload: JsonValue, caller: Caller) -> Outcome:
+        task = asyncio.current_task()
+        names.append(task.get_name() if task else "")
+        return payload
+
+    async def body(stage: Scene) -> None:
+        stage.server.may_answer_at_once = lambda now: False  # type: ignore[method-assign]
+        await stage.send(["r1", "k", "a"])
+        assert await stage.replies(1) == [["r1", None, "a"]]
+
+    scene(body, handler=handler)
+    assert names == ["rpc request"]
+
+
 def test_joined_and_split_requests_are_all_answered() -> None:
     async def body(stage: Scene) -> None:
         data = b"".join(json.dumps([f"r{index}", "k", "\u00e9"], ensure_ascii=False).encode() for index in range(10))
@@ -133,14 +183,17 @@ def test_joined_and_split_requests_are_all_answered() -> None:
         ("cancelled", "ERR_INTERNAL"),
     ],
 )
-def test_what_a_handler_raises_is_an_error_reply(raised: str, error: str, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("handler", [echo, plain_echo])
+def test_what_a_handler_raises_is_an_error_reply(
+    raised: str, error: str, handler: Handler, caplog: pytest.LogCaptureFixture
+) -> None:
     async def body(stage: Scene) -> None:
         await stage.send(["r1", "k", raised], ["r2", "k", 0.1])
         assert await stage.replies(2) == [["r1", error, None], ["r2", None, 0.1]]
         assert [report[3] for report in stage.served] == [error, None]
         assert stage.server.statistics().failed == 1
 
-    scene(body)
+    scene(body, handler=handler)
     assert (len(caplog.records) == 1) is (raised in ("bug", "own timeout"))
     assert "Traceback" not in caplog.text
 
