@@ -40,7 +40,7 @@ OnServed: TypeAlias = Callable[[str, Address, float, str | None], None]  # (key,
 
 _Reply: TypeAlias = tuple[bytes, str | None]  # the message, and its error text if it is one
 
-_SPELL = 0.002  # seconds of answering at once, then as many without: about what a window's loop can spare in a turn
+_SPELL = 0.004  # seconds in which half the time, at most, goes to answering at once: a window's loop must have its turn
 _MAX_ERROR = 1000  # characters of an error text that is sent; a sentence has a hundred
 _log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class RpcServer:
         self.slices = Slices()
         self._on_served = on_served
         self._hosts: Counter[str] = Counter()
-        self._spell_at = 0.0
+        self._spell_at = self._spell_spent = 0.0
 
     async def serve(self, stream: Stream) -> None:
         """Answer the requests of one accepted stream until it ends; closes it. Raises nothing for what a peer does.
@@ -98,10 +98,14 @@ class RpcServer:
                 del self._hosts[host]
 
     def may_answer_at_once(self, now: float) -> bool:
-        """Tell whether a handler may run within the socket's wake-up: not for long, others want their turn."""
-        if now >= self._spell_at + 2 * _SPELL:
-            self._spell_at = now
-        return now < self._spell_at + _SPELL
+        """Tell whether a handler may run within the socket's wake-up, not in a task of its own."""
+        if now >= self._spell_at + _SPELL:
+            self._spell_at, self._spell_spent = now, 0.0
+        return self._spell_spent < _SPELL / 2
+
+    def answered_at_once(self, seconds: float) -> None:
+        """Note how long that took."""
+        self._spell_spent += seconds
 
     def report(self, key: str, caller: Address, seconds: float, error: str | None) -> None:
         """Count an answered request and tell the listener."""
@@ -188,7 +192,9 @@ class _Connection:
         reply = self._at_once(request) if self._server.may_answer_at_once(began) else self._call(request)
         if isinstance(reply, tuple) and self._stream.offer(reply[0], soon=self._in_flight > 1):
             self._finished()
-            self._server.report(request.key, self._stream.remote, self._loop.time() - began, reply[1])
+            seconds = self._loop.time() - began
+            self._server.answered_at_once(seconds)
+            self._server.report(request.key, self._stream.remote, seconds, reply[1])
             return
         task = self._group.create_task(self._answer(request, began, reply), name="rpc request")
         if isinstance(reply, Coroutine):

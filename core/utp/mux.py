@@ -104,7 +104,7 @@ class Mux:
         Connections take turns with a share each; who has more to send goes to the end of the line.
         """
         bursts, self._outbox = self._outbox, []
-        sent = sum(len(burst.datagrams) for burst in bursts)
+        sent = sum(len(burst.datagrams) for burst in bursts) if bursts else 0
         while self._touched and sent < _TRANSMIT_MAX:
             connection, _ = self._touched.popitem(last=False)
             datagrams = connection.transmit(now, self._share)
@@ -116,9 +116,11 @@ class Mux:
             else:
                 self._timers.set(connection, connection.deadline())
         self._transmit_at = now if self._touched else None
-        beside, self._outbox = self._outbox, []
-        bursts += beside
-        self.counters.sent += sent + sum(len(burst.datagrams) for burst in beside)
+        if self._outbox:  # what making those packets led to
+            beside, self._outbox = self._outbox, []
+            bursts += beside
+            sent += sum(len(burst.datagrams) for burst in beside)
+        self.counters.sent += sent
         return bursts
 
     def events(self) -> list[UtpEvent]:

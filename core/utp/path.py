@@ -62,7 +62,7 @@ class Path:
 
         What was numbered before the path shrank is sent with fragmentation allowed; and a probe goes beside them.
         """
-        if now >= self._search.next_at:
+        if now >= self._search.next_at and self._sender.outstanding >= self._search.size:  # else it is not worth it
             self._probe(now)
         if not self._shrunk:
             return datagrams

@@ -138,8 +138,16 @@ def test_a_plain_handler_answers_without_a_task() -> None:
 
 def test_handlers_that_answer_at_once_leave_others_their_turn() -> None:
     server = RpcServer(plain_echo)
-    times = (10.0, 10.001, 10.0025, 10.0035, 10.0045, 10.0065)
-    assert [server.may_answer_at_once(now) for now in times] == [True, True, False, False, True, False]
+    for now, seconds, may in [
+        (10.0, 0.0015, True),
+        (10.0015, 0.001, True),
+        (10.0025, 0.0, False),
+        (10.0039, 0.0, False),
+        (10.004, 0.002, True),
+        (10.006, 0.0, False),
+    ]:
+        assert server.may_answer_at_once(now) is may
+        server.answered_at_once(seconds)
 
 
 def test_a_handler_that_waits_past_the_spell_is_called_in_a_task() -> None:
