@@ -6,9 +6,9 @@ from random import Random
 from core.dht.config import DhtConfig
 from core.dht.events import DhtEvent, Failed, Found, OperationId
 from core.dht.hosts import no_local_address, usable
-from core.dht.items import MAX_SALT_BYTES, Item, ItemRefused
+from core.dht.items import MAX_SALT_BYTES, Item
 from core.dht.lookup import Search, Target
-from core.dht.operations import AnnouncePeer, FindNodes, FindPeers, GetItem, PutItem
+from core.dht.operations import AnnouncePeer, FindNodes, FindPeers, GetItem, PutItem, WritingTask
 from core.dht.outbox import Outbox
 from core.dht.recent import RecentWriters
 from core.dht.responder import Responder, key_fault, show_peers
@@ -17,7 +17,7 @@ from core.dht.statistics import Counters, DhtStatistics
 from core.dht.transactions import Handler, Outcome, Pending, Transactions
 from core.dht.upkeep import Upkeep
 from core.dht.votes import Votes
-from core.dht.walk import Task, Walk, WriteTokens
+from core.dht.walk import Task, Walk
 from core.errors import LocalError, PeerError, RemoteError
 from core.values import Address, Buffer, Burst
 from core.wire.compact import ID_BYTES, Contact
@@ -95,21 +95,15 @@ class Node:
             fault = LocalError(f"{peer} cannot be announced: an IPv4 unicast address and a port from 1 to 65535 can")
         if self._acceptable(operation, fault):
             self._responder.peers.add(key, peer, now)
-            task = AnnouncePeer(operation, key, peer.port, self._end, self._announce_ended)
-            self._begin(task, key, now, self._recent.find(key, self._table.generation, now))
+            task = AnnouncePeer(operation, key, peer.port, self._end, self._write_ended)
+            self._begin(task, key, now)
         return operation
 
     def put(self, item: Item, now: float) -> OperationId:
         """Store an item here and at the nodes nearest to its target; ends with Stored, or Failed (ItemRefused)."""
         operation = self._new_operation()
-        fault: PeerError | None = None
-        try:
-            item.check()
-            fault = self._responder.items.conflict(item, now)
-        except ItemRefused as error:
-            fault = error
-        if self._acceptable(operation, fault):
-            task = PutItem(operation, item, self._responder.items, self._end)
+        if self._acceptable(operation, self._responder.items.refusal(item, now)):
+            task = PutItem(operation, item, self._responder.items, self._end, self._write_ended)
             self._begin(task, item.target(), now)
         return operation
 
@@ -313,10 +307,11 @@ class Node:
             self._events.append(Failed(operation, fault))
         return fault is None
 
-    def _begin(self, task: Task, target: bytes, now: float, tokens: WriteTokens | None = None) -> None:
+    def _begin(self, task: Task, target: bytes, now: float) -> None:
         self._operations += 1
         walk = self._walk(task, target)
-        if tokens is not None:
+        if isinstance(task, WritingTask) and (tokens := self._recent.find(task.key, self._table.generation, now)):
+            task.remembered = True
             walk.write(tokens, now)
         elif self._joined:
             self._start(walk, now)
@@ -351,15 +346,18 @@ class Node:
         self._operations -= 1
         self._events.append(event)
 
-    def _announce_ended(self, task: AnnouncePeer, now: float) -> bool:
-        """Remember who took an announce. One who did not, if remembered from an earlier one: search after all."""
-        if task.stored == len(task.tokens):
-            if self._recent.find(task.key, self._table.generation, now) is None:
+    def _write_ended(self, task: WritingTask, now: float) -> bool:
+        """Remember who took a write. One who did not, if remembered from an earlier one: search after all."""
+        if task.taken == len(task.tokens):
+            whole = task.taken == len(self._table) < self._config.bucket_size
+            if (whole or task.key) and self._recent.find(task.key, self._table.generation, now) is None:
                 self._recent.keep(task.key, task.tokens, self._table.generation, now)
-        elif self._recent.drop(task.key):
-            self._start(self._walk(task, task.key), now)
-            return True
-        return False
+            return False
+        self._recent.drop(task.key)
+        again, task.remembered = task.remembered, False
+        if again:
+            self._start(self._walk(task, task.target), now)
+        return again
 
     def _own_hosts(self, requester: Address) -> tuple[str | None, str | None]:
         observed = self.observed()

@@ -16,6 +16,7 @@ from core.dht.items import (
     Item,
     ItemRefused,
 )
+from core.dht.recent import WHOLE_NETWORK
 from core.dht.storage import ItemStore
 from core.dht.transactions import Outcome
 from core.dht.walk import Task, Write, WriteTokens
@@ -93,25 +94,34 @@ class FindPeers(Task):
         self._emit(PeersFound(self._operation, tuple(self._peers)))
 
 
-class AnnouncePeer(Task):
-    """Store `port` under a service key at the nodes nearest to it; they take our source IP for the host.
+class WritingTask(Task):
+    """Writes to the nodes nearest to `target`. At its end `on_end(task, now)` returns True if it began the task anew.
 
-    At its end `on_end(task, now)` returns True if it has begun the task anew. `tokens`: whom it wrote to; `stored`: how
-    many took it.
+    `key`: under what those who took it are remembered. `tokens`: whom it wrote to; `taken`: how many of them took the
+    write, or judged it; `remembered`: they were not searched for.
     """
+
+    def __init__(self, key: bytes, target: bytes, on_end: Callable[["WritingTask", float], bool]) -> None:
+        self.key = key
+        self.target = target
+        self.on_end = on_end
+        self.tokens: WriteTokens = []
+        self.taken = 0
+        self.remembered = False
+
+
+class AnnouncePeer(WritingTask):
+    """Store `port` under a service key at the nodes nearest to it; they take our source IP for the host."""
 
     method = b"get_peers"
 
     def __init__(
-        self, operation: OperationId, key: bytes, port: int, emit: Emit, on_end: Callable[["AnnouncePeer", float], bool]
+        self, operation: OperationId, key: bytes, port: int, emit: Emit, on_end: Callable[[WritingTask, float], bool]
     ) -> None:
-        self.key = key
-        self.tokens: WriteTokens = []
-        self.stored = 0
+        super().__init__(key, key, on_end)
         self._operation = operation
         self._port = port
         self._emit = emit
-        self._on_end = on_end
 
     def arguments(self) -> Fields:
         """See Task."""
@@ -119,7 +129,7 @@ class AnnouncePeer(Task):
 
     def writes(self, tokens: WriteTokens) -> list[Write]:
         """See Task."""
-        self.tokens, self.stored = tokens, 0
+        self.tokens, self.taken = tokens, 0
         return [
             Write(
                 contact,
@@ -131,23 +141,33 @@ class AnnouncePeer(Task):
 
     def wrote(self, outcome: Outcome) -> None:
         """See Task."""
-        self.stored += isinstance(outcome, Reply)
+        self.taken += isinstance(outcome, Reply)
 
     def finish(self, now: float) -> None:
         """See Task."""
-        if not self._on_end(self, now):
-            self._emit(Announced(self._operation, max(self.stored, 1)))
+        if not self.on_end(self, now):
+            self._emit(Announced(self._operation, max(self.taken, 1)))
 
 
-class PutItem(Task):
-    """Store an item at the nodes nearest to its target, and with us."""
+class PutItem(WritingTask):
+    """Store an item at the nodes nearest to its target, and with us.
+
+    Targets hardly ever come again: it has no key of its own.
+    """
 
     method = b"get"
 
-    def __init__(self, operation: OperationId, item: Item, store: ItemStore, emit: Emit) -> None:
+    def __init__(
+        self,
+        operation: OperationId,
+        item: Item,
+        store: ItemStore,
+        emit: Emit,
+        on_end: Callable[[WritingTask, float], bool],
+    ) -> None:
+        super().__init__(WHOLE_NETWORK, item.target(), on_end)
         self._operation = operation
         self._item = item
-        self._target = item.target()
         self._store = store
         self._emit = emit
         self._stored = 0
@@ -155,10 +175,11 @@ class PutItem(Task):
 
     def arguments(self) -> Fields:
         """See Task."""
-        return {b"target": self._target}
+        return {b"target": self.target}
 
     def writes(self, tokens: WriteTokens) -> list[Write]:
         """See Task."""
+        self.tokens, self.taken, self._stored, self._refused = tokens, 0, 0, None
         item = self._item
         fields: Fields = {b"v": item.value}
         if item.key is not None:
@@ -172,11 +193,15 @@ class PutItem(Task):
     def wrote(self, outcome: Outcome) -> None:
         """See Task. A refusal under a rule of BEP 44 counts; a Node grape that takes no mutable items has none."""
         self._stored += isinstance(outcome, Reply)
+        self.taken += isinstance(outcome, Reply)
         if isinstance(outcome, Error) and outcome.code in _RULES:
             self._refused = ItemRefused(outcome.code, outcome.message or "another node refused the item")
+            self.taken += 1
 
     def finish(self, now: float) -> None:
         """See Task: it failed if no other node took it and one, or our own store, named a rule it breaks."""
+        if self.on_end(self, now):
+            return
         refused = self._refused
         if refused is None or self._stored:
             try:
@@ -186,7 +211,7 @@ class PutItem(Task):
         if refused is not None and not self._stored:
             self._emit(Failed(self._operation, refused))
         else:
-            self._emit(Stored(self._operation, self._target, max(self._stored, 1)))
+            self._emit(Stored(self._operation, self.target, max(self._stored, 1)))
 
 
 class GetItem(Task):

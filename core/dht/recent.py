@@ -13,6 +13,10 @@ MAX_KEYS = 1024  # names that one grape announces again and again; a further one
 # Seconds. BEP 5 lets a token go stale after 5 to 10 minutes; and nodes nearer to the key than these may have come up.
 MAX_AGE = 240.0
 
+# The key of all keys while everybody we know is among the nearest to any of them, as in most Grenache networks: tokens
+# are the host's to whom they are given, not the key's. A node that binds them to a key refuses, and is asked for one.
+WHOLE_NETWORK = b""
+
 
 class _Kept(NamedTuple):
     tokens: WriteTokens

@@ -98,10 +98,17 @@ class ItemStore:
             return ItemRefused(SEQUENCE_OLD, "sequence number less than current")
         return None
 
+    def refusal(self, item: Item, now: float) -> ItemRefused | None:
+        """Return which rule `item` breaks, by itself or beside what is stored."""
+        try:
+            item.check()
+        except ItemRefused as error:
+            return error
+        return self.conflict(item, now)
+
     def put(self, item: Item, now: float) -> None:
         """Check `item` whole, and store it. Raises ItemRefused."""
-        item.check()
-        refused = self.conflict(item, now)
+        refused = self.refusal(item, now)
         if refused is not None:
             raise refused
         target = item.target()

@@ -119,11 +119,11 @@ class Network:
             self.events[address].extend(node.events())
 
 
-def grow(network: Network, count: int, seconds: float = 10.0) -> list[Address]:
+def grow(network: Network, count: int, seconds: float = 10.0, *, config: DhtConfig | None = None) -> list[Address]:
     """Start `count` nodes that all bootstrap off the first, and let them meet."""
     addresses = [loopback(20001 + number) for number in range(count)]
     for address in addresses:
-        network.add(address, [] if address == addresses[0] else addresses[:1])
+        network.add(address, [] if address == addresses[0] else addresses[:1], config=config)
         network.run(0.1)
     network.run(seconds)
     return addresses

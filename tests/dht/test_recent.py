@@ -1,9 +1,13 @@
 """Announcing a name again: straight to those who took it before, for as long as that is right."""
 
-from core.dht import Announced, DhtConfig
+from core.dht import Announced, DhtConfig, OperationId, Stored
+from core.dht.items import SEQUENCE_OLD, Item
+from core.dht.operations import PutItem
 from core.dht.recent import MAX_AGE, MAX_KEYS, RecentWriters
+from core.dht.storage import ItemStore
 from core.values import Address
 from core.wire.compact import Contact
+from core.wire.krpc import PROTOCOL_ERROR, Error
 from tests.dht.net import Network, grow, loopback
 
 KEY = b"fibonacci_worker"
@@ -24,6 +28,50 @@ def test_the_second_announce_needs_no_search() -> None:
     addresses = grow(network, 4)
     assert announced(network, addresses[1]) == (3, 12)  # get_peers and announce_peer, and their answers
     assert announced(network, addresses[1]) == (3, 6)
+
+
+def put(network: Network, address: Address, value: bytes) -> tuple[int, int]:
+    """Put; return how many nodes stored it and how many datagrams that took."""
+    before = network.sent
+    event = network.finish(address, network.nodes[address].put(Item(value), network.now))
+    assert isinstance(event, Stored)
+    return event.nodes, network.sent - before
+
+
+def test_the_second_put_needs_no_search_whatever_its_value() -> None:
+    network = Network()
+    addresses = grow(network, 4)
+    assert put(network, addresses[1], b"one") == (3, 12)
+    assert put(network, addresses[1], b"two") == (3, 6)
+
+
+def test_a_put_in_a_network_that_does_not_fit_a_bucket_is_searched_for() -> None:
+    network = Network()
+    addresses = grow(network, 4, config=DhtConfig(bucket_size=2))
+    first = put(network, addresses[1], b"one")
+    assert put(network, addresses[1], b"two")[1] > 2 * first[0]
+
+
+def test_puts_at_once_to_a_node_that_was_started_anew_all_arrive() -> None:
+    network = Network()
+    addresses = grow(network, 2)
+    put(network, addresses[0], b"one")
+    old = network.nodes[addresses[1]]
+    network.add(addresses[1], addresses[:1], node_id=old.id)
+    operations = [network.nodes[addresses[0]].put(Item(b"%d" % number), network.now) for number in range(3)]
+    for operation in operations:
+        network.finish(addresses[0], operation)
+    assert network.nodes[addresses[1]].statistics().items == 3
+
+
+def test_a_rule_of_the_items_is_a_judgement_and_a_bad_token_is_none() -> None:
+    ended: list[int] = []
+    task = PutItem(OperationId(1), Item(b"v"), ItemStore(1, 1.0), lambda event: None, lambda task, now: True)
+    for code in (SEQUENCE_OLD, PROTOCOL_ERROR):
+        task.writes(TOKENS)
+        task.wrote(Error(b"t", code))
+        ended.append(task.taken)
+    assert ended == [1, 0]
 
 
 def test_it_renews_the_age_of_the_peer() -> None:
