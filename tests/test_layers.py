@@ -1,7 +1,7 @@
 """The direction of imports, as docs/architecture.md draws it: left may import right, never back.
 
-    desktop, core.cli -> core.peer and its parts -> {grape, identity, link, rpc, services} -> net -> {utp, dht, punch}
-                      -> wire -> {values, errors}
+    desktop, core.cli -> core.peer and its parts -> {grape, identity, link, rpc, secure, services} -> net
+                      -> {utp, dht, punch} -> wire -> {values, errors}
 
 Every module of core has a place in the table below; a new one without a place is a failure, not a guess.
 """
@@ -17,7 +17,7 @@ from tests.support.tools import ROOT
 BASE = {"core.values", "core.errors"}
 ENGINES = {"core.utp", "core.dht", "core.punch"}
 NET = ENGINES | BASE | {"core.wire", "core.net"}
-MIDDLE = {"core.grape", "core.identity", "core.link", "core.rpc", "core.services", "core.trust"}
+MIDDLE = {"core.grape", "core.identity", "core.link", "core.rpc", "core.secure", "core.services", "core.trust"}
 # What core.peer is composed of. They may know one another and everything below, but not their owner.
 PEER_PARTS = {
     "core.asking",
@@ -52,6 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core.trust": BASE | {"core.wire", "core.private_file"},
     "core.link": NET,
     "core.rpc": NET | {"core.services.service"},  # the interface that a handler serves, not the services
+    "core.secure": NET | {"core.identity", "core.rpc.stream"},  # what RPC asks of a stream, not RPC
     "core.events": BASE,
     **{part: NET | MIDDLE | PEER_PARTS for part in PEER_PARTS - {"core.events"}},
     "core.peer": NET | MIDDLE | PEER_PARTS,

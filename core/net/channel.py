@@ -189,9 +189,16 @@ class Channel:
 
     async def read(self) -> bytes:
         """See Stream.read."""
+        chunk = await self.peek()
+        if self._chunks:
+            self._chunks.popleft()
+        return chunk
+
+    async def peek(self) -> bytes:
+        """See Stream.peek."""
         while True:
             if self._chunks:
-                return self._chunks.popleft()
+                return self._chunks[0]
             if self.closing or self._ended or self._over_cleanly:
                 return b""
             self._raise_if_over()

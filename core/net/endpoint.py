@@ -23,6 +23,7 @@ from core.utp.mux import Mux
 from core.utp.statistics import MuxStatistics
 from core.values import Address, Buffer
 from core.wire.punch_packet import parse as parse_punch
+from core.wire.utp_marks import Marks
 from core.wire.utp_packet import is_utp
 
 FLUSH_TIMEOUT = 0.3  # seconds that `close` gives all streams together; with the rest it stays under 0.5 s
@@ -162,6 +163,10 @@ class Endpoint:
         self._mux.too_long(to, size, self._pump.now())
 
     # -- verbs --------------------------------------------------------------------------------------------------------
+
+    def mark(self, marks: Marks) -> None:
+        """Say from now on, of new connections, that we can do this; `EndpointConfig.utp` has what is said at first."""
+        self._mux.mark(marks)
 
     async def connect(self, remote: Address, *, timeout: float) -> Stream:
         """Open a stream to `remote` within `timeout` seconds; 0.0.0.0 means this machine.

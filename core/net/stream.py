@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from core.net.channel import Channel, Listener
 from core.values import Address
+from core.wire.peer_id import PeerId
+from core.wire.utp_marks import Marks
 
 CLOSE_TIMEOUT = 5.0  # seconds that `close` gives the other side: ten round trips at the 0.5 s of a bad mobile link
 
@@ -41,6 +43,16 @@ class Stream:
         return self._channel.joins
 
     @property
+    def marks(self) -> Marks:
+        """What the other side says that it can do; nothing for a plain peer."""
+        return self._channel.connection.peer_marks
+
+    @property
+    def peer_id(self) -> PeerId | None:
+        """None: who the other side is, only an encrypted session tells (`core.secure.stream`)."""
+        return None
+
+    @property
     def packet_bytes(self) -> int:
         """How long a full packet to the other side is now, in bytes of UDP payload; it changes with the path."""
         return self._channel.connection.path.packet_bytes
@@ -52,6 +64,10 @@ class Stream:
         everything that arrived before was read.
         """
         return await self._channel.read()
+
+    async def peek(self) -> bytes:
+        """Return what `read` will, and leave it there."""
+        return await self._channel.peek()
 
     def listen(self, listener: Listener) -> None:
         """Hand what arrives to `listener` as it comes, what came before at once; `read` is not used any more.

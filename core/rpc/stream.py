@@ -4,6 +4,7 @@ from typing import Protocol
 
 from core.errors import PeerError
 from core.values import Address
+from core.wire.peer_id import PeerId
 
 
 class Listener(Protocol):
@@ -22,6 +23,10 @@ class Stream(Protocol):
     @property
     def remote(self) -> Address:
         """The other side, as seen here."""
+
+    @property
+    def peer_id(self) -> PeerId | None:
+        """Who the other side is, verified; None for a plain one."""
 
     def listen(self, listener: Listener) -> None:
         """Hand what arrives to `listener` as it comes, what came before at once."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from core.wire.utp_marks import ALL_MARKS, Marks
+from core.wire.utp_marks import Marks
 from core.wire.utp_packet import HEADER_BYTES
 
 KIB = 1024
@@ -12,8 +12,9 @@ KIB = 1024
 class UtpConfig:
     """Bounds and times of one `Mux`. Sizes are bytes and times seconds unless the name says otherwise."""
 
-    marks: Marks = ALL_MARKS
-    """What our SYN, and our answer to a marked one, say that we can do; none: we look like a plain peer."""
+    marks: Marks = Marks.JOINS | Marks.PROBES
+    """What our SYN, and our answer to a marked one, say that we can do; none: we look like a plain peer. SECURE is for
+    who has an identity."""
     mtu: int = 1402
     """UDP payload of a full packet. libutp's IPv4 value: 1500 Ethernet - 20 IP - 8 UDP - 24 GRE - 8 PPPoE - 2 MPPE - 36
     spare, so that it passes the usual tunnels unfragmented."""

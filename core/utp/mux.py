@@ -2,6 +2,7 @@
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from typing import Final
 
@@ -17,6 +18,7 @@ from core.utp.state import State
 from core.utp.statistics import Counters, MuxStatistics, snapshot
 from core.utp.timers import Timers
 from core.values import Address, Buffer, Burst, Fragments
+from core.wire.utp_marks import Marks
 from core.wire.utp_packet import RESET, STATE, SYN, Packet, pack_header, parse, seq_add
 
 _ID_TRIES: Final = 64  # random ids tried; with `connections` of them taken, one in 64 tries is free for sure enough
@@ -47,6 +49,10 @@ class Mux:
         self._rebinding = Rebinding(config, random, self.counters)
 
     # -- for the owner ------------------------------------------------------------------------------------------
+
+    def mark(self, marks: Marks) -> None:
+        """Say from now on, of new connections, that we can do this."""
+        self._config = replace(self._config, marks=marks)
 
     def connect(self, remote: Address, now: float) -> Connection:
         """Start a connection; its SYN leaves with the next `transmit`. Raises LocalError when there are too many."""

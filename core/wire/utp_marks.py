@@ -15,10 +15,11 @@ class Marks(IntFlag):
 
     JOINS = 1  # reads messages however they are joined or split
     PROBES = 2  # answers path probes
+    SECURE = 4  # takes encrypted sessions, at the same port
 
 
 PLAIN: Final = Marks(0)
-ALL_MARKS: Final = Marks.JOINS | Marks.PROBES
+ALL_MARKS: Final = Marks.JOINS | Marks.PROBES | Marks.SECURE
 
 
 def pack_marks(marks: Marks) -> bytes:

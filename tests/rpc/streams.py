@@ -10,6 +10,7 @@ from core.net.tasks import TaskSet
 from core.rpc.server import RpcServer
 from core.rpc.stream import Listener
 from core.values import Address
+from core.wire.peer_id import PeerId
 
 CLIENT = Address("198.51.100.7", 40001)
 SERVER = Address("203.0.113.9", 1337)
@@ -20,6 +21,7 @@ class MemoryStream:
 
     def __init__(self, remote: Address, *, buffer: int = 1 << 20, packet: int = 1 << 30) -> None:
         self.remote = remote
+        self.peer_id: PeerId | None = None
         self.peer: MemoryStream = self
         self.packet = packet  # bytes of a packet: a message is split into such pieces
         self.aborted = self.closed = self.broken = self.ended = False
@@ -73,13 +75,18 @@ class MemoryStream:
             end._changed.set()
             end._changed = asyncio.Event()
 
-    async def read(self) -> bytes:
+    async def peek(self) -> bytes:
         while not self._inbox:
             if self.broken:
                 raise TransportClosed("the stream broke")
             if self.ended or self.closed:
                 return b""
             await self._changed.wait()
+        return self._inbox[0]
+
+    async def read(self) -> bytes:
+        if not await self.peek():
+            return b""
         chunk = self._inbox.popleft()
         self._unread -= len(chunk)
         self._wake()

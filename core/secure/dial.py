@@ -1,0 +1,69 @@
+"""Connecting to a peer: encrypted wherever it can be, and to who was meant or not at all."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from core.errors import LocalError, RemoteError, RequestTimeout
+from core.rpc.stream import Stream
+from core.secure.contexts import Contexts
+from core.secure.handshake import shake
+from core.secure.stream import Carrier, SecureStream
+from core.values import Address
+from core.wire.peer_id import PeerId
+from core.wire.utp_marks import Marks
+
+
+class Outgoing(Carrier, Protocol):
+    """A stream that we connected."""
+
+    @property
+    def marks(self) -> Marks:
+        """What the other side says that it can do."""
+
+
+class Dialer:
+    """Opens streams. `connect(address, seconds)` opens those below; `contexts` is as a `Door` wants it."""
+
+    def __init__(
+        self,
+        connect: Callable[[Address, float], Awaitable[Outgoing]],
+        contexts: Callable[[], Awaitable[Contexts | None]],
+    ) -> None:
+        self._connect = connect
+        self._contexts = contexts
+
+    async def dial(self, address: Address, seconds: float, expected: PeerId | None = None) -> Stream:
+        """Open a stream to `address`: encrypted if the other side is marked for that, else plain.
+
+        With `expected` it leads to this peer, verified, before a byte of a request leaves. Raises RemoteError
+        (ERR_WRONG_PEER, ERR_PLAIN_PEER, ERR_CERTIFICATE, ERR_TLS), RequestTimeout, TransportClosed, or LocalError.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        stream = await self._connect(address, seconds)
+        try:
+            if Marks.SECURE not in stream.marks:
+                if expected is None:
+                    return stream
+                raise RemoteError(
+                    f"{address} speaks plainly only, so it cannot be {expected.short}", name="ERR_PLAIN_PEER"
+                )
+            async with asyncio.timeout_at(until):
+                return await self._secure(stream, address, expected)
+        except TimeoutError:
+            stream.abort()
+            raise RequestTimeout(f"{address} did not end the handshake within {seconds:g} s") from None
+        except BaseException:
+            stream.abort()
+            raise
+
+    async def _secure(self, stream: Outgoing, address: Address, expected: PeerId | None) -> Stream:
+        contexts = await self._contexts()
+        if contexts is None:
+            if expected is None:
+                return stream
+            raise LocalError("without an identity of our own nobody can be called by Peer ID", name="ERR_NO_IDENTITY")
+        session = contexts.client(address, expected)
+        pieces = await shake(stream, session)
+        return SecureStream(stream, session, pieces, lambda: contexts.keep(address, expected, session))

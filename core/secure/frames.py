@@ -1,0 +1,63 @@
+"""Messages inside a session: each behind its length, so that any number share a packet.
+
+A frame is 4 bytes, big endian, that say how long the message is, and the message. Pure: bytes in, pieces out.
+"""
+
+from typing import Final
+
+from core.errors import RemoteError
+
+HEADER_BYTES: Final = 4
+
+
+def header(size: int) -> bytes:
+    """Return what goes before a message of `size` bytes."""
+    return size.to_bytes(HEADER_BYTES, "big")
+
+
+class FrameReader:
+    """Takes frames apart, however they are joined or split. Keeps nothing but a length that is not whole yet."""
+
+    __slots__ = ("_left", "_length", "_max_bytes")
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._left = 0  # bytes of the message under way that are yet to come
+        self._length = b""  # what came of the next length
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a frame has begun and not ended."""
+        return bool(self._left or self._length)
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return what of messages is in `data`: whole ones, or pieces of long ones, and never of two in one piece.
+
+        Raises RemoteError (ERR_MESSAGE_SIZE) for a message beyond the limit; nothing can be read after that.
+        """
+        pieces: list[bytes] = []
+        at, size = 0, len(data)
+        while at < size:
+            if not self._left:
+                part = data[at : at + HEADER_BYTES - len(self._length)]
+                at += len(part)
+                self._length += part
+                if len(self._length) < HEADER_BYTES:
+                    break
+                self._begin()
+            elif at == 0 and size <= self._left:
+                self._left -= size
+                return [data]
+            else:
+                piece = data[at : at + self._left]
+                at += len(piece)
+                self._left -= len(piece)
+                pieces.append(piece)
+        return pieces
+
+    def _begin(self) -> None:
+        self._left, self._length = int.from_bytes(self._length, "big"), b""
+        if self._left > self._max_bytes:
+            raise RemoteError(
+                f"a message of {self._left:,} bytes is over the limit of {self._max_bytes:,}", name="ERR_MESSAGE_SIZE"
+            )

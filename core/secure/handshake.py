@@ -1,0 +1,28 @@
+"""The handshake of a session on a stream: the same for both sides."""
+
+from core.secure.session import TlsSession
+from core.secure.stream import Carrier
+
+
+async def shake(carrier: Carrier, session: TlsSession) -> list[bytes]:
+    """Go on until the session is established; return what of messages came with its end.
+
+    Raises RemoteError for whoever is not let in, TransportClosed for a stream that ended. Takes what time it takes.
+    """
+    await _tell(carrier, session)
+    pieces: list[bytes] = []
+    while not session.established:
+        chunk = await carrier.read()
+        if chunk:
+            pieces += session.feed(chunk)
+            await _tell(carrier, session)
+        failure = session.error if chunk else session.cut()
+        if failure is not None:
+            raise failure
+    return pieces
+
+
+async def _tell(carrier: Carrier, session: TlsSession) -> None:
+    said = session.outgoing()
+    if said:
+        await carrier.write(said, boundary=True)
