@@ -30,7 +30,7 @@ class UtpConfig:
     selective_ack_bits: int = 256
     """Packets past a gap that we report; libutp reports 30. Bounds the work an ack makes, a multiple of 32."""
     send_buffer: int = 1024 * KIB
-    """Bytes written and not yet acknowledged; one receive window, so that it can be filled."""
+    """Bytes written and not yet acknowledged; one receive window, so that it can be filled. A packet's at least."""
     send_packets: int = 4096
     """Packets waiting to be sent for the first time; bounds what many tiny boundary writes cost."""
     in_flight_packets: int = 1000
@@ -84,6 +84,11 @@ class UtpConfig:
     """First congestion window; RFC 6928."""
     increase_bytes: int = 3000
     """Most the window grows in a round trip after slow start; libutp's MAX_CWND_INCREASE_BYTES_PER_RTT."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a send buffer that no message of a full packet would ever fit."""
+        if self.send_buffer < self.payload_bytes:
+            raise ValueError(f"send_buffer of {self.send_buffer} bytes: mtu {self.mtu} needs {self.payload_bytes}")
 
     def silence(self, since_data: float, *, followed: bool) -> float:
         """Return how long we may be silent, `since_data` seconds after data went either way.

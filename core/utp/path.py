@@ -48,7 +48,13 @@ class Path:
         return self._search.size
 
     def begin(self, now: float) -> None:
-        """The handshake is over: a peer that answers probes gets packets that were probed, and others libutp's."""
+        """The handshake is over: a peer that answers probes gets packets that were probed, and others libutp's.
+
+        A plain peer reads each packet as one message (PROTOCOL section 6): after a black hole, what was written as one
+        still leaves in one packet, in fragments if need be.
+        """
+        if Marks.JOINS in self._connection.peer_marks:
+            self._sender.split_messages()
         if not self._most or Marks.PROBES not in self._connection.peer_marks:
             return
         before, known = self._search.size, self._search.next_at < math.inf  # not the first path of this connection
@@ -112,7 +118,7 @@ class Path:
 
     def _limit(self) -> int:
         """Return the most that the peer's window, as it is now, suits."""
-        return max(self._search.least, self._sender.peer_window // _SHARE)
+        return max(self._search.least, min(self._most, self._sender.peer_window // _SHARE))
 
     def _resized(self, now: float) -> None:
         self._sender.resize(self._search.size - HEADER_BYTES)

@@ -8,18 +8,22 @@ from typing import Final
 
 from core.values import Buffer
 
-_NONE: Final[deque[tuple[bytes, bool]]] = deque(maxlen=0)  # shared by the empty: a deque of one's own takes 760 bytes
+# shared by the empty: a deque of one's own takes 760 bytes
+_NONE: Final[deque[tuple[bytes, bool | None]]] = deque(maxlen=0)
 
 
 class SendQueue:
     """Writes in order. Bounded in entries here, in bytes by the `room` that the caller allows."""
 
-    __slots__ = ("_entries", "_most", "_offset", "_open", "_unfinished", "_urgent", "payload_bytes", "size")
+    __slots__ = (
+        "_entries", "_most", "_offset", "_open", "_unfinished", "_urgent", "payload_bytes", "size", "whole_bytes",
+    )  # fmt: skip
 
     def __init__(self, payload_bytes: int, entries: int) -> None:
         self.payload_bytes = payload_bytes  # of a full packet
+        self.whole_bytes = payload_bytes  # boundary writes up to this leave whole, however short packets became
         self._most = entries
-        # bytes, and whether they may share a packet with those before
+        # bytes, and whether they may share a packet with those before: None, and they leave whole if they may
         self._entries = _NONE
         self._offset = 0  # what was sent of the first
         self._open = False  # what comes next may share a packet with the last
@@ -38,23 +42,24 @@ class SendQueue:
         not, is its rest, and is closed off when it ends. What is `urgent` may
         share a packet, but is not kept back for more to come.
         """
-        size = len(data)
+        size, packet = len(data), max(self.payload_bytes, self.whole_bytes)
         if boundary and not self._unfinished:
             self._open = False
         own_packets = boundary or self._unfinished
         taken = min(size, room) if len(self._entries) < self._most else 0
         if own_packets and taken < size:
-            taken = taken // self.payload_bytes * self.payload_bytes if size > self.payload_bytes else 0
+            taken = taken // self.payload_bytes * self.payload_bytes if size > packet else 0
         if taken:
             self._urgent |= urgent
-            self._append(bytes(data if taken == size else memoryview(data)[:taken]))
+            message = own_packets and taken == size and not self._open
+            self._append(bytes(data if taken == size else memoryview(data)[:taken]), message=message)
             self._open = True
         if own_packets:
             self._unfinished = taken < size
             self._open = self._open and self._unfinished
         return taken
 
-    def _append(self, piece: bytes) -> None:
+    def _append(self, piece: bytes, *, message: bool) -> None:
         """Keep `piece`; in one entry with the last where both are small, so that tiny writes cost little."""
         self.size += len(piece)
         if self._open and self._entries:
@@ -64,7 +69,7 @@ class SendQueue:
                 return
         if not self._entries:
             self._entries = deque()
-        self._entries.append((piece, self._open))
+        self._entries.append((piece, None if message else self._open))
 
     def next_size(self, *, idle: bool) -> int | None:
         """Return the size of the packet to send next, or None to wait; `idle`: nothing is in flight, or all is written.
@@ -74,6 +79,8 @@ class SendQueue:
         if not self._entries:
             return None
         size = len(self._entries[0][0]) - self._offset
+        if self._is_whole():
+            return size
         if size >= self.payload_bytes:
             return self.payload_bytes
         for number in range(1, len(self._entries)):
@@ -87,12 +94,17 @@ class SendQueue:
 
     def pop(self) -> bytes:
         """Remove and return the next packet's payload. Raises IndexError when there is none."""
-        piece = self._take(self.payload_bytes)
+        piece = self._take(self.whole_bytes if self._is_whole() else self.payload_bytes)
         while len(piece) < self.payload_bytes and self._entries and self._entries[0][1]:
             piece += self._take(self.payload_bytes - len(piece))
         self.size -= len(piece)
         self._urgent = self._urgent and bool(self._entries)
         return piece
+
+    def _is_whole(self) -> bool:
+        """Whether the first entry leaves in one packet, though it may be longer than packets are now."""
+        data, joined = self._entries[0]
+        return joined is None and len(data) <= self.whole_bytes
 
     def _take(self, most: int) -> bytes:
         """Remove and return bytes of the first entry."""

@@ -108,6 +108,10 @@ class Sender:
         """Cut full packets to this size from now on."""
         self._queue.payload_bytes = self._congestion.packet = payload_bytes
 
+    def split_messages(self) -> None:
+        """The peer reads messages however split: those longer than packets are now need no fragments."""
+        self._queue.whole_bytes = 0
+
     def stuck_bytes(self, timeouts: int) -> int:
         """Return the payload of the oldest packet, if so many timeouts in a row brought nothing through; else 0."""
         lost = self._window.next_lost()

@@ -300,3 +300,30 @@ def test_no_packet_is_longer_than_the_windows_suit(window: int) -> None:
     a, b = pair.connect()
     assert carry(pair, a, b, 300_000)
     assert longest(pair) <= max(SAFE, window // 8)
+
+
+def test_messages_to_a_plain_peer_leave_whole_after_a_black_hole() -> None:
+    """It reads each packet as one message; what is written before the hole is found, and after."""
+    pair = plain_pair(700, fragments=True)
+    a, b = pair.connect()
+    messages = [bytes([65 + number]) * size for number, size in enumerate((30, 1382, 529, 528, 1000, 1382))]
+    for message in messages:
+        assert a.write(message, pair.now, boundary=True) == len(message)
+    Writer(pair, a, bytes(5000)).start()
+    assert pair.run(lambda: len(pair.b.received(b)) == sum(map(len, messages)) + 5000, limit=100.0)
+    assert a.path.packet_bytes == SAFE
+    late, before = b"[" * 1382, len(pair.b.chunks[b])
+    assert a.write(late, pair.now, boundary=True) == 1382
+    assert pair.run(lambda: b"[" in pair.b.received(b), limit=10.0)
+    assert pair.b.chunks[b][: len(messages)] == messages
+    assert pair.b.chunks[b][before:] == [late]
+
+
+def test_a_small_send_buffer_takes_every_message_of_a_packet() -> None:
+    with pytest.raises(ValueError, match=r"send_buffer of 1381 bytes: mtu 1402"):
+        UtpConfig(send_buffer=1381)
+    pair = Pair(config=UtpConfig(mtu=150, send_buffer=130))
+    a, b = pair.connect()
+    assert a.write(bytes(130), pair.now, boundary=True) == 130
+    assert pair.run(lambda: len(pair.b.received(b)) == 130, limit=2.0)
+    assert a.path.packet_bytes == 150
