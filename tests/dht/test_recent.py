@@ -1,10 +1,13 @@
 """Announcing a name again: straight to those who took it before, for as long as that is right."""
 
+import pytest
+
 from core.dht import Announced, DhtConfig, OperationId, Stored
 from core.dht.items import SEQUENCE_OLD, Item
 from core.dht.operations import PutItem
 from core.dht.recent import MAX_AGE, MAX_KEYS, RecentWriters
 from core.dht.storage import ItemStore
+from core.dht.tokens import Tokens
 from core.values import Address
 from core.wire.compact import Contact
 from core.wire.krpc import PROTOCOL_ERROR, Error
@@ -62,6 +65,14 @@ def test_puts_at_once_to_a_node_that_was_started_anew_all_arrive() -> None:
     for operation in operations:
         network.finish(addresses[0], operation)
     assert network.nodes[addresses[1]].statistics().items == 3
+
+
+def test_a_node_that_refuses_every_token_is_searched_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network()
+    addresses = grow(network, 2)
+    put(network, addresses[0], b"one")
+    monkeypatch.setattr(Tokens, "valid", lambda *_: False)
+    assert put(network, addresses[0], b"two") == (1, 2 + 4)  # with the old token; a search, with the new one
 
 
 def test_a_rule_of_the_items_is_a_judgement_and_a_bad_token_is_none() -> None:
