@@ -17,7 +17,10 @@ from tests.support.tools import ROOT
 BASE = {"core.values", "core.errors"}
 ENGINES = {"core.utp", "core.dht", "core.punch"}
 NET = ENGINES | BASE | {"core.wire", "core.net"}
-MIDDLE = {"core.grape", "core.identity", "core.link", "core.rpc", "core.secure", "core.services", "core.trust"}
+MIDDLE = {
+    "core.grape", "core.identity", "core.link", "core.records", "core.rpc", "core.secure", "core.services",
+    "core.trust",
+}  # fmt: skip
 # What core.peer is composed of. They may know one another and everything below, but not their owner.
 PEER_PARTS = {
     "core.asking",
@@ -51,6 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core.identity": BASE | {"core.wire", "core.private_file"},
     "core.trust": BASE | {"core.wire", "core.private_file"},
     "core.link": NET,
+    "core.records": NET,
     "core.rpc": NET | {"core.services.service"},  # the interface that a handler serves, not the services
     "core.secure": NET | {"core.identity", "core.rpc.stream"},  # what RPC asks of a stream, not RPC
     "core.events": BASE,
