@@ -36,6 +36,7 @@ class Slices:
             steps.close()
 
     async def _run(self, steps: Generator[None, None, T]) -> T:
+        paused = False
         while True:
             end = self._clock() + SLICE / self._running
             try:
@@ -44,5 +45,8 @@ class Slices:
                     next(steps)
             except StopIteration as stop:
                 result: T = stop.value
+                if paused:
+                    await asyncio.sleep(0)  # what is done with a big result is not to come on top of a whole slice
                 return result
+            paused = True
             await asyncio.sleep(0)

@@ -1,10 +1,11 @@
 """The table models change by the fewest rows, keep their bounds, and pass Qt's own model test."""
 
+import math
 import time
 from dataclasses import replace
 
 import pytest
-from PySide6.QtCore import QAbstractItemModel, QModelIndex, QPersistentModelIndex, Qt
+from PySide6.QtCore import QAbstractItemModel, QCoreApplication, QModelIndex, QPersistentModelIndex, Qt
 from pytestqt.modeltest import ModelTester
 
 from core.events import (
@@ -21,7 +22,7 @@ from core.events import (
 from core.values import Address
 from desktop.models import peers
 from desktop.models.history import Entry, HistoryModel
-from desktop.models.peers import Path, PeersModel, path_of, sorted_peers
+from desktop.models.peers import ROWS_A_STEP, Path, PeersModel, path_of, sorted_peers
 from desktop.models.timeline import MAX_FLOOD, MAX_ROWS, PEER, RESULT, TIME, TimelineModel
 from desktop.models.timeline_rows import Direction, Kind, row_of
 from tests.desktop.fake_peer import ANNA, BEN, CLEO, NOW, busy_events, busy_snapshot, peer_row
@@ -173,13 +174,43 @@ def test_a_peer_is_a_sentence_to_a_screen_reader() -> None:
 
 def test_neighbours_that_changed_are_told_in_one_step() -> None:
     model = PeersModel()
-    rows = [peer_row(Address("192.0.2.1", 1 + each)) for each in range(50)]
+    rows = [peer_row(Address("192.0.2.1", 1 + each)) for each in range(30)]
     model.replace(rows)
     spans: list[tuple[int, int]] = []
     model.dataChanged.connect(lambda first, last: spans.append((first.row(), last.row())))
     model.replace([replace(row, punches_sent=9) if at != 20 else row for at, row in enumerate(rows)])
-    assert sorted(spans) == [(0, 19), (21, 49)]
+    assert sorted(spans) == [(0, 19), (21, 29)]
     assert {row.punches_sent for at, row in enumerate(model.rows()) if at != 20} == {9}
+
+
+@pytest.mark.usefixtures("qapp")
+def test_many_changes_take_many_turns_and_the_newest_rows_come_last() -> None:
+    model = PeersModel()
+    old = [peer_row(Address("192.0.2.1", 1 + each)) for each in range(200)]
+    model.replace(old)
+    assert model.rowCount() == ROWS_A_STEP
+    settle(model)
+    assert model.rows() == old
+    changes = Changes(model)
+    new = [replace(row, punches_sent=9) for row in old[50:]]
+    model.replace(new)
+    assert changes.removed == [(18, 49)]  # of the 50 that left
+    model.replace([])  # while it is at it: waits, and is then replaced by what comes after
+    newest = [replace(row, punches_sent=10) for row in old[40:]]
+    model.replace(newest)
+    settle(model)
+    assert model.rows() == [*newest[10:], *newest[:10]]
+    assert all(last - first < ROWS_A_STEP for first, last in changes.inserted + changes.removed)
+    assert len(changes.changed) == 2 * math.ceil(150 / ROWS_A_STEP)  # the newest and those before, none in between
+
+
+def settle(model: PeersModel) -> None:
+    """Let Qt's loop turn until the model has nothing left to do."""
+    for _ in range(100):
+        if not model._turn.isActive():
+            return
+        QCoreApplication.processEvents()
+    raise AssertionError("the model never came to an end")
 
 
 @pytest.mark.parametrize("model_type", [PeersModel, TimelineModel, HistoryModel])
