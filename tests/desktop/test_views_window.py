@@ -171,6 +171,7 @@ def test_selection_and_scroll_survive_updates(window: MainWindow, bridge: FakeBr
     rows = tuple(peer_row(Address("192.0.2.1", port), seen=port) for port in range(1, 101))
     snapshot = replace(busy_snapshot(), peers=rows)
     bridge.show(snapshot)
+    qtbot.waitUntil(lambda: window.peers.proxy.rowCount() == 100)  # some rows a turn
     window.peers.reveal(rows[60].address)
     qtbot.waitUntil(lambda: window.peers.table.verticalScrollBar().value() > 0)
     place = window.peers.table.verticalScrollBar().value()
@@ -178,6 +179,7 @@ def test_selection_and_scroll_survive_updates(window: MainWindow, bridge: FakeBr
         changed = tuple(replace(row, punches_sent=row.punches_sent + step) for row in rows[: 100 - step])
         bridge.show(replace(snapshot, peers=changed))
         window.peers.model.tick()
+    qtbot.waitUntil(lambda: window.peers.model.rows() == list(changed))
     assert [row.address for row in window.peers.selected()] == [rows[60].address]
     assert window.peers.table.verticalScrollBar().value() == place
 

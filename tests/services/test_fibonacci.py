@@ -1,6 +1,8 @@
 """The demo service: exact at any size, and strict about its payload."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Awaitable, Iterator
 
 import pytest
@@ -78,3 +80,25 @@ def test_a_payload_of_megabytes_is_refused_without_writing_it_out() -> None:
     with pytest.raises(PayloadError, match=r'got .*"0123456789", .*[.]{3}$'):
         answer({"length": numbers})
     assert 0 < numbers.seen < 20
+
+
+def test_a_refused_payload_is_freed_without_the_garbage_collector() -> None:
+    class Payload(list[JsonValue]):
+        """A list that can be watched."""
+
+    def refused(payload: JsonValue) -> str:
+        try:  # no pytest.raises: it keeps the error in a cycle of its own
+            FibonacciService().handle({"length": payload}, CALLER)
+        except PayloadError as refusal:
+            return str(refusal)
+        return ""
+
+    payload = Payload(["0123456789"] * 100)
+    watch = weakref.ref(payload)
+    gc.disable()
+    try:
+        assert "0123" in refused(payload)
+        del payload
+        assert watch() is None
+    finally:
+        gc.enable()
