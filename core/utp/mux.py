@@ -191,6 +191,7 @@ class Mux:
 
     def _take_syn(self, syn: Packet, source: Address, now: float) -> None:
         key = (source, seq_add(syn.connection_id, 1))
+        self._give_way(syn, source)
         connection = self._connections.get(key)
         if connection is not None:
             if connection.repeated_syn(syn, now):
@@ -207,6 +208,19 @@ class Mux:
         self._accepted.add(key)
         self._accepted_from[source.host] += 1
         self.touch(connection)
+
+    def _give_way(self, syn: Packet, source: Address) -> None:
+        """Take other ids for a connection of ours whose SYN the peer took for its own, which crossed it."""
+        old = (source, seq_add(syn.connection_id, -1))
+        connection = self._connections.get(old)
+        if connection is None or connection.state is not State.SYN_SENT:
+            return
+        receive_id = self._free_id(connection.remote)
+        self._rebinding.remove(connection)
+        connection.receive_id, connection.send_id = ids = receive_id, seq_add(receive_id, 1)
+        connection.standing().stamper.renumber(*ids)  # from the next SYN on
+        self._connections[connection.remote, receive_id] = self._connections.pop(old)
+        self._rebinding.add(connection)
 
     def _admit(self, source: Address, now: float) -> bool:
         """Whether the bounds allow one more connection from there; makes room among the half-open."""
@@ -298,10 +312,13 @@ class Mux:
         return connection
 
     def _free_id(self, remote: Address) -> int:
-        """Return a random id; it and its neighbours are free for this remote, so that even we ourselves may answer."""
+        """Return a random id; it and its neighbours are free for this remote, so that even we ourselves may answer.
+
+        And so is the one after those, by which the peer may call a connection of its own that we accepted.
+        """
         for _ in range(_ID_TRIES):
             receive_id = self._random.getrandbits(16)
-            keys = [(remote, seq_add(receive_id, step)) for step in (-1, 0, 1)]
+            keys = [(remote, seq_add(receive_id, step)) for step in (-1, 0, 1, 2)]
             if not any(key in self._connections or key in self._door for key in keys):
                 return receive_id
         raise LocalError(f"no free connection id for {remote}; close some connections first")

@@ -36,6 +36,10 @@ class Stamper:
         self._difference = 0  # microseconds, what we measured last of the peer's packets
         self._newest = 0  # the peer's timestamp, last heard
 
+    def renumber(self, receive_id: int, send_id: int) -> None:
+        """Use other ids from now on."""
+        self._receive_id, self._send_id = receive_id, send_id
+
     def clock(self, now: float) -> int:
         """Return the time as this connection tells it, microseconds modulo 2**32."""
         return (microseconds(now) + self._offset) & MASK

@@ -1,9 +1,12 @@
 """Connecting: the three packets, ids, repeated SYNs and answers, giving up, a peer that restarted."""
 
+from random import Random
+
 import pytest
 
 from core.errors import RequestTimeout, TransportClosed
 from core.utp.events import Closed, Connected, Incoming
+from core.utp.mux import Mux
 from core.utp.state import State
 from core.wire.utp_packet import Packet, PacketType, seq_add
 from tests.utp.pair import A, B, Link, Pair, Sent, Writer
@@ -202,3 +205,34 @@ def test_a_second_syn_replaces_an_unconfirmed_one() -> None:
     pair.inject(A, B, syn(seq=200))
     assert [packet.ack for packet in pair.packets(pair.b)] == [100, 200]
     assert pair.b.mux.statistics().connections == 1
+
+
+class _Ids(Random):
+    """Gives these 16-bit numbers first."""
+
+    def __init__(self, *first: int) -> None:
+        super().__init__(1)
+        self._first = list(first)
+
+    def getrandbits(self, k: int) -> int:
+        return self._first.pop(0) if k == 16 and self._first else super().getrandbits(k)
+
+
+@pytest.mark.parametrize("apart", [-2, -1, 0, 1, 2])
+def test_both_connect_at_once_with_ids_that_meet(apart: int) -> None:
+    """The SYN of one looks like one for the other's own connection, where they are one apart."""
+    pair = Pair()
+    pair.a.mux, pair.b.mux = Mux(pair.config, _Ids(100)), Mux(pair.config, _Ids(100 + apart))
+    a, b = pair.a.mux.connect(B, pair.now), pair.b.mux.connect(A, pair.now)
+
+    def both() -> bool:
+        return Connected in pair.a.kinds(a) and Connected in pair.b.kinds(b)
+
+    assert pair.run(both, limit=3.0)
+    pair.run(limit=1.0)
+    assert len(pair.a.incoming) == len(pair.b.incoming) == 1
+    a.write(b"from a", pair.now)
+    b.write(b"from b", pair.now)
+    pair.run(limit=1.0)
+    assert pair.b.received(pair.b.incoming[0]) == b"from a"
+    assert pair.a.received(pair.a.incoming[0]) == b"from b"
