@@ -15,9 +15,11 @@ from core.reach import Race
 from core.roster import Roster
 from core.rpc.client import Reply, RpcClient
 from core.rpc.stream import Stream
+from core.secure.dial import Dialer
 from core.services.service import Registry, consumer_key, worker_key
 from core.sharing import UnknownService
 from core.values import Address, JsonValue
+from core.wire.peer_id import PeerId
 
 RETRIES = 1  # a kept connection may have died unseen, as when the peer restarted; the second is a new one
 FRESH = 5.0  # seconds; a kept connection to somebody seen so lately is used without asking who else is there
@@ -40,13 +42,23 @@ class Socket(Protocol):
 class Asking:
     """Finds, reaches and asks other peers. Raises only PeerError."""
 
-    def __init__(self, hub: Hub, roster: Roster, endpoint: Socket, link: Directory, registry: Registry) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        roster: Roster,
+        endpoint: Socket,
+        link: Directory,
+        registry: Registry,
+        dialer: Dialer | None = None,
+    ) -> None:
+        """Without a `dialer` everything is plain."""
         self._hub = hub
         self._roster = roster
         self._endpoint = endpoint
         self._link = link
         self._registry = registry
-        self._client = RpcClient(self._connect)
+        self._dialer = dialer
+        self._client = RpcClient(self._connect, connect_to=self._connect_to)
         self._races: set[Race] = set()
         self._tasks = TaskSet("asking")
         self._closed = False
@@ -95,16 +107,24 @@ class Asking:
                 self._note(key, outcome)
         return outcomes
 
-    async def ask(self, address: Address, key: str, service: str, payload: JsonValue, timeout: float) -> Reply:
-        """Ask one address. `service` is the name the events show."""
+    async def ask(
+        self,
+        address: Address,
+        key: str,
+        service: str,
+        payload: JsonValue,
+        timeout: float,
+        expected: PeerId | None = None,
+    ) -> Reply:
+        """Ask one address. `service` is the name the events show; `expected`: who must be there, verified."""
         self._hub.emit(RequestSent(self._hub.now(), service, address))
-        reply = await self._client.request(address, key, payload, timeout=timeout, retry=RETRIES)
+        reply = await self._client.request(address, key, payload, timeout=timeout, retry=RETRIES, expected=expected)
         self._note(service, reply)
         return reply
 
     def _note(self, service: str, reply: Reply) -> None:
         self._roster.note_reply(reply.peer, service, reply.seconds)
-        self._hub.emit(ReplyReceived(self._hub.now(), reply.peer, reply.seconds, reply.data))
+        self._hub.emit(ReplyReceived(self._hub.now(), reply.peer, reply.seconds, reply.data, reply.peer_id))
 
     def _key(self, name: str) -> str:
         return worker_key(name) if name in self._registry else name
@@ -162,7 +182,14 @@ class Asking:
             race.lose_patience()  # only those found can answer
 
     async def _connect(self, address: Address, timeout: float) -> Stream:
+        if self._dialer is not None:
+            return await self._dialer.dial(address, timeout)
         return await self._endpoint.connect(address, timeout=timeout)
+
+    async def _connect_to(self, address: Address, timeout: float, expected: PeerId) -> Stream:
+        if self._dialer is None:
+            raise LocalError("this peer has no identity: it calls nobody by Peer ID", name="ERR_NO_IDENTITY")
+        return await self._dialer.dial(address, timeout, expected)
 
 
 async def _resolve(target: str) -> Address:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from core.values import Address, JsonValue
+from core.wire.peer_id import PeerId
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ class RequestServed(PeerEvent):
     caller: Address
     seconds: float
     error: str | None
+    peer_id: PeerId | None = None  # who that is, verified; None: a plain Grenache peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ class ReplyReceived(PeerEvent):
     peer: Address
     seconds: float
     data: JsonValue = field(repr=False)
+    peer_id: PeerId | None = None  # who that is, verified; None: a plain Grenache peer
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from core.asking import Asking
 from core.errors import PeerError
 from core.events import (
     Announced,
+    ErrorRaised,
     GrapeChanged,
     GrapeSnapshot,
     Listening,
@@ -24,6 +25,7 @@ from core.hub import Hub, Listener
 from core.net.endpoint import Endpoint
 from core.net.stream import Stream
 from core.net.tasks import TaskSet
+from core.own_identity import OwnIdentity
 from core.peer_config import PeerConfig
 from core.punch import events as punch
 from core.punch_back import PunchBack
@@ -31,10 +33,14 @@ from core.roles import REQUEST_TIMEOUT, Roles
 from core.roster import Roster
 from core.rpc.client import Reply
 from core.rpc.server import RpcServer
+from core.secure.dial import Dialer
+from core.secure.door import Door
 from core.services.fibonacci import FibonacciService
 from core.services.service import Registry
 from core.sharing import Sharing
-from core.values import Address, JsonValue
+from core.values import Address, Caller, JsonValue
+from core.wire.peer_id import PeerId
+from core.wire.utp_marks import OUR_MARKS, Marks
 
 SWEEP_EVERY = 5.0  # seconds; a row for somebody who is gone stays that much longer at most
 
@@ -68,16 +74,23 @@ class Peer:
         self._roster = Roster(hub)
         self._sharing = Sharing(registry)
         self._access = GrapeAccess(config, self._on_grape)
+        self._identity = OwnIdentity(config.identity, self._on_no_identity)
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Open everything onto `stack`, which closes it in reverse order."""
         self._endpoint = await Endpoint.open(Address(self._config.bind, self._config.udp_port))
         stack.push_async_callback(self._endpoint.close)
+        stack.push_async_callback(self._identity.aclose)
+        if self._config.identity is not None:
+            self._endpoint.mark(OUR_MARKS | Marks.SECURE)
+        self._identity.start()
+        self._door = Door(self._identity.contexts)
         self._address = Address(_own_host(self._config.bind), self._endpoint.address.port)
         self._hub.emit(Listening(self._hub.now(), self._address))
 
         self._link = await stack.enter_async_context(self._access)
-        self._asking = Asking(self._hub, self._roster, self._endpoint, self._link, self._registry)
+        dialer = Dialer(lambda to, seconds: self._endpoint.connect(to, timeout=seconds), self._identity.contexts)
+        self._asking = Asking(self._hub, self._roster, self._endpoint, self._link, self._registry, dialer)
         stack.push_async_callback(self._asking.aclose)
         self._tasks = TaskSet("peer")
         stack.push_async_callback(self._tasks.aclose)
@@ -99,6 +112,11 @@ class Peer:
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with every event, on the loop. Returns the function that ends it."""
         return self._hub.subscribe(listener)
+
+    async def peer_id(self) -> PeerId | None:
+        """Return our Peer ID, once it is known; None: there is no identity."""
+        contexts = await self._identity.contexts()
+        return None if contexts is None else contexts.peer_id
 
     @property
     def revision(self) -> int:
@@ -209,15 +227,20 @@ class Peer:
             self._roster.sweep()
 
     def _on_stream(self, stream: Stream) -> None:
-        self._tasks.spawn(self._server.serve(stream), name=f"serve {stream.remote}")
+        self._tasks.spawn(self._server.serve(stream, lambda: self._door.admit(stream)), name=f"serve {stream.remote}")
 
-    def _on_served(self, key: str, caller: Address, seconds: float, error: str | None) -> None:
+    def _on_served(self, key: str, caller: Caller, seconds: float, error: str | None) -> None:
         service = self._sharing.label(key)
         self._sharing.note(key, error)
         wanted = self._sharing.wanted(key)
         if error is None and wanted is not None:
-            self._roster.note_served(caller, wanted)
-        self._hub.emit(RequestServed(self._hub.now(), service, caller, seconds, error))
+            self._roster.note_served(caller.address, wanted)
+        self._hub.emit(RequestServed(self._hub.now(), service, caller.address, seconds, error, caller.peer_id))
+
+    def _on_no_identity(self, error: PeerError) -> None:
+        """Go on plainly, and say so."""
+        self._endpoint.mark(OUR_MARKS)
+        self._hub.emit(ErrorRaised(self._hub.now(), error.name, f"{error}. Nothing is encrypted until then."))
 
     def _on_grape(self, grape: GrapeSnapshot) -> None:
         self._hub.emit(GrapeChanged(self._hub.now(), grape))

@@ -1,8 +1,21 @@
 """How a peer is opened: one frozen record, from settings or from the command line."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.settings import Settings
+
+if TYPE_CHECKING:  # loads 7 MB of cryptography
+    from core.identity.identity import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPlace:
+    """Where a profile's identity is kept, or will be: `core.identity.keystore` opens it."""
+
+    directory: Path
+    profile: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +24,8 @@ class PeerConfig:
 
     `bootstrap` None means: join the grapes that already run on this machine. An explicit tuple, empty
     included, means: exactly these nodes. Ports are first choices of the embedded grape; 0 means any.
+
+    `identity` is opened while the grape starts. None, or one that cannot be opened: nothing is encrypted.
     """
 
     grapes: tuple[str, ...] = ()
@@ -19,6 +34,7 @@ class PeerConfig:
     api_port: int = 30001
     udp_port: int = 0
     bind: str = "0.0.0.0"
+    identity: "Identity | KeyPlace | None" = None
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "PeerConfig":

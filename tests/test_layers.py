@@ -28,6 +28,7 @@ PEER_PARTS = {
     "core.events",
     "core.grape_access",
     "core.hub",
+    "core.own_identity",
     "core.pairing",
     "core.peer_config",
     "core.punch_back",
@@ -57,7 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core.records": NET,
     "core.rpc": NET | {"core.services.service"},  # the interface that a handler serves, not the services
     "core.secure": NET | {"core.identity", "core.rpc.stream"},  # what RPC asks of a stream, not RPC
-    "core.events": BASE,
+    "core.events": BASE | {"core.wire.peer_id"},
     **{part: NET | MIDDLE | PEER_PARTS for part in PEER_PARTS - {"core.events"}},
     "core.peer": NET | MIDDLE | PEER_PARTS,
     "core.cli": NET | MIDDLE | PEER_PARTS | {"core.peer", "core.logs"},

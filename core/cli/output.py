@@ -52,10 +52,16 @@ _FIELDS: dict[type[PeerEvent], Callable[[Any], dict[str, JsonValue]]] = {
     RequestServed: lambda e: {
         "service": e.service,
         "from": str(e.caller),
+        "peer_id": str(e.peer_id) if e.peer_id else None,
         "seconds": round(e.seconds, 6),
         "error": e.error,
     },
-    ReplyReceived: lambda e: {"from": str(e.peer), "seconds": round(e.seconds, 6), "data": e.data},
+    ReplyReceived: lambda e: {
+        "from": str(e.peer),
+        "peer_id": str(e.peer_id) if e.peer_id else None,
+        "seconds": round(e.seconds, 6),
+        "data": e.data,
+    },
     ErrorRaised: lambda e: {"error": e.error, "message": e.message, **(_place(e.peer) if e.peer else {})},
 }
 

@@ -10,11 +10,12 @@ from typing import TypeAlias
 from core.errors import LocalError, PeerError, RefusedError, RequestTimeout, TransportClosed
 from core.net.tasks import TaskSet
 from core.rpc.config import RpcConfig
-from core.rpc.connection import Connect, Connection, timed_out
+from core.rpc.connection import Connect, Connection, ConnectTo, Destination, timed_out
 from core.rpc.request_ids import RequestIds
 from core.rpc.slices import Slices
 from core.values import Address, JsonValue
 from core.wire import rpc_message as wire
+from core.wire.peer_id import PeerId
 from core.wire.rpc_message import encode_request, encode_request_steps, is_large
 
 Steps: TypeAlias = Generator[None, None, bytes]  # what writes a big message
@@ -26,11 +27,12 @@ _CLOSE_TIME = 2.0  # seconds that `close` gives all streams to say goodbye; quit
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What `peer` answered, `seconds` after the request was sent."""
+    """What `peer` answered, `seconds` after the request was sent. `peer_id`: who that is, verified; None: plain."""
 
     peer: Address
     seconds: float
     data: JsonValue = field(repr=False)
+    peer_id: PeerId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,17 @@ class RpcClient:
     Big messages are written and read in slices (`core.rpc.slices`); until then nobody may change a payload.
     """
 
-    def __init__(self, connect: Connect, config: RpcConfig | None = None) -> None:
-        """`connect(address, seconds)` opens a stream, or raises a PeerError; it is called by tasks of this client."""
+    def __init__(
+        self, connect: Connect, config: RpcConfig | None = None, *, connect_to: ConnectTo | None = None
+    ) -> None:
+        """`connect(address, seconds)` opens a stream, or raises a PeerError; it is called by tasks of this client.
+
+        `connect_to(address, seconds, expected)` does so for requests to a certain peer.
+        """
         self._connect = connect
+        self._connect_to = connect_to
         self._config = config or RpcConfig()
-        self._pool: OrderedDict[Address, Connection] = OrderedDict()  # least recently used first
+        self._pool: OrderedDict[Destination, Connection] = OrderedDict()  # least recently used first
         self._tasks = TaskSet("rpc client")
         self._slices = Slices()
         self._ids = RequestIds()
@@ -61,14 +69,24 @@ class RpcClient:
         self._closed = False
 
     async def request(
-        self, address: Address, key: str, payload: JsonValue, *, timeout: float | None = None, retry: int = 0
+        self,
+        address: Address,
+        key: str,
+        payload: JsonValue,
+        *,
+        timeout: float | None = None,
+        retry: int = 0,
+        expected: PeerId | None = None,
     ) -> Reply:
         """Ask one peer. `timeout` (seconds; None: the configured one) is for everything, connecting and retries too.
+
+        With `expected` nothing is said to anybody but this peer, verified (`core.secure`); whatever refuses is raised.
 
         `retry` times more are tried when connecting failed or the connection was lost before the reply; the peer may
         then have worked twice. Raises RequestTimeout, TransportClosed (or what `connect` raised), RefusedError with
         the peer's error name, RemoteError for an unreadable stream, LocalError for what cannot be sent.
         """
+        to = Destination(address, expected)
         rid = self._ids.next()
         allowed = self._config.request_timeout if timeout is None else timeout
         loop = asyncio.get_running_loop()
@@ -76,43 +94,45 @@ class RpcClient:
         max_bytes = self._config.message_bytes
         if is_large(payload):
             steps = encode_request_steps(rid, key, payload, max_bytes=max_bytes)
-            return await self._request_slowly(address, rid, steps, allowed, until, retry)
+            return await self._request_slowly(to, rid, steps, allowed, until, retry)
         data = encode_request(rid, key, payload, max_bytes=max_bytes)
-        call = self._connection(address).begin(rid, data, allowed)
+        connection = self._connection(to)
+        call = connection.begin(rid, data, allowed)
         if call is not None:
             try:
-                return _answered(address, await call.future, call.seconds())
+                return _answered(connection, await call.future, call.seconds())
             except TransportClosed:
                 if retry <= 0 or self._closed:
                     raise
                 retry -= 1
             finally:
                 call.finish()
-        return await self._request_slowly(address, rid, data, allowed, until, retry)
+        return await self._request_slowly(to, rid, data, allowed, until, retry)
 
     async def _request_slowly(
-        self, address: Address, rid: str, data: bytes | Steps, allowed: float, until: float, retry: int
+        self, to: Destination, rid: str, data: bytes | Steps, allowed: float, until: float, retry: int
     ) -> Reply:
         """Ask when something must be waited for, or again: `until` is the end of the `allowed` seconds."""
         try:
             async with asyncio.timeout_at(until) as limit:
                 message = data if isinstance(data, bytes) else await self._slices.run(data)
-                return await self._attempts(address, rid, message, retry)
+                return await self._attempts(to, rid, message, retry)
         except TimeoutError:
             if not limit.expired():
                 raise
-        raise timed_out(address, allowed)
+        raise timed_out(to.address, allowed)
 
-    async def _attempts(self, address: Address, rid: str, data: bytes, retry: int) -> Reply:
+    async def _attempts(self, to: Destination, rid: str, data: bytes, retry: int) -> Reply:
         while True:
             try:
-                reply, seconds = await self._connection(address).call(rid, data)
+                connection = self._connection(to)
+                reply, seconds = await connection.call(rid, data)
             except (TransportClosed, RequestTimeout):  # RequestTimeout: of connecting
                 if retry <= 0 or self._closed:
                     raise
                 retry -= 1
             else:
-                return _answered(address, reply, seconds)
+                return _answered(connection, reply, seconds)
 
     async def map(
         self,
@@ -139,14 +159,14 @@ class RpcClient:
 
     def connected(self, address: Address) -> bool:
         """Return whether a connection to this peer is open already."""
-        connection = self._pool.get(address)
+        connection = self._pool.get(Destination(address, None))
         return connection is not None and connection.connected
 
-    async def connect(self, address: Address, timeout: float) -> None:
+    async def connect(self, address: Address, timeout: float, expected: PeerId | None = None) -> None:
         """Have a connection to a peer ready within `timeout` seconds; the next `request` uses it. Raises PeerError."""
         try:
             async with asyncio.timeout(timeout):
-                await self._connection(address).wait_connected()
+                await self._connection(Destination(address, expected)).wait_connected()
         except TimeoutError:
             raise RequestTimeout(f"{address} did not answer within {timeout:g} s") from None
 
@@ -173,28 +193,35 @@ class RpcClient:
             malformed=self._count["malformed"],
         )
 
-    def _connection(self, address: Address) -> Connection:
-        """Return the connection to `address`, made if need be; the caller calls it before awaiting anything else."""
+    def _connection(self, to: Destination) -> Connection:
+        """Return the connection to a destination, made if need be; call it before awaiting anything else."""
         if self._closed:
             raise TransportClosed("this RPC client is closed")
-        connection = self._pool.get(address)
+        connection = self._pool.get(to)
         if connection is None or not connection.usable:
-            self._pool.pop(address, None)
+            connect = self._connector(to.expected)
+            self._pool.pop(to, None)
             self._make_room()
-            connection = self._pool[address] = Connection(
-                address, self._connect, self._config, self._count, self._slices
-            )
+            connection = self._pool[to] = Connection(to, connect, self._config, self._count, self._slices)
             self._count["connected"] += 1
-            self._tasks.spawn(self._run(connection), name=f"rpc to {address}")
-        self._pool.move_to_end(address)
+            self._tasks.spawn(self._run(connection), name=f"rpc to {to.address}")
+        self._pool.move_to_end(to)
         return connection
+
+    def _connector(self, expected: PeerId | None) -> Connect:
+        if expected is None:
+            return self._connect
+        connect_to = self._connect_to
+        if connect_to is None:
+            raise LocalError("nobody can be called by Peer ID here: nothing verifies who answers")
+        return lambda address, seconds: connect_to(address, seconds, expected)
 
     async def _run(self, connection: Connection) -> None:
         try:
             await connection.run()
         finally:
-            if self._pool.get(connection.address) is connection:
-                del self._pool[connection.address]
+            if self._pool.get(connection.to) is connection:
+                del self._pool[connection.to]
 
     def _make_room(self) -> None:
         if len(self._pool) < self._config.pool:
@@ -204,15 +231,15 @@ class RpcClient:
             raise LocalError(
                 f"all {self._config.pool} connections are busy: ask fewer peers at once", name="ERR_POOL_FULL"
             )
-        del self._pool[idle.address]
+        del self._pool[idle.to]
         self._tasks.spawn(idle.close(), name=f"close rpc {idle.address}")
 
 
-def _answered(address: Address, reply: wire.Reply, seconds: float) -> Reply:
+def _answered(connection: Connection, reply: wire.Reply, seconds: float) -> Reply:
     """Return what a peer answered, or raise what it refused with."""
     if reply.error is not None:
         raise _refused(reply.error)
-    return Reply(address, seconds, reply.result)
+    return Reply(connection.address, seconds, reply.result, connection.peer_id)
 
 
 def _refused(error: str) -> RefusedError:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from core.errors import PeerError, RemoteError, RequestTimeout, TransportClosed
 from core.rpc.config import RpcConfig
@@ -15,20 +15,30 @@ from core.rpc.places import Places
 from core.rpc.slices import Slices
 from core.rpc.stream import Stream
 from core.values import Address
+from core.wire.peer_id import PeerId
 from core.wire.rpc_message import LARGE, Decoder, Expect, Malformed, Message, Reply
 
-Connect: TypeAlias = Callable[[Address, float], Awaitable[Stream]]  # (destination, seconds) -> Stream, or PeerError
+Connect: TypeAlias = Callable[[Address, float], Awaitable[Stream]]  # (address, seconds) -> Stream, or PeerError
+ConnectTo: TypeAlias = Callable[[Address, float, PeerId], Awaitable[Stream]]  # the same, to this peer or to nobody
 
 _log = logging.getLogger(__name__)
+
+
+class Destination(NamedTuple):
+    """Where a connection leads, and to whom if that matters."""
+
+    address: Address
+    expected: PeerId | None
 
 
 class Connection:
     """Connects when `run`, reads replies until the end. `run` is a task of the client's; `call` is for anybody."""
 
     def __init__(
-        self, address: Address, connect: Connect, config: RpcConfig, count: Counter[str], slices: Slices
+        self, to: Destination, connect: Connect, config: RpcConfig, count: Counter[str], slices: Slices
     ) -> None:
-        self.address = address
+        self.to = to
+        self.address = to.address
         self._connect = connect
         self._config = config
         self._count = count
@@ -46,6 +56,11 @@ class Connection:
     def usable(self) -> bool:
         """Whether a new call may use it: it is connecting or connected, and the peer has not closed."""
         return self._failure is None
+
+    @property
+    def peer_id(self) -> PeerId | None:
+        """Who the other side is, verified; None for a plain one, and before it is connected."""
+        return None if self._stream is None else self._stream.peer_id
 
     @property
     def idle(self) -> bool:

@@ -21,7 +21,7 @@ from core.rpc.idle import IdleLimit
 from core.rpc.places import Places
 from core.rpc.slices import Slices
 from core.rpc.stream import Stream
-from core.values import Address, Caller, JsonValue, Outcome
+from core.values import Caller, JsonValue, Outcome
 from core.wire.rpc_message import (
     LARGE,
     Decoder,
@@ -36,7 +36,7 @@ from core.wire.rpc_message import (
 )
 
 Handler: TypeAlias = Callable[[str, JsonValue, Caller], Outcome]  # (key, payload, caller)
-OnServed: TypeAlias = Callable[[str, Address, float, str | None], None]  # (key, caller, seconds, error or None)
+OnServed: TypeAlias = Callable[[str, Caller, float, str | None], None]  # (key, caller, seconds, error or None)
 
 _Reply: TypeAlias = tuple[bytes, str | None]  # the message, and its error text if it is one
 
@@ -78,10 +78,11 @@ class RpcServer:
         self._hosts: Counter[str] = Counter()
         self._spell_at = self._spell_spent = 0.0
 
-    async def serve(self, stream: Stream) -> None:
+    async def serve(self, stream: Stream, admit: Callable[[], Awaitable[Stream]] | None = None) -> None:
         """Answer the requests of one accepted stream until it ends; closes it. Raises nothing for what a peer does.
 
-        Run it as a task of its own; cancelling resets the stream.
+        `admit` returns what the stream turns out to carry, or raises PeerError: then it is not served. Run this as a
+        task of its own; cancelling resets the stream.
         """
         host = stream.remote.host
         full = self._hosts.total() >= self.config.connections
@@ -91,7 +92,11 @@ class RpcServer:
             return
         self._hosts[host] += 1
         try:
-            await _Connection(self, stream).run()
+            await _Connection(self, stream if admit is None else await admit()).run()
+        except BaseException as failure:
+            stream.abort()
+            if not isinstance(failure, PeerError):
+                raise
         finally:
             self._hosts[host] -= 1
             if not self._hosts[host]:
@@ -107,7 +112,7 @@ class RpcServer:
         """Note how long that took."""
         self._spell_spent += seconds
 
-    def report(self, key: str, caller: Address, seconds: float, error: str | None) -> None:
+    def report(self, key: str, caller: Caller, seconds: float, error: str | None) -> None:
         """Count an answered request and tell the listener."""
         self.count["served" if error is None else "failed"] += 1
         if self._on_served is None:
@@ -194,7 +199,7 @@ class _Connection:
             self._finished()
             seconds = self._loop.time() - began
             self._server.answered_at_once(seconds)
-            self._server.report(request.key, self._stream.remote, seconds, reply[1])
+            self._server.report(request.key, self._caller(), seconds, reply[1])
             return
         task = self._group.create_task(self._answer(request, began, reply), name="rpc request")
         if isinstance(reply, Coroutine):
@@ -203,7 +208,7 @@ class _Connection:
     def _at_once(self, request: Request) -> _Reply | Awaitable[JsonValue]:
         """Call the handler and return the reply, or what is to be awaited for it."""
         try:
-            outcome = self._server.handler(request.key, request.payload, Caller(self._stream.remote))
+            outcome = self._server.handler(request.key, request.payload, self._caller())
             if isinstance(outcome, Awaitable):
                 return outcome
             if is_large(outcome):
@@ -214,7 +219,7 @@ class _Connection:
 
     async def _call(self, request: Request) -> JsonValue:
         """Call the handler within a task."""
-        outcome = self._server.handler(request.key, request.payload, Caller(self._stream.remote))
+        outcome = self._server.handler(request.key, request.payload, self._caller())
         return await outcome if isinstance(outcome, Awaitable) else outcome
 
     async def _answer(self, request: Request, began: float, reply: _Reply | Awaitable[JsonValue]) -> None:
@@ -223,9 +228,12 @@ class _Connection:
             seconds = self._loop.time() - began
             if not self._stream.offer(data, soon=self._in_flight > 1):
                 await self._write(request, data, seconds)
-            self._server.report(request.key, self._stream.remote, seconds, error)
+            self._server.report(request.key, self._caller(), seconds, error)
         finally:
             self._finished()
+
+    def _caller(self) -> Caller:
+        return Caller(self._stream.remote, self._stream.peer_id)  # it may have moved: its NAT restarted
 
     def _finished(self) -> None:
         self._idle.used()
@@ -240,7 +248,7 @@ class _Connection:
             async with asyncio.timeout(self._config.write_timeout):
                 await self._stream.write(data, boundary=True)
         except (TransportClosed, TimeoutError) as failure:
-            self._server.report(request.key, self._stream.remote, seconds, TransportClosed.name)
+            self._server.report(request.key, self._caller(), seconds, TransportClosed.name)
             gone = TransportClosed("the caller is gone, or does not read")
             self._feed.fail(gone)  # at once: the group takes nothing more from here on
             raise gone from failure

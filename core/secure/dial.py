@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from core.errors import LocalError, RemoteError, RequestTimeout
 from core.rpc.stream import Stream
-from core.secure.contexts import Contexts
 from core.secure.handshake import shake
 from core.secure.stream import Carrier, SecureStream
 from core.values import Address
 from core.wire.peer_id import PeerId
 from core.wire.utp_marks import Marks
+
+if TYPE_CHECKING:
+    from core.secure.contexts import Contexts
 
 
 class Outgoing(Carrier, Protocol):
@@ -28,7 +30,7 @@ class Dialer:
     def __init__(
         self,
         connect: Callable[[Address, float], Awaitable[Outgoing]],
-        contexts: Callable[[], Awaitable[Contexts | None]],
+        contexts: Callable[[], "Awaitable[Contexts | None]"],
     ) -> None:
         self._connect = connect
         self._contexts = contexts

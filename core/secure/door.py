@@ -8,14 +8,16 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from core.errors import PeerError, RefusedError, RequestTimeout, TransportClosed
 from core.rpc.stream import Stream
-from core.secure.contexts import Contexts
+from core.secure.frames import FIRST_BYTE
 from core.secure.handshake import shake
-from core.secure.session import FIRST_BYTE
 from core.secure.stream import Carrier, SecureStream
+
+if TYPE_CHECKING:
+    from core.secure.contexts import Contexts
 
 FIRST_BYTE_TIME: Final = 120.0  # seconds; as long as a plain peer keeps an unused connection (PROTOCOL section 6)
 HANDSHAKE_TIME: Final = 10.0  # seconds; as long as connecting may take
@@ -45,7 +47,7 @@ class DoorStatistics:
 class Door:
     """Lets streams in. `contexts` gives those of our identity, waiting for them if need be; None: there is none."""
 
-    def __init__(self, contexts: Callable[[], Awaitable[Contexts | None]]) -> None:
+    def __init__(self, contexts: Callable[[], "Awaitable[Contexts | None]"]) -> None:
         self._contexts = contexts
         self._count: Counter[str] = Counter()
         self._under_way: dict[Visitor, str] = {}  # with its host; oldest first

@@ -8,6 +8,9 @@ from typing import Final
 from core.errors import RemoteError
 
 HEADER_BYTES: Final = 4
+FIRST_BYTE: Final = 0x16  # of a TLS handshake (RFC 8446 section 5.1); a plain message begins with [ or { or space
+RECORD_BYTES: Final = 16_384  # plaintext of one TLS record at the most (RFC 8446 section 5.1)
+SEAL_BYTES: Final = 22  # what a record adds: 5 of header, 1 of type, 16 of tag (RFC 8446 section 5.2)
 
 
 def header(size: int) -> bytes:

@@ -1,10 +1,14 @@
 """The handshake of a session on a stream: the same for both sides."""
 
-from core.secure.session import TlsSession
+from typing import TYPE_CHECKING
+
 from core.secure.stream import Carrier
 
+if TYPE_CHECKING:
+    from core.secure.session import TlsSession
 
-async def shake(carrier: Carrier, session: TlsSession) -> list[bytes]:
+
+async def shake(carrier: Carrier, session: "TlsSession") -> list[bytes]:
     """Go on until the session is established; return what of messages came with its end.
 
     Raises RemoteError for whoever is not let in, TransportClosed for a stream that ended. Takes what time it takes.
@@ -22,7 +26,7 @@ async def shake(carrier: Carrier, session: TlsSession) -> list[bytes]:
     return pieces
 
 
-async def _tell(carrier: Carrier, session: TlsSession) -> None:
+async def _tell(carrier: Carrier, session: "TlsSession") -> None:
     said = session.outgoing()
     if said:
         await carrier.write(said, boundary=True)

@@ -12,15 +12,12 @@ from OpenSSL import SSL
 
 from core.errors import PeerError, RemoteError, TransportClosed
 from core.secure.certificates import Judgement, judge_connection
-from core.secure.frames import FrameReader, header
+from core.secure.frames import RECORD_BYTES, SEAL_BYTES, FrameReader, header
 from core.values import Buffer
 from core.wire.peer_id import PeerId
 from core.wire.rpc_message import MAX_BYTES
 
 ALPN: Final = b"grapevine/1"
-FIRST_BYTE: Final = 0x16  # of a TLS handshake (RFC 8446 section 5.1); a plain message begins with [ or { or space
-RECORD_BYTES: Final = 16_384  # plaintext of one TLS record at the most (RFC 8446 section 5.1)
-SEAL_BYTES: Final = 22  # what a record adds: 5 of header, 1 of type, 16 of tag (RFC 8446 section 5.2)
 _READ: Final = 4096  # bytes taken out of OpenSSL in one call: more than a side says in a handshake
 
 

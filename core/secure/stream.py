@@ -7,16 +7,18 @@ is written; records share packets like any bytes, since the other side reads the
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from core.errors import PeerError, TransportClosed
 from core.net.channel import OFFER_MAX
 from core.net.tasks import TaskSet
 from core.rpc.stream import Listener, Stream
-from core.secure.frames import HEADER_BYTES, header
-from core.secure.session import SEAL_BYTES, TlsSession
+from core.secure.frames import HEADER_BYTES, SEAL_BYTES, header
 from core.values import Address
 from core.wire.peer_id import PeerId
+
+if TYPE_CHECKING:  # OpenSSL takes 7 MB: a peer without an identity does not load it
+    from core.secure.session import TlsSession
 
 OFFER_BYTES: Final = OFFER_MAX - HEADER_BYTES - SEAL_BYTES  # of a message that `offer` may be able to take
 SLICE_BYTES: Final = 128 * 1024  # sealed at a time: 0.1 ms on a desktop, 1.5 ms on a board without AES in its processor
@@ -52,7 +54,7 @@ class SecureStream:
     def __init__(
         self,
         carrier: Carrier,
-        session: TlsSession,
+        session: "TlsSession",
         first: list[bytes],
         heard: Callable[[], None] | None = None,
     ) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from core.wire.utp_marks import Marks
+from core.wire.utp_marks import OUR_MARKS, Marks
 from core.wire.utp_packet import HEADER_BYTES
 
 KIB = 1024
@@ -12,7 +12,7 @@ KIB = 1024
 class UtpConfig:
     """Bounds and times of one `Mux`. Sizes are bytes and times seconds unless the name says otherwise."""
 
-    marks: Marks = Marks.JOINS | Marks.PROBES
+    marks: Marks = OUR_MARKS
     """What our SYN, and our answer to a marked one, say that we can do; none: we look like a plain peer. SECURE is for
     who has an identity."""
     mtu: int = 1402

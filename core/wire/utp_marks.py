@@ -19,7 +19,8 @@ class Marks(IntFlag):
 
 
 PLAIN: Final = Marks(0)
-ALL_MARKS: Final = Marks.JOINS | Marks.PROBES | Marks.SECURE
+OUR_MARKS: Final = Marks.JOINS | Marks.PROBES  # what every endpoint of ours can do
+ALL_MARKS: Final = OUR_MARKS | Marks.SECURE
 
 
 def pack_marks(marks: Marks) -> bytes:

@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from core.events import PeerEvent
+from core.identity.identity import Identity
 from core.peer import Peer, PeerConfig, open_peer
+from core.peer_config import KeyPlace
 
 EventT = TypeVar("EventT", bound=PeerEvent)
 PATIENCE = 15.0  # seconds until a test that waits in vain fails; two busy cores are slow
@@ -41,10 +43,12 @@ class Ears:
 
 
 @asynccontextmanager
-async def peer(*bootstrap: str, grapes: tuple[str, ...] = ()) -> AsyncIterator[tuple[Peer, Ears]]:
+async def peer(
+    *bootstrap: str, grapes: tuple[str, ...] = (), identity: Identity | KeyPlace | None = None
+) -> AsyncIterator[tuple[Peer, Ears]]:
     """Open a peer on free ports that knows only these nodes, or grapes."""
     ears = Ears()
-    config = PeerConfig(grapes=grapes, bootstrap=bootstrap, dht_port=0, api_port=0, bind="127.0.0.1")
+    config = PeerConfig(grapes=grapes, bootstrap=bootstrap, dht_port=0, api_port=0, bind="127.0.0.1", identity=identity)
     async with open_peer(config, ears) as opened:
         yield opened, ears
 

@@ -15,7 +15,8 @@ from core.values import Address, Caller, JsonValue, Outcome
 from tests.rpc.streams import CLIENT, MemoryStream, pair, read_all
 from tests.sim.clock import run, settle
 
-Served = tuple[str, Address, float, str | None]
+CALLER = Caller(CLIENT)
+Served = tuple[str, Caller, float, str | None]
 
 
 async def echo(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
@@ -99,7 +100,7 @@ def test_a_request_is_answered_and_reported() -> None:
     async def body(stage: Scene) -> None:
         await stage.send(["r1", "fibonacci_worker", 2.5])
         assert await stage.replies(1) == [["r1", None, 2.5]]
-        assert stage.served == [("fibonacci_worker", CLIENT, 2.5, None)]
+        assert stage.served == [("fibonacci_worker", CALLER, 2.5, None)]
         await stage.end()
         assert stage.stream.closed
         assert not stage.stream.aborted
@@ -129,7 +130,7 @@ def test_a_plain_handler_answers_without_a_task() -> None:
     async def body(stage: Scene) -> None:
         await stage.send(["r1", "now", "a"], ["r2", "later", 0.1], ["r3", "now", ["x" * 100_000]])
         assert await stage.replies(3) == [["r1", None, "a"], ["r3", None, ["x" * 100_000]], ["r2", None, 0.1]]
-        assert [report[:2] for report in stage.served] == [("now", CLIENT), ("now", CLIENT), ("later", CLIENT)]
+        assert [report[:2] for report in stage.served] == [("now", CALLER), ("now", CALLER), ("later", CALLER)]
         assert stage.server.statistics().in_flight == 0
 
     scene(body, handler=handler)

@@ -13,7 +13,8 @@ from OpenSSL import SSL
 
 from core.errors import RemoteError, TransportClosed
 from core.secure.contexts import Contexts
-from core.secure.session import ALPN, FIRST_BYTE
+from core.secure.frames import FIRST_BYTE
+from core.secure.session import ALPN
 from tests.secure.sides import ANNA, BERT, MALLORY, THERE, Pair, bytewise, foreign, whole
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey
