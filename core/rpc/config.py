@@ -16,7 +16,8 @@ class RpcConfig:
     client_idle_close: float = 110.0  # sooner than any server, so that its close never meets a request of ours
     connect_timeout: float = 10.0  # three SYNs at libutp's first time-out of 3 s
     write_timeout: float = 30.0  # a caller that reads nothing for so long is cut off: it holds results in memory
-    in_flight: int = 64  # requests on one connection; reading (server), or sending (client), waits for a free place
+    in_flight: int = 64  # requests of one connection that a server works on; it reads on when a place is free
+    asked: int = 256  # requests of a client on one connection; the next waits for a place. Small ones fill a window
     in_flight_total: int = 1024  # requests of all connections of a server; the same. 16 connections at their limit
     connections_per_host: int = 64  # accepted; a peer uses one, but a carrier's NAT hides many peers. Excess: reset
     connections: int = 1024  # accepted in all; excess: reset

@@ -45,7 +45,7 @@ class Connection:
         self._stream: Stream | None = None
         self._failure: PeerError | None = None  # why it is over
         self._ready = asyncio.Event()  # connected, or over
-        self._places = Places(config.in_flight)
+        self._places = Places(config.asked)
         self.pending: dict[str, asyncio.Future[Reply]] = {}
         self.deadlines = Deadlines()  # of requests under way
         self._users = 0  # calls that wait to be sent
@@ -114,7 +114,8 @@ class Connection:
         stream = self._connected()
         call = Call(self, rid, None)
         try:
-            await stream.write(data, boundary=True)
+            if not stream.offer(data, soon=True):
+                await stream.write(data, boundary=True)
             return await call.future, call.seconds()
         finally:
             call.finish()

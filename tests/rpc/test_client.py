@@ -56,7 +56,7 @@ def test_more_than_the_limit_in_flight_wait_their_turn() -> None:
         await asyncio.gather(*asked)
         assert now() == pytest.approx(3.0)
 
-    stage(body, config=RpcConfig(in_flight=4))
+    stage(body, config=RpcConfig(asked=4))
 
 
 def test_no_answer_in_time_is_a_request_timeout_and_its_late_reply_is_dropped() -> None:
