@@ -33,8 +33,8 @@ class Connection:
 
     __slots__ = (
         "_acks", "_advertised", "_close_asked", "_config", "_counters", "_data_at", "_handshake", "_heard_at",
-        "_host", "_keepalive_at", "_receive", "_sender", "_stamper", "_state", "_told_ended",
-        "_told_readable", "path", "peer_marks", "receive_id", "remote", "send_id", "timer_at", "unsettled",
+        "_host", "_keepalive_at", "_receive", "_sender", "_stamper", "_state", "_told_ended", "_told_readable",
+        "path", "peer_marks", "receive_id", "remote", "send_id", "timer_at", "timer_number", "unsettled",
     )
 
     def __init__(
@@ -55,7 +55,7 @@ class Connection:
         """
         self.remote = remote  # the mux alone changes it
         self.receive_id, self.send_id = ids
-        self.timer_at = inf  # the mux's: when it looks at `deadline` again
+        self.timer_at, self.timer_number = inf, 0  # the mux's: when it looks at `deadline` again
         self._host, self._config, self._counters = host, config, host.counters
         self._state = SYN_SENT if syn is None else SYN_RECEIVED
         syn_seq = syn.seq if syn else seq_add(first_seq, -1)
@@ -64,7 +64,7 @@ class Connection:
         self._receive = ReceiveWindow(config, 0 if syn is None else seq_add(syn.seq, 1))
         self._stamper = Stamper(*ids, clock_offset)
         self._acks = AckSchedule(config.ack_delay)
-        self.path = Path(self, host, config, self._sender)
+        self.path = Path(host, config, self._sender)
         self._heard_at = self._data_at = self._keepalive_at = now
         self._advertised = config.receive_window
         self._close_asked = self._told_readable = self._told_ended = False
@@ -151,7 +151,7 @@ class Connection:
         self._stamper.heard(packet, now)
         if self._state is SYN_RECEIVED:
             self._enter(OPEN)
-            self.path.begin(now)
+            self.path.begin(self, now)
             self._counters.accepted += 1
             self._host.emit(Incoming(self))
         elif self._handshake.repeats(packet.ack, self._sender.next_seq):
@@ -160,7 +160,7 @@ class Connection:
             self._data_at = now  # it is still taking what we sent: its time to end, or ours to read, begins after that
         self._sender.acknowledge(packet, now)
         if packet.extensions:
-            self.path.heard(packet, now)
+            self.path.heard(self, packet, now)
         if packet.type is not STATE:
             self._take(packet, now)
         self._report(now)
@@ -193,7 +193,7 @@ class Connection:
         """The peer is at another address; `round_trip` to it, seconds. The mux has seen to its tables."""
         old, self.remote = self.remote, remote
         self._sender.new_path(round_trip, now)
-        self.path.begin(now)
+        self.path.begin(self, now)
         self._acks.due = True
         self._counters.moved += 1
         self._host.emit(Moved(self, old, remote))
@@ -245,7 +245,7 @@ class Connection:
                 self._data_at = now if segments[-1].transmissions == 1 else self._data_at
                 self._advertised = self._receive.available()
                 leaving = self._stamper.data(segments, now, self._advertised, self._receive.next_seq)
-                leaving = self.path.outgoing(leaving, now)
+                leaving = self.path.outgoing(self, leaving, now)
             if self._acks.due and (not leaving or self._receive.has_gap):
                 leaving.append(self.ack(now))
             elif self._acks.keepalive_due and not leaving:
@@ -277,7 +277,7 @@ class Connection:
         self._stamper.heard(packet, now)
         self._acks.due = True  # so that the peer knows we hear it
         self._enter(OPEN)
-        self.path.begin(now)
+        self.path.begin(self, now)
         self._counters.connected += 1
         self._host.emit(Connected(self))
         if self._close_asked:
@@ -368,7 +368,7 @@ class Connection:
             self._reset_peer(now)
             self.fail(TransportClosed(f"{self.remote} did not end its side"), now)
         else:
-            self.path.timed_out(now)
+            self.path.timed_out(self, now)
             self._acks.tick(now)
             self._acks.keepalive_due = now >= self._keepalive_at
 

@@ -88,7 +88,7 @@ class Mux:
         """Take what the system knows: a datagram of `size` bytes is too long for the path to `remote`. Rare."""
         for connection in self._connections.values():
             if connection.remote == remote:
-                connection.path.too_long(size, now)
+                connection.path.too_long(connection, size, now)
 
     def tick(self, now: float) -> None:
         """Act on timers that are due."""

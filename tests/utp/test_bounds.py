@@ -1,11 +1,13 @@
 """Every table and buffer has a bound; what is over it is dropped and counted."""
 
+import gc
 from random import Random
 
 import pytest
 
 from core.errors import LocalError
 from core.utp.config import UtpConfig
+from core.utp.connection import Connection
 from core.utp.mux import Mux
 from core.utp.receive_window import Arrival, ReceiveWindow
 from core.utp.state import State
@@ -195,3 +197,33 @@ def test_packets_past_a_gap_are_bounded_in_number() -> None:
     receiving = ReceiveWindow(UtpConfig(reorder_packets=8), 65_530)
     arrivals = [receiving.insert(seq_add(65_530, ahead), b"x", fin=False) for ahead in (7, 8, -7, -8)]
     assert arrivals == [Arrival.GAP, Arrival.FAR, Arrival.DUPLICATE, Arrival.FAR]
+
+
+def alive() -> int:
+    """Return how many connections there are in memory."""
+    return sum(isinstance(thing, Connection) for thing in gc.get_objects())
+
+
+def test_a_connection_that_is_over_is_freed_without_the_garbage_collector() -> None:
+    gc.collect()
+    gc.disable()  # no gc.collect() below: a flood's dead connections must not wait for one
+    try:
+        before = alive()
+        pair = Pair(config=UtpConfig(half_open=1))
+        one, other = pair.connect()
+        one.write(b"x" * 100, pair.now)
+        pair.run(limit=1.0)
+        one.close(pair.now)
+        other.close(pair.now)
+        pair.run(limit=1.0)
+        for port in range(100):  # each pushes the one before out
+            pair.inject(Address("192.0.2.9", 2000 + port), B, syn(7))
+        assert alive() == before + 3
+        for side in (pair.a, pair.b):
+            side.events.clear()
+            side.chunks.clear()
+            side.incoming.clear()
+        del one, other, side
+        assert alive() == before + 1  # the last half-open one
+    finally:
+        gc.enable()
