@@ -18,6 +18,7 @@ from core.rpc.stream import Stream
 from core.secure.dial import Dialer
 from core.services.service import Registry, consumer_key, worker_key
 from core.sharing import UnknownService
+from core.trust.gate import REFUSALS
 from core.values import Address, JsonValue
 from core.wire.peer_id import PeerId
 
@@ -25,6 +26,7 @@ RETRIES = 1  # a kept connection may have died unseen, as when the peer restarte
 FRESH = 5.0  # seconds; a kept connection to somebody seen so lately is used without asking who else is there
 INVITE_AFTER = 0.5  # seconds a request by name tries alone before workers are asked to punch us
 CLOSED = "this peer is closed"
+_THEIR_OWN = REFUSALS | {UnknownService.name}  # reasons to refuse that another who shares the same may not have
 
 
 class Socket(Protocol):
@@ -139,7 +141,7 @@ class Asking:
             try:
                 return await self.ask(address, key, key, payload, max(0.001, until - loop.time()))
             except (RefusedError, TransportClosed) as error:
-                if isinstance(error, RefusedError) and error.name != UnknownService.name:
+                if isinstance(error, RefusedError) and error.name not in _THEIR_OWN:
                     raise  # understood, and refused for a reason that others will have too
                 failed[address] = error
 

@@ -7,6 +7,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from core.trust.audience import Audience
+from core.trust.entries import KnownPeer, Pending
 from core.values import Address, JsonValue
 from core.wire.peer_id import PeerId
 
@@ -113,6 +115,28 @@ class ReplyReceived(PeerEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class PendingRequest(PeerEvent):
+    """A peer asked for a service it may not call, and waits for an answer; again at most once a minute."""
+
+    kind: ClassVar[str] = "pending"
+    peer_id: PeerId
+    name: str  # "" for a stranger
+    service: str
+    caller: Address
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrustChanged(PeerEvent):
+    """Who may call what has changed; `message` says how. `known` peers are on the list, `pending` requests wait."""
+
+    kind: ClassVar[str] = "trust"
+    message: str
+    known: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorRaised(PeerEvent):
     """Something went wrong and the peer goes on: an error name and a sentence for people."""
 
@@ -155,6 +179,7 @@ class ServiceSnapshot:
     announced_nodes: int  # grapes that hold our worker announce; 0 while not announced
     served: int
     failed: int
+    audience: Audience = Audience.TRUSTED  # who may call it
 
 
 class Role(enum.Enum):
@@ -191,3 +216,6 @@ class PeerSnapshot:
     grape: GrapeSnapshot
     services: tuple[ServiceSnapshot, ...]
     peers: tuple[PeerRow, ...]
+    known_peers: tuple[KnownPeer, ...] = ()  # whom the owner trusts with something, and who is blocked
+    pending: tuple[Pending, ...] = ()  # who waits for the owner's answer; the newest is last
+    trust_problem: str | None = None  # why nobody is known, when the list could not be used

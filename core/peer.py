@@ -21,6 +21,7 @@ from core.events import (
 )
 from core.grape.local_address import LocalAddresses
 from core.grape_access import GrapeAccess
+from core.guard import Guard
 from core.hub import Hub, Listener
 from core.net.endpoint import Endpoint
 from core.net.stream import Stream
@@ -38,6 +39,8 @@ from core.secure.door import Door
 from core.services.fibonacci import FibonacciService
 from core.services.service import Registry
 from core.sharing import Sharing
+from core.trust.audience import Audience
+from core.trust.entries import EVERY, KnownPeer, Pending
 from core.values import Address, Caller, JsonValue
 from core.wire.peer_id import PeerId
 from core.wire.utp_marks import OUR_MARKS, Marks
@@ -72,7 +75,11 @@ class Peer:
         self._hub = hub
         self._registry = registry
         self._roster = Roster(hub)
-        self._sharing = Sharing(registry)
+        self._guard = Guard(
+            hub, config.trust_file, config.audiences,
+            serving=lambda: bool(self._sharing), hang_up=lambda on: self._server.hang_up(on),
+        )  # fmt: skip
+        self._sharing = Sharing(registry, self._guard.admit)
         self._access = GrapeAccess(config, self._on_grape)
         self._identity = OwnIdentity(config.identity, self._on_no_identity)
 
@@ -95,6 +102,8 @@ class Peer:
         self._tasks = TaskSet("peer")
         stack.push_async_callback(self._tasks.aclose)
         self._server = RpcServer(self._sharing.handle, on_served=self._on_served)
+        await self._guard.open()
+        stack.push_async_callback(self._guard.aclose)
         self._punch_back = PunchBack(self._endpoint.punch)
         self._roles = Roles(
             self._hub, self._roster, self._address.port, self._link, self._asking.ask, self._punch,
@@ -133,6 +142,9 @@ class Peer:
             grape=self._access.snapshot(),
             services=tuple(self._service_snapshot(service.name) for service in self._registry),
             peers=self._roster.rows(),
+            known_peers=self._guard.store.peers(),
+            pending=self._guard.store.pending(),
+            trust_problem=self._guard.store.problem,
         )
 
     def _service_snapshot(self, name: str) -> ServiceSnapshot:
@@ -146,6 +158,7 @@ class Peer:
             announced_nodes=self._roles.announced(name),
             served=tally.served,
             failed=tally.failed,
+            audience=self._guard.audience(name),
         )
 
     # -- verbs ---------------------------------------------------------------------------------------------------
@@ -196,6 +209,41 @@ class Peer:
     async def get(self, hash: str) -> dict[str, JsonValue]:
         """Return what is stored under a hash: `{"id", "token", "v", ...}`."""
         return await self._link.get(hash)
+
+    # -- who may call: all hold at once, on live connections too, and are remembered ------------------------------
+
+    def known_peers(self) -> tuple[KnownPeer, ...]:
+        """Return whom the owner trusts with something, and who is blocked."""
+        return self._guard.store.peers()
+
+    def pending(self) -> tuple[Pending, ...]:
+        """Return who asked for a service it may not call; the newest is last."""
+        return self._guard.store.pending()
+
+    def set_audience(self, service: str, audience: Audience) -> None:
+        """Change who may call a service, as long as this peer is open: its owner remembers it in the settings."""
+        self._registry.get(service)
+        self._guard.set_audience(service, audience)
+
+    async def trust(self, peer_id: PeerId, name: str = "", services: frozenset[str] = EVERY) -> None:
+        """Let a peer call these services and no others; an empty name leaves the one it has."""
+        await self._guard.trust(peer_id, name, services)
+
+    async def untrust(self, peer_id: PeerId) -> None:
+        """Know a peer no more; what it has called and may call no longer is cancelled."""
+        await self._guard.untrust(peer_id)
+
+    async def block(self, peer_id: PeerId) -> None:
+        """Let a peer call nothing, ask nobody, and stay connected no longer."""
+        await self._guard.block(peer_id)
+
+    async def accept(self, peer_id: PeerId, service: str, *, once: bool) -> None:
+        """Answer a pending request: from now on, or `once` within ten minutes, when it asks again."""
+        await self._guard.accept(peer_id, service, once=once)
+
+    async def refuse(self, peer_id: PeerId, service: str) -> None:
+        """Forget a pending request; the peer may ask again."""
+        await self._guard.refuse(peer_id, service)
 
     # -- what the layers below report ----------------------------------------------------------------------------
 

@@ -1,10 +1,12 @@
 """How a peer is opened: one frozen record, from settings or from the command line."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.settings import Settings
+from core.trust.audience import Audience
 
 if TYPE_CHECKING:  # loads 7 MB of cryptography
     from core.identity.identity import Identity
@@ -26,6 +28,8 @@ class PeerConfig:
     included, means: exactly these nodes. Ports are first choices of the embedded grape; 0 means any.
 
     `identity` is opened while the grape starts. None, or one that cannot be opened: nothing is encrypted.
+    `trust_file` has the known peers; without one they are forgotten at the end. `audiences` are those at the start:
+    they change while a peer is open, so that a configuration with others is no other one.
     """
 
     grapes: tuple[str, ...] = ()
@@ -35,14 +39,18 @@ class PeerConfig:
     udp_port: int = 0
     bind: str = "0.0.0.0"
     identity: "Identity | KeyPlace | None" = None
+    trust_file: Path | None = None
+    audiences: Mapping[str, Audience] = field(default_factory=dict, compare=False)
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> "PeerConfig":
-        """Take the network part of a profile's settings."""
+    def from_settings(cls, settings: Settings, *, trust_file: Path | None = None) -> "PeerConfig":
+        """Take a profile's settings, but for those of the window; `SettingsStore.trust_file` has the known peers."""
         return cls(
             grapes=settings.grapes,
             bootstrap=settings.bootstrap or None,
             dht_port=settings.dht_port,
             api_port=settings.api_port,
             udp_port=settings.udp_port,
+            trust_file=trust_file,
+            audiences=settings.audiences,
         )

@@ -7,6 +7,7 @@ import os
 import re
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,10 +16,12 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from core.errors import LocalError
+from core.trust.audience import Audience
 from core.values import Address
 
 SCHEMA = 1
 DEFAULT_PROFILE = "default"
+MAX_AUDIENCES = 1024  # services; those that nobody offers now are kept, for when they are back
 MAX_ENTRIES = 32  # grapes or bootstrap nodes; more is a mistake in the file, not a network
 MAX_FILE_BYTES = 1 << 20  # a settings file is a few hundred bytes; a huge one is not ours
 
@@ -35,7 +38,10 @@ class WindowState:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a user chose. An empty `grapes` means the embedded grape; port 0 means any free port."""
+    """What a user chose. An empty `grapes` means the embedded grape; port 0 means any free port.
+
+    `audiences` has who may call a service, by its name; one that is not there has its default.
+    """
 
     grapes: tuple[str, ...] = ()
     bootstrap: tuple[str, ...] = ()
@@ -43,6 +49,7 @@ class Settings:
     api_port: int = 30001  # same
     udp_port: int = 0
     share_at_start: tuple[str, ...] = ()
+    audiences: Mapping[str, Audience] = field(default_factory=dict, hash=False)
     notify_new_peers: bool = True
     close_action: CloseAction = "ask"
     window: WindowState = field(default_factory=WindowState)
@@ -63,6 +70,8 @@ class Settings:
         for name in ("grapes", "bootstrap", "share_at_start"):
             if len(getattr(self, name)) > MAX_ENTRIES:
                 raise LocalError(f"{name} has more than {MAX_ENTRIES} entries")
+        if len(self.audiences) > MAX_AUDIENCES:
+            raise LocalError(f"audiences has more than {MAX_AUDIENCES} services")
         return self
 
 
@@ -89,12 +98,13 @@ def check_profile(name: str) -> str:
 
 
 class SettingsStore:
-    """The file of one profile. `problem` is a sentence when the last `load` could not use what was there."""
+    """The files of one profile. `problem` is a sentence when the last `load` could not use what was there."""
 
     def __init__(self, profile: str = DEFAULT_PROFILE, *, root: Path | None = None) -> None:
         base = root if root is not None else Path(platformdirs.user_config_dir("grapevine", appauthor=False))
         self.profile = check_profile(profile)
         self.path = base / f"{self.profile}.json"
+        self.trust_file = base / f"{self.profile}.trust.json"
         self.problem: str | None = None
 
     def load(self) -> Settings:
@@ -163,6 +173,10 @@ def _checked(name: str, value: object, hint: Any) -> object:  # noqa: ANN401 - a
     elif origin is tuple:
         good = isinstance(value, list) and all(isinstance(item, str) for item in value)
         value = tuple(value) if good and isinstance(value, list) else value
+    elif origin is Mapping:  # of names to one of an enumeration's values
+        kind = typing.get_args(hint)[1]
+        good = isinstance(value, dict) and all(item in iter(kind) for item in value.values())
+        value = {key: kind(item) for key, item in value.items()} if good and isinstance(value, dict) else value
     else:
         expected = hint if isinstance(hint, type) else types.NoneType
         good = type(value) is expected

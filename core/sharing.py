@@ -1,6 +1,8 @@
 """What this peer shares: which service a request's key means, and what became of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from core.errors import LocalError
 from core.services.service import Caller, Registry, Service, consumer_key, worker_key
@@ -11,6 +13,13 @@ class UnknownService(LocalError):
     """The caller asked for something that is not shared here; the sentence is sent to it."""
 
     name = "ERR_SERVICE_UNKNOWN"
+
+
+Admit: TypeAlias = Callable[[Service, JsonValue, Caller], Outcome]
+
+
+def _anyone(service: Service, payload: JsonValue, caller: Caller) -> Outcome:
+    return service.handle(payload, caller)
 
 
 @dataclass(slots=True)
@@ -24,8 +33,10 @@ class Tally:
 class Sharing:
     """Routes requests to the services that are shared at this moment."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, admit: Admit = _anyone) -> None:
+        """`admit` decides whether a caller may call a service, and calls it."""
         self._registry = registry
+        self._admit = admit
         self._shared: dict[str, Service] = {}
         self.tallies: dict[str, Tally] = {service.name: Tally() for service in registry}
 
@@ -73,7 +84,7 @@ class Sharing:
 
     def handle(self, key: str, payload: JsonValue, caller: Caller) -> Outcome:
         """Answer one request as its service does, at once or not. Raises PeerError."""
-        return self.find(key).handle(payload, caller)
+        return self._admit(self.find(key), payload, caller)
 
     def note(self, key: str, error: str | None) -> None:
         """Count one answered request."""

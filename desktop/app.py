@@ -24,6 +24,7 @@ from core.peer_config import PeerConfig
 from core.services.fibonacci import FibonacciService
 from core.services.service import Registry
 from core.settings import Settings, SettingsStore
+from core.trust.audience import audience_of
 from desktop.bridge import Bridge
 from desktop.choices import Choices
 from desktop.closing import Closing
@@ -54,7 +55,7 @@ class Start:
 
     def peer_config(self, settings: Settings) -> PeerConfig:
         """Return what the peer is opened with."""
-        config = PeerConfig.from_settings(settings)
+        config = PeerConfig.from_settings(settings, trust_file=SettingsStore(self.profile).trust_file)
         if self.grapes:
             config = replace(config, grapes=self.grapes)
         return config if self.bootstrap is None else replace(config, bootstrap=self.bootstrap)
@@ -124,7 +125,7 @@ async def run(
     async with AsyncExitStack() as stack:
         bridge = Bridge()
         stack.push_async_callback(bridge.aclose)
-        bridge.stand_in(_not_yet(settings), _services(registry))
+        bridge.stand_in(_not_yet(settings), _services(registry, settings))
         for service in settings.share_at_start:
             bridge.set_sharing(service, True)
 
@@ -236,9 +237,19 @@ def _not_yet(settings: Settings) -> GrapeSnapshot:
     return GrapeSnapshot(GrapeState.STARTING, not settings.grapes, url, 0, "Starting")
 
 
-def _services(registry: Registry) -> tuple[ServiceSnapshot, ...]:
+def _services(registry: Registry, settings: Settings) -> tuple[ServiceSnapshot, ...]:
     return tuple(
-        ServiceSnapshot(each.name, each.description, each.example, False, False, announced_nodes=0, served=0, failed=0)
+        ServiceSnapshot(
+            each.name,
+            each.description,
+            each.example,
+            sharing=False,
+            consuming=False,
+            announced_nodes=0,
+            served=0,
+            failed=0,
+            audience=audience_of(each.name, settings.audiences),
+        )
         for each in registry
     )
 

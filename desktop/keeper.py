@@ -58,8 +58,9 @@ class Keeper:
 
     def use(self, config: PeerConfig) -> None:
         """Close the peer and open one with this configuration, unless it is the one in use."""
-        if config != self._config:
-            self._config = config
+        other = config != self._config
+        self._config = config  # also one that is equal in all that needs another peer
+        if other:
             self._changed.set()
 
     async def run(self, load: Callable[[], Awaitable[Opener]] = load_core) -> None:

@@ -27,6 +27,7 @@ PEER_PARTS = {
     "core.consumer",
     "core.events",
     "core.grape_access",
+    "core.guard",
     "core.hub",
     "core.own_identity",
     "core.pairing",
@@ -58,7 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core.records": NET,
     "core.rpc": NET | {"core.services.service"},  # the interface that a handler serves, not the services
     "core.secure": NET | {"core.identity", "core.rpc.stream"},  # what RPC asks of a stream, not RPC
-    "core.events": BASE | {"core.wire.peer_id"},
+    "core.events": BASE | {"core.wire.peer_id", "core.trust.audience", "core.trust.entries"},
     **{part: NET | MIDDLE | PEER_PARTS for part in PEER_PARTS - {"core.events"}},
     "core.peer": NET | MIDDLE | PEER_PARTS,
     "core.cli": NET | MIDDLE | PEER_PARTS | {"core.peer", "core.logs"},
@@ -82,7 +83,10 @@ TO_THE_DESKTOP = ("core.cli.commands", {"desktop.display", "desktop.__main__"})
 GUI = {"PySide6", "qasync", "shiboken6", "desktop"}
 # The desktop reads values, events and settings everywhere, and its tasks have owners; what runs a peer, and the
 # services it runs, only these modules know.
-DESKTOP_MAY_IMPORT = {*BASE, "core.events", "core.settings", "core.net.tasks"}
+DESKTOP_MAY_IMPORT = {
+    *BASE, "core.events", "core.settings", "core.net.tasks", "core.trust.audience", "core.trust.entries",
+    "core.wire.peer_id",
+}  # fmt: skip
 DESKTOP_COMPOSITION = {"desktop.app", "desktop.bridge", "desktop.keeper", "desktop.__main__"}
 
 

@@ -11,11 +11,13 @@ import click
 
 from core.cli.output import Output
 from core.cli.running import run
+from core.cli.trust import trust
 from core.errors import LocalError, PeerError
 from core.grape.config import GrapeConfig
 from core.logs import set_up_logging
 from core.peer_config import PeerConfig
 from core.settings import DEFAULT_PROFILE, SettingsStore, check_grape_url, check_profile
+from core.trust.audience import Audience
 from core.values import Address, JsonValue
 
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
@@ -90,6 +92,8 @@ def _config(profile: str, grapes: tuple[str, ...], bootstrap: str | None, port: 
         dht_port=saved.dht_port,
         api_port=saved.api_port,
         udp_port=saved.udp_port if port is None else port,
+        trust_file=store.trust_file,
+        audiences=saved.audiences,
     )
 
 
@@ -202,10 +206,13 @@ def grape(
 
 @grapevine.command()
 @click.argument("service")
+@click.option("--audience", type=click.Choice(["trusted", "identified", "anyone"]), default=None,
+              help="Who may call it, this time: only peers you trust, anyone with an ID, or anyone at all.")
 @_network
-def share(service: str, **network: Any) -> None:  # noqa: ANN401 - the options of `_network`
+def share(service: str, audience: str | None, **network: Any) -> None:  # noqa: ANN401 - the options of `_network`
     """Share SERVICE (fibonacci) until Ctrl-C."""
-    _start(lambda config, output: _jobs().share(config, output, service), quiet=False, **network)
+    whom = None if audience is None else Audience(audience)
+    _start(lambda config, output: _jobs().share(config, output, service, whom), quiet=False, **network)
 
 
 @grapevine.command()
@@ -270,3 +277,6 @@ def put(value: str, **network: Any) -> None:  # noqa: ANN401
 def get(hash: str, **network: Any) -> None:  # noqa: ANN401
     """Print what is stored under HASH."""
     _start(lambda config, output: _jobs().get(config, output, hash), quiet=True, **network)
+
+
+grapevine.add_command(trust)

@@ -15,6 +15,7 @@ from core.grape_access import running_grape
 from core.peer import Peer, open_peer
 from core.peer_config import PeerConfig
 from core.services.service import PayloadError
+from core.trust.audience import Audience
 from core.values import JsonValue
 
 LISTING_PATIENCE = 2.0  # seconds a request by name waits for the first announce: two ticks of a worker
@@ -38,9 +39,11 @@ async def run_grape(config: GrapeConfig, output: Output) -> None:
             await asyncio.sleep(1.0)
 
 
-async def share(config: PeerConfig, output: Output, service: str) -> None:
-    """Share until cancelled."""
+async def share(config: PeerConfig, output: Output, service: str, audience: Audience | None) -> None:
+    """Share until cancelled; with `audience` to that one, whatever the settings say."""
     async with open_peer(config, output.event) as peer:
+        if audience is not None:
+            peer.set_audience(service, audience)
         await peer.share(service)
         gc.freeze()  # as in run_grape
         await asyncio.Event().wait()

@@ -18,11 +18,13 @@ from core.events import (
     Listening,
     Lost,
     PeerEvent,
+    PendingRequest,
     PunchReceived,
     PunchSent,
     ReplyReceived,
     RequestSent,
     RequestServed,
+    TrustChanged,
 )
 from core.values import Address, JsonValue
 
@@ -62,6 +64,14 @@ _FIELDS: dict[type[PeerEvent], Callable[[Any], dict[str, JsonValue]]] = {
         "seconds": round(e.seconds, 6),
         "data": e.data,
     },
+    PendingRequest: lambda e: {
+        "id": str(e.peer_id),
+        "name": e.name,
+        "service": e.service,
+        "from": str(e.caller),
+        "times": e.times,
+    },
+    TrustChanged: lambda e: {"message": e.message, "known": e.known, "pending": e.pending},
     ErrorRaised: lambda e: {"error": e.error, "message": e.message, **(_place(e.peer) if e.peer else {})},
 }
 
@@ -76,6 +86,11 @@ _SENTENCES: dict[type[PeerEvent], Callable[[Any], str]] = {
     RequestSent: lambda e: f"request sent to {e.peer}",
     RequestServed: lambda e: f"request from {e.caller} {e.error or f'served in {e.seconds * 1000:.1f} ms'}",
     ReplyReceived: lambda e: f"reply from {e.peer} in {e.seconds * 1000:.1f} ms: {_short(e.data)}",
+    PendingRequest: lambda e: (
+        f"{e.name or 'somebody unknown'} at {e.caller} asks for {e.service}: "
+        f"grapevine trust accept {e.peer_id} {e.service}"
+    ),
+    TrustChanged: lambda e: e.message,
     ErrorRaised: lambda e: f"{e.error}: {e.message}",
 }
 

@@ -22,6 +22,7 @@ from core.rpc.places import Places
 from core.rpc.slices import Slices
 from core.rpc.stream import Stream
 from core.values import Caller, JsonValue, Outcome
+from core.wire.peer_id import PeerId
 from core.wire.rpc_message import (
     LARGE,
     Decoder,
@@ -74,6 +75,7 @@ class RpcServer:
         self.places = Places(self.config.in_flight_total)
         self.deadlines = Deadlines()  # of handlers
         self.slices = Slices()
+        self.streams: set[Stream] = set()  # being served
         self._on_served = on_served
         self._hosts: Counter[str] = Counter()
         self._spell_at = self._spell_spent = 0.0
@@ -101,6 +103,12 @@ class RpcServer:
             self._hosts[host] -= 1
             if not self._hosts[host]:
                 del self._hosts[host]
+
+    def hang_up(self, on: Callable[[PeerId], bool]) -> None:
+        """Reset the connections of those peers for whose ID `on` returns True."""
+        for stream in tuple(self.streams):
+            if stream.peer_id is not None and on(stream.peer_id):
+                stream.abort()
 
     def may_answer_at_once(self, now: float) -> bool:
         """Tell whether a handler may run within the socket's wake-up, not in a task of its own."""
@@ -152,6 +160,7 @@ class _Connection:
     async def run(self) -> None:
         """Read requests and answer them until the stream ends, then finish those under way and close."""
         whole = False
+        self._server.streams.add(self._stream)
         try:
             async with self._group, self._idle:
                 await self._feed.run()
@@ -160,6 +169,7 @@ class _Connection:
         except* (TransportClosed, RemoteError):
             pass  # gone, or it sent what cannot be read on; the handlers are cancelled
         finally:
+            self._server.streams.discard(self._stream)
             if not whole:
                 self._stream.abort()
 

@@ -1,6 +1,6 @@
 """Who may call what: asked before every request, and again for those under way when something has changed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from core.errors import LocalError
@@ -30,7 +30,7 @@ class Gate:
     def __init__(
         self,
         store: TrustStore,
-        audiences: dict[str, Audience] | None = None,
+        audiences: Mapping[str, Audience] | None = None,
         *,
         on_pending: Callable[[Pending], None] = lambda pending: None,
     ) -> None:

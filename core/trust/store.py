@@ -5,6 +5,7 @@ running peer looks once a second whether another program (`grapevine trust`) has
 """
 
 import asyncio
+import enum
 import itertools
 import logging
 from collections.abc import Callable, Hashable
@@ -29,14 +30,23 @@ MAX_UNWRITTEN: Final = 10_000  # changes that a disk which refuses may hold back
 _log = logging.getLogger(__name__)
 
 
+class Change(enum.Enum):
+    """What kind of change it was."""
+
+    NOTED = enum.auto()  # of no consequence to who may call: somebody was seen, or asks
+    MADE = enum.auto()  # by a person, here
+    FOUND = enum.auto()  # in the file: by another program
+
+
 class TrustStore:
     """Who may call. Times are Unix seconds; verbs raise LocalError when the disk refuses or the list is full.
 
-    `serving` is a running peer's: it takes the grants that others wrote. Without a path everything is in memory.
+    While `serving()`, as a peer that shares something, it takes the grants that others wrote. Without a path everything
+    is in memory.
     `problem` is a sentence about a list that could not be used; nobody is trusted then.
     """
 
-    def __init__(self, path: Path | None = None, *, serving: bool = True) -> None:
+    def __init__(self, path: Path | None = None, *, serving: Callable[[], bool] = lambda: True) -> None:
         self.problem: str | None = None
         self._file = TrustFile(path) if path is not None else None
         self._serving = serving
@@ -48,7 +58,7 @@ class TrustStore:
         self._urgent = False
         self._written = 0.0
         self._writing = asyncio.Lock()
-        self._listeners: list[Callable[[bool], None]] = []
+        self._listeners: list[Callable[[Change], None]] = []
 
     # -- reading --------------------------------------------------------------------------------------------------
 
@@ -69,11 +79,8 @@ class TrustStore:
         """Return what is known of a peer."""
         return self._book.peers.get(peer_id)
 
-    def listen(self, listener: Callable[[bool], None]) -> Callable[[], None]:
-        """Call `listener`, on the loop, whenever the list has changed; with True when some may call no more, or now.
-
-        Returns what ends that.
-        """
+    def listen(self, listener: Callable[[Change], None]) -> Callable[[], None]:
+        """Call `listener`, on the loop, whenever the list has changed. Returns what ends that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
@@ -130,7 +137,7 @@ class TrustStore:
     async def accept_once(self, key: Key, now: float) -> None:
         """Let in one request, if it comes within ten minutes. Raises LocalError unless the peer has asked."""
         self._require_pending(key)
-        if self._serving:
+        if self._file is None or self._serving():
             self._grants = {other: until for other, until in self._grants.items() if until > now}
             self._grants[key] = now + ONCE_HOLDS
             await self._change(Settle(key), now)
@@ -197,7 +204,7 @@ class TrustStore:
         edit.apply(self._book)
         if self._file is not None:
             self._unwritten[next(self._numbers)] = edit
-        self._tell(permissions=True)
+        self._tell(Change.MADE)
         await self._sync(now)
 
     def _note(self, edit: Edit, key: Hashable) -> None:
@@ -206,7 +213,7 @@ class TrustStore:
         if self._file is not None and len(self._unwritten) < MAX_UNWRITTEN:
             self._unwritten.pop(key, None)  # last again, after what was done to it meanwhile
             self._unwritten[key] = edit
-        self._tell(permissions=False)
+        self._tell(Change.NOTED)
 
     async def _sync(self, now: float) -> None:
         """Write what is unwritten, and take what the file holds then. Raises LocalError when the disk refuses."""
@@ -215,7 +222,7 @@ class TrustStore:
         async with self._writing:
             edits, self._unwritten, self._urgent = self._unwritten, {}, False
             try:
-                merged = await asyncio.to_thread(self._file.merge, list(edits.values()), now, claim=self._serving)
+                merged = await asyncio.to_thread(self._file.merge, list(edits.values()), now, claim=self._serving())
             except BaseException:  # cancelled as well: made twice is as good as made once
                 self._unwritten = edits | self._unwritten
                 raise
@@ -225,8 +232,8 @@ class TrustStore:
             repeat(self._unwritten.values(), self._book)  # those that came while the file was written
             if merged.by_others:
                 self.problem = merged.problem
-                self._tell(permissions=True)
+                self._tell(Change.FOUND)
 
-    def _tell(self, *, permissions: bool) -> None:
+    def _tell(self, change: Change) -> None:
         for listener in tuple(self._listeners):
-            listener(permissions)
+            listener(change)

@@ -107,7 +107,8 @@ def test_a_display_that_is_not_there_ends_in_sentences(tmp_path: Path) -> None:
 
 def test_options_of_this_run_stand_in_for_the_settings() -> None:
     settings = Settings(grapes=("http://192.0.2.7:30001",), bootstrap=("192.0.2.7:20001",), udp_port=7)
-    assert Start("a").peer_config(settings) == PeerConfig.from_settings(settings)
+    beside = SettingsStore("a").trust_file
+    assert Start("a").peer_config(settings) == PeerConfig.from_settings(settings, trust_file=beside)
     run = Start("a", grapes=("http://192.0.2.8:30001",), bootstrap=()).peer_config(settings)
     assert (run.grapes, run.bootstrap, run.udp_port) == (("http://192.0.2.8:30001",), (), 7)
 

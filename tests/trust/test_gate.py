@@ -7,7 +7,7 @@ import pytest
 from core.trust.audience import Audience
 from core.trust.entries import EVERY, Pending
 from core.trust.gate import REFUSALS, Gate
-from core.trust.store import NOT_AGAIN, ONCE_HOLDS, TrustStore
+from core.trust.store import NOT_AGAIN, ONCE_HOLDS, Change, TrustStore
 from core.values import Address, Caller
 from tests.trust.people import ANN, BOB, EVE, HERE, NOW, caller, peer_id
 
@@ -171,7 +171,7 @@ def test_a_blocked_one_is_refused_without_a_word_to_the_owner() -> None:
 
 def test_last_seen_is_kept_to_the_minute() -> None:
     store = acquainted()
-    told: list[bool] = []
+    told: list[Change] = []
     store.listen(told.append)
     gate = Gate(store)
     for at in (1.0, 2.0, 59.0, 62.0):
@@ -179,7 +179,7 @@ def test_last_seen_is_kept_to_the_minute() -> None:
     known = store.find(ANN)
     assert known is not None
     assert known.last_seen == NOW + 62.0
-    assert told == [False, False]
+    assert told == [Change.NOTED, Change.NOTED]
 
 
 def test_asking_what_would_be_changes_nothing() -> None:

@@ -12,7 +12,7 @@ import pytest
 from core.errors import LocalError
 from core.trust.book import MAX_PEERS, MAX_PENDING, MAX_PENDING_PER_HOST, Book
 from core.trust.entries import EVERY, MAX_NAME, MAX_SERVICES, KnownPeer, Pending, clean_name
-from core.trust.store import NOT_AGAIN, ONCE_HOLDS, SEEN_EVERY, TrustStore
+from core.trust.store import NOT_AGAIN, ONCE_HOLDS, SEEN_EVERY, Change, TrustStore
 from core.values import Address
 from tests.trust.people import ANN, BOB, EVE, HERE, NOW, peer_id
 
@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 async def opened(path: Path, *, serving: bool = True) -> TrustStore:
     """Return a store as a program that starts now has it."""
-    store = TrustStore(path, serving=serving)
+    store = TrustStore(path, serving=lambda: serving)
     await store.open(NOW)
     return store
 
@@ -127,7 +127,7 @@ async def test_a_file_that_cannot_be_read_is_not_overwritten(path: Path) -> None
 
 async def test_changes_of_another_program_are_noticed_and_told(path: Path) -> None:
     ours, theirs = await opened(path), await opened(path, serving=False)
-    told: list[bool] = []
+    told: list[Change] = []
     ours.listen(told.append)
     await ours.trust(ANN, "Ann", WEATHER, NOW)
     await theirs.refresh(NOW)
@@ -139,7 +139,7 @@ async def test_changes_of_another_program_are_noticed_and_told(path: Path) -> No
     assert known is not None
     assert known.blocked
     assert [each.key for each in ours.pending()] == [(peer_id(7), "clock")]
-    assert told == [True]
+    assert told == [Change.FOUND]
     await theirs.refresh(NOW)
     assert [each.key for each in theirs.pending()] == [(peer_id(7), "clock")]
     told.clear()

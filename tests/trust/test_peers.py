@@ -1,0 +1,193 @@
+"""Peers on loopback: restricted and open services, changes that hold on live connections, and two of one profile."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from core.errors import LocalError, RefusedError
+from core.events import PendingRequest, RequestServed, TrustChanged
+from core.peer import Peer, PeerConfig, open_peer
+from core.services.fibonacci import FibonacciService
+from core.services.service import Registry
+from core.trust.audience import Audience
+from core.trust.entries import EVERY
+from core.trust.store import TrustStore
+from core.values import Caller, JsonValue
+from tests.peer.ears import Ears
+from tests.peer.ears import peer as plain_peer
+from tests.trust.people import ANN, NOW
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def nothing_fails_unheard() -> AsyncIterator[None]:
+    """Fail when a task or a callback failed where nobody heard of it."""
+    reports: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reports.append(context))
+    yield
+    assert reports == []
+
+
+class Lamp:
+    """A service that is somebody's own; "wait" is answered when the test says so."""
+
+    name, description = "lamp", "a lamp in the garden"
+
+    def __init__(self) -> None:
+        self.example: JsonValue = "on"
+        self.callers: list[Caller] = []
+        self.waiting, self.go_on, self.cancelled = asyncio.Event(), asyncio.Event(), 0
+
+    async def handle(self, payload: JsonValue, caller: Caller) -> JsonValue:
+        self.callers.append(caller)
+        if payload == "wait":
+            self.waiting.set()
+            try:
+                await self.go_on.wait()
+            except asyncio.CancelledError:
+                self.cancelled += 1
+                raise
+        return payload
+
+
+@asynccontextmanager
+async def host(
+    path: Path | None = None, audiences: dict[str, Audience] | None = None
+) -> AsyncIterator[tuple[Peer, Ears, Lamp]]:
+    """Open a peer that shares the lamp."""
+    ears, lamp = Ears(), Lamp()
+    config = PeerConfig(
+        bootstrap=(), dht_port=0, api_port=0, bind="127.0.0.1", trust_file=path, audiences=audiences or {}
+    )
+    async with open_peer(config, ears, registry=Registry(lamp, FibonacciService())) as opened:
+        await opened.share("lamp")
+        yield opened, ears, lamp
+
+
+def at(peer: Peer) -> str:
+    return str(peer.snapshot().address)
+
+
+async def refusal(client: Peer, target: str, payload: JsonValue = "on") -> RefusedError:
+    """Ask and return how that was refused."""
+    with pytest.raises(RefusedError) as caught:
+        await client.request(target, payload, timeout=5.0)
+    return caught.value
+
+
+@pytest.mark.parametrize("audience", [None, Audience.TRUSTED, Audience.IDENTIFIED])
+async def test_a_plain_peer_is_told_why_it_is_not_served(audience: Audience | None) -> None:
+    audiences = {} if audience is None else {"lamp": audience}
+    async with host(None, audiences) as (peer, ears, lamp), plain_peer() as (client, _):
+        error = await refusal(client, at(peer))
+        assert error.name == "ERR_ENCRYPTION_REQUIRED"
+        assert "lamp is for encrypted peers" in str(error)
+        served = await ears.hear(RequestServed)
+        assert served.error is not None
+        assert served.error.startswith("ERR_ENCRYPTION_REQUIRED: ")
+        assert lamp.callers == []
+        assert peer.pending() == ()
+        assert peer.snapshot().services[0].failed == 1
+
+
+async def test_an_audience_changes_while_somebody_is_connected() -> None:
+    async with host() as (peer, ears, lamp), plain_peer() as (client, _):
+        for audience, name in (
+            (Audience.ANYONE, None),
+            (Audience.OFF, "ERR_SERVICE_OFF"),
+            (Audience.ANYONE, None),
+            (Audience.TRUSTED, "ERR_ENCRYPTION_REQUIRED"),
+        ):
+            before = peer.snapshot().revision
+            peer.set_audience("lamp", audience)
+            assert peer.snapshot().services[0].audience is audience
+            assert peer.snapshot().revision > before
+            if name is None:
+                assert (await client.request(at(peer), "on", timeout=5.0)).data == "on"
+            else:
+                assert (await refusal(client, at(peer))).name == name
+        assert [each.peer_id for each in lamp.callers] == [None, None]
+        assert [event.message for event in ears.of(TrustChanged)][:2] == [
+            "lamp: anyone, plain Grenache peers too", "lamp: off"
+        ]  # fmt: skip
+        with pytest.raises(LocalError, match="services here"):
+            peer.set_audience("weather", Audience.ANYONE)
+
+
+async def test_a_running_request_ends_when_its_caller_may_no_longer() -> None:
+    async with host(None, {"lamp": Audience.ANYONE}) as (peer, _, lamp), plain_peer() as (client, _):
+        asked = asyncio.get_running_loop().create_task(refusal(client, at(peer), "wait"))
+        await asyncio.wait_for(lamp.waiting.wait(), 5.0)
+        await peer.trust(ANN, "Ann")
+        assert lamp.cancelled == 0
+        peer.set_audience("lamp", Audience.OFF)
+        assert (await asked).name == "ERR_SERVICE_OFF"
+        assert lamp.cancelled == 1
+
+
+async def test_a_handler_that_does_not_end_when_told_is_refused_all_the_same() -> None:
+    class Stubborn(Lamp):
+        async def handle(self, payload: JsonValue, caller: Caller) -> JsonValue:
+            try:
+                return await super().handle(payload, caller)
+            except asyncio.CancelledError:
+                return "a secret"
+
+    ears, lamp = Ears(), Stubborn()
+    config = PeerConfig(
+        bootstrap=(), dht_port=0, api_port=0, bind="127.0.0.1", audiences={"lamp": Audience.ANYONE}
+    )  # fmt: skip
+    async with open_peer(config, ears, registry=Registry(lamp)) as peer, plain_peer() as (client, _):
+        await peer.share("lamp")
+        asked = asyncio.get_running_loop().create_task(refusal(client, at(peer), "wait"))
+        await asyncio.wait_for(lamp.waiting.wait(), 5.0)
+        peer.set_audience("lamp", Audience.TRUSTED)
+        assert (await asked).name == "ERR_ENCRYPTION_REQUIRED"
+        assert (await refusal(client, at(peer))).name == "ERR_ENCRYPTION_REQUIRED", "the connection lives"
+
+
+async def test_the_demo_stays_open_to_anyone() -> None:
+    async with plain_peer() as (peer, _), plain_peer() as (client, _):
+        await peer.share("fibonacci")
+        assert (await client.request(at(peer), {"length": 3}, timeout=5.0)).data == [1, 1, 2]
+        assert peer.snapshot().services[0].audience is Audience.ANYONE
+
+
+async def test_a_change_by_another_program_is_noticed_and_told(tmp_path: Path) -> None:
+    path = tmp_path / "default.trust.json"
+    async with host(path) as (peer, ears, _):
+        elsewhere = TrustStore(path, serving=lambda: False)
+        await elsewhere.open(NOW)
+        await elsewhere.trust(ANN, "Ann", EVERY, NOW)
+        event = await ears.hear(TrustChanged)
+        assert "another program" in event.message
+        assert event.known == 1
+        assert [known.name for known in peer.snapshot().known_peers] == ["Ann"]
+        path.write_text("damage")
+        event = await ears.hear(TrustChanged, lambda event: event.known == 0)
+        assert "nobody is trusted" in event.message
+        assert peer.snapshot().trust_problem == event.message
+        assert peer.known_peers() == ()
+
+
+async def test_what_is_changed_is_there_at_the_next_start(tmp_path: Path) -> None:
+    path = tmp_path / "default.trust.json"
+    async with host(path) as (peer, ears, _):
+        await peer.trust(ANN, "Ann", frozenset({"lamp"}))
+        await peer.block(ANN)
+        messages = [event.message for event in ears.of(TrustChanged)]
+        assert messages == [f"Ann ({ANN.short}) may call lamp", f"Ann ({ANN.short}) is blocked"]
+    async with host(path) as (peer, ears, _):
+        (known,) = peer.known_peers()
+        assert (known.name, known.blocked) == ("Ann", True)
+        await peer.untrust(ANN)
+        assert ears.of(TrustChanged)[-1].message == f"Ann ({ANN.short}) is known no more"
+        assert ears.of(PendingRequest) == []
+    async with host(path) as (peer, _, _):
+        assert peer.known_peers() == ()
