@@ -127,7 +127,10 @@ def test_a_plain_handler_answers_without_a_task() -> None:
         names.append(task.get_name() if task else "")
         return payload if key == "now" else echo(key, payload, caller)
 
+    spent: list[float] = []
+
     async def body(stage: Scene) -> None:
+        stage.server.answered_at_once = spent.append  # type: ignore[method-assign]
         await stage.send(["r1", "now", "a"], ["r2", "later", 0.1], ["r3", "now", ["x" * 100_000]])
         assert await stage.replies(3) == [["r1", None, "a"], ["r3", None, ["x" * 100_000]], ["r2", None, 0.1]]
         assert [report[:2] for report in stage.served] == [("now", CALLER), ("now", CALLER), ("later", CALLER)]
@@ -135,6 +138,7 @@ def test_a_plain_handler_answers_without_a_task() -> None:
 
     scene(body, handler=handler)
     assert "rpc request" not in names
+    assert len(spent) == 1  # the one that took no task counts against the turn of the others
 
 
 def test_handlers_that_answer_at_once_leave_others_their_turn() -> None:
