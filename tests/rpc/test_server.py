@@ -130,7 +130,7 @@ def test_a_plain_handler_answers_without_a_task() -> None:
     spent: list[float] = []
 
     async def body(stage: Scene) -> None:
-        stage.server.answered_at_once = spent.append  # type: ignore[method-assign]
+        stage.server.answered_at_once = spent.append  # type: ignore[method-assign, assignment]
         await stage.send(["r1", "now", "a"], ["r2", "later", 0.1], ["r3", "now", ["x" * 100_000]])
         assert await stage.replies(3) == [["r1", None, "a"], ["r3", None, ["x" * 100_000]], ["r2", None, 0.1]]
         assert [report[:2] for report in stage.served] == [("now", CALLER), ("now", CALLER), ("later", CALLER)]
