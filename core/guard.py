@@ -43,14 +43,15 @@ class Guard:
         path: Path | None,
         audiences: Mapping[str, Audience],
         *,
+        own: Callable[[], PeerId | None],
         serving: Callable[[], bool],
         hang_up: Callable[[Callable[[PeerId], bool]], None],
     ) -> None:
-        """`serving()`: something is shared. `hang_up` closes all connections of those for whom it is given True."""
+        """`own()` is our own ID. `serving()`: something is shared. `hang_up` closes connections by their peer's ID."""
         self._hub = hub
         self._hang_up = hang_up
         self._store = TrustStore(path, serving=serving)
-        self._gate = Gate(self._store, audiences, on_pending=self._on_pending)
+        self._gate = Gate(self._store, audiences, own=own, on_pending=self._on_pending)
         self._under_way: set[_UnderWay] = set()
         self._store.listen(self._on_change)
         self._tasks = TaskSet("guard")

@@ -76,7 +76,7 @@ class Peer:
         self._registry = registry
         self._roster = Roster(hub)
         self._guard = Guard(
-            hub, config.trust_file, config.audiences,
+            hub, config.trust_file, config.audiences, own=lambda: self._identity.peer_id,
             serving=lambda: bool(self._sharing), hang_up=lambda on: self._server.hang_up(on),
         )  # fmt: skip
         self._sharing = Sharing(registry, self._guard.admit)

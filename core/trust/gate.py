@@ -8,6 +8,7 @@ from core.trust.audience import Audience, audience_of
 from core.trust.entries import Pending
 from core.trust.store import TrustStore
 from core.values import Caller
+from core.wire.peer_id import PeerId
 
 ENCRYPTION_REQUIRED: Final = "ERR_ENCRYPTION_REQUIRED"
 NOT_TRUSTED: Final = "ERR_NOT_TRUSTED"
@@ -32,11 +33,13 @@ class Gate:
         store: TrustStore,
         audiences: Mapping[str, Audience] | None = None,
         *,
+        own: Callable[[], PeerId | None] = lambda: None,
         on_pending: Callable[[Pending], None] = lambda pending: None,
     ) -> None:
-        """`on_pending` hears of a pending request that is new, or asked again after a minute."""
+        """`own()` has the services, and may call them. `on_pending` hears of requests that are new, or go on."""
         self._store = store
         self._audiences = dict(audiences or {})
+        self._own = own
         self._on_pending = on_pending
 
     def audience(self, service: str) -> Audience:
@@ -80,6 +83,7 @@ class Gate:
                 f"{service} is for encrypted peers that have an ID: call it with Grapevine, by its owner's Peer ID",
                 name=ENCRYPTION_REQUIRED,
             )
-        if audience is Audience.IDENTIFIED or (known is not None and known.may_call(service)):
+        trusted = caller.peer_id == self._own() or (known is not None and known.may_call(service))
+        if audience is Audience.IDENTIFIED or trusted:
             return None
         return NotAllowed(f"the owner was asked whether you may call {service}: try again later", name=NOT_TRUSTED)

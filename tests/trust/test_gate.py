@@ -73,6 +73,15 @@ def test_only_the_demo_is_open_by_default() -> None:
     assert gate.audience("fibonacci") is Audience.OFF
 
 
+def test_a_service_is_never_closed_to_its_owner_but_when_it_is_off() -> None:
+    gate = Gate(TrustStore(), own=lambda: ANN)
+    assert gate.decide("weather", Caller(HERE, ANN), NOW) is None
+    assert gate.decide("weather", Caller(HERE, BOB), NOW) is not None
+    assert gate.decide("weather", PLAIN, NOW) is not None
+    gate.set_audience("weather", Audience.OFF)
+    assert gate.decide("weather", Caller(HERE, ANN), NOW) is not None
+
+
 def test_every_refusal_is_a_sentence_about_what_to_do() -> None:
     gate = Gate(TrustStore())
     plain = gate.decide("weather", PLAIN, NOW)

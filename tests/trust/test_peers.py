@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from core.errors import LocalError, RefusedError
 from core.events import PendingRequest, RequestServed, TrustChanged
+from core.identity.identity import Identity
 from core.peer import Peer, PeerConfig, open_peer
 from core.services.fibonacci import FibonacciService
 from core.services.service import Registry
@@ -20,6 +21,8 @@ from core.trust.store import TrustStore
 from core.values import Caller, JsonValue
 from tests.peer.ears import Ears
 from tests.peer.ears import peer as plain_peer
+from tests.secure.sides import ANNA, BERT, MALLORY
+from tests.support.process import until
 from tests.trust.people import ANN, NOW
 
 pytestmark = pytest.mark.asyncio
@@ -58,13 +61,14 @@ class Lamp:
 
 @asynccontextmanager
 async def host(
-    path: Path | None = None, audiences: dict[str, Audience] | None = None
+    path: Path | None = None, audiences: dict[str, Audience] | None = None, *, lamp: Lamp | None = None
 ) -> AsyncIterator[tuple[Peer, Ears, Lamp]]:
-    """Open a peer that shares the lamp."""
-    ears, lamp = Ears(), Lamp()
+    """Open a peer with an identity that shares the lamp."""
+    ears, lamp = Ears(), lamp or Lamp()
     config = PeerConfig(
-        bootstrap=(), dht_port=0, api_port=0, bind="127.0.0.1", trust_file=path, audiences=audiences or {}
-    )
+        bootstrap=(), dht_port=0, api_port=0, bind="127.0.0.1", identity=BERT, trust_file=path,
+        audiences=audiences or {},
+    )  # fmt: skip
     async with open_peer(config, ears, registry=Registry(lamp, FibonacciService())) as opened:
         await opened.share("lamp")
         yield opened, ears, lamp
@@ -79,6 +83,19 @@ async def refusal(client: Peer, target: str, payload: JsonValue = "on") -> Refus
     with pytest.raises(RefusedError) as caught:
         await client.request(target, payload, timeout=5.0)
     return caught.value
+
+
+@asynccontextmanager
+async def anna(identity: Identity = ANNA) -> AsyncIterator[Peer]:
+    """Open a peer with an identity, which shares nothing."""
+    async with plain_peer(identity=identity) as (opened, _):
+        yield opened
+
+
+async def on(client: Peer, target: Peer) -> None:
+    """Switch the lamp on; fail if that is refused."""
+    reply = await client.request(at(target), "on", timeout=5.0)
+    assert (reply.data, reply.peer_id) == ("on", BERT.peer_id)
 
 
 @pytest.mark.parametrize("audience", [None, Audience.TRUSTED, Audience.IDENTIFIED])
@@ -139,12 +156,7 @@ async def test_a_handler_that_does_not_end_when_told_is_refused_all_the_same() -
             except asyncio.CancelledError:
                 return "a secret"
 
-    ears, lamp = Ears(), Stubborn()
-    config = PeerConfig(
-        bootstrap=(), dht_port=0, api_port=0, bind="127.0.0.1", audiences={"lamp": Audience.ANYONE}
-    )  # fmt: skip
-    async with open_peer(config, ears, registry=Registry(lamp)) as peer, plain_peer() as (client, _):
-        await peer.share("lamp")
+    async with host(None, {"lamp": Audience.ANYONE}, lamp=Stubborn()) as (peer, _, lamp), plain_peer() as (client, _):
         asked = asyncio.get_running_loop().create_task(refusal(client, at(peer), "wait"))
         await asyncio.wait_for(lamp.waiting.wait(), 5.0)
         peer.set_audience("lamp", Audience.TRUSTED)
@@ -191,3 +203,104 @@ async def test_what_is_changed_is_there_at_the_next_start(tmp_path: Path) -> Non
         assert ears.of(PendingRequest) == []
     async with host(path) as (peer, _, _):
         assert peer.known_peers() == ()
+
+
+# -- encrypted callers ----------------------------------------------------------------------------------------------
+
+
+async def test_a_stranger_waits_is_accepted_and_is_served_on_the_same_connection() -> None:
+    async with host() as (peer, ears, lamp), anna() as client:
+        error = await refusal(client, at(peer))
+        assert error.name == "ERR_NOT_TRUSTED"
+        assert "the owner was asked" in str(error)
+        event = await ears.hear(PendingRequest)
+        here = client.snapshot().address
+        assert (event.peer_id, event.name, event.service, event.caller) == (ANNA.peer_id, "", "lamp", here)
+        (waiting,) = peer.snapshot().pending
+        assert (waiting.key, waiting.times) == ((ANNA.peer_id, "lamp"), 1)
+        await peer.accept(ANNA.peer_id, "lamp", once=False)
+        await on(client, peer)
+        assert [each.peer_id for each in lamp.callers] == [ANNA.peer_id]
+        (known,) = peer.snapshot().known_peers
+        assert (known.peer_id, known.services) == (ANNA.peer_id, frozenset({"lamp"}))
+        assert known.last_seen is not None
+        assert peer.pending() == ()
+
+
+async def test_accepted_once_it_is_served_once_and_may_finish() -> None:
+    async with host() as (peer, _, lamp), anna() as client:
+        await refusal(client, at(peer))
+        await peer.accept(ANNA.peer_id, "lamp", once=True)
+        asked = asyncio.get_running_loop().create_task(client.request(at(peer), "wait", timeout=5.0))
+        await asyncio.wait_for(lamp.waiting.wait(), 5.0)
+        await peer.trust(MALLORY.peer_id)  # any change: those under way are looked through
+        peer.set_audience("lamp", Audience.IDENTIFIED)
+        peer.set_audience("lamp", Audience.TRUSTED)
+        lamp.go_on.set()
+        assert (await asked).data == "wait"
+        assert (await refusal(client, at(peer))).name == "ERR_NOT_TRUSTED"
+        assert len(lamp.callers) == 1
+        assert [each.key for each in peer.pending()] == [(ANNA.peer_id, "lamp")]
+
+
+@pytest.mark.parametrize("end", ["untrust", "other service", "block", "off", "file"])
+async def test_what_a_peer_has_called_ends_with_its_trust(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "default.trust.json"
+    async with host(path) as (peer, _, lamp), anna() as client:
+        await peer.trust(ANNA.peer_id, "Anna")
+        asked = asyncio.get_running_loop().create_task(refusal(client, at(peer), "wait"))
+        await asyncio.wait_for(lamp.waiting.wait(), 5.0)
+        if end == "untrust":
+            await peer.untrust(ANNA.peer_id)
+        elif end == "other service":
+            await peer.trust(ANNA.peer_id, "", frozenset({"fibonacci"}))
+        elif end == "block":
+            await peer.block(ANNA.peer_id)
+        elif end == "off":
+            peer.set_audience("lamp", Audience.OFF)
+        else:
+            elsewhere = TrustStore(path, serving=lambda: False)
+            await elsewhere.open(NOW)
+            await elsewhere.untrust(ANNA.peer_id, NOW)
+        name = {"block": "ERR_BLOCKED", "off": "ERR_SERVICE_OFF"}.get(end, "ERR_NOT_TRUSTED")
+        assert (await asked).name == name
+        assert lamp.cancelled == 1
+        assert (await refusal(client, at(peer))).name == name
+
+
+async def test_a_blocked_peer_is_hung_up_on_and_others_are_not() -> None:
+    audiences = {"lamp": Audience.IDENTIFIED}
+    async with host(None, audiences) as (peer, ears, _), anna() as client, anna(MALLORY) as mallory:
+        await on(client, peer)
+        await on(mallory, peer)
+        connected = peer._server.statistics().connections
+        await peer.block(MALLORY.peer_id)
+
+        async def fewer() -> bool:
+            return peer._server.statistics().connections == connected - 1
+
+        await until(fewer, "the blocked one is connected no more")
+        await on(client, peer)
+        assert (await refusal(mallory, at(peer))).name == "ERR_BLOCKED"
+        assert peer.pending() == ()
+        assert ears.of(PendingRequest) == []
+
+
+async def test_its_owner_calls_a_restricted_service_from_another_program() -> None:
+    async with host() as (peer, _, _), anna(BERT) as same:
+        await on(same, peer)
+        assert peer.pending() == ()
+
+
+async def test_by_name_another_is_asked_when_the_first_does_not_know_us() -> None:
+    async with host() as (closed, _, _), host() as (open_one, _, _):
+        open_one.set_audience("lamp", Audience.ANYONE)
+        node = f"127.0.0.1:{closed.snapshot().grape.dht_port}"
+        async with plain_peer(node, identity=ANNA) as (client, _):
+            for peer in (closed, open_one):
+                address = peer.snapshot().address
+                assert address is not None
+                await client.announce("lamp_worker", address.port)
+            for _ in range(3):
+                reply = await client.request("lamp_worker", "on", timeout=10.0)
+                assert reply.peer == open_one.snapshot().address
