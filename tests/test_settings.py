@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import LocalError
-from core.settings import Settings, SettingsStore, WindowState
+from core.settings import MAX_AUDIENCES, Settings, SettingsStore, WindowState
+from core.trust.audience import Audience
 
 FULL = Settings(
     grapes=("http://192.0.2.7:30001", "https://grape.example:443"),
@@ -16,6 +17,7 @@ FULL = Settings(
     api_port=0,
     udp_port=1337,
     share_at_start=("fibonacci",),
+    audiences={"fibonacci": Audience.OFF, "one of another version": Audience.IDENTIFIED},
     notify_new_peers=False,
     close_action="tray",
     window=WindowState("AAAA", "BBBB"),
@@ -49,6 +51,10 @@ def test_saved_file_is_private_and_leaves_no_temporary_behind(tmp_path: Path) ->
         '{"schema": 1, "grapes": ["h:1"]}',
         '{"schema": 1, "close_action": "explode"}',
         '{"schema": 1, "window": []}',
+        '{"schema": 1, "audiences": []}',
+        '{"schema": 1, "audiences": {"fibonacci": "everybody"}}',
+        '{"schema": 1, "audiences": {"fibonacci": 5}}',
+        '{"schema": 1, "audiences": {"fibonacci": []}}',
         "[" * 100_000,
     ],
 )
@@ -79,6 +85,7 @@ def test_unknown_keys_are_ignored(tmp_path: Path) -> None:
         ("bootstrap", ("h:0",), "1 to 65535"),
         ("api_port", -1, "api_port"),
         ("bootstrap", ("h:1",) * 33, "32"),
+        ("audiences", {str(n): Audience.OFF for n in range(MAX_AUDIENCES + 1)}, "1024 services"),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_to_write(tmp_path: Path, field: str, value: object, said: str) -> None:

@@ -1,0 +1,110 @@
+"""`grapevine trust` and `share --audience` as people and scripts meet them, beside a running peer."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from core.trust.store import TrustStore
+from tests.cli.conftest import RunCli
+from tests.support.process import grapevine
+from tests.trust.people import ANN, BOB, HERE, peer_id
+
+pytestmark = pytest.mark.asyncio
+
+
+def list_of(home: Path) -> Path:
+    return home / "grapevine" / "default.trust.json"
+
+
+async def asked(home: Path) -> None:
+    """Leave what a running peer leaves when Bob has asked for the lamp."""
+    store = TrustStore(list_of(home))
+    await store.open(time.time())
+    for _ in range(2):
+        store.ask((BOB, "lamp"), HERE, time.time())
+    await store.flush(time.time())
+
+
+async def test_add_list_block_and_remove(cli: RunCli) -> None:
+    assert (await cli("trust", "list")).out == "nobody is known yet\n"
+    added = await cli("trust", "add", str(ANN).lower(), "--name", "Ann\x1b[2J", "--service", "lamp", "--json")
+    assert (added.code, added.err) == (0, "")
+    line = json.loads(added.out)
+    assert (line["event"], line["id"], line["message"]) == ("trust", str(ANN), f"{ANN.short} may call lamp")
+    assert (line["peer"]["name"], line["peer"]["services"], line["peer"]["blocked"]) == ("Ann [2J", ["lamp"], False)
+    assert (await cli("trust", "add", str(ANN))).out == f"{ANN.short} may call every service\n"
+    listed = await cli("trust", "list")
+    assert listed.out.startswith(f"{ANN}  Ann [2J  every service  since 20")
+    assert "last seen never" in listed.out
+    assert (await cli("trust", "block", str(ANN))).out == f"{ANN.short} is blocked\n"
+    (peer,) = json.loads((await cli("trust", "list", "--json")).out)["peers"]
+    assert (peer["blocked"], peer["services"]) == (True, [])
+    assert (await cli("--profile", "other", "trust", "list")).out == "nobody is known yet\n"
+    assert (await cli("trust", "remove", str(ANN))).code == 0
+    again = await cli("trust", "remove", str(ANN), "--json")
+    assert again.code == 1
+    assert json.loads(again.out)["error"] == "ERR_NOT_KNOWN"
+
+
+async def test_a_mistyped_id_is_refused_and_said_where(cli: RunCli, home: Path) -> None:
+    mistyped = str(ANN).replace("Q7", "R7")
+    for command in (["add"], ["remove"], ["block"], ["accept", "lamp"], ["refuse", "lamp"]):
+        done = await cli("trust", command[0], mistyped, *command[1:])
+        assert done.code == 2
+        assert "mistyped in AAAAAAA-AAAAAR7" in done.err
+    assert not list_of(home).exists()
+
+
+async def test_who_asked_a_peer_is_answered_by_another_program(cli: RunCli, home: Path) -> None:
+    assert (await cli("trust", "pending")).out == "nobody waits for an answer\n"
+    await asked(home)
+    waiting = await cli("trust", "pending")
+    assert waiting.out.startswith(f"{BOB}  lamp  from {HERE}, 2 times since 20")
+    (row,) = json.loads((await cli("trust", "pending", "--json")).out)["requests"]
+    assert (row["id"], row["service"], row["from"], row["times"]) == (str(BOB), "lamp", str(HERE), 2)
+    assert (await cli("trust", "accept", str(BOB), "lamp", "--once")).out == f"{BOB.short} may call lamp once\n"
+    assert (await cli("trust", "pending")).out == "nobody waits for an answer\n"
+    assert (await cli("trust", "list")).out == "nobody is known yet\n"
+    done = await cli("trust", "accept", str(BOB), "lamp")
+    assert (done.code, done.err) == (1, f"ERR_NOT_PENDING: {BOB.short} does not wait for an answer about lamp\n")
+    await asked(home)
+    assert (await cli("trust", "accept", str(BOB), "lamp")).out == f"{BOB.short} may call lamp\n"
+    assert "lamp" in (await cli("trust", "list")).out
+
+
+async def test_a_damaged_list_is_said_and_kept(cli: RunCli, home: Path) -> None:
+    list_of(home).write_text("{")
+    done = await cli("trust", "list")
+    assert (done.code, done.out) == (0, "nobody is known yet\n")
+    assert "nobody is trusted now" in done.err
+    (kept,) = list_of(home).parent.glob("*.unreadable-*.json")
+    assert kept.read_text() == "{"
+    assert str(kept) in done.err
+
+
+async def test_a_running_peer_of_the_profile_follows_within_a_moment(home: Path, cli: RunCli) -> None:
+    async with grapevine("share", "fibonacci", "--audience", "trusted", "--bootstrap", "", home=home) as worker:
+        first = await worker.event("trust")
+        assert first["message"] == "fibonacci: only peers I trust"
+        await cli("trust", "add", str(peer_id(7)), "--name", "Seven")
+        event = await worker.event("trust", lambda event: event["known"] == 1, timeout=5.0)
+        assert "another program" in event["message"]
+
+
+@pytest.mark.parametrize(
+    ("audience", "sentence"), [("identified", "anyone with an ID"), ("anyone", "anyone, plain Grenache peers too")]
+)
+async def test_an_audience_is_for_this_run_only(home: Path, audience: str, sentence: str) -> None:
+    settings = home / "grapevine" / "default.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "audiences": {"fibonacci": "off"}}))
+    async with grapevine("share", "fibonacci", "--audience", audience, "--bootstrap", "", home=home) as worker:
+        assert (await worker.event("trust"))["message"] == f"fibonacci: {sentence}"
+    assert json.loads(settings.read_text())["audiences"] == {"fibonacci": "off"}
+
+
+async def test_an_audience_that_there_is_not(cli: RunCli) -> None:
+    done = await cli("share", "fibonacci", "--audience", "friends")
+    assert done.code == 2
+    assert "identified" in done.err
