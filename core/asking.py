@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from core.errors import LocalError, PeerError, RefusedError, RequestTimeout, TransportClosed
 from core.events import ReplyReceived, RequestSent
@@ -11,20 +12,25 @@ from core.hub import Hub
 from core.net.tasks import TaskSet
 from core.net.udp import destination
 from core.pairing import Directory
-from core.reach import Race
+from core.reach import MAX_LISTED, STAGGER, Race
+from core.records.finder import Finder, Shelf
 from core.roster import Roster
 from core.rpc.client import Reply, RpcClient
 from core.rpc.stream import Stream
 from core.secure.dial import Dialer
 from core.services.service import Registry, consumer_key, worker_key
 from core.sharing import UnknownService
+from core.target import PeerTarget, peer_target
 from core.trust.gate import REFUSALS
 from core.values import Address, JsonValue
+from core.whereabouts import whereabouts
 from core.wire.peer_id import PeerId
 
 RETRIES = 1  # a kept connection may have died unseen, as when the peer restarted; the second is a new one
 FRESH = 5.0  # seconds; a kept connection to somebody seen so lately is used without asking who else is there
 INVITE_AFTER = 0.5  # seconds a request by name tries alone before workers are asked to punch us
+PUNCHED_WITHIN = 5.0  # seconds after that; a worker looks for us every second, and both grapes may be slow
+MAX_REACHED = 256  # peers called by ID whose address is remembered; as many as the client keeps connections
 CLOSED = "this peer is closed"
 _THEIR_OWN = REFUSALS | {UnknownService.name}  # reasons to refuse that another who shares the same may not have
 
@@ -41,6 +47,18 @@ class Socket(Protocol):
         """Open a stream within `timeout` seconds. Raises PeerError."""
 
 
+class Grapes(Directory, Shelf, Protocol):
+    """What asking needs of the link."""
+
+
+class Candidates(NamedTuple):
+    """Where the answer to a request may be had, and under which key."""
+
+    key: str
+    found: Sequence[Address]
+    stagger: float = STAGGER
+
+
 class Asking:
     """Finds, reaches and asks other peers. Raises only PeerError."""
 
@@ -49,7 +67,7 @@ class Asking:
         hub: Hub,
         roster: Roster,
         endpoint: Socket,
-        link: Directory,
+        link: Grapes,
         registry: Registry,
         dialer: Dialer | None = None,
     ) -> None:
@@ -61,6 +79,8 @@ class Asking:
         self._registry = registry
         self._dialer = dialer
         self._client = RpcClient(self._connect, connect_to=self._connect_to)
+        self._finder = Finder(link)
+        self._reached: OrderedDict[PeerId, Address] = OrderedDict()  # by ID; the one asked longest ago first
         self._races: set[Race] = set()
         self._tasks = TaskSet("asking")
         self._closed = False
@@ -84,10 +104,13 @@ class Asking:
                 race.add(address)
 
     async def request(self, target: str, payload: JsonValue, timeout: float) -> Reply:
-        """Ask a service by name or a peer by `host:port`, within `timeout` seconds in all."""
+        """Ask a service by name, a peer by `host:port` or by `PEER-ID/service`, within `timeout` seconds in all."""
         target = target.strip()
+        peer = peer_target(target)
         try:
             async with asyncio.timeout(timeout):
+                if peer is not None:
+                    return await self._ask_by_id(peer, payload, timeout)
                 if ":" in target:
                     address = await _resolve(target)
                     self._endpoint.punch(address)
@@ -133,55 +156,119 @@ class Asking:
 
     async def _ask_by_name(self, key: str, payload: JsonValue, timeout: float) -> Reply:
         """Ask the first that can be reached; the next one when that has stopped sharing, or dies meanwhile."""
+
+        async def candidates() -> Candidates:
+            return Candidates(key, await self._link.lookup(key, fresh=True))
+
+        return await self._ask_first(candidates, payload, timeout)
+
+    async def _ask_by_id(self, target: PeerTarget, payload: JsonValue, timeout: float) -> Reply:
+        """Ask this peer and nobody else, wherever it is found."""
+        await self._require_dialer().require_identity()
+
+        async def candidates() -> Candidates:
+            key, places, recorded = await whereabouts(target, self._finder, self._link)
+            reached = self._reached.get(target.peer_id)  # its NAT may have shown it at an address it does not know
+            found = [*places] if reached is None or reached in places else [*places, reached]
+            return Candidates(key, found, 0.0 if recorded else STAGGER)  # its own words are few: all of them at once
+
+        kept = self._reached.get(target.peer_id)
+        if target.service is not None and kept is not None and self._fresh_connection(kept, target.peer_id):
+            key = worker_key(target.service.removesuffix("_worker"))
+            with contextlib.suppress(TransportClosed):
+                return await self.ask(kept, key, key, payload, timeout, target.peer_id)
+        reply = await self._ask_first(candidates, payload, timeout, target.peer_id)
+        self._remember(target.peer_id, reply.peer)
+        return reply
+
+    async def _ask_first(
+        self,
+        seek: Callable[[], Awaitable[Candidates]],
+        payload: JsonValue,
+        timeout: float,
+        expected: PeerId | None = None,
+    ) -> Reply:
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout
         failed: dict[Address, PeerError] = {}
         while True:
-            address = await self._find(key, max(0.001, until - loop.time()), failed)
+            key, address = await self._find(await seek(), max(0.001, until - loop.time()), failed, expected)
             try:
-                return await self.ask(address, key, key, payload, max(0.001, until - loop.time()))
+                return await self.ask(address, key, key, payload, max(0.001, until - loop.time()), expected)
             except (RefusedError, TransportClosed) as error:
-                if isinstance(error, RefusedError) and error.name not in _THEIR_OWN:
+                if isinstance(error, RefusedError) and (expected or error.name not in _THEIR_OWN):
                     raise  # understood, and refused for a reason that others will have too
                 failed[address] = error
 
-    async def _find(self, key: str, timeout: float, failed: Mapping[Address, PeerError]) -> Address:
-        found = [address for address in await self._link.lookup(key, fresh=True) if address not in failed]
+    async def _find(
+        self, candidates: Candidates, timeout: float, failed: Mapping[Address, PeerError], expected: PeerId | None
+    ) -> tuple[str, Address]:
+        """Return a key and an address that a connection was made to, or is kept to."""
+        key = candidates.key
+        found = [address for address in candidates.found if address not in failed]
         if self._closed:
             raise TransportClosed(CLOSED)
         if not found and failed:
             raise list(failed.values())[-1]
-        lately = self._hub.now() - FRESH
-        fresh = [address for address in found if self._roster.seen_since(address, lately)]
-        for address in fresh:
-            if self._client.connected(address):
-                return address
+        for address in found:
+            if self._fresh_connection(address, expected):
+                return key, address
         # An idle connection may have died unseen and would win every race, so it comes last; who answers our punch
         # does not wait for its turn.
-        found.sort(key=lambda address: (self._client.connected(address), address not in fresh))
-        race = Race(self._client.connect, timeout, excluded=failed, patient=key.endswith("_worker"))
-        invitation = self._tasks.spawn(self._invite(key, race), name=f"invite {key}") if race.patient else None
+        found.sort(key=lambda address: (self._client.connected(address, expected), not self._seen_lately(address)))
+        race = Race(
+            lambda address, seconds: self._client.connect(address, seconds, expected),
+            timeout,
+            excluded=failed,
+            patient=key.endswith("_worker"),
+            stagger=candidates.stagger,
+        )
+        invitation = None
+        if race.patient:
+            invitation = self._tasks.spawn(self._invite(key, race, one=expected is not None), name=f"invite {key}")
         self._races.add(race)
         try:
             self._punch_all(found)
-            return await race.winner(found)
+            return key, await race.winner(found)
         finally:
             self._races.discard(race)
             if invitation is not None:
                 invitation.cancel()
+
+    def _fresh_connection(self, address: Address, expected: PeerId | None) -> bool:
+        """Return whether there is a connection that can be trusted to be alive."""
+        return self._client.connected(address, expected) and self._seen_lately(address)
+
+    def _seen_lately(self, address: Address) -> bool:
+        return self._roster.seen_since(address, self._hub.now() - FRESH)
+
+    def _remember(self, peer_id: PeerId, address: Address) -> None:
+        self._reached[peer_id] = address
+        self._reached.move_to_end(peer_id)
+        if len(self._reached) > MAX_REACHED:
+            self._reached.popitem(last=False)
 
     def _punch_all(self, found: Sequence[Address]) -> None:
         for address in found:
             with contextlib.suppress(PeerError):  # a listing may name what nobody can punch
                 self._endpoint.punch(address)
 
-    async def _invite(self, key: str, race: Race) -> None:
-        """Soon list us as a consumer, so that workers behind a NAT punch us and so open it."""
+    async def _invite(self, key: str, race: Race, *, one: bool) -> None:
+        """Soon list us as a consumer, so that workers behind a NAT punch us and so open it.
+
+        `one`: only one peer will do. Those who are listed are punched, so that our NAT lets theirs in: one of them may
+        be this peer, which does not know its own address. If it does not punch us soon, it never will.
+        """
         await asyncio.sleep(INVITE_AFTER)
         try:
             await self._link.announce(consumer_key(key.removesuffix("_worker")), self._endpoint.address.port)
         except PeerError:
             race.lose_patience()  # only those found can answer
+        if one:
+            with contextlib.suppress(PeerError):
+                self._punch_all((await self._link.lookup(key, fresh=True))[:MAX_LISTED])
+            await asyncio.sleep(PUNCHED_WITHIN)
+            race.lose_patience()
 
     async def _connect(self, address: Address, timeout: float) -> Stream:
         if self._dialer is not None:
@@ -189,9 +276,12 @@ class Asking:
         return await self._endpoint.connect(address, timeout=timeout)
 
     async def _connect_to(self, address: Address, timeout: float, expected: PeerId) -> Stream:
+        return await self._require_dialer().dial(address, timeout, expected)
+
+    def _require_dialer(self) -> Dialer:
         if self._dialer is None:
             raise LocalError("this peer has no identity: it calls nobody by Peer ID", name="ERR_NO_IDENTITY")
-        return await self._dialer.dial(address, timeout, expected)
+        return self._dialer
 
 
 async def _resolve(target: str) -> Address:

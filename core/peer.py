@@ -27,6 +27,7 @@ from core.net.endpoint import Endpoint
 from core.net.stream import Stream
 from core.net.tasks import TaskSet
 from core.own_identity import OwnIdentity
+from core.own_record import OwnRecord
 from core.peer_config import PeerConfig
 from core.punch import events as punch
 from core.punch_back import PunchBack
@@ -110,6 +111,9 @@ class Peer:
             self._sharing, self._registry,
         )  # fmt: skip
         stack.push_async_callback(self._roles.aclose)
+        self._record = OwnRecord(self._hub, self._identity, self._link, self._shared, self._addresses)
+        stack.push_async_callback(self._record.aclose)
+        self._record.start()
         self._hub.subscribe(self._on_event)
         self._endpoint.on_punch = self._on_punch
         self._endpoint.on_stream = self._on_stream
@@ -166,10 +170,12 @@ class Peer:
     async def share(self, service: str) -> None:
         """Announce a service, answer its callers, and punch everyone who wants it. Idempotent."""
         self._roles.share(service)
+        self._record.changed()
 
     async def unshare(self, service: str) -> None:
         """Stop announcing and answering a service. Idempotent."""
         await self._roles.unshare(service)
+        self._record.changed()
 
     async def consume(self, service: str, payload: JsonValue = None) -> None:
         """Announce that we want a service and ask every worker that punches us or is found. Idempotent.
@@ -183,7 +189,10 @@ class Peer:
         await self._roles.stop_consuming(service)
 
     async def request(self, target: str, payload: JsonValue, *, timeout: float = REQUEST_TIMEOUT) -> Reply:
-        """Ask a service by name ("fibonacci", "fibonacci_worker") or a peer by `host:port`; `timeout` is seconds."""
+        """Ask a service by name ("fibonacci", "fibonacci_worker"), or a peer by `host:port` or `PEER-ID/fibonacci`.
+
+        By its ID a peer is asked encrypted and verified, or not at all. `timeout` is seconds.
+        """
         return await self._asking.request(target, payload, timeout)
 
     async def map(
@@ -296,6 +305,15 @@ class Peer:
     def _on_event(self, event: PeerEvent) -> None:
         if isinstance(event, GrapeChanged):
             self._roles.on_grape(event.grape)
+            self._record.on_grape(event.grape)
+
+    def _shared(self) -> list[str]:
+        return [service.name for service in self._registry if self._roles.shares(service.name)]
+
+    def _addresses(self) -> list[Address]:
+        """Return where we may be reached: on our network, and where other grapes see us."""
+        observed = self._access.observed_host()
+        return [self._address, *([Address(observed, self._address.port)] if observed else [])]
 
     def _deafen(self) -> None:
         """Begin to close: what the layers still do is no news to anybody."""

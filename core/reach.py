@@ -28,8 +28,12 @@ class Race:
         *,
         excluded: Collection[Address] = (),
         patient: bool = False,
+        stagger: float = STAGGER,
     ) -> None:
-        """`connect(address, seconds)` raises PeerError. `patient`: when all attempts failed, somebody may punch us."""
+        """`connect(address, seconds)` raises PeerError. `patient`: when all attempts failed, somebody may punch us.
+
+        `stagger`: seconds between attempts; 0 tries all candidates at once.
+        """
         self._connect = connect
         self._timeout = timeout
         self._excluded = frozenset(excluded)
@@ -38,6 +42,7 @@ class Race:
         self._running = 0
         self._failure: PeerError | None = None
         self._winner: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
+        self._stagger = stagger
         self.patient = patient
 
     def add(self, address: Address, delay: float = 0.0) -> None:
@@ -72,7 +77,7 @@ class Race:
         """Return the first address that connected. Raises RequestTimeout, or the last failure when all failed."""
         try:
             for place, address in enumerate(candidates[:MAX_LISTED]):
-                self.add(address, place * STAGGER)
+                self.add(address, place * self._stagger)
             async with asyncio.timeout(self._timeout):
                 return await self._winner
         except TimeoutError:

@@ -30,6 +30,7 @@ PEER_PARTS = {
     "core.guard",
     "core.hub",
     "core.own_identity",
+    "core.own_record",
     "core.pairing",
     "core.peer_config",
     "core.punch_back",
@@ -39,6 +40,8 @@ PEER_PARTS = {
     "core.roster",
     "core.settings",
     "core.sharing",
+    "core.target",
+    "core.whereabouts",
 }
 
 # package or module -> the parts of core that it may import, besides itself

@@ -15,9 +15,13 @@ MAX_LIFE: Final = 3600  # seconds; a record is renewed, not written for ever: wh
 
 
 class RecordMissing(Unreachable):
-    """Nobody holds a record of that peer, or the peer took it back."""
+    """Nobody holds a record of that peer."""
 
     name = "ERR_RECORD_MISSING"
+
+
+class RecordWithdrawn(RecordMissing):
+    """The peer itself says that it offers nothing now."""
 
 
 class RecordExpired(RemoteError):

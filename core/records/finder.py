@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from core.errors import LookupEmpty
-from core.records.check import SALT, RecordExpired, RecordMissing, check_found, check_times, record_hash
+from core.records.check import (
+    SALT,
+    RecordExpired,
+    RecordMissing,
+    RecordWithdrawn,
+    check_found,
+    check_times,
+    record_hash,
+)
 from core.values import JsonValue
 from core.wire.peer_id import PeerId
 from core.wire.peer_record import PeerRecord
@@ -48,7 +56,8 @@ class Finder:
     async def find(self, peer_id: PeerId) -> PeerRecord:
         """Return a peer's newest record, with at least one service.
 
-        Raises RecordMissing, RecordExpired, RecordForged, or what keeps us from asking.
+        Raises RecordMissing (RecordWithdrawn: the peer says so), RecordExpired, RecordForged, or what keeps us from
+        asking.
         """
         try:
             found = await self._shelf.get(record_hash(peer_id), salt=SALT)
@@ -57,7 +66,7 @@ class Finder:
         else:
             record = self._newest(*check_found(peer_id, found, self._clock()))
         if not record.services:
-            raise RecordMissing(f"peer {peer_id.short} shares nothing at the moment")
+            raise RecordWithdrawn(f"peer {peer_id.short} shares nothing at the moment")
         return record
 
     def statistics(self) -> FinderStatistics:

@@ -157,9 +157,9 @@ class RpcClient:
             tasks = [group.create_task(ask(address), name=f"rpc map {address}") for address in addresses]
         return [task.result() for task in tasks]
 
-    def connected(self, address: Address) -> bool:
-        """Return whether a connection to this peer is open already."""
-        connection = self._pool.get(Destination(address, None))
+    def connected(self, address: Address, expected: PeerId | None = None) -> bool:
+        """Return whether a connection to this peer is open already, as `request` with the same `expected` uses it."""
+        connection = self._pool.get(Destination(address, expected))
         return connection is not None and connection.connected
 
     async def connect(self, address: Address, timeout: float, expected: PeerId | None = None) -> None:

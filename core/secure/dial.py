@@ -60,12 +60,21 @@ class Dialer:
             stream.abort()
             raise
 
+    async def require_identity(self) -> None:
+        """Raise LocalError when we have none, and so can call nobody by Peer ID; waits for it if it may still come."""
+        if await self._contexts() is None:
+            raise _no_identity()
+
     async def _secure(self, stream: Outgoing, address: Address, expected: PeerId | None) -> Stream:
         contexts = await self._contexts()
         if contexts is None:
             if expected is None:
                 return stream
-            raise LocalError("without an identity of our own nobody can be called by Peer ID", name="ERR_NO_IDENTITY")
+            raise _no_identity()
         session = contexts.client(address, expected)
         pieces = await shake(stream, session)
         return SecureStream(stream, session, pieces, lambda: contexts.keep(address, expected, session))
+
+
+def _no_identity() -> LocalError:
+    return LocalError("without an identity of our own nobody can be called by Peer ID", name="ERR_NO_IDENTITY")

@@ -54,6 +54,8 @@ class FakeDirectory:
         self.announce_error: PeerError | None = None
         self.delay = 0.0
         self.nodes = 1
+        self.items: dict[str, dict[str, JsonValue]] = {}  # what `get` finds, by its hash
+        self.gets = 0
 
     async def lookup(self, name: str, *, fresh: bool = False) -> list[Address]:
         self.lookups.append((now(), name))
@@ -63,6 +65,15 @@ class FakeDirectory:
         if not self.listings.get(name):
             raise LookupEmpty(f"nobody is announced as {name}")
         return list(self.listings[name])
+
+    async def get(self, hash: str, *, salt: bytes = b"") -> dict[str, JsonValue]:
+        self.gets += 1
+        await asyncio.sleep(self.delay)
+        if self.error is not None:
+            raise self.error
+        if hash not in self.items:
+            raise LookupEmpty(f"nobody holds {hash}")
+        return self.items[hash]
 
     async def announce(self, name: str, port: int) -> int:
         self.announces.append((now(), name, port))
