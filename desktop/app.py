@@ -20,7 +20,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from core.errors import LocalError
 from core.events import GrapeSnapshot, GrapeState, ServiceSnapshot
 from core.net.tasks import TaskSet
-from core.peer_config import PeerConfig
+from core.peer_config import KeyPlace, PeerConfig
 from core.services.fibonacci import FibonacciService
 from core.services.service import Registry
 from core.settings import Settings, SettingsStore
@@ -55,7 +55,9 @@ class Start:
 
     def peer_config(self, settings: Settings) -> PeerConfig:
         """Return what the peer is opened with."""
-        config = PeerConfig.from_settings(settings, trust_file=SettingsStore(self.profile).trust_file)
+        store = SettingsStore(self.profile)
+        config = PeerConfig.from_settings(settings, trust_file=store.trust_file)
+        config = replace(config, identity=KeyPlace(store.path.parent, self.profile))
         if self.grapes:
             config = replace(config, grapes=self.grapes)
         return config if self.bootstrap is None else replace(config, bootstrap=self.bootstrap)

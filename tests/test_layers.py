@@ -65,7 +65,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core.events": BASE | {"core.wire.peer_id", "core.trust.audience", "core.trust.entries"},
     **{part: NET | MIDDLE | PEER_PARTS for part in PEER_PARTS - {"core.events"}},
     "core.peer": NET | MIDDLE | PEER_PARTS,
-    "core.cli": NET | MIDDLE | PEER_PARTS | {"core.peer", "core.logs"},
+    "core.cli": NET | MIDDLE | PEER_PARTS | {"core.peer", "core.logs", "core.private_file"},
 }
 
 # An engine has no clock, no sockets, no tasks, and no randomness but the one handed in.

@@ -9,13 +9,14 @@ from typing import Any
 
 import click
 
+from core.cli.identity import identity
 from core.cli.output import Output
 from core.cli.running import run
 from core.cli.trust import trust
 from core.errors import LocalError, PeerError
 from core.grape.config import GrapeConfig
 from core.logs import set_up_logging
-from core.peer_config import PeerConfig
+from core.peer_config import KeyPlace, PeerConfig
 from core.settings import DEFAULT_PROFILE, SettingsStore, check_grape_url, check_profile
 from core.trust.audience import Audience
 from core.values import Address, JsonValue
@@ -78,8 +79,10 @@ def _network(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _config(profile: str, grapes: tuple[str, ...], bootstrap: str | None, port: int | None) -> PeerConfig:
-    """Return the profile's settings with what the command line says in their place."""
+def _config(
+    profile: str, grapes: tuple[str, ...], bootstrap: str | None, port: int | None, speaks: bool
+) -> PeerConfig:
+    """Return the profile's settings with what the command line says in their place; `speaks`: with its identity."""
     store = SettingsStore(profile)
     saved = PeerConfig.from_settings(store.load())
     if store.problem:
@@ -94,16 +97,18 @@ def _config(profile: str, grapes: tuple[str, ...], bootstrap: str | None, port: 
         udp_port=saved.udp_port if port is None else port,
         trust_file=store.trust_file,
         audiences=saved.audiences,
+        identity=KeyPlace(store.path.parent, profile) if speaks else None,
     )
 
 
 def _start(
     job: Callable[[PeerConfig, Output], Any], *, quiet: bool, profile: str, verbose: bool, as_json: bool,
-    grapes: tuple[str, ...], bootstrap: str | None, port: int | None,
+    grapes: tuple[str, ...], bootstrap: str | None, port: int | None, speaks: bool = False,
 ) -> None:  # fmt: skip
+    """Run a job; one that `speaks` to other peers needs to be somebody."""
     set_up_logging(profile, verbose=verbose)
     output = Output(as_json=as_json, quiet=quiet)
-    config = _config(profile, grapes, bootstrap, port)
+    config = _config(profile, grapes, bootstrap, port, speaks)
     run(lambda: job(config, output), output, fast=not quiet)  # a quiet command asks once and ends
 
 
@@ -212,7 +217,7 @@ def grape(
 def share(service: str, audience: str | None, **network: Any) -> None:  # noqa: ANN401 - the options of `_network`
     """Share SERVICE (fibonacci) until Ctrl-C."""
     whom = None if audience is None else Audience(audience)
-    _start(lambda config, output: _jobs().share(config, output, service, whom), quiet=False, **network)
+    _start(lambda config, output: _jobs().share(config, output, service, whom), quiet=False, speaks=True, **network)
 
 
 @grapevine.command()
@@ -227,6 +232,7 @@ def consume(service: str, length: int, once: bool, timeout: float, **network: An
     _start(
         lambda config, output: _jobs().consume(config, output, service, {"length": length}, once, timeout),
         quiet=once,
+        speaks=True,
         **network,
     )
 
@@ -243,7 +249,12 @@ def request(target: str, payload: str, timeout: float, **network: Any) -> None: 
         value = _json(payload)
     except PeerError as error:
         raise click.BadParameter(str(error), param_hint="PAYLOAD_JSON") from None
-    _start(lambda config, output: _jobs().request(config, output, target, value, timeout), quiet=True, **network)
+    _start(
+        lambda config, output: _jobs().request(config, output, target, value, timeout),
+        quiet=True,
+        speaks=True,
+        **network,
+    )
 
 
 @grapevine.command()
@@ -280,3 +291,4 @@ def get(hash: str, **network: Any) -> None:  # noqa: ANN401
 
 
 grapevine.add_command(trust)
+grapevine.add_command(identity)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.ports import free_port
+from tests.support.process import NO_KEYRING
 from tests.support.tools import ROOT
 
 
@@ -41,6 +42,7 @@ def cli_env(home: Path) -> dict[str, str]:
     """The environment of a person without a screen."""
     env = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
     env.pop("QT_QPA_PLATFORM", None)
+    env |= {"PYTHON_KEYRING_BACKEND": NO_KEYRING}
     return env | {name: str(home) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")}
 
 

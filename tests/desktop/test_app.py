@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from PySide6.QtWidgets import QApplication
 
 from core.errors import LocalError
 from core.events import GrapeChanged, GrapeState, PeerSnapshot
-from core.peer_config import PeerConfig
+from core.peer_config import KeyPlace, PeerConfig
 from core.services.service import Registry
 from core.settings import Settings, SettingsStore, WindowState
 from desktop import keeper as keeper_module
@@ -107,8 +108,9 @@ def test_a_display_that_is_not_there_ends_in_sentences(tmp_path: Path) -> None:
 
 def test_options_of_this_run_stand_in_for_the_settings() -> None:
     settings = Settings(grapes=("http://192.0.2.7:30001",), bootstrap=("192.0.2.7:20001",), udp_port=7)
-    beside = SettingsStore("a").trust_file
-    assert Start("a").peer_config(settings) == PeerConfig.from_settings(settings, trust_file=beside)
+    store, opened = SettingsStore("a"), Start("a").peer_config(settings)
+    assert opened.identity == KeyPlace(store.path.parent, "a")
+    assert replace(opened, identity=None) == PeerConfig.from_settings(settings, trust_file=store.trust_file)
     run = Start("a", grapes=("http://192.0.2.8:30001",), bootstrap=()).peer_config(settings)
     assert (run.grapes, run.bootstrap, run.udp_port) == (("http://192.0.2.8:30001",), (), 7)
 

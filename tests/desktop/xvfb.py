@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.desktop.polling import await_true
+from tests.support.process import NO_KEYRING
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = "1280x800x24"
@@ -78,6 +79,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     runtime = home / "run"
     runtime.mkdir(mode=0o700, exist_ok=True)
     return {**keep, **own, "XDG_RUNTIME_DIR": str(runtime), "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT),
+            "PYTHON_KEYRING_BACKEND": NO_KEYRING,
             "PYTHONFAULTHANDLER": "1", **more}  # fmt: skip
 
 

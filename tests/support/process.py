@@ -20,6 +20,7 @@ Answer: TypeAlias = Any  # JSON; the test that asked compares it with what it ex
 
 # Seconds for anything a healthy program does at once; generous, because CI machines stall.
 PATIENCE = 20.0
+NO_KEYRING = "keyring.backends.fail.Keyring"  # PYTHON_KEYRING_BACKEND: a test's keys are in its folder, not in yours
 _STDERR_KEPT = 3000  # characters; a traceback's end is what tells
 
 
@@ -177,7 +178,8 @@ async def grapevine(
     *arguments: str, inside: Sequence[str] = (), home: Path, env: dict[str, str] | None = None
 ) -> AsyncIterator[Program]:
     """Start our command line with --json, its settings under `home`, away from the developer's own."""
-    env = {"XDG_CONFIG_HOME": str(home), "XDG_DATA_HOME": str(home), "XDG_STATE_HOME": str(home), **(env or {})}
+    own = {f"XDG_{kind}_HOME": str(home) for kind in ("CONFIG", "DATA", "STATE")}
+    env = {**own, "PYTHON_KEYRING_BACKEND": NO_KEYRING, **(env or {})}
     command = [*inside, sys.executable, "-m", "core.cli", *arguments, "--json"]
     async with running("grapevine " + " ".join(arguments), command, env=env) as program:
         yield program

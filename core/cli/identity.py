@@ -1,0 +1,173 @@
+"""`grapevine id`: who this peer is, to show, to take along, and to begin anew."""
+
+import asyncio
+import io
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from core.cli.output import Output
+from core.cli.running import run
+from core.errors import LocalError
+from core.logs import set_up_logging
+from core.settings import DEFAULT_PROFILE, SettingsStore, check_profile
+
+if TYPE_CHECKING:  # what follows loads cryptography: only when an identity is wanted
+    from core.identity.identity import Identity
+    from core.identity.keystore import KeyStore
+
+PASSPHRASE = "GRAPEVINE_PASSPHRASE"
+
+
+def _profile(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    try:
+        return check_profile(value)
+    except LocalError as error:
+        raise click.BadParameter(str(error), context, parameter) from None
+
+
+def _common(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--profile", default=DEFAULT_PROFILE, callback=_profile, show_default=True, help="Whose."),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group("id", invoke_without_command=True)
+@click.option("--short", is_flag=True, help="Only the first group: to tell peers apart, never to trust one.")
+@click.option("--qr", is_flag=True, help="As a QR code too.")
+@_common
+@click.pass_context
+def identity(context: click.Context, short: bool, qr: bool, profile: str, as_json: bool) -> None:
+    """Show this peer's ID: others reach it, and nobody else, by that."""
+    if context.invoked_subcommand is not None:
+        context.default_map = {context.invoked_subcommand: {"profile": profile, "as_json": as_json}}
+        return
+    output = Output(as_json=as_json)
+
+    async def show() -> None:
+        own, keeping = await _store(profile).open()
+        text = own.peer_id.short if short else str(own.peer_id)
+        output.result(
+            "id",
+            f"{_qr(str(own.peer_id))}\n{text}" if qr else text,
+            peer_id=str(own.peer_id),
+            short=own.peer_id.short,
+            kept=keeping.kept.value,
+            protected=keeping.protected,
+        )
+        if not keeping.protected:
+            click.echo(keeping.sentence, err=True)
+
+    _run(show, output, profile)
+
+
+@identity.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@_common
+def export(file: Path, profile: str, as_json: bool) -> None:
+    """Write the identity to FILE, under a passphrase."""
+    output = Output(as_json=as_json)
+    passphrase = _passphrase("A passphrase for the file", confirm=True)
+
+    async def write() -> None:
+        from core.private_file import write_private
+
+        own, _ = await _store(profile).open()
+        try:
+            write_private(file, own.export(passphrase))
+        except OSError as error:
+            raise LocalError(f"{file} could not be written: {error.strerror or error}") from error
+        output.result("exported", f"Peer {own.peer_id.short} is in {file}.", peer_id=str(own.peer_id), file=str(file))
+
+    _run(write, output, profile)
+
+
+@identity.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--yes", is_flag=True, help="Do not ask before this peer becomes another.")
+@_common
+def import_(file: Path, yes: bool, profile: str, as_json: bool) -> None:
+    """Become the peer that was exported to FILE."""
+    output = Output(as_json=as_json)
+
+    async def read() -> None:
+        from core.identity.identity import MAX_EXPORT, Identity
+
+        try:
+            with file.open("rb") as opened:
+                data = opened.read(MAX_EXPORT + 1)
+        except OSError as error:
+            raise LocalError(f"{file} could not be read: {error.strerror or error}") from error
+        # asked in a thread, so that Ctrl-C is heard meanwhile
+        passphrase = await asyncio.to_thread(_passphrase, "The file's passphrase") if b"ENCRYPTED" in data else None
+        new = Identity.from_pem(data, passphrase)
+        question = f"Become peer {new.peer_id.short}, and give up the identity that is here, if it is another?"
+        await asyncio.to_thread(_confirm, yes, question)
+        await _become(new, profile, output, "imported")
+
+    _run(read, output, profile)
+
+
+@identity.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_common
+def renew(yes: bool, profile: str, as_json: bool) -> None:
+    """Become a new peer. Nobody who trusts the old one knows the new one."""
+    output = Output(as_json=as_json)
+    _confirm(yes, "Become a new peer? Those who trust the old one will not know it; without an export it is lost.")
+
+    async def make() -> None:
+        from core.identity.identity import Identity
+
+        await _become(Identity.generate(), profile, output, "renewed")
+
+    _run(make, output, profile)
+
+
+async def _become(new: "Identity", profile: str, output: Output, what: str) -> None:
+    keeping = await _store(profile).replace(new)
+    text = f"This is peer {new.peer_id} now. {keeping.sentence} A running peer has to be started again."
+    output.result(what, text, peer_id=str(new.peer_id), kept=keeping.kept.value, protected=keeping.protected)
+
+
+def _store(profile: str) -> "KeyStore":
+    from core.identity.keystore import KeyStore
+
+    return KeyStore(SettingsStore(profile).path.parent, profile, passphrase=os.environ.get(PASSPHRASE))
+
+
+def _run(job: Callable[[], Coroutine[Any, Any, None]], output: Output, profile: str) -> None:
+    set_up_logging(profile, verbose=False)
+    run(job, output)
+
+
+def _confirm(yes: bool, question: str) -> None:
+    if not yes and not click.confirm(question, err=True):
+        raise click.exceptions.Exit(1)
+
+
+def _passphrase(prompt: str, *, confirm: bool = False) -> str:
+    """Return the passphrase of the environment, or ask for it."""
+    given = os.environ.get(PASSPHRASE)
+    if given:
+        return given
+    asked: str = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
+    return asked
+
+
+def _qr(text: str) -> str:
+    import segno
+
+    drawn = io.StringIO()
+    if (sys.stdout.encoding or "").lower().startswith("utf"):
+        segno.make(text, error="m").terminal(drawn, compact=True)
+    else:
+        segno.make(text, error="m").terminal(drawn)
+    return drawn.getvalue().rstrip("\n")
