@@ -73,6 +73,6 @@ class OwnRecord:
     def _on_problem(self, error: PeerError | None) -> None:
         """Tell once of grapes that keep no records; of those that do not answer, others tell."""
         if isinstance(error, RefusedError) and not self._told:
-            sentence = f"This peer can be found by name, but not by its ID: {error}"
+            sentence = f"By its ID this peer is found only together with a service, as in PEER-ID/fibonacci: {error}"
             self._hub.emit(ErrorRaised(self._hub.now(), error.name, sentence))
         self._told = isinstance(error, RefusedError)

@@ -14,6 +14,7 @@ from core.grape.grape import open_grape
 from core.grape_access import running_grape
 from core.peer import Peer, open_peer
 from core.peer_config import PeerConfig
+from core.records.check import RecordMissing
 from core.services.service import PayloadError
 from core.trust.audience import Audience
 from core.values import JsonValue
@@ -93,7 +94,7 @@ async def request(config: PeerConfig, output: Output, target: str, payload: Json
                 left = max(0.001, started + timeout - loop.time())
                 reply = await peer.request(target, payload, timeout=left)
                 break
-            except LookupEmpty:
+            except (LookupEmpty, RecordMissing):
                 if loop.time() >= patience:
                     raise
                 await asyncio.sleep(LISTING_PAUSE)

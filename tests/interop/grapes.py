@@ -32,14 +32,14 @@ class NodeGrape:
 
 
 @asynccontextmanager
-async def node_grape(*bootstrap: Address) -> AsyncIterator[NodeGrape]:
-    """Run a Node grape on free ports that accepts mutable items."""
+async def node_grape(*bootstrap: Address, verify: bool = True) -> AsyncIterator[NodeGrape]:
+    """Run a Node grape on free ports; with `verify` it accepts mutable items, as its command line's never does."""
     dht, api = Address(LOOPBACK, free_port()), free_port()
     options: dict[str, object] = {
         "dht": dht.port,
         "api": api,
         "host": LOOPBACK,
-        "verify": True,
+        "verify": verify,
         "bootstrap": [str(address) for address in bootstrap],
     }
     async with node("grape", options) as program:
