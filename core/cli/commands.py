@@ -238,13 +238,16 @@ def consume(service: str, length: int, once: bool, timeout: float, **network: An
 
 
 @grapevine.command()
-@click.argument("target", metavar="SERVICE|HOST:PORT")
+@click.argument("target", metavar="SERVICE|HOST:PORT|PEER-ID[/SERVICE]")
 @click.argument("payload", metavar="PAYLOAD_JSON")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True,
               help="Seconds to wait for the answer.")
 @_network
 def request(target: str, payload: str, timeout: float, **network: Any) -> None:  # noqa: ANN401
-    """Ask a service, by name or at an address, and print the result as JSON."""
+    """Ask a service by name, or a peer at an address or by its ID, and print the result as JSON.
+
+    By its ID a peer is found wherever it is, and is asked encrypted and verified or not at all.
+    """
     try:
         value = _json(payload)
     except PeerError as error:

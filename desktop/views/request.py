@@ -18,7 +18,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.errors import LocalError
 from core.events import PeerSnapshot, Role
+from core.target import peer_target
 from core.values import Address, JsonValue
 from desktop.icons import icon
 from desktop.models.history import ENTRY_ROLE, Entry, HistoryModel
@@ -57,6 +59,7 @@ class RequestView(QWidget):
         self._example: tuple[str, JsonValue] = (START_TARGET, json.loads(START_PAYLOAD))
         self._targets: list[tuple[str, str]] = []
         self.target = QComboBox()
+        self.target_problem = QLabel()  # why the target can be nobody
         self.payload = PayloadEditor(theme)
         self.timeout = QDoubleSpinBox()
         self.send_button = QPushButton(self.tr("&Send"))
@@ -80,15 +83,19 @@ class RequestView(QWidget):
         self.target.setEditable(True)
         self.target.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.target.setAccessibleName(self.tr("Send to"))
-        self.target.setToolTip(self.tr("A service name, a discovered peer, or any host:port"))
+        self.target.setToolTip(self.tr("A service name, a discovered peer, any host:port, or PEER-ID/service"))
         self.target.setMinimumContentsLength(14)
         self.target.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.target.setMaxVisibleItems(16)
         editor = self.target.lineEdit()
         if editor is not None:
-            editor.setPlaceholderText(self.tr("fibonacci, or host:port"))
+            editor.setPlaceholderText(self.tr("fibonacci, host:port, or PEER-ID/fibonacci"))
             editor.setAccessibleName(self.tr("Send to"))
         self.target.addItem(START_TARGET)
+        self.target_problem.setProperty("problem", True)
+        self.target_problem.setWordWrap(True)
+        self.target_problem.setTextFormat(Qt.TextFormat.PlainText)
+        self.target_problem.hide()
         self.timeout.setRange(0.5, MAX_TIMEOUT)
         self.timeout.setValue(DEFAULT_TIMEOUT)
         self.timeout.setDecimals(1)
@@ -119,6 +126,7 @@ class RequestView(QWidget):
         title.setObjectName("heading")
         column.addWidget(title)
         column.addWidget(self.target)
+        column.addWidget(self.target_problem)
         column.addWidget(_label(self.tr("&JSON payload"), self.payload.editor))
         column.addWidget(self.payload, 1)
         act = QHBoxLayout()
@@ -181,7 +189,7 @@ class RequestView(QWidget):
         if self.busy():
             return
         target, checked = self.target.currentText().strip(), self.payload.check()
-        if not target:
+        if not target or _target_problem(target):
             self.target.setFocus(Qt.FocusReason.OtherFocusReason)
         elif checked.problem is not None:
             self.payload.show_problem()
@@ -222,7 +230,12 @@ class RequestView(QWidget):
 
     def _update(self) -> None:
         busy = self.busy()
-        ready = bool(self.target.currentText().strip()) and self.payload.check_result().problem is None
+        target = self.target.currentText().strip()
+        problem = _target_problem(target)
+        if problem != self.target_problem.text():
+            self.target_problem.setText(problem)
+            self.target_problem.setVisible(bool(problem))
+        ready = bool(target) and not problem and self.payload.check_result().problem is None
         self.send_button.setEnabled(ready and not busy)
         self.send_button.setText(self.tr("Sending") if busy else self.tr("&Send"))
         self.timeout.setEnabled(not busy)
@@ -247,3 +260,13 @@ def _label(text: str, buddy: QWidget) -> QLabel:
     label = QLabel(text)
     label.setBuddy(buddy)
     return label
+
+
+def _target_problem(target: str) -> str:
+    """Return what is wrong with a target that is meant to be a Peer ID, as a sentence; empty for any other."""
+    try:
+        peer_target(target)
+    except LocalError as error:
+        sentence = str(error)
+        return f"{sentence[:1].upper()}{sentence[1:]}."
+    return ""

@@ -11,6 +11,7 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from core.values import JsonValue
+from core.wire.peer_id import PeerId
 from desktop.models.pretty import DISPLAY_CHARACTERS
 from desktop.theme import ThemeSource
 from desktop.views import request as module
@@ -203,3 +204,19 @@ def test_a_double_click_in_the_history_sends(panel: RequestView, bridge: FakeBri
     QTest.mouseClick(panel.history_list.viewport(), Qt.MouseButton.LeftButton, pos=area)
     QTest.mouseDClick(panel.history_list.viewport(), Qt.MouseButton.LeftButton, pos=area)
     assert len(sent(bridge)) == 2
+
+
+def test_a_mistyped_peer_id_is_explained_and_not_sent(panel: RequestView, bridge: FakeBridge) -> None:
+    right = str(PeerId(bytes(range(100, 132))))
+    wrong = right[1] + right[0] + right[2:]
+    for target in (wrong, f"{wrong}/fibonacci", f"{right[:-3]}/fibonacci"):
+        panel.set_target(target)
+        assert panel.target_problem.text().startswith(("This Peer ID is mistyped in", "A Peer ID has 56"))
+        assert not panel.target_problem.isHidden()
+        assert not panel.send_button.isEnabled()
+        panel.send()
+        assert sent(bridge) == []
+    panel.set_target(f"{right.lower()}/fibonacci")
+    assert panel.target_problem.isHidden()
+    panel.send()
+    assert [call[1] for call in sent(bridge)] == [f"{right.lower()}/fibonacci"]
