@@ -18,6 +18,7 @@ from core.errors import PeerError
 from core.events import GrapeSnapshot, GrapeState, PeerEvent
 from core.peer_config import PeerConfig
 from core.services.service import Registry
+from core.trust.audience import audience_of
 from desktop.bridge import Bridge
 
 if TYPE_CHECKING:
@@ -55,13 +56,16 @@ class Keeper:
         self._config = config
         self._registry = registry
         self._changed = asyncio.Event()
+        self._open: Peer | None = None  # while it is
 
     def use(self, config: PeerConfig) -> None:
-        """Close the peer and open one with this configuration, unless it is the one in use."""
+        """Close the peer and open one with this configuration, unless only audiences differ: those change at once."""
         other = config != self._config
         self._config = config  # also one that is equal in all that needs another peer
         if other:
             self._changed.set()
+        else:
+            self._set_audiences()
 
     async def run(self, load: Callable[[], Awaitable[Opener]] = load_core) -> None:
         """Keep a peer open until cancelled."""
@@ -117,11 +121,19 @@ class Keeper:
     @contextlib.asynccontextmanager
     async def _attached(self, peer: "Peer") -> AsyncIterator[None]:
         self._bridge.attach(peer)
+        self._open = peer
+        self._set_audiences()  # they may have changed while it opened
         try:
             yield
         finally:
+            self._open = None
             await self._bridge.detach()
             self._say(GrapeState.STARTING, "Closing the connections")
+
+    def _set_audiences(self) -> None:
+        if self._open is not None:
+            for service in self._registry:
+                self._open.set_audience(service.name, audience_of(service.name, self._config.audiences))
 
     def _say(self, state: GrapeState, message: str) -> None:
         before = self._bridge.snapshot()

@@ -11,10 +11,10 @@ import logging
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from core.errors import LocalError
-from core.trust.book import Book
+from core.trust.book import MAX_PENDING, MAX_PENDING_PER_HOST, Book
 from core.trust.edits import Allow, Ask, Block, Edit, Grant, Remove, See, Settle, Trust, repeat
 from core.trust.entries import EVERY, MAX_SERVICE, MAX_SERVICES, Key, KnownPeer, Pending, clean_name
 from core.trust.file import TrustFile
@@ -38,6 +38,13 @@ class Change(enum.Enum):
     FOUND = enum.auto()  # in the file: by another program
 
 
+class _Shown(NamedTuple):
+    """From which host a request was shown, and when."""
+
+    host: str
+    at: float
+
+
 class TrustStore:
     """Who may call. Times are Unix seconds; verbs raise LocalError when the disk refuses or the list is full.
 
@@ -52,7 +59,7 @@ class TrustStore:
         self._serving = serving
         self._book = Book()
         self._grants: dict[Key, float] = {}
-        self._shown: dict[Key, float] = {}
+        self._shown: dict[Key, _Shown] = {}
         self._unwritten: dict[Hashable, Edit] = {}
         self._numbers = itertools.count()
         self._urgent = False
@@ -107,10 +114,15 @@ class TrustStore:
         if isinstance(before, Ask):
             self._unwritten["ask", key] = replace(edit, first=before.first, times=before.times + 1)
         self._urgent = self._urgent or new
-        if now < self._shown.get(key, -NOT_AGAIN) + NOT_AGAIN:
+        return self._show(key, address.host, now)
+
+    def _show(self, key: Key, host: str, now: float) -> bool:
+        """Tell whether a request is to be shown now: not again within a minute, and no floods of them."""
+        self._shown = {other: shown for other, shown in self._shown.items() if shown.at + NOT_AGAIN > now}
+        same = sum(shown.host == host for shown in self._shown.values())
+        if key in self._shown or len(self._shown) >= MAX_PENDING or same >= MAX_PENDING_PER_HOST:
             return False
-        self._shown = {other: at for other, at in self._shown.items() if at + NOT_AGAIN > now and other != key}
-        self._shown[key] = now
+        self._shown[key] = _Shown(host, now)
         return True
 
     # -- what people do -------------------------------------------------------------------------------------------

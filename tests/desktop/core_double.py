@@ -10,6 +10,7 @@ from core.errors import PeerError
 from core.events import GrapeSnapshot, GrapeState, PeerEvent, PeerRow, PeerSnapshot, Role, ServiceSnapshot
 from core.peer_config import PeerConfig
 from core.services.service import Registry
+from core.trust.audience import Audience
 from core.values import Address, JsonValue
 
 ADDRESS = Address("127.0.0.1", 40000)
@@ -53,6 +54,7 @@ class ScriptedPeer:
         self.config = config or PeerConfig()
         self.state = PeerSnapshot(1, ADDRESS, None, CONNECTED, (FIBONACCI,), ())
         self.calls: list[str] = []
+        self.audiences: dict[str, Audience] = {}
         self.gate = asyncio.Event()
         self.gate.set()
         self.refusal: PeerError | None = None
@@ -75,6 +77,9 @@ class ScriptedPeer:
     def become(self, **fields: object) -> None:
         """Change fields of the snapshot."""
         self.state = dataclasses.replace(self.state, **{"revision": self.state.revision + 1, **fields})  # type: ignore[arg-type]
+
+    def set_audience(self, service: str, audience: Audience) -> None:
+        self.audiences[service] = audience
 
     async def share(self, service: str) -> None:
         await self._do(f"share {service}", sharing=True, announced_nodes=4)

@@ -16,8 +16,10 @@ from PySide6.QtWidgets import QApplication
 from core.errors import LocalError
 from core.events import GrapeChanged, GrapeState, PeerSnapshot
 from core.peer_config import KeyPlace, PeerConfig
+from core.services.fibonacci import FibonacciService
 from core.services.service import Registry
 from core.settings import Settings, SettingsStore, WindowState
+from core.trust.audience import Audience
 from desktop import keeper as keeper_module
 from desktop.__main__ import main
 from desktop.app import Start
@@ -127,7 +129,7 @@ class Kept:
         self.snapshots: list[PeerSnapshot] = []
         self.bridge.snapshot_changed.connect(self.snapshots.append)
         self.bridge.stand_in(STARTING, (FIBONACCI,))
-        self.keeper = Keeper(self.bridge, PeerConfig(), Registry())
+        self.keeper = Keeper(self.bridge, PeerConfig(), Registry(FibonacciService()))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Kept"]:
@@ -161,6 +163,20 @@ async def test_other_settings_mean_another_peer_with_the_shares_kept(qapp: QAppl
         assert [each.grape.state for each in kept.snapshots[:2]] == [GrapeState.STARTING] * 2  # closing, starting
         assert all(each.services[0].sharing for each in kept.snapshots[:2])  # the switch never jumps
     assert second.closed
+
+
+@pytest.mark.asyncio
+async def test_another_audience_holds_at_once_and_for_the_next_peer(qapp: QApplication) -> None:
+    async with Kept(Opener()).running() as kept:
+        await until(lambda: kept.grape is GrapeState.CONNECTED)
+        (peer,) = kept.opener.peers
+        assert peer.audiences == {"fibonacci": Audience.ANYONE}
+        kept.keeper.use(PeerConfig(audiences={"fibonacci": Audience.TRUSTED, "unknown": Audience.OFF}))
+        assert peer.audiences == {"fibonacci": Audience.TRUSTED}
+        kept.keeper.use(PeerConfig(audiences={"fibonacci": Audience.OFF}, udp_port=7))
+        await until(lambda: len(kept.opener.peers) == 2 and kept.grape is GrapeState.CONNECTED)
+        assert kept.opener.peers[1].audiences == {"fibonacci": Audience.OFF}
+        assert peer.audiences == {"fibonacci": Audience.TRUSTED}, "closed, not changed"
 
 
 @pytest.mark.asyncio

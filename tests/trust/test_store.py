@@ -285,11 +285,19 @@ async def test_the_oldest_pending_request_makes_room_and_is_counted() -> None:
 
 async def test_new_ids_of_one_host_push_out_only_each_other() -> None:
     store = TrustStore()
-    store.ask((ANN, "weather"), Address("198.51.100.1", 5), NOW)
-    for number in range(1000, 2000):
-        store.ask((peer_id(number), "weather"), Address("192.0.2.66", number), NOW + number)
+    assert store.ask((ANN, "weather"), Address("198.51.100.1", 5), NOW)
+    shown = [store.ask((peer_id(n), "weather"), Address("192.0.2.66", n), NOW + 1) for n in range(1000, 2000)]
+    assert sum(shown) == MAX_PENDING_PER_HOST, "nobody looks at more of them"
+    assert store.ask((BOB, "weather"), Address("198.51.100.2", 5), NOW + 2)
+    assert store.ask((peer_id(5), "weather"), Address("192.0.2.66", 5), NOW + 1 + NOT_AGAIN)
     assert store.pending()[0].peer_id == ANN
-    assert len(store.pending()) == 1 + MAX_PENDING_PER_HOST
+    assert len(store.pending()) == 2 + MAX_PENDING_PER_HOST
+
+
+async def test_many_hosts_together_show_no_more_than_waits() -> None:
+    store = TrustStore()
+    shown = [store.ask((peer_id(n), "lamp"), Address(f"192.0.{n // 200}.{n % 200}", 5), NOW) for n in range(1000)]
+    assert sum(shown) == MAX_PENDING
 
 
 @pytest.mark.parametrize(
