@@ -40,6 +40,15 @@ async def test_two_peers_on_one_machine_find_each_other_with_no_option(tmp_path:
     assert discovered
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="uvloop is not for Windows")
+async def test_what_serves_runs_on_uvloop_where_it_is_installed(home: Path, cli: RunCli) -> None:
+    async with grapevine("share", "fibonacci", "--verbose", home=home, env={"GRAPEVINE_LOOP": ""}) as worker:
+        url = (await worker.event("grape"))["url"]
+        found = await cli("consume", "fibonacci", "--once", "--grape", url)
+        assert json.loads(found.out) == SEQUENCE
+        assert "uvloop" in worker.stderr
+
+
 async def test_one_peer_tells_the_whole_story_in_json(home: Path, cli: RunCli) -> None:
     async with grapevine("share", "fibonacci", home=home) as worker:
         listening = await worker.event("listening")

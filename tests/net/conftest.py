@@ -1,8 +1,9 @@
-"""Every async test here runs twice: on asyncio's own loop and on stock qasync, whose timers fire early."""
+"""Every async test here runs on asyncio's own loop, on stock qasync, whose timers fire early, and on uvloop."""
 
 import asyncio
 import gc
 import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from random import Random
 
@@ -27,11 +28,22 @@ def _qt_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
+def _uvloop() -> asyncio.AbstractEventLoop:
+    import uvloop
+
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Name the loops; each becomes one run of every async test."""
-    return {"asyncio": asyncio.SelectorEventLoop, "qasync": _qt_loop}
+    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]]
+    loops = {"asyncio": asyncio.SelectorEventLoop, "qasync": _qt_loop}
+    if sys.platform != "win32":  # which it does not support
+        loops["uvloop"] = _uvloop
+    return loops
 
 
 @pytest_asyncio.fixture
