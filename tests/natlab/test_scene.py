@@ -112,3 +112,41 @@ async def test_the_sequence_arrives_through_the_router(
             raise AssertionError(f"{error}\n{worker.transcript()}") from None
         assert reply["data"] == SEQUENCE
         assert reply["from"].startswith(f"{ROUTER_WAN}:"), "it came through the hole that the worker's punch made"
+
+
+@pytest.mark.parametrize("our_grape", [True, False], ids=["our-grape", "node-grape"])
+@pytest.mark.parametrize("same_port", [True, False], ids=["router-keeps-ports", "router-changes-ports"])
+async def test_a_worker_behind_the_router_is_asked_by_its_id(
+    lab: Lab, tmp_path: Path, our_grape: bool, same_port: bool
+) -> None:
+    """Our grape outside keeps the worker's record; Node's does not, and leads to it by the service's name.
+
+    Where the router gives out other ports nobody knows the worker's, itself included: it has to punch who asks for it.
+    """
+    if not same_port:
+        lab.restart_router()
+    homes = {name: tmp_path / name for name in ("worker", "asker")}
+    scene = Scene(lab, homes["worker"])
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        await enter(scene.outside_grape(ours=our_grape))
+        known = await enter(grapevine("id", inside=lab.in_home, home=homes["worker"]))
+        peer_id = (await known.event("id"))["peer_id"]
+        worker = await enter(scene.our_worker())
+        asking = ("request", f"{peer_id}/fibonacci", '{"length": 10}', "--grape", API)
+        asker = await enter(grapevine(*asking, inside=lab.in_public, home=homes["asker"]))
+        try:
+            reply = await asker.event("reply", timeout=UNTIL_REPLY)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{worker.transcript()}") from None
+        assert (reply["data"], reply["peer_id"]) == (SEQUENCE, peer_id)
+        host, port = reply["from"].split(":")
+        assert host == ROUTER_WAN
+        assert (int(port) == worker_port(worker)) is same_port
+        served = await worker.event("request-served")
+        assert served["peer_id"] not in (None, peer_id), "the worker knows who asked: somebody, and not itself"
+
+
+def worker_port(worker: Program) -> int:
+    """Return the UDP port that a worker of ours has on its own machine."""
+    return int(next(event["port"] for event in worker.events if event["event"] == "listening"))
