@@ -1,8 +1,14 @@
-"""Takes what a UDP socket has, a bounded part of it per wake-up, grouped by source."""
+"""Takes what a UDP socket has, a bounded part of it per wake-up, grouped by source.
+
+The bounds are of number, of bytes, and of time: a datagram of a stream costs 10 us, one of joined requests that are
+answered at once 100 times that. What is left, readiness being level-triggered, wakes the loop in its next turn.
+"""
 
 import socket
 import struct
 import sys
+import time
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from core.net.segmentation import SOL_UDP, UDP_GRO
@@ -12,6 +18,8 @@ from core.values import Address, Buffer
 DRAIN_MAX = 64  # datagrams after which a wake-up ends: 1400 bytes each, they take some 1 ms to handle
 DATAGRAM_MAX = 65535  # bytes; the UDP length field. Asking for all of it costs no more than asking for 2048 (measured)
 DRAIN_BYTES = 65536  # bytes after which a wake-up ends: two joined arrivals, so that 127 datagrams are the most
+DRAIN_SECONDS = 0.002  # that a wake-up should take with all that it causes; a turn of the window's loop has as much
+DRAIN_MIN = 2  # datagrams that a wake-up takes however long those before took: one that stalled must not stay slow
 LONE_BYTES = 512  # a datagram that came alone and is no longer is an answer, a question or an ack, not part of a stream
 LOOK_EVERY = 8  # wake-ups by a lone datagram after which one looks whether there is more, as after it found more
 
@@ -30,20 +38,45 @@ class Intake(Protocol):
         """Hand over, in one call, what is there up to the bounds; the loop calls again for the rest."""
 
 
+class Pace:
+    """How many datagrams the next wake-up may take, by what those of the newest one cost.
+
+    Fewer at once, more by and by: acks, which cost little, come between requests, which cost much.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock  # seconds
+        self.room = DRAIN_MAX
+
+    def hand_over(self, batch: list[Received], receiver: Receiver, began: float) -> None:
+        """Hand over a batch whose reading began at `began` of `now`, and learn from how long all that took."""
+        receiver(batch)
+        spent = self._clock() - began
+        count = sum(len(datagrams) for _, datagrams in batch)
+        fitting = int(count * DRAIN_SECONDS / spent) if spent > 0 else DRAIN_MAX
+        self.room = min(max(fitting, DRAIN_MIN), self.room + self.room // 4 + 1, DRAIN_MAX)
+
+    def now(self) -> float:
+        """Return seconds on the clock of `hand_over`."""
+        return self._clock()
+
+
 class PlainIntake:
     """One datagram per system call."""
 
-    def __init__(self, sock: socket.socket, tally: Tally) -> None:
+    def __init__(self, sock: socket.socket, tally: Tally, clock: Callable[[], float] = time.perf_counter) -> None:
         self._sock = sock
         self._tally = tally
+        self._pace = Pace(clock)
 
     def drain(self, receiver: Receiver) -> None:
         """See Intake."""
+        began = self._pace.now()
         batch: list[Received] = []
         last: tuple[str, int] | None = None
         group: list[Buffer] = []
         taken = 0
-        for _ in range(DRAIN_MAX):
+        for _ in range(self._pace.room):
             try:
                 data, source = self._sock.recvfrom(DATAGRAM_MAX)
             except (BlockingIOError, InterruptedError):
@@ -60,25 +93,27 @@ class PlainIntake:
             if taken > DRAIN_BYTES:
                 break
         if batch:
-            receiver(batch)
+            self._pace.hand_over(batch, receiver, began)
 
 
 class JoinedIntake:
     """Many datagrams per system call (UDP_GRO), as slices of one buffer that are overwritten after the call."""
 
-    def __init__(self, sock: socket.socket, tally: Tally) -> None:
+    def __init__(self, sock: socket.socket, tally: Tally, clock: Callable[[], float] = time.perf_counter) -> None:
         self._sock = sock
         self._tally = tally
+        self._pace = Pace(clock)
         self._spare: memoryview | None = None
         self._lone = 0  # wake-ups in a row that brought one short datagram
 
     def drain(self, receiver: Receiver) -> None:
         """See Intake. A receiver that runs a nested loop (Qt can) may come back here: then another buffer is used."""
         view, self._spare = self._spare or memoryview(bytearray(DRAIN_BYTES + DATAGRAM_MAX)), None
+        began = self._pace.now()
         try:
             batch = self._fill(view)
             if batch:
-                receiver(batch)
+                self._pace.hand_over(batch, receiver, began)
         finally:
             self._spare = view
 
@@ -87,7 +122,8 @@ class JoinedIntake:
         last: tuple[str, int] | None = None
         group: list[Buffer] = []
         tally, receive = self._tally, self._sock.recvmsg_into
-        used, left = 0, DRAIN_MAX
+        room = left = self._pace.room
+        used = 0
         looks = self._lone % LOOK_EVERY == 0
         while left > 0 and used <= DRAIN_BYTES:
             try:
@@ -121,7 +157,7 @@ class JoinedIntake:
             left -= count
             if used <= LONE_BYTES and not looks:
                 break  # asking in vain costs as much as the datagram did; if there is more, the loop calls again
-        self._lone = self._lone + 1 if left == DRAIN_MAX - 1 and used <= LONE_BYTES else 0
+        self._lone = self._lone + 1 if left == room - 1 and used <= LONE_BYTES else 0
         return batch
 
 

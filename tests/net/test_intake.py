@@ -12,8 +12,11 @@ from core.net.intake import (
     DATAGRAM_MAX,
     DRAIN_BYTES,
     DRAIN_MAX,
+    DRAIN_MIN,
+    DRAIN_SECONDS,
     LONE_BYTES,
     LOOK_EVERY,
+    Intake,
     JoinedIntake,
     PlainIntake,
 )
@@ -36,7 +39,9 @@ class Arrivals:
     def __init__(self) -> None:
         self.waiting: list[tuple[bytes, Ancillary, int, tuple[str, int]] | OSError] = []
         self.tally = Tally()
-        self.intake = JoinedIntake(cast(socket.socket, cast(Any, self)), self.tally)
+        self.now = 0.0
+        self.cost = 0.0  # seconds that the receiver takes for one datagram
+        self.intake: Intake = JoinedIntake(cast(socket.socket, cast(Any, self)), self.tally, lambda: self.now)
         self.batches: list[list[tuple[object, list[bytes]]]] = []
 
     def add(self, data: bytes, ancillary: Ancillary | None = None, flags: int = 0, source: tuple[str, int] = A) -> None:
@@ -54,7 +59,15 @@ class Arrivals:
         buffers[0][: len(data)] = data
         return (len(data), *rest)  # type: ignore[return-value]
 
+    def recvfrom(self, room: int) -> tuple[bytes, tuple[str, int]]:
+        if not self.waiting:
+            raise BlockingIOError
+        found = self.waiting.pop(0)
+        assert not isinstance(found, OSError)
+        return found[0], found[3]
+
     def take(self, batch: Sequence[Received]) -> None:
+        self.now += self.cost * sum(len(datagrams) for _, datagrams in batch)
         self.batches.append([(source, [bytes(each) for each in datagrams]) for source, datagrams in batch])
 
     def drain(self) -> list[list[tuple[object, list[bytes]]]]:
@@ -149,6 +162,25 @@ def test_the_plain_way_has_the_same_bound_of_bytes() -> None:
     intake = PlainIntake(cast(socket.socket, cast(Any, Endless())), tally)
     intake.drain(lambda batch: seen.extend(len(datagrams) for _, datagrams in batch))
     assert seen == [3]
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_wake_up_takes_what_fits_its_time_by_what_the_newest_datagrams_cost(plain: bool) -> None:
+    arrivals = Arrivals()
+    if plain:
+        arrivals.intake = PlainIntake(cast(socket.socket, cast(Any, arrivals)), arrivals.tally, lambda: arrivals.now)
+    for _ in range(3000):
+        arrivals.add(bytes(600))
+
+    def drained(cost: float, times: int = 2) -> list[int]:
+        arrivals.cost = cost
+        return [sum(len(datagrams) for _, datagrams in arrivals.drain()[0]) for _ in range(times)]
+
+    assert drained(cost=0.0) == [DRAIN_MAX, DRAIN_MAX]
+    assert drained(cost=DRAIN_SECONDS / 8.5) == [DRAIN_MAX, 8]  # fewer at once
+    assert drained(cost=DRAIN_SECONDS * 10) == [8, DRAIN_MIN]
+    assert drained(cost=DRAIN_SECONDS / 6.5, times=6) == [DRAIN_MIN, 3, 4, 6, 6, 6]  # more by and by
+    assert drained(cost=0.0, times=20)[-1] == DRAIN_MAX
 
 
 def test_a_receiver_that_comes_back_within_its_call_keeps_what_it_was_given() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from core.errors import LocalError, PayloadError, RefusedError, RequestTimeout
 from core.net.tasks import TaskSet
 from core.rpc.config import RpcConfig
+from core.rpc.feed import TURN_MAX
 from core.rpc.server import Handler, RpcServer
 from core.values import Address, Caller, JsonValue, Outcome
 from tests.rpc.streams import CLIENT, MemoryStream, pair, read_all
@@ -153,6 +155,31 @@ def test_handlers_that_answer_at_once_leave_others_their_turn() -> None:
     ]:
         assert server.may_answer_at_once(now) is may
         server.answered_at_once(seconds)
+
+
+def test_a_packet_of_many_requests_leaves_others_their_turn() -> None:
+    loops: list[asyncio.AbstractEventLoop] = []
+    turns: Counter[int] = Counter()
+    turn = 0
+
+    def next_turn() -> None:
+        nonlocal turn
+        turn += 1
+        if turns.total() < 300:
+            loops[0].call_soon(next_turn)
+
+    def handler(key: str, payload: JsonValue, caller: Caller) -> Outcome:
+        turns[turn] += 1
+        return payload
+
+    async def body(stage: Scene) -> None:
+        loops.append(asyncio.get_running_loop())
+        next_turn()
+        await stage.client.write(b"".join(json.dumps([f"r{n}", "k", n]).encode() for n in range(300)))
+        assert await stage.replies(300) == [[f"r{n}", None, n] for n in range(300)]
+
+    scene(body, handler=handler)
+    assert max(turns.values()) <= 2 * TURN_MAX  # twice in the turn that begins to listen
 
 
 def test_a_handler_that_waits_past_the_spell_is_called_in_a_task() -> None:
