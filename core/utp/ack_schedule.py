@@ -1,5 +1,6 @@
 """When an ack leaves: at once, or a little later so that data can carry it or one ack answers two packets."""
 
+from math import inf
 from typing import Final
 
 _EVERY: Final = 2  # data packets; RFC 5681 section 4.2
@@ -15,23 +16,23 @@ class AckSchedule:
         self._packets = 0  # in order and not acked yet
         self.due = False
         self.keepalive_due = False
-        self.at: float | None = None  # when a delayed ack becomes due
+        self.at = inf  # when a delayed ack becomes due
 
     def in_order(self, now: float, *, urgent: bool) -> None:
         """A packet came in order; `urgent`: it closed a gap or ended the stream."""
         self._packets += 1
         if urgent or self._packets >= _EVERY:
             self.due = True
-        elif self.at is None:
+        elif self.at == inf:
             self.at = now + self._delay
 
     def tick(self, now: float) -> None:
         """Make a delayed ack due."""
-        if self.at is not None and now >= self.at:
+        if now >= self.at:
             self.due = True
 
     def settled(self) -> None:
         """A packet left, and every packet carries an ack."""
         self.due = self.keepalive_due = False
-        self.at = None
+        self.at = inf
         self._packets = 0

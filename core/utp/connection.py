@@ -211,13 +211,10 @@ class Connection:
             return self._handshake.deadline()
         if self._waits_for_reader():
             return self._data_at + config.half_closed_timeout
-        soonest = min(self._keepalive_at, self._heard_at + config.idle_timeout)
-        if self._acks.at is not None:
-            soonest = min(soonest, self._acks.at)
+        soonest = min(self._keepalive_at, self._heard_at + config.idle_timeout, self._acks.at, self._sender.deadline())
         if self._state is LOCAL_ENDED and self._sender.fin_acked:
             soonest = min(soonest, self._data_at + config.half_closed_timeout)
-        retransmit_at = self._sender.deadline()
-        return soonest if retransmit_at is None else min(soonest, retransmit_at)
+        return soonest
 
     def tick(self, now: float) -> None:
         """Act on what is due."""

@@ -79,6 +79,8 @@ class ReceiveWindow:
 
     def insert(self, seq: int, payload: bytes, *, fin: bool) -> Arrival:
         """Take a DATA or FIN packet."""
+        if not fin and self.append(seq, payload):
+            return IN_ORDER
         ahead = seq_diff(seq, self.next_seq)
         if abs(ahead) >= self._config.reorder_packets:
             return FAR

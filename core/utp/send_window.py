@@ -100,7 +100,7 @@ class SendWindow:
 
     def next_lost(self) -> Segment | None:
         """Return the lost packet that is to be sent next; it stays."""
-        return next(iter(self._lost.values()), None)
+        return next(iter(self._lost.values())) if self._lost else None
 
     def take_lost(self) -> Segment:
         """Remove and return it. Call `sent` with it at once."""

@@ -4,6 +4,8 @@ The same timer is the zero-window probe: while the peer's window lets nothing ou
 runs out, so that a lost window update cannot stop the stream.
 """
 
+from math import inf
+
 from core.utp.config import UtpConfig
 from core.utp.ledbat import Ledbat
 from core.utp.pacer import Pacer
@@ -38,15 +40,15 @@ class Sender:
         self._window = SendWindow(first_seq)
         self._congestion = Ledbat(config)
         self._pacer = Pacer()
-        self._resume_at: float | None = None  # when the pacer lets more out; None while it holds nothing back
+        self._resume_at = inf  # when the pacer lets more out; it holds nothing back
         self._finishing = False  # no more writes; FIN after the queue
         self._fin_sent = False
         self._force = 0  # packets that may leave whatever the windows say
         self._repairs = 0  # the same for packets found lost only
         self._limited = False  # when we sent last, the congestion window was what held back more
         self._probing = False  # what is in flight was sent into a closed window
-        self._retransmit_at: float | None = None
-        self._probe_at: float | None = None  # None once it was sent; the retransmission timer is next
+        self._retransmit_at = inf
+        self._probe_at = inf  # once it was sent, the retransmission timer is next
         self._probed = False  # since the peer took something, or since a timeout
         self._progress_at: float | None = None  # last time the peer took something; None while nothing waits
         self._paced = False  # the pacer held something back in the last call of `segments`
@@ -126,7 +128,7 @@ class Sender:
         """Forget everything: the connection is over, or its last ack will not come."""
         self._queue.clear()
         self._window = SendWindow(self._window.next_seq)
-        self._retransmit_at = self._probe_at = None
+        self._retransmit_at = self._probe_at = inf
 
     @property
     def oldest(self) -> int:
@@ -144,7 +146,8 @@ class Sender:
         self._pacer = Pacer()
         self.round_trip = RoundTrip(self._config)
         self.round_trip.sample(round_trip)
-        self._retransmit_at = self._probe_at = self._progress_at = None
+        self._retransmit_at = self._probe_at = inf
+        self._progress_at = None
         self._probed = False
         self._arm(now)
 
@@ -208,39 +211,45 @@ class Sender:
             return leaving  # nothing waits, and no timer runs since the last of it was acked
         forced = self._force
         self._limited = self._paced = False
+        if not self._waiting():
+            self._force = self._repairs = 0
+            self._resume_at = inf
+            return leaving
         self._pace()
         self._allowance = self._pacer.allowance(now)
+        size = 0
         while len(leaving) < most and (segment := self._next()) is not None:
             self._window.sent(segment, now)
             leaving.append(segment)
+            size += len(segment.payload)
             self._allowance -= len(segment.payload)
-            self._force = max(0, self._force - 1)
-            self._repairs = max(0, self._repairs - 1)
+            self._force -= self._force > 0
+            self._repairs -= self._repairs > 0
         if self._force and len(leaving) == 1 and self.round_trip.backed_off >= _REPEAT_FROM and forced == _FORCED:
             leaving.append(leaving[0])
+            size += len(leaving[0].payload)
         self._force = self._repairs = 0
         if leaving:
-            self._pacer.spend(sum(len(segment.payload) for segment in leaving), now)
-        self._resume_at = self._pacer.ready_at() if self._paced else None
+            self._pacer.spend(size, now)
+        self._resume_at = self._pacer.ready_at() if self._paced else inf
         self._arm(now)
         if leaving and not self._probed:
             self._arm_probe(now)
         return leaving
 
-    def deadline(self) -> float | None:
-        """Return when `tick` is due."""
-        times = (self._probe_at, self._retransmit_at, self._resume_at)
-        return min((at for at in times if at is not None), default=None)
+    def deadline(self) -> float:
+        """Return when `tick` is due; inf while nothing is."""
+        return min(self._probe_at, self._retransmit_at, self._resume_at)
 
     def tick(self, now: float) -> bool:
         """Act on the timer. Return False when the peer has made no progress for too long."""
-        if self._probe_at is not None and now >= self._probe_at:
-            self._probe_at = None
+        if now >= self._probe_at:
+            self._probe_at = inf
             self._probed = True
             self._counters.probes += 1
             self._window.probe()
             self._force = max(self._force, 1)
-        if self._retransmit_at is None or now < self._retransmit_at:
+        if now < self._retransmit_at:
             return True
         silent = self._progress_at is not None and now - self._progress_at >= self._config.dead_after
         if silent and self.round_trip.backed_off >= _TRIES:
@@ -252,9 +261,13 @@ class Sender:
             self._congestion.timed_out(again=self.round_trip.backed_off > 0)
         self.round_trip.back_off()
         self._force = 1 if self._probing else _FORCED
-        self._retransmit_at = self._probe_at = None
+        self._retransmit_at = self._probe_at = inf
         self._probed = True
         return True
+
+    def _waiting(self) -> bool:
+        """Whether there is anything to send, if the windows allow it."""
+        return bool(self._queue.size or self._window.lost or (self._finishing and not self._fin_sent))
 
     def _next(self) -> Segment | None:
         """Return the next packet that may leave, a lost one first, or None."""
@@ -316,22 +329,23 @@ class Sender:
         self._probing = False
         self.round_trip.progress()
         self._progress_at = now
-        self._retransmit_at = None
+        self._retransmit_at = inf
         self._probed = False
         self._arm(now)
         self._arm_probe(now)
 
     def _arm_probe(self, now: float) -> None:
         """Start the shorter timer anew: what is in flight should be acked soon after this moment (RFC 8985 7.2)."""
-        wait = self.round_trip.probe_timeout()
-        self._probe_at = now + wait if wait is not None and self._window.in_flight and not self._probing else None
+        wait = self.round_trip.probe_timeout() if self._window.in_flight and not self._probing else None
+        self._probe_at = inf if wait is None else now + wait
 
     def _arm(self, now: float) -> None:
         """Start the timer if something waits for the peer, stop it if nothing does."""
         if not (len(self._window) or len(self._queue)):
-            self._retransmit_at = self._progress_at = None
+            self._retransmit_at = inf
+            self._progress_at = None
             return
         if self._progress_at is None:
             self._progress_at = now
-        if self._retransmit_at is None:
+        if self._retransmit_at == inf:
             self._retransmit_at = now + self.round_trip.timeout()
