@@ -205,10 +205,6 @@ class Sender:
     def segments(self, now: float, most: int) -> list[Segment]:
         """Return what leaves now, `most` packets of it, in order, and see to the timer. One may stand in it twice."""
         leaving: list[Segment] = []
-        if not (self._finishing or len(self._queue) or len(self._window)):
-            self._force = self._repairs = 0
-            self._resume_at = None
-            return leaving  # nothing waits, and no timer runs since the last of it was acked
         forced = self._force
         self._limited = self._paced = False
         if not self._waiting():
