@@ -23,6 +23,7 @@ from core.wire.utp_packet import RESET, STATE, SYN, Packet, pack_header, parse, 
 
 _ID_TRIES: Final = 64  # random ids tried; with `connections` of them taken, one in 64 tries is free for sure enough
 _TRANSMIT_MAX: Final = 128  # datagrams after which one `transmit` ends; 46 of 1,402 bytes take some 0.1 ms to make
+_TRANSMIT_BYTES: Final = 160 * 1024  # the same in bytes; with the last share and a probe beside it under 256 KiB
 _SHARE: Final = 64  # most datagrams of one connection before the next has its turn: what one system call takes
 _SHARE_BYTES: Final = 65_536  # the same in bytes
 
@@ -39,7 +40,6 @@ class Mux:
         self._accepted: set[Key] = set()
         self._door = Doorkeeper(config)
         self._touched: OrderedDict[Connection, None] = OrderedDict()  # who may have something to send, in turn
-        self._share = max(2, min(_SHARE, _SHARE_BYTES // config.mtu))
         self._transmit_at: float | None = None  # since when there may be something to send
         self._timers = Timers()
         self._outbox: list[Burst] = []
@@ -109,25 +109,34 @@ class Mux:
 
         Connections take turns with a share each; who has more to send goes to the end of the line.
         """
-        bursts, self._outbox = self._outbox, []
-        sent = sum(len(burst.datagrams) for burst in bursts) if bursts else 0
-        while self._touched and sent < _TRANSMIT_MAX:
+        bursts: list[Burst] = []
+        sent, size = self._take_outbox(bursts)
+        while self._touched and sent < _TRANSMIT_MAX and size < _TRANSMIT_BYTES:
             connection, _ = self._touched.popitem(last=False)
-            datagrams = connection.transmit(now, self._share)
+            share = max(2, min(_SHARE, _SHARE_BYTES // connection.path.packet_bytes))
+            datagrams = connection.transmit(now, share)
             if datagrams:
                 sent += len(datagrams)
+                size += sum(map(len, datagrams))
                 self._append(bursts, connection.remote, datagrams)
-            if len(datagrams) >= self._share:
+            if self._outbox:  # what making those packets led to
+                beside, bytes_beside = self._take_outbox(bursts)
+                sent += beside
+                size += bytes_beside
+            if len(datagrams) >= share:
                 self._touched[connection] = None
             else:
                 self._timers.set(connection, connection.deadline())
         self._transmit_at = now if self._touched else None
-        if self._outbox:  # what making those packets led to
-            beside, self._outbox = self._outbox, []
-            bursts += beside
-            sent += sum(len(burst.datagrams) for burst in beside)
         self.counters.sent += sent
         return bursts
+
+    def _take_outbox(self, bursts: list[Burst]) -> tuple[int, int]:
+        """Move what is queued beside the connections to `bursts`; return its datagrams and bytes."""
+        beside, self._outbox = self._outbox, []
+        bursts += beside
+        datagrams = [datagram for burst in beside for datagram in burst.datagrams]
+        return len(datagrams), sum(map(len, datagrams))
 
     def events(self) -> list[UtpEvent]:
         """Return and forget what happened."""

@@ -8,7 +8,7 @@ import pytest
 from core.utp.config import UtpConfig
 from core.utp.connection import Connection
 from core.wire.utp_marks import Marks
-from core.wire.utp_packet import parse
+from core.wire.utp_packet import HEADER_BYTES, parse
 from tests.utp.pair import B, Link, Pair
 
 CROWD = UtpConfig(  # equal packets: turns, not paths, are looked at
@@ -19,20 +19,26 @@ MOST_BYTES = 256 * 1024
 BYTES = 100_000  # written to each connection
 
 
-def crowd(count: int, size: int = BYTES) -> tuple[Pair, list[Connection]]:
-    """Return a pair and `count` connections from `a` to `b`, each with `size` bytes to send and a wide window."""
+def crowd(count: int, size: int = BYTES, packet: int = 1402) -> tuple[Pair, list[Connection]]:
+    """Return a pair and `count` connections from `a` to `b`, each with `size` bytes to send and a wide window.
+
+    Their packets have `packet` bytes, as if probes had found that size.
+    """
     pair = Pair(3, config=CROWD, link=Link(delay=0.01))
     connections = [pair.a.mux.connect(B, pair.now) for _ in range(count)]
     assert pair.run(lambda: len(pair.b.incoming) == count, limit=10.0)
     pair.run(limit=1.0)  # all acks have left
     for connection in connections:
+        connection.path._search.size = packet
+        connection._sender.resize(packet - HEADER_BYTES)
         assert connection.write(bytes(size), pair.now) == size
     return pair, connections
 
 
+@pytest.mark.parametrize("packet", [1402, 16_356])
 @pytest.mark.parametrize("count", [1, 64, 1000])
-def test_one_call_is_bounded_and_the_next_is_due_at_once(count: int) -> None:
-    pair, _ = crowd(count)
+def test_one_call_is_bounded_and_the_next_is_due_at_once(count: int, packet: int) -> None:
+    pair, _ = crowd(count, packet=packet)
     calls = 0
     while True:
         datagrams = [datagram for burst in pair.a.mux.transmit(pair.now) for datagram in burst.datagrams]
