@@ -183,7 +183,7 @@ class Owner:
         self.ends[connection].hear(event)
 
     def _accept(self, connection: Connection) -> None:
-        caller = self.arena.callers.get((1 - self.host.side, connection.send_id))
+        caller = self._caller(connection.send_id)
         anywhere = self.arena.plan.anywhere
         demand(anywhere or caller is not None, "nobody called", connection.remote, connection.send_id)
         name = f"{self.host.side} {self.life} accepted {len(self.ends)}"
@@ -191,6 +191,13 @@ class Owner:
         if caller is not None:
             demand(anywhere or caller.peer is None or not caller.peer.owner.lives, "accepted twice", end.known)
             caller.peer = end
+
+    def _caller(self, receive_id: int) -> End | None:
+        """Return who called with this id; one whose id met another's has taken a new one since."""
+        side, callers = 1 - self.host.side, self.arena.callers
+        renumbered = (end for (whose, _), end in callers.items() if whose == side)
+        known = callers.get((side, receive_id))
+        return known or next((end for end in renumbered if end.connection.receive_id == receive_id), None)
 
     def judge(self, *, alive: bool) -> None:
         """Judge every connection."""
