@@ -30,6 +30,7 @@ RETRIES = 1  # a kept connection may have died unseen, as when the peer restarte
 FRESH = 5.0  # seconds; a kept connection to somebody seen so lately is used without asking who else is there
 INVITE_AFTER = 0.5  # seconds a request by name tries alone before workers are asked to punch us
 PUNCHED_WITHIN = 5.0  # seconds after that; a worker looks for us every second, and both grapes may be slow
+SLACK = 0.1  # seconds beyond a request's time: what waits for an answer ends first, and knows whom it tried
 MAX_REACHED = 256  # peers called by ID whose address is remembered; as many as the client keeps connections
 CLOSED = "this peer is closed"
 _THEIR_OWN = REFUSALS | {UnknownService.name}  # reasons to refuse that another who shares the same may not have
@@ -108,7 +109,7 @@ class Asking:
         target = target.strip()
         peer = peer_target(target)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(timeout + SLACK):
                 if peer is not None:
                     return await self._ask_by_id(peer, payload, timeout)
                 if ":" in target:
@@ -121,6 +122,8 @@ class Asking:
 
     async def map(self, name: str, payload: JsonValue, timeout: float) -> list[Reply | PeerError]:
         """Ask every provider of a name at once. Returns one reply or error for each."""
+        if peer_target(name) is not None:
+            raise LocalError("there is one peer with that ID: ask it by a request")
         key = self._key(name.strip())
         found = await self._link.lookup(key, fresh=True)
         self._punch_all(found)
@@ -131,6 +134,13 @@ class Asking:
             if isinstance(outcome, Reply):
                 self._note(key, outcome)
         return outcomes
+
+    async def lookup(self, name: str) -> list[Address]:
+        """Return who is announced under a name, or where the peer with this ID says it is."""
+        peer = peer_target(name)
+        if peer is not None:
+            return [*(await self._finder.find(peer.peer_id)).addresses]
+        return await self._link.lookup(name, fresh=True)
 
     async def ask(
         self,

@@ -202,8 +202,8 @@ class Peer:
         return await self._asking.map(service, payload, timeout)
 
     async def lookup(self, name: str) -> list[Address]:
-        """Return who is announced under a name. Raises LookupEmpty when nobody is."""
-        return await self._link.lookup(name, fresh=True)
+        """Return who is announced under a name, or where a Peer ID is. For nobody raises LookupEmpty, RecordMissing."""
+        return await self._asking.lookup(name)
 
     async def announce(self, name: str, port: int) -> int:
         """Announce a name at our grape's address, once. Returns the number of grapes that stored it."""

@@ -261,10 +261,10 @@ def request(target: str, payload: str, timeout: float, **network: Any) -> None: 
 
 
 @grapevine.command()
-@click.argument("name")
+@click.argument("name", metavar="NAME|PEER-ID")
 @_network
 def lookup(name: str, **network: Any) -> None:  # noqa: ANN401
-    """Print who is announced under NAME, one host:port a line."""
+    """Print who is announced under NAME, or where PEER-ID says it is, one host:port a line."""
     _start(lambda config, output: _jobs().lookup(config, output, name), quiet=True, **network)
 
 

@@ -318,6 +318,48 @@ def test_a_mistyped_id_asks_no_grape() -> None:
     stage(body)
 
 
+def test_who_does_not_answer_is_named_with_its_addresses() -> None:
+    async def body(it: Stage) -> None:
+        it.records(A, B)
+        with pytest.raises(RequestTimeout, match=rf"tried {A}, {B}"):
+            await it.ask(timeout=3.0)
+        assert 3.0 <= now() < 3.05
+
+    stage(body)
+
+
+def test_an_id_is_looked_up_by_its_record_and_never_as_a_name() -> None:
+    async def body(it: Stage) -> None:
+        it.records(A, B)
+        written = str(THEM.peer_id)
+        assert await it.asking.lookup(f" {written.lower()}") == [A, B]
+        for verb in (it.asking.lookup(written[:-1]), it.asking.map(written, ASKED, 1.0)):
+            with pytest.raises(LocalError):
+                await verb
+        assert it.directory.lookups == []
+
+    stage(body)
+
+
+def test_how_many_addresses_are_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.asking.MAX_REACHED", 1)
+
+    async def body(it: Stage) -> None:
+        it.records(A)
+        it.lives(THEM, A)
+        await it.ask()
+        record = PeerRecord(STRANGER.peer_id, ("fibonacci",), (B,), int(time.time()), int(time.time()) + 900)
+        it.directory.items[record_hash(STRANGER.peer_id)] = answer(STRANGER, record, 1)
+        it.lives(STRANGER, B)
+        await it.asking.request(f"{STRANGER.peer_id}/fibonacci", ASKED, 5.0)
+        gets = it.directory.gets
+        await it.ask()
+        assert it.directory.gets == gets + 1  # its address was forgotten, not its connection
+        assert len(it.socket.connects) == 2
+
+    stage(body)
+
+
 def test_without_an_identity_of_our_own_nobody_is_called_by_id() -> None:
     async def body(it: Stage) -> None:
         it.records(A)
