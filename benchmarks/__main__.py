@@ -21,6 +21,7 @@ from benchmarks.plot import plot
 from benchmarks.report import code, machine, save, table, verdicts
 from benchmarks.rpc import Rpc
 from benchmarks.runner import FULL, Case, Settings, run
+from benchmarks.secure import Secure
 from benchmarks.streams import Streams
 from benchmarks.window import Window
 from tests.support.tools import ROOT, problem
@@ -34,6 +35,7 @@ CASES: dict[str, Callable[[Settings], Case]] = {
     "idle": IdlePeer,
     "link": LinkGrid,
     "packets": PacketCost,
+    "secure": Secure,
     "window": Window,
 }
 

@@ -8,9 +8,10 @@ from benchmarks.peers import NODE, OURS, PAIRS
 from benchmarks.runner import Results
 
 OURS_OURS, OURS_NODE, NODE_OURS, NODE_NODE = PAIRS
-BULK, RPC, LINK, IDLE, GRAPE, WINDOW = (
+BULK, RPC, SECURE, LINK, IDLE, GRAPE, WINDOW = (
     "bulk data",
     "RPC on one connection",
+    "encryption",
     "one stream over a link",
     "idle sharing peer",
     "grape",
@@ -94,6 +95,14 @@ def _rpc(results: Results) -> Iterator[Figure]:
         yield _figure(f"32 concurrent RPC, {pair}: no failure", failed, "failed", at_most(0))
 
 
+def _secure(results: Results) -> Iterator[Figure]:
+    for row, metric, bound in (("sequential", "rate", 0.85), ("1 stream", "speed", 0.7)):
+        sealed, plain = (results.get(SECURE, row, metric, variant) for variant in ("encrypted", "plain"))
+        yield _figure(f"encrypted, {row} >= {bound} x plain", _ratio(sealed, plain), "x", at_least(bound))
+    rate = results.get(SECURE, "full handshakes", "rate", "encrypted")
+    yield _figure("full handshakes, both sides on one core >= 400/s", rate, "1/s", at_least(400))
+
+
 def _link(results: Results) -> Iterator[Figure]:
     series = [series for series in results.all() if series.case == LINK and series.variant == OURS]
     ratios = [each.ratio for each in series if each.metric == "goodput" and each.ratio is not None]
@@ -149,5 +158,5 @@ def _window(results: Results) -> Iterator[Figure]:
 
 def figures(results: Results) -> list[Figure]:
     """Judge a run."""
-    parts = (_streams, _rpc, _link, _memory, _idle, _grape, _window)
+    parts = (_streams, _rpc, _secure, _link, _memory, _idle, _grape, _window)
     return [figure for part in parts for figure in part(results)]

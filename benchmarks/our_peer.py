@@ -1,7 +1,8 @@
 """Our peer of the benchmarks, a process of its own, with the loops that are measured inside it.
 
 `python -m benchmarks.our_peer JSON`; talks JSON lines exactly as benchmarks/node_peer.js. Options: `role` (echo, sink,
-mirror, fibonacci; without it connections are refused), `batching` (bool, where EndpointConfig has it), `uvloop` (bool).
+mirror, swallow, fibonacci; without it connections are refused), `batching` (bool, where EndpointConfig has it),
+`uvloop` (bool), `secure` (bool: `rpc` and `write`, echo and swallow are encrypted).
 """
 
 import asyncio
@@ -15,14 +16,20 @@ from dataclasses import fields, replace
 from typing import Any, TypeAlias
 
 from core.errors import PeerError
+from core.identity.identity import Identity
 from core.net.endpoint import Endpoint, EndpointConfig
 from core.net.stream import Stream
 from core.net.tasks import TaskSet
 from core.rpc.client import RpcClient
 from core.rpc.server import RpcServer
+from core.rpc.stream import Stream as RpcStream
+from core.secure.contexts import Contexts
+from core.secure.dial import Dialer
+from core.secure.door import Door
 from core.services.fibonacci import FibonacciService
 from core.utp.config import UtpConfig
 from core.values import Address, Caller, JsonValue
+from core.wire.utp_marks import OUR_MARKS, Marks
 
 CHUNK = os.urandom(65536)  # bytes per write, as the Node side's
 HELLO = b"hello"
@@ -51,12 +58,38 @@ def utp_config() -> UtpConfig:
     return replace(UtpConfig(), **changes)
 
 
+class Throat:
+    """Swallows what a stream brings."""
+
+    def __init__(self, peer: "Peer", over: asyncio.Event) -> None:
+        self._peer = peer
+        self._over = over
+
+    def received(self, chunk: bytes) -> None:
+        """Count it."""
+        self._peer.bytes += len(chunk)
+        self._peer.last = time.monotonic_ns()
+
+    def ended(self, error: PeerError | None) -> None:
+        """Note the end."""
+        self._over.set()
+
+
 class Peer:
     """One endpoint and the commands that run on it."""
 
-    def __init__(self, endpoint: Endpoint, role: str | None) -> None:
+    def __init__(self, endpoint: Endpoint, role: str | None, *, secure: bool = False) -> None:
         """`role` is what happens to connections that come in."""
         self.endpoint = endpoint
+        contexts = Contexts(Identity.generate()) if secure else None
+
+        async def own() -> Contexts | None:
+            return contexts
+
+        self._door = Door(own)
+        self._dialer = Dialer(lambda to, seconds: endpoint.connect(to, timeout=seconds), own)
+        if secure:
+            endpoint.mark(OUR_MARKS | Marks.SECURE)
         self.bytes = 0
         self.last = 0  # ns, CLOCK_MONOTONIC
         self._tasks = TaskSet("benchmark peer")
@@ -64,7 +97,13 @@ class Peer:
         self._held: list[Stream] = []
         service = FibonacciService()
         numbers = RpcServer(lambda _, payload, caller: service.handle(payload, caller))
-        roles = {"echo": self._rpc.serve, "sink": self._sink, "mirror": self._mirror, "fibonacci": numbers.serve}
+        roles = {
+            "echo": self._echo,
+            "swallow": self._swallow,
+            "sink": self._sink,
+            "mirror": self._mirror,
+            "fibonacci": numbers.serve,
+        }
         if role is not None:
             serve = roles[role]
             endpoint.on_stream = lambda stream: self._start(serve(stream))
@@ -76,6 +115,16 @@ class Peer:
 
     def _answer(self, _: str, payload: JsonValue, caller: Caller) -> JsonValue:
         return payload
+
+    async def _echo(self, stream: Stream) -> None:
+        await self._rpc.serve(stream, lambda: self._door.admit(stream))
+
+    async def _swallow(self, stream: Stream) -> None:
+        opened = await self._door.admit(stream)
+        over = asyncio.Event()
+        opened.listen(Throat(self, over))
+        await over.wait()
+        await opened.close()
 
     async def _sink(self, stream: Stream) -> None:
         while chunk := await stream.read():
@@ -109,8 +158,8 @@ class Peer:
         `megabytes` sends a payload of that many instead, which a service refuses once it has read it.
         """
 
-        async def connect(remote: Address, allowed: float) -> Stream:
-            return await self.endpoint.connect(remote, timeout=allowed)
+        async def connect(remote: Address, allowed: float) -> RpcStream:
+            return await self._dialer.dial(remote, allowed)
 
         clients, remote = [RpcClient(connect) for _ in range(connections)], Address.parse(address)
         latencies: list[int] = []  # microseconds
@@ -152,6 +201,19 @@ class Peer:
 
         for _ in range(streams):
             self._start(one())
+        return {"began": began}
+
+    async def write(self, address: str, bytes: int) -> Options:
+        """Write messages of the size of a chunk over one connection, plain or encrypted; answers when it began."""
+        began = time.monotonic_ns()
+
+        async def one() -> None:
+            stream = await self._dialer.dial(Address.parse(address), 30)
+            for _ in range(bytes // len(CHUNK)):
+                await stream.write(CHUNK)
+            await stream.close()
+
+        self._start(one())
         return {"began": began}
 
     async def _hello(self, remote: Address) -> Stream:
@@ -199,7 +261,7 @@ class Peer:
 async def obey(peer: Peer) -> None:
     """Run the commands of stdin, one at a time, until it closes."""
     commands: dict[str, Command] = {
-        name: getattr(peer, name) for name in ("rpc", "pour", "connections", "hold", "received", "settle")
+        name: getattr(peer, name) for name in ("rpc", "pour", "write", "connections", "hold", "received", "settle")
     }
     lines = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
@@ -219,7 +281,7 @@ async def main(options: Options) -> None:
         change: Options = {"batching": options["batching"]}
         config = replace(config, **change)
     async with await Endpoint.open(Address("127.0.0.1", 0), config=config) as endpoint:
-        peer = Peer(endpoint, options.get("role"))
+        peer = Peer(endpoint, options.get("role"), secure=bool(options.get("secure")))
         emit("ready", port=endpoint.address.port)
         await obey(peer)
 

@@ -96,7 +96,7 @@ class TlsSession:
             raise self.error or TransportClosed("this session is not open")
         try:
             data = parts[0] if len(parts) == 1 else b"".join(parts)
-            self._tls.send(data)  # all of it: only sockets take less
+            self._tls.sendall(data)  # one call of OpenSSL for each record
         except SSL.Error as error:
             self._fail(error)
             raise TransportClosed(f"the session broke: {self.error}") from error

@@ -73,6 +73,7 @@ class SecureStream:
         self._closing = False
         self._queue: deque[_Waiting] = deque()
         self._writer = TaskSet("secure stream")
+        self._writing = False  # the writer will look at the queue once more
 
     def __repr__(self) -> str:
         return f"<SecureStream {self.peer_id.short} at {self.remote}>"
@@ -163,7 +164,8 @@ class SecureStream:
 
     def _put(self, message: _Waiting) -> None:
         self._queue.append(message)
-        if not len(self._writer):
+        if not self._writing:
+            self._writing = True
             self._writer.spawn(self._write_queue(), name=f"write to {self.remote}")
 
     async def _write_queue(self) -> None:
@@ -178,6 +180,7 @@ class SecureStream:
         except PeerError as error:
             failure = error
         finally:
+            self._writing = False
             while self._queue:
                 _settle(self._queue.popleft(), failure)
 

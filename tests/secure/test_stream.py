@@ -1,0 +1,263 @@
+"""Sessions on streams, in virtual time: whole messages in order, whatever is cancelled; RPC; which end is which."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from core.errors import PeerError, RemoteError, TransportClosed
+from core.net.tasks import TaskSet
+from core.rpc.client import RpcClient
+from core.rpc.server import RpcServer
+from core.rpc.stream import Stream
+from core.secure.contexts import Contexts
+from core.secure.handshake import shake
+from core.secure.stream import OFFER_BYTES, SLICE_BYTES, SecureStream
+from core.values import Address, Caller, JsonValue
+from tests.rpc.streams import SERVER, MemoryStream, pair
+from tests.secure.sides import ANNA, BERT
+from tests.sim.clock import run, settle
+
+BIG = bytes(range(256)) * 4 * (SLICE_BYTES // 256) + b"the end"
+
+
+class Ear:
+    """Keeps what a stream brings."""
+
+    def __init__(self, stream: SecureStream) -> None:
+        self.data = b""
+        self.pieces: list[bytes] = []
+        self.end: list[PeerError | None] = []
+        stream.listen(self)
+
+    def received(self, chunk: bytes) -> None:
+        self.pieces.append(chunk)
+        self.data += chunk
+
+    def ended(self, error: PeerError | None) -> None:
+        self.end.append(error)
+
+
+async def secured(near: MemoryStream, far: MemoryStream) -> tuple[SecureStream, SecureStream]:
+    """Return both ends of a session: Anna's, who called, and Bert's."""
+    client, server = Contexts(ANNA).client(SERVER), Contexts(BERT).server()
+    first, second = await asyncio.gather(shake(near, client), shake(far, server))
+    return SecureStream(near, client, first), SecureStream(far, server, second)
+
+
+def scene(body: Callable[[SecureStream, SecureStream], Coroutine[Any, Any, None]], **how: int) -> None:
+    """Run `body` with both ends."""
+
+    async def whole() -> None:
+        near, far = pair(**how)
+        ends = await secured(near, far)
+        try:
+            await body(*ends)
+        finally:
+            for end in ends:
+                end.abort()
+            await settle()
+
+    run(whole())
+
+
+@pytest.mark.parametrize("packet", [1, 1000, 1 << 20])
+def test_messages_of_all_sizes_arrive_whole_and_in_order(packet: int) -> None:
+    sizes = [1, OFFER_BYTES, OFFER_BYTES + 1, 20_000] + ([SLICE_BYTES, SLICE_BYTES * 2 + 3] if packet > 1 else [])
+    messages = [bytes([number + 1]) * size for number, size in enumerate(sizes)]
+
+    async def body(near: SecureStream, far: SecureStream) -> None:
+        ear = Ear(far)
+        for message in messages:
+            if not near.offer(message):
+                await near.write(message)
+        await settle(300)
+        assert ear.data == b"".join(messages)
+        assert (near.peer_id, far.peer_id) == (BERT.peer_id, ANNA.peer_id)
+
+    scene(body, packet=packet)
+
+
+def test_what_is_written_one_after_the_other_is_sent_one_after_the_other() -> None:
+    """Also when the next write begins just as the last one ends."""
+
+    async def body(near: SecureStream, far: SecureStream) -> None:
+        ear = Ear(far)
+        async with asyncio.timeout(60):
+            for number in range(100):
+                await near.write(bytes([number]) * 2000)
+        await settle()
+        assert ear.data == b"".join(bytes([number]) * 2000 for number in range(100))
+
+    scene(body)
+
+
+def test_a_cancelled_write_sends_nothing_or_everything() -> None:
+    async def body(near: SecureStream, far: SecureStream) -> None:
+        tasks = TaskSet("writers")
+        begun = tasks.spawn(near.write(BIG), name="begun")
+        waiting = tasks.spawn(near.write(b"never" * 1000), name="waiting")
+        last = tasks.spawn(near.write(b"last" * 1000), name="last")
+        await settle(3)
+        begun.cancel()
+        waiting.cancel()
+        await settle()
+        ear = Ear(far)  # only now does anybody read, so that there is room for more
+        await last
+        await settle()
+        assert ear.data == BIG + b"last" * 1000
+        assert (begun.cancelled(), waiting.cancelled()) == (True, True)
+
+    scene(body, buffer=SLICE_BYTES)
+
+
+def test_a_small_message_does_not_overtake_one_that_waits() -> None:
+    async def body(near: SecureStream, far: SecureStream) -> None:
+        tasks = TaskSet("writers")
+        tasks.spawn(near.write(BIG), name="big")
+        await settle(3)
+        assert not near.offer(b"small"), "somebody is writing"
+        ear = Ear(far)
+        await settle()
+        assert near.offer(b"small")
+        await settle()
+        assert ear.data == BIG + b"small"
+
+    scene(body, buffer=SLICE_BYTES)
+
+
+def test_what_is_sealed_goes_in_order_though_the_stream_below_is_full() -> None:
+    """`offer` seals before it knows whether there is room; what comes then waits behind it."""
+
+    async def body(near: SecureStream, far: SecureStream) -> None:
+        while near.offer(b"x" * 500):
+            pass
+        tasks = TaskSet("writers")
+        write = tasks.spawn(near.write(b"y" * 2000), name="write")
+        await settle()
+        ear = Ear(far)
+        await write
+        await settle()
+        assert ear.data.rstrip(b"y").strip(b"x") == b""
+        assert ear.data.endswith(b"x" + b"y" * 2000)
+
+    scene(body, buffer=4000)
+
+
+def test_a_big_message_leaves_turns_of_the_loop_to_others() -> None:
+    async def body(near: SecureStream, far: SecureStream) -> None:
+        Ear(far)
+        turns = 0
+        writing = True
+
+        async def count() -> None:
+            nonlocal turns
+            while writing:
+                await asyncio.sleep(0)
+                turns += 1
+
+        tasks = TaskSet("others")
+        counter = tasks.spawn(count(), name="count")
+        await near.write(BIG)
+        writing = False
+        await counter
+        assert turns >= len(BIG) // SLICE_BYTES
+
+    scene(body, buffer=1 << 30)
+
+
+def test_nothing_is_handed_over_while_paused() -> None:
+    async def body(near: SecureStream, far: SecureStream) -> None:
+        ear = Ear(far)
+        far.pause()
+        for word in (b"one", b"two", b"three"):
+            assert near.offer(word)
+        await settle()
+        assert ear.pieces == []
+        far.resume()
+        await settle()
+        assert ear.pieces == [b"one", b"two", b"three"]
+
+    scene(body)
+
+
+# -- the end ------------------------------------------------------------------------------------------------------
+
+
+def test_a_goodbye_comes_after_what_was_written() -> None:
+    async def body(near: SecureStream, far: SecureStream) -> None:
+        ear = Ear(far)
+        tasks = TaskSet("writers")
+        tasks.spawn(near.write(BIG), name="big")
+        await settle(2)
+        await near.close()
+        await settle()
+        assert ear.data == BIG
+        assert ear.end == [None]
+        with pytest.raises(TransportClosed):
+            await near.write(b"late" * 1000)
+        assert not near.offer(b"late")
+
+    scene(body)
+
+
+def test_an_end_without_a_goodbye_is_a_cut() -> None:
+    """Anybody can forge the end of a uTP connection."""
+
+    async def body(near: SecureStream, far: SecureStream) -> None:
+        ear = Ear(far)
+        carrier = near._carrier
+        assert isinstance(carrier, MemoryStream)
+        await carrier.close()
+        await settle()
+        assert [type(error) for error in ear.end] == [TransportClosed]
+
+    scene(body)
+
+
+def test_what_was_altered_ends_the_stream_and_the_other_side_hears_why() -> None:
+    async def body(near: SecureStream, far: SecureStream) -> None:
+        here, there = Ear(near), Ear(far)
+        assert near.offer(b"good")
+        await near._carrier.write(b"\x17\x03\x03\x00\x30" + bytes(48))
+        await settle()
+        assert there.pieces == [b"good"]
+        assert [type(error) for error in there.end] == [RemoteError]
+        assert [type(error) for error in here.end] == [RemoteError], "an alert came"
+        assert not far.offer(b"more")
+
+    scene(body)
+
+
+# -- RPC over it --------------------------------------------------------------------------------------------------
+
+
+async def echo(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
+    """Return what came, and from whom."""
+    return [payload, str(caller.peer_id)]
+
+
+@pytest.mark.parametrize("packet", [1400, 1 << 20])
+def test_rpc_of_all_sizes_and_many_at_once(packet: int) -> None:
+    async def whole() -> None:
+        servers = TaskSet("servers")
+
+        async def connect(address: Address, seconds: float) -> Stream:
+            near, far = pair(packet=packet)
+            client, server = await secured(near, far)
+            servers.spawn(RpcServer(echo).serve(server), name="serve")
+            return client
+
+        client = RpcClient(connect)
+        sizes = [0, 10, 900, 1100, 70_000, 700_000]
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(client.request(SERVER, "k", "x" * size)) for size in sizes * 30]
+        for size, task in zip(sizes * 30, asked, strict=True):
+            reply = task.result()
+            assert reply.data == ["x" * size, str(ANNA.peer_id)]
+            assert reply.peer_id == BERT.peer_id
+        await client.close()
+        await servers.aclose()
+
+    run(whole())
