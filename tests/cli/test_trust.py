@@ -8,7 +8,7 @@ import pytest
 
 from core.trust.store import TrustStore
 from tests.cli.conftest import RunCli
-from tests.support.process import grapevine
+from tests.support.process import grapevine, until
 from tests.trust.people import ANN, BOB, HERE, peer_id
 
 pytestmark = pytest.mark.asyncio
@@ -108,3 +108,40 @@ async def test_an_audience_that_there_is_not(cli: RunCli) -> None:
     done = await cli("share", "fibonacci", "--audience", "friends")
     assert done.code == 2
     assert "identified" in done.err
+
+
+async def test_a_stranger_waits_and_is_let_in_by_another_program_once(home: Path, cli: RunCli, tmp_path: Path) -> None:
+    """Two identities, encrypted; the worker runs, and its owner answers by `grapevine trust`."""
+    async with grapevine("share", "fibonacci", "--audience", "trusted", "--bootstrap", "", home=home) as worker:
+        url, port = (await worker.event("grape"))["url"], (await worker.event("listening"))["port"]
+
+        async def request() -> tuple[int, object]:
+            arguments = ("request", f"127.0.0.1:{port}", '{"length": 3}', "--grape", url)
+            async with grapevine(*arguments, home=tmp_path / "caller") as caller:
+                code = await caller.wait()
+                end = caller.events[-1] if code else next(e for e in caller.events if e["event"] == "reply")
+                return code, end["error"] if code else end["data"]
+
+        assert await request() == (1, "ERR_NOT_TRUSTED")
+        waiting = await worker.event("pending")
+        assert (waiting["service"], waiting["name"], waiting["times"]) == ("fibonacci", "", 1)
+
+        async def persisted() -> bool:
+            rows = json.loads((await cli("trust", "pending", "--json")).out)["requests"]
+            return [row["id"] for row in rows] == [waiting["id"]]
+
+        await until(persisted, "another program sees who waits", timeout=5.0)
+        assert (await cli("trust", "accept", waiting["id"], "fibonacci", "--once")).code == 0
+        await worker.event("trust", lambda event: "another program" in event["message"], timeout=5.0)
+        assert await request() == (0, [1, 1, 2])
+        assert await request() == (1, "ERR_NOT_TRUSTED")
+        assert (await cli("trust", "add", waiting["id"], "--name", "Caller")).code == 0
+        await worker.event("trust", lambda event: event["known"] == 1, timeout=5.0)
+        assert await request() == (0, [1, 1, 2])
+        assert await request() == (0, [1, 1, 2])
+        assert (await cli("trust", "block", waiting["id"])).code == 0
+
+        async def blocked() -> bool:
+            return await request() == (1, "ERR_BLOCKED")
+
+        await until(blocked, "the running peer refuses it", timeout=10.0)

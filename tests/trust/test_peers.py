@@ -292,6 +292,17 @@ async def test_its_owner_calls_a_restricted_service_from_another_program() -> No
         assert peer.pending() == ()
 
 
+async def test_when_somebody_was_seen_is_written_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "default.trust.json"
+    async with host(path) as (peer, _, _), anna() as client:
+        await peer.trust(ANNA.peer_id, "Anna")
+        await on(client, peer)
+    store = TrustStore(path)
+    await store.open(NOW)
+    (known,) = store.peers()
+    assert known.last_seen is not None
+
+
 async def test_by_name_another_is_asked_when_the_first_does_not_know_us() -> None:
     async with host() as (closed, _, _), host() as (open_one, _, _):
         open_one.set_audience("lamp", Audience.ANYONE)
