@@ -1,7 +1,9 @@
 """Peers on loopback: restricted and open services, changes that hold on live connections, and two of one profile."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import gc
+import inspect
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ import pytest_asyncio
 
 from core.errors import LocalError, RefusedError
 from core.events import PendingRequest, RequestServed, TrustChanged
+from core.guard import Guard
+from core.hub import Hub
 from core.identity.identity import Identity
 from core.peer import Peer, PeerConfig, open_peer
 from core.services.fibonacci import FibonacciService
@@ -23,7 +27,7 @@ from tests.peer.ears import Ears
 from tests.peer.ears import peer as plain_peer
 from tests.secure.sides import ANNA, BERT, MALLORY
 from tests.support.process import until
-from tests.trust.people import ANN, NOW
+from tests.trust.people import ANN, HERE, NOW
 
 pytestmark = pytest.mark.asyncio
 
@@ -203,6 +207,25 @@ async def test_what_is_changed_is_there_at_the_next_start(tmp_path: Path) -> Non
         assert ears.of(PendingRequest) == []
     async with host(path) as (peer, _, _):
         assert peer.known_peers() == ()
+
+
+async def test_a_request_that_is_given_up_before_it_begins_leaves_no_coroutine_behind() -> None:
+    class Late(Lamp):
+        def handle(self, payload: JsonValue, caller: Caller) -> Coroutine[Any, Any, JsonValue]:
+            self.coroutine = super().handle(payload, caller)
+            return self.coroutine
+
+    late = Late()
+    audiences = {"lamp": Audience.ANYONE}
+    guard = Guard(
+        Hub(), None, audiences, own=lambda: None, serving=lambda: True, hang_up=lambda on: None
+    )  # fmt: skip
+    outcome = guard.admit(late, "on", Caller(HERE))
+    assert isinstance(outcome, Coroutine)
+    outcome.close()
+    del outcome
+    gc.collect()
+    assert inspect.getcoroutinestate(late.coroutine) == inspect.CORO_CLOSED
 
 
 # -- encrypted callers ----------------------------------------------------------------------------------------------

@@ -147,6 +147,18 @@ async def test_changes_of_another_program_are_noticed_and_told(path: Path) -> No
     assert told == [], "what it wrote itself is no news"
 
 
+async def test_what_comes_while_the_file_is_written_is_kept(path: Path) -> None:
+    store = await opened(path)
+    writing = asyncio.get_running_loop().create_task(store.trust(ANN, "Ann", WEATHER, NOW))
+    await asyncio.sleep(0)  # it has begun, and goes on in a thread
+    store.ask((BOB, "clock"), HERE, NOW)
+    await writing
+    assert [each.key for each in store.pending()] == [(BOB, "clock")]
+    assert "clock" not in path.read_text()
+    await store.flush(NOW)
+    assert [each.key for each in (await opened(path)).pending()] == [(BOB, "clock")]
+
+
 async def test_what_is_answered_elsewhere_is_not_pending_here(path: Path) -> None:
     ours, theirs = await opened(path), await opened(path, serving=False)
     for service in ("weather", "clock", "lamp"):
@@ -360,6 +372,7 @@ async def test_trusting_answers_what_waits_and_unblocks(path: Path) -> None:
     await store.trust(ANN, "", WEATHER, NOW)
     (known,) = store.peers()
     assert (known.name, known.blocked, known.services) == ("Ann", False, WEATHER)
-    await store.trust(ANN, "", EVERY, NOW)
+    store.ask((ANN, "clock"), HERE, NOW)
     await store.untrust(ANN, NOW)
+    assert store.pending() == (), "with a peer goes what it asked"
     assert (await opened(path)).peers() == ()
