@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from core.errors import LocalError
-from core.trust.entries import MAX_SERVICE, MAX_SERVICES, Key, KnownPeer, Pending, clean_name
+from core.trust.entries import MAX_SERVICE, MAX_SERVICES, Key, KnownPeer, Pending, clean_name, is_service
 from core.values import Address
 from core.wire.peer_id import PeerId
 
@@ -80,11 +80,13 @@ class Book:
             book = cls(dropped=_whole(document["dropped"]))
             peers = [_peer(row) for row in document["peers"]]
             pending = [_pending(row) for row in document["pending"]]
-            book.peers = {peer.peer_id: peer for peer in peers[:MAX_PEERS]}
+            book.peers = {peer.peer_id: peer for peer in peers}
+            if len(peers) > MAX_PEERS or len(book.peers) != len(peers):
+                raise ValueError(f"it names a peer twice, or more than {MAX_PEERS}")
             book.pending = {each.key: each for each in pending[-MAX_PENDING:]}
             book.grants = dict(_until(row) for row in document["grants"][-MAX_PENDING:])
             book.refused = dict(_until(row) for row in document["refused"][-MAX_PENDING:])
-        except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(f"an entry is not what it should be: {error!r}") from None
         return book
 
@@ -142,14 +144,14 @@ def _until(row: dict[str, Any]) -> tuple[Key, float]:
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or any("\ud800" <= each <= "\udfff" for each in value):  # which no file can hold
         raise ValueError(f"{value!r} is no text")
     return value
 
 
 def _service(value: object) -> str:
     text = _text(value)
-    if not 0 < len(text) <= MAX_SERVICE:
+    if not is_service(text):
         raise ValueError(f"{text[:MAX_SERVICE]!r} is no service's name")
     return text
 

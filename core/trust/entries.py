@@ -47,6 +47,11 @@ class Pending:
         return self.peer_id, self.service
 
 
+def is_service(text: str) -> bool:
+    """Tell whether a service may have this name; nothing in it can harm a terminal or a file."""
+    return 0 < len(text) <= MAX_SERVICE and text.isprintable()
+
+
 def clean_name(text: str) -> str:
     """Return a name without what could hide or forge text around it (control and direction characters), and short."""
     seen = "".join(each if each.isprintable() else " " for each in text[: 8 * MAX_NAME])

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from core.errors import LocalError
 from core.trust.book import MAX_PENDING, MAX_PENDING_PER_HOST, Book
 from core.trust.edits import Allow, Ask, Block, Edit, Grant, Remove, See, Settle, Trust, repeat
-from core.trust.entries import EVERY, MAX_SERVICE, MAX_SERVICES, Key, KnownPeer, Pending, clean_name
+from core.trust.entries import EVERY, MAX_SERVICE, MAX_SERVICES, Key, KnownPeer, Pending, clean_name, is_service
 from core.trust.file import TrustFile
 from core.values import Address
 from core.wire.peer_id import PeerId
@@ -129,8 +129,8 @@ class TrustStore:
 
     async def trust(self, peer_id: PeerId, name: str, services: frozenset[str], now: float) -> None:
         """Let a peer call these services (`EVERY`: all) and no others. An empty name leaves the one it has."""
-        if len(services) > MAX_SERVICES or not all(0 < len(service) <= MAX_SERVICE for service in services):
-            raise LocalError(f"name at most {MAX_SERVICES} services, each of 1 to {MAX_SERVICE} characters")
+        if len(services) > MAX_SERVICES or not all(map(is_service, services)):
+            raise LocalError(f"name at most {MAX_SERVICES} services, each of 1 to {MAX_SERVICE} printable characters")
         if "*" in services and services != EVERY:
             raise LocalError("'*' means every service: name it alone")
         await self._change(Trust(peer_id, clean_name(name), services, now), now)

@@ -81,6 +81,8 @@ async def test_nothing_is_made_by_looking(path: Path) -> None:
         b'{"schema": 1, "dropped": 0, "peers": [7], "pending": [], "grants": [], "refused": []}',
         b'{"schema": 1, "dropped": NaN, "peers": [], "pending": [], "grants": [], "refused": []}',
         b'{"schema": 1, "dropped": 0, "peers": {}, "pending": [], "grants": 5, "refused": []}',
+        b'{"schema": 1, "dropped": 0, "pending": [], "refused": [], "peers": [], "grants": '
+        b'[{"id": "%s", "service": "x", "until": 1%s}]}' % (str(ANN).encode(), b"0" * 400),
         b'{"schema": 1, "dropped": true, "peers": [], "pending": [], "grants": [], "refused": []}',
     ],
 )
@@ -340,7 +342,12 @@ async def test_hostile_names_in_the_file_are_cleaned_too(path: Path) -> None:
 
 async def test_services_are_bounded_whoever_adds_them(path: Path) -> None:
     store = await opened(path)
-    for services in (frozenset({""}), frozenset({"x" * 1000}), frozenset(map(str, range(MAX_SERVICES + 1)))):
+    for services in (
+        frozenset({""}),
+        frozenset({"x" * 1000}),
+        frozenset({"\ud800"}),
+        frozenset(map(str, range(MAX_SERVICES + 1))),
+    ):
         with pytest.raises(LocalError):
             await store.trust(ANN, "Ann", services, NOW)
     with pytest.raises(LocalError, match="alone"):
