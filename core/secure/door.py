@@ -85,10 +85,14 @@ class Door:
         except TimeoutError:
             self._count["timed_out"] += 1
             raise RequestTimeout(f"{stream.remote} did not end its handshake within {HANDSHAKE_TIME:g} s") from None
+        except PeerError as error:
+            if stream in self._under_way:
+                raise
+            raise RefusedError(
+                f"{stream.remote} made room for another handshake", name="ERR_TOO_MANY_HANDSHAKES"
+            ) from error
         finally:
-            displaced = self._under_way.pop(stream, None) is None
-        if displaced:
-            raise RefusedError(f"{stream.remote} made room for another handshake", name="ERR_TOO_MANY_HANDSHAKES")
+            self._under_way.pop(stream, None)
         self._count["resumed"] += session.resumed
         return SecureStream(stream, session, pieces)
 

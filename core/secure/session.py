@@ -96,7 +96,10 @@ class TlsSession:
             raise self.error or TransportClosed("this session is not open")
         try:
             data = parts[0] if len(parts) == 1 else b"".join(parts)
-            self._tls.sendall(data)  # one call of OpenSSL for each record
+            if len(data) <= RECORD_BYTES:
+                self._tls.send(data)
+            else:
+                self._tls.sendall(data)  # record by record: pyOpenSSL asks for writes that may be partial
         except SSL.Error as error:
             self._fail(error)
             raise TransportClosed(f"the session broke: {self.error}") from error

@@ -1,0 +1,233 @@
+"""The door and the dialer, in virtual time: plain peers pass, slow ones are given up, a crowd displaces its oldest."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from core.errors import PeerError, RefusedError, RemoteError, RequestTimeout, TransportClosed
+from core.net.tasks import TaskSet
+from core.secure.contexts import Contexts
+from core.secure.dial import Dialer
+from core.secure.door import FIRST_BYTE_TIME, HANDSHAKE_TIME, HANDSHAKES, HANDSHAKES_PER_HOST, Door
+from core.secure.handshake import shake
+from core.secure.stream import SecureStream
+from core.values import Address
+from core.wire.utp_marks import Marks
+from tests.rpc.streams import CLIENT, SERVER, MemoryStream, pair
+from tests.secure.sides import ANNA, BERT, MALLORY
+from tests.sim.clock import run, settle
+
+Outcome = PeerError | object
+
+
+class Scene:
+    """Bert's door, and tasks that want in."""
+
+    def __init__(self, contexts: Contexts | None) -> None:
+        self.contexts = contexts
+        self.door = Door(self._own)
+        self.tasks = TaskSet("visitors")
+
+    async def _own(self) -> Contexts | None:
+        return self.contexts
+
+    def visit(self, host: str = CLIENT.host) -> tuple[MemoryStream, "asyncio.Task[Outcome]"]:
+        """Return a visitor's end of a stream, and what becomes of it at the door."""
+        near, far = pair()
+        far.remote = Address(host, 1)
+        return near, self.tasks.spawn(self._admit(far), name="admit")
+
+    async def _admit(self, stream: MemoryStream) -> Outcome:
+        try:
+            return await self.door.admit(stream)
+        except PeerError as error:
+            return error
+
+
+def scene(body: Callable[[Scene], Coroutine[Any, Any, None]], contexts: Contexts | None = None) -> None:
+    """Run `body` at Bert's door, or at one of `contexts`."""
+
+    async def whole() -> None:
+        made = Scene(contexts or Contexts(BERT))
+        await body(made)
+        await made.tasks.aclose()
+
+    run(whole())
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def hello() -> bytes:
+    """Return the first words of an honest client."""
+    return Contexts(ANNA).client(SERVER).outgoing()
+
+
+def test_a_plain_peer_passes_with_all_it_said() -> None:
+    async def body(made: Scene) -> None:
+        near, admitted = made.visit()
+        await asyncio.sleep(FIRST_BYTE_TIME - 1)  # it takes its time
+        await near.write(b'["1","fibonacci",1]')
+        stream = await admitted
+        assert isinstance(stream, MemoryStream)
+        assert await stream.read() == b'["1","fibonacci",1]'
+
+    scene(body)
+
+
+def test_a_tls_client_becomes_a_peer_with_a_name() -> None:
+    async def body(made: Scene) -> None:
+        near, admitted = made.visit()
+        session = Contexts(ANNA).client(SERVER, BERT.peer_id)
+        await shake(near, session)
+        stream = await admitted
+        assert isinstance(stream, SecureStream)
+        assert stream.peer_id == ANNA.peer_id
+        assert made.door.statistics().secured == 1
+
+    scene(body)
+
+
+def test_who_says_nothing_is_given_up() -> None:
+    async def body(made: Scene) -> None:
+        _, admitted = made.visit()
+        assert isinstance(await admitted, TransportClosed)
+        assert now() == FIRST_BYTE_TIME
+
+    scene(body)
+
+
+def test_a_slow_handshake_is_given_up_however_it_trickles() -> None:
+    async def body(made: Scene) -> None:
+        near, admitted = made.visit()
+        for byte in hello():
+            if admitted.done():
+                break
+            await near.write(bytes([byte]))
+            await asyncio.sleep(0.1)
+        assert isinstance(await admitted, RequestTimeout)
+        assert HANDSHAKE_TIME <= now() < HANDSHAKE_TIME + 1
+        assert made.door.statistics().timed_out == 1
+        assert made.door.statistics().handshakes == 0
+
+    scene(body)
+
+
+@pytest.mark.parametrize(("hosts", "limit"), [(1, HANDSHAKES_PER_HOST), (HANDSHAKES + 1, HANDSHAKES)])
+def test_the_oldest_of_a_crowd_makes_room(hosts: int, limit: int) -> None:
+    async def body(made: Scene) -> None:
+        crowd = [made.visit(f"host {number % hosts}") for number in range(limit + 1)]
+        for near, _ in crowd:
+            await near.write(b"\x16\x03")
+        await settle()
+        assert [admitted.done() for _, admitted in crowd] == [True] + [False] * limit
+        error = await crowd[0][1]
+        assert isinstance(error, RefusedError)
+        assert error.name == "ERR_TOO_MANY_HANDSHAKES"
+        statistics = made.door.statistics()
+        assert (statistics.handshakes, statistics.displaced) == (limit, 1)
+
+    scene(body)
+
+
+def test_an_honest_client_gets_through_a_crowd() -> None:
+    async def body(made: Scene) -> None:
+        for number in range(HANDSHAKES * 2):
+            near, _ = made.visit(f"host {number}")
+            await near.write(b"\x16\x03")
+        near, admitted = made.visit()
+        await shake(near, Contexts(ANNA).client(SERVER))
+        assert isinstance(await admitted, SecureStream)
+
+    scene(body)
+
+
+def test_without_an_identity_nobody_is_let_in_encrypted() -> None:
+    async def whole() -> None:
+        made = Scene(None)
+        near, admitted = made.visit()
+        await near.write(hello())
+        error = await admitted
+        assert isinstance(error, RefusedError)
+        assert error.name == "ERR_NO_IDENTITY"
+
+    run(whole())
+
+
+def test_a_hundred_sessions_leave_nothing_behind() -> None:
+    async def body(made: Scene) -> None:
+        anna = Contexts(ANNA)
+        for _ in range(100):
+            near, admitted = made.visit()
+            session = anna.client(SERVER)
+            stream = SecureStream(near, session, await shake(near, session))
+            other = await admitted
+            assert isinstance(other, SecureStream)
+            await stream.close()
+            await other.close()
+        statistics = made.door.statistics()
+        assert (statistics.secured, statistics.handshakes, statistics.failed) == (100, 0, 0)
+        assert not made.door._under_way
+        assert len(anna._tickets) <= 1
+        assert len(made.tasks) == 0
+
+    scene(body)
+
+
+# -- the dialer ---------------------------------------------------------------------------------------------------
+
+
+class Line(MemoryStream):
+    """A stream whose other side has marks."""
+
+    marks = Marks.SECURE
+
+
+async def dial(server: Contexts | None, *, marks: Marks = Marks.SECURE) -> Outcome:
+    """Call Bert's address, expecting Bert; return what came of it. `server` answers, or nobody does."""
+    tasks = TaskSet("server")
+
+    async def connect(address: Address, seconds: float) -> Line:
+        near, far = Line(address), MemoryStream(CLIENT)
+        near.peer, far.peer, near.marks = far, near, marks
+        if server is not None:
+            tasks.spawn(answer(far), name="answer")
+        return near
+
+    async def answer(far: MemoryStream) -> None:
+        if server is not None:
+            try:
+                await shake(far, server.server())
+            except PeerError:
+                far.abort()
+
+    async def own() -> Contexts:
+        return Contexts(ANNA)
+
+    try:
+        return await Dialer(connect, own).dial(SERVER, 5.0, BERT.peer_id)
+    except PeerError as error:
+        return error
+    finally:
+        await tasks.aclose()
+
+
+def test_the_dialer_reaches_who_was_meant_or_says_why_not() -> None:
+    async def whole() -> None:
+        reached = await dial(Contexts(BERT))
+        assert isinstance(reached, SecureStream)
+        assert reached.peer_id == BERT.peer_id
+        wrong = await dial(Contexts(MALLORY))
+        assert isinstance(wrong, RemoteError)
+        assert wrong.name == "ERR_WRONG_PEER"
+        plain = await dial(Contexts(BERT), marks=Marks(0))
+        assert isinstance(plain, RemoteError)
+        assert plain.name == "ERR_PLAIN_PEER"
+        began = now()
+        assert isinstance(await dial(None), RequestTimeout)
+        assert now() - began == 5.0
+
+    run(whole())
