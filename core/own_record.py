@@ -1,5 +1,6 @@
 """Our record on the grapes, as long as this peer is open and has an identity: what it shares, and where it is."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,7 @@ class OwnRecord:
             self._identity.identity,
             self._store,
             lambda: Offer.of(self._services(), self._addresses()),
+            monotonic=asyncio.get_running_loop().time,
             on_problem=self._on_problem,
         )
         self._publisher.start()

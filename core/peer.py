@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from core.asking import Asking
+from core.dht.hosts import Scope, scope
 from core.errors import PeerError
 from core.events import (
     Announced,
@@ -311,9 +312,10 @@ class Peer:
         return [service.name for service in self._registry if self._roles.shares(service.name)]
 
     def _addresses(self) -> list[Address]:
-        """Return where we may be reached: on our network, and where other grapes see us."""
-        observed = self._access.observed_host()
-        return [self._address, *([Address(observed, self._address.port)] if observed else [])]
+        """Return where we may be reached now: on our network, and where other grapes see us."""
+        hosts = [host for host in (_own_host(self._config.bind), self._access.observed_host()) if host]
+        outside = [host for host in hosts if scope(host) is not Scope.LOOPBACK]  # to others that is themselves
+        return [Address(host, self._address.port) for host in outside or hosts]
 
     def _deafen(self) -> None:
         """Begin to close: what the layers still do is no news to anybody."""

@@ -16,6 +16,7 @@ from core.peer import Peer
 from core.records.check import SALT, RecordExpired, RecordMissing
 from core.records.finder import Finder
 from core.rpc.client import Reply
+from core.values import Address
 from core.wire.peer_id import PeerId
 from core.wire.peer_record import PeerRecord
 from tests.peer.ears import PATIENCE, peer
@@ -104,6 +105,21 @@ async def test_unsharing_empties_the_record() -> None:
             return await look(middle.url, THEM) is None
 
         await until(gone, "the record is empty")
+
+
+async def test_a_peer_that_moves_to_another_network_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.records.publisher.LOOK", 0.05)
+    monkeypatch.setattr("core.records.publisher.PAUSE", 0.05)
+    async with grape() as (middle, node), peer(node, identity=THEM) as (them, _):
+        await them.share(SERVICE)
+        old = (await published(middle.url, THEM)).addresses[0]
+        monkeypatch.setattr("core.peer._own_host", lambda bind: "192.0.2.7")
+
+        async def moved() -> bool:
+            record = await look(middle.url, THEM)
+            return record is not None and record.addresses == (Address("192.0.2.7", old.port),)
+
+        await until(moved, "the record has the new address")
 
 
 async def test_somebody_else_at_the_address_of_a_record_is_not_asked() -> None:

@@ -1,5 +1,7 @@
 """A clock moved by hand, and a grape that keeps mutable items by the rules of BEP 44."""
 
+from collections.abc import Callable
+
 from core.dht.items import Item, signed_bytes
 from core.dht.storage import ItemStore
 from core.errors import LookupEmpty, PeerError, RefusedError
@@ -25,7 +27,7 @@ class Clock:
 class FakeStore:
     """A grape. `error` makes every call fail; `puts` are the sequence numbers put, refused ones too."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
         self.items = ItemStore(100, 7200.0)
         self.error: PeerError | None = None
