@@ -101,6 +101,16 @@ async def test_a_damaged_file_is_kept_and_said_and_nobody_is_trusted(path: Path,
     assert str(kept[0]) in store.problem
 
 
+async def test_a_file_that_is_far_too_large_is_not_even_parsed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await (await opened(path)).trust(ANN, "Ann", WEATHER, NOW)
+    monkeypatch.setattr("core.trust.file.MAX_BYTES", path.stat().st_size)
+    assert len((await opened(path)).peers()) == 1
+    monkeypatch.setattr("core.trust.file.MAX_BYTES", path.stat().st_size - 1)
+    store = await opened(path)
+    assert store.peers() == ()
+    assert "too large" in (store.problem or "")
+
+
 async def test_one_flipped_field_trusts_nobody_by_half(path: Path) -> None:
     store = await opened(path)
     await store.trust(ANN, "Ann", WEATHER, NOW)
