@@ -18,8 +18,8 @@ BASE = {"core.values", "core.errors"}
 ENGINES = {"core.utp", "core.dht", "core.punch"}
 NET = ENGINES | BASE | {"core.wire", "core.net"}
 MIDDLE = {
-    "core.grape", "core.identity", "core.link", "core.records", "core.rpc", "core.secure", "core.services",
-    "core.trust",
+    "core.grape", "core.identity", "core.ledger", "core.link", "core.records", "core.rpc", "core.secure",
+    "core.services", "core.trust",
 }  # fmt: skip
 # What core.peer is composed of. They may know one another and everything below, but not their owner.
 PEER_PARTS = {
@@ -58,6 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core.grape": NET,
     "core.identity": BASE | {"core.wire", "core.private_file"},
     "core.trust": BASE | {"core.wire", "core.private_file"},
+    "core.ledger": BASE,
     "core.link": NET,
     "core.records": NET,
     "core.rpc": NET | {"core.services.service"},  # the interface that a handler serves, not the services

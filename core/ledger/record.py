@@ -1,0 +1,44 @@
+"""One call: who asked for what, when, and what became of it. Never what was said."""
+
+from dataclasses import dataclass
+from typing import Final
+
+OK: Final = "ok"  # the outcome of a request that was answered with a result
+MAX_TEXT: Final = 200  # characters of what callers write, and of a text searched for; a service's name has a few dozen
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """`when` it was answered, Unix seconds; `seconds` it took; `peer_id` None: a plain Grenache peer.
+
+    `outcome` is "ok" or the name of the error. `number` rises with every call that is kept; 0: not kept yet.
+    """
+
+    when: float
+    peer_id: str | None
+    address: str
+    service: str
+    request_bytes: int
+    reply_bytes: int
+    seconds: float
+    outcome: str
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which calls: an empty field means all.
+
+    `text` is looked for in what the columns of text say, whatever its case; `service` and `outcome` are whole names;
+    `before` is the `number` of a call: only older ones.
+    """
+
+    text: str = ""
+    service: str = ""
+    outcome: str = ""
+    before: int | None = None
+
+
+def outcome(error: str | None) -> str:
+    """Return the outcome of a request answered with this error text ("ERR_X" or "ERR_X: a sentence"), or with none."""
+    return OK if error is None else error.partition(":")[0]
