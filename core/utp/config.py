@@ -67,13 +67,13 @@ class UtpConfig:
     dead_after: float = 60.0
     """Without any progress of what was sent, while the peer's window is open. libutp: 4 timeouts, about 15 s."""
     idle_timeout: float = 120.0
-    """Nothing heard at all: four keepalives missed."""
+    """Nothing heard at all: four keepalives missed. After a sleep of ours `wake_grace` is left of it at least."""
     half_closed_timeout: float = 300.0
     """We sent FIN, it was acked, and the peer neither sends data nor FIN, though it lives."""
     keepalive: float = 29.0
     """Silence of ours before an ack is repeated; libutp: "determined from measuring many home NAT devices"."""
     first_keepalive: float = 1.0
-    """The first silence after data, with peers that follow us (`silence`); a round trip and some timeouts."""
+    """The first silence after data, with peers that follow us (`Silence.spoke`); a round trip and some timeouts."""
     ack_delay: float = 0.005
     """How long an ack waits for data to ride on, or for a second packet. Short: libutp holds small writes back until it
     comes (Nagle)."""
@@ -90,13 +90,10 @@ class UtpConfig:
         if self.send_buffer < self.payload_bytes:
             raise ValueError(f"send_buffer of {self.send_buffer} bytes: mtu {self.mtu} needs {self.payload_bytes}")
 
-    def silence(self, since_data: float, *, followed: bool) -> float:
-        """Return how long we may be silent, `since_data` seconds after data went either way.
-
-        `followed`: the peer follows us to a new address, once it hears from there. If our NAT rebinds while it sends,
-        we would hear nothing more and say nothing, so we speak after 1, 2, 4, 8 and 16 s as well.
-        """
-        return min(max(since_data, self.first_keepalive), self.keepalive) if followed else self.keepalive
+    @property
+    def wake_grace(self) -> float:
+        """Seconds in which a peer must be heard after we slept: it answers our keepalive, or speaks by itself."""
+        return self.keepalive + self.rto_max
 
     @property
     def payload_bytes(self) -> int:

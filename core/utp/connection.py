@@ -5,9 +5,8 @@ The owner uses `write`, `writable`, `read`, `close` and `abort`; all else is for
 """
 
 from math import inf
-from typing import Final
 
-from core.errors import LocalError, PeerError, RequestTimeout, TransportClosed
+from core.errors import LocalError, PeerError, TransportClosed
 from core.utp.ack_schedule import AckSchedule
 from core.utp.config import UtpConfig
 from core.utp.events import Closed, Connected, Ended, Incoming, Moved, Readable, Writable
@@ -16,6 +15,7 @@ from core.utp.host import Host
 from core.utp.path import Path
 from core.utp.receive_window import DUPLICATE, FAR, FULL, IN_ORDER, ReceiveWindow
 from core.utp.sender import Sender
+from core.utp.silence import Silence
 from core.utp.stamper import Stamper
 from core.utp.standing import Standing
 from core.utp.state import HANDSHAKE, LOCAL_OVER, REMOTE_OVER, TRANSITIONS, State
@@ -23,7 +23,6 @@ from core.values import Address, Buffer
 from core.wire.utp_marks import PLAIN, parse_marks
 from core.wire.utp_packet import EXTENSION_BITS, FIN, STATE, Extension, Packet, seq_add, seq_diff
 
-_FRESH_AFTER: Final = 1.0  # seconds of silence before a SYN of a restarted peer may replace a connection
 # names for hot paths: an attribute of an enum class is slow on Python 3.11
 SYN_SENT, SYN_RECEIVED, OPEN, LOCAL_ENDED, REMOTE_ENDED, BOTH_ENDED, CLOSED = State
 
@@ -32,9 +31,9 @@ class Connection:
     """A reliable, ordered stream of bytes each way. Made by `Mux`."""
 
     __slots__ = (
-        "_acks", "_advertised", "_close_asked", "_config", "_counters", "_data_at", "_handshake", "_heard_at",
-        "_host", "_keepalive_at", "_receive", "_sender", "_stamper", "_state", "_told_ended", "_told_readable",
-        "path", "peer_marks", "receive_id", "remote", "send_id", "timer_at", "timer_number", "unsettled",
+        "_acks", "_advertised", "_close_asked", "_config", "_counters", "_handshake", "_host", "_receive", "_sender",
+        "_silence", "_stamper", "_state", "_told_ended", "_told_readable", "path", "peer_marks", "receive_id", "remote",
+        "send_id", "timer_at", "timer_number", "unsettled",
     )
 
     def __init__(
@@ -58,14 +57,13 @@ class Connection:
         self.timer_at, self.timer_number = inf, 0  # the mux's: when it looks at `deadline` again
         self._host, self._config, self._counters = host, config, host.counters
         self._state = SYN_SENT if syn is None else SYN_RECEIVED
-        syn_seq = syn.seq if syn else seq_add(first_seq, -1)
-        self._handshake = Handshake(config, syn_seq, now, initiator=syn is None)
+        self._handshake = Handshake(config, syn.seq if syn else seq_add(first_seq, -1), now, initiator=syn is None)
         self._sender = Sender(config, first_seq, host.counters)
         self._receive = ReceiveWindow(config, 0 if syn is None else seq_add(syn.seq, 1))
         self._stamper = Stamper(*ids, clock_offset)
         self._acks = AckSchedule(config.ack_delay)
         self.path = Path(host, config, self._sender)
-        self._heard_at = self._data_at = self._keepalive_at = now
+        self._silence = Silence(config, now)
         self._advertised = config.receive_window
         self._close_asked = self._told_readable = self._told_ended = False
         self.unsettled = False  # the newest `read` may have left something to send or tell: flush
@@ -136,7 +134,7 @@ class Connection:
         """Take a DATA, FIN or STATE packet that carries our id."""
         usual = self._state is OPEN and self._sender.is_old_news(packet)
         if usual and self._receive.append(packet.seq, packet.payload):
-            self._heard_at = self._data_at = now  # the usual packet: data that comes next, and no other news
+            self._silence.heard_at = self._silence.data_at = now  # the usual packet: the next data, and no other news
             self._stamper.heard(packet, now)
             self._acks.in_order(now, urgent=False)
             if not self._told_readable:
@@ -147,7 +145,7 @@ class Connection:
             return
         if self._state is CLOSED or not self._acceptable(packet):
             return
-        self._heard_at = now
+        self._silence.heard_at = now
         self._stamper.heard(packet, now)
         if self._state is SYN_RECEIVED:
             self._enter(OPEN)
@@ -157,7 +155,7 @@ class Connection:
         elif self._handshake.repeats(packet.ack, self._sender.next_seq):
             self._acks.due = True  # our SYN answered again, and no data of ours says that we heard
         if self._state in LOCAL_OVER and not self._sender.fin_acked:
-            self._data_at = now  # it is still taking what we sent: its time to end, or ours to read, begins after that
+            self._silence.data_at = now  # still taking what we sent: its time to end, or ours to read, begins later
         self._sender.acknowledge(packet, now)
         if packet.extensions:
             self.path.heard(self, packet, now)
@@ -177,7 +175,7 @@ class Connection:
         if syn.seq == self._handshake.seq and not (confirmed and self._stamper.is_newer(syn)):
             self._acks.due = True
             return True
-        return confirmed and now < self._heard_at + _FRESH_AFTER
+        return confirmed and self._silence.is_busy(now)
 
     def reset(self, packet: Packet, now: float) -> bool:
         """Take a RESET with one of our ids; return False when it acks nothing that was on its way: a forgery."""
@@ -204,28 +202,23 @@ class Connection:
 
     def deadline(self) -> float | None:
         """Return when `tick` is due."""
-        config = self._config
         if self._state is CLOSED:
             return None
         if self._state in HANDSHAKE:
             return self._handshake.deadline()
         if self._waits_for_reader():
-            return self._data_at + config.half_closed_timeout
-        soonest = min(self._keepalive_at, self._heard_at + config.idle_timeout, self._acks.at, self._sender.deadline())
+            return self._silence.ends_at
+        soonest = min(self._silence.speak_at, self._silence.gone_at, self._acks.at, self._sender.deadline())
         if self._state is LOCAL_ENDED and self._sender.fin_acked:
-            soonest = min(soonest, self._data_at + config.half_closed_timeout)
+            soonest = min(soonest, self._silence.ends_at)
         return soonest
 
     def tick(self, now: float) -> None:
         """Act on what is due."""
         if self._state in HANDSHAKE:
-            if not self._handshake.failed(now):
-                return
-            tries = self._handshake.attempts
-            if self._state is SYN_SENT:
-                self.fail(RequestTimeout(f"{self.remote} did not answer {tries} connection attempts"), now)
-            else:
-                self.fail(TransportClosed(f"{self.remote} never confirmed its connection"), now)
+            error = self._handshake.failed(self.remote, now)
+            if error is not None:
+                self.fail(error, now)
         elif self._state is not CLOSED:
             self._tick_open(now)
 
@@ -237,9 +230,11 @@ class Connection:
             leaving = self._shake(now)
         else:
             leaving = []
+            if now >= self._silence.speak_at:
+                self._look_at_clock(now)
             segments = self._sender.segments(now, most)
             if segments:
-                self._data_at = now if segments[-1].transmissions == 1 else self._data_at
+                self._silence.data_at = now if segments[-1].transmissions == 1 else self._silence.data_at
                 self._advertised = self._receive.available()
                 leaving = self._stamper.data(segments, now, self._advertised, self._receive.next_seq)
                 leaving = self.path.outgoing(self, leaving, now)
@@ -248,7 +243,7 @@ class Connection:
             elif self._acks.keepalive_due and not leaving:
                 leaving.append(self.ack(now, back=1))
         if leaving:
-            self._keepalive_at = now + self._config.silence(now - self._data_at, followed=bool(self.peer_marks))
+            self._silence.spoke(now, followed=bool(self.peer_marks))
             self._acks.settled()
         return leaving
 
@@ -270,7 +265,7 @@ class Connection:
         self.peer_marks = parse_marks(packet.extension(EXTENSION_BITS))
         self._receive = ReceiveWindow(self._config, packet.seq)
         self._sender.peer_window = packet.window
-        self._heard_at = now
+        self._silence.heard_at = now
         self._stamper.heard(packet, now)
         self._acks.due = True  # so that the peer knows we hear it
         self._enter(OPEN)
@@ -282,7 +277,7 @@ class Connection:
 
     def _end_local(self, now: float) -> None:
         self._enter(BOTH_ENDED if self._state is REMOTE_ENDED else LOCAL_ENDED)
-        self._data_at = now
+        self._silence.data_at = now
         self._sender.finish()
         self._host.touch(self)
 
@@ -323,7 +318,7 @@ class Connection:
         had_gap = self._receive.has_gap
         arrival = self._receive.insert(packet.seq, packet.payload, fin=packet.type is FIN)
         if arrival is IN_ORDER:
-            self._data_at = now
+            self._silence.data_at = now
             ended = self._receive.fin_reached
             if ended:
                 self._enter(BOTH_ENDED if self._state is LOCAL_ENDED else REMOTE_ENDED)
@@ -355,19 +350,24 @@ class Connection:
     # -- timers and sending -------------------------------------------------------------------------------------
 
     def _tick_open(self, now: float) -> None:
-        ends_at = self._data_at + self._config.half_closed_timeout
+        self._look_at_clock(now)
         if self._waits_for_reader():
-            if now >= ends_at:
+            if now >= self._silence.ends_at:
                 self.fail(TransportClosed(f"what {self.remote} sent last was never read"), now)
-        elif now >= self._heard_at + self._config.idle_timeout or not self._sender.tick(now):
+        elif now >= self._silence.gone_at or not self._sender.tick(now):
             self._die(now)
-        elif self._state is LOCAL_ENDED and self._sender.fin_acked and now >= ends_at:
+        elif self._state is LOCAL_ENDED and self._sender.fin_acked and now >= self._silence.ends_at:
             self._reset_peer(now)
             self.fail(TransportClosed(f"{self.remote} did not end its side"), now)
         else:
             self.path.timed_out(self, now)
             self._acks.tick(now)
-            self._acks.keepalive_due = now >= self._keepalive_at
+            self._acks.keepalive_due = now >= self._silence.speak_at
+
+    def _look_at_clock(self, now: float) -> None:
+        """If we slept, nobody had a chance to be heard: leave time for an answer."""
+        if self._silence.slept(now, speaks=not self._waits_for_reader()):
+            self._sender.slept(now)
 
     def _die(self, now: float) -> None:
         """The peer is silent. If only the ack of our FIN is missing, all is well."""

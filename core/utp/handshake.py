@@ -3,7 +3,9 @@
 import math
 from typing import Final
 
+from core.errors import PeerError, RequestTimeout, TransportClosed
 from core.utp.config import UtpConfig
+from core.values import Address
 from core.wire.utp_marks import Marks, pack_marks
 from core.wire.utp_packet import EXTENSION_BITS, Extension, seq_add
 
@@ -48,8 +50,11 @@ class Handshake:
         """Return when the next one leaves, or when it is given up."""
         return self.at if self.initiator else min(self.at, self.born_at + self._config.half_open_timeout)
 
-    def failed(self, now: float) -> bool:
-        """Whether the last one stayed unanswered, or unconfirmed, for long enough."""
-        if self.initiator:
-            return now >= self.at and self.attempts >= self._config.syn_attempts
-        return now >= self.born_at + self._config.half_open_timeout
+    def failed(self, remote: Address, now: float) -> PeerError | None:
+        """Return the error if the last one stayed unanswered, or unconfirmed, for long enough."""
+        if not self.initiator:
+            late = now >= self.born_at + self._config.half_open_timeout
+            return TransportClosed(f"{remote} never confirmed its connection") if late else None
+        if now >= self.at and self.attempts >= self._config.syn_attempts:
+            return RequestTimeout(f"{remote} did not answer {self.attempts} connection attempts")
+        return None

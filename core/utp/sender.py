@@ -265,6 +265,11 @@ class Sender:
         """Whether there is anything to send, if the windows allow it."""
         return bool(self._queue.size or self._window.lost or (self._finishing and not self._fin_sent))
 
+    def slept(self, now: float) -> None:
+        """Our machine slept until now: the time without progress was no time to make any."""
+        if self._progress_at is not None:
+            self._progress_at = max(self._progress_at, now - self._config.dead_after + self._config.wake_grace)
+
     def _next(self) -> Segment | None:
         """Return the next packet that may leave, a lost one first, or None."""
         lost = self._window.next_lost()
