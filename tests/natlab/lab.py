@@ -9,6 +9,7 @@ peer software may refuse the documentation ranges. Nothing leaves the machine: n
 """
 
 import contextlib
+import ipaddress
 import os
 import re
 import subprocess
@@ -44,6 +45,14 @@ table ip grapevine {
 }
 """
 
+_MUTE = """
+table ip mute {
+  chain output { type filter hook output priority filter; policy accept;
+    ip protocol icmp drop
+  }
+}
+"""
+
 # Deletes all of conntrack's entries, as `conntrack -F` would: one netlink message, acknowledged by an error code of 0.
 # include/uapi/linux/netfilter/nfnetlink_conntrack.h: subsystem 1, IPCTNL_MSG_CT_DELETE 2, without a tuple.
 _FORGET_CONNECTIONS = """
@@ -73,6 +82,17 @@ class Lab:
     def in_home(self) -> Sequence[str]:
         """Prefix of a command on the machine behind the router."""
         return ("ip", "netns", "exec", self.home)
+
+    def narrow(self, mtu: int, *, mute: bool = False) -> None:
+        """Let packets of `mtu` bytes at most through the router, and tell who sent a longer one, unless it is `mute`.
+
+        Both links keep their 1,500 bytes, so that neither end knows.
+        """
+        for network, interface in ((f"{HOME_GATEWAY}/24", "lan"), (f"{ROUTER_WAN}/24", "wan")):
+            where = str(ipaddress.ip_interface(network).network)
+            _run("ip", "-n", self.router, "route", "replace", where, "dev", interface, "mtu", "lock", str(mtu))
+        if mute:
+            _run("ip", "netns", "exec", self.router, "nft", "-f", "-", stdin=_MUTE)
 
     def unplug(self) -> None:
         """Cut the router off the Internet."""

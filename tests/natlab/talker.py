@@ -48,8 +48,8 @@ async def pour(stream: Stream, count: int) -> None:
         digest.update(chunk)
         await stream.write(chunk, boundary=False)
         await asyncio.sleep(PACE)
-    emit("poured", sha256=digest.hexdigest())
     await stream.close()
+    emit("poured", sha256=digest.hexdigest(), packet_bytes=stream.packet_bytes)
 
 
 async def swallow(stream: Stream) -> None:
@@ -104,6 +104,8 @@ async def main(options: dict[str, Any]) -> None:
             await ask(endpoint, Address.parse(options["to"]), options["seconds"])
         elif role in ("pour", "fetch"):
             stream = await endpoint.connect(Address.parse(options["to"]), timeout=10)
+            if role == "fetch":
+                await stream.write(json.dumps({"bytes": size}).encode())  # a source on libutp waits for it
             await (pour(stream, size) if role == "pour" else swallow(stream))
         else:
             while True:

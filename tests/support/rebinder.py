@@ -1,4 +1,7 @@
-"""A NAT in user space between one client and one server on loopback; `rebind` gives the client another outside port."""
+"""A NAT in user space between one client and one server on loopback; `rebind` gives the client another outside port.
+
+And a path whose narrowest link tells nobody: with `most`, longer datagrams are lost, both ways.
+"""
 
 import asyncio
 import contextlib
@@ -14,7 +17,9 @@ _BUFFER = 4 << 20  # bytes asked of the kernel, so that what is lost is lost by 
 class Rebinder:
     """Use `rebinder`. `inside` is where the client sends to; the server sees `outside`."""
 
-    def __init__(self, server: Address) -> None:
+    def __init__(self, server: Address, most: int) -> None:
+        self._most = most  # bytes
+        self.lost = 0  # datagrams that were longer
         self._loop = asyncio.get_running_loop()
         self._server = server
         self._client: Address | None = None
@@ -54,27 +59,32 @@ class Rebinder:
             self._loop.remove_reader(gone)
             gone.close()
 
+    def _passes(self, data: bytes) -> bool:
+        self.lost += len(data) > self._most
+        return len(data) <= self._most
+
     def _outward(self) -> None:
         assert self._back is not None
         with contextlib.suppress(BlockingIOError, ConnectionError):
             for _ in range(_DRAIN):
                 data, source = self._front.recvfrom(65_536)
                 self._client = Address(*source)
-                self._back.send(data)
+                if self._passes(data):
+                    self._back.send(data)
 
     def _inward(self) -> None:
         assert self._back is not None
         with contextlib.suppress(BlockingIOError, ConnectionError):
             for _ in range(_DRAIN):
                 data = self._back.recv(65_536)
-                if self._client is not None:
+                if self._client is not None and self._passes(data):
                     self._front.sendto(data, self._client)
 
 
 @contextlib.asynccontextmanager
-async def rebinder(server: Address) -> AsyncIterator[Rebinder]:
+async def rebinder(server: Address, *, most: int = 65_535) -> AsyncIterator[Rebinder]:
     """A NAT in front of a server, for as long as the block runs."""
-    nat = Rebinder(server)
+    nat = Rebinder(server, most)
     try:
         yield nat
     finally:
