@@ -189,10 +189,12 @@ class SecureStream:
             await self._carrier.write(message.data, boundary=True)
             return
         data = memoryview(message.data)
-        await self._carrier.write(self._session.seal(header(len(data)), data[:SLICE_BYTES]), boundary=True)
+        last = len(data) <= SLICE_BYTES  # which leaves at once; those before it fill packets
+        await self._carrier.write(self._session.seal(header(len(data)), data[:SLICE_BYTES]), boundary=last)
         for at in range(SLICE_BYTES, len(data), SLICE_BYTES):
             await asyncio.sleep(0)  # others have their turn of the loop
-            await self._carrier.write(self._session.seal(data[at : at + SLICE_BYTES]), boundary=True)
+            last = at + SLICE_BYTES >= len(data)
+            await self._carrier.write(self._session.seal(data[at : at + SLICE_BYTES]), boundary=last)
 
     # -- the end --------------------------------------------------------------------------------------------------
 

@@ -5,19 +5,22 @@ from collections.abc import Callable
 
 import pytest
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 
 from core.errors import RemoteError, TransportClosed
+from core.secure import certificates
 from core.secure.contexts import Contexts
 from core.secure.frames import FIRST_BYTE
 from core.secure.session import ALPN
 from tests.secure.sides import ANNA, BERT, MALLORY, THERE, Pair, bytewise, foreign, whole
 
-Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey
+Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey | Ed448PrivateKey
 Split = Callable[[bytes], list[bytes]]
 
 
@@ -85,7 +88,7 @@ def certificate(key: Key, *, issuer: Key | None = None, days: int = 1) -> x509.C
     builder = builder.public_key(key.public_key()).serial_number(7)
     builder = builder.not_valid_before(now - datetime.timedelta(days=2))
     signer = issuer or key
-    algorithm = None if isinstance(signer, Ed25519PrivateKey) else hashes.SHA256()
+    algorithm = None if isinstance(signer, Ed25519PrivateKey | Ed448PrivateKey) else hashes.SHA256()
     return builder.not_valid_after(now + datetime.timedelta(days=days)).sign(signer, algorithm)
 
 
@@ -128,6 +131,7 @@ def both_ways(**how: object) -> list[SSL.Connection]:
 STRANGERS = [
     pytest.param({"key": RSA}, "ERR_CERTIFICATE", id="RSA"),
     pytest.param({"key": EC}, "ERR_CERTIFICATE", id="EC"),
+    pytest.param({"key": Ed448PrivateKey.generate()}, "ERR_CERTIFICATE", id="Ed448"),
     pytest.param({"key": ED25519, "shown": certificate(ED25519, issuer=EC)}, "ERR_CERTIFICATE", id="issued by another"),
     pytest.param({"key": ED25519, "extra": certificate(EC)}, "ERR_CERTIFICATE", id="a chain"),
     pytest.param({"key": ED25519, "shown": certificate(ED25519, days=-1)}, "ERR_CERTIFICATE", id="expired"),
@@ -162,6 +166,16 @@ def test_who_shows_no_certificate_is_refused() -> None:
     assert ours.error is not None
     assert ours.error.name == "ERR_CERTIFICATE"
     assert "no certificate" in str(ours.error)
+
+
+def test_a_certificate_that_no_library_can_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise UnsupportedAlgorithm("a key of the future")
+
+    monkeypatch.setattr(certificates, "_judge", fail)
+    pair = Pair().run()
+    assert pair.client.error is not None
+    assert (pair.client.error.name, pair.client.established) == ("ERR_CERTIFICATE", False)
 
 
 # -- bytes that are touched on their way --------------------------------------------------------------------------
