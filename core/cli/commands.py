@@ -166,7 +166,10 @@ def grapevine(
               help="TCP port of the HTTP API.")
 @click.option("--bn", "--bootstrap", "bootstrap", default="", metavar="H:P,...", callback=_usage(_nodes),
               help="Bootstrap nodes; '' is a lone grape.")
-@click.option("-b", "--b", "--bind", "bind", default=None, metavar="HOST", help="Listening host; all without it.")
+@click.option("-b", "--b", "--bind", "bind", default=None, metavar="HOST",
+              help="Listening host; without it all interfaces, so whoever reaches a port may announce and store.")
+@click.option("--api-host", "api_hosts", metavar="NAME", multiple=True,
+              help="A name by which links reach the HTTP API; other names are refused, IP addresses never.")
 @click.option("--dc", "--dht_concurrency", "concurrency", type=click.IntRange(1, 256), default=16, show_default=True,
               help="Queries in flight per lookup.")
 @click.option("--dht_maxTables", "max_tables", type=click.IntRange(1), default=5000, show_default=True,
@@ -183,8 +186,9 @@ def grapevine(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @click.option("--verbose", is_flag=True, help="Show the log on stderr.")
 def grape(
-    dht_port: int, api_port: int, bootstrap: str, bind: str | None, concurrency: int, max_tables: int,
-    max_values: int, peer_age: int, cache_age: int, liveness: int, max_payload: int, as_json: bool, verbose: bool,
+    dht_port: int, api_port: int, bootstrap: str, bind: str | None, api_hosts: tuple[str, ...], concurrency: int,
+    max_tables: int, max_values: int, peer_age: int, cache_age: int, liveness: int, max_payload: int, as_json: bool,
+    verbose: bool,
 ) -> None:  # fmt: skip
     """Run a grape: a DHT node and its HTTP API. The flags are the Node grape's."""
     set_up_logging("grape", verbose=verbose)
@@ -196,6 +200,7 @@ def grape(
             api_port=api_port,
             bootstrap=_nodes(bootstrap) or (),
             bind=bind or "0.0.0.0",
+            api_hosts=api_hosts,
             dht_concurrency=concurrency,
             max_tables=max_tables,
             max_values=max_values,

@@ -72,6 +72,11 @@ PAYLOAD_TOO_LARGE = HttpReply(413, b"ERR_GRAPE_PAYLOAD_SIZE")
 PAYLOAD_INVALID = HttpReply(500, b"ERR_GRAPE_PAYLOAD_INVALID")
 
 
+def forbidden(sentence: str) -> HttpReply:
+    """Return the answer to a request that a web page may have forged. The Node grape would do as it says."""
+    return HttpReply(403, _json_reply(f"ERR_GRAPE_FORBIDDEN: {sentence}").body)
+
+
 class _Order(NamedTuple, Generic[ResultT]):
     """A request as the DHT understands it: how to ask, and how its answer is shown."""
 

@@ -1,5 +1,6 @@
 """What a grape can be told. Defaults are the Node grape's where it has any."""
 
+import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -16,6 +17,8 @@ LOCAL_PORT_COUNT = 16
 
 MAX_BOOTSTRAP = 48  # the engine keeps 64; the rest is for the local ones
 
+_HOST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
+
 BootstrapNode: TypeAlias = Address | str
 
 
@@ -28,6 +31,7 @@ class GrapeConfig:
     bootstrap: tuple[BootstrapNode, ...] = ()  # "host:port"; names are resolved at start and again while that fails
     bind: str = ANY_HOST  # the DHT's interface
     http_host: str | None = None  # the HTTP API's interface; None: as `bind`. An embedded grape's is LOOPBACK
+    api_hosts: tuple[str, ...] = ()  # names by which clients reach the HTTP API, beside its numbers and localhost
     port_search: int = 0  # how many following pairs (dht+1, api+1), ... to try while one of both is in use
     local_peers: bool = False  # also bootstrap off the grapes at the customary ports of this machine
     dht_concurrency: int = 16  # queries in flight per lookup
@@ -49,6 +53,7 @@ class GrapeConfig:
         for flag, port in (("--dp", self.dht_port), ("--aph", self.api_port)):
             if not 0 <= port <= 65535:
                 raise LocalError(f"{flag} {port} is not a port: use 0 (any free one) to 65535")
+        _check_names(self.api_hosts)
         if len(self.bootstrap) > MAX_BOOTSTRAP:
             raise LocalError(f"--bn names {len(self.bootstrap)} bootstrap nodes: {MAX_BOOTSTRAP} are enough")
         for node in self.bootstrap:
@@ -76,3 +81,9 @@ class GrapeConfig:
         """Return the bootstrap nodes; their hosts may be names."""
         nodes = [node if isinstance(node, Address) else Address.parse(node) for node in self.bootstrap]
         return list(dict.fromkeys(nodes))
+
+
+def _check_names(hosts: tuple[str, ...]) -> None:
+    for host in hosts:
+        if not _HOST_NAME.fullmatch(host):
+            raise LocalError(f"--api-host {host!r} is not a host name: write it without http:// and without a port")

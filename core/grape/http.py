@@ -2,14 +2,21 @@
 
 import asyncio
 import contextlib
+import logging
 import math
 import socket
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
-from core.grape.api import Api
+from aiohttp.http import RawRequestMessage
+
+from core.grape.api import Api, HttpReply, forbidden
 from core.grape.config import GrapeConfig
 from core.grape.http_connection import HttpConnection
+from core.grape.web_guard import WebGuard
+
+log = logging.getLogger(__name__)
 
 SHUTDOWN_WAIT = 0.2  # seconds for answers under way; quitting ends within 1 s in all
 SWEEPS_PER_TIMEOUT = 4  # a connection is closed at most a quarter of its time-out late
@@ -23,6 +30,7 @@ class HttpStatistics:
     requests: int
     refused_connections: int  # closed at once, too many were open
     timed_out: int  # connections closed because no whole request came
+    forbidden: Mapping[str, int]  # requests that a web page may have forged, by the header field that told
 
 
 class ApiServer:
@@ -38,6 +46,8 @@ class ApiServer:
         self._sweep_every = min(config.idle_timeout, config.body_timeout) / SWEEPS_PER_TIMEOUT
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._refused = 0
+        self._guard = WebGuard(config.api_hosts)
+        self._forbidden: Counter[str] = Counter()
         self._timed_out = 0
 
     def connected(self, connection: HttpConnection) -> bool:
@@ -56,6 +66,16 @@ class ApiServer:
         if not self._connections:
             self._deserted.set()
 
+    def forbids(self, request: RawRequestMessage) -> HttpReply | None:
+        """Return the answer to a request that a web page may have forged, None for any other."""
+        forgery = self._guard.forgery(request.headers)
+        if forgery is None:
+            return None
+        self._forbidden[forgery.field] += 1
+        if self._forbidden[forgery.field] == 1:  # a page could fill the log
+            log.warning("an HTTP request was refused, as further ones will be: %s", forgery.sentence)
+        return forbidden(forgery.sentence)
+
     def _sweep_later(self) -> None:
         self._sweep_timer = self.loop.call_later(self._sweep_every, self._sweep)
 
@@ -71,7 +91,9 @@ class ApiServer:
 
     def statistics(self) -> HttpStatistics:
         """Return the counts so far."""
-        return HttpStatistics(len(self._connections), self.requests, self._refused, self._timed_out)
+        return HttpStatistics(
+            len(self._connections), self.requests, self._refused, self._timed_out, dict(self._forbidden)
+        )
 
     async def stop(self) -> None:
         """Close all connections, after a moment for the answers under way."""

@@ -1,7 +1,7 @@
 """One HTTP connection to a grape: aiohttp's parser below, the API above, one request at a time in between.
 
 aiohttp's own server makes two tasks and six objects per request, and spends five times as long on it as this. A grape
-needs none of them: a small body in, a small body out, and no header of either matters to it.
+needs none of them: a small body in, a small body out, and the header matters only to the guard against web pages.
 """
 
 import asyncio
@@ -32,6 +32,9 @@ class Host(Protocol):
     config: GrapeConfig
     loop: asyncio.AbstractEventLoop
     requests: int
+
+    def forbids(self, request: RawRequestMessage) -> HttpReply | None:
+        """Return the answer to a request that a web page may have forged, None for any other."""
 
     def connected(self, connection: "HttpConnection") -> bool:
         """Take a connection; False when there are too many."""
@@ -170,7 +173,9 @@ class HttpConnection(asyncio.Protocol):
         if request is None or body is None:
             return  # not even its head is whole
         whole = upgraded or body.is_eof()
-        if self._answered_early:
+        if messages and (forbidden := self._host.forbids(request)) is not None:
+            self._answer(forbidden)
+        elif self._answered_early:
             body.read_nowait()
             if whole:
                 self._done()
@@ -178,12 +183,13 @@ class HttpConnection(asyncio.Protocol):
             self._start(request, None)
         elif whole:
             self._start(request, body.read_nowait())
-        elif messages and int(request.headers.get("Content-Length", 0)) > self._limit:
-            self._start(request, None)
         elif messages:
             self._await_body(request)
 
     def _await_body(self, request: RawRequestMessage) -> None:
+        if int(request.headers.get("Content-Length", 0)) > self._limit:
+            self._start(request, None)
+            return
         self._expect(self._host.config.body_timeout)
         if request.headers.get("Expect", "").lower() == "100-continue":
             self._write(CONTINUE)  # else older curls wait a second

@@ -40,21 +40,29 @@ def read_value(reply: RawReply) -> JsonValue:
 
 
 def _status_error(reply: RawReply, text: str) -> RemoteError:
-    """A Node grape answers plain text under 413 and 500, and a JSON string under a DHT error's code (301, 302)."""
+    """A Node grape answers plain text under 413 and 500, and a JSON string under a DHT error's code (301, 302).
+
+    Ours answers "NAME: sentence" under 403.
+    """
     try:
         inner = json.loads(text)
         text = inner if isinstance(inner, str) else text
     except (ValueError, RecursionError):
         pass
-    if _ERROR_NAME.fullmatch(text) or reply.status in (301, 302, 500):
+    if _error_name(text) or reply.status in (301, 302, 500):
         return refused(reply.url, text)
     return RemoteError(f"{reply.url} answered HTTP {reply.status}: is that a grape's address? {shown(text)}")
 
 
 def refused(url: str, text: str) -> RefusedError:
     """Return the error for a grape's error name or sentence."""
-    name = text if _ERROR_NAME.fullmatch(text) else "ERR_GRAPE_GENERIC"
-    return RefusedError(f"the grape {url} refused: {shown(text)}", name=name)
+    return RefusedError(f"the grape {url} refused: {shown(text)}", name=_error_name(text) or "ERR_GRAPE_GENERIC")
+
+
+def _error_name(text: str) -> str | None:
+    """Return the name in "NAME" or "NAME: sentence"."""
+    name = text.partition(": ")[0]
+    return name if _ERROR_NAME.fullmatch(name) else None
 
 
 def shown(text: str) -> str:

@@ -114,7 +114,7 @@ class Answer(NamedTuple):
 
 def request_bytes(path: str, body: bytes, *, method: str = "POST", headers: dict[str, str] | None = None) -> bytes:
     """Return an HTTP/1.1 request; a header of "" is left out."""
-    fields = {"Host": "x", "Content-Length": str(len(body)), **(headers or {})}
+    fields = {"Host": "127.0.0.1", "Content-Length": str(len(body)), **(headers or {})}
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items() if value)]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
