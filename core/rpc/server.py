@@ -205,7 +205,8 @@ class _Connection:
         self._server.count["in_flight"] += 1
         began = self._loop.time()
         reply = self._at_once(request) if self._server.may_answer_at_once(began) else self._call(request)
-        if isinstance(reply, tuple) and self._stream.offer(reply[0], soon=self._in_flight > 1):
+        soon = self._in_flight > 1 or self._feed.busy  # more replies follow at once: they share packets
+        if isinstance(reply, tuple) and self._stream.offer(reply[0], soon=soon):
             self._finished()
             seconds = self._loop.time() - began
             self._server.answered_at_once(seconds)
