@@ -207,6 +207,17 @@ class PeerRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Traffic:
+    """What crossed the peer's socket since it opened; `connections` are those open now."""
+
+    received: int = 0  # bytes
+    sent: int = 0  # bytes
+    requests: int = 0  # of others, answered with a result or an error
+    punches: int = 0  # sent and received
+    connections: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PeerSnapshot:
     """Everything the window shows, at one moment. `revision` rises with every change."""
 
@@ -219,3 +230,4 @@ class PeerSnapshot:
     known_peers: tuple[KnownPeer, ...] = ()  # whom the owner trusts with something, and who is blocked
     pending: tuple[Pending, ...] = ()  # who waits for the owner's answer; the newest is last
     trust_problem: str | None = None  # why nobody is known, when the list could not be used
+    traffic: Traffic = Traffic()  # moves on without a new revision

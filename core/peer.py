@@ -19,6 +19,7 @@ from core.events import (
     PunchSent,
     RequestServed,
     ServiceSnapshot,
+    Traffic,
 )
 from core.grape.local_address import LocalAddresses
 from core.grape_access import GrapeAccess
@@ -150,7 +151,14 @@ class Peer:
             known_peers=self._guard.store.peers(),
             pending=self._guard.store.pending(),
             trust_problem=self._guard.store.problem,
+            traffic=self.traffic(),
         )
+
+    def traffic(self) -> Traffic:
+        """Return what crossed the socket so far. Cheap; it moves on without a new revision."""
+        net, rpc = self._endpoint.statistics(), self._server.statistics()
+        punches = net.punch.punches_sent + net.punch.punches_heard
+        return Traffic(net.bytes_received, net.bytes_sent, rpc.served + rpc.failed, punches, net.streams)
 
     def _service_snapshot(self, name: str) -> ServiceSnapshot:
         service, tally = self._registry.get(name), self._sharing.tallies[name]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from core.errors import LocalError, PeerError
-from core.events import ErrorRaised, GrapeChanged, GrapeSnapshot, PeerEvent, PeerSnapshot, ServiceSnapshot
+from core.events import ErrorRaised, GrapeChanged, GrapeSnapshot, PeerEvent, PeerSnapshot, ServiceSnapshot, Traffic
 from core.net.tasks import TaskSet
 from core.values import JsonValue
 
@@ -115,6 +115,10 @@ class Bridge(QObject):
     def snapshot(self) -> PeerSnapshot | None:
         """Return the newest snapshot the signal carried, or None before the first."""
         return self._snapshot
+
+    def traffic(self) -> Traffic:
+        """Return what crossed the peer's socket so far; nothing while no peer is attached."""
+        return self._peer.traffic() if self._peer is not None else Traffic()
 
     # -- what the user does --------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from PySide6.QtCore import QEventLoop, QSize, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 
+from core.events import Traffic
 from core.settings import Settings
 from desktop.theme import ThemeSource
 from desktop.views.close_question import ask_close
@@ -38,6 +39,7 @@ def busy(window: MainWindow, bridge: scene.FakeBridge) -> None:
     now = time.time()
     bridge.show(scene.busy_snapshot(now))
     bridge.tell(*scene.busy_events(now))
+    bridge.crossed = Traffic(received=6_460_000, sent=1_490_000, requests=433, punches=4, connections=17)
     window.send_demo_request()
     bridge.answer(list(scene.SEQUENCE), peer=scene.BEN)
     window.request.payload.set_text('{"length": "ten"}')
@@ -88,6 +90,7 @@ def main(folder: Path) -> None:
             window.show()
             play(window, bridge)
             settle()
+            window.traffic.look()
             save(window, folder / f"{name}-{colours}.png")
             if name == "busy":
                 window.resize(QSize(880, 640))

@@ -58,6 +58,8 @@ class EndpointStatistics:
     batches_sent: int  # system calls that sent more than one datagram
     batches_received: int  # system calls that received more than one datagram
     batches_refused: int  # batches that the kernel did not take; their datagrams left one by one
+    bytes_received: int  # of datagrams, without the headers of UDP and IP
+    bytes_sent: int  # the same
     failures: int  # exceptions caught from callbacks and engines
     streams: int  # now, those being opened or closed included
     utp: MuxStatistics
@@ -240,6 +242,8 @@ class Endpoint:
             batches_sent=udp.batches_sent,
             batches_received=udp.batches_received,
             batches_refused=udp.batches_refused,
+            bytes_received=udp.bytes_received,
+            bytes_sent=udp.bytes_sent,
             failures=self._pump.failures,
             streams=len(self._channels),
             utp=utp,

@@ -95,6 +95,7 @@ class PlainIntake:
             taken += len(data)
             if taken > DRAIN_BYTES:
                 break
+        self._tally.bytes_received += taken
         if batch:
             self._pace.hand_over(batch, receiver, began)
 
@@ -160,6 +161,7 @@ class JoinedIntake:
             left -= count
             if used <= LONE_BYTES and not looks:
                 break  # asking in vain costs as much as the datagram did; if there is more, the loop calls again
+        tally.bytes_received += used
         self._lone = self._lone + 1 if left == room - 1 and used <= LONE_BYTES else 0
         return batch
 

@@ -114,6 +114,7 @@ class ReaderSocket:
             return False
         self._tally.batches_sent += 1
         self._tally.sent += len(batch)
+        self._tally.bytes_sent += size * (len(batch) - 1) + len(batch[-1])  # all but the last are as long as the first
         return True
 
     def _send_one(self, to: Address, data: bytes, fragments: Fragments) -> None:
@@ -136,6 +137,7 @@ class ReaderSocket:
                 self._send_too_long(to, data, fragments)
         else:
             self._tally.sent += 1
+            self._tally.bytes_sent += len(data)
 
     def _send_too_long(self, to: Address, data: bytes, fragments: Fragments) -> None:
         """Tell that the path is known to take less, and send in fragments what may be cut."""

@@ -41,6 +41,7 @@ class TransportSocket(asyncio.DatagramProtocol):
         """One datagram arrived; what comes before `start` is dropped, as by a socket that is not open yet."""
         if self._receiver is not None:
             self._tally.received += 1
+            self._tally.bytes_received += len(data)
             self._receiver([(Address(*addr), [data])])
 
     def error_received(self, exc: Exception) -> None:
@@ -74,6 +75,7 @@ class TransportSocket(asyncio.DatagramProtocol):
             transport.sendto(data, burst.to)  # reports errors to error_received, at once or later
             if refused == self._tally.send_errors + self._tally.icmp_errors:
                 self._tally.sent += 1
+                self._tally.bytes_sent += len(data)
 
     def statistics(self) -> UdpStatistics:
         """See UdpSocket."""

@@ -32,6 +32,8 @@ class UdpStatistics:
     batches_sent: int  # system calls that sent more than one datagram
     batches_received: int  # system calls that received more than one datagram
     batches_refused: int  # batches that the kernel did not take; their datagrams left one by one
+    bytes_received: int  # of datagrams, without the headers of UDP and IP
+    bytes_sent: int  # the same
 
 
 class Tally:
@@ -42,6 +44,7 @@ class Tally:
     def __init__(self) -> None:
         self.received = self.sent = self.send_errors = self.send_dropped = self.receive_dropped = 0
         self.icmp_errors = self.batches_sent = self.batches_received = self.batches_refused = 0
+        self.bytes_received = self.bytes_sent = 0
 
     def snapshot(self) -> UdpStatistics:
         """Return a copy that stays as it is."""

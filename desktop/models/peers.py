@@ -6,6 +6,7 @@ view looks for the place of each. Sorting is a proxy's (`sorted_peers`), by SORT
 """
 
 import enum
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -199,7 +200,7 @@ class PeersModel(QAbstractTableModel):
     def _text(self, row: PeerRow, column: int) -> str:
         match column:
             case 0:
-                return str(row.address)
+                return _address_text(row.address)
             case 1:
                 return role_word(row.role)
             case 2:
@@ -282,6 +283,12 @@ def _alignment(column: int) -> Qt.AlignmentFlag:
     return _LEFT if column <= PATH else _RIGHT
 
 
+@functools.lru_cache(maxsize=1024)  # as many as are shown: a paint asks for each row's
+def _address_text(address: Address) -> str:
+    return str(address)
+
+
+@functools.lru_cache(maxsize=1024)  # a sort asks for each row's, again and again
 def _address_key(address: Address) -> str:
     """Return text that sorts 10.0.0.9 before 10.0.0.10."""
     numbers = ".".join(part.rjust(3, "0") for part in address.host.split("."))

@@ -50,6 +50,16 @@ def trip(seconds: float | None) -> str:
     return f"{seconds:.2f} s" if seconds < 100 else span(seconds)
 
 
+def size(amount: float) -> str:
+    """Return an amount of bytes in at most three digits: `0 B`, `4.2 kB`, `318 MB`. A kB is 1,000 bytes."""
+    units = ["TB", "GB", "MB", "kB", "B"]
+    while amount >= 999.5 and len(units) > 1:
+        amount /= 1000
+        units.pop()
+    unit = units[-1]
+    return f"{amount:.1f} {unit}" if amount < 9.95 and unit != "B" else f"{amount:,.0f} {unit}"
+
+
 def count(number: int, noun: str, plural: str = "") -> str:
     """Return `1 grape`, `3 grapes`, `1,204 requests`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from PySide6.QtCore import SignalInstance
 
-from core.events import PeerSnapshot
+from core.events import PeerSnapshot, Traffic
 from core.values import Address, JsonValue
 
 
@@ -51,3 +51,4 @@ class BridgeLike(Protocol):
     def set_consuming(self, service: str, on: bool) -> None: ...
     def send_request(self, target: str, payload: JsonValue, timeout: float) -> int: ...
     def snapshot(self) -> PeerSnapshot | None: ...
+    def traffic(self) -> Traffic: ...

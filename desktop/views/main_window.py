@@ -1,4 +1,4 @@
-"""The main window: header, services, peers, timeline and request panel; it holds no state of the core.
+"""The main window: header, services, peers, timeline, request panel and traffic; it holds no state of the core.
 
 The window decides nothing about closing: its close event is refused and told as `close_requested`. It closes for good
 with `shut()`.
@@ -27,6 +27,7 @@ from desktop.views.services import ServicesView
 from desktop.views.settings_dialog import SettingsDialog
 from desktop.views.table import RowTable
 from desktop.views.timeline import TimelineView
+from desktop.views.traffic import TrafficView
 
 MIN_SIZE = QSize(880, 640)  # pixels; below that the tables lose their columns
 START_SIZE = QSize(1220, 780)  # pixels; fits a 1280 x 800 screen with a panel
@@ -63,6 +64,7 @@ class MainWindow(QMainWindow):
         self.peers = PeersView(self._theme)
         self.timeline = TimelineView(self._theme)
         self.request = RequestView(bridge, self._theme)
+        self.traffic = TrafficView(bridge)
         self._lay_out()
         self.menus = Menus(self, bridge, self._acts())
         self.menus.retheme(self._theme.theme)
@@ -94,11 +96,12 @@ class MainWindow(QMainWindow):
         middle = QWidget()
         middle.setAccessibleName(TITLE)
         column = QVBoxLayout(middle)
-        column.setContentsMargins(14, 8, 14, 12)
+        column.setContentsMargins(14, 8, 14, 8)
         column.setSpacing(10)
         for widget in (self.header, self.banner, self.services):
             column.addWidget(widget)
         column.addWidget(self._across, 1)
+        column.addWidget(self.traffic)
         self.setCentralWidget(middle)
         middle.setFocus()  # no ring until the user goes somewhere; Tab goes to the first control
 

@@ -18,6 +18,7 @@ SAMPLES = (
     *("203.0.113.200:65535", "Consumer", f"{ICON_ROOM}Punching", "59 min ago"),
     *("888 ms", "9 h 59 min", "9,999", "9,999"),
 )
+REFRESH_MS = 350  # milliseconds between two changes that only count on: a paint of the table takes 5 of the window's
 TICK_MS = 1000  # milliseconds; "3 s ago" moves on once a second
 
 
@@ -49,7 +50,6 @@ class PeersView(QWidget):
 
     def __init__(self, theme: ThemeSource, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._theme = theme.theme
         self.model = PeersModel(self)
         self.proxy = sorted_peers(self.model, self)
         title = QLabel(self.tr("Consumers and &workers"))
@@ -69,12 +69,18 @@ class PeersView(QWidget):
         column.addLayout(top)
         column.addWidget(self.table, 1)
         self._make_actions()
+        self._newest: PeerSnapshot | None = None  # shown when `_refresh` fires
+        self._refresh = QTimer(self)
+        self._refresh.setSingleShot(True)
+        self._refresh.setInterval(REFRESH_MS)
+        self._refresh.timeout.connect(self._show_newest)
         self._tick = QTimer(self)
         self._tick.setInterval(TICK_MS)
         self._tick.timeout.connect(self.model.tick)
         self._tick.start()
         theme.changed.connect(self._retheme)
-        self.show_snapshot(None)
+        self._retheme(theme.theme)
+        self._show(None)
 
     def _set_up_table(self) -> None:
         table = self.table
@@ -105,8 +111,26 @@ class PeersView(QWidget):
         self._update_actions()
 
     def show_snapshot(self, snapshot: PeerSnapshot | None) -> None:
-        """Show the peers of a snapshot."""
+        """Show the peers of a snapshot: who is there at once, what is counted of them a few times a second."""
+        self._newest = snapshot
+        if not self._refresh.isActive() or self._others(snapshot):
+            self._show_newest()
+
+    def _others(self, snapshot: PeerSnapshot | None) -> bool:
+        """Tell whether a snapshot has other peers than those shown, or none for another reason."""
         rows = snapshot.peers if snapshot is not None else ()
+        return not rows or {(row.address, row.service) for row in rows} != self._keys
+
+    def _show_newest(self) -> None:
+        """Show what was told last; again in REFRESH_MS at the earliest. Nothing new: nothing is done."""
+        snapshot, self._newest = self._newest, None
+        if snapshot is not None:
+            self._show(snapshot)
+            self._refresh.start()
+
+    def _show(self, snapshot: PeerSnapshot | None) -> None:
+        rows = snapshot.peers if snapshot is not None else ()
+        self._keys = {(row.address, row.service) for row in rows}
         self.model.replace(rows)
         self.table.set_placeholder(placeholder(snapshot))
         consumers = sum(row.role is Role.CONSUMER for row in rows)
@@ -154,14 +178,14 @@ class PeersView(QWidget):
         path = index.data(PATH_ROLE)
         if not isinstance(path, PeerPath):
             return None, ""
-        colours = {
-            PeerPath.OPEN: self._theme.good,
-            PeerPath.PUNCHING: self._theme.info,
-            PeerPath.LISTED: self._theme.muted,
-            PeerPath.GONE: self._theme.muted,
-        }
-        return icon(f"path-{path.value.lower()}", colours[path]), colours[path]
+        return self._dresses[path]
 
     def _retheme(self, theme: Theme) -> None:
-        self._theme = theme
+        colours = {
+            PeerPath.OPEN: theme.good,
+            PeerPath.PUNCHING: theme.info,
+            PeerPath.LISTED: theme.muted,
+            PeerPath.GONE: theme.muted,
+        }
+        self._dresses = {path: (icon(f"path-{path.value.lower()}", colour), colour) for path, colour in colours.items()}
         self.table.viewport().update()

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from core.errors import PeerError
-from core.events import GrapeSnapshot, GrapeState, PeerEvent, PeerRow, PeerSnapshot, Role, ServiceSnapshot
+from core.events import GrapeSnapshot, GrapeState, PeerEvent, PeerRow, PeerSnapshot, Role, ServiceSnapshot, Traffic
 from core.peer_config import PeerConfig
 from core.services.service import Registry
 from core.trust.audience import Audience
@@ -67,6 +67,9 @@ class ScriptedPeer:
 
     def snapshot(self) -> PeerSnapshot:
         return self.state
+
+    def traffic(self) -> Traffic:
+        return self.state.traffic
 
     def emit(self, *events: PeerEvent) -> None:
         """Tell events to who listens."""

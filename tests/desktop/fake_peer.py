@@ -23,6 +23,7 @@ from core.events import (
     RequestServed,
     Role,
     ServiceSnapshot,
+    Traffic,
 )
 from core.values import Address, JsonValue
 
@@ -108,6 +109,7 @@ class FakeBridge(QObject):
         self.calls: list[tuple[object, ...]] = []
         self._snapshot = snapshot
         self._tickets = 0
+        self.crossed = Traffic()
 
     def show(self, snapshot: PeerSnapshot) -> None:
         """Make this the newest snapshot, and tell."""
@@ -149,6 +151,10 @@ class FakeBridge(QObject):
     def snapshot(self) -> PeerSnapshot | None:
         """Return the newest snapshot."""
         return self._snapshot
+
+    def traffic(self) -> Traffic:
+        """Return what a test put there."""
+        return self.crossed
 
 
 def peer_row(

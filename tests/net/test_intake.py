@@ -100,6 +100,7 @@ def test_each_source_has_its_group_and_no_arrival_overwrites_another_of_the_same
     arrivals.add(b"")
     assert arrivals.drain() == [[(A, [b"aa", b"bb", b"c"]), (B, [b"dd", b"ee"]), (A, [b""])]]
     assert arrivals.tally.received == 6
+    assert arrivals.tally.bytes_received == len(b"aabbcddee")
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ async def test_a_transfer_both_ways_goes_on_at_the_new_port(open_endpoint: OpenE
         assert there.remote == nat.outside
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(work) for work in (pour(here, 1), swallow(there), pour(there, 2), swallow(here))]
-            await eventually(lambda: server.statistics().utp.received > 300)
+            await eventually(lambda: server.statistics().utp.received > 100)  # of 300 at least, long ones
             nat.rebind()
         sent, came, back, arrived = (task.result() for task in tasks)
         assert (came, arrived) == (sent, back)

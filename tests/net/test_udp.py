@@ -53,6 +53,7 @@ async def test_a_burst_arrives_in_order_with_its_source(open_box: Open) -> None:
     assert {source for batch in b.batches for source, _ in batch} == {a.udp.address}
     assert isinstance(b.batches[0][0][0], Address)
     assert a.udp.statistics().sent == b.udp.statistics().received == 50
+    assert a.udp.statistics().bytes_sent == b.udp.statistics().bytes_received == len(b"".join(sent))
 
 
 async def test_one_wake_up_takes_a_bounded_batch_grouped_by_source() -> None:

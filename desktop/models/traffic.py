@@ -1,0 +1,49 @@
+"""What crosses the peer's socket as rates in words, over the last seconds."""
+
+from collections import deque
+
+from core.events import Traffic
+from desktop.models.words import count, size
+
+WINDOW = 4  # differences that a rate is taken over: 2 s at two looks a second, so that a figure can be read
+QUIET_BYTES = 2000  # a second, both ways; below that only punches and keep-alives cross, at most one a second
+QUIET = "Quiet"
+
+
+class Rates:
+    """The newest looks at the counters."""
+
+    def __init__(self) -> None:
+        self._looks: deque[tuple[float, Traffic]] = deque(maxlen=WINDOW + 1)
+
+    def note(self, now: float, traffic: Traffic) -> tuple[str, ...]:
+        """Take the counters at `now`, seconds; return the words: connections and `Quiet`, or all rates."""
+        if self._looks and traffic.received < self._looks[-1][1].received:
+            self._looks.clear()  # another peer, which counts from 0
+        self._looks.append((now, traffic))
+        then, before = self._looks[0]
+        seconds = now - then
+        connections = count(traffic.connections, "connection")
+        if seconds <= 0:
+            return connections, QUIET
+        requests = (traffic.requests - before.requests) / seconds
+        punches = (traffic.punches - before.punches) / seconds
+        received = (traffic.received - before.received) / seconds
+        sent = (traffic.sent - before.sent) / seconds
+        if requests < 1 and punches <= 1 and received + sent < QUIET_BYTES:
+            return connections, QUIET
+        return (
+            connections,
+            f"{count(round(requests), 'request')}/s",
+            f"{size(received)}/s in",
+            f"{size(sent)}/s out",
+            f"{count(round(punches), 'punch', 'punches')}/s",
+        )
+
+
+def totals(traffic: Traffic) -> str:
+    """Return what crossed since the start, as a sentence."""
+    return (
+        f"Since the start: {count(traffic.requests, 'request')} answered, {size(traffic.received)} received, "
+        f"{size(traffic.sent)} sent, {count(traffic.punches, 'punch', 'punches')}."
+    )

@@ -1,0 +1,81 @@
+"""The last line of the window: what crosses the socket now, calmly; what did so far is its tooltip."""
+
+import time
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
+
+from desktop.models.traffic import Rates, totals
+from desktop.views.contract import BridgeLike
+
+LOOK_MS = 500  # milliseconds between two looks; who reads a figure needs as long
+# the widest usual text of each column, so that none moves when another changes
+SAMPLES = ("999 connections", "99,999 requests/s", "999 MB/s in", "999 MB/s out", "999,999 punches/s")
+SPACE = 20  # pixels between two columns
+
+
+class TrafficView(QWidget):
+    """Looks only while it can be seen, and touches only what changed."""
+
+    def __init__(
+        self, bridge: BridgeLike, parent: QWidget | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(parent)
+        self._bridge = bridge
+        self._clock = clock
+        self._rates = Rates()
+        self._words: tuple[str, ...] = ()
+        self._cells = tuple(QLabel() for _ in SAMPLES)
+        self._row = row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(SPACE)
+        for cell, sample in zip(self._cells, SAMPLES, strict=True):
+            cell.setObjectName("muted")
+            cell.setTextFormat(Qt.TextFormat.PlainText)
+            cell.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+            cell.setMaximumWidth(cell.fontMetrics().horizontalAdvance(sample))
+            row.addWidget(cell, 1)
+        row.addStretch(0)
+        self._timer = QTimer(self)
+        self._timer.setInterval(LOOK_MS)
+        self._timer.timeout.connect(self.look)
+
+    def look(self) -> None:
+        """Show what crosses now."""
+        traffic = self._bridge.traffic()
+        tip = totals(traffic)
+        if tip != self.toolTip():
+            self.setToolTip(tip)
+        words = self._rates.note(self._clock(), traffic)
+        if words != self._words:
+            self._words = words
+            self.setAccessibleName(f"Traffic: {', '.join(words)}")
+            self._write()
+
+    def words(self) -> tuple[str, ...]:
+        """Return what is said, in full."""
+        return self._words
+
+    def _write(self) -> None:
+        for number, cell in enumerate(self._cells):
+            text = self._words[number] if number < len(self._words) else ""
+            cell.setText(cell.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, cell.width()))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Cut what does not fit."""
+        super().resizeEvent(event)
+        self._row.activate()
+        self._write()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Look on."""
+        super().showEvent(event)
+        self._timer.start()
+        self.look()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Look no more."""
+        super().hideEvent(event)
+        self._timer.stop()
