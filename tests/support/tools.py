@@ -19,6 +19,7 @@ INTEROP = ROOT / "tests" / "interop"
 # marker -> program -> the Debian package that has it
 PROGRAMS: dict[str, dict[str, str]] = {
     "interop": {"node": "nodejs"},
+    "browser": {"chromium": "chromium"},
     "natlab": {"node": "nodejs", "ip": "iproute2", "nft": "nftables"},
     "xvfb": {
         "Xvfb": "xvfb",
