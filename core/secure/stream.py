@@ -1,7 +1,7 @@
 """A stream whose other side is known and whose bytes nobody on the path reads or changes: what RPC is given.
 
-Below is a `core.net.stream.Stream`, in between a `TlsSession`. Every message is a TLS record of its own, sealed when it
-is written; records share packets like any bytes, since the other side reads them however they are joined.
+Below is a `core.net.stream.Stream`, in between a `TlsSession`. Small messages of one turn of the loop share a TLS
+record; records share packets like any bytes, since the other side reads them however they are joined.
 """
 
 import asyncio
@@ -71,6 +71,7 @@ class SecureStream:
         self._over = False  # nothing more comes
         self._failure: PeerError | None = None
         self._closing = False
+        self._joined = b""  # framed messages of this turn of the loop that will share a record
         self._queue: deque[_Waiting] = deque()
         self._writer = TaskSet("secure stream")
         self._writing = False  # the writer will look at the queue once more
@@ -86,7 +87,7 @@ class SecureStream:
     # -- reading --------------------------------------------------------------------------------------------------
 
     def listen(self, listener: Listener) -> None:
-        """See `core.rpc.stream.Stream`. What is handed over is a message or a piece of one."""
+        """See `core.rpc.stream.Stream`. What is handed over are messages, whole or in pieces, and maybe joined."""
         self._listener = listener
         self._hand_over()
         self._carrier.listen(self)
@@ -108,7 +109,7 @@ class SecureStream:
         session = self._session
         pieces = session.feed(chunk)
         if pieces:
-            self._pieces.extend(pieces)
+            self._pieces.append(b"".join(pieces) if len(pieces) > 1 else pieces[0])
             if self._heard is not None:
                 heard, self._heard = self._heard, None
                 heard()
@@ -139,15 +140,35 @@ class SecureStream:
         """See `core.rpc.stream.Stream`."""
         if self._queue or self._closing or self._session.over or len(data) > OFFER_BYTES:
             return False
-        sealed = self._session.seal_message(data)
-        if not self._carrier.offer(sealed, soon=soon):
-            self._put(_Waiting(sealed, None, sealed=True))  # it is sealed: nothing may overtake it
+        framed = header(len(data)) + data
+        if soon:
+            if not self._joined:
+                asyncio.get_running_loop().call_soon(self._seal_joined)
+            elif len(self._joined) + len(framed) > OFFER_BYTES + HEADER_BYTES:
+                self._seal(self._joined, soon=True)
+                self._joined = b""
+            self._joined += framed
+        else:
+            self._seal(self._joined + framed if self._joined else framed)
+            self._joined = b""
         return True
+
+    def _seal_joined(self) -> None:
+        """Send what was joined in this turn; nothing, if something else has taken it along."""
+        if self._joined and not self._session.over:
+            self._seal(self._joined)
+        self._joined = b""
+
+    def _seal(self, framed: bytes, *, soon: bool = False) -> None:
+        sealed = self._session.seal(framed)
+        if self._queue or not self._carrier.offer(sealed, soon=soon):
+            self._put(_Waiting(sealed, None, sealed=True))  # it is sealed: nothing may overtake it
 
     async def write(self, data: bytes, *, boundary: bool = True) -> None:
         """See `core.rpc.stream.Stream`; messages have lengths here, so a `boundary` is nothing special."""
         if self._closing or self._session.over:
             raise TransportClosed(f"the connection to {self.remote} is closed")
+        self._seal_joined()
         message = _Waiting(data, asyncio.get_running_loop().create_future())
         self._put(message)
         try:
@@ -201,6 +222,7 @@ class SecureStream:
     async def close(self) -> None:
         """Send what is queued, say goodbye under the seal, and end. Idempotent; takes bounded time."""
         if not self._closing:
+            self._seal_joined()
             self._closing = True
             try:
                 await self._writer.settle(CLOSE_TIMEOUT)

@@ -167,6 +167,36 @@ def test_a_big_message_leaves_turns_of_the_loop_to_others() -> None:
     scene(body, buffer=1 << 30)
 
 
+def test_messages_of_one_turn_share_records() -> None:
+    async def body(near: SecureStream, far: SecureStream) -> None:
+        ear, carrier = Ear(far), near._carrier
+        assert isinstance(carrier, MemoryStream)
+        before = len(carrier.written)
+        messages = [b"%03d" % number * 30 for number in range(30)]  # 2,820 bytes with their lengths
+        assert all(near.offer(message, soon=True) for message in messages)
+        await settle()
+        assert ear.data == b"".join(messages)
+        assert len(carrier.written) - before == 3
+
+    scene(body)
+
+
+def test_nothing_overtakes_what_was_joined() -> None:
+    async def body(near: SecureStream, far: SecureStream) -> None:
+        ear = Ear(far)
+        assert near.offer(b"1", soon=True)
+        assert near.offer(b"2")
+        assert near.offer(b"3", soon=True)
+        await near.write(b"4" * 2000)
+        assert near.offer(b"5", soon=True)
+        await near.close()
+        await settle()
+        assert ear.data == b"123" + b"4" * 2000 + b"5"
+        assert ear.end == [None]
+
+    scene(body)
+
+
 def test_nothing_is_handed_over_while_paused() -> None:
     async def body(near: SecureStream, far: SecureStream) -> None:
         ear = Ear(far)
