@@ -25,6 +25,8 @@ from core.grape.local_address import LocalAddresses
 from core.grape_access import GrapeAccess
 from core.guard import Guard
 from core.hub import Hub, Listener
+from core.ledger.ledger import Ledger
+from core.ledger.record import CallRecord, outcome
 from core.net.endpoint import Endpoint
 from core.net.stream import Stream
 from core.net.tasks import TaskSet
@@ -78,6 +80,7 @@ class Peer:
         self._hub = hub
         self._registry = registry
         self._roster = Roster(hub)
+        self._calls = Ledger(config.calls_file, on_problem=self._on_no_record) if config.calls_file else None
         self._guard = Guard(
             hub, config.trust_file, config.audiences, own=lambda: self._identity.peer_id,
             serving=lambda: bool(self._sharing), hang_up=lambda on: self._server.hang_up(on),
@@ -94,6 +97,8 @@ class Peer:
         if self._config.identity is not None:
             self._endpoint.mark(OUR_MARKS | Marks.SECURE)
         self._identity.start()
+        if self._calls is not None:
+            stack.push_async_callback(self._calls.close)
         self._door = Door(self._identity.contexts)
         self._address = Address(_own_host(self._config.bind), self._endpoint.address.port)
         self._hub.emit(Listening(self._hub.now(), self._address))
@@ -295,13 +300,23 @@ class Peer:
     def _on_stream(self, stream: Stream) -> None:
         self._tasks.spawn(self._server.serve(stream, lambda: self._door.admit(stream)), name=f"serve {stream.remote}")
 
-    def _on_served(self, key: str, caller: Caller, seconds: float, error: str | None) -> None:
+    def _on_served(
+        self, key: str, caller: Caller, seconds: float, error: str | None, request_bytes: int, reply_bytes: int
+    ) -> None:
         service = self._sharing.label(key)
         self._sharing.note(key, error)
         wanted = self._sharing.wanted(key)
         if error is None and wanted is not None:
             self._roster.note_served(caller.address, wanted)
-        self._hub.emit(RequestServed(self._hub.now(), service, caller.address, seconds, error, caller.peer_id))
+        now = self._hub.now()
+        self._hub.emit(RequestServed(now, service, caller.address, seconds, error, caller.peer_id))
+        if self._calls is not None:
+            who, name = str(caller.peer_id) if caller.peer_id else None, self._sharing.name(key)
+            sizes = request_bytes, reply_bytes
+            self._calls.add(CallRecord(now, who, str(caller.address), name, *sizes, seconds, outcome(error)))
+
+    def _on_no_record(self, problem: str) -> None:
+        self._hub.emit(ErrorRaised(self._hub.now(), "ERR_LEDGER", problem))
 
     def _on_no_identity(self, error: PeerError) -> None:
         """Go on plainly, and say so."""

@@ -28,7 +28,8 @@ class PeerConfig:
     included, means: exactly these nodes. Ports are first choices of the embedded grape; 0 means any.
 
     `identity` is opened while the grape starts. None, or one that cannot be opened: nothing is encrypted.
-    `trust_file` has the known peers; without one they are forgotten at the end. `audiences` are those at the start:
+    `trust_file` has the known peers; without one they are forgotten at the end. `calls_file` gets a record of every
+    request that is served; without one there is none. `audiences` are those at the start:
     they change while a peer is open, so that a configuration with others is no other one.
     """
 
@@ -40,11 +41,14 @@ class PeerConfig:
     bind: str = "0.0.0.0"
     identity: "Identity | KeyPlace | None" = None
     trust_file: Path | None = None
+    calls_file: Path | None = None
     audiences: Mapping[str, Audience] = field(default_factory=dict, compare=False)
 
     @classmethod
-    def from_settings(cls, settings: Settings, *, trust_file: Path | None = None) -> "PeerConfig":
-        """Take a profile's settings, but for those of the window; `SettingsStore.trust_file` has the known peers."""
+    def from_settings(
+        cls, settings: Settings, *, trust_file: Path | None = None, calls_file: Path | None = None
+    ) -> "PeerConfig":
+        """Take a profile's settings, but for those of the window; `SettingsStore` says where the files are."""
         return cls(
             grapes=settings.grapes,
             bootstrap=settings.bootstrap or None,
@@ -52,5 +56,6 @@ class PeerConfig:
             api_port=settings.api_port,
             udp_port=settings.udp_port,
             trust_file=trust_file,
+            calls_file=calls_file,
             audiences=settings.audiences,
         )

@@ -105,6 +105,7 @@ class SettingsStore:
         self.profile = check_profile(profile)
         self.path = base / f"{self.profile}.json"
         self.trust_file = base / f"{self.profile}.trust.json"
+        self.calls_file = base / f"{self.profile}.calls.sqlite3"
         self.problem: str | None = None
 
     def load(self) -> Settings:

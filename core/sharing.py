@@ -82,6 +82,13 @@ class Sharing:
         except UnknownService:
             return key[:80]
 
+    def name(self, key: str) -> str:
+        """Return the name of the service a key means, or the key itself when it means nothing here."""
+        try:
+            return self.find(key).name
+        except UnknownService:
+            return key[:80]
+
     def handle(self, key: str, payload: JsonValue, caller: Caller) -> Outcome:
         """Answer one request as its service does, at once or not. Raises PeerError."""
         return self._admit(self.find(key), payload, caller)

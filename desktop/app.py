@@ -56,7 +56,7 @@ class Start:
     def peer_config(self, settings: Settings) -> PeerConfig:
         """Return what the peer is opened with."""
         store = SettingsStore(self.profile)
-        config = PeerConfig.from_settings(settings, trust_file=store.trust_file)
+        config = PeerConfig.from_settings(settings, trust_file=store.trust_file, calls_file=store.calls_file)
         config = replace(config, identity=KeyPlace(store.path.parent, self.profile))
         if self.grapes:
             config = replace(config, grapes=self.grapes)

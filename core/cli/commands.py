@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from core.cli.calls import calls
 from core.cli.identity import identity
 from core.cli.output import Output
 from core.cli.running import run
@@ -96,6 +97,7 @@ def _config(
         api_port=saved.api_port,
         udp_port=saved.udp_port if port is None else port,
         trust_file=store.trust_file,
+        calls_file=store.calls_file,
         audiences=saved.audiences,
         identity=KeyPlace(store.path.parent, profile) if speaks else None,
     )
@@ -299,4 +301,5 @@ def get(hash: str, **network: Any) -> None:  # noqa: ANN401
 
 
 grapevine.add_command(trust)
+grapevine.add_command(calls)
 grapevine.add_command(identity)

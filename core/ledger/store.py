@@ -50,6 +50,8 @@ class CallStore:
                 os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))  # SQLite gives its other files the same mode
                 path.chmod(0o600)
             uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
+            if read_only and not path.exists():
+                uri = "file::memory:?mode=memory"  # nobody has called yet
             self._base = sqlite3.connect(uri, uri=True, timeout=_BUSY, isolation_level=None)
         try:
             with _said(path):

@@ -37,7 +37,8 @@ from core.wire.rpc_message import (
 )
 
 Handler: TypeAlias = Callable[[str, JsonValue, Caller], Outcome]  # (key, payload, caller)
-OnServed: TypeAlias = Callable[[str, Caller, float, str | None], None]  # (key, caller, seconds, error or None)
+# (key, caller, seconds, error or None, bytes of the request, bytes of the reply: 0 when it could not be sent)
+OnServed: TypeAlias = Callable[[str, Caller, float, str | None, int, int], None]
 
 _Reply: TypeAlias = tuple[bytes, str | None]  # the message, and its error text if it is one
 
@@ -120,13 +121,13 @@ class RpcServer:
         """Note how long that took."""
         self._spell_spent += seconds
 
-    def report(self, key: str, caller: Caller, seconds: float, error: str | None) -> None:
+    def report(self, request: Request, caller: Caller, seconds: float, error: str | None, reply_bytes: int) -> None:
         """Count an answered request and tell the listener."""
         self.count["served" if error is None else "failed"] += 1
         if self._on_served is None:
             return
         try:
-            self._on_served(key, caller, seconds, error)
+            self._on_served(request.key, caller, seconds, error, request.size, reply_bytes)
         except Exception as failure:  # a listener's bug must not cost the caller its connection
             _log.error("listening to a served request failed: %r", failure)
 
@@ -210,7 +211,7 @@ class _Connection:
             self._finished()
             seconds = self._loop.time() - began
             self._server.answered_at_once(seconds)
-            self._server.report(request.key, self._caller(), seconds, reply[1])
+            self._server.report(request, self._caller(), seconds, reply[1], len(reply[0]))
             return
         task = self._group.create_task(self._answer(request, began, reply), name="rpc request")
         if isinstance(reply, Coroutine):
@@ -239,7 +240,7 @@ class _Connection:
             seconds = self._loop.time() - began
             if not self._stream.offer(data, soon=self._in_flight > 1):
                 await self._write(request, data, seconds)
-            self._server.report(request.key, self._caller(), seconds, error)
+            self._server.report(request, self._caller(), seconds, error, len(data))
         finally:
             self._finished()
 
@@ -259,7 +260,7 @@ class _Connection:
             async with asyncio.timeout(self._config.write_timeout):
                 await self._stream.write(data, boundary=True)
         except (TransportClosed, TimeoutError) as failure:
-            self._server.report(request.key, self._caller(), seconds, TransportClosed.name)
+            self._server.report(request, self._caller(), seconds, TransportClosed.name, 0)
             gone = TransportClosed("the caller is gone, or does not read")
             self._feed.fail(gone)  # at once: the group takes nothing more from here on
             raise gone from failure

@@ -39,11 +39,12 @@ MAX_KEY: Final = 1024  # characters; names of services have a few dozen
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`key` is the service's name, or "ip:port" when the peer was called by address."""
+    """`key` is the service's name, or "ip:port" when the peer was called by address; `size` is bytes, as it came."""
 
     rid: str
     key: str
     payload: JsonValue
+    size: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,11 +253,12 @@ class Decoder:
             while start < size and text[start] in "[{":
                 value, end = load_from(text, start)
                 shallow = text.count("[", start, end) + text.count("{", start, end) <= self._depth
-                message = _message(value, self._expect) if shallow else None
+                length = end - start if text.isascii() else len(text[start:end].encode())
+                message = _message(value, self._expect, length) if shallow else None
                 if message is None:
                     break
                 found.append(message)
-                at += end - start if text.isascii() else len(text[start:end].encode())
+                at += length
                 start = end
         except (ValueError, RecursionError):
             pass
@@ -286,8 +288,9 @@ class Decoder:
 
     def read_steps(self, large: Large) -> Generator[None, None, Request | Reply | Malformed]:
         """Read a value that `feed` returned, in steps."""
+        size = len(large.data)
         try:
-            message = _message((yield from load_steps(large.data)), self._expect)
+            message = _message((yield from load_steps(large.data)), self._expect, size)
         except ValueError as error:
             self.malformed += 1
             return Malformed(_unreadable(error))
@@ -302,7 +305,7 @@ class Decoder:
         except (ValueError, RecursionError) as error:
             self._report(found, _unreadable(error))
         else:
-            message = _message(value, self._expect)
+            message = _message(value, self._expect, len(whole))
             if message is None:
                 self._report(found, _WRONG_SHAPE)
             else:
@@ -334,7 +337,7 @@ def _unreadable(error: ValueError | RecursionError) -> str:
     return "a message contains a number out of range"  # more than 4,300 digits; an exponent beyond a float's
 
 
-def _message(value: JsonValue, expect: Expect) -> Request | Reply | None:
+def _message(value: JsonValue, expect: Expect, size: int) -> Request | Reply | None:
     if not isinstance(value, list) or len(value) != 3:
         return None
     rid, second, third = value
@@ -346,4 +349,4 @@ def _message(value: JsonValue, expect: Expect) -> Request | Reply | None:
         return None
     if expect is Expect.REPLIES or (expect is Expect.ANY and third is None and second.startswith("ERR_")):
         return Reply(rid, second, None)
-    return Request(rid, second, third) if len(second) <= MAX_KEY else None
+    return Request(rid, second, third, size) if len(second) <= MAX_KEY else None

@@ -18,7 +18,7 @@ from tests.rpc.streams import CLIENT, MemoryStream, pair, read_all
 from tests.sim.clock import run, settle
 
 CALLER = Caller(CLIENT)
-Served = tuple[str, Caller, float, str | None]
+Served = tuple[str, Caller, float, str | None, int, int]
 
 
 async def echo(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
@@ -102,7 +102,7 @@ def test_a_request_is_answered_and_reported() -> None:
     async def body(stage: Scene) -> None:
         await stage.send(["r1", "fibonacci_worker", 2.5])
         assert await stage.replies(1) == [["r1", None, 2.5]]
-        assert stage.served == [("fibonacci_worker", CALLER, 2.5, None)]
+        assert stage.served == [("fibonacci_worker", CALLER, 2.5, None, 31, 15)], "with its bytes"
         await stage.end()
         assert stage.stream.closed
         assert not stage.stream.aborted
