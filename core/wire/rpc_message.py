@@ -18,6 +18,7 @@ that says so gets them as `Large`, to be read in steps. A step is a few millisec
 """
 
 import enum
+import io
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -144,21 +145,20 @@ def _encode(message: JsonValue, max_bytes: int) -> bytes:
 
 
 def _encode_steps(message: JsonValue, max_bytes: int) -> Generator[None, None, bytes]:
-    data = bytearray()
+    data = io.BytesIO()  # gives away its bytes without a copy, which would take 3 ms for 10 MB
     containers = 0
     try:
         for text in dump_steps(message, MAX_DEPTH):
-            data += text.encode()
+            data.write(text.encode())
             containers += text.count("[") + text.count("{")
-            if len(data) > max_bytes:
+            if data.tell() > max_bytes:
                 raise _too_large(f"over {max_bytes:,}", max_bytes)
             yield
         if containers > MAX_CONTAINERS:
             yield from _check_containers(message)
-        yield  # the copy of 10 MB takes 3 ms
     except _UNSENDABLE as error:
         raise _unsendable(error) from error
-    return bytes(data)
+    return data.getvalue()
 
 
 def _check_containers(message: JsonValue) -> Generator[None, None, None]:
