@@ -132,12 +132,13 @@ class Connection:
 
     def receive(self, packet: Packet, now: float) -> None:
         """Take a DATA, FIN or STATE packet that carries our id."""
-        usual = self._state is OPEN and self._sender.is_old_news(packet)
+        usual = self._state is OPEN and self._sender.is_usual(packet)
         if usual and self._receive.append(packet.seq, packet.payload):
-            self._silence.heard_at = self._silence.data_at = now  # the usual packet: the next data, and no other news
+            self._silence.heard_at = self._silence.data_at = now  # the usual packet: the next data, no bad news
             self._stamper.heard(packet, now)
+            self._sender.answered(packet, now)
             self._acks.in_order(now, urgent=False)
-            if not self._told_readable:
+            if self._sender.short or not self._told_readable:
                 self._report(now)
             return
         if self._state is SYN_SENT:

@@ -41,6 +41,13 @@ class DelayHistory:
         """Whether there is any sample."""
         return bool(self._newest)
 
+    def stands(self, delay: int, now: float) -> bool:
+        """Note a sample in place of the newest if the minima stand; `queuing` is left behind. False: see `add`."""
+        if now >= self._slot_ends or (delay - self._minutes[-1]) & _MASK > _HALF:
+            return False
+        self._newest[-1] = delay
+        return True
+
     def add(self, delay: int, now: float) -> None:
         """Take one sample, in microseconds modulo 2**32."""
         minutes, newest = self._minutes, self._newest

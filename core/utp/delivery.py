@@ -35,6 +35,12 @@ class Delivery:
             self._close(now - began)
             self._began = now
 
+    def rest(self) -> None:
+        """Nothing was waiting: how fast that went says nothing of the path. The round under way does not count."""
+        if self._began is not None:
+            self._began = None
+            self._acked = self._lost = self._lost_packets = 0
+
     def lost(self, packets: int, size: int) -> None:
         """So many packets, `size` bytes in all, were found lost."""
         self._lost_packets += packets

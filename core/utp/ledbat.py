@@ -61,6 +61,21 @@ class Ledbat:
         """The best rate of the last rounds, bytes per second."""
         return self._delivery.best
 
+    def unhurried(self, delay: int, round_trip: float, now: float) -> bool:
+        """Take the ack of a packet that flew alone, with nothing waiting; False: nothing was done, see `acked`.
+
+        Such an ack leaves the window as it is, unless there is a queue or a new minimum, so most of them cost little.
+        """
+        took = int(round_trip * 1e6)
+        trips = self._round_trips
+        if not delay or took - trips.base > self._target * _LOW * 1e6 or now < self._hold_until:
+            return False
+        if not (trips.stands(took, now) and self._one_way.stands(delay, now)):
+            return False
+        self._short_at = now
+        self._delivery.rest()
+        return True
+
     def acked(self, size: int, delay: int, round_trip: float | None, now: float, *, limited: bool) -> None:
         """`size` bytes were acknowledged; `limited`: this window, and nothing else, held back more of them.
 

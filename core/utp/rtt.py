@@ -14,11 +14,12 @@ _LATE: Final = 0.01  # seconds; a delayed ack of ours (5 ms) and timers that fir
 class RoundTrip:
     """Smoothed round-trip time of one connection, in seconds, and the timeout with its back-off."""
 
-    __slots__ = ("_config", "_timeout", "_variance", "backed_off", "least", "smoothed")
+    __slots__ = ("_config", "_probe_timeout", "_timeout", "_variance", "backed_off", "least", "smoothed")
 
     def __init__(self, config: UtpConfig) -> None:
         self._config = config
         self._timeout = config.rto_initial
+        self._probe_timeout: float | None = None
         self._variance = 0.0
         self.smoothed: float | None = None
         self.least = math.inf
@@ -35,17 +36,18 @@ class RoundTrip:
         else:
             self._variance += _BETA * (abs(self.smoothed - seconds) - self._variance)
             self.smoothed += _ALPHA * (seconds - self.smoothed)
-        self.least = min(self.least, seconds)
-        self._timeout = max(self._config.rto_min, self.smoothed + _VARIANCES * self._variance)
+        if seconds < self.least:
+            self.least = seconds
+        late = self.smoothed + _VARIANCES * self._variance
+        self._timeout = max(self._config.rto_min, late)
+        self._probe_timeout = max(2 * self.smoothed, late) + _LATE
 
     def probe_timeout(self) -> float | None:
         """Return how long an ack may take before a probe asks for it, in seconds; None before the first sample.
 
         RFC 8985 section 7.2: two round trips; more when they vary, and what a peer or our own loop may be late.
         """
-        if self.smoothed is None:
-            return None
-        return max(2 * self.smoothed, self.smoothed + _VARIANCES * self._variance) + _LATE
+        return self._probe_timeout
 
     def back_off(self) -> None:
         """Double the timeout: nothing was heard in time (RFC 6298 section 5.5)."""

@@ -92,6 +92,16 @@ class SendQueue:
                 return self.payload_bytes
         return None if self._open and not (idle or self._urgent) else size
 
+    def take_only(self, most: int) -> bytes | None:
+        """Remove and return all there is, if that is one packet of up to `most` bytes; None: nothing was done."""
+        if self.size > most or self.size > self.payload_bytes or len(self._entries) != 1 or self._offset:
+            return None
+        payload = self._entries[0][0]
+        self._entries = _NONE
+        self.size = 0
+        self._urgent = False
+        return payload
+
     def pop(self) -> bytes:
         """Remove and return the next packet's payload. Raises IndexError when there is none."""
         piece = self._take(self.whole_bytes if self._is_whole() else self.payload_bytes)

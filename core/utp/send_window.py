@@ -127,6 +127,17 @@ class SendWindow:
         self._duplicates = 0
         self._halved_at = self._order
 
+    def is_last(self, ack: int) -> bool:
+        """Whether an ack is for the one packet in flight, which was sent once, and nothing else is missing."""
+        return len(self._flight) == 1 and self._repaired_at is None and ack == self.next_seq - 1 & 0xFFFF
+
+    def take_last(self) -> Segment:
+        """Remove and return it; ask `is_last` before."""
+        _, segment = self._flight.popitem()
+        self.base = self.next_seq
+        self.flight_bytes = self.unacked_bytes = self._duplicates = 0
+        return segment
+
     def acknowledge(self, ack: int, mask: bytes, now: float, *, duplicate: bool, round_trip: float) -> Acked:
         """Take an ack that lies between `base - 1` and `next_seq - 1`, and its selective ack mask.
 

@@ -159,18 +159,24 @@ class Sender:
         """Whether an ack is for what was never sent, or lags more than `slack` packets."""
         return not -self._window.span <= self.behind(ack) <= slack
 
-    def is_old_news(self, packet: Packet) -> bool:
-        """Whether a packet tells nothing that we have to act on: data from a peer that has nothing of ours to ack."""
-        return (
-            packet.ack == self._window.base - 1 & 0xFFFF
-            and packet.window == self.peer_window
-            and packet.type is DATA
-            and not packet.selective_ack
-            and not self._probing
-        )
+    def is_usual(self, packet: Packet) -> bool:
+        """Whether a packet is data, and tells of ours at most that the one packet in flight arrived."""
+        if packet.type is not DATA or packet.selective_ack or packet.extensions or self._probing:
+            return False
+        if packet.ack == self._window.base - 1 & 0xFFFF:
+            return packet.window == self.peer_window
+        return not self._limited and self._window.is_last(packet.ack)
+
+    def answered(self, packet: Packet, now: float) -> None:
+        """Take the ack of a packet that `is_usual`."""
+        if packet.ack != self._window.base - 1 & 0xFFFF:
+            self._acknowledge_last(packet, now)
 
     def acknowledge(self, packet: Packet, now: float) -> None:
         """Take the ack and the advertised window of a packet whose ack is not forged."""
+        if not (self._limited or self._probing or packet.selective_ack) and self._window.is_last(packet.ack):
+            self._acknowledge_last(packet, now)
+            return
         behind = self.behind(packet.ack)
         if behind > 0:
             return  # overtaken by a newer one, or a keepalive
@@ -202,6 +208,16 @@ class Sender:
             delay = packet.timestamp_difference
             self._congestion.acked(acked.size, delay, acked.sample, now, limited=self._limited)
 
+    def _acknowledge_last(self, packet: Packet, now: float) -> None:
+        """All in flight is acknowledged, one packet that left when it was written: questions and answers."""
+        segment = self._window.take_last()
+        self.peer_window = packet.window
+        round_trip, delay = now - segment.sent_at, packet.timestamp_difference
+        self.round_trip.sample(round_trip)
+        self._progress(now)
+        if not self._congestion.unhurried(delay, round_trip, now):
+            self._congestion.acked(len(segment.payload), delay, round_trip, now, limited=False)
+
     def segments(self, now: float, most: int) -> list[Segment]:
         """Return what leaves now, `most` packets of it, in order, and see to the timer. One may stand in it twice."""
         leaving: list[Segment] = []
@@ -211,6 +227,10 @@ class Sender:
             self._force = self._repairs = 0
             self._resume_at = inf
             return leaving
+        if self._window.base == self._window.next_seq and not (self._finishing or self._probing):
+            lone = self._queue.take_only(self.peer_window)
+            if lone is not None:
+                return [self._send_lone(lone, now)]
         self._pace()
         self._allowance = self._pacer.allowance(now)
         size = 0
@@ -232,6 +252,17 @@ class Sender:
         if leaving and not self._probed:
             self._arm_probe(now)
         return leaving
+
+    def _send_lone(self, payload: bytes, now: float) -> Segment:
+        """Send all there is, one packet, while nothing is in flight: no window and no pacing can be in its way."""
+        segment = self._window.add(DATA, payload)
+        self._window.sent(segment, now)
+        self._force = self._repairs = 0
+        self._resume_at = inf
+        self._progress_at = now
+        self._retransmit_at = now + self.round_trip.timeout()
+        self._arm_probe(now)
+        return segment
 
     def deadline(self) -> float:
         """Return when `tick` is due; inf while nothing is."""
@@ -327,13 +358,13 @@ class Sender:
             self._pacer.set(gain * self._congestion.window / smoothed, self._congestion.packet)
 
     def _progress(self, now: float) -> None:
-        self._probing = False
-        self.round_trip.progress()
-        self._progress_at = now
-        self._retransmit_at = inf
-        self._probed = False
-        self._arm(now)
-        self._arm_probe(now)
+        self._probing = self._probed = False
+        self.round_trip.backed_off = 0
+        self._progress_at = None
+        self._retransmit_at = self._probe_at = inf
+        if self._queue.size or self._window.base != self._window.next_seq:
+            self._arm(now)
+            self._arm_probe(now)
 
     def _arm_probe(self, now: float) -> None:
         """Start the shorter timer anew: what is in flight should be acked soon after this moment (RFC 8985 7.2)."""
@@ -342,7 +373,7 @@ class Sender:
 
     def _arm(self, now: float) -> None:
         """Start the timer if something waits for the peer, stop it if nothing does."""
-        if not (len(self._window) or len(self._queue)):
+        if not self._queue.size and self._window.base == self._window.next_seq:
             self._retransmit_at = inf
             self._progress_at = None
             return

@@ -42,7 +42,7 @@ class Stamper:
 
     def clock(self, now: float) -> int:
         """Return the time as this connection tells it, microseconds modulo 2**32."""
-        return (microseconds(now) + self._offset) & MASK
+        return (int(now * _MICROSECONDS) + self._offset) & MASK
 
     def heard(self, packet: Packet, now: float) -> None:
         """Measure the delay that our next packets report."""
