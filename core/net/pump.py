@@ -29,6 +29,7 @@ class Route(Generic[EventT]):
     """A machine and who hears its events. `on_source` is told each source that the machine was given datagrams from.
 
     `idle` tells, cheaply, that there is nothing to transmit, to tell or to wait for: then the machine is not asked.
+    None: it always is.
     """
 
     __slots__ = ("idle", "machine", "on_event", "on_source")
@@ -38,7 +39,7 @@ class Route(Generic[EventT]):
         machine: Machine[EventT],
         on_event: Callable[[EventT], None],
         on_source: Callable[[Address, float], None] | None = None,
-        idle: Callable[[], bool] = lambda: False,
+        idle: Callable[[], bool] | None = None,
     ) -> None:
         self.machine = machine
         self.on_event = on_event
@@ -82,8 +83,16 @@ class Pump:
         self._routes.append(route)
 
     def now(self) -> float:
-        """Return seconds on this pump's clock: the loop's, but never less than it said before."""
-        self._now = max(self._now, self._loop.time())
+        """Return seconds on this pump's clock: the loop's, but never less than it said before.
+
+        Callbacks get the time of the wake-up that they are called in; the clock is read anew before anything is sent.
+        """
+        return self._now if self._flushing else self._read_clock()
+
+    def _read_clock(self) -> float:
+        time = self._loop.time()
+        if time > self._now:
+            self._now = time
         return self._now
 
     def receive(self, batch: Sequence[Received]) -> None:
@@ -95,8 +104,8 @@ class Pump:
             self._receive_from(source, datagrams, now)
         if not self._flushing:
             self._flushing = True
-            try:
-                self._tell()  # before anything is sent: what is answered at once leaves with the ack of what it answers
+            try:  # before anything is sent: what is answered at once leaves with the ack of what it answers
+                self._tell(self._busy())
             finally:
                 self._flushing = False
         self.flush()
@@ -107,14 +116,14 @@ class Pump:
         for datagram in datagrams:
             found = self._classify(datagram)
             if found is not route:
-                self._deliver(route, run, source, now)
+                if run:
+                    self._deliver(route, run, source, now)
                 route, run = found, []
             run.append(datagram)
-        self._deliver(route, run, source, now)
+        if run:
+            self._deliver(route, run, source, now)
 
     def _deliver(self, route: Route[Any] | None, run: list[Buffer], source: Address, now: float) -> None:
-        if not run:
-            return
         if route is None:
             self.dropped_unknown += len(run)
             return
@@ -137,21 +146,22 @@ class Pump:
             return
         self._soon = False
         self._flushing = True
-        now = self.now()
+        now = self._read_clock()
         until = now + FLUSH_SECONDS
         try:
             for number in range(1, ROUNDS_MAX + 1):
                 self._again = False
-                self._round(now)
+                busy = self._busy()
+                self._round(busy, now)
                 if not self._again:
                     break
-                now = self.now()
+                now = self._read_clock()
                 if number == ROUNDS_MAX or now >= until:
                     self.flush_soon()
                     break
         finally:
             self._flushing = False
-        self._arm()
+        self._arm(busy)
 
     def flush_soon(self) -> None:
         """Flush in the loop's next turn, unless something else does before: for what is rarely urgent."""
@@ -163,25 +173,25 @@ class Pump:
         if self._soon:
             self.flush()
 
-    def _round(self, now: float) -> None:
-        """Run transmit and events of every machine once. Callbacks that change a machine flush: the next round."""
+    def _busy(self) -> list[Route[Any]]:
+        """Return whom to ask; who is idle stays so until a verb is used on it, and a flush follows."""
+        return [route for route in self._routes if route.idle is None or not route.idle()]
+
+    def _round(self, busy: list[Route[Any]], now: float) -> None:
+        """Run transmit and events of these machines once. Callbacks that change a machine flush: the next round."""
         self._sent = False
-        for route in self._routes:
-            if route.idle():
-                continue
+        for route in busy:
             try:
                 for burst in route.machine.transmit(now):
                     self._sent = True
                     self._send(burst)
             except Exception as error:
                 self.report(f"{type(route.machine).__name__} failed while transmitting", error)
-        self._tell()
+        self._tell(busy)
 
-    def _tell(self) -> None:
-        """Hand out the events of every machine."""
-        for route in self._routes:
-            if route.idle():
-                continue
+    def _tell(self, busy: list[Route[Any]]) -> None:
+        """Hand out the events of these machines."""
+        for route in busy:
             try:
                 events = route.machine.events()
             except Exception as error:
@@ -196,10 +206,10 @@ class Pump:
         except Exception as error:
             self.report(f"a callback failed on {type(event).__name__}", error)
 
-    def _arm(self) -> None:
+    def _arm(self, busy: list[Route[Any]]) -> None:
         wanted = math.inf
-        for route in self._routes:
-            if not route.idle() and (at := route.machine.deadline()) is not None and at < wanted:
+        for route in busy:
+            if (at := route.machine.deadline()) is not None and at < wanted:
                 wanted = at
         if wanted <= self._now:
             if self._sent:

@@ -40,6 +40,7 @@ class ReaderSocket:
         self.batches = joined and self._segments  # both ways
         self._refusals = Refusals()
         self._receiver: Receiver | None = None
+        self._sendable: Address | None = None  # the newest destination, unless nothing can be sent there
         self._queue: deque[Burst] = deque()
         self._queued = self._queued_bytes = 0
         self._closed = False
@@ -60,7 +61,9 @@ class ReaderSocket:
         """See UdpSocket. The one place where datagrams leave: a whole burst is at hand, for one destination."""
         if self._closed:
             return
-        if not is_sendable(burst.to):
+        if burst.to != self._sendable:
+            self._sendable = burst.to if is_sendable(burst.to) else None
+        if self._sendable is None:
             self._tally.send_errors += len(burst.datagrams)
             return
         if self._queue:  # keep the order
@@ -82,7 +85,7 @@ class ReaderSocket:
         to, datagrams, fragments = burst
         start = 0
         while start < len(datagrams):
-            plain = not self._segments or fragments is not Fragments.AVOID
+            plain = len(datagrams) == 1 or not self._segments or fragments is not Fragments.AVOID
             end = len(datagrams) if plain else batch_end(datagrams, start)
             try:
                 if plain or end - start == 1 or not self._send_batch(to, datagrams[start:end]):

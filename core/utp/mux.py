@@ -110,7 +110,7 @@ class Mux:
         Connections take turns with a share each; who has more to send goes to the end of the line.
         """
         bursts: list[Burst] = []
-        sent, size = self._take_outbox(bursts)
+        sent, size = self._take_outbox(bursts) if self._outbox else (0, 0)
         while self._touched and sent < _TRANSMIT_MAX and size < _TRANSMIT_BYTES:
             connection, _ = self._touched.popitem(last=False)
             share = max(2, min(_SHARE, _SHARE_BYTES // connection.path.packet_bytes))
