@@ -324,3 +324,40 @@ def test_a_machine_that_is_idle_is_not_asked_and_one_that_is_not_any_more_is() -
     idle = False
     rig.pump.flush()
     assert (rig.sent, rig.heard, rig.loop.pending()) == ([Burst(B, [b"x"])], ["b"], [101.0])
+
+
+def test_a_callback_hears_the_time_of_its_wake_up_and_what_leaves_the_time_it_leaves() -> None:
+    rig = Rig()
+    told: list[float] = []
+
+    def on_event(event: str) -> None:
+        rig.loop.clock += 0.5
+        told.append(rig.pump.now())
+        rig.one.outgoing.append(Burst(A, [b"out"]))
+
+    rig.first.on_event = on_event
+    rig.one.happened += ["one", "two"]
+    rig.pump.receive([(A, [b"1"])])
+    assert told == [100.0, 100.0]
+    assert [entry[1] for entry in rig.one.log if entry[0] == "transmit"] == [101.0]
+    assert rig.pump.now() == 101.0
+
+
+def test_who_is_idle_is_not_asked_until_a_callback_wakes_it() -> None:
+    rig = Rig()
+    awake: list[bool] = []
+    rig.second.idle = lambda: not awake
+
+    def on_event(event: str) -> None:
+        awake.append(True)
+        rig.two.outgoing.append(Burst(B, [b"woken"]))
+        rig.pump.flush()
+
+    rig.pump.flush()
+    rig.two.outgoing.append(Burst(B, [b"kept"]))
+    rig.pump.flush()
+    assert rig.sent == []
+    rig.first.on_event = on_event
+    rig.one.happened.append("now")
+    rig.pump.flush()
+    assert rig.sent == [Burst(B, [b"kept"]), Burst(B, [b"woken"])]
