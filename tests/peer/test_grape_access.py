@@ -1,10 +1,14 @@
 """The grape's state in words: what is so, and what to do about it."""
 
 import asyncio
+import contextlib
+import sys
 
 import pytest
 
 from core.events import GrapeSnapshot, GrapeState
+from core.grape.config import GrapeConfig
+from core.grape.grape import open_grape
 from core.grape_access import JOINING, GrapeAccess, running_grape
 from core.peer_config import PeerConfig
 from tests.support.ports import free_port
@@ -54,3 +58,23 @@ async def test_a_grape_that_runs_is_found_and_one_that_does_not_is_not() -> None
         url = access.snapshot().url
         assert await running_grape(url) == url
     assert await running_grape(url) is None
+
+
+async def reaches(url: str, host: str) -> bool:
+    """Whether the port of `url` takes connections at another address of this machine."""
+    with contextlib.suppress(OSError):
+        _, writer = await asyncio.open_connection(host, int(url.rpartition(":")[2]))
+        writer.close()
+        await writer.wait_closed()
+        return True
+    return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not answer on all of 127.0.0.0/8 by themselves")
+async def test_an_embedded_grape_listens_for_this_machine_only() -> None:
+    """127.0.0.2 is an address of this machine that is not LOOPBACK: who listens on all interfaces answers there."""
+    own = GrapeAccess(PeerConfig(bootstrap=(), dht_port=0, api_port=0), lambda grape: None)
+    async with own, open_grape(GrapeConfig(dht_port=0, api_port=0)) as public:
+        assert await reaches(own.snapshot().url, "127.0.0.1")
+        assert not await reaches(own.snapshot().url, "127.0.0.2")
+        assert await reaches(public.url, "127.0.0.2")
