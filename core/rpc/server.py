@@ -241,6 +241,10 @@ class _Connection:
             if not self._stream.offer(data, soon=self._in_flight > 1):
                 await self._write(request, data, seconds)
             self._server.report(request, self._caller(), seconds, error, len(data))
+        except asyncio.CancelledError:
+            seconds = self._loop.time() - began
+            self._server.report(request, self._caller(), seconds, TransportClosed.name, 0)
+            raise
         finally:
             self._finished()
 

@@ -103,6 +103,15 @@ async def test_the_oldest_go_by_number_and_by_age(path: Path) -> None:
     store.close()
 
 
+async def test_what_went_is_not_to_be_found_in_the_file(path: Path) -> None:
+    store = CallStore(path, rows=1)
+    for service in ("secret-lamp", "new"):
+        store.add([call(service)], time.time())
+    store.close()
+    assert b"new" in path.read_bytes()
+    assert b"secret-lamp" not in path.read_bytes()
+
+
 async def test_a_months_old_call_is_gone_with_the_next(path: Path) -> None:
     await kept(path, call("old", when=time.time() - MAX_AGE - 5), call("young", when=time.time() - MAX_AGE + 500))
     assert await services(path) == ["young"]

@@ -344,7 +344,7 @@ def test_cancelling_serve_resets_the_stream() -> None:
         with pytest.raises(asyncio.CancelledError):
             await stage.serving
         assert stage.stream.aborted
-        assert stage.served == []
+        assert [report[2:] for report in stage.served] == [(0.0, "ERR_TRANSPORT_CLOSE", 15, 0)], "asked, not answered"
 
     scene(body)
 
