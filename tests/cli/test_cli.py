@@ -12,6 +12,7 @@ import pytest
 
 from core.values import JsonValue
 from tests.cli.conftest import RunCli
+from tests.grape.fakes import request_bytes, rpc, talk
 from tests.support.ports import free_port
 from tests.support.process import Program, grapevine, until
 
@@ -163,6 +164,21 @@ async def test_a_grape_ends_within_a_second(home: Path) -> None:
         assert await program.wait() == 130
         assert time.monotonic() - started < 1.0
         assert program.stderr == "Interrupted.\n"
+
+
+async def test_a_grape_answers_to_the_names_it_is_given(home: Path) -> None:
+    names = ["--api-host", "nas", "--api-host", "grape.example.org"]
+    async with grapevine("grape", "--dp", "0", "--aph", "0", "--bn", "", *names, home=home) as program:
+        port = int((await program.event("listening"))["api"].rpartition(":")[2])
+        for host, status in (("nas", 200), ("grape.example.org:30001", 200), ("rebound.example.org", 403)):
+            answer = await talk(port, request_bytes("/lookup", rpc("svc"), headers={"Host": host}))
+            assert answer.status == status, host
+
+
+async def test_a_grape_says_which_name_is_none(cli: RunCli) -> None:
+    done = await cli("grape", "--dp", "0", "--aph", "0", "--api-host", "http://nas")
+    assert (done.code, done.out) == (1, "")
+    assert "--api-host 'http://nas' is not a host name" in done.err
 
 
 async def test_a_port_in_use_is_named(home: Path, cli: RunCli) -> None:
