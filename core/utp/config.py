@@ -40,7 +40,7 @@ class UtpConfig:
     connections_per_host: int = 256
     """Accepted connections from one IPv4 address (any port: many peers may share a NAT). Full: as above."""
     half_open: int = 128
-    """SYNs answered and not yet confirmed. Full: the oldest is forgotten, since a flood is the likely cause."""
+    """SYNs answered and not yet confirmed. Full: more are answered and not kept (`core.utp.syn_cookies`)."""
     half_open_timeout: float = 45.0
     """An initiator whose ack was lost, or that sends none, confirms by its keepalive, 29 s after our last answer."""
     events: int = 16384

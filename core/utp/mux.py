@@ -16,6 +16,7 @@ from core.utp.rebinding import Found, Rebinding
 from core.utp.stamper import microseconds
 from core.utp.state import State
 from core.utp.statistics import Counters, MuxStatistics, snapshot
+from core.utp.syn_cookies import Numbers, SynCookies
 from core.utp.timers import Timers
 from core.values import Address, Buffer, Burst, Fragments
 from core.wire.utp_marks import Marks
@@ -47,6 +48,7 @@ class Mux:
         self.counters = Counters()
         self._paths = PathMemory()
         self._rebinding = Rebinding(config, random, self.counters)
+        self._cookies = SynCookies(config, random)
 
     # -- for the owner ------------------------------------------------------------------------------------------
 
@@ -207,16 +209,22 @@ class Mux:
                 self.touch(connection)
                 return
             connection.fail(TransportClosed(f"{source} started anew"), now)
-        if not self._admit(source, now):
+        if not self._admits(source):
             self.counters.refused += 1
-            return
+        elif len(self._half_open) >= self._config.half_open:
+            self.counters.cookies_sent += 1
+            self.send(source, self._cookies.answer(syn, source, now))
+        else:
+            self._accept(syn, source, now, self._cookies.numbers(syn, source, now))
+
+    def _accept(self, syn: Packet, source: Address, now: float, numbers: Numbers | None) -> Connection:
+        key = (Address(*source), seq_add(syn.connection_id, 1))
         self._door.forget(key)
-        remote = Address(*source)
-        ids = (key[1], syn.connection_id)
-        connection = self._half_open[key] = self._make(remote, ids, now, syn)
+        connection = self._half_open[key] = self._make(key[0], (key[1], syn.connection_id), now, syn, numbers)
         self._accepted.add(key)
         self._accepted_from[source.host] += 1
         self.touch(connection)
+        return connection
 
     def _give_way(self, syn: Packet, source: Address) -> None:
         """Take other ids for a connection of ours whose SYN the peer took for its own, which crossed it."""
@@ -231,18 +239,13 @@ class Mux:
         self._connections[connection.remote, receive_id] = self._connections.pop(old)
         self._rebinding.add(connection)
 
-    def _admit(self, source: Address, now: float) -> bool:
-        """Whether the bounds allow one more connection from there; makes room among the half-open."""
-        if (
-            len(self._connections) >= self._config.connections
-            or self._accepted_from[source.host] >= self._config.connections_per_host
-            or len(self._events) >= self._config.events
-        ):
-            return False
-        if len(self._half_open) >= self._config.half_open:
-            oldest = next(iter(self._half_open.values()))
-            oldest.fail(TransportClosed("too many connections wait to be confirmed"), now)
-        return True
+    def _admits(self, source: Address) -> bool:
+        """Whether the bounds allow one more connection from there."""
+        return (
+            len(self._connections) < self._config.connections
+            and self._accepted_from[source.host] < self._config.connections_per_host
+            and len(self._events) < self._config.events
+        )
 
     def _take_reset(self, packet: Packet, source: Address, now: float) -> None:
         """A RESET carries the id we receive, or, as libutp answers what it does not know, the one we send."""
@@ -258,13 +261,17 @@ class Mux:
         self.counters.resets_dropped += 1
 
     def _take_stray(self, packet: Packet, size: int, source: Address, now: float) -> None:
-        """Look whether a peer moved; ack the repeated FIN of a connection just closed; RESET anything else."""
+        """Look whether a peer moved or holds a cookie; ack the repeated FIN of a connection just closed; else RESET."""
         found = self._rebinding.find(packet, size, source, now)
         if found is not None:
             self._take_moving(found, packet, source, now)
             return
-        self.counters.dropped_unknown += 1
         kept = self._door.farewell((source, packet.connection_id), now)
+        redeemed = self._cookies.redeem(packet, source, now) if kept is None else None
+        if redeemed is not None:
+            self._take_confirmed(*redeemed, packet, source, now)
+            return
+        self.counters.dropped_unknown += 1
         if kept is not None:
             if packet.type is not STATE and self._door.may_answer(now):
                 stamp = microseconds(now)
@@ -272,10 +279,21 @@ class Mux:
                 fields = (stamp, difference, self._config.receive_window, kept.seq, kept.ack)
                 self.send(source, pack_header(STATE, kept.send_id, *fields))
             return
-        if self._door.may_answer(now):
+        if not self._cookies.active(now) and self._door.may_answer(now):  # it may be the second packet of a peer
             self.counters.resets_sent += 1
             fields = (microseconds(now), 0, 0, self._random.getrandbits(16), packet.seq)
             self.send(source, pack_header(RESET, packet.connection_id, *fields))
+
+    def _take_confirmed(self, syn: Packet, numbers: Numbers, packet: Packet, source: Address, now: float) -> None:
+        """Take the first packet of a peer whose SYN was answered by a cookie: its connection begins here."""
+        if not self._admits(source):
+            self.counters.refused += 1
+            return
+        self.counters.cookies_redeemed += 1
+        connection = self._accept(syn, source, now, numbers)
+        connection.receive(packet, now)
+        if connection.state is not State.SYN_RECEIVED:
+            self._half_open.pop((source, packet.connection_id), None)
 
     def _take_moving(self, found: Found, packet: Packet, source: Address, now: float) -> None:
         """Take a packet of a connection from an address that is not its own, or not yet."""
@@ -312,10 +330,17 @@ class Mux:
         if not self._accepted_from[host]:
             del self._accepted_from[host]
 
-    def _make(self, remote: Address, ids: tuple[int, int], now: float, syn: Packet | None = None) -> Connection:
+    def _make(
+        self,
+        remote: Address,
+        ids: tuple[int, int],
+        now: float,
+        syn: Packet | None = None,
+        numbers: Numbers | None = None,
+    ) -> Connection:
         """Make a connection and know it by its key and its id."""
-        first_seq, clock_offset = self._random.getrandbits(16), self._random.getrandbits(32)
-        connection = Connection(self, self._config, remote, ids, first_seq, clock_offset, now, syn=syn)
+        numbers = numbers or Numbers(self._random.getrandbits(16), self._random.getrandbits(32))
+        connection = Connection(self, self._config, remote, ids, *numbers, now, syn=syn)
         self._connections[remote, connection.receive_id] = connection
         self._rebinding.add(connection)
         return connection

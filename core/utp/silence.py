@@ -18,7 +18,8 @@ class Silence:
 
     def __init__(self, config: UtpConfig, now: float) -> None:
         self._config = config
-        self.heard_at = self.data_at = self.speak_at = now
+        self.heard_at = self.data_at = now
+        self.speak_at = now + config.first_keepalive  # a SYN or its answer has left, or does now
 
     @property
     def gone_at(self) -> float:

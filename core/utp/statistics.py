@@ -35,6 +35,8 @@ class Counters:
     checks: int = 0
     checks_failed: int = 0
     checks_refused: int = 0
+    cookies_sent: int = 0
+    cookies_redeemed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class MuxStatistics:
     checks: int  # addresses that looked like a connection's new one and were asked
     checks_failed: int  # those that did not answer in time, or not as its peer would
     checks_refused: int  # packets from such addresses that a bound kept from being asked
+    cookies_sent: int  # SYNs that were answered and not kept, since too many are half-open
+    cookies_redeemed: int  # connections that were made of the packet after such a SYN
     connections: int  # now, half-open ones included
     half_open: int  # now
 

@@ -27,8 +27,8 @@ def shake(mux: Mux, source: Address, connection_id: int) -> None:
     mux.receive([syn(connection_id)], source, 1.0)
     (burst,) = mux.transmit(1.0)
     answer = burst.datagrams[0]
-    seq = int.from_bytes(answer[16:18], "big")
-    confirm = Packet(PacketType.STATE, seq_add(connection_id, 1), 1, 0, 1 << 20, 101, seq_add(seq, -1))
+    seq, delay = int.from_bytes(answer[16:18], "big"), 1 - int.from_bytes(answer[4:8], "big") & 0xFFFFFFFF
+    confirm = Packet(PacketType.STATE, seq_add(connection_id, 1), 1, delay, 1 << 20, 101, seq_add(seq, -1))
     mux.receive([bytes(confirm)], source, 1.0)
     mux.transmit(1.0)
 
@@ -67,7 +67,7 @@ def test_one_host_cannot_take_all_places() -> None:
     assert mux.statistics().accepted == 4
 
 
-def test_a_flood_of_syns_forgets_the_oldest_half_open() -> None:
+def test_a_flood_of_syns_takes_no_more_than_the_half_open_places() -> None:
     mux = Mux(UtpConfig(half_open=4), Random(1))
     for number in range(10):
         mux.receive([syn(number * 10)], A, 1.0)
@@ -75,7 +75,8 @@ def test_a_flood_of_syns_forgets_the_oldest_half_open() -> None:
     assert (statistics.half_open, statistics.connections) == (4, 4)
     assert mux.events() == []
     shake(mux, Address("192.0.2.9", 9), 3)  # an honest peer still gets in
-    assert mux.statistics().accepted == 1
+    assert mux.statistics().accepted == mux.statistics().cookies_redeemed == 1
+    assert mux.statistics().cookies_sent == 7
 
 
 def test_no_syn_is_taken_while_nobody_fetches_events() -> None:
@@ -216,8 +217,9 @@ def test_a_connection_that_is_over_is_freed_without_the_garbage_collector() -> N
         one.close(pair.now)
         other.close(pair.now)
         pair.run(limit=1.0)
-        for port in range(100):  # each pushes the one before out
+        for port in range(100):
             pair.inject(Address("192.0.2.9", 2000 + port), B, syn(7))
+            pair.run(limit=pair.config.half_open_timeout - 1 if port == 99 else pair.config.half_open_timeout + 1)
         assert alive() == before + 3
         for side in (pair.a, pair.b):
             side.events.clear()
