@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,8 @@ def _shared(program: App) -> Address:
 
 def _served(program: App, number: int) -> dict[str, Any]:
     """Wait until the window says that so many requests were served, none failed."""
-    for _ in range(100):
+    for _ in range(100):  # 5 s; the window shows at most ten snapshots a second
+        time.sleep(0.05)
         found = program.state()
         told = re.search(r"Served ([\d,]+) requests\.", found["lines"][0])
         if told is not None and int(told[1].replace(",", "")) >= number:
