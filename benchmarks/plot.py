@@ -43,7 +43,7 @@ def plot(source: Path, path: Path) -> str:
     colors = [FASTER if value >= 1 else SLOWER for value in values]
     # from 1 to the ratio: on a logarithmic scale there is no zero to start from
     drawn = axes.barh(labels, [value - 1 for value in values], left=1, color=colors)
-    axes.bar_label(drawn, labels=[f"{value:.2g} x" for value in values], padding=3)
+    axes.bar_label(drawn, labels=[f"{value:.{3 if value >= 100 else 2}g} x" for value in values], padding=3)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.axvline(1, color="black", linewidth=1)
