@@ -1,9 +1,7 @@
 """Settings that last: one typed record per profile, one JSON file, read by the window and the command line alike."""
 
-import contextlib
 import dataclasses
 import json
-import os
 import re
 import types
 import typing
@@ -16,6 +14,7 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from core.errors import LocalError
+from core.private_file import write_private
 from core.trust.audience import Audience
 from core.values import Address
 
@@ -125,15 +124,10 @@ class SettingsStore:
     def save(self, settings: Settings) -> None:
         """Write the settings, whole or not at all. Raises LocalError when the disk refuses."""
         document = {"schema": SCHEMA, **dataclasses.asdict(settings.validate())}
-        temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-            temporary.chmod(0o600)
-            temporary.replace(self.path)
+            write_private(self.path, (json.dumps(document, indent=2) + "\n").encode())
         except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
             raise LocalError(f"settings could not be saved in {self.path}: {error.strerror or error}") from error
 
     def _set_aside(self, error: Exception) -> str:

@@ -65,6 +65,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core.secure": NET | {"core.identity", "core.rpc.stream"},  # what RPC asks of a stream, not RPC
     "core.events": BASE | {"core.wire.peer_id", "core.trust.audience", "core.trust.entries"},
     **{part: NET | MIDDLE | PEER_PARTS for part in PEER_PARTS - {"core.events"}},
+    "core.settings": BASE | {"core.trust.audience", "core.private_file"},
     "core.peer": NET | MIDDLE | PEER_PARTS,
     "core.cli": NET | MIDDLE | PEER_PARTS | {"core.peer", "core.logs", "core.private_file"},
 }

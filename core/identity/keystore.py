@@ -54,9 +54,6 @@ class Keyring(Protocol):
     def set_password(self, service: str, username: str, password: str) -> None:
         """Keep a secret."""
 
-    def delete_password(self, service: str, username: str) -> None:
-        """Forget one."""
-
 
 def system_keyring() -> Keyring:
     """Return the system's. Slow (0.2 s), and what it returns may turn out not to work."""
