@@ -61,6 +61,7 @@ class Burst(NamedTuple):
     to: Address
     datagrams: list[bytes]
     fragments: Fragments = Fragments.AVOID
+    ttl: int | None = None  # hops after which routers drop them (RFC 791 "Time to Live"); None: the system's own
 
 
 EventT_co = TypeVar("EventT_co", covariant=True)

@@ -195,10 +195,13 @@ class Endpoint:
             raise
         return Stream(channel, self._dropped)
 
-    def punch(self, remote: Address) -> None:
-        """Start, or join, a series of punches to a numeric address. Raises LocalError when it cannot be punched."""
+    def punch(self, remote: Address, *, packets: int | None = None, openers: int = 0) -> None:
+        """Start, or join, a series of punches to a numeric address. Raises LocalError when it cannot be punched.
+
+        `packets` and `openers` as `core.punch.puncher.Puncher.punch` has them.
+        """
         self._require_open()
-        self._puncher.punch(remote, self._pump.now())
+        self._puncher.punch(remote, self._pump.now(), packets=packets, openers=openers)
         self._pump.flush()
 
     async def punched(self, remote: Address, *, timeout: float) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from core.net.fragmentation import Fragmentation
 from core.net.intake import Intake, JoinedIntake, PlainIntake
 from core.net.segmentation import Refusals, batch_end, can_segment, join_arrivals, segment_size
+from core.net.time_to_live import lowered
 from core.net.udp_socket import Receiver, Tally, UdpStatistics, goes_out, is_sendable
 from core.values import Address, Burst, Fragments
 
@@ -76,13 +77,16 @@ class ReaderSocket:
 
     def _offer(self, burst: Burst) -> int:
         """Send in order; return how many are settled (sent, or refused and counted): fewer when the kernel is full."""
+        if burst.ttl is not None:
+            with lowered(self._sock, burst.ttl):
+                return self._offer_all(burst)
         if burst.fragments is Fragments.ALLOW:
             with self._fragmentation.allowed():
                 return self._offer_all(burst)
         return self._offer_all(burst)
 
     def _offer_all(self, burst: Burst) -> int:
-        to, datagrams, fragments = burst
+        to, datagrams, fragments, _ttl = burst
         start = 0
         while start < len(datagrams):
             plain = len(datagrams) == 1 or not self._segments or fragments is not Fragments.AVOID

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable
 from typing import cast
 
+from core.net.time_to_live import lowered
 from core.net.udp_socket import Receiver, Tally, UdpStatistics, goes_out, is_sendable
 from core.values import Address, Burst
 
@@ -21,6 +22,7 @@ class TransportSocket(asyncio.DatagramProtocol):
         host, port = sock.getsockname()
         self.address = Address(host, port)
         self.on_too_long: Callable[[Address, int], None] | None = None
+        self._sock = sock
         self._transport: asyncio.DatagramTransport | None = None
         self._receiver: Receiver | None = None
         self._tally = Tally()
@@ -67,6 +69,13 @@ class TransportSocket(asyncio.DatagramProtocol):
         if not is_sendable(burst.to):
             self._tally.send_errors += len(burst.datagrams)
             return
+        if burst.ttl is not None:
+            with lowered(self._sock, burst.ttl):  # what waits for a full kernel buffer leaves later, as far as ever
+                self._send_all(transport, burst)
+        else:
+            self._send_all(transport, burst)
+
+    def _send_all(self, transport: asyncio.DatagramTransport, burst: Burst) -> None:
         for data in burst.datagrams:
             if self._paused or not goes_out(data, burst.fragments, avoids=False):
                 self._tally.send_dropped += 1

@@ -7,6 +7,10 @@ came back; so does a uTP packet, because somebody there uses the path. Plain Gre
 them a series runs to its bound.
 
 What is received is acknowledged and reported, never punched back: that is for a role to decide.
+
+The first punches of a series may be *openers*: their TTL takes them out of our own router and no further. A Linux NAT
+that hears from somebody to whom nothing went out yet gives what goes out later another port than the one that the
+other side was told, and both sides then punch in vain (the early-packet trap, NAT.md finding 4).
 """
 
 from collections import OrderedDict
@@ -19,6 +23,7 @@ from core.punch.events import PunchEvent, PunchFinished, PunchHeard, PunchSent
 from core.values import Address, Buffer, Burst
 from core.wire.punch_packet import PunchPacket, parse
 
+OPENER_TTL = 5  # hops: past a home's routers and a carrier's NAT, short of the other side's; as HyperDHT has it
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")  # RFC 1122 section 3.2.1.3: never a destination
 _RESERVED = IPv4Network("240.0.0.0/4")  # RFC 1112 section 4, and the limited broadcast address in it
 
@@ -72,6 +77,7 @@ class _Counters:
 class _Series:
     left: int  # punches still to be sent
     next_at: float
+    openers: int  # of them, the first ones
 
 
 class _Allowance:
@@ -110,18 +116,21 @@ class Puncher:
         self._settling: OrderedDict[Address, float] = OrderedDict()  # all punches sent; when each ends, soonest first
         self._known: OrderedDict[Address, _Known] = OrderedDict()  # least recently heard first
         self._acks: _Allowance | None = None
-        self._outgoing: dict[Address, list[bytes]] = {}
+        self._outgoing: dict[tuple[Address, int | None], list[bytes]] = {}  # by destination and TTL
         self._outgoing_count = 0
         self._events: list[PunchEvent] = []
         self._count = _Counters()
 
-    def punch(self, remote: Address, now: float) -> None:
-        """Start a series toward `remote`, its first punch at once; while one is being sent this changes nothing.
+    def punch(self, remote: Address, now: float, *, packets: int | None = None, openers: int = 0) -> None:
+        """Start a series toward `remote`, its first punch at once; while one is being sent it goes on.
 
-        One that only waits for an answer ends, and a new one starts. Raises LocalError for an address that cannot be
-        punched, and when too many series run.
+        `packets` punches, `PunchConfig.packets` if None, of which the first `openers` do not reach the other side. A
+        series that only waits for an answer ends, and a new one starts. Raises LocalError for an address that cannot
+        be punched, and when too many series run.
         """
-        if remote in self._series:
+        running = self._series.get(remote)
+        if running is not None:
+            running.openers = min(running.openers, openers)  # who asks for real punches knows that there is no trap
             return
         if reason := _unusable(remote):
             raise LocalError(f"cannot punch {remote}: {reason}")
@@ -129,7 +138,7 @@ class Puncher:
             self._finish(remote, confirmed=False, now=now)
         if len(self._series) + len(self._settling) >= self._config.series:
             raise LocalError(f"cannot punch {remote}: {self._config.series} addresses are being punched already")
-        self._series[remote] = _Series(left=self._config.packets, next_at=now)
+        self._series[remote] = _Series(packets or self._config.packets, now, openers)
         self._send_next(remote, now)
 
     def confirm(self, remote: Address, now: float) -> None:
@@ -194,7 +203,7 @@ class Puncher:
     def transmit(self, now: float) -> list[Burst]:
         """Return, and forget, the datagrams to send."""
         outgoing, self._outgoing, self._outgoing_count = self._outgoing, {}, 0
-        return [Burst(remote, datagrams) for remote, datagrams in outgoing.items()]
+        return [Burst(remote, datagrams, ttl=ttl) for (remote, ttl), datagrams in outgoing.items()]
 
     def events(self) -> list[PunchEvent]:
         """Return, and forget, what happened."""
@@ -236,6 +245,8 @@ class Puncher:
 
     def _send_next(self, remote: Address, now: float) -> None:
         series = self._series[remote]
+        ttl = OPENER_TTL if series.openers > 0 else None
+        series.openers -= 1
         series.left -= 1
         if series.left:
             series.next_at = now + self._config.delay
@@ -243,7 +254,7 @@ class Puncher:
         else:
             del self._series[remote]
             self._settling[remote] = now + self._config.settle
-        if self._queue(remote, PunchPacket.PUNCH):
+        if self._queue(remote, PunchPacket.PUNCH, ttl):
             self._count.punches_sent += 1
             self._emit(PunchSent(remote))
 
@@ -264,11 +275,11 @@ class Puncher:
             self._known.move_to_end(remote)
         return known
 
-    def _queue(self, remote: Address, packet: PunchPacket) -> bool:
+    def _queue(self, remote: Address, packet: PunchPacket, ttl: int | None = None) -> bool:
         if self._outgoing_count >= self._config.pending:
             self._count.overflowed += 1
             return False
-        self._outgoing.setdefault(remote, []).append(packet.value)
+        self._outgoing.setdefault((remote, ttl), []).append(packet.value)
         self._outgoing_count += 1
         return True
 

@@ -81,7 +81,7 @@ class SimulatedSocket:
     def _round(self) -> bool:
         busy = False
         for machine in self._machines.values():
-            for to, datagrams, _ in machine.transmit(self._world.now):
+            for to, datagrams, *_ in machine.transmit(self._world.now):
                 busy = True
                 for datagram in datagrams:
                     self.send(to, datagram)

@@ -1,0 +1,180 @@
+"""Who wants whom: a broker's entries, as it saw their senders. Without I/O: time is handed in."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+from core.dht.hosts import Scope, listed_peer, scope
+from core.errors import LocalError
+from core.values import Address
+from core.wire.broker_message import Listed, Registration
+from core.wire.peer_id import PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerConfig:
+    """Bounds of a broker. Raises ValueError when one of them makes no sense."""
+
+    age: float = 15.0  # seconds an entry is kept after its last registration (PROTOCOL section 7)
+    entries: int = 500  # in all (PROTOCOL section 7); full: the host that has most loses its oldest, or is refused
+    entries_each: int = 64  # of one host: an office or a carrier's NAT, each peer with a role or two
+    rate_each: float = 50.0  # registrations a second of one host, twice that at once: 100 peers that come every 2 s
+    hosts: int = 1024  # whose rate is remembered; full: who was silent for longest begins anew
+    waiting: int = 512  # answers that wait for news; more are answered at once, and come again 2 s later
+    names: int = 500  # services whose news are counted; full: the one without news for longest begins anew
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not getattr(self, field.name) > 0:
+                raise ValueError(f"BrokerConfig.{field.name} must be above 0")
+
+
+class BrokerBusy(LocalError):
+    """This address registers too often."""
+
+    name = "ERR_BROKER_RATE"
+
+
+class BrokerFull(LocalError):
+    """There is no room for another entry of this address."""
+
+    name = "ERR_BROKER_FULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One registration. Times are the caller's seconds; `peer_id` is None for a plain Grenache peer."""
+
+    service: str
+    server: bool
+    address: Address  # as the broker saw it: after its NAT
+    peer_id: PeerId | None
+    since: float
+    renewed_at: float
+
+
+@dataclass(slots=True)
+class _Rate:
+    left: float
+    at: float
+
+
+class BrokerRegistry:
+    """Entries by service, role and address. What is refused raises LocalError, and is counted by the error's name."""
+
+    def __init__(self, config: BrokerConfig | None = None) -> None:
+        self.config = config or BrokerConfig()
+        self.refused: Counter[str] = Counter()
+        self._entries: OrderedDict[tuple[str, bool, Address], Entry] = OrderedDict()  # least recently renewed first
+        self._of_host: Counter[str] = Counter()
+        self._rates: OrderedDict[str, _Rate] = OrderedDict()  # least recently heard first
+        self._news: OrderedDict[str, int] = OrderedDict()  # by service, rises with every new entry
+        self._news_total = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def register(self, wanted: Registration, source: Address, peer_id: PeerId | None, now: float) -> bool:
+        """Note or renew an entry; return whether it is new. Raises BrokerBusy, BrokerFull."""
+        self.sweep(now)
+        try:
+            self._take_turn(source.host, now)
+            key = (wanted.service, wanted.server, source)
+            known = self._entries.get(key)
+            if known is None:
+                self._make_room(source.host)
+                self._of_host[source.host] += 1
+        except LocalError as error:
+            self.refused[error.name] += 1
+            raise
+        since = now if known is None else known.since
+        self._entries[key] = Entry(wanted.service, wanted.server, source, peer_id, since, now)
+        self._entries.move_to_end(key)
+        if known is None:
+            self._tell(wanted.service)
+        return known is None
+
+    def news(self, service: str) -> int:
+        """Return a number that changes whenever somebody new registers for a service."""
+        return self._news.get(service, 0)
+
+    def listing(
+        self, wanted: Registration, requester: Address, now: float, shown_as: Callable[[Address], Address | None]
+    ) -> list[Listed]:
+        """Return who registered for a service, as the requester can reach them: first those of the other role, newest
+        first. `shown_as` says where an entry of this machine itself is reached by the requester.
+        """
+        self.sweep(now)
+        reach = scope(requester.host)
+        found: list[Listed] = []
+        for entry in reversed(self._entries.values()):
+            if entry.service != wanted.service:
+                continue
+            if scope(entry.address.host) is Scope.LOOPBACK:
+                address = shown_as(entry.address)
+            else:  # a home's own addresses mean something else, or nothing, to who is outside of it
+                address = entry.address if scope(entry.address.host) >= reach else None
+            if address is not None:
+                found.append(Listed(entry.service, entry.server, address))
+        found.sort(key=lambda listed: listed.server == wanted.server)  # stable
+        return found
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return all entries, the most recently renewed last."""
+        return tuple(self._entries.values())
+
+    def sweep(self, now: float) -> bool:
+        """Forget who did not come again in time; return whether anybody was forgotten."""
+        before = len(self._entries)
+        while self._entries:
+            key, entry = next(iter(self._entries.items()))
+            if now - entry.renewed_at < self.config.age:
+                break
+            self._drop(key)
+        return len(self._entries) != before
+
+    def _take_turn(self, host: str, now: float) -> None:
+        burst = 2 * self.config.rate_each
+        rate = self._rates.get(host)
+        if rate is None:
+            if len(self._rates) >= self.config.hosts:
+                self._rates.popitem(last=False)
+            rate = self._rates[host] = _Rate(burst, now)
+        self._rates.move_to_end(host)
+        rate.left = min(burst, rate.left + max(0.0, now - rate.at) * self.config.rate_each)
+        rate.at = max(rate.at, now)
+        if rate.left < 1.0:
+            raise BrokerBusy(f"{host} registers more than {self.config.rate_each:g} times a second: come again later")
+        rate.left -= 1.0
+
+    def _make_room(self, host: str) -> None:
+        if self._of_host[host] >= self.config.entries_each:
+            raise BrokerFull(f"{host} has {self.config.entries_each} entries here already; they end {self._ages()}")
+        if len(self._entries) < self.config.entries:
+            return
+        crowd, most = self._of_host.most_common(1)[0]
+        if most <= self._of_host[host] + 1:
+            raise BrokerFull(f"this broker is full: {self.config.entries} entries; they end {self._ages()}")
+        self._drop(next(key for key in self._entries if key[2].host == crowd))
+
+    def _ages(self) -> str:
+        return f"{self.config.age:g} s after their last registration"
+
+    def _drop(self, key: tuple[str, bool, Address]) -> None:
+        del self._entries[key]
+        host = key[2].host
+        self._of_host[host] -= 1
+        if not self._of_host[host]:
+            del self._of_host[host]
+
+    def _tell(self, service: str) -> None:
+        if service not in self._news and len(self._news) >= self.config.names:
+            self._news.popitem(last=False)
+        self._news_total += 1  # never a number that this service had before, also when it was forgotten
+        self._news[service] = self._news_total
+        self._news.move_to_end(service)
+
+
+def shown_to(requester: Address, local: str | None, observed: str | None) -> Callable[[Address], Address | None]:
+    """Return how entries of this machine are shown to a requester: at its own, or at our address toward it."""
+    return lambda peer: listed_peer(peer, requester.host, local, observed)

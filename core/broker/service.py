@@ -1,0 +1,110 @@
+"""A broker at work: takes registrations, answers who else is there, and lets our peers wait for news."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+
+from core.broker.registry import BrokerConfig, BrokerRegistry, Entry, shown_to
+from core.errors import PayloadError
+from core.values import Address, Caller, JsonValue, Outcome
+from core.wire.broker_message import Registration, listing_document, parse_registration
+
+PLAIN_BYTES = 1300  # of JSON in an answer to a plain peer: it reads one packet of 1,402 bytes, uTP header and id off
+OUR_BYTES = 16_384  # to a peer of ours; 64 entries are about 10,000
+
+
+class BrokerService:
+    """Answers registrations. `seen(entry)` is told of everybody new; `changed()` when there is another picture."""
+
+    def __init__(
+        self,
+        config: BrokerConfig | None = None,
+        *,
+        local: Callable[[Address], str | None],
+        observed: Callable[[], str | None],
+        seen: Callable[[Entry], None],
+        changed: Callable[[], None],
+    ) -> None:
+        """`local(requester)`: this machine's address toward it; `observed()`: its host as others see it."""
+        self._registry = BrokerRegistry(config)
+        self._local = local
+        self._observed = observed
+        self._seen = seen
+        self._changed = changed
+        self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+        self._waiters = 0
+
+    def handle(self, payload: JsonValue, caller: Caller) -> Outcome:
+        """Register the caller and answer with who else is there. Raises PayloadError, BrokerBusy, BrokerFull."""
+        now = asyncio.get_running_loop().time()
+        try:
+            wanted = parse_registration(payload)
+        except PayloadError as error:
+            self._registry.refused[error.name] += 1
+            self._changed()
+            raise
+        try:
+            new = self._registry.register(wanted, caller.address, caller.peer_id, now)
+        finally:
+            self._changed()
+        if new:
+            self._seen(self._registry.entries()[-1])
+            self._wake(wanted.service)
+        if self._may_wait(wanted):
+            return self._later(wanted, caller)
+        return self._answer(wanted, caller)
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return who is registered now."""
+        self._registry.sweep(asyncio.get_running_loop().time())
+        return self._registry.entries()
+
+    def sweep(self) -> None:
+        """Forget who did not come again; call it now and then, so that the window shows who is there."""
+        if self._registry.sweep(asyncio.get_running_loop().time()):
+            self._changed()
+
+    def refused(self) -> Mapping[str, int]:
+        """Return how many registrations were refused, by the error's name."""
+        return Counter(self._registry.refused)
+
+    def close(self) -> None:
+        """Answer everybody who waits."""
+        for service in list(self._waiting):
+            self._wake(service)
+
+    def _may_wait(self, wanted: Registration) -> bool:
+        if not wanted.wait or wanted.seen != self._registry.news(wanted.service):
+            return False
+        return self._waiters < self._registry.config.waiting
+
+    def _later(self, wanted: Registration, caller: Caller) -> Awaitable[JsonValue]:
+        async def wait() -> JsonValue:
+            news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            waiting = self._waiting.setdefault(wanted.service, set())
+            waiting.add(news)
+            self._waiters += 1
+            try:
+                await asyncio.wait([news], timeout=wanted.wait)
+            finally:
+                self._waiters -= 1
+                waiting.discard(news)
+                if not waiting and self._waiting.get(wanted.service) is waiting:
+                    del self._waiting[wanted.service]
+            return self._answer(wanted, caller)
+
+        return wait()
+
+    def _wake(self, service: str) -> None:
+        for news in self._waiting.pop(service, ()):
+            if not news.done():
+                news.set_result(None)
+
+    def _answer(self, wanted: Registration, caller: Caller) -> JsonValue:
+        requester = caller.address
+        shown_as = shown_to(requester, self._local(requester), self._observed())
+        found = self._registry.listing(wanted, requester, asyncio.get_running_loop().time(), shown_as)
+        if wanted.wait is None:
+            return listing_document(wanted.service, found, limit=PLAIN_BYTES)
+        news = self._registry.news(wanted.service)
+        return listing_document(wanted.service, found, limit=OUR_BYTES, you=requester, seen=news)

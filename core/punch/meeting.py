@@ -1,0 +1,158 @@
+"""Two that were told of one another at the same moment: who is punched how, until when, and what became of it.
+
+A meeting begins with a series whose first punches are openers, so that neither side's router hears from the other
+before its own packets have left. Whoever is heard but does not hear us yet is punched on every 0.2 s; whoever has not
+answered a whole series gets no more. After 2 s the outcome is told, with the reason if it is none.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, fields
+
+from core.values import Address
+
+
+@dataclass(frozen=True, slots=True)
+class MeetingConfig:
+    """Numbers of a meeting. Raises ValueError when one of them makes no sense."""
+
+    packets: int = 5  # punches of the series; PROTOCOL section 4, `max`. Without an answer there are no more
+    openers: int = 3  # of them; 150 ms with the 50 ms between them: as far apart as both sides may begin
+    every: float = 0.2  # seconds between punches to who is heard but does not hear us
+    patience: float = 2.0  # seconds until the outcome; 97.6 % of those who meet do so at the first attempt (NAT.md 2.2)
+    again: float = 60.0  # seconds after a failure before the same address is tried anew: twice a NAT's 30 s
+    fresh: float = 30.0  # seconds that a success holds: the shortest common UDP mapping time
+    meetings: int = 256  # remembered; full: the one that began first is forgotten
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not getattr(self, field.name) > 0:
+                raise ValueError(f"MeetingConfig.{field.name} must be above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class PunchOrder:
+    """Punch this address: `packets` times, the first `openers` of them with a TTL that ends on the way."""
+
+    remote: Address
+    packets: int
+    openers: int
+
+
+@dataclass(frozen=True, slots=True)
+class MeetingEnded:
+    """What became of a meeting with `remote`, the address that we were told.
+
+    `open`: packets came through. `observed`: from there; None: nothing came. `confirmed`: and ours got there, as it
+    told us; a plain Grenache peer never tells. `seconds` from the beginning.
+    """
+
+    remote: Address
+    open: bool
+    observed: Address | None
+    confirmed: bool
+    seconds: float
+
+
+@dataclass(slots=True)
+class _Meeting:
+    began_at: float
+    next_at: float
+    observed: Address | None = None
+    over: bool = False
+    open: bool = False
+    ended_at: float = 0.0
+
+
+class Meetings:
+    """Plans and judges meetings; without I/O. After each call `orders` are to be carried out and `outcomes` read.
+
+    The owner tells what the puncher tells: `heard` for a punch that came, `reached` for a confirmed series.
+    """
+
+    def __init__(self, config: MeetingConfig | None = None) -> None:
+        self._config = config or MeetingConfig()
+        self._meetings: OrderedDict[Address, _Meeting] = OrderedDict()  # by address, the earliest begun first
+        self._running: dict[Address, _Meeting] = {}
+        self._orders: list[PunchOrder] = []
+        self._outcomes: list[MeetingEnded] = []
+
+    def meet(self, remote: Address, now: float) -> None:
+        """Begin, unless a meeting with this address runs, succeeded, or failed a moment ago."""
+        known = self._meetings.get(remote)
+        if known is not None:
+            pause = self._config.fresh if known.open else self._config.again
+            if not known.over or now - known.ended_at < pause:
+                return
+            del self._meetings[remote]
+        elif len(self._meetings) >= self._config.meetings:
+            oldest, _ = self._meetings.popitem(last=False)
+            self._running.pop(oldest, None)
+        config = self._config
+        meeting = _Meeting(now, now + config.every + config.packets * 0.05)
+        self._meetings[remote] = self._running[remote] = meeting
+        self._orders.append(PunchOrder(remote, config.packets, config.openers))
+
+    def knows(self, remote: Address) -> bool:
+        """Return whether this address is, or was lately, met here: nobody else needs to punch it."""
+        return remote in self._meetings
+
+    def keep(self, present: set[Address]) -> None:
+        """Forget whom no broker lists any more: who comes back is somebody new, and is met at once."""
+        for remote in [remote for remote in self._meetings if remote not in present]:
+            meeting = self._meetings[remote]
+            if meeting.over and not meeting.open:
+                del self._meetings[remote]
+
+    def heard(self, source: Address, now: float) -> None:
+        """Note a punch. One from another port of the same host is the other side too, as its NAT really has it."""
+        meeting = self._meetings.get(source)
+        if meeting is not None:
+            meeting.observed = source
+            meeting.ended_at = now if meeting.open else meeting.ended_at
+            return
+        for remote, running in self._running.items():
+            if remote.host == source.host and running.observed is None:
+                running.observed = source
+                running.next_at = now
+
+    def reached(self, source: Address, now: float) -> None:
+        """Note that our punches to `source` arrive there."""
+        for remote, running in list(self._running.items()):
+            if source in (remote, running.observed):
+                running.observed = source
+                self._end(remote, running, now, confirmed=True)
+        meeting = self._meetings.get(source)
+        if meeting is not None and meeting.over:
+            meeting.open, meeting.ended_at, meeting.observed = True, now, source
+
+    def tick(self, now: float) -> None:
+        """Act on what is due."""
+        for remote, meeting in list(self._running.items()):
+            if now - meeting.began_at >= self._config.patience:
+                self._end(remote, meeting, now, confirmed=False)
+            elif now >= meeting.next_at:
+                meeting.next_at = now + self._config.every
+                if meeting.observed is not None:
+                    self._orders.append(PunchOrder(meeting.observed, 1, 0))
+
+    def deadline(self) -> float | None:
+        """Return when `tick` is next due, or None."""
+        config = self._config
+        due = (min(each.next_at, each.began_at + config.patience) for each in self._running.values())
+        return min(due, default=None)
+
+    def orders(self) -> list[PunchOrder]:
+        """Return, and forget, whom to punch now."""
+        orders, self._orders = self._orders, []
+        return orders
+
+    def outcomes(self) -> list[MeetingEnded]:
+        """Return, and forget, what has ended."""
+        outcomes, self._outcomes = self._outcomes, []
+        return outcomes
+
+    def _end(self, remote: Address, meeting: _Meeting, now: float, *, confirmed: bool) -> None:
+        del self._running[remote]
+        meeting.over, meeting.open, meeting.ended_at = True, meeting.observed is not None, now
+        ended = MeetingEnded(remote, meeting.open, meeting.observed, confirmed, now - meeting.began_at)
+        self._outcomes.append(ended)

@@ -1,0 +1,177 @@
+"""What peers and a broker say to one another, as JSON values in RPC messages (PROTOCOL section 7).
+
+A peer registers with `{"service": "fibonacci_worker", "server": true}`; the answer is
+`{"fibonacci_worker": {"<md5 of an entry>": {"service", "server", "address", "port"}, ...}}`.
+
+Between ours a registration may also say how long the answer may wait for news (`wait`, seconds) and which news it has
+(`seen`); the answer then has one more member under the empty name, which no service can have:
+`{"": {"you": "192.0.2.7:4000", "seen": 3}}`. A peer says `wait` only to a broker that has proven to be one of ours.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from core.errors import PayloadError, RemoteError
+from core.values import Address, JsonValue
+
+BROKER_SERVICE: Final = "fibo_broker"  # the name under which brokers are announced (PROTOCOL section 7)
+SERVICE_MAX: Final = 128  # bytes of UTF-8; the demo's names have 16 and 18
+WAIT_MAX: Final = 5.0  # seconds; far under the 10 s after which the demo's requests give up
+MEMBERS_MAX: Final = 16  # of a registration; two are needed, four are known
+LISTED_MAX: Final = 64  # entries that are taken from an answer; a broker of ours sends no more
+EXAMINED_MAX: Final = 1024  # entries that are looked at for them; the rest of a longer answer is not read
+_ABOUT_US: Final = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """`server`: it offers the service, or else wants it. `wait` None: a peer that knows no more than PROTOCOL."""
+
+    service: str
+    server: bool
+    wait: float | None = None  # seconds
+    seen: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One entry as a broker shows it."""
+
+    service: str
+    server: bool
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a broker answered. `ignored` entries made no sense. `you`, `seen`: None from a broker that is not ours."""
+
+    entries: tuple[Listed, ...]
+    ignored: int = 0
+    you: Address | None = None
+    seen: int | None = None
+
+
+def registration_document(registration: Registration) -> dict[str, JsonValue]:
+    """Return what is sent to a broker."""
+    document: dict[str, JsonValue] = {"service": registration.service, "server": registration.server}
+    if registration.wait is not None:
+        document["wait"] = registration.wait
+        if registration.seen is not None:
+            document["seen"] = registration.seen
+    return document
+
+
+def parse_registration(payload: JsonValue) -> Registration:
+    """Read a registration. Members that nobody knows are ignored. Raises PayloadError that says what is wrong."""
+    if not isinstance(payload, dict) or len(payload) > MEMBERS_MAX:
+        raise PayloadError('a registration is an object like {"service": "fibonacci_worker", "server": true}')
+    server = payload.get("server")
+    if not isinstance(server, bool):
+        raise PayloadError("'server' must be true (offers the service) or false (wants it)")
+    return Registration(_service(payload.get("service")), server, _wait(payload.get("wait")), _seen(payload))
+
+
+def looks_like_registration(payload: JsonValue) -> bool:
+    """Say whether somebody who called us by our address means the broker."""
+    return isinstance(payload, dict) and "service" in payload and isinstance(payload.get("server"), bool)
+
+
+def entry_document(listed: Listed) -> dict[str, JsonValue]:
+    """Return an entry as it is shown."""
+    host, port = listed.address
+    return {"service": listed.service, "server": listed.server, "address": host, "port": port}
+
+
+def entry_key(listed: Listed) -> str:
+    """Return the name of an entry in a listing: the MD5 of its JSON, as 32 hex digits. It identifies, no more."""
+    text = json.dumps(entry_document(listed), separators=(",", ":"), ensure_ascii=False)
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def listing_document(
+    service: str, entries: Sequence[Listed], *, limit: int, you: Address | None = None, seen: int = 0
+) -> dict[str, JsonValue]:
+    """Return an answer: the first entries, as many as fit `limit` bytes of JSON. With `you` what only ours read."""
+    shown: dict[str, JsonValue] = {}
+    document: dict[str, JsonValue] = {service: shown}
+    if you is not None:
+        document[_ABOUT_US] = {"you": str(you), "seen": seen}
+    size = len(json.dumps(document))
+    for listed in entries[:LISTED_MAX]:
+        key, entry = entry_key(listed), entry_document(listed)
+        size += len(json.dumps({key: entry}))
+        if size > limit:
+            break
+        shown[key] = entry
+    return document
+
+
+def parse_listing(data: JsonValue, service: str) -> Listing:
+    """Read an answer about a service. Entries that make no sense are left out. Raises RemoteError for no listing."""
+    if not isinstance(data, dict):
+        raise RemoteError("the broker answered with something that is no listing")
+    shown = data.get(service, {})
+    if not isinstance(shown, dict):
+        raise RemoteError("the broker answered with something that is no listing")
+    entries: dict[Listed, None] = {}
+    ignored = max(0, len(shown) - EXAMINED_MAX)
+    for index, entry in enumerate(shown.values()):
+        if index >= EXAMINED_MAX or len(entries) >= LISTED_MAX:
+            ignored += min(len(shown), EXAMINED_MAX) - index
+            break
+        listed = _listed(entry, service)
+        if listed is None:
+            ignored += 1
+        else:
+            entries[listed] = None
+    you, seen = _about_us(data.get(_ABOUT_US))
+    return Listing(tuple(entries), ignored, you, seen)
+
+
+def _service(value: JsonValue) -> str:
+    if not isinstance(value, str) or not value.isprintable() or not value.strip():
+        raise PayloadError("'service' must be the name of a service, as in fibonacci_worker")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise PayloadError("'service' must be text that can be written as UTF-8") from None
+    if size > SERVICE_MAX:
+        raise PayloadError(f"'service' has {size} bytes; at most {SERVICE_MAX} are taken")
+    return value
+
+
+def _wait(value: JsonValue) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:  # NaN is not
+        return None
+    return min(float(value), WAIT_MAX)
+
+
+def _seen(payload: dict[str, JsonValue]) -> int | None:
+    seen = payload.get("seen")
+    return seen if isinstance(seen, int) and not isinstance(seen, bool) else None
+
+
+def _listed(entry: JsonValue, service: str) -> Listed | None:
+    if not isinstance(entry, dict):
+        return None
+    host, port, server = entry.get("address"), entry.get("port"), entry.get("server")
+    if entry.get("service", service) != service or not isinstance(server, bool) or not isinstance(host, str):
+        return None
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536 or len(host) > 64:
+        return None
+    return Listed(service, server, Address(host, port))
+
+
+def _about_us(value: JsonValue) -> tuple[Address | None, int | None]:
+    if not isinstance(value, dict):
+        return None, None
+    text, seen = value.get("you"), value.get("seen")
+    try:
+        you = Address.parse(text) if isinstance(text, str) and len(text) < 64 else None
+    except ValueError:
+        you = None
+    return you, seen if isinstance(seen, int) and not isinstance(seen, bool) else None
