@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from core.errors import LocalError, PeerError, RefusedError, RequestTimeout, TransportClosed
+from core.errors import LocalError, LookupEmpty, PeerError, RefusedError, RequestTimeout, TransportClosed
 from core.events import ReplyReceived, RequestSent
 from core.hub import Hub
 from core.net.tasks import TaskSet
@@ -52,6 +52,20 @@ class Grapes(Directory, Shelf, Protocol):
     """What asking needs of the link."""
 
 
+class Brokers(Protocol):
+    """What asking needs of the brokers that are used."""
+
+    @property
+    def in_use(self) -> bool:
+        """Whether brokers are used."""
+
+    def seek(self, worker: str, on: bool) -> None:
+        """Register as somebody who wants what is announced as `worker`, or no more."""
+
+    def seeks(self, worker: str) -> bool:
+        """Return whether we are registered for it already."""
+
+
 class Candidates(NamedTuple):
     """Where the answer to a request may be had, and under which key."""
 
@@ -83,6 +97,7 @@ class Asking:
         self._finder = Finder(link)
         self._reached: OrderedDict[PeerId, Address] = OrderedDict()  # by ID; the one asked longest ago first
         self._races: set[Race] = set()
+        self._brokers: Brokers | None = None
         self._tasks = TaskSet("asking")
         self._closed = False
 
@@ -93,6 +108,10 @@ class Asking:
             race.abandon(TransportClosed(CLOSED))
         await self._tasks.aclose()
         await self._client.close()
+
+    def use_brokers(self, brokers: Brokers) -> None:
+        """Register at these, while they are in use, for what a search looks for."""
+        self._brokers = brokers
 
     def searching(self) -> bool:
         """Return whether a request waits for somebody to be reached."""
@@ -157,6 +176,10 @@ class Asking:
         self._note(service, reply)
         return reply
 
+    async def ask_quietly(self, address: Address, key: str, payload: JsonValue, timeout: float) -> Reply:
+        """Ask one address something that is no request of the user's: nobody hears of it."""
+        return await self._client.request(address, key, payload, timeout=timeout, retry=RETRIES)
+
     def _note(self, service: str, reply: Reply) -> None:
         self._roster.note_reply(reply.peer, service, reply.seconds)
         self._hub.emit(ReplyReceived(self._hub.now(), reply.peer, reply.seconds, reply.data, reply.peer_id))
@@ -168,7 +191,12 @@ class Asking:
         """Ask the first that can be reached; the next one when that has stopped sharing, or dies meanwhile."""
 
         async def candidates() -> Candidates:
-            return Candidates(key, await self._link.lookup(key, fresh=True))
+            try:
+                return Candidates(key, await self._link.lookup(key, fresh=True))
+            except LookupEmpty:
+                if not self._brokered(key):
+                    raise
+            return Candidates(key, ())
 
         return await self._ask_first(candidates, payload, timeout)
 
@@ -238,12 +266,29 @@ class Asking:
             invitation = self._tasks.spawn(self._invite(key, race, one=expected is not None), name=f"invite {key}")
         self._races.add(race)
         try:
-            self._punch_all(found)
-            return key, await race.winner(found)
+            with self._registered(key):
+                if not self._brokered(key):  # else the broker arranges who punches whom, and when
+                    self._punch_all(found)
+                return key, await race.winner(found)
         finally:
             self._races.discard(race)
             if invitation is not None:
                 invitation.cancel()
+
+    def _brokered(self, key: str) -> bool:
+        return self._brokers is not None and self._brokers.in_use and key.endswith("_worker")
+
+    @contextlib.contextmanager
+    def _registered(self, key: str) -> Iterator[None]:
+        """Be registered at the brokers in use, as somebody who wants this, for the time of a search."""
+        if self._brokers is None or not self._brokered(key) or self._brokers.seeks(key):
+            yield
+            return
+        self._brokers.seek(key, True)
+        try:
+            yield
+        finally:
+            self._brokers.seek(key, False)
 
     def _fresh_connection(self, address: Address, expected: PeerId | None) -> bool:
         """Return whether there is a connection that can be trusted to be alive."""

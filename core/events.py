@@ -137,6 +137,41 @@ class TrustChanged(PeerEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class Registered(PeerEvent):
+    """Somebody new registered with us, the broker. `server`: it offers the service, or else wants it."""
+
+    kind: ClassVar[str] = "registered"
+    service: str
+    server: bool
+    peer: Address  # as we see it, so after its NAT
+    peer_id: PeerId | None
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerChanged(PeerEvent):
+    """How it goes with the brokers that we use; `message` says it in words."""
+
+    kind: ClassVar[str] = "broker"
+    registered: int  # brokers that took our registrations
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PunchEnded(PeerEvent):
+    """What became of punching `peer`, whom a broker named, from both sides; told when it is another than before.
+
+    `open`: something came through, from `observed`. `reason`: in words, what happened.
+    """
+
+    kind: ClassVar[str] = "punch-ended"
+    peer: Address
+    open: bool
+    observed: Address | None
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorRaised(PeerEvent):
     """Something went wrong and the peer goes on: an error name and a sentence for people."""
 
@@ -218,6 +253,50 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerEntry:
+    """One who is registered with us. Times are Unix seconds; `server`: it offers the service, or else wants it."""
+
+    service: str
+    server: bool
+    address: Address  # as we see it, so after its NAT
+    peer_id: PeerId | None
+    since: float
+    renewed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSnapshot:
+    """This peer as a broker. `refused`: registrations not taken, as pairs of an error's name and a count."""
+
+    acting: bool = False
+    announced_nodes: int = 0  # grapes that list us
+    entries: tuple[BrokerEntry, ...] = ()
+    refused: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerRow:
+    """A broker that this peer uses. `peers`: how many others it names to us."""
+
+    address: Address
+    registered: bool
+    message: str
+    peers: int
+    ours: bool  # a broker of ours, which tells both sides at the same moment
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerUse:
+    """Whether brokers are used, which, and in words how it goes. `fixed`: those to use; none: the announced ones."""
+
+    on: bool = False
+    fixed: tuple[str, ...] = ()
+    message: str = "Off."
+    brokers: tuple[BrokerRow, ...] = ()
+    refused: int = 0  # addresses that a broker named and that nobody should punch
+
+
+@dataclass(frozen=True, slots=True)
 class PeerSnapshot:
     """Everything the window shows, at one moment. `revision` rises with every change."""
 
@@ -231,3 +310,5 @@ class PeerSnapshot:
     pending: tuple[Pending, ...] = ()  # who waits for the owner's answer; the newest is last
     trust_problem: str | None = None  # why nobody is known, when the list could not be used
     traffic: Traffic = Traffic()  # moves on without a new revision
+    broker: BrokerSnapshot = BrokerSnapshot()
+    broker_use: BrokerUse = BrokerUse()

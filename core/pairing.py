@@ -2,20 +2,21 @@
 
 The worker announces `<service>_worker` and punches every `<service>_consumer`; the consumer does the reverse
 (PROTOCOL section 7). First tick at once, then every second.
+
+Whom a broker names as well is left to the meeting that the broker arranged (`core.brokering`); while brokers are used,
+others wait a moment, so that a punch of ours does not reach a router before its owner's own (NAT.md finding 4).
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from core.announcer import NUDGE_PAUSE, Announcer, wait_for
 from core.errors import LookupEmpty, PeerError
 from core.net.tasks import TaskSet
 from core.punch_schedule import TICK, PunchSchedule
 from core.values import Address
 
-REANNOUNCE = 5.0  # seconds; a grape that restarted with nothing stored lists us again within this time
-NUDGE_PAUSE = 0.1  # seconds; grapes that come and go in a flurry cost ten announces a second at most
 MAX_PUNCHED = 256  # targets a tick; a listing holds 100 at most (PROTOCOL section 1), so two grapes' worth and some
 
 
@@ -61,14 +62,16 @@ class Pairing:
         self._on_problem = on_problem
         self._schedule = PunchSchedule()
         self._listing: list[Address] = []
-        self._announce_now = asyncio.Event()
+        self._brokered: list[Address] = []
+        self.head_start = 0.0  # seconds that brokers have before a peer found on the grapes is punched
+        self._announcer = Announcer(announced, port, directory, self._announce_outcome)
         self._seek_now = asyncio.Event()
         self._punch_now = asyncio.Event()
         self._tasks = TaskSet(f"pairing {announced}")
 
     def start(self) -> None:
         """Begin: announce and look up at once."""
-        self._tasks.spawn(self._announce_forever(), name=self.announcing)
+        self._tasks.spawn(self._announcer.run(), name=self.announcing)
         self._tasks.spawn(self._seek_forever(), name=self.seeking)
         self._tasks.spawn(self._punch_forever(), name=f"punch {self.sought}")
 
@@ -78,7 +81,7 @@ class Pairing:
 
     def nudge(self) -> None:
         """Announce and look up again now: the grapes around us changed."""
-        self._announce_now.set()
+        self._announcer.nudge()
         self._seek_now.set()
 
     def look(self) -> None:
@@ -90,21 +93,20 @@ class Pairing:
         self._schedule.heard(address, asyncio.get_running_loop().time())
 
     def lists(self, address: Address) -> bool:
-        """Return whether the newest listing names this address."""
-        return address in self._listing
+        """Return whether the newest listing, or a broker, names this address."""
+        return address in self._listing or address in self._brokered
 
-    async def _announce_forever(self) -> None:
-        while True:
-            try:
-                nodes = await self._directory.announce(self.announced, self._port)
-            except PeerError as error:
-                self._on_announced(0)
-                self._on_problem(self.announcing, error)
-            else:
-                self._on_problem(self.announcing, None)
-                self._on_announced(nodes)
-            await asyncio.sleep(NUDGE_PAUSE)
-            await _wait(self._announce_now, REANNOUNCE - NUDGE_PAUSE)
+    def brokered(self, addresses: Sequence[Address]) -> None:
+        """Take those whom brokers name now, instead of those they named before."""
+        self._brokered = list(addresses)
+        self._on_listing(self._everybody())
+
+    def _everybody(self) -> list[Address]:
+        return list(dict.fromkeys([*self._brokered, *self._listing]))
+
+    def _announce_outcome(self, nodes: int, error: PeerError | None) -> None:
+        self._on_problem(self.announcing, error)
+        self._on_announced(nodes)
 
     async def _seek_forever(self) -> None:
         loop = asyncio.get_running_loop()
@@ -112,7 +114,7 @@ class Pairing:
             started = loop.time()
             await self._seek()
             await asyncio.sleep(NUDGE_PAUSE)
-            await _wait(self._seek_now, started + TICK - loop.time())
+            await wait_for(self._seek_now, started + TICK - loop.time())
 
     async def _seek(self) -> None:
         try:
@@ -127,20 +129,13 @@ class Pairing:
         if not set(found).issubset(self._listing):
             self._punch_now.set()
         self._listing = found
-        self._on_listing(found)
+        self._on_listing(self._everybody())
 
     async def _punch_forever(self) -> None:
         """Apart from the lookups: while no grape answers, the peers we know are still punched every second."""
         loop = asyncio.get_running_loop()
         while True:
-            await _wait(self._punch_now, TICK)
-            for address in self._schedule.due(self._listing, loop.time()):
+            await wait_for(self._punch_now, TICK)
+            listing = [address for address in self._listing if address not in self._brokered]
+            for address in self._schedule.due(listing, loop.time(), self.head_start):
                 self._punch(address)
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event, at most so long, and reset it."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    event.clear()

@@ -1,12 +1,12 @@
 """The peer: one facade over endpoint, grape, link, RPC, services and roles. Desktop and command line use only this."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import lru_cache
 
 from core.asking import Asking
-from core.dht.hosts import Scope, scope
+from core.brokering import Brokering
 from core.errors import PeerError
 from core.events import (
     Announced,
@@ -22,7 +22,6 @@ from core.events import (
     ServiceSnapshot,
     Traffic,
 )
-from core.grape.local_address import LocalAddresses
 from core.grape_access import GrapeAccess
 from core.guard import Guard
 from core.hub import Hub, Listener
@@ -32,6 +31,7 @@ from core.net.endpoint import Endpoint
 from core.net.stream import Stream
 from core.net.tasks import TaskSet
 from core.own_identity import OwnIdentity
+from core.own_place import OwnPlace
 from core.own_record import OwnRecord
 from core.peer_config import PeerConfig
 from core.punch import events as punch
@@ -43,11 +43,11 @@ from core.rpc.server import RpcServer
 from core.secure.dial import Dialer
 from core.secure.door import Door
 from core.services.fibonacci import FibonacciService
-from core.services.service import Registry
+from core.services.service import Registry, worker_key
 from core.sharing import Sharing
 from core.trust.audience import Audience
 from core.trust.entries import EVERY, KnownPeer, Pending
-from core.values import Address, Caller, JsonValue
+from core.values import Address, Caller, JsonValue, Outcome
 from core.wire.peer_id import PeerId
 from core.wire.utp_marks import OUR_MARKS, Marks
 
@@ -102,7 +102,8 @@ class Peer:
         if self._calls is not None:
             stack.push_async_callback(self._calls.close)
         self._door = Door(self._identity.contexts)
-        self._address = Address(_own_host(self._config.bind), self._endpoint.address.port)
+        self._place = OwnPlace(self._config.bind, self._endpoint.address.port, self._access.observed_host)
+        self._address = self._place.address()
         self._hub.emit(Listening(self._hub.now(), self._address))
 
         self._link = await stack.enter_async_context(self._access)
@@ -111,7 +112,7 @@ class Peer:
         stack.push_async_callback(self._asking.aclose)
         self._tasks = TaskSet("peer")
         stack.push_async_callback(self._tasks.aclose)
-        self._server = RpcServer(self._sharing.handle, on_served=self._on_served)
+        self._server = RpcServer(self._handle, on_served=self._on_served)
         await self._guard.open()
         stack.push_async_callback(self._guard.aclose)
         self._punch_back = PunchBack(self._endpoint.punch)
@@ -120,7 +121,13 @@ class Peer:
             self._sharing, self._registry,
         )  # fmt: skip
         stack.push_async_callback(self._roles.aclose)
-        self._record = OwnRecord(self._hub, self._identity, self._link, self._shared, self._addresses)
+        self._brokering = Brokering(
+            self._hub, self._endpoint, self._link, self._asking.ask_quietly, self._place, self._address.port,
+            found=self._roles.brokered, head_start=self._roles.give_head_start,
+        )  # fmt: skip
+        self._asking.use_brokers(self._brokering)
+        stack.push_async_callback(self._brokering.aclose)
+        self._record = OwnRecord(self._hub, self._identity, self._link, self._shared, self._place.addresses)
         stack.push_async_callback(self._record.aclose)
         self._record.start()
         self._hub.subscribe(self._on_event)
@@ -128,6 +135,9 @@ class Peer:
         self._endpoint.on_stream = self._on_stream
         self._tasks.spawn(self._sweep_forever(), name="forget who is gone")
         stack.callback(self._deafen)
+        await self._brokering.act(self._config.act_as_broker)
+        if self._config.use_broker:
+            await self._brokering.use(True, self._config.brokers)
 
     # -- state ---------------------------------------------------------------------------------------------------
 
@@ -159,6 +169,8 @@ class Peer:
             pending=self._guard.store.pending(),
             trust_problem=self._guard.store.problem,
             traffic=self.traffic(),
+            broker=self._brokering.broker_snapshot(),
+            broker_use=self._brokering.use_snapshot(),
         )
 
     def traffic(self) -> Traffic:
@@ -186,10 +198,12 @@ class Peer:
     async def share(self, service: str) -> None:
         """Announce a service, answer its callers, and punch everyone who wants it. Idempotent."""
         self._roles.share(service)
+        self._brokering.offer(service, True)
         self._record.changed()
 
     async def unshare(self, service: str) -> None:
         """Stop announcing and answering a service. Idempotent."""
+        self._brokering.offer(service, False)
         await self._roles.unshare(service)
         self._record.changed()
 
@@ -199,9 +213,11 @@ class Peer:
         `payload` None asks with the service's own example; a second call changes what is asked from then on.
         """
         self._roles.consume(service, payload)
+        self._brokering.seek(worker_key(service), True)
 
     async def stop_consuming(self, service: str) -> None:
         """Stop wanting a service. Idempotent."""
+        self._brokering.seek(worker_key(service), False)
         await self._roles.stop_consuming(service)
 
     async def request(self, target: str, payload: JsonValue, *, timeout: float = REQUEST_TIMEOUT) -> Reply:
@@ -234,6 +250,16 @@ class Peer:
     async def get(self, hash: str) -> dict[str, JsonValue]:
         """Return what is stored under a hash: `{"id", "token", "v", ...}`."""
         return await self._link.get(hash)
+
+    # -- brokers --------------------------------------------------------------------------------------------------
+
+    async def act_as_broker(self, on: bool) -> None:
+        """Bring others together who are both behind a NAT, and be announced for it; or stop. Idempotent."""
+        await self._brokering.act(on)
+
+    async def use_broker(self, on: bool, brokers: Sequence[str] = ()) -> None:
+        """Register what we share and want at brokers: these (`host:port`), or with none those that are announced."""
+        await self._brokering.use(on, brokers)
 
     # -- who may call: all hold at once, on live connections too, and are remembered ------------------------------
 
@@ -280,6 +306,7 @@ class Peer:
             self._on_punch_heard(event.remote, event.first)
         elif event.confirmed:  # no punch came, but ours got there and somebody told us so
             self._roster.note_alive(event.remote)
+            self._brokering.reached(event.remote)
             self._roles.on_reached(event.remote)
             self._asking.heard(event.remote)
 
@@ -289,6 +316,7 @@ class Peer:
         self._hub.emit(PunchReceived(self._hub.now(), address, never_heard if first is None else first))
         if self._roles.active() or self._asking.searching():
             self._punch_back.heard(address, asyncio.get_running_loop().time())
+        self._brokering.heard(address)
         self._asking.heard(address)
 
     def _punch(self, address: Address) -> None:
@@ -302,9 +330,16 @@ class Peer:
     def _on_stream(self, stream: Stream) -> None:
         self._tasks.spawn(self._server.serve(stream, lambda: self._door.admit(stream)), name=f"serve {stream.remote}")
 
+    def _handle(self, key: str, payload: JsonValue, caller: Caller) -> Outcome:
+        if self._brokering.serves(key, payload):
+            return self._brokering.handle(payload, caller)
+        return self._sharing.handle(key, payload, caller)
+
     def _on_served(
         self, key: str, caller: Caller, seconds: float, error: str | None, request_bytes: int, reply_bytes: int
     ) -> None:
+        if self._brokering.serves(key):
+            return  # registrations come every two seconds, and are shown as what they are
         service = self._sharing.label(key)
         self._sharing.note(key, error)
         wanted = self._sharing.wanted(key)
@@ -331,25 +366,13 @@ class Peer:
     def _on_event(self, event: PeerEvent) -> None:
         if isinstance(event, GrapeChanged):
             self._roles.on_grape(event.grape)
+            self._brokering.on_grape()
             self._record.on_grape(event.grape)
 
     def _shared(self) -> list[str]:
         return [service.name for service in self._registry if self._roles.shares(service.name)]
 
-    def _addresses(self) -> list[Address]:
-        """Return where we may be reached now: on our network, and where other grapes see us."""
-        hosts = [host for host in (_own_host(self._config.bind), self._access.observed_host()) if host]
-        outside = [host for host in hosts if scope(host) is not Scope.LOOPBACK]  # to others that is themselves
-        return [Address(host, self._address.port) for host in outside or hosts]
-
     def _deafen(self) -> None:
         """Begin to close: what the layers still do is no news to anybody."""
         self._hub.silence()
         self._endpoint.on_punch = self._endpoint.on_stream = None
-
-
-def _own_host(bind: str) -> str:
-    """Return the host others on our network reach us at: the bound one, or that of the default route."""
-    if bind != "0.0.0.0":
-        return bind
-    return LocalAddresses()(Address("198.51.100.1", 9)) or "127.0.0.1"  # RFC 5737: routed like any, never sent to

@@ -29,8 +29,9 @@ class PeerConfig:
 
     `identity` is opened while the grape starts. None, or one that cannot be opened: nothing is encrypted.
     `trust_file` has the known peers; without one they are forgotten at the end. `calls_file` gets a record of every
-    request that is served; without one there is none. `audiences` are those at the start:
-    they change while a peer is open, so that a configuration with others is no other one.
+    request that is served; without one there is none. `audiences`, and what is said of brokers, are those at the
+    start: they change while a peer is open, so that a configuration with others is no other one. `brokers` are those
+    to use, as `host:port`; none: those that are announced.
     """
 
     grapes: tuple[str, ...] = ()
@@ -43,6 +44,9 @@ class PeerConfig:
     trust_file: Path | None = None
     calls_file: Path | None = None
     audiences: Mapping[str, Audience] = field(default_factory=dict, compare=False)
+    act_as_broker: bool = field(default=False, compare=False)
+    use_broker: bool = field(default=False, compare=False)
+    brokers: tuple[str, ...] = field(default=(), compare=False)
 
     @classmethod
     def from_settings(
@@ -58,4 +62,7 @@ class PeerConfig:
             trust_file=trust_file,
             calls_file=calls_file,
             audiences=settings.audiences,
+            act_as_broker=settings.act_as_broker,
+            use_broker=settings.use_broker,
+            brokers=settings.brokers,
         )

@@ -23,9 +23,9 @@ class PunchSchedule:
     def __init__(self) -> None:
         self._targets: dict[Address, _Target] = {}
 
-    def due(self, listing: Iterable[Address], now: float) -> list[Address]:
-        """Return whom to punch now, new targets at once, and set when each is next due."""
-        targets = {address: self._targets.get(address) or _Target(now) for address in listing}
+    def due(self, listing: Iterable[Address], now: float, head_start: float = 0.0) -> list[Address]:
+        """Return whom to punch now, new targets after `head_start` seconds, and set when each is next due."""
+        targets = {address: self._targets.get(address) or _Target(now + head_start) for address in listing}
         self._targets = targets
         # a tick may come a little early; half a tick of slack keeps "every second" every second
         ready = [address for address, target in targets.items() if target.due_at <= now + TICK / 2]

@@ -55,6 +55,7 @@ class Roles:
         self._consumers: dict[str, Consuming] = {}
         self._announced: dict[str, int] = {}
         self._problems: dict[str, set[str]] = {}  # what was tried: error names told since it last went well
+        self._head_start = 0.0  # see give_head_start
         self._closed = False
 
     def shares(self, service: str) -> bool:
@@ -144,6 +145,18 @@ class Roles:
         self._roster.forget(pairing.sought, "no longer looked for")
         self._hub.touch()
 
+    def brokered(self, worker: str, offers: bool, addresses: Sequence[Address]) -> None:
+        """Take whom brokers name: those who want our service `worker` (`offers`), or those who offer it to us."""
+        for pairing in self._pairings():
+            if (pairing.announced if offers else pairing.sought) == worker:
+                pairing.brokered(addresses)
+
+    def give_head_start(self, seconds: float) -> None:
+        """Let brokers arrange meetings before peers found on the grapes are punched; 0: no brokers are used."""
+        self._head_start = seconds
+        for pairing in self._pairings():
+            pairing.head_start = seconds
+
     def on_grape(self, grape: GrapeSnapshot) -> None:
         """Announce everything again now: grapes that are new to us do not hold our announces."""
         if grape.state is GrapeState.UNREACHABLE:
@@ -196,7 +209,7 @@ class Roles:
             self._roster.note_listing(sought, role, listing)
             then(listing)
 
-        return Pairing(
+        pairing = Pairing(
             announced=announced,
             sought=sought,
             port=self._port,
@@ -206,6 +219,8 @@ class Roles:
             on_announced=lambda nodes: self._on_announced(announced, nodes),
             on_problem=self._on_problem,
         )
+        pairing.head_start = self._head_start
+        return pairing
 
     def _on_announced(self, name: str, nodes: int) -> None:
         if self._announced.get(name) == nodes:

@@ -49,6 +49,9 @@ class Settings:
     udp_port: int = 0
     share_at_start: tuple[str, ...] = ()
     audiences: Mapping[str, Audience] = field(default_factory=dict, hash=False)
+    act_as_broker: bool = False
+    use_broker: bool = False
+    brokers: tuple[str, ...] = ()  # host:port; none: those that are announced on the grapes
     notify_new_peers: bool = True
     close_action: CloseAction = "ask"
     window: WindowState = field(default_factory=WindowState)
@@ -57,16 +60,17 @@ class Settings:
         """Return self. Raises LocalError with a sentence that names the first wrong value and what to write instead."""
         for url in self.grapes:
             check_grape_url(url)
-        for node in self.bootstrap:
-            try:
-                Address.parse(node)
-            except ValueError as error:
-                raise LocalError(f"bootstrap node {error}") from None
+        for what, nodes in (("bootstrap node", self.bootstrap), ("broker", self.brokers)):
+            for node in nodes:
+                try:
+                    Address.parse(node)
+                except ValueError as error:
+                    raise LocalError(f"{what} {error}") from None
         for name in ("dht_port", "api_port", "udp_port"):
             value = getattr(self, name)
             if not 0 <= value <= 65535:
                 raise LocalError(f"{name} {value} is not a port: use 0 (any) to 65535")
-        for name in ("grapes", "bootstrap", "share_at_start"):
+        for name in ("grapes", "bootstrap", "brokers", "share_at_start"):
             if len(getattr(self, name)) > MAX_ENTRIES:
                 raise LocalError(f"{name} has more than {MAX_ENTRIES} entries")
         if len(self.audiences) > MAX_AUDIENCES:

@@ -18,18 +18,22 @@ BASE = {"core.values", "core.errors"}
 ENGINES = {"core.utp", "core.dht", "core.punch"}
 NET = ENGINES | BASE | {"core.wire", "core.net"}
 MIDDLE = {
-    "core.grape", "core.identity", "core.ledger", "core.link", "core.records", "core.rpc", "core.secure",
+    "core.broker", "core.grape", "core.identity", "core.ledger", "core.link", "core.records", "core.rpc", "core.secure",
     "core.services", "core.trust",
 }  # fmt: skip
 # What core.peer is composed of. They may know one another and everything below, but not their owner.
 PEER_PARTS = {
+    "core.announcer",
     "core.asking",
+    "core.brokering",
     "core.consumer",
     "core.events",
     "core.grape_access",
     "core.guard",
     "core.hub",
+    "core.introductions",
     "core.own_identity",
+    "core.own_place",
     "core.own_record",
     "core.pairing",
     "core.peer_config",
@@ -54,6 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core.wire.peer_id": set(),
     **{engine: BASE | {"core.wire"} for engine in ENGINES},
     "core.net": NET,
+    "core.broker": NET,
     "core.services": BASE,
     "core.grape": NET,
     "core.identity": BASE | {"core.wire", "core.private_file"},

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -80,9 +81,21 @@ def _network(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def _brokered(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the option of every command that brokers can help."""
+    option = click.option(
+        "--broker", "brokers", metavar="[HOST:PORT]", multiple=True, is_flag=False, flag_value="",
+        callback=_usage(lambda text: not text or Address.parse(text)),
+        help="Meet peers that are behind a NAT too: through this broker, or without an address those that are "
+        "announced. May be said several times.",
+    )  # fmt: skip
+    return option(command)
+
+
 def _config(
-    profile: str, grapes: tuple[str, ...], bootstrap: str | None, port: int | None, speaks: bool
-) -> PeerConfig:
+    profile: str, grapes: tuple[str, ...], bootstrap: str | None, port: int | None, speaks: bool,
+    brokers: tuple[str, ...] = (),
+) -> PeerConfig:  # fmt: skip
     """Return the profile's settings with what the command line says in their place; `speaks`: with its identity."""
     store = SettingsStore(profile)
     saved = PeerConfig.from_settings(store.load())
@@ -100,17 +113,20 @@ def _config(
         calls_file=store.calls_file,
         audiences=saved.audiences,
         identity=KeyPlace(store.path.parent, profile) if speaks else None,
+        use_broker=bool(brokers) or saved.use_broker,
+        brokers=tuple(text for text in brokers if text) if brokers else saved.brokers,
     )
 
 
 def _start(
     job: Callable[[PeerConfig, Output], Any], *, quiet: bool, profile: str, verbose: bool, as_json: bool,
     grapes: tuple[str, ...], bootstrap: str | None, port: int | None, speaks: bool = False,
+    brokers: tuple[str, ...] = (),
 ) -> None:  # fmt: skip
     """Run a job; one that `speaks` to other peers needs to be somebody."""
     set_up_logging(profile, verbose=verbose)
     output = Output(as_json=as_json, quiet=quiet)
-    config = _config(profile, grapes, bootstrap, port, speaks)
+    config = _config(profile, grapes, bootstrap, port, speaks, brokers)
     run(lambda: job(config, output), output, fast=not quiet)  # a quiet command asks once and ends
 
 
@@ -220,6 +236,7 @@ def grape(
 @click.argument("service")
 @click.option("--audience", type=click.Choice(["trusted", "identified", "anyone"]), default=None,
               help="Who may call it, this time: only peers you trust, anyone with an ID, or anyone at all.")
+@_brokered
 @_network
 def share(service: str, audience: str | None, **network: Any) -> None:  # noqa: ANN401 - the options of `_network`
     """Share SERVICE (fibonacci) until Ctrl-C."""
@@ -228,11 +245,27 @@ def share(service: str, audience: str | None, **network: Any) -> None:  # noqa: 
 
 
 @grapevine.command()
+@_network
+def broker(**network: Any) -> None:  # noqa: ANN401
+    """Bring peers together that are both behind a NAT, until Ctrl-C: only their addresses pass through here.
+
+    It must be reachable itself: run it on a public machine, with --port, and a grape that others know.
+    """
+    _start(
+        lambda config, output: _jobs().broker(replace(config, act_as_broker=True), output),
+        quiet=False,
+        speaks=True,
+        **network,
+    )
+
+
+@grapevine.command()
 @click.argument("service")
 @click.option("--length", type=int, default=10, show_default=True, help="How many numbers to ask for.")
 @click.option("--once", is_flag=True, help="Print the first reply and end.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True,
               help="Seconds --once waits.")
+@_brokered
 @_network
 def consume(service: str, length: int, once: bool, timeout: float, **network: Any) -> None:  # noqa: ANN401
     """Want SERVICE (fibonacci): be found, be punched, ask, until Ctrl-C."""
@@ -249,6 +282,7 @@ def consume(service: str, length: int, once: bool, timeout: float, **network: An
 @click.argument("payload", metavar="PAYLOAD_JSON")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True,
               help="Seconds to wait for the answer.")
+@_brokered
 @_network
 def request(target: str, payload: str, timeout: float, **network: Any) -> None:  # noqa: ANN401
     """Ask a service by name, or a peer at an address or by its ID, and print the result as JSON.

@@ -50,6 +50,13 @@ async def share(config: PeerConfig, output: Output, service: str, audience: Audi
         await asyncio.Event().wait()
 
 
+async def broker(config: PeerConfig, output: Output) -> None:
+    """Be a broker until cancelled."""
+    async with open_peer(config, output.event):
+        gc.freeze()  # as in run_grape
+        await asyncio.Event().wait()
+
+
 async def consume(
     config: PeerConfig, output: Output, service: str, payload: JsonValue, once: bool, timeout: float
 ) -> None:

@@ -12,6 +12,7 @@ import click
 from core.errors import PeerError
 from core.events import (
     Announced,
+    BrokerChanged,
     Discovered,
     ErrorRaised,
     GrapeChanged,
@@ -19,8 +20,10 @@ from core.events import (
     Lost,
     PeerEvent,
     PendingRequest,
+    PunchEnded,
     PunchReceived,
     PunchSent,
+    Registered,
     ReplyReceived,
     RequestSent,
     RequestServed,
@@ -72,6 +75,20 @@ _FIELDS: dict[type[PeerEvent], Callable[[Any], dict[str, JsonValue]]] = {
         "times": e.times,
     },
     TrustChanged: lambda e: {"message": e.message, "known": e.known, "pending": e.pending},
+    Registered: lambda e: {
+        "service": e.service,
+        "server": e.server,
+        **_place(e.peer),
+        "peer_id": str(e.peer_id) if e.peer_id else None,
+    },
+    BrokerChanged: lambda e: {"registered": e.registered, "message": e.message},
+    PunchEnded: lambda e: {
+        **_place(e.peer),
+        "open": e.open,
+        "observed": str(e.observed) if e.observed else None,
+        "seconds": round(e.seconds, 3),
+        "reason": e.reason,
+    },
     ErrorRaised: lambda e: {"error": e.error, "message": e.message, **(_place(e.peer) if e.peer else {})},
 }
 
@@ -91,6 +108,9 @@ _SENTENCES: dict[type[PeerEvent], Callable[[Any], str]] = {
         f"grapevine trust accept {e.peer_id} {e.service}"
     ),
     TrustChanged: lambda e: e.message,
+    Registered: lambda e: f"registered: {e.peer} {'offers' if e.server else 'wants'} {e.service}",
+    BrokerChanged: lambda e: f"broker: {e.message}",
+    PunchEnded: lambda e: f"punching {e.peer}: {e.reason}",
     ErrorRaised: lambda e: f"{e.error}: {e.message}",
 }
 

@@ -20,7 +20,7 @@ class MeetingConfig:
     every: float = 0.2  # seconds between punches to who is heard but does not hear us
     patience: float = 2.0  # seconds until the outcome; 97.6 % of those who meet do so at the first attempt (NAT.md 2.2)
     again: float = 60.0  # seconds after a failure before the same address is tried anew: twice a NAT's 30 s
-    fresh: float = 30.0  # seconds that a success holds: the shortest common UDP mapping time
+    fresh: float = 12.0  # seconds that a success holds: well under a NAT's 30 s, so that the way stays open
     meetings: int = 256  # remembered; full: the one that began first is forgotten
 
     def __post_init__(self) -> None:
@@ -42,8 +42,9 @@ class PunchOrder:
 class MeetingEnded:
     """What became of a meeting with `remote`, the address that we were told.
 
-    `open`: packets came through. `observed`: from there; None: nothing came. `confirmed`: and ours got there, as it
-    told us; a plain Grenache peer never tells. `seconds` from the beginning.
+    `repeated`: the same became of the one before. `open`: packets came through. `observed`: from there; None: nothing
+    came. `confirmed`: and ours got there, as it told us; a plain Grenache peer never tells. `seconds` from the
+    beginning.
     """
 
     remote: Address
@@ -51,12 +52,14 @@ class MeetingEnded:
     observed: Address | None
     confirmed: bool
     seconds: float
+    repeated: bool = False
 
 
 @dataclass(slots=True)
 class _Meeting:
     began_at: float
     next_at: float
+    before: bool | None = None  # whether the last one opened the way
     observed: Address | None = None
     over: bool = False
     open: bool = False
@@ -88,7 +91,7 @@ class Meetings:
             oldest, _ = self._meetings.popitem(last=False)
             self._running.pop(oldest, None)
         config = self._config
-        meeting = _Meeting(now, now + config.every + config.packets * 0.05)
+        meeting = _Meeting(now, now + config.every + config.packets * 0.05, known.open if known else None)
         self._meetings[remote] = self._running[remote] = meeting
         self._orders.append(PunchOrder(remote, config.packets, config.openers))
 
@@ -154,5 +157,9 @@ class Meetings:
     def _end(self, remote: Address, meeting: _Meeting, now: float, *, confirmed: bool) -> None:
         del self._running[remote]
         meeting.over, meeting.open, meeting.ended_at = True, meeting.observed is not None, now
-        ended = MeetingEnded(remote, meeting.open, meeting.observed, confirmed, now - meeting.began_at)
-        self._outcomes.append(ended)
+        self._outcomes.append(
+            MeetingEnded(
+                remote, meeting.open, meeting.observed, confirmed, now - meeting.began_at,
+                repeated=meeting.before == meeting.open,
+            )
+        )  # fmt: skip

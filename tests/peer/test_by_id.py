@@ -12,6 +12,7 @@ from core.grape.config import GrapeConfig
 from core.grape.grape import Grape, open_grape
 from core.identity.identity import Identity
 from core.link import Link
+from core.own_place import OwnPlace
 from core.peer import Peer
 from core.records.check import SALT, RecordExpired, RecordMissing
 from core.records.finder import Finder
@@ -113,7 +114,7 @@ async def test_a_peer_that_moves_to_another_network_says_so(monkeypatch: pytest.
     async with grape() as (middle, node), peer(node, identity=THEM) as (them, _):
         await them.share(SERVICE)
         old = (await published(middle.url, THEM)).addresses[0]
-        monkeypatch.setattr("core.peer._own_host", lambda bind: "192.0.2.7")
+        monkeypatch.setattr(OwnPlace, "own_host", lambda place: "192.0.2.7")
 
         async def moved() -> bool:
             record = await look(middle.url, THEM)

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from core.announcer import REANNOUNCE
 from core.errors import PeerError, Unreachable
-from core.pairing import MAX_PUNCHED, REANNOUNCE, Pairing
+from core.pairing import MAX_PUNCHED, Pairing
 from core.values import Address
 from tests.peer.fakes import CONSUMER, US, WORKER, A, B, FakeDirectory, now, play
 from tests.sim.clock import settle

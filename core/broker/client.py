@@ -1,0 +1,312 @@
+"""Using brokers: a peer registers with each, again and again, over the one socket that punches and serves.
+
+What a broker sees is then the mapping that everything else uses. A broker of ours is asked to answer when there is
+news, so both sides of a pair hear of one another at the same moment; any other is asked every two seconds, as the
+demo does.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from core.errors import LookupEmpty, PeerError
+from core.net.tasks import TaskSet
+from core.values import Address, JsonValue
+from core.wire.broker_message import Listing, Registration, parse_listing, registration_document
+from core.wire.peer_id import PeerId
+
+PAUSE = 2.0  # seconds between registrations (PROTOCOL section 7), and how long a broker of ours may wait for news
+HURRY = 0.1  # seconds between registrations at a broker that tells news: the least
+SEEK_EVERY = 5.0  # seconds between looks for brokers by their name; less than an entry's 15 s, so a change costs one
+PAUSES = (0.5, 1.0, 2.0, 5.0, 15.0)  # seconds after the 1st, 2nd, ... failure in a row at one broker
+ANSWER_TIME = 5.0  # seconds a broker gets to answer, besides what it may wait
+MAX_BROKERS = 4  # used at once; of more that are announced, the first
+MAX_WANTED = 64  # roles that are registered; more is a mistake
+
+
+class BrokerReply(Protocol):
+    """What came back: who answered (None: nobody who proved it), and what."""
+
+    @property
+    def peer_id(self) -> PeerId | None:
+        """Who answered, verified."""
+
+    @property
+    def data(self) -> JsonValue:
+        """The answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """One role: `server` offers the service (its announced name), or else wants it."""
+
+    service: str
+    server: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerStatus:
+    """How a broker is doing. `registered`: it has answered lately. `peers`: others it named, all roles together."""
+
+    address: Address
+    registered: bool
+    message: str
+    peers: int
+    ours: bool
+    you: Address | None  # our address as it sees it; only a broker of ours tells
+
+
+@dataclass(slots=True)
+class _Broker:
+    """A broker in use, and what it said."""
+
+    address: Address
+    tasks: TaskSet
+    listings: dict[Want, Listing] = field(default_factory=dict)
+    registered: bool = False
+    message: str = "Asking it"
+    ours: bool = False
+    you: Address | None = None
+
+    def status(self) -> BrokerStatus:
+        peers = {
+            entry.address for want, told in self.listings.items() for entry in told.entries
+            if entry.server != want.server
+        }  # fmt: skip
+        return BrokerStatus(self.address, self.registered, self.message, len(peers), self.ours, self.you)
+
+
+class BrokerClient:
+    """Registers `Want`s at brokers until `aclose`. The callbacks must not raise."""
+
+    def __init__(
+        self,
+        ask: Callable[[Address, JsonValue, float], Awaitable[BrokerReply]],
+        find: Callable[[], Awaitable[Sequence[Address]]],
+        resolve: Callable[[str], Awaitable[Address]],
+        *,
+        refuses: Callable[[Address, Address], str | None],
+        is_self: Callable[[Address], bool],
+        on_found: Callable[[Want, list[Address]], None],
+        on_changed: Callable[[], None],
+        on_problem: Callable[[Address | None, PeerError], None],
+    ) -> None:
+        """`ask(broker, payload, seconds)` sends one registration; `find()` looks brokers up by name.
+
+        `refuses(target, broker)` says why a target must not be punched, or None. `on_found(want, addresses)` gets
+        those of the other role that all brokers together name now.
+        """
+        self._ask = ask
+        self._find = find
+        self._resolve = resolve
+        self._refuses = refuses
+        self._is_self = is_self
+        self._on_found = on_found
+        self._on_changed = on_changed
+        self._on_problem = on_problem
+        self._fixed: tuple[str, ...] = ()
+        self._wants: dict[Want, None] = {}
+        self._brokers: dict[Address, _Broker] = {}
+        self._seeker = TaskSet("broker seeker")
+        self._on = False
+        self._problem = ""
+        self._told: dict[Address | None, str] = {}  # the name of the last problem of each, told once
+        self.refused = 0  # targets that brokers named and nobody should punch
+
+    # -- what the owner wants ----------------------------------------------------------------------------------------
+
+    @property
+    def on(self) -> bool:
+        """Whether brokers are used."""
+        return self._on
+
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """The brokers to use, as `host:port`; none: those announced on the grapes."""
+        return self._fixed
+
+    async def use(self, fixed: Sequence[str] = ()) -> None:
+        """Use these brokers from now on, or with none those that are announced."""
+        if self._on and tuple(fixed) == self._fixed:
+            return
+        await self.stop()
+        self._fixed, self._on = tuple(fixed), True
+        self._seeker = TaskSet("broker seeker")
+        self._seeker.spawn(self._seek_forever(), name="look for brokers")
+        self._on_changed()
+
+    async def stop(self) -> None:
+        """Use none any more. Entries age at the brokers. Idempotent."""
+        self._on = False
+        await self._seeker.aclose()
+        for address in list(self._brokers):
+            await self._leave(address)
+        self._problem = ""
+        self._told.clear()
+        self._on_changed()
+
+    aclose = stop
+
+    def want(self, want: Want) -> None:
+        """Register for this from now on, at every broker. More than `MAX_WANTED` are ignored."""
+        if want in self._wants or len(self._wants) >= MAX_WANTED:
+            return
+        self._wants[want] = None
+        for broker in self._brokers.values():
+            self._register(broker, want)
+
+    def unwant(self, want: Want) -> None:
+        """Register for this no more."""
+        self._wants.pop(want, None)
+
+    def wants(self, want: Want) -> bool:
+        """Return whether this is registered."""
+        return want in self._wants
+
+    # -- what it says ------------------------------------------------------------------------------------------------
+
+    def statuses(self) -> tuple[BrokerStatus, ...]:
+        """Return how each broker in use is doing."""
+        return tuple(broker.status() for broker in self._brokers.values())
+
+    def message(self) -> str:
+        """Return in words how it goes as a whole."""
+        if not self._on:
+            return "Off."
+        if not self._brokers:
+            return self._problem or "Looking for a broker."
+        registered = [broker for broker in self._brokers.values() if broker.registered]
+        if not registered:
+            return next(iter(self._brokers.values())).message
+        names = ", ".join(str(broker.address) for broker in registered)
+        return f"Registered at {names}." if self._wants else f"{names} is there; nothing to register yet."
+
+    def observed(self) -> set[Address]:
+        """Return our address as each broker of ours sees it: several are the sign of a symmetric NAT."""
+        return {broker.you for broker in self._brokers.values() if broker.you is not None}
+
+    def found(self, want: Want) -> list[Address]:
+        """Return those of the other role whom all brokers together name now."""
+        found: dict[Address, None] = {}
+        for broker in self._brokers.values():
+            told = broker.listings.get(want)
+            for entry in told.entries if told else ():
+                if entry.server != want.server:
+                    found[entry.address] = None
+        return list(found)
+
+    def everybody(self) -> set[Address]:
+        """Return all whom any broker names now."""
+        return {each.address for broker in self._brokers.values() for told in broker.listings.values()
+                for each in told.entries}  # fmt: skip
+
+    # -- at work -----------------------------------------------------------------------------------------------------
+
+    async def _seek_forever(self) -> None:
+        while True:
+            try:
+                found = await self._seek()
+            except LookupEmpty:
+                self._say_problem("No broker is announced on the grapes.")
+                found = []
+            except PeerError as error:
+                self._say_problem(f"No broker was found: {error}.")
+                self._tell(None, error)
+                found = []
+            else:
+                self._problem = ""
+                self._told.pop(None, None)
+            await self._settle(found)
+            await asyncio.sleep(SEEK_EVERY if self._brokers else 1.0)
+
+    async def _seek(self) -> list[Address]:
+        if self._fixed:
+            return [await self._resolve(text) for text in self._fixed[:MAX_BROKERS]]
+        return [address for address in await self._find() if not self._is_self(address)]
+
+    async def _settle(self, found: Sequence[Address]) -> None:
+        """Begin with brokers that are new, and leave those that are announced no more and do not answer either."""
+        for address, broker in list(self._brokers.items()):
+            if address not in found and not broker.registered:
+                await self._leave(address)
+        for address in found:
+            if address not in self._brokers and len(self._brokers) < MAX_BROKERS:
+                broker = self._brokers[address] = _Broker(address, TaskSet(f"broker {address}"))
+                for want in self._wants:
+                    self._register(broker, want)
+                self._on_changed()
+
+    async def _leave(self, address: Address) -> None:
+        broker = self._brokers.pop(address, None)
+        if broker is not None:
+            await broker.tasks.aclose()
+            self._on_changed()
+
+    def _register(self, broker: _Broker, want: Want) -> None:
+        broker.tasks.spawn(self._register_forever(broker, want), name=f"register {want.service[:60]}")
+
+    async def _register_forever(self, broker: _Broker, want: Want) -> None:
+        failures = 0
+        with contextlib.suppress(KeyError):
+            while want in self._wants:
+                try:
+                    pause = await self._register_once(broker, want)
+                    failures = 0
+                except PeerError as error:
+                    pause = PAUSES[min(failures, len(PAUSES) - 1)]
+                    failures += 1
+                    self._failed(broker, want, error)
+                await asyncio.sleep(pause)
+        broker.listings.pop(want, None)
+
+    async def _register_once(self, broker: _Broker, want: Want) -> float:
+        """Register, take the answer, and return when to come again, in seconds."""
+        known = broker.listings.get(want)
+        waits = broker.ours and known is not None and known.seen is not None
+        said = Registration(want.service, want.server)
+        if broker.ours:
+            said = Registration(want.service, want.server, PAUSE if waits else 0.0, known.seen if known else None)
+        reply = await self._ask(broker.address, registration_document(said), ANSWER_TIME + PAUSE)
+        told = self._sound(parse_listing(reply.data, want.service), broker.address)
+        broker.listings[want] = told
+        broker.ours = reply.peer_id is not None
+        if told.you is not None:
+            broker.you = told.you
+        broker.registered, broker.message = True, f"Registered at {broker.address}."
+        self._told.pop(broker.address, None)
+        self._on_found(want, self.found(want))
+        self._on_changed()
+        return HURRY if broker.ours else PAUSE
+
+    def _sound(self, told: Listing, broker: Address) -> Listing:
+        """Leave out whom nobody should punch."""
+        kept = []
+        for entry in told.entries:
+            if self._is_self(entry.address) or entry.address == told.you:
+                continue
+            if self._refuses(entry.address, broker) is None:
+                kept.append(entry)
+            else:
+                self.refused += 1
+        return Listing(tuple(kept), told.ignored, told.you, told.seen)
+
+    def _failed(self, broker: _Broker, want: Want, error: PeerError) -> None:
+        broker.registered, broker.ours = False, False
+        broker.listings.pop(want, None)
+        broker.message = f"{broker.address} does not take our registration: {error}"
+        self._tell(broker.address, error)
+        self._on_found(want, self.found(want))
+        self._on_changed()
+
+    def _tell(self, broker: Address | None, error: PeerError) -> None:
+        """Tell each kind of problem of a broker once, until it answers again."""
+        if self._told.get(broker) != error.name:
+            self._told[broker] = error.name
+            self._on_problem(broker, error)
+
+    def _say_problem(self, sentence: str) -> None:
+        if sentence != self._problem:
+            self._problem = sentence
+            self._on_changed()
