@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.natlab.lab import PUBLIC, ROUTER_WAN, Lab, namespaces, nat_lab
+from tests.natlab.lab import PUBLIC, ROUTER_WAN, Lab, nat_lab
+from tests.natlab.namespaces import namespaces
 from tests.support.process import node
 from tests.support.tools import ROOT
 
