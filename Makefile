@@ -22,6 +22,11 @@ test: lint ## check everything, at most 10 minutes on two cores
 bench: setup ## measure ours and the Node peer side by side, under 5 minutes (ARGS='--full' for all of it)
 	.venv/bin/python -m benchmarks $(ARGS)
 
+.PHONY: bundle
+bundle: ## build dist/grapevine and its tar.gz, to hand to who has no Python
+	@scripts/setup bundle
+	.venv/bin/python scripts/bundle.py
+
 lint: setup ## ruff and mypy only
 	.venv/bin/ruff check .
 	.venv/bin/mypy
