@@ -15,8 +15,8 @@ from core.values import Address
 class MeetingConfig:
     """Numbers of a meeting. Raises ValueError when one of them makes no sense."""
 
-    packets: int = 5  # punches of the series; PROTOCOL section 4, `max`. Without an answer there are no more
-    openers: int = 3  # of them; 150 ms with the 50 ms between them: as far apart as both sides may begin
+    openers: int = 6  # 50 ms apart, before the first punch that arrives: both may begin 300 ms apart, as their lines are
+    packets: int = 5  # punches after them; PROTOCOL section 4, `max`. Without an answer there are no more
     every: float = 0.2  # seconds between punches to who is heard but does not hear us
     patience: float = 2.0  # seconds until the outcome; 97.6 % of those who meet do so at the first attempt (NAT.md 2.2)
     again: float = 60.0  # seconds after a failure before the same address is tried anew: twice a NAT's 30 s
@@ -91,9 +91,9 @@ class Meetings:
             oldest, _ = self._meetings.popitem(last=False)
             self._running.pop(oldest, None)
         config = self._config
-        meeting = _Meeting(now, now + config.every + config.packets * 0.05, known.open if known else None)
+        meeting = _Meeting(now, now + config.every + (config.openers + config.packets) * 0.05, known.open if known else None)
         self._meetings[remote] = self._running[remote] = meeting
-        self._orders.append(PunchOrder(remote, config.packets, config.openers))
+        self._orders.append(PunchOrder(remote, config.openers + config.packets, config.openers))
 
     def knows(self, remote: Address) -> bool:
         """Return whether this address is, or was lately, met here: nobody else needs to punch it."""
