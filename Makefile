@@ -27,6 +27,10 @@ bundle: ## build dist/grapevine and its tar.gz, to hand to who has no Python
 	@scripts/setup bundle
 	.venv/bin/python scripts/bundle.py
 
+.PHONY: natlab
+natlab: setup ## try every pair of networks with a broker between, under 15 minutes, as root (ARGS="--only 'linux x *'")
+	.venv/bin/python -m tests.natlab $(ARGS)
+
 lint: setup ## ruff and mypy only
 	.venv/bin/ruff check .
 	.venv/bin/mypy

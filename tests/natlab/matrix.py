@@ -23,6 +23,7 @@ SEQUENCE = [1, 1, 2, 3, 5, 8, 13, 21, 34, 55]
 BROKER_PORT = 4000
 API_PORT = 30001
 PATIENCE = 10.0  # seconds that the consumer waits for its reply: `consume --once`'s own default
+HOPELESS = 5.0  # seconds that it waits where no reply is expected; why not is known after two, without UDP after seven
 AND_ENDS = 5.0  # seconds more, in which it has to be gone; starting it is in them
 SKEW = 0.15  # seconds between the starts of both sides, and that the later one's packets need to its router and back
 
@@ -64,6 +65,11 @@ class Cell:
             return True
         return any(kind in SYMMETRIC for kind in kinds) and any(kind in EASY for kind in kinds)
 
+    @property
+    def patience(self) -> float:
+        """How long the consumer waits, in seconds."""
+        return PATIENCE if self.required or Kind.NO_UDP in (self.worker, self.consumer) else HOPELESS
+
     def __str__(self) -> str:
         late = "" if self.order is Order.STEADY else f", {self.order}"
         return f"{self.worker} x {self.consumer}{late}"
@@ -75,7 +81,7 @@ class Outcome:
 
     cell: Cell
     seconds: float | None
-    moved: bool  # the worker answered from another port than the broker had seen: its NAT depends on the destination
+    moved: bool  # one answered from another port than the broker had seen: its NAT depends on the destination
     reason: str  # in the programs' own words
     transcript: str
 
@@ -120,9 +126,9 @@ class Town:
         """Run the worker."""
         return self.run("share", "fibonacci", "--broker", "--grape", self.api, *more, inside=self.worker.inside)
 
-    def consume(self, *more: str) -> Running:
+    def consume(self, *more: str, seconds: float = PATIENCE) -> Running:
         """Run the consumer."""
-        waits = ("--once", "--timeout", f"{PATIENCE:g}")
+        waits = ("--once", "--timeout", f"{seconds:g}")
         arguments = ("consume", "fibonacci", *waits, "--broker", "--grape", self.api, *more)
         return self.run(*arguments, inside=self.consumer.inside)
 
@@ -153,20 +159,26 @@ async def meet(internet: Internet, cell: Cell) -> Outcome:
         await stack.enter_async_context(place.grape())
         broker = await stack.enter_async_context(place.broker())
         await broker.event("announced")
-        sides = {"worker": place.share, "consumer": place.consume}
-        order = ("consumer", "worker") if cell.order is Order.WORKER_LATE else ("worker", "consumer")
-        running: dict[str, Program] = {}
-        for side in order:
-            if running and cell.order is Order.STEADY:
-                await _registered(running["worker"])
-            elif running:
-                await asyncio.sleep(SKEW)
-            running[side] = await stack.enter_async_context(sides[side]())
+        worker, consumer = await _both(stack, place, cell)
         try:
-            await running["consumer"].wait(timeout=PATIENCE + AND_ENDS)
+            await consumer.wait(timeout=cell.patience + AND_ENDS)
         except TimeoutError:
             return Outcome(cell, None, False, "", f"the consumer does not end\n{place.transcript()}")
-        return _judge(cell, broker, running["worker"], running["consumer"], place)
+        return _judge(cell, broker, worker, consumer, place)
+
+
+async def _both(stack: AsyncExitStack, place: Town, cell: Cell) -> tuple[Program, Program]:
+    """Start both sides in the cell's order."""
+    if cell.order is Order.WORKER_LATE:
+        consumer = await stack.enter_async_context(place.consume(seconds=cell.patience))
+        await asyncio.sleep(SKEW)
+        return await stack.enter_async_context(place.share()), consumer
+    worker = await stack.enter_async_context(place.share())
+    if cell.order is Order.CONSUMER_LATE:
+        await asyncio.sleep(SKEW)
+    else:
+        await _registered(worker)
+    return worker, await stack.enter_async_context(place.consume(seconds=cell.patience))
 
 
 async def _registered(worker: Program) -> None:
@@ -179,20 +191,22 @@ def _judge(cell: Cell, broker: Program, worker: Program, consumer: Program, plac
     if reply is None:
         return Outcome(cell, None, False, _reason(consumer) or _reason(worker), place.transcript())
     seen = {event["server"]: event for event in broker.events if event["event"] == "registered"}
-    host, port = reply["from"].rsplit(":", 1)
-    strange = [reply] if reply["data"] != SEQUENCE or host != place.worker.outside or len(seen) < 2 else []
-    if strange:
-        return Outcome(cell, None, False, "", f"a reply that should not be: {strange}\n{place.transcript()}")
+    host = reply["from"].rsplit(":", 1)[0]
+    if reply["data"] != SEQUENCE or host != place.worker.outside or len(seen) < 2:
+        return Outcome(cell, None, False, "", f"a reply that should not be: {reply}\n{place.transcript()}")
     both = max(event["at"] for event in seen.values())
-    moved = int(port) != seen[True]["port"]
-    return Outcome(cell, max(0.0, reply["at"] - both), moved, _reason(consumer), place.transcript())
+    return Outcome(cell, max(0.0, reply["at"] - both), _moved(worker, consumer), _reason(consumer), place.transcript())
+
+
+def _moved(*programs: Program) -> bool:
+    ended = [event for each in programs for event in each.events if event["event"] == "punch-ended"]
+    return any(event["observed"] not in (None, f"{event['address']}:{event['port']}") for event in ended)
 
 
 def _reason(program: Program) -> str:
-    """Return what it said last about meeting the other, or about the broker, or of what it died."""
-    told: dict[str, str] = {}
-    for event in program.events:
-        if event["event"] in ("punch-ended", "error", "broker"):
-            told[event["event"]] = str(event.get("reason") or event.get("message"))
-    known = [told[kind] for kind in ("punch-ended", "error", "broker") if kind in told]
-    return known[0] if known else ""
+    """Return what it said last about meeting the other, or why no broker has it; empty when it said neither."""
+    ended = [str(event["reason"]) for event in program.events if event["event"] == "punch-ended"]
+    broker = [event for event in program.events if event["event"] == "broker"]
+    if ended:
+        return ended[-1]
+    return str(broker[-1]["message"]) if broker and not broker[-1]["registered"] else ""
