@@ -15,7 +15,7 @@ from core.values import Address
 class MeetingConfig:
     """Numbers of a meeting. Raises ValueError when one of them makes no sense."""
 
-    openers: int = 6  # 50 ms apart, before the first punch that arrives: both may begin 300 ms apart, as their lines are
+    openers: int = 6  # 50 ms apart, before the first punch that arrives: both may begin 300 ms apart
     packets: int = 5  # punches after them; PROTOCOL section 4, `max`. Without an answer there are no more
     every: float = 0.2  # seconds between punches to who is heard but does not hear us
     patience: float = 2.0  # seconds until the outcome; 97.6 % of those who meet do so at the first attempt (NAT.md 2.2)
@@ -91,9 +91,10 @@ class Meetings:
             oldest, _ = self._meetings.popitem(last=False)
             self._running.pop(oldest, None)
         config = self._config
-        meeting = _Meeting(now, now + config.every + (config.openers + config.packets) * 0.05, known.open if known else None)
+        packets = config.openers + config.packets
+        meeting = _Meeting(now, now + config.every + packets * 0.05, known.open if known else None)
         self._meetings[remote] = self._running[remote] = meeting
-        self._orders.append(PunchOrder(remote, config.openers + config.packets, config.openers))
+        self._orders.append(PunchOrder(remote, packets, config.openers))
 
     def knows(self, remote: Address) -> bool:
         """Return whether this address is, or was lately, met here: nobody else needs to punch it."""
