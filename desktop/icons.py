@@ -20,7 +20,7 @@ WINDOW_SIZES = (16, 20, 24, 32, 48)  # pixels; 16 and 24 at 100 to 200 %
 
 def path(name: str) -> Path:
     """Return where an icon's file is."""
-    return Path(str(files("resources").joinpath("icons", f"{name}.svg")))
+    return Path(str(files("resources") / "icons" / f"{name}.svg"))
 
 
 @cache
