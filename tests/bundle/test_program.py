@@ -62,8 +62,9 @@ def test_the_command_line_answers_without_qt(tested: Kind, tmp_path: Path) -> No
     assert (nobody.returncode, nobody.stderr.partition(":")[0]) == (1, "ERR_GRAPE_LOOKUP_EMPTY")
 
     with running(tested, "share", "fibonacci", "--json", env=env) as worker:
-        assert worker.stdout is not None
-        await_true(lambda: '"announced"' in worker.stdout.readline(), PATIENCE)
+        lines = worker.stdout
+        assert lines is not None
+        await_true(lambda: '"announced"' in lines.readline(), PATIENCE)
         maps = Path(f"/proc/{worker.pid}/maps").read_text()
         assert "libpython" in maps or "python" in maps
         assert "Qt6" not in maps
