@@ -18,6 +18,7 @@ const socket = utp({ allowHalfOpen: true })
 const link = options.grape ? new Link({ grape: options.grape }) : null
 const clients = new Map() // "host:port" -> { connection, waiting: rid -> {resolve, reject} }
 let serving = 0
+let registered = null // what the broker said to a client
 
 function split (address) {
   const [host, port] = address.split(':')
@@ -58,7 +59,7 @@ function serveRpc (connection, handler) {
     // a later turn of the loop, as a real handler's: this is what makes concurrency visible
     setTimeout(() => {
       serving--
-      connection.write(JSON.stringify([rid, null, handler(payload)]))
+      connection.write(JSON.stringify([rid, null, handler(payload, connection)]))
     }, options.delay || 0)
   })
   connection.on('end', () => connection.end())
@@ -141,6 +142,35 @@ function swallow (connection) {
   })
 }
 
+// ---- the broker of examples/nat_w_broker: who else wants or offers a service, and from where its packets come
+
+const BROKER = 'fibo_broker'
+const KEPT = 15000 // ms after a registration
+const ENTRIES = 500
+const REGISTER = 2000 // ms between a worker's registrations
+const entries = new Map() // md5 of an entry -> { entry, until }
+
+const now = () => Date.now() / 1000
+
+function register ({ service, server }, { remoteAddress, remotePort }) {
+  const entry = { service, server, address: remoteAddress, port: remotePort }
+  const key = crypto.createHash('md5').update(JSON.stringify(entry)).digest('hex')
+  for (const [known, { until }] of entries) if (until < Date.now()) entries.delete(known)
+  if (!entries.has(key)) emit('registered', { ...entry, at: now() })
+  if (entries.has(key) || entries.size < ENTRIES) entries.set(key, { entry, until: Date.now() + KEPT })
+  const shown = {}
+  for (const [known, { entry }] of entries) if (entry.service === service) shown[known] = entry
+  return { [service]: shown }
+}
+
+async function registration (server) {
+  const [address] = await look(BROKER)
+  if (!address) return null
+  const shown = await request(address, BROKER, { service: options.service, server })
+  emit('broker', { registered: 1, message: `Registered at ${address}.`, at: now() })
+  return Object.values(shown[options.service] || {})
+}
+
 // ---- roles: what to do with a connection that comes in, with a punch, and every second
 
 const quiet = () => {}
@@ -149,7 +179,7 @@ async function ask (from) {
   const started = Date.now()
   try {
     const data = await request(from, from, { length: options.length || 10 })
-    emit('reply', { from, seconds: (Date.now() - started) / 1000, data })
+    emit('reply', { from, seconds: (Date.now() - started) / 1000, data, at: now() })
   } catch (err) {
     emit('error', { from, error: err.message })
   }
@@ -195,6 +225,27 @@ const ROLES = {
       for (const address of await look(options.service)) punch(address)
     }
   },
+  broker: {
+    accept: (connection) => serveRpc(connection, register),
+    tick: async (port) => {
+      await call(link, 'announce', BROKER, port, {})
+      emit('announced', { service: BROKER })
+    }
+  },
+  // behind a router, and so are those who want it: the broker names them, and one packet goes to each
+  'broker-worker': {
+    accept: (connection) => serveRpc(connection, fibonacci),
+    every: REGISTER,
+    tick: async () => {
+      for (const { server, address, port } of await registration(true) || []) if (!server) punch(`${address}:${port}`)
+    }
+  },
+  // says once where it is, sends nothing else, and asks whoever punches it: so its own router must let punches in
+  'broker-client': {
+    punched: ask,
+    every: REGISTER,
+    tick: async () => { registered = registered || await registration(false) }
+  },
   echo: { accept: (connection) => serveRpc(connection, (payload) => payload) },
   client: {},
   sink: { accept: (connection) => swallow(connection).then((sum) => emit('swallowed', sum), quiet) },
@@ -228,7 +279,7 @@ function main () {
     link.start()
     const tick = () => role.tick(port).catch((err) => emit('error', { error: err.message }))
     tick()
-    setInterval(tick, TICK)
+    setInterval(tick, role.every || TICK)
   })
   serve({
     punch: ({ address }) => punch(address),

@@ -8,14 +8,14 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeAlias
 
 from tests.natlab.internet import Internet, Line, Public, Site, visiting
 from tests.natlab.kinds import Kind
-from tests.support.process import Program, grapevine
+from tests.support.process import Program, ProgramFailed, grapevine, node
 
 Running: TypeAlias = AbstractAsyncContextManager[Program]
 
@@ -24,7 +24,7 @@ BROKER_PORT = 4000
 API_PORT = 30001
 PATIENCE = 10.0  # seconds that the consumer waits for its reply: `consume --once`'s own default
 HOPELESS = 5.0  # seconds that it waits where no reply is expected; why not is known after two, without UDP after seven
-AND_ENDS = 5.0  # seconds more, in which it has to be gone; starting it is in them
+AND_ENDS = 5.0  # seconds more, in which it has to be gone
 SKEW = 0.15  # seconds between the starts of both sides, and that the later one's packets need to its router and back
 
 PLAIN = (
@@ -41,6 +41,10 @@ SYMMETRIC = (Kind.SYM_ADDR, Kind.SYM_SEQ, Kind.SYM_RANDOM, Kind.SYM_BLOCK, Kind.
 EASY = (Kind.OPEN, Kind.FULL_CONE, Kind.RESTRICTED)  # let a host in that was sent something, whatever its port
 
 
+class Stuck(ProgramFailed):
+    """A program that has to end does not."""
+
+
 class Order(StrEnum):
     """Who is there first. `steady`: the worker is registered for some time, and then the consumer starts."""
 
@@ -50,12 +54,29 @@ class Order(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Nodes:
+    """Which of the three are Node's, on libutp (`tests/interop/peer.js`); the others are ours."""
+
+    broker: bool = False
+    worker: bool = False
+    consumer: bool = False
+
+    def __str__(self) -> str:
+        names = [field.name for field in fields(self) if getattr(self, field.name)]
+        return "Node's " + " and ".join(names) if names else "all ours"
+
+
+OURS = Nodes()
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
-    """A pair of networks, in this order, and who of both is late."""
+    """A pair of networks, in this order, who of both is late, and whose programs they are."""
 
     worker: Kind
     consumer: Kind
     order: Order = Order.STEADY
+    nodes: Nodes = OURS
 
     @property
     def required(self) -> bool:
@@ -72,7 +93,8 @@ class Cell:
 
     def __str__(self) -> str:
         late = "" if self.order is Order.STEADY else f", {self.order}"
-        return f"{self.worker} x {self.consumer}{late}"
+        whose = "" if self.nodes == OURS else f", {self.nodes}"
+        return f"{self.worker} x {self.consumer}{late}{whose}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +114,10 @@ class Outcome:
 
 
 class Town:
-    """A public machine with a grape and a broker, and two sites; all of it for one cell."""
+    """A public machine for a grape and a broker, and two sites; all of it for one cell."""
 
-    def __init__(self, homes: Path, public: Public, worker: Site, consumer: Site) -> None:
-        self.homes, self.public, self.worker, self.consumer = homes, public, worker, consumer
+    def __init__(self, homes: Path, public: Public, worker: Site, consumer: Site, nodes: Nodes = OURS) -> None:
+        self.homes, self.public, self.worker, self.consumer, self.nodes = homes, public, worker, consumer, nodes
         host = public.addresses[0]
         self.api = f"http://{host}:{API_PORT}"
         self.broker_address = f"{host}:{BROKER_PORT}"
@@ -103,31 +125,41 @@ class Town:
 
     @asynccontextmanager
     async def run(self, *arguments: str, inside: Sequence[str]) -> AsyncIterator[Program]:
-        """Run our command line somewhere, with settings of its own."""
+        """Run our command line somewhere, with settings of its own; it has begun to listen."""
         home = self.homes / f"{arguments[0]}-{len(self._programs)}"
         async with grapevine(*arguments, inside=inside, home=home) as program:
             self._programs.append(program)
+            await program.event("listening")
             yield program
 
     @asynccontextmanager
-    async def grape(self) -> AsyncIterator[Program]:
-        """Run the grape; it is ready."""
-        arguments = ("grape", "--dp", "20001", "--aph", str(API_PORT), "--bn", "")
-        async with self.run(*arguments, inside=self.public.inside) as grape:
-            await grape.event("listening")
-            yield grape
+    async def _node(self, role: str, inside: Sequence[str], **options: object) -> AsyncIterator[Program]:
+        played = {"role": role, "service": "fibonacci_worker", **options}
+        async with node("peer", played, inside=inside) as program:
+            self._programs.append(program)
+            yield program
+
+    def grape(self) -> Running:
+        """Run the grape."""
+        return self.run("grape", "--dp", "20001", "--aph", str(API_PORT), "--bn", "", inside=self.public.inside)
 
     def broker(self) -> Running:
         """Run the broker."""
-        arguments = ("broker", "--port", str(BROKER_PORT), "--grape", f"http://127.0.0.1:{API_PORT}")
-        return self.run(*arguments, inside=self.public.inside)
+        inside, grape = self.public.inside, f"http://127.0.0.1:{API_PORT}"
+        if self.nodes.broker:
+            return self._node("broker", inside, port=BROKER_PORT, grape=grape)
+        return self.run("broker", "--port", str(BROKER_PORT), "--grape", grape, inside=inside)
 
     def share(self, *more: str) -> Running:
         """Run the worker."""
+        if self.nodes.worker:
+            return self._node("broker-worker", self.worker.inside, grape=self.api)
         return self.run("share", "fibonacci", "--broker", "--grape", self.api, *more, inside=self.worker.inside)
 
     def consume(self, *more: str, seconds: float = PATIENCE) -> Running:
-        """Run the consumer."""
+        """Run the consumer; ours ends after its first reply, or after so many seconds."""
+        if self.nodes.consumer:
+            return self._node("broker-client", self.consumer.inside, grape=self.api)
         waits = ("--once", "--timeout", f"{seconds:g}")
         arguments = ("consume", "fibonacci", *waits, "--broker", "--grape", self.api, *more)
         return self.run(*arguments, inside=self.consumer.inside)
@@ -147,24 +179,34 @@ async def town(internet: Internet, cell: Cell) -> AsyncIterator[Town]:
         async with worker as worker_site, consumer as consumer_site:
             public = await asyncio.to_thread(internet.public)
             try:
-                yield Town(Path(homes), public, worker_site, consumer_site)
+                yield Town(Path(homes), public, worker_site, consumer_site, cell.nodes)
             finally:
                 await asyncio.to_thread(internet.remove, public.namespace)
 
 
 async def meet(internet: Internet, cell: Cell) -> Outcome:
-    """Try one cell. Raises ProgramFailed when not even grape and broker start."""
+    """Try one cell. Raises ProgramFailed when a program does not start, or does not end."""
     async with AsyncExitStack() as stack:
         place = await stack.enter_async_context(town(internet, cell))
         await stack.enter_async_context(place.grape())
         broker = await stack.enter_async_context(place.broker())
         await broker.event("announced")
         worker, consumer = await _both(stack, place, cell)
-        try:
-            await consumer.wait(timeout=cell.patience + AND_ENDS)
-        except TimeoutError:
-            return Outcome(cell, None, False, "", f"the consumer does not end\n{place.transcript()}")
+        await _over(consumer, cell)
         return _judge(cell, broker, worker, consumer, place)
+
+
+async def _over(consumer: Program, cell: Cell) -> None:
+    """Wait for the reply; a consumer of ours has to be gone then, or when its time is over."""
+    try:
+        await consumer.event("reply", timeout=cell.patience + AND_ENDS)
+    except ProgramFailed as error:
+        if cell.nodes.consumer:
+            return
+        if consumer.transport.get_returncode() is None:
+            raise Stuck(f"the consumer does not end: {error}") from None
+    if not cell.nodes.consumer:
+        await consumer.wait(timeout=AND_ENDS)
 
 
 async def _both(stack: AsyncExitStack, place: Town, cell: Cell) -> tuple[Program, Program]:

@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from tests.natlab.kinds import Kind
-from tests.natlab.matrix import Order, Outcome
+from tests.natlab.matrix import OURS, Order, Outcome
 
 _HEAD = """# Who meets whom
 
@@ -47,14 +47,31 @@ and consumer late.
 
 """
 
+_NODE = """
+## With Node's programs
+
+The same with programs on libutp in the place of some of ours, where their own network allows it. They keep to the roles
+of Node's example `nat_w_broker` (`tests/interop/peer.js`). Node's client sends nothing before it is punched, so it has
+to be open or behind a full cone; Node's worker sends one packet every 2 s, which is what most of the time is.
+"""
+
 
 def page(outcomes: Sequence[Outcome], seconds: float) -> str:
     """Return the page."""
-    steady = [outcome for outcome in outcomes if outcome.cell.order is Order.STEADY]
-    late = [outcome for outcome in outcomes if outcome.cell.order is not Order.STEADY]
-    return "".join(
-        [_HEAD, _table(steady), _READ, _LATE, _table(late), _reasons(outcomes), "\n", summary(outcomes, seconds), "\n"]
-    )
+    ours = [outcome for outcome in outcomes if outcome.cell.nodes == OURS]
+    steady = [outcome for outcome in ours if outcome.cell.order is Order.STEADY]
+    late = [outcome for outcome in ours if outcome.cell.order is not Order.STEADY]
+    parts = [_HEAD, _table(steady), _READ, _LATE, _table(late), _NODE]
+    by_nodes = {outcome.cell.nodes: None for outcome in sorted(outcomes, key=_whose) if outcome.cell.nodes != OURS}
+    for nodes in by_nodes:
+        rows = [outcome for outcome in outcomes if outcome.cell.nodes == nodes]
+        parts += [f"\n**{nodes}**\n\n", _table(rows)]
+    return "".join([*parts, _reasons(ours), "\n", summary(outcomes, seconds), "\n"])
+
+
+def _whose(outcome: Outcome) -> tuple[bool, ...]:
+    nodes = outcome.cell.nodes
+    return (nodes.worker, nodes.consumer, nodes.broker)
 
 
 def summary(outcomes: Sequence[Outcome], seconds: float) -> str:

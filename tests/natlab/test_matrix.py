@@ -1,0 +1,85 @@
+"""A sample of `make natlab`: pairs of networks that stand for the rest, with the real command line and with Node's."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from tests.natlab.cells import cells, in_lanes
+from tests.natlab.internet import internet
+from tests.natlab.kinds import Kind
+from tests.natlab.matrix import PLAIN, SYMMETRIC, Cell, Nodes, Order, Outcome
+from tests.natlab.report import page, summary
+
+pytestmark = pytest.mark.natlab
+
+LANES = 4
+
+MEETING = (
+    Cell(Kind.LINUX_RACE, Kind.LINUX_RACE),
+    Cell(Kind.LINUX_RACE, Kind.LINUX_RACE, Order.WORKER_LATE),
+    Cell(Kind.LINUX_RACE, Kind.LINUX_RACE, Order.CONSUMER_LATE),
+    Cell(Kind.PORT_RESTRICTED, Kind.PORT_RESTRICTED),
+    Cell(Kind.CGNAT, Kind.LINUX),
+    Cell(Kind.FIREWALL, Kind.CGNAT, Order.WORKER_LATE),
+    Cell(Kind.SYM_RANDOM, Kind.RESTRICTED),
+    Cell(Kind.RESTRICTED, Kind.SYM_SEQ, Order.CONSUMER_LATE),
+)
+WITH_NODE = (
+    Cell(Kind.PORT_RESTRICTED, Kind.LINUX, nodes=Nodes(broker=True)),
+    Cell(Kind.LINUX, Kind.PORT_RESTRICTED, nodes=Nodes(worker=True)),
+    Cell(Kind.SYM_RANDOM, Kind.FULL_CONE, nodes=Nodes(consumer=True)),
+    Cell(Kind.CGNAT, Kind.PORT_RESTRICTED, nodes=Nodes(broker=True, worker=True)),
+    Cell(Kind.PORT_RESTRICTED, Kind.OPEN, nodes=Nodes(broker=True, consumer=True)),
+    Cell(Kind.LINUX, Kind.FULL_CONE, nodes=Nodes(worker=True, consumer=True)),
+)
+HOPELESS = {
+    Cell(Kind.SYM_RANDOM, Kind.PORT_RESTRICTED): "no answer within 2.0 s",
+    Cell(Kind.LINUX, Kind.NO_UDP): "did not answer",
+}
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> Iterator[dict[Cell, Outcome]]:
+    """What came of all of them, tried several at a time."""
+    with internet() as world:
+        yield {each.cell: each for each in asyncio.run(in_lanes(world, [*MEETING, *WITH_NODE, *HOPELESS], LANES))}
+
+
+@pytest.mark.parametrize("cell", [*MEETING, *WITH_NODE], ids=str)
+def test_both_meet(outcomes: dict[Cell, Outcome], cell: Cell) -> None:
+    outcome = outcomes[cell]
+    assert outcome.seconds is not None, f"{outcome.reason}\n{outcome.transcript}"
+    if cell in MEETING:
+        symmetric = cell.worker in SYMMETRIC or cell.consumer in SYMMETRIC
+        assert outcome.moved is symmetric, "who is met at another port than the broker saw"
+
+
+@pytest.mark.parametrize(("cell", "reason"), HOPELESS.items(), ids=str)
+def test_who_cannot_meet_is_told_why_in_time(outcomes: dict[Cell, Outcome], cell: Cell, reason: str) -> None:
+    assert outcomes[cell].seconds is None
+    assert reason in outcomes[cell].reason, outcomes[cell].transcript
+
+
+def test_the_matrix_has_every_pair_that_has_to_meet() -> None:
+    every = cells()
+    assert len({(cell.worker, cell.consumer) for cell in every}) == len(Kind) ** 2
+    plain = {(cell.worker, cell.consumer, cell.order) for cell in every if cell.required}
+    assert plain >= {(one, other, order) for one in PLAIN for other in PLAIN for order in Order}
+    assert cells(["open x cgnat"]) == [Cell(Kind.OPEN, Kind.CGNAT)]
+
+
+def test_the_page_says_what_is_red() -> None:
+    cell, lost = Cell(Kind.OPEN, Kind.LINUX), Cell(Kind.LINUX, Kind.NO_UDP)
+    said = "no answer within 2.0 s from 192.0.2.7:40000"
+    outcomes = [
+        Outcome(cell, 0.31, moved=True, reason="open", transcript=""),
+        Outcome(cell, None, moved=False, reason="x", transcript=""),
+        Outcome(lost, None, moved=False, reason=said, transcript=""),
+    ]
+    made = page(outcomes, 61.0)
+    assert "| **open** | **RED** 1 of 2 |" in made
+    assert "| **linux** |  | - |" in made
+    assert "1 times: no answer within 2.0 s from HOST:PORT" in made
+    assert "1 cells are red" in summary(outcomes, 61.0)
+    assert "0.3*" in page(outcomes[:1], 61.0)
