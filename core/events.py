@@ -253,6 +253,18 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
+class IdentitySnapshot:
+    """Who this peer is. `peer_id` None: nobody yet, or nobody at all; `message` says which, or where the key is kept.
+
+    `protected`: by the keyring or a passphrase.
+    """
+
+    peer_id: PeerId | None = None
+    message: str = ""
+    protected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerEntry:
     """One who is registered with us. Times are Unix seconds; `server`: it offers the service, or else wants it."""
 
@@ -310,5 +322,6 @@ class PeerSnapshot:
     pending: tuple[Pending, ...] = ()  # who waits for the owner's answer; the newest is last
     trust_problem: str | None = None  # why nobody is known, when the list could not be used
     traffic: Traffic = Traffic()  # moves on without a new revision
+    identity: IdentitySnapshot = IdentitySnapshot()
     broker: BrokerSnapshot = BrokerSnapshot()
     broker_use: BrokerUse = BrokerUse()

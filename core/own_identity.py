@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from core.errors import LocalError, PeerError
+from core.events import IdentitySnapshot
 from core.net.tasks import TaskSet
 from core.peer_config import KeyPlace
 from core.wire.peer_id import PeerId
@@ -19,10 +20,17 @@ if TYPE_CHECKING:  # 7 MB that a peer without an identity does not load
 class OwnIdentity:
     """Opens an identity in the background. Whoever needs it waits for `contexts`."""
 
-    def __init__(self, source: "Identity | KeyPlace | None", on_failure: Callable[[PeerError], None]) -> None:
+    def __init__(
+        self,
+        source: "Identity | KeyPlace | None",
+        on_failure: Callable[[PeerError], None],
+        on_open: Callable[[], None] = lambda: None,
+    ) -> None:
         """`on_failure` hears why there is none, when there should be; then nothing is encrypted."""
         self._source = source
         self._on_failure = on_failure
+        self._on_open = on_open
+        self._failure = ""
         self._settled = asyncio.Event()
         self._tasks = TaskSet("own identity")
         self._contexts: Contexts | None = None
@@ -33,6 +41,16 @@ class OwnIdentity:
     def peer_id(self) -> PeerId | None:
         """Our Peer ID, once it is open."""
         return None if self.identity is None else self.identity.peer_id
+
+    def snapshot(self) -> IdentitySnapshot:
+        """Return who we are, in words where that is nobody."""
+        if self.identity is not None:
+            keeping = self.keeping
+            words = keeping.sentence if keeping is not None else "This key was handed in, and is kept elsewhere."
+            return IdentitySnapshot(self.identity.peer_id, words, keeping is None or keeping.protected)
+        if self._source is None:
+            return IdentitySnapshot(None, "This peer has no identity: nothing is encrypted.")
+        return IdentitySnapshot(None, self._failure or "Your key is being opened.")
 
     @property
     def wanted(self) -> bool:
@@ -67,6 +85,8 @@ class OwnIdentity:
             self._failed(error)
         except Exception as error:  # of a keyring, a library that does not load: a peer without identity still works
             self._failed(LocalError(f"this peer's identity could not be opened: {error}", name="ERR_IDENTITY"))
+        else:
+            self._on_open()
         finally:
             self._settled.set()
 
@@ -78,6 +98,8 @@ class OwnIdentity:
 
     def _failed(self, error: PeerError) -> None:
         self.identity = None
+        sentence = str(error)
+        self._failure = f"{sentence[:1].upper()}{sentence[1:]}."
         self._settled.set()
         self._on_failure(error)
 

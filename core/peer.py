@@ -89,7 +89,7 @@ class Peer:
         )  # fmt: skip
         self._sharing = Sharing(registry, self._guard.admit)
         self._access = GrapeAccess(config, self._on_grape)
-        self._identity = OwnIdentity(config.identity, self._on_no_identity)
+        self._identity = OwnIdentity(config.identity, self._on_no_identity, hub.touch)
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Open everything onto `stack`, which closes it in reverse order."""
@@ -169,6 +169,7 @@ class Peer:
             pending=self._guard.store.pending(),
             trust_problem=self._guard.store.problem,
             traffic=self.traffic(),
+            identity=self._identity.snapshot(),
             broker=self._brokering.broker_snapshot(),
             broker_use=self._brokering.use_snapshot(),
         )

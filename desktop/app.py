@@ -30,6 +30,7 @@ from desktop.choices import Choices
 from desktop.closing import Closing
 from desktop.faults import Faults, start_log
 from desktop.icons import app_icon
+from desktop.identity_acts import IdentityActs
 from desktop.keeper import Keeper, Opener, load_core
 from desktop.loop import PreciseLoop
 from desktop.notifications import Notifier
@@ -53,11 +54,15 @@ class Start:
     grapes: tuple[str, ...] = ()
     bootstrap: tuple[str, ...] | None = None
 
+    def key_place(self) -> KeyPlace:
+        """Return where this profile's key is."""
+        return KeyPlace(SettingsStore(self.profile).path.parent, self.profile)
+
     def peer_config(self, settings: Settings) -> PeerConfig:
         """Return what the peer is opened with."""
         store = SettingsStore(self.profile)
         config = PeerConfig.from_settings(settings, trust_file=store.trust_file, calls_file=store.calls_file)
-        config = replace(config, identity=KeyPlace(store.path.parent, self.profile))
+        config = replace(config, identity=self.key_place())
         if self.grapes:
             config = replace(config, grapes=self.grapes)
         return config if self.bootstrap is None else replace(config, bootstrap=self.bootstrap)
@@ -131,11 +136,12 @@ async def run(
         for service in settings.share_at_start:
             bridge.set_sharing(service, True)
 
-        window = MainWindow(bridge, settings)
+        identity = IdentityActs(start.key_place())
+        stack.push_async_callback(identity.aclose)
+        window = MainWindow(bridge, settings, identity=identity)
         stack.callback(window.shut)
         faults.show = window.show_message
         stack.callback(setattr, faults, "show", None)
-
         choices = Choices(store, settings)
         window.settings_changed.connect(choices.change)
         choices.changed.connect(window.set_settings)
@@ -147,6 +153,7 @@ async def run(
         notifier = Notifier(
             tray,
             window.reveal_peer,
+            window.reveal_pending,
             wanted=lambda: choices.current.notify_new_peers,
             focused=window.isActiveWindow,
         )
@@ -157,6 +164,7 @@ async def run(
 
         keeper = Keeper(bridge, start.peer_config(settings), registry)
         choices.changed.connect(lambda settings: keeper.use(start.peer_config(settings)))
+        identity.replaced.connect(keeper.reopen)
         tasks = TaskSet("application")
         stack.push_async_callback(tasks.aclose)
 
@@ -185,6 +193,8 @@ def _wire(
     tray.quit_requested.connect(quitter.ask)
     tray.open_requested.connect(window.reveal)
     tray.request_requested.connect(window.send_demo_request)
+    tray.pending_requested.connect(window.reveal_pending)
+    tray.copy_id_requested.connect(window.header.copy_id)
     tray.vanished.connect(closing.on_tray_vanished)
     instance.show_requested.connect(window.reveal)
     bridge.events_arrived.connect(notifier.on_events)

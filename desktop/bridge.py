@@ -11,7 +11,7 @@ import dataclasses
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from core.errors import LocalError, PeerError
 from core.events import ErrorRaised, GrapeChanged, GrapeSnapshot, PeerEvent, PeerSnapshot, ServiceSnapshot, Traffic
 from core.net.tasks import TaskSet
 from core.values import JsonValue
+from core.wire.peer_id import PeerId
 
 if TYPE_CHECKING:
     from core.peer import Peer, Reply  # imported after the first paint: it brings aiohttp along
@@ -67,6 +68,7 @@ class Bridge(QObject):
         self._offset = 0  # added to the peer's revisions, so that they rise across peers
         self._wishes: dict[Wish, bool] = {}
         self._acts = TaskSet("bridge")
+        self._in_order: deque[tuple[str, Callable[[Peer], Awaitable[None]]]] = deque()
         self._busy: set[Wish] = set()
         self._tickets = 0
         self._waiting: dict[int, tuple[str, JsonValue, float]] = {}
@@ -129,6 +131,56 @@ class Bridge(QObject):
     def set_consuming(self, service: str, on: bool) -> None:
         """Consume a service, or stop; else as `set_sharing`."""
         self._wish(Wish(service, share=False), on)
+
+    def trust(self, peer_id: PeerId, name: str, services: frozenset[str]) -> None:
+        """Let a peer call these services and no others; `EVERY` is all."""
+        self._act("trust", lambda peer: peer.trust(peer_id, name, services))
+
+    def untrust(self, peer_id: PeerId) -> None:
+        """Know a peer no more."""
+        self._act("untrust", lambda peer: peer.untrust(peer_id))
+
+    def block(self, peer_id: PeerId) -> None:
+        """Let a peer call nothing, ask nobody, and stay connected no longer."""
+        self._act("block", lambda peer: peer.block(peer_id))
+
+    def accept(self, peer_id: PeerId, service: str, *, once: bool) -> None:
+        """Answer a pending request: from now on, or once."""
+        self._act("accept", lambda peer: peer.accept(peer_id, service, once=once))
+
+    def refuse(self, peer_id: PeerId, service: str) -> None:
+        """Forget a pending request; the peer may ask again."""
+        self._act("refuse", lambda peer: peer.refuse(peer_id, service))
+
+    def act_as_broker(self, on: bool) -> None:
+        """Be a broker, or be none any more."""
+        self._act("broker", lambda peer: peer.act_as_broker(on))
+
+    def use_broker(self, on: bool, brokers: Sequence[str]) -> None:
+        """Use these brokers, or with none those that are announced; or use none any more."""
+        self._act("use broker", lambda peer: peer.use_broker(on, brokers))
+
+    def _act(self, name: str, act: "Callable[[Peer], Awaitable[None]]") -> None:
+        """Have the peer do something, in the order of the calls; what goes wrong is told as `failed`."""
+        if self._peer is None:
+            self.failed.emit("The peer is not open yet. Try again in a moment.")
+            return
+        self._in_order.append((name, act))
+        if len(self._in_order) == 1:
+            self._acts.spawn(self._do_in_order(self._peer), name=name)
+
+    async def _do_in_order(self, peer: "Peer") -> None:
+        try:
+            while self._in_order:
+                try:
+                    await self._in_order[0][1](peer)
+                except PeerError as error:
+                    sentence = str(error)
+                    self.failed.emit(f"{sentence[:1].upper()}{sentence[1:]}.")
+                self._in_order.popleft()
+                self._emit_snapshot(force=True)
+        finally:
+            self._in_order.clear()
 
     def wanted(self) -> Mapping[Wish, bool]:
         """Return what the user asked for, done or not yet."""

@@ -12,7 +12,7 @@ from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
 from PySide6.QtGui import QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 
-TRAY_STATES = ("off", "connecting", "ready", "sharing", "active", "problem")
+TRAY_STATES = ("off", "connecting", "ready", "sharing", "active", "asking", "problem")
 TRAY_SIZES = (16, 22, 24, 32, 48, 64)  # pixels; panels of KDE, GNOME, XFCE and Windows at 100 and 200 %
 APP_SIZES = (16, 24, 32, 48, 64, 128, 256)  # pixels
 WINDOW_SIZES = (16, 20, 24, 32, 48)  # pixels; 16 and 24 at 100 to 200 %

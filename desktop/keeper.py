@@ -67,6 +67,10 @@ class Keeper:
         else:
             self._set_audiences()
 
+    def reopen(self) -> None:
+        """Close the peer and open it anew, with the identity that is kept by now."""
+        self._changed.set()
+
     async def run(self, load: Callable[[], Awaitable[Opener]] = load_core) -> None:
         """Keep a peer open until cancelled."""
         try:

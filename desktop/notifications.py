@@ -1,4 +1,5 @@
-"""Tells the user once when a new peer punches through: a desktop notification that opens the peer's row when clicked.
+"""Tells the user once when a new peer punches through, or asks for a service it may not call: a desktop notification
+that opens the row in question when clicked.
 
 On Linux it goes over D-Bus (`org.freedesktop.Notifications`), spoken here on the loop: `QSystemTrayIcon.showMessage`
 would replace the tray's tooltip while it lasts. Elsewhere, and where nobody answers on D-Bus, the tray shows it.
@@ -10,12 +11,13 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QObject, QTimer
 
 from core.errors import LocalError
-from core.events import PeerEvent, PunchReceived
+from core.events import PeerEvent, PendingRequest, PunchReceived
 from core.net.tasks import TaskSet
 from core.values import Address
 
@@ -46,15 +48,17 @@ class Notifier(QObject):
         self,
         balloon: Balloon,
         reveal: Callable[[Address], None],
+        reveal_pending: Callable[[], None] = lambda: None,
         *,
         wanted: Callable[[], bool],
         focused: Callable[[], bool],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._balloon, self._reveal = balloon, reveal
+        self._balloon, self._reveal, self._reveal_pending = balloon, reveal, reveal_pending
         self._wanted, self._focused = wanted, focused
         self._gathered: dict[Address, None] = {}  # ordered
+        self._asked: list[PendingRequest] = []
         self._tasks = TaskSet("notifications")
         self._bus = DesktopBus(self._tasks) if sys.platform == "linux" else None
         self._timer = QTimer(self)
@@ -68,7 +72,9 @@ class Notifier(QObject):
         for event in events:
             if isinstance(event, PunchReceived) and event.first and len(self._gathered) < MAX_GATHERED:
                 self._gathered.setdefault(event.peer)
-        if self._gathered and not self._timer.isActive():
+            elif isinstance(event, PendingRequest) and len(self._asked) < MAX_GATHERED:
+                self._asked.append(event)
+        if (self._gathered or self._asked) and not self._timer.isActive():
             wait = GATHER_SECONDS * 1000
             self._timer.start(int(max(wait, self._quiet.remainingTime())))
 
@@ -78,19 +84,20 @@ class Notifier(QObject):
         await self._tasks.aclose()
 
     def _tell(self) -> None:
-        peers = tuple(self._gathered)
+        peers, asked = tuple(self._gathered), tuple(self._asked)
         self._gathered.clear()
-        if not peers or not self._wanted() or self._focused():
+        self._asked.clear()
+        if not (peers or asked) or not self._wanted() or self._focused():
             return
         self._quiet.start(int(QUIET_SECONDS * 1000))
-        title, text = words(peers)
+        if asked:  # somebody waits for an answer: that is worth more than somebody who is there
+            title, text, clicked = *asking_words(asked), self._reveal_pending
+        else:
+            title, text, clicked = *words(peers), partial(self._reveal, peers[0])
         with contextlib.suppress(LocalError):  # closing
-            self._tasks.spawn(self._show(title, text, peers[0]), name="notification")
+            self._tasks.spawn(self._show(title, text, clicked), name="notification")
 
-    async def _show(self, title: str, text: str, peer: Address) -> None:
-        def clicked() -> None:
-            self._reveal(peer)
-
+    async def _show(self, title: str, text: str, clicked: Callable[[], None]) -> None:
         if self._bus is None or not await self._bus.notify(title, text, clicked):
             self._balloon.show_message(title, text, clicked)
 
@@ -102,6 +109,15 @@ def words(peers: Sequence[Address]) -> tuple[str, str]:
         return "A new peer punched through", f"{named} can reach this computer now."
     more = f" and {len(peers) - MAX_NAMED} more" if len(peers) > MAX_NAMED else ""
     return f"{len(peers)} new peers punched through", f"{named}{more} can reach this computer now."
+
+
+def asking_words(asked: Sequence[PendingRequest]) -> tuple[str, str]:
+    """Return title and text for the peers that asked for a service they may not call."""
+    newest = asked[-1]
+    who = newest.name or f"Peer {newest.peer_id.short}"
+    others = len({(each.peer_id, each.service) for each in asked}) - 1
+    more = f" {others} more {'waits' if others == 1 else 'wait'}." if others else ""
+    return "A peer asks to be let in", f"{who} asks for {newest.service}.{more} Accept or refuse in Grapevine."
 
 
 class DesktopBus:
@@ -176,7 +192,7 @@ class DesktopBus:
             "/org/freedesktop/Notifications", "org.freedesktop.Notifications", "org.freedesktop.Notifications"
         )
         hints = {"desktop-entry": ("s", "grapevine")}
-        body = ("Grapevine", self._last_id, "grapevine", title, text, ["default", "Show the peer"], hints, EXPIRE_MS)
+        body = ("Grapevine", self._last_id, "grapevine", title, text, ["default", "Show it"], hints, EXPIRE_MS)
         reply = await router.send_and_get_reply(new_method_call(service, "Notify", "susssasa{sv}i", body))
         if reply.header.message_type is not MessageType.method_return:
             raise LocalError(f"the notification service refused: {reply.body}")

@@ -32,6 +32,8 @@ class Colours(Protocol):
     @property
     def tint(self) -> str: ...
     @property
+    def warn(self) -> str: ...
+    @property
     def bad(self) -> str: ...
     @property
     def dark(self) -> bool: ...
@@ -95,6 +97,15 @@ QCheckBox { spacing: 8px; padding: 2px; border: 2px solid transparent; border-ra
 QCheckBox:focus { border-color: $accent; }
 QCheckBox::indicator { width: 16px; height: 16px; border: 1px solid $edge; border-radius: 4px; background: $surface; }
 QCheckBox::indicator:checked { background: $accent; border-color: $accent; image: url("$icons/$tick.svg"); }
+QComboBox[open="true"] { border-color: $warn; }
+QTabBar#pages { background: transparent; }
+QTabBar#pages::tab { background: transparent; color: $muted; border: 2px solid transparent; border-radius: 6px;
+                     padding: 4px 12px; margin-right: 4px; }
+QTabBar#pages::tab:hover { background: $raised; color: $text; }
+QTabBar#pages::tab:selected { background: $surface; color: $text; border-color: $line; font-weight: 600; }
+QTabBar#pages:focus::tab:selected, QTabBar#pages::tab:selected:focus { border-color: $accent; }
+QRadioButton { spacing: 8px; padding: 2px; border: 2px solid transparent; border-radius: 6px; }
+QRadioButton:focus { border-color: $accent; }
 QComboBox::drop-down { border: none; width: 22px; }
 QComboBox::down-arrow { image: url("$icons/chevron.svg"); width: 12px; height: 12px; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { border: none; width: 20px; background: transparent; }
@@ -134,7 +145,7 @@ QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 
 _NAMES = (
     *("window", "surface", "raised", "text", "muted", "line", "edge"),
-    *("accent", "on_accent", "accent_hover", "tint", "bad"),
+    *("accent", "on_accent", "accent_hover", "tint", "warn", "bad"),
 )
 
 

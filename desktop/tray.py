@@ -15,14 +15,17 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QSystemTrayIcon
 
 from core.events import PeerSnapshot
+from core.trust.entries import Pending
 from desktop.bridge import Bridge
 from desktop.icons import tray_icon
+from desktop.models.people import called
 from desktop.tray_state import Reading, Steady, TrayState, read
 
 LOGIN_SECONDS = 30.0  # how long a panel may come after us until `settled` says that there is none (DESKTOP 6)
 LOOK_SECONDS = 0.5  # between two looks during that time; a look is one D-Bus call, 2 ms
 WATCH_SECONDS = 5.0  # between two looks afterwards, and for the words to grow old ("with 1 peer")
 TITLE = "Grapevine"
+MAX_ASKING = 8  # requests offered in the menu, the newest; the window has all
 
 
 class Tray(QObject):
@@ -30,6 +33,8 @@ class Tray(QObject):
 
     open_requested = Signal()
     request_requested = Signal()
+    pending_requested = Signal()  # show who waits for an answer
+    copy_id_requested = Signal()
     quit_requested = Signal()
     settled = Signal(bool)  # once: a tray was found, or none within LOGIN_SECONDS
     vanished = Signal()  # the tray went away: show the window
@@ -113,6 +118,7 @@ class Tray(QObject):
             for actions, on in ((self._share, service.sharing), (self._consume, service.consuming)):
                 if service.name in actions:
                     actions[service.name].setChecked(on)
+        self._show_pending(snapshot)
         self._update()
 
     def _update(self) -> None:
@@ -143,10 +149,39 @@ class Tray(QObject):
         self._share = {name: self._toggle(f"Share {name} service", name, self._bridge.set_sharing) for name in services}
         self._consume = {name: self._toggle(f"Consume {name}", name, self._bridge.set_consuming) for name in services}
         menu.addSeparator()
+        self._waiting = menu.addMenu("Requests waiting")
+        self._waiting.menuAction().setVisible(False)
+        self._waiting_for: tuple[Pending, ...] = ()
+        menu.addAction("Copy my Peer ID").triggered.connect(self.copy_id_requested)
         menu.addAction("Send request").triggered.connect(self.request_requested)
         menu.addAction("Open Grapevine").triggered.connect(self.open_requested)
         menu.addSeparator()
         menu.addAction("Quit").triggered.connect(self.quit_requested)
+
+    def _show_pending(self, snapshot: PeerSnapshot) -> None:
+        """Say who waits, and offer the answers; the menu is filled anew only when others wait."""
+        pending = snapshot.pending[-MAX_ASKING:]
+        if tuple(each.key for each in pending) == tuple(each.key for each in self._waiting_for):
+            return
+        self._waiting_for = pending
+        self._waiting.clear()
+        for asked in reversed(pending):
+            person = self._waiting.addMenu(f"{called(asked.peer_id, snapshot.known_peers)}: {asked.service}")
+            for words, act in self._answers(asked):
+                person.addAction(words).triggered.connect(act, Qt.ConnectionType.QueuedConnection)
+        self._waiting.addSeparator()
+        self._waiting.addAction("Show all").triggered.connect(self.pending_requested)
+        self._waiting.setTitle(f"Requests waiting ({len(snapshot.pending)})")
+        self._waiting.menuAction().setVisible(bool(pending))
+
+    def _answers(self, asked: Pending) -> tuple[tuple[str, Callable[[], None]], ...]:
+        bridge = self._bridge
+        return (
+            ("Accept once", lambda: bridge.accept(asked.peer_id, asked.service, once=True)),
+            ("Always accept", lambda: bridge.accept(asked.peer_id, asked.service, once=False)),
+            ("Refuse", lambda: bridge.refuse(asked.peer_id, asked.service)),
+            ("Block", lambda: bridge.block(asked.peer_id)),
+        )
 
     def _toggle(self, text: str, service: str, act: Callable[[str, bool], None]) -> QAction:
         action = self._menu.addAction(text)

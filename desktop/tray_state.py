@@ -1,4 +1,4 @@
-"""What the tray icon says: the worst of grape, link and share, as one of six states and in words. No Qt here."""
+"""What the tray icon says: the worst of grape, link and share, as one of seven states and in words. No Qt here."""
 
 import enum
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ class TrayState(enum.StrEnum):
     READY = "ready"  # connected, nothing shared
     SHARING = "sharing"
     ACTIVE = "active"  # sharing, and somebody is there
+    ASKING = "asking"  # somebody waits for the owner's answer
     PROBLEM = "problem"  # the grape cannot be reached, so nobody finds us
 
 
@@ -35,6 +36,10 @@ def read(snapshot: PeerSnapshot | None, now: float) -> Reading:
     grape = snapshot.grape
     if grape.state is GrapeState.UNREACHABLE:
         return Reading(TrayState.PROBLEM, grape.message or "The grape cannot be reached")
+    if snapshot.pending:
+        waiting = len(snapshot.pending)
+        who = "1 request waits" if waiting == 1 else f"{waiting} requests wait"
+        return Reading(TrayState.ASKING, f"{who} for your answer")
     if grape.state is GrapeState.STARTING:
         return Reading(TrayState.CONNECTING, grape.message or "Connecting")
     shared = [service for service in snapshot.services if service.sharing]

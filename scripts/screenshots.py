@@ -45,7 +45,7 @@ def busy(window: MainWindow, bridge: scene.FakeBridge) -> None:
     window.request.payload.set_text('{"length": "ten"}')
     window.request.set_target(scene.CLEO)
     window.request.send()
-    bridge.refuse("ERR_TIMEOUT: 203.0.113.91:33400 did not answer within 10 s", seconds=10)
+    bridge.fail("ERR_TIMEOUT: 203.0.113.91:33400 did not answer within 10 s", seconds=10)
     window.send_demo_request()
     bridge.answer(list(scene.SEQUENCE), peer=scene.BEN, seconds=0.0382)
 
@@ -69,11 +69,20 @@ def waiting(window: MainWindow, bridge: scene.FakeBridge) -> None:
     window.peers.reveal(scene.BEN)
 
 
+def people(window: MainWindow, bridge: scene.FakeBridge) -> None:
+    """Show who waits and who is known."""
+    busy(window, bridge)
+    bridge.show(scene.people_snapshot(time.time()))
+    window.pages.choose("people")
+    window.people.table.selectRow(0)
+
+
 SCENES: dict[str, Callable[[MainWindow, scene.FakeBridge], None]] = {
     "empty": empty,
     "busy": busy,
     "troubled": troubled,
     "waiting": waiting,
+    "people": people,
 }
 
 
@@ -86,7 +95,7 @@ def main(folder: Path) -> None:
         theme.force(colours)
         for name, play in SCENES.items():
             bridge = scene.FakeBridge()
-            window = MainWindow(bridge, Settings(), theme)
+            window = MainWindow(bridge, Settings(), theme, identity=scene.FakeIdentityActs())
             window.show()
             play(window, bridge)
             settle()
@@ -97,6 +106,11 @@ def main(folder: Path) -> None:
                 settle()
                 save(window, folder / f"small-{colours}.png")
                 dialogs(window, folder, colours)
+            if name == "people":
+                window.resize(QSize(880, 640))
+                settle()
+                save(window, folder / f"people-small-{colours}.png")
+                people_dialogs(window, folder, colours)
             window.shut()
             window.deleteLater()
 
@@ -112,6 +126,16 @@ def dialogs(window: MainWindow, folder: Path, colours: str) -> None:
     settle()
     save(question, folder / f"close-{colours}.png")
     question.reject()
+
+
+def people_dialogs(window: MainWindow, folder: Path, colours: str) -> None:
+    """Draw the dialogs about peers and about ourselves."""
+    for name, show in (("identity", window.open_identity), ("person", window.people.edit)):
+        show()
+        settle()
+        for child in window.findChildren(QWidget, name):
+            save(child, folder / f"{name}-{colours}.png")
+            child.close()
 
 
 def save(widget: QWidget, path: Path) -> None:

@@ -97,7 +97,7 @@ DESKTOP_MAY_IMPORT = {
     *BASE, "core.events", "core.settings", "core.net.tasks", "core.trust.audience", "core.trust.entries",
     "core.target", "core.wire.peer_id",
 }  # fmt: skip
-DESKTOP_COMPOSITION = {"desktop.app", "desktop.bridge", "desktop.keeper", "desktop.__main__"}
+DESKTOP_COMPOSITION = {"desktop.identity_acts", "desktop.app", "desktop.bridge", "desktop.keeper", "desktop.__main__"}
 
 
 def place(module: str) -> str | None:

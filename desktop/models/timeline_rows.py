@@ -6,17 +6,22 @@ from dataclasses import dataclass
 
 from core.events import (
     Announced,
+    BrokerChanged,
     Discovered,
     ErrorRaised,
     GrapeChanged,
     Listening,
     Lost,
     PeerEvent,
+    PendingRequest,
+    PunchEnded,
     PunchReceived,
     PunchSent,
+    Registered,
     ReplyReceived,
     RequestSent,
     RequestServed,
+    TrustChanged,
 )
 from core.values import Address
 from desktop.models.pretty import preview
@@ -39,6 +44,8 @@ class Kind(enum.Enum):
     PUNCH = "Punches"
     REQUEST = "Requests"
     PEER = "Peers found and lost"
+    TRUST = "Trust"
+    BROKER = "Brokers"
     GRAPE = "Grape"
     PROBLEM = "Problems"
 
@@ -136,7 +143,8 @@ def _request_sent(event: RequestSent) -> TimelineRow:
 @row_of.register
 def _request_served(event: RequestServed) -> TimelineRow:
     if event.error is None:
-        result = f"{_short(event.service)} answered in {trip(event.seconds)}"
+        whose = f" by peer {event.peer_id.short}" if event.peer_id else ""
+        result = f"{_short(event.service)}{whose} answered in {trip(event.seconds)}"
     else:
         result = f"{_short(event.service)} refused: {_short(event.error)}"
     return TimelineRow(event.at, Direction.IN, Kind.REQUEST, "Request", event.caller, result)
@@ -146,6 +154,35 @@ def _request_served(event: RequestServed) -> TimelineRow:
 def _reply(event: ReplyReceived) -> TimelineRow:
     result = f"after {trip(event.seconds)}: {preview(event.data)}"
     return TimelineRow(event.at, Direction.IN, Kind.REQUEST, "Reply", event.peer, result)
+
+
+@row_of.register
+def _pending(event: PendingRequest) -> TimelineRow:
+    who = event.name or f"peer {event.peer_id.short}"
+    result = f"{_short(who)} asks for {_short(event.service)} and waits for your answer"
+    return TimelineRow(event.at, Direction.IN, Kind.TRUST, "Asks", event.caller, result)
+
+
+@row_of.register
+def _trust(event: TrustChanged) -> TimelineRow:
+    return TimelineRow(event.at, Direction.NOTE, Kind.TRUST, "Trust", None, _short(event.message))
+
+
+@row_of.register
+def _registered(event: Registered) -> TimelineRow:
+    result = f"{'offers' if event.server else 'wants'} {_short(event.service)}"
+    return TimelineRow(event.at, Direction.IN, Kind.BROKER, "Registered", event.peer, result)
+
+
+@row_of.register
+def _broker(event: BrokerChanged) -> TimelineRow:
+    return TimelineRow(event.at, Direction.NOTE, Kind.BROKER, "Broker", None, _short(event.message))
+
+
+@row_of.register
+def _punch_ended(event: PunchEnded) -> TimelineRow:
+    kind, what = (Kind.PUNCH, "Met") if event.open else (Kind.PROBLEM, "Not met")
+    return TimelineRow(event.at, Direction.NOTE, kind, what, event.peer, _short(event.reason))
 
 
 @row_of.register

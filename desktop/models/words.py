@@ -34,6 +34,14 @@ def clock(at: float) -> str:
         return "?"
 
 
+def day(at: float) -> str:
+    """Return the local date, `2026-11-27`."""
+    try:
+        return datetime.datetime.fromtimestamp(at).strftime("%Y-%m-%d")
+    except (ValueError, OverflowError, OSError):
+        return "?"
+
+
 @functools.lru_cache(maxsize=64)  # a batch of a hundred lines is of one second or two, and strftime takes 3 us
 def _clock(second: int) -> str:
     return datetime.datetime.fromtimestamp(second).strftime("%H:%M:%S")

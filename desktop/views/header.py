@@ -1,10 +1,10 @@
-"""The top of the window: where this peer is, and how its grape is doing, in words."""
+"""The top of the window: who this peer is, where it is, and how its grape is doing, in words."""
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFont, QGuiApplication
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
 
-from core.events import GrapeSnapshot, GrapeState, PeerSnapshot
+from core.events import GrapeSnapshot, GrapeState, IdentitySnapshot, PeerSnapshot
 from desktop.icons import icon
 from desktop.models.words import count
 from desktop.theme import Theme, ThemeSource, fixed_font
@@ -40,12 +40,30 @@ def address_words(snapshot: PeerSnapshot | None) -> tuple[str, str]:
 
 
 class HeaderView(QFrame):
-    """Address with a copy button on the left, the grape on the right."""
+    """Peer ID and address, each with a copy button, and the grape.
+
+    Signals:
+        identity_wanted(): show all there is about the identity.
+    """
+
+    identity_wanted = Signal()
 
     def __init__(self, theme: ThemeSource, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme.theme
         self._grape: GrapeSnapshot | None = None
+        self._peer_id = ""
+        self._id = QLabel()
+        self._id.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._copy_id = QToolButton()
+        self._copy_id.setToolTip(self.tr("Copy the whole Peer ID (Ctrl+K)"))
+        self._copy_id.setAccessibleName(self.tr("Copy this peer's ID"))
+        self._copy_id.clicked.connect(self.copy_id)
+        self._show_id = QToolButton()
+        self._show_id.setToolTip(self.tr("The whole ID, as a QR code too; export, import, renew (Ctrl+I)"))
+        self._show_id.setAccessibleName(self.tr("Show who this peer is"))
+        self._show_id.clicked.connect(self.identity_wanted)
+        self._id_below = _muted()
         self._address = QLabel()
         self._address.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
@@ -53,6 +71,7 @@ class HeaderView(QFrame):
         font = fixed_font(self.font().pointSizeF() * 1.35)
         font.setWeight(QFont.Weight.DemiBold)
         self._address.setFont(font)
+        self._id.setFont(font)
         self._copy = QToolButton()
         self._copy.setToolTip(self.tr("Copy the address (Ctrl+Shift+C)"))
         self._copy.setAccessibleName(self.tr("Copy this peer's address"))
@@ -68,6 +87,11 @@ class HeaderView(QFrame):
         self._retheme(theme.theme)
 
     def _lay_out(self) -> None:
+        id_top = QHBoxLayout()
+        id_top.setSpacing(2)
+        for widget in (self._id, self._copy_id, self._show_id):
+            id_top.addWidget(widget)
+        id_top.addStretch()
         left_top = QHBoxLayout()
         left_top.setSpacing(4)
         left_top.addWidget(self._address)
@@ -83,14 +107,16 @@ class HeaderView(QFrame):
         grid.setHorizontalSpacing(10)
         grid.setVerticalSpacing(1)
         grid.setRowMinimumHeight(1, TEXT_LINES * self.fontMetrics().lineSpacing())
-        for column, (top, below) in enumerate(((left_top, self._below), (right_top, self._grape_text))):
+        parts = ((id_top, self._id_below, 2), (left_top, self._below, 3), (right_top, self._grape_text, 3))
+        for column, (top, below, stretch) in enumerate(parts):
             grid.addLayout(top, 0, column)
             grid.addWidget(below, 1, column, Qt.AlignmentFlag.AlignTop)
-            grid.setColumnStretch(column, 1)
-            grid.setColumnMinimumWidth(column, 280)
+            grid.setColumnStretch(column, stretch)
+            grid.setColumnMinimumWidth(column, 120 * stretch - 60)
 
     def show_snapshot(self, snapshot: PeerSnapshot | None) -> None:
         """Show address and grape of a snapshot; None before the first."""
+        self._show_identity(snapshot)
         address, below = address_words(snapshot)
         self._address.setText(address or self.tr("Starting"))
         self._address.setAccessibleName(f"This peer's address: {address or 'not known yet'}")
@@ -102,6 +128,25 @@ class HeaderView(QFrame):
             self._grape_title.setText(grape_title(grape) if grape is not None else "Grape: starting")
             self._grape_text.setText(grape.message if grape is not None else "The window comes up first.")
             self._draw_grape()
+
+    def _show_identity(self, snapshot: PeerSnapshot | None) -> None:
+        identity = snapshot.identity if snapshot is not None else IdentitySnapshot()
+        self._peer_id = str(identity.peer_id) if identity.peer_id is not None else ""
+        short = identity.peer_id.short if identity.peer_id is not None else "\N{EN DASH}"
+        self._id.setText(short)
+        self._id.setAccessibleName(f"Peer ID {short}" if self._peer_id else "No Peer ID yet")
+        self._copy_id.setEnabled(bool(self._peer_id))
+        unknown = identity.message or "Your key is being opened."
+        self._id_below.setText("Your Peer ID, shortened." if self._peer_id else unknown)
+
+    def peer_id(self) -> str:
+        """Return the Peer ID that the copy button copies, or nothing."""
+        return self._peer_id
+
+    def copy_id(self) -> None:
+        """Put the whole Peer ID on the clipboard."""
+        if self._peer_id:
+            QGuiApplication.clipboard().setText(self._peer_id)
 
     def address(self) -> str:
         """Return the address that the copy button copies, or nothing."""
@@ -128,7 +173,9 @@ class HeaderView(QFrame):
 
     def _retheme(self, theme: Theme) -> None:
         self._theme = theme
-        self._copy.setIcon(icon("copy", theme.text, theme.edge))
+        for button in (self._copy, self._copy_id):
+            button.setIcon(icon("copy", theme.text, theme.edge))
+        self._show_id.setIcon(icon("qr", theme.text, theme.edge))
         self._draw_grape()
 
 

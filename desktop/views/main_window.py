@@ -1,4 +1,4 @@
-"""The main window: header, services, peers, timeline, request panel and traffic; it holds no state of the core.
+"""The main window: header, what waits for an answer, the pages and traffic; it holds no state of the core.
 
 The window decides nothing about closing: its close event is refused and told as `close_requested`. It closes for good
 with `shut()`.
@@ -6,22 +6,31 @@ with `shut()`.
 
 import base64
 import binascii
+import dataclasses
 import json
+from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import QByteArray, QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QGuiApplication
 from PySide6.QtWidgets import QApplication, QMainWindow, QMessageBox, QSplitter, QVBoxLayout, QWidget
 
-from core.events import PeerEvent, PeerSnapshot
+from core.events import IdentitySnapshot, PeerEvent, PeerSnapshot
 from core.settings import Settings, WindowState
+from core.trust.audience import Audience
 from core.values import Address
 from desktop.icons import app_icon
 from desktop.theme import Theme, ThemeSource
 from desktop.views.banner import Banner
 from desktop.views.contract import BridgeLike
 from desktop.views.header import HeaderView
+from desktop.views.identity_dialog import Acts as IdentityActsLike
+from desktop.views.identity_dialog import IdentityDialog
 from desktop.views.menus import ABOUT, Acts, Menus, keys_text
+from desktop.views.pages import Pages
 from desktop.views.peers import PeersView
+from desktop.views.pending_strip import PendingStrip
+from desktop.views.people import PeopleView
 from desktop.views.request import RequestView
 from desktop.views.services import ServicesView
 from desktop.views.settings_dialog import SettingsDialog
@@ -40,20 +49,31 @@ class MainWindow(QMainWindow):
     Signals:
         close_requested(): the user closed the window; nothing has happened yet.
         quit_requested(): the user wants the program to end.
-        settings_changed(Settings): saved in the settings dialog, valid.
+        settings_changed(Settings): saved in the settings dialog, or by a control that is remembered; valid.
     """
 
     close_requested = Signal()
     quit_requested = Signal()
     settings_changed = Signal(object)
 
-    def __init__(self, bridge: BridgeLike, settings: Settings, theme: ThemeSource | None = None) -> None:
+    def __init__(
+        self,
+        bridge: BridgeLike,
+        settings: Settings,
+        theme: ThemeSource | None = None,
+        *,
+        identity: IdentityActsLike | None = None,
+    ) -> None:
+        """`identity` acts on the key; without it the dialog shows who we are, and no more."""
         super().__init__()
         self._bridge = bridge
         self._settings = settings
         self._shut = False
+        self._trust_problem: str | None = None
         self._theme = theme if theme is not None else ThemeSource(_application(), parent=self)
         self._open: SettingsDialog | None = None
+        self._identity_acts = identity
+        self._identity: IdentityDialog | None = None
         self.setWindowTitle(QGuiApplication.applicationDisplayName() or TITLE)  # names the profile; Qt adds it else
         self.setWindowIcon(app_icon())
         self.setMinimumSize(MIN_SIZE)
@@ -65,11 +85,19 @@ class MainWindow(QMainWindow):
         self.timeline = TimelineView(self._theme)
         self.request = RequestView(bridge, self._theme)
         self.traffic = TrafficView(bridge)
+        self.pending = PendingStrip(bridge, self._theme)
+        self.people = PeopleView(bridge, self._theme)
+        self.pages = Pages()
         self._lay_out()
         self.menus = Menus(self, bridge, self._acts())
         self.menus.retheme(self._theme.theme)
         self._theme.changed.connect(self._retheme)
         self.peers.request_wanted.connect(self._address_request)
+        self.header.identity_wanted.connect(self.open_identity)
+        self.pending.all_wanted.connect(self.reveal_pending)
+        self.pages.chosen.connect(lambda key: self.pending.set_aside(key == "people"))
+        self.pending.answers.accepted.connect(self.people.name_it)
+        self.services.audience_chosen.connect(self._choose_audience)
         bridge.snapshot_changed.connect(self._show_snapshot)
         bridge.events_arrived.connect(self._show_events)
         bridge.failed.connect(self.show_message)
@@ -93,14 +121,22 @@ class MainWindow(QMainWindow):
         self._across.setStretchFactor(1, 1)
         self._across.setSizes([START_SIZE.width() - 360, 340])
         self.request.setMinimumWidth(280)
+        live = QWidget()
+        upper = QVBoxLayout(live)
+        upper.setContentsMargins(0, 0, 0, 0)
+        upper.setSpacing(10)
+        upper.addWidget(self.services)
+        upper.addWidget(self._across, 1)
+        self.pages.add("live", "Live", live)
+        self.pages.add("people", "People", self.people)
         middle = QWidget()
         middle.setAccessibleName(TITLE)
         column = QVBoxLayout(middle)
         column.setContentsMargins(14, 8, 14, 8)
         column.setSpacing(10)
-        for widget in (self.header, self.banner, self.services):
+        for widget in (self.header, self.banner, self.pending):
             column.addWidget(widget)
-        column.addWidget(self._across, 1)
+        column.addWidget(self.pages, 1)
         column.addWidget(self.traffic)
         self.setCentralWidget(middle)
         middle.setFocus()  # no ring until the user goes somewhere; Tab goes to the first control
@@ -109,18 +145,22 @@ class MainWindow(QMainWindow):
         focus = Qt.FocusReason.ShortcutFocusReason
         return Acts(
             copy_address=self.header.copy_address,
+            copy_id=self.header.copy_id,
+            show_identity=self.open_identity,
+            add_peer=self._add_peer,
+            pages=tuple((page.title, partial(self.pages.choose, page.key)) for page in self.pages.pages()),
             open_settings=self.open_settings,
             close_window=self.close_requested.emit,
             quit=self.quit_requested.emit,
-            find=self.timeline.focus_filter,
+            find=self._find,
             copy_timeline=self.timeline.copy_all,
             copy_answer=self.request.answer.copy,
             newest=self.timeline.go_to_newest,
             panes=(
-                self.services.focus,
-                lambda: self.peers.table.setFocus(focus),
-                lambda: self.timeline.table.setFocus(focus),
-                self.request.focus,
+                self._on_live(self.services.focus),
+                self._on_live(lambda: self.peers.table.setFocus(focus)),
+                self._on_live(lambda: self.timeline.table.setFocus(focus)),
+                self._on_live(self.request.focus),
             ),
             send=self.request.send,
             send_demo=self.send_demo_request,
@@ -137,6 +177,15 @@ class MainWindow(QMainWindow):
         self.peers.show_snapshot(snapshot)
         self.request.show_snapshot(snapshot)
         self.menus.show_snapshot(snapshot)
+        self.pending.show_snapshot(snapshot)
+        self.people.show_snapshot(snapshot)
+        self.pages.set_badge("people", len(snapshot.pending))
+        if self._identity is not None:
+            self._identity.show_identity(snapshot.identity)
+        if snapshot.trust_problem != self._trust_problem:
+            self._trust_problem = snapshot.trust_problem
+            if snapshot.trust_problem:
+                self.show_message(snapshot.trust_problem)
 
     def _show_events(self, events: tuple[PeerEvent, ...]) -> None:
         self.timeline.add(events)
@@ -154,8 +203,26 @@ class MainWindow(QMainWindow):
     def reveal_peer(self, address: Address) -> None:
         """Bring the window up with this peer's row selected; a peer that left is said to have left."""
         self.reveal()
+        self.pages.choose("live")
         if not self.peers.reveal(address):
             self.show_message(f"{address} is not in the table any more: it left, and has been silent.")
+
+    def reveal_pending(self) -> None:
+        """Bring the window up with those who wait for an answer."""
+        self.reveal()
+        self.pages.choose("people")
+        self.people.reveal_pending()
+
+    def open_identity(self) -> None:
+        """Show who this peer is."""
+        if self._identity is None and self._identity_acts is not None:
+            self._identity = IdentityDialog(self._identity_acts, self)
+            self._identity.finished.connect(self._identity_closed)
+            snapshot = self._bridge.snapshot()
+            self._identity.show_identity(snapshot.identity if snapshot is not None else IdentitySnapshot())
+            self._identity.open()
+        if self._identity is not None:
+            self._identity.raise_()
 
     def show_message(self, text: str) -> None:
         """Show a sentence above the content until it is dismissed or replaced."""
@@ -184,6 +251,7 @@ class MainWindow(QMainWindow):
         """Return where the window and its parts are."""
         parts = [_text(part.saveState()) for part in self._splitters()]
         parts += [_text(table.header_state()) for table in self._tables()]
+        parts.append(_text(QByteArray(self.pages.current().encode())))
         return WindowState(_text(self.saveGeometry()), _text(QByteArray(json.dumps(parts).encode())))
 
     def restore_state(self, state: WindowState) -> None:
@@ -196,7 +264,9 @@ class MainWindow(QMainWindow):
             parts = json.loads(bytes(packed.data())) if packed is not None else []
         except ValueError:
             return
-        keepers = [part.restoreState for part in self._splitters()] + [each.restore_header for each in self._tables()]
+        keepers: list[Callable[[QByteArray], object]] = [part.restoreState for part in self._splitters()]
+        keepers += [each.restore_header for each in self._tables()]
+        keepers.append(lambda key: self.pages.choose(bytes(key.data()).decode(errors="replace")))
         if isinstance(parts, list) and len(parts) == len(keepers):
             for restore, saved in zip(keepers, parts, strict=True):
                 restored = _bytes(saved) if isinstance(saved, str) else None
@@ -222,7 +292,32 @@ class MainWindow(QMainWindow):
         return self._across, self._left, self.request.splitter
 
     def _tables(self) -> tuple[RowTable, ...]:
-        return self.peers.table, self.timeline.table
+        return self.peers.table, self.timeline.table, self.people.table
+
+    def _on_live(self, act: Callable[[], None]) -> Callable[[], None]:
+        def go() -> None:
+            self.pages.choose("live")
+            act()
+
+        return go
+
+    def _find(self) -> None:
+        """Put the keyboard into the filter of the page that is shown."""
+        if self.pages.current() == "people":
+            self.people.filter.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        else:
+            self._on_live(self.timeline.focus_filter)()
+
+    def _add_peer(self) -> None:
+        self.pages.choose("people")
+        self.people.add()
+
+    def _choose_audience(self, service: str, audience: Audience) -> None:
+        chosen = {**self._settings.audiences, service: audience}
+        self._settings_chosen(dataclasses.replace(self._settings, audiences=chosen))
+
+    def _identity_closed(self, _result: int) -> None:
+        self._identity = None
 
     def _address_request(self, address: Address) -> None:
         self.request.set_target(address)

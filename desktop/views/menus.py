@@ -22,6 +22,10 @@ class Acts:
     """What the menus call; the window fills it in."""
 
     copy_address: Callable[[], None]
+    copy_id: Callable[[], None]
+    show_identity: Callable[[], None]
+    add_peer: Callable[[], None]
+    pages: tuple[tuple[str, Callable[[], None]], ...]
     open_settings: Callable[[], None]
     close_window: Callable[[], None]
     quit: Callable[[], None]
@@ -76,7 +80,10 @@ class Menus:
     def _fill_peer_menu(self) -> None:
         menu = self._peer_menu
         self._before_services = menu.addSeparator()
+        self._add(menu, "copy_id", "Copy Peer &ID", self._acts.copy_id, "Ctrl+K")
         self._add(menu, "copy_address", "Copy &address", self._acts.copy_address, "Ctrl+Shift+C")
+        self._add(menu, "identity", "&Who this peer is...", self._acts.show_identity, "Ctrl+I")
+        self._add(menu, "add_peer", "A&dd a known peer...", self._acts.add_peer, "Ctrl+Shift+A")
         self._add(menu, "settings", "Se&ttings", self._acts.open_settings, "Ctrl+,")
         menu.addSeparator()
         self._add(menu, "close", "C&lose window", self._acts.close_window, "Ctrl+W")
@@ -95,6 +102,9 @@ class Menus:
 
     def _view_menu(self) -> None:
         menu = self._menu("&View")
+        for number, (words, act) in enumerate(self._acts.pages, start=1):
+            self._add(menu, f"page{number}", words, act, f"Alt+{number}")
+        menu.addSeparator()
         for number, (words, act) in enumerate(zip(PANES, self._acts.panes, strict=True), start=1):
             self._add(menu, f"pane{number}", words, act, f"Ctrl+{number}")
         menu.addSeparator()
@@ -140,6 +150,8 @@ class Menus:
         """Draw the icons in a theme's colours."""
         names = {
             "copy_address": "copy",
+            "copy_id": "copy",
+            "identity": "qr",
             "settings": "settings",
             "close": "window",
             "quit": "quit",

@@ -1,18 +1,27 @@
-"""The services this peer can share or use: two switches for each, and a line under each that says what it does now."""
+"""The services this peer can share or use: two switches for each, what it does now, and who may call."""
 
 import json
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from core.events import GrapeState, PeerRow, PeerSnapshot, Role, ServiceSnapshot
+from core.trust.audience import Audience
 from desktop.models.words import count, trip
 from desktop.views.contract import BridgeLike
 from desktop.views.switch import Switch
 
 PATIENCE_MS = 5000  # milliseconds a click is believed before the core's state is shown again
 UNKNOWN = "fibonacci"  # shown, switched off and disabled, until the first snapshot names the services
+
+
+AUDIENCES = (Audience.TRUSTED, Audience.IDENTIFIED, Audience.ANYONE)  # off is the switch itself
+AUDIENCE_HINTS = {
+    Audience.TRUSTED: "Only peers that you know and let in. Others ask you first. Encrypted.",
+    Audience.IDENTIFIED: "Whoever proves to be somebody, known or not. Encrypted.",
+    Audience.ANYONE: "Plain Grenache peers too: what they say is not encrypted, and nobody knows who they are.",
+}
 
 
 def sharing_words(service: ServiceSnapshot, grape: GrapeState) -> str:
@@ -69,10 +78,15 @@ class _Toggle(QFrame):
         column.setContentsMargins(14, 8, 14, 10)
         column.setSpacing(3)
         column.addWidget(self.switch, 0, Qt.AlignmentFlag.AlignLeft)
-        below = QHBoxLayout()
-        below.setContentsMargins(self.switch.words_offset(), 0, 0, 0)
-        below.addWidget(self.line)
-        column.addLayout(below)
+        self._below = QHBoxLayout()
+        self._below.setContentsMargins(self.switch.words_offset(), 0, 0, 0)
+        self._below.setSpacing(10)
+        self._below.addWidget(self.line, 1)
+        column.addLayout(self._below)
+
+    def add(self, widget: QWidget) -> None:
+        """Put something beside the line."""
+        self._below.addWidget(widget, 0, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignTrailing)
 
     def show_state(self, on: bool, words: str) -> None:
         """Show the core's state; a click that is still under way keeps its look for a while."""
@@ -93,13 +107,63 @@ class _Toggle(QFrame):
         self._act(on)
 
 
+class AudienceBox(QComboBox):
+    """Who may call a service. The open one is marked for what it is.
+
+    Signals:
+        picked(Audience): by the user.
+    """
+
+    picked = Signal(object)
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self.setAccessibleName(f"Who may call {service}")
+        for audience in AUDIENCES:
+            words = audience.sentence
+            self.addItem(f"{words[:1].upper()}{words[1:]}")  # Qt would make plain text of an enumeration's value
+            self.setItemData(self.count() - 1, AUDIENCE_HINTS[audience], Qt.ItemDataRole.ToolTipRole)
+        self.activated.connect(lambda _number: self._pick())
+
+    def show_audience(self, audience: Audience) -> None:
+        """Show this one; off is what is shared with nobody: the box stays as it is."""
+        if audience in AUDIENCES and audience is not self.audience() and not self.view().isVisible():
+            self.setCurrentIndex(AUDIENCES.index(audience))
+        self._explain()
+
+    def _pick(self) -> None:
+        self._explain()
+        self.picked.emit(self.audience())
+
+    def audience(self) -> Audience:
+        """Return what is chosen."""
+        return AUDIENCES[self.currentIndex()]
+
+    def _explain(self) -> None:
+        hint = AUDIENCE_HINTS[self.audience()]
+        self.setToolTip(hint)
+        self.setAccessibleDescription(hint)
+        marked = self.audience() is Audience.ANYONE
+        if self.property("open") != marked:
+            self.setProperty("open", marked)
+            self.style().unpolish(self)
+            self.style().polish(self)
+
+
 class ServicesView(QWidget):
-    """A row of two switches for each service of the snapshot."""
+    """A row of two switches for each service of the snapshot.
+
+    Signals:
+        audience_chosen(str, Audience): the user says who may call a service.
+    """
+
+    audience_chosen = Signal(str, object)
 
     def __init__(self, bridge: BridgeLike, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._bridge = bridge
         self._toggles: dict[str, tuple[_Toggle, _Toggle]] = {}
+        self._audiences: dict[str, AudienceBox] = {}
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(8)
@@ -118,6 +182,7 @@ class ServicesView(QWidget):
             share.switch.setEnabled(True)
             consume.switch.setEnabled(True)
             share.show_state(service.sharing, sharing_words(service, snapshot.grape.state))
+            self._audiences[service.name].show_audience(service.audience)
             consume.show_state(service.consuming, consuming_words(service, snapshot.peers))
 
     def share_switch(self, service: str) -> Switch:
@@ -127,6 +192,10 @@ class ServicesView(QWidget):
     def consume_switch(self, service: str) -> Switch:
         """Return the switch that consumes a service. Raises KeyError for an unknown one."""
         return self._toggles[service][1].switch
+
+    def audience_box(self, service: str) -> AudienceBox:
+        """Return the box that says who may call a service. Raises KeyError for an unknown one."""
+        return self._audiences[service]
 
     def lines(self, service: str) -> tuple[str, str]:
         """Return the lines under both switches of a service."""
@@ -141,6 +210,9 @@ class ServicesView(QWidget):
         share = _Toggle(f"Share {name} service", lambda on: self._bridge.set_sharing(name, on))
         consume = _Toggle(f"Consume {name}", lambda on: self._bridge.set_consuming(name, on))
         self._toggles[name] = (share, consume)
+        audience = self._audiences[name] = AudienceBox(name)
+        audience.picked.connect(lambda chosen: self.audience_chosen.emit(name, chosen))
+        share.add(audience)
         row = QHBoxLayout()
         row.setSpacing(10)
         row.addWidget(share, 1)

@@ -1,21 +1,25 @@
 """A bridge without a core: its signals are emitted by the test, its verbs are written down. And a lifelike scene."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Signal
 
 from core.events import (
     Announced,
+    BrokerChanged,
     Discovered,
     ErrorRaised,
     GrapeChanged,
     GrapeSnapshot,
     GrapeState,
+    IdentitySnapshot,
     Listening,
     Lost,
     PeerEvent,
     PeerRow,
     PeerSnapshot,
+    PendingRequest,
     PunchReceived,
     PunchSent,
     ReplyReceived,
@@ -25,7 +29,9 @@ from core.events import (
     ServiceSnapshot,
     Traffic,
 )
+from core.trust.entries import EVERY, KnownPeer, Pending
 from core.values import Address, JsonValue
+from core.wire.peer_id import PeerId
 
 NOW = 1_789_999_200.0  # Unix seconds; where the scenes play
 BOUND = Address("0.0.0.0", 41234)
@@ -111,6 +117,27 @@ class FakeBridge(QObject):
         self._tickets = 0
         self.crossed = Traffic()
 
+    def trust(self, peer_id: PeerId, name: str, services: frozenset[str]) -> None:
+        self.calls.append(("trust", peer_id, name, services))
+
+    def untrust(self, peer_id: PeerId) -> None:
+        self.calls.append(("untrust", peer_id))
+
+    def block(self, peer_id: PeerId) -> None:
+        self.calls.append(("block", peer_id))
+
+    def accept(self, peer_id: PeerId, service: str, *, once: bool) -> None:
+        self.calls.append(("accept", peer_id, service, once))
+
+    def refuse(self, peer_id: PeerId, service: str) -> None:
+        self.calls.append(("refuse", peer_id, service))
+
+    def act_as_broker(self, on: bool) -> None:
+        self.calls.append(("act as broker", on))
+
+    def use_broker(self, on: bool, brokers: Sequence[str]) -> None:
+        self.calls.append(("use broker", on, tuple(brokers)))
+
     def show(self, snapshot: PeerSnapshot) -> None:
         """Make this the newest snapshot, and tell."""
         self._snapshot = snapshot
@@ -126,7 +153,7 @@ class FakeBridge(QObject):
         reply = FakeReply(peer, seconds, data)
         self.request_finished.emit(FakeOutcome(self._tickets, target, payload, reply, None, seconds + 0.02))
 
-    def refuse(self, error: str, *, seconds: float = 10.0) -> None:
+    def fail(self, error: str, *, seconds: float = 10.0) -> None:
         """End the newest request with an error."""
         _, target, payload, _ = self._newest_request()
         self.request_finished.emit(FakeOutcome(self._tickets, target, payload, None, error, seconds))
@@ -205,6 +232,25 @@ def busy_snapshot(now: float = NOW) -> PeerSnapshot:
     return PeerSnapshot(42, BOUND, OBSERVED, CONNECTED, (service,), peers)
 
 
+ALICE, BOB, EVE = (PeerId(bytes([number]) * 32) for number in (7, 88, 201))
+OURS = PeerId(bytes(range(32)))
+
+
+def people_snapshot(now: float = NOW) -> PeerSnapshot:
+    """Return the busy peer with an identity, known peers, and two who wait for an answer."""
+    known = (
+        KnownPeer(ALICE, "Anna's greenhouse", now - 40 * 86_400, now - 65, frozenset({"fibonacci"})),
+        KnownPeer(BOB, "", now - 3 * 86_400, None, EVERY),
+        KnownPeer(PeerId(bytes([9]) * 32), "The old telephone", now - 700 * 86_400, now - 86_400, frozenset(), True),
+    )
+    pending = (
+        Pending(EVE, "fibonacci", CLEO, now - 500, now - 300, 3),
+        Pending(ALICE, "camera", ANNA, now - 70, now - 20),
+    )
+    identity = IdentitySnapshot(OURS, "Your key is in this computer's keyring.", True)
+    return replace(busy_snapshot(now), revision=43, identity=identity, known_peers=known, pending=pending)
+
+
 def busy_events(now: float = NOW) -> list[PeerEvent]:
     """Return what led to `busy_snapshot`, oldest first."""
     start = now - 30
@@ -227,6 +273,8 @@ def busy_events(now: float = NOW) -> list[PeerEvent]:
         RequestServed(start + 12.0, "fibonacci", ANNA, 0.0004, "'length' must be a whole number from 0 to 10,000"),
         ErrorRaised(start + 15.0, "ERR_TIMEOUT", "203.0.113.91:33400 did not answer within 10 s", CLEO),
         Lost(start + 20.0, "fibonacci_consumer", DORA, "not listed for 30 s, and silent"),
+        BrokerChanged(start + 21.0, 1, "Registered at 203.0.113.9:21000."),
+        PendingRequest(start + 21.5, ALICE, "Anna's greenhouse", "camera", ANNA, 1),
         Discovered(start + 22.0, "fibonacci_consumer", CLEO),
     ]
     events += [PunchSent(start + 22.1 + 0.05 * each, CLEO) for each in range(5)]
@@ -235,3 +283,31 @@ def busy_events(now: float = NOW) -> list[PeerEvent]:
         RequestServed(start + 29.0, "fibonacci", ANNA, 0.0017, None),
     ]
     return events
+
+
+class FakeIdentityActs(QObject):
+    """As `desktop.identity_acts.IdentityActs`: verbs are written down, the test tells what comes of them."""
+
+    done = Signal(str)
+    failed = Signal(str)
+    read = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[object, ...]] = []
+
+    def export(self, path: str, passphrase: str) -> None:
+        """Write the call down."""
+        self.calls.append(("export", path, passphrase))
+
+    def load(self, path: str, passphrase: str) -> None:
+        """Write the call down."""
+        self.calls.append(("load", path, passphrase))
+
+    def become(self, identity: object) -> None:
+        """Write the call down."""
+        self.calls.append(("become", identity))
+
+    def renew(self) -> None:
+        """Write the call down."""
+        self.calls.append(("renew",))

@@ -110,7 +110,8 @@ class Panel:
         path = self._menu_path()
         self._call(path, MENU, "AboutToShow", "i", (0,))
         _, layout = self._call(path, MENU, "GetLayout", "iias", (0, -1, []))
-        return [_menu_item(number, raw) for _, (number, raw, _) in layout[2]]
+        lines = [(number, raw) for _, (number, raw, _) in layout[2]]
+        return [_menu_item(number, raw) for number, raw in lines if raw.get("visible", ("b", True))[1]]
 
     # -- what the user does --------------------------------------------------------------------------------------
 

@@ -151,7 +151,7 @@ class TestOnTheBus:
             await until(lambda: panel.shown)
             told = panel.shown[0]
             assert told.title == "A new peer punched through"
-            assert told.actions == ["default", "Show the peer"]
+            assert told.actions == ["default", "Show it"]
             speaker = bus_scene.notifier._bus
             assert speaker is not None
             await until(lambda: speaker._clicked)

@@ -284,6 +284,7 @@ def test_icon_tooltip_and_menu_on_a_panel(tmp_path: Path, display: str, bus: str
             "Ready, nothing is shared",
             "Share fibonacci service",
             "Consume fibonacci",
+            "Copy my Peer ID",
             "Send request",
             "Open Grapevine",
             "Quit",

@@ -59,7 +59,7 @@ def test_a_click_sends_and_the_answer_is_shown(panel: RequestView, bridge: FakeB
 
 def test_an_error_is_a_sentence(panel: RequestView, bridge: FakeBridge) -> None:
     panel.send()
-    bridge.refuse("ERR_TIMEOUT: nobody answered within 10 s", seconds=10.0)
+    bridge.fail("ERR_TIMEOUT: nobody answered within 10 s", seconds=10.0)
     assert panel.answer.title() == "No answer from fibonacci (10.00 s)"
     assert panel.answer.text() == "ERR_TIMEOUT: nobody answered within 10 s"
     assert not panel.busy()

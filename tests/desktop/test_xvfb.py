@@ -48,7 +48,7 @@ def test_mouse_keyboard_and_tray(tmp_path: Path, display: str) -> None:
 
         screen.click(ready["share_at"])  # mouse
         program.until(sharing=True)
-        screen.key("Tab", "space")  # keyboard: the switch beside it
+        screen.key("Tab", "Tab", "space")  # keyboard: past who may call, the switch beside it
         program.until(consuming=True)
         await_true(lambda: "Last reply after" in program.state()["lines"][1])  # from itself, through its own punch
         program.until(tray_state="active")

@@ -1,0 +1,65 @@
+"""The four answers to a peer that asks for a service: the same buttons in the strip and on the page."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
+
+from core.trust.entries import Pending
+from desktop.models.people import called
+from desktop.views.contract import BridgeLike
+
+
+class Answers(QWidget):
+    """Answers one pending request through the bridge.
+
+    Signals:
+        accepted(PeerId): it was accepted for good, and may want a name.
+    """
+
+    accepted = Signal(object)
+
+    def __init__(self, bridge: BridgeLike, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._bridge = bridge
+        self._pending: Pending | None = None
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        self.once = self._button("Accept &once", "Let its next request in, within ten minutes", row)
+        self.always = self._button("&Always", "Let this peer call this service from now on", row)
+        self.refuse = self._button("Re&fuse", "Forget this request; the peer may ask again", row)
+        self.block = self._button("&Block", "Let this peer call nothing, and ask no more", row)
+        self.always.clicked.connect(self._accept_always)
+        self.once.clicked.connect(lambda: self._answer(lambda asked: self._accept(asked, once=True)))
+        self.refuse.clicked.connect(lambda: self._answer(lambda asked: bridge.refuse(*asked.key)))
+        self.block.clicked.connect(lambda: self._answer(lambda asked: bridge.block(asked.peer_id)))
+        self.show_request(None)
+
+    def show_request(self, pending: Pending | None) -> None:
+        """Say which request the buttons answer; none: they are off."""
+        self._pending = pending
+        about = f"{called(pending.peer_id, ())} asking for {pending.service}" if pending else ""
+        for button in (self.always, self.once, self.refuse, self.block):
+            button.setEnabled(pending is not None)
+            button.setAccessibleDescription(about)
+
+    def _button(self, words: str, hint: str, row: QHBoxLayout) -> QPushButton:
+        button = QPushButton(self.tr(words))
+        button.setToolTip(self.tr(hint))
+        button.setAccessibleName(words.replace("&", ""))
+        row.addWidget(button)
+        return button
+
+    def _answer(self, act: Callable[[Pending], None]) -> None:
+        if self._pending is not None:
+            act(self._pending)
+
+    def _accept(self, asked: Pending, *, once: bool) -> None:
+        self._bridge.accept(asked.peer_id, asked.service, once=once)
+
+    def _accept_always(self) -> None:
+        asked = self._pending
+        if asked is not None:
+            self._accept(asked, once=False)
+            self.accepted.emit(asked.peer_id)

@@ -1,0 +1,146 @@
+"""Edits one known peer, or adds one: its ID, its name, and which services it may call. Never `exec()`."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QLabel,
+    QLineEdit,
+    QRadioButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.trust.entries import EVERY, MAX_NAME, MAX_SERVICES, KnownPeer, clean_name, is_service
+from core.wire.peer_id import PeerId
+from desktop.theme import fixed_font
+
+MIN_WIDTH = 640  # pixels; a Peer ID in one line
+ID_CHARACTERS = 63  # of an ID with its dashes
+
+
+class PersonDialog(QDialog):
+    """One peer.
+
+    Signals:
+        chosen(PeerId, str, frozenset): saved, and everything makes sense: who, its name, and its services.
+    """
+
+    chosen = Signal(object, str, object)
+
+    def __init__(
+        self,
+        services: Sequence[str],
+        known: KnownPeer | None = None,
+        *,
+        peer_id: PeerId | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        """`services` are those here; `known` is who is edited, `peer_id` who is added, if that is clear already."""
+        super().__init__(parent)
+        self.setObjectName("person")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setMinimumWidth(MIN_WIDTH)
+        self.setWindowTitle(self.tr("Add a peer") if known is None else self.tr("Known peer"))
+        fixed = known.peer_id if known is not None else peer_id
+        self.id = QLineEdit("" if fixed is None else str(fixed))
+        self.id.setFont(fixed_font())
+        self.id.setReadOnly(fixed is not None)
+        self.id.setPlaceholderText(self.tr("Eight groups of seven letters and digits"))
+        self.id.textChanged.connect(self._look)
+        self.name = QLineEdit(known.name if known is not None else "")
+        self.name.setMaxLength(MAX_NAME)
+        self.name.setPlaceholderText(self.tr("What you call it, as in Anna's greenhouse"))
+        chosen = known.services if known is not None else frozenset()
+        self.every = QRadioButton(self.tr("&Every service, those that I share later too"))
+        self.some = QRadioButton(self.tr("&Only these:"))
+        group = QButtonGroup(self)
+        for button in (self.every, self.some):
+            button.setAccessibleName(button.text().replace("&", ""))
+            group.addButton(button)
+            button.toggled.connect(self._look)
+        every = known is None or chosen == EVERY
+        (self.every if every else self.some).setChecked(True)
+        named = () if chosen == EVERY else sorted(chosen)
+        self.services = {
+            name: self._check(name, name in chosen)
+            for name in dict.fromkeys([*services, *named][:MAX_SERVICES])
+            if is_service(name)
+        }
+        self._problem = QLabel()
+        self._problem.setProperty("problem", True)
+        self._problem.setWordWrap(True)
+        standard = QDialogButtonBox.StandardButton
+        self.buttons = QDialogButtonBox(standard.Save | standard.Cancel)
+        self.buttons.button(standard.Save).setObjectName("primary")
+        self.buttons.accepted.connect(self._save)
+        self.buttons.rejected.connect(self.reject)
+        self._lay_out()
+        self._look()
+        (self.name if fixed is not None else self.id).setFocus()
+
+    def problem(self) -> str:
+        """Return what is wrong with the ID so far, or nothing."""
+        return self._problem.text()
+
+    def _lay_out(self) -> None:
+        form = QFormLayout()
+        form.setHorizontalSpacing(16)
+        form.setVerticalSpacing(8)
+        for words, field in ((self.tr("Peer &ID"), self.id), (self.tr("&Name"), self.name)):
+            form.addRow(words, field)
+            field.setAccessibleName(words.replace("&", ""))
+        form.insertRow(1, "", self._problem)
+        form.addRow(self.tr("May call"), self.every)
+        form.addRow("", self.some)
+        below = QVBoxLayout()
+        below.setContentsMargins(24, 0, 0, 0)
+        for box in self.services.values():
+            below.addWidget(box)
+        form.addRow("", below)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(18, 16, 18, 14)
+        column.setSpacing(12)
+        column.addLayout(form)
+        column.addStretch()
+        column.addWidget(self.buttons)
+
+    def _check(self, name: str, on: bool) -> QCheckBox:
+        box = QCheckBox(name)
+        box.setAccessibleName(f"May call {name}")
+        box.setChecked(on)
+        return box
+
+    def _look(self) -> None:
+        """Say what is wrong with the ID while it is typed, from the moment it is as long as one."""
+        if not hasattr(self, "services"):  # still being made
+            return
+        text = self.id.text().strip()
+        problem = ""
+        try:
+            PeerId.parse(text)
+            good = True
+        except ValueError as error:
+            good = False
+            sentence = str(error)
+            if len(text) >= ID_CHARACTERS or (text and "not" in sentence and "letters and the digits" in sentence):
+                problem = f"{sentence[:1].upper()}{sentence[1:]}."
+        self._problem.setText(problem)
+        self._problem.setVisible(bool(problem))
+        self.buttons.button(QDialogButtonBox.StandardButton.Save).setEnabled(good)
+        for box in self.services.values():
+            box.setEnabled(self.some.isChecked())
+
+    def _save(self) -> None:
+        try:
+            peer_id = PeerId.parse(self.id.text())
+        except ValueError:  # the button is off then
+            return
+        chosen = frozenset(name for name, box in self.services.items() if box.isChecked())
+        self.chosen.emit(peer_id, clean_name(self.name.text()), EVERY if self.every.isChecked() else chosen)
+        self.accept()
