@@ -165,8 +165,8 @@ def _literally(text: str) -> str:
 
 
 def _clean(text: str) -> str:
-    """Return text that SQLite takes: no half surrogates, no end."""
-    return text[:MAX_TEXT].encode(errors="replace").decode()
+    """Return text that SQLite takes: no half surrogates, and no NUL, behind which its LIKE finds nothing."""
+    return text[:MAX_TEXT].replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 @contextlib.contextmanager

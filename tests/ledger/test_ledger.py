@@ -119,7 +119,16 @@ async def test_a_months_old_call_is_gone_with_the_next(path: Path) -> None:
 
 async def test_what_a_caller_writes_is_cut_and_storable(path: Path) -> None:
     await kept(path, call("x" * 5000), call("half \ud800 a surrogate"), call("a\0b"))
-    assert await services(path) == ["a\0b", "half ? a surrogate", "x" * MAX_TEXT]
+    assert await services(path) == ["a\ufffdb", "half ? a surrogate", "x" * MAX_TEXT]
+
+
+async def test_nobody_hides_behind_a_nul(path: Path) -> None:
+    """SQLite's LIKE reads no further than that (found by fuzzing): what follows could not be searched for."""
+    await kept(path, call("\0hidden"), call("other"))
+    reader = Ledger(path, read_only=True)
+    assert [each.service for each in await reader.query(text="hidden")] == ["\ufffdhidden"]
+    assert await reader.query(text="\0nothing like that") == []
+    await reader.close()
 
 
 async def test_the_files_are_private(path: Path) -> None:
