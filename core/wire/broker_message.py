@@ -147,7 +147,7 @@ def _service(value: JsonValue) -> str:
 def _wait(value: JsonValue) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:  # NaN is not
         return None
-    return min(float(value), WAIT_MAX)
+    return float(min(value, WAIT_MAX))  # an int may be too large for a float
 
 
 def _seen(payload: dict[str, JsonValue]) -> int | None:
