@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import NameOID
@@ -18,6 +19,7 @@ from core.wire.peer_id import PeerId
 
 SECRET_BYTES: Final = 32  # the seed (RFC 8032 section 5.1.5)
 MIN_PASSPHRASE: Final = 8  # characters; the export is a file that may be copied and guessed at leisure
+MAX_PASSPHRASE: Final = 1023  # bytes; the library takes no more
 MAX_EXPORT: Final = 16_384  # bytes; an exported key has some 500
 # A peer's clock may be wrong by years (a board without a battery), and who trusts a key trusts it until told otherwise.
 _FROM: Final = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
@@ -75,10 +77,10 @@ class Identity:
         return self.to_pem(passphrase)
 
     def to_pem(self, passphrase: str | None) -> bytes:
-        """Return the key as PKCS #8 PEM, encrypted when there is a passphrase."""
+        """Return the key as PKCS #8 PEM, encrypted when there is a passphrase. Raises LocalError for one too long."""
         kind: serialization.KeySerializationEncryption = serialization.NoEncryption()
         if passphrase:
-            kind = serialization.BestAvailableEncryption(passphrase.encode())
+            kind = serialization.BestAvailableEncryption(_secret(passphrase))
         return self._key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, kind)
 
     @classmethod
@@ -93,12 +95,20 @@ class Identity:
         if encrypted and not passphrase:
             raise LocalError("this identity is protected by a passphrase, which is missing", name="ERR_PASSPHRASE")
         try:
-            secret = passphrase.encode() if passphrase and encrypted else None
+            secret = _secret(passphrase) if passphrase and encrypted else None
             key = serialization.load_pem_private_key(data, secret)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             if encrypted:
                 raise LocalError("the passphrase is wrong, or the file is damaged", name="ERR_PASSPHRASE") from error
             raise LocalError("this is not an exported identity", name="ERR_IDENTITY") from error
         if not isinstance(key, Ed25519PrivateKey):
             raise LocalError("this key is not an Ed25519 key, as Grapevine's are", name="ERR_IDENTITY")
         return cls(key)
+
+
+def _secret(passphrase: str) -> bytes:
+    """Return the bytes of a passphrase: those of the environment as they are, though they may be no UTF-8."""
+    secret = passphrase.encode("utf-8", "surrogateescape")
+    if len(secret) > MAX_PASSPHRASE:
+        raise LocalError(f"use a passphrase of at most {MAX_PASSPHRASE} bytes", name="ERR_PASSPHRASE")
+    return secret

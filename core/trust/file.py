@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from core.errors import LocalError
+from core.file_lock import locked
 from core.private_file import write_private
 from core.trust.book import Book
 from core.trust.edits import Edit, repeat
 from core.trust.entries import Key
-from core.trust.file_lock import locked
 
 MAX_BYTES: Final = 1 << 25  # a full list has 3 MB, one in which every peer has every service named 30
 Stamp: TypeAlias = tuple[int, int, int]  # what changes with every writing: inode, time in ns, size

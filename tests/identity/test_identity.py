@@ -1,6 +1,7 @@
 """Keys, certificates, exports."""
 
 import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -61,6 +62,24 @@ def test_what_is_no_export_is_refused_in_words() -> None:
     ):
         with pytest.raises(LocalError, match=sentence):
             Identity.from_pem(data, "a passphrase")
+
+
+def test_a_passphrase_may_be_any_bytes_but_not_too_many() -> None:
+    identity = Identity.generate()
+    odd = "gr\u00fc\u00dfe \udcff\udc80"  # as the environment hands over what is no UTF-8
+    assert Identity.from_pem(identity.export(odd), odd).peer_id == identity.peer_id
+    with pytest.raises(LocalError, match="at most 1023 bytes") as refused:
+        identity.export("x" * 1024)
+    assert refused.value.name == "ERR_PASSPHRASE"
+
+
+def test_a_key_of_a_kind_that_the_library_does_not_know_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported(*_: object) -> None:
+        raise UnsupportedAlgorithm("a curve of the future")
+
+    monkeypatch.setattr("core.identity.identity.serialization.load_pem_private_key", unsupported)
+    with pytest.raises(LocalError, match="not an exported identity"):
+        Identity.from_pem(b"-----BEGIN PRIVATE KEY-----", None)
 
 
 def test_an_identity_never_prints_its_key() -> None:

@@ -1,15 +1,21 @@
-"""Where keys are kept: doubles for every way a keyring fails, files, and (below) a real Secret Service."""
+# ruff: noqa: ASYNC240 - the files of a test are small, and nothing else waits for the loop
+"""Where keys are kept: every way a keyring or a disk fails, by doubles. `test_secret_service.py` has a real keyring."""
 
+import asyncio
 import json
 import stat
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from core.errors import LocalError
+from core.file_lock import locked
 from core.identity.identity import Identity
-from core.identity.keystore import SERVICE, Kept, Keyring, KeyStore
+from core.identity.keystore import SERVICE, Keyring, KeyStore
+from core.identity.note import Kept, Note
+from core.private_file import write_private
 
 
 class Box:
@@ -67,7 +73,9 @@ def store(
 
 
 def modes(directory: Path) -> dict[str, int]:
-    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}
+    """Return the files but the lock, which is empty, and their modes."""
+    found = [path for path in directory.iterdir() if path.suffix != ".lock"]
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in found}
 
 
 pytestmark = pytest.mark.asyncio
@@ -183,3 +191,138 @@ async def test_a_missing_file_is_said_and_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(LocalError, match="put it back, or import it"):
         await store(tmp_path, Broken()).open()
     assert not (tmp_path / "default.key").exists()
+
+
+async def test_a_silent_keyring_is_waited_for_once(tmp_path: Path) -> None:
+    locked = Locked()
+    began = asyncio.get_running_loop().time()
+    await store(tmp_path, locked, wait=0.5).open()
+    assert asyncio.get_running_loop().time() - began < 0.95
+    locked.unlocked.set()
+
+
+# -- what was there is found again, and never overwritten ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("keyring", [Box(), Broken()])
+async def test_a_key_that_lost_its_note_is_found(tmp_path: Path, keyring: Box) -> None:
+    """Settings that were removed, or a start that broke off between key and note, make nobody another peer."""
+    first, _ = await store(tmp_path, keyring).open()
+    (tmp_path / "default.identity.json").unlink()
+    again, keeping = await store(tmp_path, keyring).open()
+    assert again.peer_id == first.peer_id
+    assert keeping.kept is (Kept.FILE if isinstance(keyring, Broken) else Kept.KEYRING)
+    assert Note.load((tmp_path / "default.identity.json").read_bytes()).now.peer_id == first.peer_id
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", b"\0" * 50_000]
+)
+async def test_a_damaged_key_is_said_and_kept(tmp_path: Path, damage: bytes) -> None:
+    await store(tmp_path, Broken()).open()
+    key = tmp_path / "default.key"
+    key.write_bytes(damage)
+    for _ in range(2):  # with its note, and without
+        with pytest.raises(LocalError) as refused:
+            await store(tmp_path, Broken()).open()
+        assert refused.value.name == "ERR_IDENTITY"
+        assert key.read_bytes() == damage
+        (tmp_path / "default.identity.json").unlink(missing_ok=True)
+    renewed = Identity.generate()
+    await store(tmp_path, Broken()).replace(renewed)
+    assert (await store(tmp_path, Broken()).open())[0].peer_id == renewed.peer_id
+    assert [path.read_bytes() for path in tmp_path.glob("default.key.unreadable-*")] == [damage]
+
+
+async def test_a_key_under_a_passphrase_that_is_missing_is_not_lost_by_renewing(tmp_path: Path) -> None:
+    first, _ = await store(tmp_path, Broken(), passphrase="correct horse").open()
+    await store(tmp_path, Broken()).replace(Identity.generate())
+    [kept] = tmp_path.glob("default.key.unreadable-*")
+    assert Identity.from_pem(kept.read_bytes(), "correct horse").peer_id == first.peer_id
+
+
+async def test_a_note_that_cannot_be_read_is_kept_by_renewing(tmp_path: Path) -> None:
+    (tmp_path / "default.identity.json").write_text("once a note")
+    await store(tmp_path, Box()).replace(Identity.generate())
+    assert [path.read_text() for path in tmp_path.glob("*.unreadable-*")] == ["once a note"]
+
+
+@pytest.mark.parametrize("text", ["not base64!", "Schl\u00fcssel", "AAAA", ""])
+async def test_what_is_no_key_in_the_keyring_is_said_and_left_there(tmp_path: Path, text: str) -> None:
+    box = Box()
+    box.items[SERVICE, "default"] = text
+    with pytest.raises(LocalError, match="something else than your key"):
+        await store(tmp_path, box).open()
+    assert box.items == {(SERVICE, "default"): text}
+
+
+class Crash(BaseException):
+    """The end of the program, at the worst moment."""
+
+
+class Fragile(Box):
+    """A keyring that keeps what it is told, before or after the program ends."""
+
+    def __init__(self, usable: bool, tick: Callable[[], None]) -> None:
+        super().__init__()
+        self.usable = usable
+        self.tick = tick
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        if not self.usable:
+            raise RuntimeError("no keyring here")
+        self.tick()
+        super().set_password(service, username, password)
+        self.tick()
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), Crash()], ids=["full disk", "crash"])
+@pytest.mark.parametrize("before", [True, False], ids=["keyring before", "file before"])
+@pytest.mark.parametrize("after", [True, False], ids=["keyring after", "file after"])
+async def test_replacing_a_key_may_break_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool, after: bool, error: BaseException
+) -> None:
+    """Then there is the old key or the new one, and after another try the new one."""
+    left = -1  # steps until it breaks
+
+    def tick() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise error
+
+    def write(path: Path, data: bytes) -> None:
+        tick()
+        write_private(path, data)
+        if isinstance(error, Crash):
+            tick()
+
+    monkeypatch.setattr("core.identity.keystore.write_private", write)
+    for steps in range(1, 12):
+        directory = tmp_path / str(steps)
+        keyring = Fragile(before, tick)
+        old, _ = await store(directory, keyring).open()
+        keyring.usable = after
+        new = Identity.generate()
+        left = steps
+        broke = False
+        try:
+            await store(directory, keyring).replace(new)
+        except (Crash, LocalError):
+            broke = True
+        left = -1
+        found, _ = await store(directory, keyring).open()
+        assert found.peer_id in ((old.peer_id, new.peer_id) if broke else (new.peer_id,)), steps
+        assert (await store(directory, keyring).open())[0].peer_id == found.peer_id
+        await store(directory, keyring).replace(new)
+        assert (await store(directory, keyring).open())[0].peer_id == new.peer_id
+    assert not broke, "all steps were tried"
+
+
+async def test_a_lock_that_is_held_is_said(tmp_path: Path) -> None:
+    with locked(tmp_path / "default.identity.lock"):
+        opening = store(tmp_path, Box(), wait=0.01)
+        opening._lock_time = 0.05
+        with pytest.raises(LocalError, match="another program holds"):
+            await opening.open()
+    await store(tmp_path, Box()).open()

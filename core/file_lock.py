@@ -15,17 +15,19 @@ _PAUSE: Final = 0.01  # seconds between two tries
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, wait: float | None = None) -> Iterator[None]:
     """Hold the lock `path`, a file that is made and stays. It blocks: call it off the loop.
 
-    Raises LocalError when another program holds it too long, OSError when it cannot be made.
+    Raises LocalError when another program holds it for longer than `wait` seconds (WAIT), OSError when it cannot be
+    made.
     """
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        until = time.monotonic() + WAIT
+        patience = WAIT if wait is None else wait
+        until = time.monotonic() + patience
         while not _try(file):
             if time.monotonic() > until:
-                raise LocalError(f"another program holds {path} for longer than {WAIT:g} s: end it, and try again")
+                raise LocalError(f"another program holds {path} for longer than {patience:g} s: end it, and try again")
             time.sleep(_PAUSE)
         yield
     finally:
