@@ -31,6 +31,11 @@ bundle: ## build dist/grapevine and its tar.gz, to hand to who has no Python
 natlab: setup ## try every pair of networks with a broker between, under 15 minutes, as root (ARGS="--only 'linux x *'")
 	.venv/bin/python -m tests.natlab $(ARGS)
 
+.PHONY: fuzz
+fuzz: setup ## fuzz every parser and engine, a minute each (ARGS='--seconds 600 node mux', ARGS=--list)
+	@scripts/setup fuzz
+	.venv/bin/python -m tests.fuzz.campaign $(ARGS)
+
 lint: setup ## ruff and mypy only
 	.venv/bin/ruff check .
 	.venv/bin/mypy

@@ -1,0 +1,1 @@
+"""The fuzz targets, one to a module; see `tests.fuzz.harness`."""

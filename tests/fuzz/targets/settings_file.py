@@ -1,0 +1,50 @@
+"""A settings file is sound settings, which are written and read again the same, or it is put aside with a sentence.
+Whatever is in it, `load` raises nothing, the file is not lost, and the sentence is short.
+"""
+
+import tempfile
+from pathlib import Path
+
+from core.settings import Settings, SettingsStore
+from core.trust.audience import Audience
+
+WATCHED = ["core.settings"]
+_PLACE = tempfile.TemporaryDirectory(prefix="fuzz-settings-")
+_ROOT = Path(_PLACE.name)
+
+
+def _saved(settings: Settings) -> bytes:
+    store = SettingsStore(root=_ROOT)
+    store.save(settings)
+    data = store.path.read_bytes()
+    store.path.unlink()
+    return data
+
+
+SEEDS = [
+    _saved(Settings()),
+    _saved(
+        Settings(("http://192.0.2.7:30001",), ("192.0.2.7:20001",), 0, 0, 1337, ("fibonacci",), {"x": Audience.TRUSTED})
+    ),
+    b'{"schema": 1, "udp_port": true}',
+    b'{"schema": 2}',
+]
+MAX_INPUT = 2048
+
+
+def run(data: bytes) -> None:
+    for old in _ROOT.iterdir():
+        old.unlink()
+    store = SettingsStore(root=_ROOT)
+    store.path.write_bytes(data)
+    settings = store.load()
+    if store.problem is None:
+        settings.validate()
+        store.save(settings)
+        if store.load() != settings or store.problem is not None:
+            raise AssertionError(f"{settings} is not what it reads back as")
+        return
+    if settings != Settings() or not 0 < len(store.problem) < 1000:
+        raise AssertionError("a file that cannot be used had an effect, or its sentence is a page")
+    if [path.read_bytes() for path in _ROOT.iterdir()] != [data]:
+        raise AssertionError("the file is lost")
