@@ -1,0 +1,135 @@
+"""Two that a broker brought together: routers restart, and brokers; mappings run out; somebody is asked by ID.
+
+Most of each scene is waiting, so all of them are played at once; each test then looks at one.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.natlab.internet import Internet, Line, Site, internet
+from tests.natlab.kinds import Kind, Lifetimes
+from tests.natlab.matrix import SEQUENCE, Town
+from tests.support.process import Event, Program, grapevine
+
+pytestmark = pytest.mark.natlab
+
+SOON = 20.0  # seconds until an answer on a machine that is busy; one or two are usual
+SHORT = Line(lifetimes=Lifetimes(one_way=6, stream=6))
+
+
+@asynccontextmanager
+async def pair(world: Internet, homes: Path, worker: Site, consumer: Site) -> AsyncIterator[tuple[Town, Program]]:
+    """Have a grape, a broker and a worker that is registered there."""
+    place = Town(homes, world.public(), worker, consumer)
+    try:
+        async with place.grape(), place.broker() as broker:
+            await broker.event("announced")
+            async with place.share() as running:
+                await running.event("broker", lambda event: bool(event["registered"]))
+                yield place, broker
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{place.transcript()}") from None
+
+
+async def reply_after(consumer: Program, moment: float) -> Event:
+    """Wait for a reply to a request that was sent after a moment (Unix seconds)."""
+    return await consumer.event("reply", lambda event: event["at"] - event["seconds"] > moment, timeout=40.0)
+
+
+def last_at(program: Program) -> float:
+    """Return the time of the newest event."""
+    return float(max(event["at"] for event in program.events if "at" in event))
+
+
+async def answers_go_on(world: Internet, homes: Path, kinds: tuple[Kind, Kind], restarts: str) -> None:
+    """A router forgets all it knew in the middle of a conversation."""
+    sites = {"worker": world.site(kinds[0]), "consumer": world.site(kinds[1])}
+    async with pair(world, homes, sites["worker"], sites["consumer"]) as (place, _):
+        consuming = ("consume", "fibonacci", "--broker", "--grape", place.api)
+        async with place.run(*consuming, inside=sites["consumer"].inside) as consumer:
+            assert (await consumer.event("reply", timeout=SOON))["data"] == SEQUENCE
+            sites[restarts].forget()
+            at = last_at(consumer)
+            later = await reply_after(consumer, at)
+    print(f"{' x '.join(kinds)}: answered {later['at'] - at:.1f} s after the {restarts}'s router forgot all")  # noqa: T201
+
+
+async def a_broker_restarts(world: Internet, homes: Path) -> None:
+    """The worker registers at the new one by itself, and who comes then is brought to it."""
+    worker, consumer = world.site(Kind.LINUX), world.site(Kind.PORT_RESTRICTED)
+    async with pair(world, homes, worker, consumer) as (place, broker):
+        broker.send_signal(9)
+        with contextlib.suppress(AssertionError):
+            await broker.event("never")
+        async with place.broker() as again:
+            await again.event("registered", lambda event: bool(event["server"]), timeout=60.0)
+            async with place.consume(seconds=SOON) as asking:
+                assert (await asking.event("reply", timeout=SOON + 5.0))["data"] == SEQUENCE
+
+
+async def mappings_run_out(world: Internet, homes: Path) -> None:
+    """Its registrations keep its mapping, so that the broker names the port that it began with."""
+    worker, consumer = world.site(Kind.SYM_RANDOM, SHORT), world.site(Kind.RESTRICTED, SHORT)
+    async with pair(world, homes, worker, consumer) as (place, broker):
+        await asyncio.sleep(2.0 * SHORT.lifetimes.stream)
+        assert broker.count("registered") == 1, "one port all the time"
+        async with place.consume() as asking:
+            assert (await asking.event("reply", timeout=SOON))["data"] == SEQUENCE
+
+
+async def asked_by_id(world: Internet, homes: Path) -> None:
+    """Whoever knows a Peer ID reaches its owner from behind one router to behind another, encrypted."""
+    worker, asker = world.site(Kind.CGNAT), world.site(Kind.LINUX)
+    async with pair(world, homes, worker, asker) as (place, _):
+        # the first program that `pair` started after grape and broker is the worker
+        async with grapevine("id", inside=worker.inside, home=homes / "share-2") as known:
+            peer_id = (await known.event("id"))["peer_id"]
+        asking = ("request", f"{peer_id}/fibonacci", '{"length": 10}', "--broker", "--grape", place.api)
+        async with place.run(*asking, inside=asker.inside) as request:
+            reply = await request.event("reply", timeout=SOON)
+    assert (reply["data"], reply["peer_id"]) == (SEQUENCE, peer_id), "encrypted, and from whom it was meant for"
+
+
+async def two_in_one_home(world: Internet, homes: Path) -> None:
+    """Where the router turns packets round they meet at its outside."""
+    home = world.site(Kind.FULL_CONE, Line(hairpin=True), hosts=2)
+    worker, consumer = (Site(home.kind, home.outside, hosts=[host]) for host in home.hosts)
+    async with pair(world, homes, worker, consumer) as (place, _), place.consume() as asking:
+        reply = await asking.event("reply", timeout=SOON)
+    assert (reply["data"], reply["from"].split(":")[0]) == (SEQUENCE, home.outside)
+
+
+SCENES: dict[str, Callable[[Internet, Path], Awaitable[None]]] = {
+    "the worker's router restarts": partial(answers_go_on, kinds=(Kind.LINUX, Kind.PORT_RESTRICTED), restarts="worker"),
+    "the consumer's router restarts": partial(answers_go_on, kinds=(Kind.CGNAT, Kind.LINUX), restarts="consumer"),
+    "a symmetric router restarts": partial(answers_go_on, kinds=(Kind.SYM_RANDOM, Kind.RESTRICTED), restarts="worker"),
+    "the broker restarts": a_broker_restarts,
+    "mappings run out": mappings_run_out,
+    "a Peer ID is asked for": asked_by_id,
+    "both are in one home": two_in_one_home,
+}
+
+
+async def play(homes: Path) -> dict[str, BaseException | None]:
+    """Play all scenes; return what went wrong in each."""
+    with internet() as world:
+        played = (scene(world, homes / str(number)) for number, scene in enumerate(SCENES.values()))
+        return dict(zip(SCENES, await asyncio.gather(*played, return_exceptions=True), strict=True))
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, BaseException | None]:
+    return asyncio.run(play(tmp_path_factory.mktemp("homes")))
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_a_pair_goes_on(played: dict[str, BaseException | None], scene: str) -> None:
+    trouble = played[scene]
+    if trouble is not None:
+        raise trouble
