@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import lru_cache
+from pathlib import Path
 
 from core.asking import Asking
 from core.brokering import Brokering
@@ -251,6 +252,25 @@ class Peer:
     async def get(self, hash: str) -> dict[str, JsonValue]:
         """Return what is stored under a hash: `{"id", "token", "v", ...}`."""
         return await self._link.get(hash)
+
+    # -- the record of who called ---------------------------------------------------------------------------------
+
+    async def calls(
+        self, *, text: str = "", outcome: str = "", before: int | None = None, limit: int = 200
+    ) -> list[CallRecord]:
+        """Return the newest calls that fit, the newest first; `before` a call's number. Without a record: none."""
+        if self._calls is None:
+            return []
+        return await self._calls.query(text=text, outcome=outcome, before=before, limit=limit)
+
+    async def export_calls(self, path: Path, *, text: str = "", outcome: str = "") -> int:
+        """Write the calls that fit to a CSV file; return how many."""
+        return 0 if self._calls is None else await self._calls.export_csv(path, text=text, outcome=outcome)
+
+    async def clear_calls(self) -> None:
+        """Forget every call."""
+        if self._calls is not None:
+            await self._calls.clear()
 
     # -- brokers --------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
@@ -24,6 +25,7 @@ from core.values import JsonValue
 from core.wire.peer_id import PeerId
 
 if TYPE_CHECKING:
+    from core.ledger.record import CallRecord
     from core.peer import Peer, Reply  # imported after the first paint: it brings aiohttp along
 
 PER_SECOND = 10  # batches; faster than the eye needs, slow enough that tables never cost a frame (issue 2, desktop)
@@ -59,6 +61,9 @@ class Bridge(QObject):
     events_arrived = Signal(object)  # tuple[PeerEvent, ...], oldest first
     request_finished = Signal(object)  # RequestOutcome
     failed = Signal(str)  # a sentence for the window
+    calls_found = Signal(object, object)  # ticket, tuple[CallRecord, ...]: the newest first
+    calls_said = Signal(str)  # a sentence for the page of calls
+    calls_cleared = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -159,6 +164,45 @@ class Bridge(QObject):
     def use_broker(self, on: bool, brokers: Sequence[str]) -> None:
         """Use these brokers, or with none those that are announced; or use none any more."""
         self._act("use broker", lambda peer: peer.use_broker(on, brokers))
+
+    def ask_calls(self, text: str, outcome: str, before: int | None, limit: int) -> int:
+        """Ask for calls of the record; they come as `calls_found` with the ticket returned, never before that."""
+        self._tickets += 1
+        ticket = self._tickets
+        peer = self._peer
+        if peer is None:
+            QTimer.singleShot(0, self, lambda: self.calls_found.emit(ticket, ()))
+            return ticket
+
+        async def ask() -> None:
+            found: tuple[CallRecord, ...] = ()
+            try:
+                found = tuple(await peer.calls(text=text, outcome=outcome, before=before, limit=limit))
+            except PeerError as error:
+                self.calls_said.emit(f"The record cannot be read: {error}.")
+            self.calls_found.emit(ticket, found)
+
+        self._acts.spawn(ask(), name="ask for calls")
+        return ticket
+
+    def export_calls(self, path: str, text: str, outcome: str) -> None:
+        """Write the calls that fit to a CSV file, and say so."""
+
+        async def export(peer: "Peer") -> None:
+            rows = await peer.export_calls(Path(path), text=text, outcome=outcome)
+            self.calls_said.emit(f"{rows:,} call{'s'[: rows != 1]} written to {path}.")
+
+        self._act("export calls", export)
+
+    def clear_calls(self) -> None:
+        """Forget every call."""
+
+        async def clear(peer: "Peer") -> None:
+            await peer.clear_calls()
+            self.calls_said.emit("Every call is forgotten.")
+            self.calls_cleared.emit()
+
+        self._act("clear calls", clear)
 
     def _act(self, name: str, act: "Callable[[Peer], Awaitable[None]]") -> None:
         """Have the peer do something, in the order of the calls; what goes wrong is told as `failed`."""

@@ -77,12 +77,21 @@ def people(window: MainWindow, bridge: scene.FakeBridge) -> None:
     window.people.table.selectRow(0)
 
 
+def calls(window: MainWindow, bridge: scene.FakeBridge) -> None:
+    """Show who called."""
+    busy(window, bridge)
+    bridge.show(scene.people_snapshot(time.time()))
+    window.pages.choose("calls")
+    bridge.tell_calls(*scene.call_records(time.time(), 30))
+
+
 SCENES: dict[str, Callable[[MainWindow, scene.FakeBridge], None]] = {
     "empty": empty,
     "busy": busy,
     "troubled": troubled,
     "waiting": waiting,
     "people": people,
+    "calls": calls,
 }
 
 

@@ -96,7 +96,7 @@ GUI = {"PySide6", "qasync", "shiboken6", "desktop"}
 # services it runs, only these modules know.
 DESKTOP_MAY_IMPORT = {
     *BASE, "core.events", "core.settings", "core.net.tasks", "core.trust.audience", "core.trust.entries",
-    "core.target", "core.wire.peer_id",
+    "core.target", "core.wire.peer_id", "core.ledger.record",
 }  # fmt: skip
 DESKTOP_COMPOSITION = {"desktop.identity_acts", "desktop.app", "desktop.bridge", "desktop.keeper", "desktop.__main__"}
 

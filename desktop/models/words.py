@@ -42,6 +42,14 @@ def day(at: float) -> str:
         return "?"
 
 
+def moment(at: float) -> str:
+    """Return the local date and time, `2026-11-27 18:04:09`."""
+    try:
+        return datetime.datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return "?"
+
+
 @functools.lru_cache(maxsize=64)  # a batch of a hundred lines is of one second or two, and strftime takes 3 us
 def _clock(second: int) -> str:
     return datetime.datetime.fromtimestamp(second).strftime("%H:%M:%S")

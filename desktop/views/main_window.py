@@ -22,6 +22,7 @@ from core.values import Address
 from desktop.icons import app_icon
 from desktop.theme import Theme, ThemeSource
 from desktop.views.banner import Banner
+from desktop.views.calls import CallsView
 from desktop.views.contract import BridgeLike
 from desktop.views.header import HeaderView
 from desktop.views.identity_dialog import Acts as IdentityActsLike
@@ -87,6 +88,7 @@ class MainWindow(QMainWindow):
         self.traffic = TrafficView(bridge)
         self.pending = PendingStrip(bridge, self._theme)
         self.people = PeopleView(bridge, self._theme)
+        self.calls = CallsView(bridge, self._theme)
         self.pages = Pages()
         self._lay_out()
         self.menus = Menus(self, bridge, self._acts())
@@ -129,6 +131,7 @@ class MainWindow(QMainWindow):
         upper.addWidget(self._across, 1)
         self.pages.add("live", "Live", live)
         self.pages.add("people", "People", self.people)
+        self.pages.add("calls", "Calls", self.calls)
         middle = QWidget()
         middle.setAccessibleName(TITLE)
         column = QVBoxLayout(middle)
@@ -179,6 +182,7 @@ class MainWindow(QMainWindow):
         self.menus.show_snapshot(snapshot)
         self.pending.show_snapshot(snapshot)
         self.people.show_snapshot(snapshot)
+        self.calls.show_snapshot(snapshot)
         self.pages.set_badge("people", len(snapshot.pending))
         if self._identity is not None:
             self._identity.show_identity(snapshot.identity)
@@ -292,7 +296,7 @@ class MainWindow(QMainWindow):
         return self._across, self._left, self.request.splitter
 
     def _tables(self) -> tuple[RowTable, ...]:
-        return self.peers.table, self.timeline.table, self.people.table
+        return self.peers.table, self.timeline.table, self.people.table, self.calls.table
 
     def _on_live(self, act: Callable[[], None]) -> Callable[[], None]:
         def go() -> None:
@@ -303,8 +307,10 @@ class MainWindow(QMainWindow):
 
     def _find(self) -> None:
         """Put the keyboard into the filter of the page that is shown."""
-        if self.pages.current() == "people":
-            self.people.filter.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        fields = {"people": self.people.filter, "calls": self.calls.search}
+        field = fields.get(self.pages.current())
+        if field is not None:
+            field.setFocus(Qt.FocusReason.ShortcutFocusReason)
         else:
             self._on_live(self.timeline.focus_filter)()
 

@@ -29,6 +29,7 @@ from core.events import (
     ServiceSnapshot,
     Traffic,
 )
+from core.ledger.record import CallRecord
 from core.trust.entries import EVERY, KnownPeer, Pending
 from core.values import Address, JsonValue
 from core.wire.peer_id import PeerId
@@ -109,6 +110,9 @@ class FakeBridge(QObject):
     events_arrived = Signal(object)
     request_finished = Signal(object)
     failed = Signal(str)
+    calls_found = Signal(object, object)
+    calls_said = Signal(str)
+    calls_cleared = Signal()
 
     def __init__(self, snapshot: PeerSnapshot | None = None) -> None:
         super().__init__()
@@ -116,6 +120,21 @@ class FakeBridge(QObject):
         self._snapshot = snapshot
         self._tickets = 0
         self.crossed = Traffic()
+
+    def ask_calls(self, text: str, outcome: str, before: int | None, limit: int) -> int:
+        self.calls.append(("ask calls", text, outcome, before, limit))
+        self._tickets += 1
+        return self._tickets
+
+    def tell_calls(self, *calls: CallRecord) -> None:
+        """Answer what was asked for last."""
+        self.calls_found.emit(self._tickets, calls)
+
+    def export_calls(self, path: str, text: str, outcome: str) -> None:
+        self.calls.append(("export calls", path, text, outcome))
+
+    def clear_calls(self) -> None:
+        self.calls.append(("clear calls",))
 
     def trust(self, peer_id: PeerId, name: str, services: frozenset[str]) -> None:
         self.calls.append(("trust", peer_id, name, services))
@@ -249,6 +268,18 @@ def people_snapshot(now: float = NOW) -> PeerSnapshot:
     )
     identity = IdentitySnapshot(OURS, "Your key is in this computer's keyring.", True)
     return replace(busy_snapshot(now), revision=43, identity=identity, known_peers=known, pending=pending)
+
+
+def call_records(now: float = NOW, count: int = 12) -> list[CallRecord]:
+    """Return calls of known peers, strangers and plain ones, the newest first."""
+    who = (str(ALICE), str(ALICE), None, str(EVE))
+    where = (ANNA, ANNA, BEN, CLEO)
+    outcomes = ("ok", "ok", "ok", "ERR_NOT_TRUSTED")
+    return [
+        CallRecord(now - 7.5 * at, who[at % 4], str(where[at % 4]), "fibonacci", 61, (1 - at % 4 // 3) * 412,
+                   0.0004 * (at + 1), outcomes[at % 4], count - at)
+        for at in range(count)
+    ]  # fmt: skip
 
 
 def busy_events(now: float = NOW) -> list[PeerEvent]:
