@@ -85,6 +85,13 @@ def calls(window: MainWindow, bridge: scene.FakeBridge) -> None:
     bridge.tell_calls(*scene.call_records(time.time(), 30))
 
 
+def broker(window: MainWindow, bridge: scene.FakeBridge) -> None:
+    """Show a broker at work."""
+    busy(window, bridge)
+    bridge.show(scene.broker_snapshot(time.time()))
+    window.pages.choose("broker")
+
+
 SCENES: dict[str, Callable[[MainWindow, scene.FakeBridge], None]] = {
     "empty": empty,
     "busy": busy,
@@ -92,6 +99,7 @@ SCENES: dict[str, Callable[[MainWindow, scene.FakeBridge], None]] = {
     "waiting": waiting,
     "people": people,
     "calls": calls,
+    "broker": broker,
 }
 
 

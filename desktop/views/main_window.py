@@ -22,6 +22,7 @@ from core.values import Address
 from desktop.icons import app_icon
 from desktop.theme import Theme, ThemeSource
 from desktop.views.banner import Banner
+from desktop.views.broker import BrokerView
 from desktop.views.calls import CallsView
 from desktop.views.contract import BridgeLike
 from desktop.views.header import HeaderView
@@ -89,6 +90,7 @@ class MainWindow(QMainWindow):
         self.pending = PendingStrip(bridge, self._theme)
         self.people = PeopleView(bridge, self._theme)
         self.calls = CallsView(bridge, self._theme)
+        self.broker = BrokerView(self._theme, settings.brokers)
         self.pages = Pages()
         self._lay_out()
         self.menus = Menus(self, bridge, self._acts())
@@ -100,6 +102,8 @@ class MainWindow(QMainWindow):
         self.pages.chosen.connect(lambda key: self.pending.set_aside(key == "people"))
         self.pending.answers.accepted.connect(self.people.name_it)
         self.services.audience_chosen.connect(self._choose_audience)
+        self.broker.acting_chosen.connect(self._choose_acting)
+        self.broker.using_chosen.connect(self._choose_using)
         bridge.snapshot_changed.connect(self._show_snapshot)
         bridge.events_arrived.connect(self._show_events)
         bridge.failed.connect(self.show_message)
@@ -132,6 +136,7 @@ class MainWindow(QMainWindow):
         self.pages.add("live", "Live", live)
         self.pages.add("people", "People", self.people)
         self.pages.add("calls", "Calls", self.calls)
+        self.pages.add("broker", "Broker", self.broker)
         middle = QWidget()
         middle.setAccessibleName(TITLE)
         column = QVBoxLayout(middle)
@@ -183,6 +188,7 @@ class MainWindow(QMainWindow):
         self.pending.show_snapshot(snapshot)
         self.people.show_snapshot(snapshot)
         self.calls.show_snapshot(snapshot)
+        self.broker.show_snapshot(snapshot)
         self.pages.set_badge("people", len(snapshot.pending))
         if self._identity is not None:
             self._identity.show_identity(snapshot.identity)
@@ -296,7 +302,7 @@ class MainWindow(QMainWindow):
         return self._across, self._left, self.request.splitter
 
     def _tables(self) -> tuple[RowTable, ...]:
-        return self.peers.table, self.timeline.table, self.people.table, self.calls.table
+        return self.peers.table, self.timeline.table, self.people.table, self.calls.table, self.broker.table
 
     def _on_live(self, act: Callable[[], None]) -> Callable[[], None]:
         def go() -> None:
@@ -321,6 +327,14 @@ class MainWindow(QMainWindow):
     def _choose_audience(self, service: str, audience: Audience) -> None:
         chosen = {**self._settings.audiences, service: audience}
         self._settings_chosen(dataclasses.replace(self._settings, audiences=chosen))
+
+    def _choose_acting(self, on: bool) -> None:
+        self._settings_chosen(dataclasses.replace(self._settings, act_as_broker=on))
+        self._bridge.act_as_broker(on)
+
+    def _choose_using(self, on: bool, brokers: tuple[str, ...]) -> None:
+        self._settings_chosen(dataclasses.replace(self._settings, use_broker=on, brokers=brokers))
+        self._bridge.use_broker(on, brokers)
 
     def _identity_closed(self, _result: int) -> None:
         self._identity = None

@@ -53,7 +53,7 @@ def consuming_words(service: ServiceSnapshot, peers: tuple[PeerRow, ...]) -> str
     return f"{said} Last reply after {trip(newest.rtt)}."
 
 
-class _Toggle(QFrame):
+class Toggle(QFrame):
     """One switch with its line. A click is shown at once, and taken back when the core says otherwise."""
 
     def __init__(self, text: str, act: Callable[[bool], None]) -> None:
@@ -74,7 +74,7 @@ class _Toggle(QFrame):
         self._patience.setInterval(PATIENCE_MS)
         self._patience.timeout.connect(self.settle)
         self.switch.clicked.connect(self._clicked)
-        column = QVBoxLayout(self)
+        column = self._column = QVBoxLayout(self)
         column.setContentsMargins(14, 8, 14, 10)
         column.setSpacing(3)
         column.addWidget(self.switch, 0, Qt.AlignmentFlag.AlignLeft)
@@ -87,6 +87,13 @@ class _Toggle(QFrame):
     def add(self, widget: QWidget) -> None:
         """Put something beside the line."""
         self._below.addWidget(widget, 0, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignTrailing)
+
+    def add_below(self, widget: QWidget) -> None:
+        """Put something under the line."""
+        row = QHBoxLayout()
+        row.setContentsMargins(self.switch.words_offset(), 2, 0, 0)
+        row.addWidget(widget)
+        self._column.addLayout(row)
 
     def show_state(self, on: bool, words: str) -> None:
         """Show the core's state; a click that is still under way keeps its look for a while."""
@@ -162,7 +169,7 @@ class ServicesView(QWidget):
     def __init__(self, bridge: BridgeLike, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._bridge = bridge
-        self._toggles: dict[str, tuple[_Toggle, _Toggle]] = {}
+        self._toggles: dict[str, tuple[Toggle, Toggle]] = {}
         self._audiences: dict[str, AudienceBox] = {}
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -207,8 +214,8 @@ class ServicesView(QWidget):
         next(iter(self._toggles.values()))[0].switch.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def _row(self, name: str) -> None:
-        share = _Toggle(f"Share {name} service", lambda on: self._bridge.set_sharing(name, on))
-        consume = _Toggle(f"Consume {name}", lambda on: self._bridge.set_consuming(name, on))
+        share = Toggle(f"Share {name} service", lambda on: self._bridge.set_sharing(name, on))
+        consume = Toggle(f"Consume {name}", lambda on: self._bridge.set_consuming(name, on))
         self._toggles[name] = (share, consume)
         audience = self._audiences[name] = AudienceBox(name)
         audience.picked.connect(lambda chosen: self.audience_chosen.emit(name, chosen))

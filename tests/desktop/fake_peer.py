@@ -8,6 +8,10 @@ from PySide6.QtCore import QObject, Signal
 from core.events import (
     Announced,
     BrokerChanged,
+    BrokerEntry,
+    BrokerRow,
+    BrokerSnapshot,
+    BrokerUse,
     Discovered,
     ErrorRaised,
     GrapeChanged,
@@ -280,6 +284,19 @@ def call_records(now: float = NOW, count: int = 12) -> list[CallRecord]:
                    0.0004 * (at + 1), outcomes[at % 4], count - at)
         for at in range(count)
     ]  # fmt: skip
+
+
+def broker_snapshot(now: float = NOW) -> PeerSnapshot:
+    """Return the peer as a broker of three, that uses another broker itself."""
+    entries = (
+        BrokerEntry("fibonacci_worker", True, ANNA, ALICE, now - 4000, now - 0.4),
+        BrokerEntry("fibonacci_worker", False, CLEO, None, now - 11, now - 1.9),
+        BrokerEntry("camera_worker", False, BEN, EVE, now - 63, now - 2.2),
+    )
+    broker = BrokerSnapshot(True, 7, entries, (("ERR_BROKER_RATE", 1204),))
+    row = BrokerRow(Address("203.0.113.9", 21000), True, "Registered at 203.0.113.9:21000.", 2, True)
+    use = BrokerUse(True, (), "Registered at 203.0.113.9:21000.", (row,), 1)
+    return replace(people_snapshot(now), revision=44, pending=(), broker=broker, broker_use=use)
 
 
 def busy_events(now: float = NOW) -> list[PeerEvent]:
