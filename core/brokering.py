@@ -1,7 +1,7 @@
 """A peer and brokers: acting as one, using some, and the meetings that come of it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from core.announcer import Announcer
@@ -233,9 +233,9 @@ class Brokering:
             self._hub.emit(ErrorRaised(self._hub.now(), error.name, str(error)))
         self._said = "" if error is None else error.name
 
-    def _on_found(self, want: Want, addresses: list[Address]) -> None:
+    def _on_found(self, want: Want, addresses: list[Address], told_in: Mapping[Address, float]) -> None:
         self._introductions.keep(self._client.everybody())
-        self._introductions.introduce(addresses)
+        self._introductions.introduce(addresses, told_in)
         self._found(want.service, want.server, addresses)
 
     def _on_changed(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from core.errors import PeerError
@@ -30,11 +30,11 @@ class Introductions:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    def introduce(self, addresses: Iterable[Address]) -> None:
-        """Meet these, unless it was done lately."""
+    def introduce(self, addresses: Iterable[Address], told_in: Mapping[Address, float]) -> None:
+        """Meet these, unless it was done lately; `told_in`: who of them hears of us only within so many seconds."""
         now = asyncio.get_running_loop().time()
         for address in addresses:
-            self._meetings.meet(address, now)
+            self._meetings.meet(address, now, told_in=told_in.get(address, 0.0))
         self._act()
 
     def keep(self, present: set[Address]) -> None:

@@ -7,7 +7,7 @@ demo does.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from core.wire.broker_message import Listing, Registration, parse_listing, regis
 from core.wire.peer_id import PeerId
 
 PAUSE = 2.0  # seconds between registrations (PROTOCOL section 7), and how long a broker of ours may wait for news
+TOLD_IN = PAUSE + 0.5  # seconds until who registers as the demo does has heard of a newcomer; the half for a slow line
 HURRY = 0.1  # seconds between registrations at a broker that tells news: the least
 SEEK_EVERY = 5.0  # seconds between looks for brokers by their name; less than an entry's 15 s, so a change costs one
 PAUSES = (0.5, 1.0, 2.0, 5.0, 15.0)  # seconds after the 1st, 2nd, ... failure in a row at one broker
@@ -89,14 +90,15 @@ class BrokerClient:
         *,
         refuses: Callable[[Address, Address], str | None],
         is_self: Callable[[Address], bool],
-        on_found: Callable[[Want, list[Address]], None],
+        on_found: Callable[[Want, list[Address], Mapping[Address, float]], None],
         on_changed: Callable[[], None],
         on_problem: Callable[[Address | None, PeerError], None],
     ) -> None:
         """`ask(broker, payload, seconds)` sends one registration; `find()` looks brokers up by name.
 
-        `refuses(target, broker)` says why a target must not be punched, or None. `on_found(want, addresses)` gets
-        those of the other role that all brokers together name now.
+        `refuses(target, broker)` says why a target must not be punched, or None. `on_found(want, addresses, told_in)`
+        gets those of the other role that all brokers together name now, and who of them hears of us only within so
+        many seconds.
         """
         self._ask = ask
         self._find = find
@@ -276,9 +278,19 @@ class BrokerClient:
             broker.you = told.you
         broker.registered, broker.message = True, f"Registered at {broker.address}."
         self._told.pop(broker.address, None)
-        self._on_found(want, self.found(want))
+        self._on_found(want, self.found(want), self._told_in(broker, told) if known is None else {})
         self._on_changed()
         return HURRY if broker.ours else PAUSE
+
+    def _told_in(self, broker: _Broker, told: Listing) -> dict[Address, float]:
+        """Say when those of a first listing hear of us: at once from a broker of ours, else when they ask again."""
+        if broker.ours:
+            return {}
+        at_once = {
+            entry.address for other in self._brokers.values() if other.ours
+            for listing in other.listings.values() for entry in listing.entries
+        }  # fmt: skip
+        return {entry.address: TOLD_IN for entry in told.entries if entry.address not in at_once}
 
     def _sound(self, told: Listing, broker: Address) -> Listing:
         """Leave out whom nobody should punch."""
@@ -297,7 +309,7 @@ class BrokerClient:
         broker.listings.pop(want, None)
         broker.message = f"{broker.address} does not take our registration: {error}"
         self._tell(broker.address, error)
-        self._on_found(want, self.found(want))
+        self._on_found(want, self.found(want), {})
         self._on_changed()
 
     def _tell(self, broker: Address | None, error: PeerError) -> None:

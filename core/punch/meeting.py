@@ -3,6 +3,9 @@
 A meeting begins with a series whose first punches are openers, so that neither side's router hears from the other
 before its own packets have left. Whoever is heard but does not hear us yet is punched on every 0.2 s; whoever has not
 answered a whole series gets no more. After 2 s the outcome is told, with the reason if it is none.
+
+Who will be told of us only later, as by a broker that has to be asked, gets nothing but openers until then: they keep
+our door open, and the other's router hears of us after its own packets have left.
 """
 
 from collections import OrderedDict
@@ -57,9 +60,11 @@ class MeetingEnded:
 
 @dataclass(slots=True)
 class _Meeting:
-    began_at: float
+    met_at: float  # when we were told
+    began_at: float  # when the other was, at the latest
     next_at: float
     before: bool | None = None  # whether the last one opened the way
+    waiting: bool = False  # for the other to be told
     observed: Address | None = None
     over: bool = False
     open: bool = False
@@ -79,8 +84,11 @@ class Meetings:
         self._orders: list[PunchOrder] = []
         self._outcomes: list[MeetingEnded] = []
 
-    def meet(self, remote: Address, now: float) -> None:
-        """Begin, unless a meeting with this address runs, succeeded, or failed a moment ago."""
+    def meet(self, remote: Address, now: float, *, told_in: float = 0.0) -> None:
+        """Begin, unless a meeting with this address runs, succeeded, or failed a moment ago.
+
+        `told_in`: seconds until the other side has been told of us too, at the latest.
+        """
         known = self._meetings.get(remote)
         if known is not None:
             pause = self._config.fresh if known.open else self._config.again
@@ -90,11 +98,13 @@ class Meetings:
         elif len(self._meetings) >= self._config.meetings:
             oldest, _ = self._meetings.popitem(last=False)
             self._running.pop(oldest, None)
-        config = self._config
-        packets = config.openers + config.packets
-        meeting = _Meeting(now, now + config.every + packets * 0.05, known.open if known else None)
+        openers = self._config.openers
+        meeting = _Meeting(now, now + told_in, now + told_in, known.open if known else None, told_in > 0)
         self._meetings[remote] = self._running[remote] = meeting
-        self._orders.append(PunchOrder(remote, packets, config.openers))
+        if meeting.waiting:
+            self._orders.append(PunchOrder(remote, openers, openers))
+        else:
+            self._start(remote, meeting, now)
 
     def knows(self, remote: Address) -> bool:
         """Return whether this address is, or was lately, met here: nobody else needs to punch it."""
@@ -111,13 +121,15 @@ class Meetings:
         """Note a punch. One from another port of the same host is the other side too, as its NAT really has it."""
         meeting = self._meetings.get(source)
         if meeting is not None:
+            if meeting.waiting:
+                meeting.waiting, meeting.next_at = False, now
             meeting.observed = source
             meeting.ended_at = now if meeting.open else meeting.ended_at
             return
         for remote, running in self._running.items():
             if remote.host == source.host and running.observed is None:
                 running.observed = source
-                running.next_at = now
+                running.waiting, running.next_at = False, now
 
     def reached(self, source: Address, now: float) -> None:
         """Note that our punches to `source` arrive there."""
@@ -134,6 +146,9 @@ class Meetings:
         for remote, meeting in list(self._running.items()):
             if now - meeting.began_at >= self._config.patience:
                 self._end(remote, meeting, now, confirmed=False)
+            elif now >= meeting.next_at and meeting.waiting:
+                meeting.waiting = False
+                self._start(remote, meeting, now)
             elif now >= meeting.next_at:
                 meeting.next_at = now + self._config.every
                 if meeting.observed is not None:
@@ -155,12 +170,17 @@ class Meetings:
         outcomes, self._outcomes = self._outcomes, []
         return outcomes
 
+    def _start(self, remote: Address, meeting: _Meeting, now: float) -> None:
+        packets = self._config.openers + self._config.packets
+        meeting.next_at = now + self._config.every + packets * 0.05
+        self._orders.append(PunchOrder(remote, packets, self._config.openers))
+
     def _end(self, remote: Address, meeting: _Meeting, now: float, *, confirmed: bool) -> None:
         del self._running[remote]
         meeting.over, meeting.open, meeting.ended_at = True, meeting.observed is not None, now
         self._outcomes.append(
             MeetingEnded(
-                remote, meeting.open, meeting.observed, confirmed, now - meeting.began_at,
+                remote, meeting.open, meeting.observed, confirmed, now - meeting.met_at,
                 repeated=meeting.before == meeting.open,
             )
         )  # fmt: skip
