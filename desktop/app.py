@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from core.errors import LocalError
 from core.events import GrapeSnapshot, GrapeState, ServiceSnapshot
+from core.integration import integration
 from core.net.tasks import TaskSet
 from core.peer_config import KeyPlace, PeerConfig
 from core.services.fibonacci import FibonacciService
@@ -138,7 +139,7 @@ async def run(
 
         identity = IdentityActs(start.key_place())
         stack.push_async_callback(identity.aclose)
-        window = MainWindow(bridge, settings, identity=identity)
+        window = MainWindow(bridge, settings, identity=identity, integration=integration(start.profile))
         stack.callback(window.shut)
         faults.show = window.show_message
         stack.callback(setattr, faults, "show", None)

@@ -18,7 +18,8 @@ BASE = {"core.values", "core.errors"}
 ENGINES = {"core.utp", "core.dht", "core.punch"}
 NET = ENGINES | BASE | {"core.wire", "core.net"}
 MIDDLE = {
-    "core.broker", "core.grape", "core.identity", "core.ledger", "core.link", "core.records", "core.rpc", "core.secure",
+    "core.broker", "core.integration",
+    "core.grape", "core.identity", "core.ledger", "core.link", "core.records", "core.rpc", "core.secure",
     "core.services", "core.trust",
 }  # fmt: skip
 # What core.peer is composed of. They may know one another and everything below, but not their owner.
@@ -60,6 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     **{engine: BASE | {"core.wire"} for engine in ENGINES},
     "core.net": NET,
     "core.broker": NET,
+    "core.integration": BASE,
     "core.services": BASE,
     "core.grape": NET,
     "core.identity": BASE | {"core.wire", "core.private_file", "core.file_lock"},
@@ -96,7 +98,7 @@ GUI = {"PySide6", "qasync", "shiboken6", "desktop"}
 # services it runs, only these modules know.
 DESKTOP_MAY_IMPORT = {
     *BASE, "core.events", "core.settings", "core.net.tasks", "core.trust.audience", "core.trust.entries",
-    "core.target", "core.wire.peer_id", "core.ledger.record",
+    "core.target", "core.wire.peer_id", "core.ledger.record", "core.integration",
 }  # fmt: skip
 DESKTOP_COMPOSITION = {"desktop.identity_acts", "desktop.app", "desktop.bridge", "desktop.keeper", "desktop.__main__"}
 

@@ -12,6 +12,7 @@ import click
 
 from core.cli.calls import calls
 from core.cli.identity import identity
+from core.cli.install import install, uninstall
 from core.cli.output import Output
 from core.cli.running import run
 from core.cli.trust import trust
@@ -337,3 +338,5 @@ def get(hash: str, **network: Any) -> None:  # noqa: ANN401
 grapevine.add_command(trust)
 grapevine.add_command(calls)
 grapevine.add_command(identity)
+grapevine.add_command(install)
+grapevine.add_command(uninstall)

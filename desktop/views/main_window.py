@@ -15,7 +15,9 @@ from PySide6.QtCore import QByteArray, QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QGuiApplication
 from PySide6.QtWidgets import QApplication, QMainWindow, QMessageBox, QSplitter, QVBoxLayout, QWidget
 
+from core.errors import LocalError
 from core.events import IdentitySnapshot, PeerEvent, PeerSnapshot
+from core.integration import Integration
 from core.settings import Settings, WindowState
 from core.trust.audience import Audience
 from core.values import Address
@@ -65,8 +67,9 @@ class MainWindow(QMainWindow):
         theme: ThemeSource | None = None,
         *,
         identity: IdentityActsLike | None = None,
+        integration: Integration | None = None,
     ) -> None:
-        """`identity` acts on the key; without it the dialog shows who we are, and no more."""
+        """`identity` acts on the key, `integration` on the start at login; without them neither can be changed here."""
         super().__init__()
         self._bridge = bridge
         self._settings = settings
@@ -75,6 +78,7 @@ class MainWindow(QMainWindow):
         self._theme = theme if theme is not None else ThemeSource(_application(), parent=self)
         self._open: SettingsDialog | None = None
         self._identity_acts = identity
+        self._integration = integration
         self._identity: IdentityDialog | None = None
         self.setWindowTitle(QGuiApplication.applicationDisplayName() or TITLE)  # names the profile; Qt adds it else
         self.setWindowIcon(app_icon())
@@ -251,8 +255,10 @@ class MainWindow(QMainWindow):
         if self._open is None:
             snapshot = self._bridge.snapshot()
             names = [service.name for service in snapshot.services] if snapshot is not None else []
-            self._open = SettingsDialog(self._settings, names, self)
+            state = self._integration.autostart() if self._integration is not None else None
+            self._open = SettingsDialog(self._settings, names, self, autostart=state)
             self._open.chosen.connect(self._settings_chosen)
+            self._open.autostart_chosen.connect(self._set_autostart)
             self._open.finished.connect(self._settings_closed)
             self._open.open()
         self._open.raise_()
@@ -346,6 +352,13 @@ class MainWindow(QMainWindow):
     def _settings_chosen(self, settings: Settings) -> None:
         self._settings = settings
         self.settings_changed.emit(settings)
+
+    def _set_autostart(self, on: bool) -> None:
+        if self._integration is not None:
+            try:
+                self._integration.set_autostart(on)
+            except LocalError as error:
+                self.show_message(f"The start at login was not changed: {error}.")
 
     def _settings_closed(self, _result: int) -> None:
         self._open = None

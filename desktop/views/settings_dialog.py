@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.errors import LocalError
+from core.integration import State
 from core.settings import CloseAction, Settings
 from desktop.views.fields import roomy
 
@@ -36,13 +37,30 @@ class SettingsDialog(QDialog):
 
     Signals:
         chosen(Settings): the user pressed Save and everything is valid.
+        autostart_chosen(bool): and wants the start at login to be another than it was.
     """
 
     chosen = Signal(object)
+    autostart_chosen = Signal(bool)
 
-    def __init__(self, settings: Settings, services: Sequence[str], parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        services: Sequence[str],
+        parent: QWidget | None = None,
+        *,
+        autostart: State | None = None,
+    ) -> None:
+        """`autostart` is the real state of the start at login; None: this system has none."""
         super().__init__(parent)
         self._settings = settings
+        self.autostart = _check(self.tr("Start when I &log in, hidden in the tray"), bool(autostart and autostart.on))
+        self._autostart_was = self.autostart.isChecked()
+        self.autostart.setVisible(autostart is not None)
+        self._autostart_note = QLabel(autostart.problem if autostart is not None else "")
+        self._autostart_note.setObjectName("muted")
+        self._autostart_note.setWordWrap(True)
+        self._autostart_note.setVisible(bool(autostart and autostart.problem))
         self.setObjectName("settings")
         self.setWindowTitle(self.tr("Settings"))
         self.setMinimumWidth(MIN_WIDTH)
@@ -106,6 +124,8 @@ class SettingsDialog(QDialog):
         form = _form(box)
         for field in (*self.share.values(), self.notify):
             form.addRow(field)
+        form.addRow(self.autostart)
+        form.addRow(self._autostart_note)
         _row(form, self.tr("When the window is &closed"), self.close_action)
         return box
 
@@ -137,6 +157,8 @@ class SettingsDialog(QDialog):
             return
         self.accept()
         self.chosen.emit(settings)
+        if self.autostart.isChecked() != self._autostart_was:
+            self.autostart_chosen.emit(self.autostart.isChecked())
 
 
 def _lines(values: Sequence[str], example: str) -> QPlainTextEdit:

@@ -1,0 +1,1 @@
+"""The menu entry and the start at login."""
