@@ -43,6 +43,9 @@ class Place(Protocol):
     def observed(self) -> str | None:
         """Return its host as others see it."""
 
+    def address(self) -> Address:
+        """Return our address on our network."""
+
     def is_self(self, address: Address) -> bool:
         """Return whether this is our own socket."""
 
@@ -87,6 +90,7 @@ class Brokering:
             _resolve,
             refuses=self.refuses,
             is_self=place.is_self,
+            local=self._at_home,
             on_found=self._on_found,
             on_changed=self._on_changed,
             on_problem=self._on_problem,
@@ -212,6 +216,10 @@ class Brokering:
         return BrokerUse(True, self._client.fixed, self._client.message(), rows, self._client.refused)
 
     # -- news --------------------------------------------------------------------------------------------------------
+
+    def _at_home(self) -> Address | None:
+        address = self._place.address()
+        return address if scope(address.host) is Scope.PRIVATE else None
 
     def _set(self, want: Want, on: bool) -> None:
         if on:

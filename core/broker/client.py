@@ -90,6 +90,7 @@ class BrokerClient:
         *,
         refuses: Callable[[Address, Address], str | None],
         is_self: Callable[[Address], bool],
+        local: Callable[[], Address | None],
         on_found: Callable[[Want, list[Address], Mapping[Address, float]], None],
         on_changed: Callable[[], None],
         on_problem: Callable[[Address | None, PeerError], None],
@@ -98,13 +99,14 @@ class BrokerClient:
 
         `refuses(target, broker)` says why a target must not be punched, or None. `on_found(want, addresses, told_in)`
         gets those of the other role that all brokers together name now, and who of them hears of us only within so
-        many seconds.
+        many seconds. `local()` is where we are at home, None when that is no private network.
         """
         self._ask = ask
         self._find = find
         self._resolve = resolve
         self._refuses = refuses
         self._is_self = is_self
+        self._local = local
         self._on_found = on_found
         self._on_changed = on_changed
         self._on_problem = on_problem
@@ -269,7 +271,8 @@ class BrokerClient:
         waits = broker.ours and known is not None and known.seen is not None
         said = Registration(want.service, want.server)
         if broker.ours:
-            said = Registration(want.service, want.server, PAUSE if waits else 0.0, known.seen if known else None)
+            seen = known.seen if known else None
+            said = Registration(want.service, want.server, PAUSE if waits else 0.0, seen, self._local())
         reply = await self._ask(broker.address, registration_document(said), ANSWER_TIME + PAUSE)
         told = self._sound(parse_listing(reply.data, want.service), broker.address)
         broker.listings[want] = told

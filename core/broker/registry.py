@@ -4,7 +4,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
-from core.dht.hosts import Scope, listed_peer, scope
+from core.dht.hosts import Scope, listed_peer, scope, usable
 from core.errors import LocalError
 from core.values import Address
 from core.wire.broker_message import Listed, Registration
@@ -51,6 +51,7 @@ class Entry:
     peer_id: PeerId | None
     since: float
     renewed_at: float
+    local: Address | None = None  # where it says that it is at home; shown to who comes from the same host only
 
 
 @dataclass(slots=True)
@@ -75,7 +76,10 @@ class BrokerRegistry:
         return len(self._entries)
 
     def register(self, wanted: Registration, source: Address, peer_id: PeerId | None, now: float) -> bool:
-        """Note or renew an entry; return whether it is new. Raises BrokerBusy, BrokerFull."""
+        """Note or renew an entry; return whether it is new. Raises BrokerBusy, BrokerFull.
+
+        What is new, also where somebody is at home, changes `news`.
+        """
         self.sweep(now)
         try:
             self._take_turn(source.host, now)
@@ -88,9 +92,10 @@ class BrokerRegistry:
             self.refused[error.name] += 1
             raise
         since = now if known is None else known.since
-        self._entries[key] = Entry(wanted.service, wanted.server, source, peer_id, since, now)
+        local = _at_home(wanted.local) or (known.local if known else None)  # one registration of several says none
+        self._entries[key] = Entry(wanted.service, wanted.server, source, peer_id, since, now, local)
         self._entries.move_to_end(key)
-        if known is None:
+        if known is None or known.local != local:
             self._tell(wanted.service)
         return known is None
 
@@ -116,6 +121,9 @@ class BrokerRegistry:
                 address = entry.address if scope(entry.address.host) >= reach else None
             if address is not None:
                 found.append(Listed(entry.service, entry.server, address))
+            # both behind one NAT: where it does not turn packets round, they meet at home or nowhere
+            if entry.local and wanted.wait is not None and entry.address.host == requester.host:
+                found.append(Listed(entry.service, entry.server, entry.local))
         found.sort(key=lambda listed: listed.server == wanted.server)  # stable
         return found
 
@@ -173,6 +181,12 @@ class BrokerRegistry:
         self._news_total += 1  # never a number that this service had before, also when it was forgotten
         self._news[service] = self._news_total
         self._news.move_to_end(service)
+
+
+def _at_home(address: Address | None) -> Address | None:
+    """Return an address on a private network that can be one; whoever says another gets no further with it."""
+    private = address is not None and usable(address) and scope(address.host) is Scope.PRIVATE
+    return address if private else None
 
 
 def shown_to(requester: Address, local: str | None, observed: str | None) -> Callable[[Address], Address | None]:

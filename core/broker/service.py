@@ -43,12 +43,14 @@ class BrokerService:
             self._registry.refused[error.name] += 1
             self._changed()
             raise
+        before = self._registry.news(wanted.service)
         try:
             new = self._registry.register(wanted, caller.address, caller.peer_id, now)
         finally:
             self._changed()
         if new:
             self._seen(self._registry.entries()[-1])
+        if before != self._registry.news(wanted.service):
             self._wake(wanted.service)
         if self._may_wait(wanted):
             return self._later(wanted, caller)

@@ -5,7 +5,8 @@ A peer registers with `{"service": "fibonacci_worker", "server": true}`; the ans
 
 Between ours a registration may also say how long the answer may wait for news (`wait`, seconds) and which news it has
 (`seen`); the answer then has one more member under the empty name, which no service can have:
-`{"": {"you": "192.0.2.7:4000", "seen": 3}}`. A peer says `wait` only to a broker that has proven to be one of ours.
+`{"": {"you": "192.0.2.7:4000", "seen": 3}}`. With `local`, "192.168.1.7:4000", it says where it is at home, for those
+that the broker sees at the same host. A peer says these only to a broker that has proven to be one of ours, over TLS.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ from core.values import Address, JsonValue
 BROKER_SERVICE: Final = "fibo_broker"  # the name under which brokers are announced (PROTOCOL section 7)
 SERVICE_MAX: Final = 128  # bytes of UTF-8; the demo's names have 16 and 18
 WAIT_MAX: Final = 5.0  # seconds; far under the 10 s after which the demo's requests give up
-MEMBERS_MAX: Final = 16  # of a registration; two are needed, four are known
+MEMBERS_MAX: Final = 16  # of a registration; two are needed, five are known
 LISTED_MAX: Final = 64  # entries that are taken from an answer; a broker of ours sends no more
 EXAMINED_MAX: Final = 1024  # entries that are looked at for them; the rest of a longer answer is not read
 _ABOUT_US: Final = ""
@@ -34,6 +35,7 @@ class Registration:
     server: bool
     wait: float | None = None  # seconds
     seen: int | None = None
+    local: Address | None = None  # whether it is one of a home, the broker judges
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ def registration_document(registration: Registration) -> dict[str, JsonValue]:
         document["wait"] = registration.wait
         if registration.seen is not None:
             document["seen"] = registration.seen
+        if registration.local is not None:
+            document["local"] = str(registration.local)
     return document
 
 
@@ -72,7 +76,8 @@ def parse_registration(payload: JsonValue) -> Registration:
     server = payload.get("server")
     if not isinstance(server, bool):
         raise PayloadError("'server' must be true (offers the service) or false (wants it)")
-    return Registration(_service(payload.get("service")), server, _wait(payload.get("wait")), _seen(payload))
+    service, wait = _service(payload.get("service")), _wait(payload.get("wait"))
+    return Registration(service, server, wait, _seen(payload), _address(payload.get("local")))
 
 
 def looks_like_registration(payload: JsonValue) -> bool:
@@ -155,6 +160,13 @@ def _seen(payload: dict[str, JsonValue]) -> int | None:
     return seen if isinstance(seen, int) and not isinstance(seen, bool) else None
 
 
+def _address(value: JsonValue) -> Address | None:
+    try:
+        return Address.parse(value) if isinstance(value, str) and len(value) < 64 else None
+    except ValueError:
+        return None
+
+
 def _listed(entry: JsonValue, service: str) -> Listed | None:
     if not isinstance(entry, dict):
         return None
@@ -169,9 +181,5 @@ def _listed(entry: JsonValue, service: str) -> Listed | None:
 def _about_us(value: JsonValue) -> tuple[Address | None, int | None]:
     if not isinstance(value, dict):
         return None, None
-    text, seen = value.get("you"), value.get("seen")
-    try:
-        you = Address.parse(text) if isinstance(text, str) and len(text) < 64 else None
-    except ValueError:
-        you = None
+    you, seen = _address(value.get("you")), value.get("seen")
     return you, seen if isinstance(seen, int) and not isinstance(seen, bool) else None

@@ -96,13 +96,31 @@ async def asked_by_id(world: Internet, homes: Path) -> None:
     assert (reply["data"], reply["peer_id"]) == (SEQUENCE, peer_id), "encrypted, and from whom it was meant for"
 
 
-async def two_in_one_home(world: Internet, homes: Path) -> None:
-    """Where the router turns packets round they meet at its outside."""
-    home = world.site(Kind.FULL_CONE, Line(hairpin=True), hosts=2)
+async def two_in_one_home(world: Internet, homes: Path, kind: Kind, line: Line) -> None:
+    """Whether their router turns packets round or not, they meet."""
+    home = world.site(kind, line, hosts=2)
     worker, consumer = (Site(home.kind, home.outside, hosts=[host]) for host in home.hosts)
     async with pair(world, homes, worker, consumer) as (place, _), place.consume() as asking:
         reply = await asking.event("reply", timeout=SOON)
-    assert (reply["data"], reply["from"].split(":")[0]) == (SEQUENCE, home.outside)
+    assert reply["data"] == SEQUENCE
+    host = reply["from"].split(":")[0]
+    assert host == home.local[0] or (line.hairpin and host == home.outside)
+
+
+async def one_program_on_a_public_machine(world: Internet, homes: Path) -> None:
+    """As the README has it: a broker with its own grape, which the others' grapes join."""
+    worker, consumer, public = world.site(Kind.CGNAT), world.site(Kind.LINUX_RACE), world.public()
+    place, joining = Town(homes, public, worker, consumer), ("--bootstrap", f"{public.addresses[0]}:20001")
+    async with place.run("broker", "--port", "4000", inside=public.inside) as broker:
+        await broker.event("announced")
+        async with (
+            place.run("share", "fibonacci", "--broker", *joining, inside=worker.inside),
+            place.run("consume", "fibonacci", "--broker", *joining, inside=consumer.inside) as asking,
+        ):
+            try:
+                assert (await asking.event("reply", timeout=2.0 * SOON))["data"] == SEQUENCE
+            except AssertionError as error:
+                raise AssertionError(f"{error}\n{place.transcript()}") from None
 
 
 SCENES: dict[str, Callable[[Internet, Path], Awaitable[None]]] = {
@@ -112,7 +130,11 @@ SCENES: dict[str, Callable[[Internet, Path], Awaitable[None]]] = {
     "the broker restarts": a_broker_restarts,
     "mappings run out": mappings_run_out,
     "a Peer ID is asked for": asked_by_id,
-    "both are in one home": two_in_one_home,
+    "both are in one home": partial(two_in_one_home, kind=Kind.LINUX, line=Line()),
+    "both are in one home that turns packets round": partial(
+        two_in_one_home, kind=Kind.FULL_CONE, line=Line(hairpin=True)
+    ),
+    "one program on a public machine": one_program_on_a_public_machine,
 }
 
 
