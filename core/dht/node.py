@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from random import Random
 
+from core.dht.amplification import Replies
 from core.dht.config import DhtConfig
 from core.dht.events import DhtEvent, Failed, Found, OperationId
 from core.dht.hosts import no_local_address, usable
@@ -55,6 +56,7 @@ class Node:
         self._recent = RecentWriters()
         self._counters = Counters()
         self._outbox = Outbox(config.max_outgoing, self._counters)
+        self._replies = Replies(self._table, self._outbox, self._counters)
         self._events: list[DhtEvent] = []
         self._bootstrap: list[Address] = []
         self._own_addresses: set[Address] = set()  # of ours among the bootstrap nodes, hence as bounded
@@ -111,8 +113,8 @@ class Node:
         """Find the item of a 20-byte target; `salt` is that of a mutable item. Ends with Found (item None: unknown)."""
         operation = self._new_operation()
         wrong = len(target) != ID_BYTES or len(salt) > MAX_SALT_BYTES
-        fault = LocalError(f"a target is {ID_BYTES} bytes, a salt at most {MAX_SALT_BYTES}") if wrong else None
-        if self._acceptable(operation, fault):
+        fault = LocalError(f"a target is {ID_BYTES} bytes, a salt at most {MAX_SALT_BYTES}")
+        if self._acceptable(operation, fault if wrong else None):
             item = self._responder.items.get(target, now)
             best = Found(operation, item, None if item is None else self.id)
             if item is not None and item.key is None:
@@ -124,8 +126,7 @@ class Node:
 
     def stored(self, target: bytes, now: float) -> Item | None:
         """Return the immutable item that we store ourselves: nobody needs to be asked for it."""
-        item = self._responder.items.get(target, now)
-        return item if item is not None and item.key is None else None
+        return item if (item := self._responder.items.get(target, now)) and item.key is None else None
 
     def nodes(self) -> int:
         """Return how many other nodes are known and live."""
@@ -137,8 +138,7 @@ class Node:
 
     def listed(self, peers: Sequence[Address], requester: Address) -> list[Address]:
         """Return `peers` as `requester` may use them: loopback peers under an address of ours that it can reach."""
-        observed = self.observed()
-        return show_peers(peers, requester, self._local_address, None if observed is None else observed.host)
+        return show_peers(peers, requester, self._local_address, self._observed_host())
 
     def statistics(self) -> DhtStatistics:
         """Return counts since the node was made, and the present sizes."""
@@ -218,40 +218,42 @@ class Node:
             self._counters.dropped_malformed += 1
             self._outbox.refuse(source, Error(query.transaction, PROTOCOL_ERROR, str(error), source), size)
             return
-        self._outbox.add(source, bytes(Reply(query.transaction, {b"id": self.id, **values}, source)))
-        if not query.read_only:
-            self._probe(Contact(node_id, source), now)
+        if query.arguments.get(b"token"):
+            self._replies.proven.add(source, now)  # the responder has checked it: it was sent to this host
+        was_cut = self._replies.send(query, {b"id": self.id, **values}, source, size, now)
+        if not query.read_only or was_cut:
+            self._probe(Contact(node_id, source), now, anyway=was_cut)
 
-    def _probe(self, contact: Contact, now: float) -> None:
+    def _probe(self, contact: Contact, now: float, *, anyway: bool = False) -> None:
         """Ping a node that asked us something, if it could enter the table: only those who answer get in."""
         if self._table.id_at(contact.address) == contact.id or contact.address in self._pinged:
             return
-        if not self._table.has_room(contact) or self._probes >= self._config.max_probes:
+        if not (anyway or self._table.has_room(contact)) or self._probes >= self._config.max_probes:
             return
+        self._probes += self._ping(Target(None, contact.address), self._probed, now, again=False)
 
-        def done(outcome: Outcome, now: float) -> None:
-            self._probes -= 1
-
-        if self._ping(Target(None, contact.address), done, now):
-            self._probes += 1
+    def _probed(self, outcome: Outcome, now: float) -> None:
+        self._probes -= 1
 
     # -- what we ask -----------------------------------------------------------------------------------------------
 
-    def _ask(self, to: Target, method: bytes, arguments: Fields, handler: Handler, now: float) -> bool:
+    def _ask(
+        self, to: Target, method: bytes, arguments: Fields, handler: Handler, now: float, *, again: bool = True
+    ) -> bool:
         if self._transactions.full():
             return False
-        pending = self._transactions.open(to.address, to.id, handler, now)
+        pending = self._transactions.open(to.address, to.id, handler, now, again=again)
         pending.datagram = bytes(Query(pending.transaction, method, {b"id": self.id, **arguments}))
         self._counters.asked += 1
         self._outbox.add(to.address, pending.datagram)
         return True
 
-    def _ping(self, to: Target, handler: Handler, now: float) -> bool:
+    def _ping(self, to: Target, handler: Handler, now: float, *, again: bool = True) -> bool:
         def done(outcome: Outcome, now: float) -> None:
             self._pinged.discard(to.address)
             handler(outcome, now)
 
-        if not self._ask(to, b"ping", {}, done, now):
+        if not self._ask(to, b"ping", {}, done, now, again=again):
             return False
         self._pinged.add(to.address)
         return True
@@ -289,6 +291,7 @@ class Node:
                 self._own_addresses.add(contact.address)
             return None
         self._table.heard(contact, now)
+        self._replies.proven.add(contact.address, now)
         if reply.observed is not None:
             self._votes.add(contact.address, reply.observed)
         self._start_waiting(now)
@@ -360,16 +363,15 @@ class Node:
         return again
 
     def _own_hosts(self, requester: Address) -> tuple[str | None, str | None]:
-        observed = self.observed()
-        return self._local_address(requester), None if observed is None else observed.host
+        return self._local_address(requester), self._observed_host()
+
+    def _observed_host(self) -> str | None:
+        return None if (observed := self.observed()) is None else observed.host
 
     # -- upkeep ----------------------------------------------------------------------------------------------------
 
     def _join(self, now: float) -> None:
-        """Search for our own id, asking bootstrap nodes that left the table as well.
-
-        Not needed once the table fills a bucket and all of them are in it: it is refreshed now and then anyway.
-        """
+        """Search for our own id, asking bootstrap nodes that left the table; unless a full bucket has them all."""
         self._upkeep.join_at = None
         seeds = [
             node for node in self._bootstrap if self._table.id_at(node) is None and node not in self._own_addresses

@@ -46,14 +46,16 @@ class Transactions:
         """Say whether no further query may start now."""
         return len(self._pending) >= self._capacity
 
-    def open(self, to: Address, expected_id: bytes | None, handler: Handler, now: float) -> Pending:
-        """Start a query; `handler` is called once. The caller looks at `full` first."""
+    def open(
+        self, to: Address, expected_id: bytes | None, handler: Handler, now: float, *, again: bool = True
+    ) -> Pending:
+        """Start a query; `handler` is called once. The caller looks at `full` first. `again`: with a second copy."""
         transaction = self._random.randbytes(TRANSACTION_BYTES)
         while transaction in self._pending:
             transaction = self._random.randbytes(TRANSACTION_BYTES)
         pending = Pending(transaction, to, expected_id, handler, now + self._timeout)
         self._pending[transaction] = pending
-        if self._resend_after < self._timeout:
+        if again and self._resend_after < self._timeout:
             self._once[transaction] = now + self._resend_after
         return pending
 

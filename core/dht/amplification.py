@@ -1,0 +1,107 @@
+"""Nobody is sent more than three times what it asked with, before it has shown that it receives what we send.
+
+A query's source can be forged, and a reply with nodes or an item is up to twenty times as long. So the first answer to
+somebody new is cut to fit; a ping goes with it, and whoever answers that, or writes with a token of ours, gets whole
+answers from then on. Names of Grenache networks have few nodes: 7 fit the first answer, and it is seldom cut at all.
+"""
+
+from collections import OrderedDict
+from typing import Final
+
+from core.dht.hosts import Scope, scope
+from core.dht.outbox import Outbox
+from core.dht.routing import RoutingTable
+from core.dht.statistics import Counters
+from core.values import Address
+from core.wire.compact import NODE_BYTES
+from core.wire.krpc import Fields, Query, Reply
+
+PING_BYTES: Final = 58  # of a ping, which goes with the first answer: d1:ad2:id20:...e1:q4:ping1:t2:..1:y1:qe
+FACTOR: Final = 3  # RFC 9000 section 8, "Address Validation": three times what was received
+PROVEN_MAX: Final = 4096  # addresses remembered; full: the one that proved itself longest ago has to do it again
+PROVEN_FOR: Final = 600.0  # seconds; as long as a token of BEP 5 holds at most
+_PEER_BYTES: Final = 8  # of a compact peer in a list: "6:" and six bytes
+_ITEM: Final = (b"v", b"k", b"sig", b"seq")  # of BEP 44
+
+
+def allowance(query_bytes: int) -> int:
+    """Return how long the answer to a query may be whose source has proven nothing."""
+    return FACTOR * query_bytes - PING_BYTES
+
+
+class Proven:
+    """Addresses that receive what we send. Times are the caller's seconds."""
+
+    def __init__(self) -> None:
+        self._until: OrderedDict[Address, float] = OrderedDict()  # who proves itself last is last
+
+    def __len__(self) -> int:
+        """Return how many are remembered."""
+        return len(self._until)
+
+    def add(self, address: Address, now: float) -> None:
+        """Note that an address answered something that only it can know."""
+        self._until[address] = now + PROVEN_FOR
+        self._until.move_to_end(address)
+        if len(self._until) > PROVEN_MAX:
+            self._until.popitem(last=False)
+
+    def __contains__(self, asked: tuple[Address, float]) -> bool:
+        """Return whether an address is proven at a time: `(address, now) in proven`."""
+        address, now = asked
+        until = self._until.get(address)
+        if until is not None and until <= now:
+            del self._until[address]
+            until = None
+        return until is not None
+
+
+class Replies:
+    """Sends answers: whole ones to who has proven itself, is in the table, or is on this machine; else cut ones."""
+
+    def __init__(self, table: RoutingTable, outbox: Outbox, counters: Counters) -> None:
+        self.proven = Proven()
+        self._table = table
+        self._outbox = outbox
+        self._counters = counters
+
+    def send(self, query: Query, values: Fields, source: Address, query_bytes: int, now: float) -> bool:
+        """Answer a query; return whether something was left out."""
+        reply = bytes(Reply(query.transaction, values, source))
+        excess = len(reply) - allowance(query_bytes)
+        if excess <= 0 or self._knows(source, now):
+            self._outbox.add(source, reply)
+            return False
+        self._counters.cut += 1
+        self._outbox.add(source, bytes(Reply(query.transaction, cut(values, excess), source)))
+        return True
+
+    def _knows(self, source: Address, now: float) -> bool:
+        if (source, now) in self.proven or self._table.id_at(source) is not None:
+            return True
+        return scope(source.host) is Scope.LOOPBACK
+
+
+def cut(values: Fields, excess: int) -> Fields:
+    """Return a reply's values, shorter by `excess` bytes at least as far as lists and an item can make it so.
+
+    Nodes and peers go from the end; an item goes whole: half of it is none.
+    """
+    shorter = dict(values)
+    peers, nodes = shorter.get(b"values"), shorter.get(b"nodes")
+    if b"v" in shorter:
+        before = sum(_length(shorter[key]) for key in _ITEM if key in shorter)
+        for key in _ITEM:
+            shorter.pop(key, None)
+        excess -= before
+    if isinstance(peers, list) and excess > 0:
+        shorter[b"values"] = peers[: max(0, len(peers) - -(-excess // _PEER_BYTES))]
+    if isinstance(nodes, bytes) and excess > 0:
+        kept = max(0, len(nodes) // NODE_BYTES - -(-excess // NODE_BYTES))
+        shorter[b"nodes"] = nodes[: kept * NODE_BYTES]
+    return shorter
+
+
+def _length(value: object) -> int:
+    """Return at least how many bytes less there are without a value."""
+    return len(value) if isinstance(value, bytes) else 1
