@@ -203,7 +203,11 @@ class Brokering:
             )
             for each in self._service.entries()
         )
-        return BrokerSnapshot(True, self._announced, entries, tuple(sorted(self._service.refused().items())))
+        return BrokerSnapshot(True, self._announced, entries, self.broker_refused())
+
+    def broker_refused(self) -> tuple[tuple[str, int], ...]:
+        """Return how many registrations we refused, by the error's name."""
+        return tuple(sorted(self._service.refused().items()))
 
     def use_snapshot(self) -> BrokerUse:
         """Return how it goes with the brokers that we use."""

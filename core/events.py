@@ -250,6 +250,8 @@ class Traffic:
     requests: int = 0  # of others, answered with a result or an error
     punches: int = 0  # sent and received
     connections: int = 0
+    turned_away: tuple[tuple[str, int], ...] = ()  # what never became a request: connections, handshakes, punches, ...
+    refused: tuple[tuple[str, int], ...] = ()  # requests by the name of the error they were answered with
 
 
 @dataclass(frozen=True, slots=True)

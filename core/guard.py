@@ -52,6 +52,7 @@ class Guard:
         self._hang_up = hang_up
         self._store = TrustStore(path, serving=serving)
         self._gate = Gate(self._store, audiences, own=own, on_pending=self._on_pending)
+        self._own = own
         self._under_way: set[_UnderWay] = set()
         self._store.listen(self._on_change)
         self._tasks = TaskSet("guard")
@@ -110,6 +111,15 @@ class Guard:
             if refusal is not None and not accepted and under_way.refusal is None:
                 under_way.refusal = refusal
                 under_way.task.cancel()
+
+    def trusts(self, peer_id: PeerId | None) -> bool:
+        """Return whether this is somebody whom the owner trusts with something, or one of the owner's own."""
+        if peer_id is None:
+            return False
+        known = self._store.find(peer_id)
+        if known is not None:
+            return bool(known.services) and not known.blocked
+        return peer_id == self._own()
 
     # -- what people read -----------------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import lru_cache
 from pathlib import Path
 
 from core.asking import Asking
@@ -19,7 +18,6 @@ from core.events import (
     PeerSnapshot,
     PunchReceived,
     PunchSent,
-    RequestServed,
     ServiceSnapshot,
     Traffic,
 )
@@ -27,8 +25,8 @@ from core.grape_access import GrapeAccess
 from core.guard import Guard
 from core.hub import Hub, Listener
 from core.ledger.ledger import Ledger
-from core.ledger.record import CallRecord, outcome
-from core.net.endpoint import Endpoint
+from core.ledger.record import CallRecord
+from core.net.endpoint import Endpoint, EndpointStatistics
 from core.net.stream import Stream
 from core.net.tasks import TaskSet
 from core.own_identity import OwnIdentity
@@ -40,19 +38,19 @@ from core.punch_back import PunchBack
 from core.roles import REQUEST_TIMEOUT, Roles
 from core.roster import Roster
 from core.rpc.client import Reply
-from core.rpc.server import RpcServer
+from core.rpc.server import RpcServer, RpcServerStatistics
 from core.secure.dial import Dialer
 from core.secure.door import Door
 from core.services.fibonacci import FibonacciService
 from core.services.service import Registry, worker_key
+from core.serving import Serving
 from core.sharing import Sharing
 from core.trust.audience import Audience
 from core.trust.entries import EVERY, KnownPeer, Pending
-from core.values import Address, Caller, JsonValue, Outcome
+from core.values import Address, JsonValue
 from core.wire.peer_id import PeerId
 from core.wire.utp_marks import OUR_MARKS, Marks
 
-_text = lru_cache(maxsize=1000)(PeerId.__str__)  # of those who call most: check characters take 20 us
 SWEEP_EVERY = 5.0  # seconds; a row for somebody who is gone stays that much longer at most
 
 __all__ = ["Peer", "PeerConfig", "Reply", "open_peer"]
@@ -89,6 +87,7 @@ class Peer:
             serving=lambda: bool(self._sharing), hang_up=lambda on: self._server.hang_up(on),
         )  # fmt: skip
         self._sharing = Sharing(registry, self._guard.admit)
+        self._serving = Serving(hub, self._sharing, self._roster, self._guard, self._calls)
         self._access = GrapeAccess(config, self._on_grape)
         self._identity = OwnIdentity(config.identity, self._on_no_identity, hub.touch)
 
@@ -113,7 +112,7 @@ class Peer:
         stack.push_async_callback(self._asking.aclose)
         self._tasks = TaskSet("peer")
         stack.push_async_callback(self._tasks.aclose)
-        self._server = RpcServer(self._handle, on_served=self._on_served)
+        self._server = RpcServer(self._serving.handle, on_served=self._serving.on_served)
         await self._guard.open()
         stack.push_async_callback(self._guard.aclose)
         self._punch_back = PunchBack(self._endpoint.punch)
@@ -127,6 +126,7 @@ class Peer:
             found=self._roles.brokered, head_start=self._roles.give_head_start,
         )  # fmt: skip
         self._asking.use_brokers(self._brokering)
+        self._serving.broker = self._brokering
         stack.push_async_callback(self._brokering.aclose)
         self._record = OwnRecord(self._hub, self._identity, self._link, self._shared, self._place.addresses)
         stack.push_async_callback(self._record.aclose)
@@ -179,7 +179,21 @@ class Peer:
         """Return what crossed the socket so far. Cheap; it moves on without a new revision."""
         net, rpc = self._endpoint.statistics(), self._server.statistics()
         punches = net.punch.punches_sent + net.punch.punches_heard
-        return Traffic(net.bytes_received, net.bytes_sent, rpc.served + rpc.failed, punches, net.streams)
+        return Traffic(
+            net.bytes_received, net.bytes_sent, rpc.served + rpc.failed, punches, net.streams,
+            turned_away=self._turned_away(net, rpc), refused=self._serving.refused(),
+        )  # fmt: skip
+
+    def _turned_away(self, net: EndpointStatistics, rpc: RpcServerStatistics) -> tuple[tuple[str, int], ...]:
+        door = self._door.statistics()
+        counts = (
+            ("connections", net.utp.refused + rpc.refused_connections),
+            ("handshakes", door.failed),
+            ("punches", net.punch.acks_withheld),
+            ("datagrams", net.dropped_unknown + net.utp.dropped_malformed),
+            ("registrations", sum(count for _, count in self._brokering.broker_refused())),
+        )
+        return tuple((what, count) for what, count in counts if count)
 
     def _service_snapshot(self, name: str) -> ServiceSnapshot:
         service, tally = self._registry.get(name), self._sharing.tallies[name]
@@ -350,28 +364,6 @@ class Peer:
 
     def _on_stream(self, stream: Stream) -> None:
         self._tasks.spawn(self._server.serve(stream, lambda: self._door.admit(stream)), name=f"serve {stream.remote}")
-
-    def _handle(self, key: str, payload: JsonValue, caller: Caller) -> Outcome:
-        if self._brokering.serves(key, payload):
-            return self._brokering.handle(payload, caller)
-        return self._sharing.handle(key, payload, caller)
-
-    def _on_served(
-        self, key: str, caller: Caller, seconds: float, error: str | None, request_bytes: int, reply_bytes: int
-    ) -> None:
-        if self._brokering.serves(key):
-            return  # registrations come every two seconds, and are shown as what they are
-        service = self._sharing.label(key)
-        self._sharing.note(key, error)
-        wanted = self._sharing.wanted(key)
-        if error is None and wanted is not None:
-            self._roster.note_served(caller.address, wanted)
-        now = self._hub.now()
-        self._hub.emit(RequestServed(now, service, caller.address, seconds, error, caller.peer_id))
-        if self._calls is not None:
-            who, name = _text(caller.peer_id) if caller.peer_id else None, self._sharing.name(key)
-            sizes = request_bytes, reply_bytes
-            self._calls.add(CallRecord(now, who, str(caller.address), name, *sizes, seconds, outcome(error)))
 
     def _on_no_record(self, problem: str) -> None:
         self._hub.emit(ErrorRaised(self._hub.now(), "ERR_LEDGER", problem))

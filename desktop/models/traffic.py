@@ -1,6 +1,7 @@
 """What crosses the peer's socket as rates in words, over the last seconds."""
 
 from collections import deque
+from collections.abc import Iterable
 
 from core.events import Traffic
 from desktop.models.words import count, size
@@ -8,6 +9,7 @@ from desktop.models.words import count, size
 WINDOW = 4  # differences that a rate is taken over: 2 s at two looks a second, so that a figure can be read
 QUIET_BYTES = 2000  # a second, both ways; below that only punches and keep-alives cross, at most one a second
 QUIET = "Quiet"
+MOST_NAMED = 8  # errors that the tooltip names, the most frequent
 
 
 class Rates:
@@ -43,7 +45,22 @@ class Rates:
 
 def totals(traffic: Traffic) -> str:
     """Return what crossed since the start, as a sentence."""
-    return (
+    said = (
         f"Since the start: {count(traffic.requests, 'request')} answered, {size(traffic.received)} received, "
         f"{size(traffic.sent)} sent, {count(traffic.punches, 'punch', 'punches')}."
     )
+    if traffic.refused:
+        said += f"\nRefused: {_listed((name, number) for name, number in traffic.refused[:MOST_NAMED])}."
+    if traffic.turned_away:
+        said += f"\nTurned away: {_listed(traffic.turned_away)}."
+    return said
+
+
+def refused_words(traffic: Traffic) -> str:
+    """Return how many requests were refused, or nothing."""
+    total = sum(number for _, number in traffic.refused)
+    return f"{total:,} refused" if total else ""
+
+
+def _listed(counts: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{number:,} {name}" for name, number in counts)

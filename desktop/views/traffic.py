@@ -7,12 +7,12 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
-from desktop.models.traffic import Rates, totals
+from desktop.models.traffic import Rates, refused_words, totals
 from desktop.views.contract import BridgeLike
 
 LOOK_MS = 500  # milliseconds between two looks; who reads a figure needs as long
 # the widest usual text of each column, so that none moves when another changes
-SAMPLES = ("999 connections", "99,999 requests/s", "999 MB/s in", "999 MB/s out", "999,999 punches/s")
+SAMPLES = ("99 connections", "99,999 requests/s", "999 MB/s in", "999 MB/s out", "999,999 punches/s", "99,999 refused")
 SPACE = 20  # pixels between two columns
 
 
@@ -49,9 +49,12 @@ class TrafficView(QWidget):
         if tip != self.toolTip():
             self.setToolTip(tip)
         words = self._rates.note(self._clock(), traffic)
+        refused = refused_words(traffic)
+        if refused:
+            words = (*words, *[""] * (len(SAMPLES) - 1 - len(words)), refused)
         if words != self._words:
             self._words = words
-            self.setAccessibleName(f"Traffic: {', '.join(words)}")
+            self.setAccessibleName(f"Traffic: {', '.join(word for word in words if word)}")
             self._write()
 
     def words(self) -> tuple[str, ...]:
