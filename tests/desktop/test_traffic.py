@@ -75,7 +75,14 @@ def test_the_line_says_what_crosses_and_is_left_alone_while_nothing_does(qtbot: 
     now += 0.5
     view.look()
     shown = [cell.text() for cell in view._cells]
-    assert shown == list(view.words())
+    assert shown == [*view.words(), ""]  # nothing was refused
+    refused = (("ERR_NOT_TRUSTED", 4), ("ERR_RATE_LIMITED", 1))
+    bridge.crossed = replace(BUSY, refused=refused, turned_away=(("handshakes", 2),))
+    view.look()
+    assert view.words()[-1] == "5 refused"
+    assert "Refused: 4 ERR_NOT_TRUSTED, 1 ERR_RATE_LIMITED.\nTurned away: 2 handshakes." in view.toolTip()
+    bridge.crossed = BUSY
+    view.look()
     assert shown[1] == "500 requests/s"
     assert "500 requests/s, 2.5 MB/s in" in view.accessibleName()
     assert view.toolTip() == "Since the start: 1,000 requests answered, 5.0 MB received, 60 kB sent, 1 punch."
