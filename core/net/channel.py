@@ -230,6 +230,16 @@ class Channel:
             self._driver.flush()
         return True
 
+    def put(self, data: bytes, *, urgent: bool) -> bool:
+        """See Stream.put."""
+        if self._writers or self.closing or self._over is not None or self.connection.writable() < len(data):
+            return False
+        taken = self.connection.write(data, self._driver.now(), urgent=urgent)
+        if taken not in (0, len(data)):
+            raise AssertionError(f"the engine had room for {len(data)} bytes and took {taken}")
+        self._driver.flush()
+        return taken > 0
+
     async def write(self, data: bytes, *, boundary: bool) -> None:
         """See Stream.write."""
         if self.closing:

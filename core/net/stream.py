@@ -92,6 +92,14 @@ class Stream:
         """
         return self._channel.offer(data, soon=soon)
 
+    def put(self, data: bytes, *, urgent: bool) -> bool:
+        """Write bytes of any length now, if there is room for all of them and nobody waits to write; False: nothing.
+
+        They share packets with what comes before and after, as nobody but ours can read. `urgent`: they do not wait
+        for more to fill one.
+        """
+        return self._channel.put(data, urgent=urgent)
+
     async def write(self, data: bytes, *, boundary: bool = True) -> None:
         """Queue `data` as one whole, and wait while the send buffer is full; other writers wait for their turn.
 

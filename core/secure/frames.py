@@ -6,16 +6,54 @@ A frame is 4 bytes, big endian, that say how long the message is, and the messag
 from typing import Final
 
 from core.errors import RemoteError
+from core.values import Buffer
 
 HEADER_BYTES: Final = 4
 FIRST_BYTE: Final = 0x16  # of a TLS handshake (RFC 8446 section 5.1); a plain message begins with [ or { or space
 RECORD_BYTES: Final = 16_384  # plaintext of one TLS record at the most (RFC 8446 section 5.1)
+_RECORD_HEADER: Final = 5  # bytes: type, version, length
+_TYPES: Final = range(20, 25)  # RFC 8446 section 5.1, and RFC 6520's
+_MAJOR: Final = 3  # of the version, since SSL 3
+_MOST: Final = RECORD_BYTES + 256  # bytes of a sealed record (RFC 8446 section 5.2)
 SEAL_BYTES: Final = 22  # what a record adds: 5 of header, 1 of type, 16 of tag (RFC 8446 section 5.2)
 
 
 def header(size: int) -> bytes:
     """Return what goes before a message of `size` bytes."""
     return size.to_bytes(HEADER_BYTES, "big")
+
+
+class RecordCounter:
+    """Counts the TLS records that end in what comes, however they are split: 5 bytes of header end with the length."""
+
+    __slots__ = ("_header", "_left")
+
+    def __init__(self) -> None:
+        self._header = b""  # what came of the next one
+        self._left = 0  # bytes that are missing of the record under way
+
+    def count(self, data: Buffer) -> int:
+        """Take what came; return how many records it ends (RFC 8446 section 5.1)."""
+        size = len(data)
+        at = self._left
+        if at > size:
+            self._left = at - size
+            return 0
+        whole = int(at > 0)
+        while at < size:
+            part = bytes(data[at : at + _RECORD_HEADER - len(self._header)])
+            at += len(part)
+            self._header += part
+            if len(self._header) < _RECORD_HEADER:
+                break
+            length = int.from_bytes(self._header[3:], "big")
+            if self._header[0] not in _TYPES or self._header[1] != _MAJOR or length > _MOST:
+                return whole + 1  # no record: OpenSSL says so when it is asked
+            at += length
+            self._header = b""
+            whole += at <= size
+        self._left = max(0, at - size)
+        return whole
 
 
 class FrameReader:

@@ -28,6 +28,9 @@ CLOSE_TIMEOUT: Final = 5.0  # seconds for what waits to be written; as the strea
 class Carrier(Stream, Protocol):
     """The stream below. It can be read as well, before anybody listens: for the handshake."""
 
+    def put(self, data: bytes, *, urgent: bool) -> bool:
+        """Write bytes now if there is room for all of them; False: nothing was written."""
+
     async def read(self) -> bytes:
         """Return the bytes of the next packet; b"" at the end. Raises TransportClosed when it broke."""
 
@@ -35,11 +38,14 @@ class Carrier(Stream, Protocol):
 class _Waiting:
     """A message, or what is sealed already (`sealed`), that must wait to be written; `done` for who waits for it."""
 
-    __slots__ = ("data", "done", "sealed", "started")
+    __slots__ = ("data", "done", "sealed", "started", "urgent")
 
-    def __init__(self, data: bytes, done: asyncio.Future[None] | None, *, sealed: bool = False) -> None:
+    def __init__(
+        self, data: bytes, done: asyncio.Future[None] | None, *, sealed: bool = False, urgent: bool = True
+    ) -> None:
         self.data = data
         self.done = done
+        self.urgent = urgent
         self.sealed = sealed
         self.started = False
 
@@ -165,11 +171,18 @@ class SecureStream:
             self._put(_Waiting(sealed, None, sealed=True))  # it is sealed: nothing may overtake it
 
     async def write(self, data: bytes, *, boundary: bool = True) -> None:
-        """See `core.rpc.stream.Stream`; messages have lengths here, so a `boundary` is nothing special."""
+        """See `core.rpc.stream.Stream`; messages have lengths here, so without a `boundary` one only may wait a bit."""
         if self._closing or self._session.over:
             raise TransportClosed(f"the connection to {self.remote} is closed")
         self._seal_joined()
-        message = _Waiting(data, asyncio.get_running_loop().create_future())
+        if not self._queue and len(data) <= SLICE_BYTES:
+            sealed = self._session.seal(header(len(data)), data)
+            if self._carrier.put(sealed, urgent=boundary):
+                return
+            message = _Waiting(sealed, asyncio.get_running_loop().create_future(), sealed=True, urgent=boundary)
+            message.started = True  # it is sealed: nothing may overtake it, nor may it be taken back
+        else:
+            message = _Waiting(data, asyncio.get_running_loop().create_future(), urgent=boundary)
         self._put(message)
         try:
             if message.done is not None:
@@ -207,14 +220,14 @@ class SecureStream:
 
     async def _write_one(self, message: _Waiting) -> None:
         if message.sealed:
-            await self._carrier.write(message.data, boundary=True)
+            await self._carrier.write(message.data, boundary=message.urgent)
             return
         data = memoryview(message.data)
-        last = len(data) <= SLICE_BYTES  # which leaves at once; those before it fill packets
+        last = message.urgent and len(data) <= SLICE_BYTES  # which leaves at once; those before it fill packets
         await self._carrier.write(self._session.seal(header(len(data)), data[:SLICE_BYTES]), boundary=last)
         for at in range(SLICE_BYTES, len(data), SLICE_BYTES):
             await asyncio.sleep(0)  # others have their turn of the loop
-            last = at + SLICE_BYTES >= len(data)
+            last = message.urgent and at + SLICE_BYTES >= len(data)
             await self._carrier.write(self._session.seal(data[at : at + SLICE_BYTES]), boundary=last)
 
     # -- the end --------------------------------------------------------------------------------------------------

@@ -64,6 +64,12 @@ class MemoryStream:
         self._put(data, boundary=True)
         return True
 
+    def put(self, data: bytes, *, urgent: bool) -> bool:
+        if self.broken or self.closed or self._waiting or self.peer._unread >= self._buffer:
+            return False
+        self._put(data, boundary=urgent)
+        return True
+
     def _wake(self) -> None:
         self._signal()
         for end in (self, self.peer):

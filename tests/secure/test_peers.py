@@ -78,7 +78,7 @@ async def test_an_identity_that_cannot_be_opened_costs_the_encryption_only(tmp_p
     async with peer(identity=place) as (called, there), peer(identity=ANNA) as (caller, _):
         failure = await there.hear(ErrorRaised)
         assert failure.error == "ERR_IDENTITY"
-        assert "remove it to become a new peer" in failure.message
+        assert "grapevine id renew makes a new one" in failure.message
         await called.share("fibonacci")
         assert await ask(caller, called, None) is None
         assert await called.peer_id() is None
