@@ -36,6 +36,8 @@ class RecordCounter:
         """Take what came; return how many records it ends (RFC 8446 section 5.1)."""
         size = len(data)
         at = self._left
+        if not (at or self._header) and size > _RECORD_HEADER and data[3] << 8 | data[4] == size - _RECORD_HEADER:
+            return 1  # one whole record, as of most messages
         if at > size:
             self._left = at - size
             return 0
@@ -76,8 +78,12 @@ class FrameReader:
 
         Raises RemoteError (ERR_MESSAGE_SIZE) for a message beyond the limit; nothing can be read after that.
         """
+        size = len(data)
+        begins = not (self._left or self._length) and HEADER_BYTES < size <= self._max_bytes
+        if begins and int.from_bytes(data[:HEADER_BYTES], "big") == size - HEADER_BYTES:
+            return [data[HEADER_BYTES:]]  # one whole message, as most are
         pieces: list[bytes] = []
-        at, size = 0, len(data)
+        at = 0
         while at < size:
             if not self._left:
                 part = data[at : at + HEADER_BYTES - len(self._length)]

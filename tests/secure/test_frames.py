@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import RemoteError
-from core.secure.frames import HEADER_BYTES, FrameReader, header
+from core.secure.frames import HEADER_BYTES, FrameReader, RecordCounter, header
 
 MESSAGES = st.lists(st.binary(max_size=40), max_size=8)
 
@@ -58,3 +58,18 @@ def test_the_limit_is_exact() -> None:
 def test_the_layout() -> None:
     assert header(258) == b"\x00\x00\x01\x02"
     assert len(header(0)) == HEADER_BYTES
+
+
+@pytest.mark.parametrize("step", [1, 3, 5, 7, 100, 10_000])
+def test_records_are_counted_however_they_are_split(step: int) -> None:
+    sizes = [1, 0, 300, 16_640, 17, 5]
+    stream = b"".join(bytes((23, 3, 3)) + size.to_bytes(2, "big") + bytes(size) for size in sizes)
+    counter = RecordCounter()
+    assert sum(counter.count(stream[at : at + step]) for at in range(0, len(stream), step)) == len(sizes)
+    assert counter.count(bytes((23, 3, 3, 0, 9)) + bytes(8)) == 0
+    assert counter.count(b"x") == 1
+
+
+@pytest.mark.parametrize("data", [b'["rid","key",1]', bytes((23, 2, 3, 0, 1)), bytes((23, 3, 3, 255, 255))])
+def test_what_is_no_record_is_openssl_s_to_refuse_at_once(data: bytes) -> None:
+    assert RecordCounter().count(data) == 1
