@@ -14,12 +14,18 @@ from tests.support.process import ProgramFailed
 # A sample for the seven combinations with Node's programs.
 _NODE_WORKERS = (Kind.PORT_RESTRICTED, Kind.LINUX, Kind.LINUX_RACE, Kind.CGNAT, Kind.SYM_RANDOM)
 _NODE_CONSUMERS = (Kind.OPEN, Kind.FULL_CONE, Kind.RESTRICTED, Kind.PORT_RESTRICTED, Kind.LINUX_RACE, Kind.CGNAT)
+_ON_ROUGH_LINES = (Kind.RESTRICTED, Kind.PORT_RESTRICTED, Kind.LINUX_RACE, Kind.CGNAT, Kind.SYM_RANDOM)
 _OPEN_DOORS = (Kind.OPEN, Kind.FULL_CONE)  # where Node's client works: it sends nothing before it is punched
 
 
 def cells(patterns: Sequence[str] = ()) -> list[Cell]:
-    """Return all cells: the required pairs in every order, the others once; with patterns those that match one."""
-    every = [Cell(worker, consumer, order) for worker in Kind for consumer in Kind for order in Order]
+    """Return all cells: the required pairs in every order, the others once; with patterns those that match one.
+
+    Of the pairs on rough lines, and of those with Node's programs, there is a sample.
+    """
+    orders = [order for order in Order if order is not Order.ROUGH]
+    every = [Cell(one, other, order) for one in Kind for other in Kind for order in orders]
+    every += [Cell(one, other, Order.ROUGH) for one in _ON_ROUGH_LINES for other in _ON_ROUGH_LINES]
     wanted = [cell for cell in every if cell.required or cell.order is Order.STEADY]
     wanted += node_cells()
     if patterns:

@@ -215,7 +215,7 @@ class Internet:
         first = site.hosts[0]
         if line.delay or line.loss:
             ends = ((first, "eth0"), (uplink.namespace, uplink.device))
-            site.wire = Wire(*ends, delay=line.delay, loss=line.loss)
+            site.wire = Wire(*ends, delay=line.delay, loss=line.loss, seed=number)
             self._wires.add(site.wire)
             self._configure_link(first, "eth0", uplink)
             site.local = [uplink.address]

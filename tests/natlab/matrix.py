@@ -25,6 +25,7 @@ API_PORT = 30001
 PATIENCE = 10.0  # seconds that the consumer waits for its reply: `consume --once`'s own default
 HOPELESS = 5.0  # seconds that it waits where no reply is expected; why not is known after two, without UDP after seven
 AND_ENDS = 5.0  # seconds more, in which it has to be gone
+ROUGH = Line(delay=0.02, loss=0.05)  # each way between host and router: 80 ms from peer to peer and back, 10 % lost
 SKEW = 0.15  # seconds between the starts of both sides, and that the later one's packets need to its router and back
 
 PLAIN = (
@@ -46,11 +47,15 @@ class Stuck(ProgramFailed):
 
 
 class Order(StrEnum):
-    """Who is there first. `steady`: the worker is registered for some time, and then the consumer starts."""
+    """Who is there first. `steady`: the worker is registered for some time, and then the consumer starts.
+
+    `rough` is steady too, and both have a line that loses packets.
+    """
 
     STEADY = "steady"
     WORKER_LATE = "worker late"
     CONSUMER_LATE = "consumer late"
+    ROUGH = "rough"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +177,9 @@ class Town:
 @asynccontextmanager
 async def town(internet: Internet, cell: Cell) -> AsyncIterator[Town]:
     """Build what a cell needs, and remove it."""
-    slow = Line(delay=SKEW / 2)
-    worker = visiting(internet, cell.worker, slow if cell.order is Order.WORKER_LATE else None)
-    consumer = visiting(internet, cell.consumer, slow if cell.order is Order.CONSUMER_LATE else None)
+    slow, usual = Line(delay=SKEW / 2), ROUGH if cell.order is Order.ROUGH else Line()
+    worker = visiting(internet, cell.worker, slow if cell.order is Order.WORKER_LATE else usual)
+    consumer = visiting(internet, cell.consumer, slow if cell.order is Order.CONSUMER_LATE else usual)
     with tempfile.TemporaryDirectory(prefix="grapevine-natlab-") as homes:
         async with worker as worker_site, consumer as consumer_site:
             public = await asyncio.to_thread(internet.public)

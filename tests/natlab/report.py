@@ -47,6 +47,14 @@ and consumer late.
 
 """
 
+_ROUGH = """
+## On rough lines
+
+A sample, with 20 ms from each side to its router, and one packet of twenty lost on each way there: 80 ms from one side
+to the other and back, and a tenth of all packets lost.
+
+"""
+
 _NODE = """
 ## With Node's programs
 
@@ -60,8 +68,9 @@ def page(outcomes: Sequence[Outcome], seconds: float) -> str:
     """Return the page."""
     ours = [outcome for outcome in outcomes if outcome.cell.nodes == OURS]
     steady = [outcome for outcome in ours if outcome.cell.order is Order.STEADY]
-    late = [outcome for outcome in ours if outcome.cell.order is not Order.STEADY]
-    parts = [_HEAD, _table(steady), _READ, _LATE, _table(late), _NODE]
+    late = [outcome for outcome in ours if outcome.cell.order in (Order.WORKER_LATE, Order.CONSUMER_LATE)]
+    rough = [outcome for outcome in ours if outcome.cell.order is Order.ROUGH]
+    parts = [_HEAD, _table(steady), _READ, _LATE, _table(late), _ROUGH, _table(rough), _NODE]
     by_nodes = {outcome.cell.nodes: None for outcome in sorted(outcomes, key=_whose) if outcome.cell.nodes != OURS}
     for nodes in by_nodes:
         rows = [outcome for outcome in outcomes if outcome.cell.nodes == nodes]

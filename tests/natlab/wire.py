@@ -20,11 +20,13 @@ _PACKET = 65_535  # bytes; more than the 1,500 that a device has
 class Wire:
     """Carries packets both ways, each `delay` seconds late and in order; `loss` is the share that never arrives."""
 
-    def __init__(self, one: tuple[str, str], other: tuple[str, str], *, delay: float, loss: float = 0.0) -> None:
+    def __init__(
+        self, one: tuple[str, str], other: tuple[str, str], *, delay: float, loss: float = 0.0, seed: int = 1
+    ) -> None:
         """Make both devices: (namespace, interface). They are configured as any other, and live until `close`."""
         self.carried = 0
         self._delay, self._loss = delay, loss
-        self._random = random.Random(1)
+        self._random = random.Random(seed)
         self._ends = [_device(*one)]
         try:
             self._ends.append(_device(*other))
