@@ -12,6 +12,9 @@ PeerError
 """
 
 
+from typing import Self
+
+
 class PeerError(Exception):
     """The base: `name` for programs, `str(error)` a sentence for people."""
 
@@ -21,6 +24,14 @@ class PeerError(Exception):
         super().__init__(message)
         if name is not None:
             self.name = name
+
+    def again(self) -> Self:
+        """Return one like it, to be raised: where an error was raised holds everything that was at hand there.
+
+        One that is kept by an object, and raised itself, would keep that object until a collection of garbage finds
+        the circle: 50 KB for each handshake of a flood.
+        """
+        return type(self)(str(self), name=self.name)
 
 
 class LocalError(PeerError):

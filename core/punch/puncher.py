@@ -38,8 +38,8 @@ class PunchConfig:
     heard_for: float = 30.0  # seconds that hearing counts: the shortest common UDP mapping time (Linux, one-way)
     series: int = 2048  # at once, settling ones too; one lasts 0.7 s: 3,000 addresses a second. Full: punch() refuses
     remembered: int = 4096  # addresses heard from, least recently heard forgotten first (it is `first` again then)
-    acks_each: float = 10.0  # acknowledgements a second toward one address, burst too: twice a series a second
-    acks_all: float = 1000.0  # and toward all: 1,000 peers of ours that repeat their series every second
+    acks_each: float = 10.0  # punches of one address that are told and acknowledged a second: twice a series
+    acks_all: float = 300.0  # and of all whom we do not punch: sources can be forged, and one costs 50 us of the rest
     pending: int = 8192  # datagrams, and events, not yet taken by the pump; the newest are dropped and counted
 
     def __post_init__(self) -> None:
@@ -57,7 +57,7 @@ class PunchStatistics:
     punches_heard: int
     acks_sent: int
     acks_heard: int
-    acks_withheld: int  # not sent: over a rate
+    acks_withheld: int  # not sent, and the punch not told: over a rate
     dropped: int  # datagrams that are none of ours, or came from an unusable source
     overflowed: int  # datagrams and events that nobody took in time
 
@@ -228,14 +228,16 @@ class Puncher:
         self._count.punches_heard += 1
         first = source not in self._known
         known = self._remember(source, now)
-        self._emit(PunchHeard(source, first))
         if self._acks is None:
             self._acks = _Allowance(self._config.acks_all, now)
-        # Each address first: a flood from one does not use up what all the others share.
-        if known.acks.take(now) and self._acks.take(now):
+        # Each address first: a flood from one does not use up what all the others share. And whom we punch ourselves
+        # is heard in any flood of forged ones.
+        expected = source in self._series or source in self._settling
+        if known.acks.take(now) and (expected or self._acks.take(now)):
+            self._emit(PunchHeard(source, first))
             self._count.acks_sent += self._queue(source, PunchPacket.ACK)
         else:
-            self._count.acks_withheld += 1
+            self._count.acks_withheld += 1  # nor is it told: what follows an event costs more than the punch
 
     def _receive_ack(self, source: Address, now: float) -> None:
         self._count.acks_heard += 1

@@ -20,9 +20,10 @@ async def shake(carrier: Carrier, session: "TlsSession") -> list[bytes]:
         if chunk:
             pieces += session.feed(chunk)
             await _tell(carrier, session)
-        failure = session.error if chunk else session.cut()
-        if failure is not None:
-            raise failure
+        if (session.error if chunk else session.cut()) is not None:
+            break
+    if session.error is not None:
+        raise session.error.again()
     return pieces
 
 

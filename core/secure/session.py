@@ -97,7 +97,7 @@ class TlsSession:
         Returns everything that is to be sent. Raises TransportClosed when the session is over, or not established.
         """
         if self.over or not self.established:
-            raise self.error or TransportClosed("this session is not open")
+            raise self.error.again() if self.error else TransportClosed("this session is not open")
         try:
             data = parts[0] if len(parts) == 1 else b"".join(parts)
             if len(data) <= RECORD_BYTES:

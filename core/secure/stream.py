@@ -138,7 +138,7 @@ class SecureStream:
             self._listener.received(pieces.popleft())
         if self._over and not (pieces or self._paused) and self._listener is not None:
             listener, self._listener = self._listener, None
-            listener.ended(self._failure)
+            listener.ended(None if self._failure is None else self._failure.again())
 
     # -- writing --------------------------------------------------------------------------------------------------
 

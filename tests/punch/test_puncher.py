@@ -263,8 +263,22 @@ def test_what_nobody_takes_is_bounded() -> None:
     puncher.receive([PUNCH] * 500, BOB, 0.0)
     assert len(puncher.events()) == 10
     assert sent(puncher, 0.0) == [(BOB, [ACK] * 10)]
-    assert puncher.statistics().overflowed == 490 * 2
-    assert puncher.statistics().acks_sent == 10
+    statistics = puncher.statistics()
+    assert (statistics.acks_withheld, statistics.overflowed) == (200, 290 * 2)  # 300 a second are told
+    assert statistics.acks_sent == 10
+
+
+def test_whom_we_punch_is_heard_in_a_flood_of_forged_ones() -> None:
+    puncher = Puncher(PunchConfig(acks_all=50.0))
+    puncher.punch(BOB, 0.0)
+    puncher.events()
+    for number in range(10_000):
+        puncher.receive([PUNCH], Address(f"203.0.{number // 250}.{number % 250 + 1}", 4000), 0.0)
+    puncher.receive([PUNCH], BOB, 0.0)
+    told = puncher.events()
+    assert len(told) == 51
+    assert told[-1] == PunchHeard(BOB, first=True)
+    assert puncher.statistics().acks_withheld == 9950
 
 
 def test_the_deadline_is_that_of_the_series_due_first() -> None:

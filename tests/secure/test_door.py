@@ -1,6 +1,8 @@
 """The door and the dialer, in virtual time: plain peers pass, slow ones are given up, a crowd displaces its oldest."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -12,6 +14,7 @@ from core.secure.contexts import Contexts
 from core.secure.dial import Dialer
 from core.secure.door import FIRST_BYTE_TIME, HANDSHAKE_TIME, HANDSHAKES, HANDSHAKES_PER_HOST, Door
 from core.secure.handshake import shake
+from core.secure.session import TlsSession
 from core.secure.stream import SecureStream
 from core.values import Address
 from core.wire.utp_marks import Marks
@@ -231,3 +234,32 @@ def test_the_dialer_reaches_who_was_meant_or_says_why_not() -> None:
         assert now() - began == 5.0
 
     run(whole())
+
+
+def test_a_handshake_that_failed_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No circle of objects: in a flood of handshakes each would hold 50 KB until a collection of all garbage."""
+    sessions: list[weakref.ref[TlsSession]] = []
+    contexts = Contexts(BERT)
+    make = contexts.server
+
+    def noted() -> TlsSession:
+        session = make()
+        sessions.append(weakref.ref(session))
+        return session
+
+    monkeypatch.setattr(contexts, "server", noted)
+
+    async def flood(made: Scene) -> None:
+        for number in range(3 * HANDSHAKES_PER_HOST):
+            near, _task = made.visit()
+            await near.write(bytes((0x16, 3, 1, 2, 0)) if number % 2 else b"\x16nonsense")
+            await settle()
+
+    gc.collect()
+    gc.disable()
+    try:
+        scene(flood, contexts)
+        assert len(sessions) == 3 * HANDSHAKES_PER_HOST
+        assert not [each for each in sessions if each() is not None]
+    finally:
+        gc.enable()
