@@ -119,12 +119,12 @@ def main(folder: Path) -> None:
             window.traffic.look()
             save(window, folder / f"{name}-{colours}.png")
             if name == "busy":
-                window.resize(QSize(880, 640))
+                window.resize(QSize(880, 700))
                 settle()
                 save(window, folder / f"small-{colours}.png")
                 dialogs(window, folder, colours)
             if name == "people":
-                window.resize(QSize(880, 640))
+                window.resize(QSize(880, 700))
                 settle()
                 save(window, folder / f"people-small-{colours}.png")
                 people_dialogs(window, folder, colours)

@@ -42,7 +42,7 @@ from desktop.views.table import RowTable
 from desktop.views.timeline import TimelineView
 from desktop.views.traffic import TrafficView
 
-MIN_SIZE = QSize(880, 640)  # pixels; below that the tables lose their columns
+MIN_SIZE = QSize(880, 700)  # pixels; below that the tables lose their columns
 START_SIZE = QSize(1220, 780)  # pixels; fits a 1280 x 800 screen with a panel
 TITLE = "Grapevine"
 

@@ -77,21 +77,21 @@ class Toggle(QFrame):
         column = self._column = QVBoxLayout(self)
         column.setContentsMargins(14, 8, 14, 10)
         column.setSpacing(3)
-        column.addWidget(self.switch, 0, Qt.AlignmentFlag.AlignLeft)
-        self._below = QHBoxLayout()
-        self._below.setContentsMargins(self.switch.words_offset(), 0, 0, 0)
-        self._below.setSpacing(10)
-        self._below.addWidget(self.line, 1)
-        column.addLayout(self._below)
+        self._above = QHBoxLayout()
+        self._above.setSpacing(10)
+        self._above.addWidget(self.switch)
+        self._above.addStretch(1)
+        column.addLayout(self._above)
+        self.add_below(self.line)
 
-    def add(self, widget: QWidget) -> None:
-        """Put something beside the line."""
-        self._below.addWidget(widget, 0, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignTrailing)
+    def add_beside(self, widget: QWidget) -> None:
+        """Put something beside the switch, on the other side."""
+        self._above.addWidget(widget, 2)
 
     def add_below(self, widget: QWidget) -> None:
         """Put something under the line."""
         row = QHBoxLayout()
-        row.setContentsMargins(self.switch.words_offset(), 2, 0, 0)
+        row.setContentsMargins(self.switch.words_offset(), 0, 0, 0)
         row.addWidget(widget)
         self._column.addLayout(row)
 
@@ -126,6 +126,9 @@ class AudienceBox(QComboBox):
     def __init__(self, service: str) -> None:
         super().__init__()
         self.setAccessibleName(f"Who may call {service}")
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(12)  # in a narrow window its end is cut; the list it opens has it whole
+        self.setMaximumWidth(280)
         for audience in AUDIENCES:
             words = audience.sentence
             self.addItem(f"{words[:1].upper()}{words[1:]}")  # Qt would make plain text of an enumeration's value
@@ -219,7 +222,7 @@ class ServicesView(QWidget):
         self._toggles[name] = (share, consume)
         audience = self._audiences[name] = AudienceBox(name)
         audience.picked.connect(lambda chosen: self.audience_chosen.emit(name, chosen))
-        share.add(audience)
+        share.add_beside(audience)
         row = QHBoxLayout()
         row.setSpacing(10)
         row.addWidget(share, 1)

@@ -34,6 +34,7 @@ from core.events import (
     Traffic,
 )
 from core.ledger.record import CallRecord
+from core.trust.audience import Audience
 from core.trust.entries import EVERY, KnownPeer, Pending
 from core.values import Address, JsonValue
 from core.wire.peer_id import PeerId
@@ -243,7 +244,9 @@ def empty_snapshot(grape: GrapeSnapshot = ALONE, service: ServiceSnapshot = FIBO
 
 def busy_snapshot(now: float = NOW) -> PeerSnapshot:
     """Return a peer that shares and consumes among four others."""
-    service = replace(FIBONACCI, sharing=True, consuming=True, announced_nodes=7, served=1284, failed=2)
+    service = replace(
+        FIBONACCI, sharing=True, consuming=True, announced_nodes=7, served=1284, failed=2, audience=Audience.ANYONE
+    )
     peers = (
         peer_row(ANNA, Role.CONSUMER, now=now, since=4210, seen=0.4, sent=1840, received=1822, rtt=0.0382),
         peer_row(BEN, Role.WORKER, now=now, since=912, seen=2, sent=64, received=61, rtt=0.182),
@@ -252,7 +255,8 @@ def busy_snapshot(now: float = NOW) -> PeerSnapshot:
         peer_row(Address("192.0.2.130", 47001), Role.CONSUMER, now=now, since=9300, seen=75, sent=500, received=480,
                  rtt=1.24, listed=False),
     )
-    return PeerSnapshot(42, BOUND, OBSERVED, CONNECTED, (service,), peers)
+    identity = IdentitySnapshot(OURS, "Your key is in this computer's keyring.", True)
+    return PeerSnapshot(42, BOUND, OBSERVED, CONNECTED, (service,), peers, identity=identity)
 
 
 ALICE, BOB, EVE = (PeerId(bytes([number]) * 32) for number in (7, 88, 201))
@@ -270,8 +274,7 @@ def people_snapshot(now: float = NOW) -> PeerSnapshot:
         Pending(EVE, "fibonacci", CLEO, now - 500, now - 300, 3),
         Pending(ALICE, "camera", ANNA, now - 70, now - 20),
     )
-    identity = IdentitySnapshot(OURS, "Your key is in this computer's keyring.", True)
-    return replace(busy_snapshot(now), revision=43, identity=identity, known_peers=known, pending=pending)
+    return replace(busy_snapshot(now), revision=43, known_peers=known, pending=pending)
 
 
 def call_records(now: float = NOW, count: int = 12) -> list[CallRecord]:
