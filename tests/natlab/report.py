@@ -36,6 +36,8 @@ _READ = """
 openers. `*`: one side answered from another port than the broker had seen, and was met there. **-**: not to be met by
 punching alone: both routers insist on the very port, and at least one of them gives each destination another; or there
 is no UDP. The consumer ends in time with the reason. **RED**: had to meet, and did not each time.
+
+The lab has no other customers of a router, no quotas and limits of rate, and no IPv6; no way is long unless it says so.
 """
 
 _LATE = """
