@@ -46,6 +46,9 @@ class Place(Protocol):
     def address(self) -> Address:
         """Return our address on our network."""
 
+    def is_beside(self, address: Address) -> bool:
+        """Return whether this is on a network of ours, with no router between."""
+
     def is_self(self, address: Address) -> bool:
         """Return whether this is our own socket."""
 
@@ -181,14 +184,11 @@ class Brokering:
         if target.port < LEAST_PORT:
             return "its port is one of well-known services"
         reach = scope(target.host)
-        if reach is Scope.PUBLIC or (reach is not Scope.LOOPBACK and scope(broker.host) <= reach):
+        if reach is Scope.PUBLIC or (reach is Scope.CARRIER and scope(broker.host) is Scope.CARRIER):
             return None
         if reach is Scope.LOOPBACK:
             return None if scope(broker.host) is Scope.LOOPBACK else "it is this machine itself"
-        local = self._place.local(target)
-        if local is not None and local.rpartition(".")[0] == target.host.rpartition(".")[0]:
-            return None  # on our own network, as far as a /24 tells
-        return "it is on a private network that is not ours"
+        return None if self._place.is_beside(target) else "it is on a private network that is not ours"
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
+from core.dht.hosts import Scope, scope
 from core.errors import PeerError
 from core.events import PunchEnded
 from core.hub import Hub
@@ -34,7 +35,8 @@ class Introductions:
         """Meet these, unless it was done lately; `told_in`: who of them hears of us only within so many seconds."""
         now = asyncio.get_running_loop().time()
         for address in addresses:
-            self._meetings.meet(address, now, told_in=told_in.get(address, 0.0))
+            near = scope(address.host) in (Scope.LOOPBACK, Scope.PRIVATE)
+            self._meetings.meet(address, now, told_in=told_in.get(address, 0.0), near=near)
         self._act()
 
     def keep(self, present: set[Address]) -> None:

@@ -65,6 +65,7 @@ class _Meeting:
     next_at: float
     before: bool | None = None  # whether the last one opened the way
     waiting: bool = False  # for the other to be told
+    near: bool = False
     observed: Address | None = None
     over: bool = False
     open: bool = False
@@ -84,10 +85,11 @@ class Meetings:
         self._orders: list[PunchOrder] = []
         self._outcomes: list[MeetingEnded] = []
 
-    def meet(self, remote: Address, now: float, *, told_in: float = 0.0) -> None:
+    def meet(self, remote: Address, now: float, *, told_in: float = 0.0, near: bool = False) -> None:
         """Begin, unless a meeting with this address runs, succeeded, or failed a moment ago.
 
-        `told_in`: seconds until the other side has been told of us too, at the latest.
+        `told_in`: seconds until the other side has been told of us too, at the latest. `near`: no router is between,
+        which openers could die behind; they would arrive, and are not sent.
         """
         known = self._meetings.get(remote)
         if known is not None:
@@ -99,7 +101,8 @@ class Meetings:
             oldest, _ = self._meetings.popitem(last=False)
             self._running.pop(oldest, None)
         openers = self._config.openers
-        meeting = _Meeting(now, now + told_in, now + told_in, known.open if known else None, told_in > 0)
+        told_in = 0.0 if near else told_in
+        meeting = _Meeting(now, now + told_in, now + told_in, known.open if known else None, told_in > 0, near)
         self._meetings[remote] = self._running[remote] = meeting
         if meeting.waiting:
             self._orders.append(PunchOrder(remote, openers, openers))
@@ -171,9 +174,10 @@ class Meetings:
         return outcomes
 
     def _start(self, remote: Address, meeting: _Meeting, now: float) -> None:
-        packets = self._config.openers + self._config.packets
+        openers = 0 if meeting.near else self._config.openers
+        packets = openers + self._config.packets
         meeting.next_at = now + self._config.every + packets * 0.05
-        self._orders.append(PunchOrder(remote, packets, self._config.openers))
+        self._orders.append(PunchOrder(remote, packets, openers))
 
     def _end(self, remote: Address, meeting: _Meeting, now: float, *, confirmed: bool) -> None:
         del self._running[remote]

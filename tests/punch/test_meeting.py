@@ -113,3 +113,15 @@ def test_the_table_is_bounded() -> None:
 def test_numbers_that_make_no_sense_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=name):
         MeetingConfig(**{name: 0})
+
+
+def test_nobody_near_gets_openers_since_they_would_arrive() -> None:
+    meetings = Meetings()
+    near = Address("192.168.1.7", 4000)
+    meetings.meet(near, 0.0, told_in=2.0, near=True)
+    assert meetings.orders() == [PunchOrder(near, 5, 0)]
+    while (due := meetings.deadline()) is not None:
+        meetings.tick(due)
+        assert meetings.orders() == []  # never more than these to who does not answer
+    (ended,) = meetings.outcomes()
+    assert not ended.open
