@@ -44,6 +44,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         selector = _JumpingSelector()
         selector.advance = self._advance
         super().__init__(selector)
+        # Seconds. The default of 1 ns is nothing beside four months, in floats: what is due would never be.
+        self._clock_resolution = 1e-6
         self.failures: list[dict[str, Any]] = []
         self.set_exception_handler(lambda _, context: self.failures.append(context))
 
