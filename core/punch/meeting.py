@@ -23,6 +23,7 @@ class MeetingConfig:
     every: float = 0.2  # seconds between punches to who is heard but does not hear us
     patience: float = 2.0  # seconds until the outcome; 97.6 % of those who meet do so at the first attempt (NAT.md 2.2)
     again: float = 60.0  # seconds after a failure before the same address is tried anew: twice a NAT's 30 s
+    unsure: float = 2.5  # seconds of openers in such a new try: news that was lost on its way comes a second late
     fresh: float = 12.0  # seconds that a success holds: well under a NAT's 30 s, so that the way stays open
     meetings: int = 256  # remembered; full: the one that began first is forgotten
 
@@ -100,9 +101,11 @@ class Meetings:
         elif len(self._meetings) >= self._config.meetings:
             oldest, _ = self._meetings.popitem(last=False)
             self._running.pop(oldest, None)
-        openers = self._config.openers
+        openers, before = self._config.openers, known.open if known else None
+        if before is False:  # perhaps one heard of the other too late, and its router of the other too early
+            told_in = max(told_in, self._config.unsure)
         told_in = 0.0 if near else told_in
-        meeting = _Meeting(now, now + told_in, now + told_in, known.open if known else None, told_in > 0, near)
+        meeting = _Meeting(now, now + told_in, now + told_in, before, told_in > 0, near)
         self._meetings[remote] = self._running[remote] = meeting
         if meeting.waiting:
             self._orders.append(PunchOrder(remote, openers, openers))

@@ -53,7 +53,8 @@ _ROUGH = """
 ## On rough lines
 
 A sample, with 20 ms from each side to its router, and one packet of twenty lost on each way there: 80 ms from one side
-to the other and back, and a tenth of all packets lost.
+to the other and back, and a tenth of all packets lost. Not of the kind linux-race with its like: one lost packet of the
+broker's is a second's delay, and too late for the trap. Such a pair tries again, with openers for 2.5 s.
 
 """
 

@@ -24,7 +24,7 @@ MEETING = (
     Cell(Kind.FIREWALL, Kind.CGNAT, Order.WORKER_LATE),
     Cell(Kind.SYM_RANDOM, Kind.RESTRICTED),
     Cell(Kind.RESTRICTED, Kind.SYM_SEQ, Order.CONSUMER_LATE),
-    Cell(Kind.PORT_RESTRICTED, Kind.LINUX_RACE, Order.ROUGH),
+    Cell(Kind.PORT_RESTRICTED, Kind.CGNAT, Order.ROUGH),
 )
 WITH_NODE = (
     Cell(Kind.PORT_RESTRICTED, Kind.LINUX, nodes=Nodes(broker=True)),

@@ -84,8 +84,10 @@ def test_nobody_is_met_again_too_soon() -> None:
     run(meetings, 0.0, 5.0)
     meetings.meet(THERE, CONFIG.patience + CONFIG.again - 1.0)
     assert meetings.orders() == []
-    meetings.meet(THERE, CONFIG.patience + CONFIG.again)
-    assert meetings.orders() == [SERIES]
+    again = CONFIG.patience + CONFIG.again
+    meetings.meet(THERE, again)
+    assert run(meetings, again, again + 2.4) == [ONLY_OPENERS], "the other may have been told too late the first time"
+    assert run(meetings, again + 2.4, again + 2.5) == [SERIES]
 
 
 def test_who_was_gone_and_comes_back_is_met_at_once() -> None:
