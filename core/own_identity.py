@@ -95,6 +95,8 @@ class OwnIdentity:
 
         store = KeyStore(place.directory, place.profile, passphrase=os.environ.get("GRAPEVINE_PASSPHRASE"))
         self.identity, self.keeping = await store.open()
+        if place.on_made is not None and self.keeping.made and not self.keeping.protected:
+            place.on_made(self.keeping.sentence)
 
     def _failed(self, error: PeerError) -> None:
         self.identity = None

@@ -1,6 +1,6 @@
 """How a peer is opened: one frozen record, from settings or from the command line."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +14,14 @@ if TYPE_CHECKING:  # loads 7 MB of cryptography
 
 @dataclass(frozen=True, slots=True)
 class KeyPlace:
-    """Where a profile's identity is kept, or will be: `core.identity.keystore` opens it."""
+    """Where a profile's identity is kept, or will be: `core.identity.keystore` opens it.
+
+    `on_made` hears, once in the life of a key, a sentence about where it was put, if only its file protects it.
+    """
 
     directory: Path
     profile: str
+    on_made: Callable[[str], None] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

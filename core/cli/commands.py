@@ -93,6 +93,10 @@ def _brokered(command: Callable[..., None]) -> Callable[..., None]:
     return option(command)
 
 
+def _say(sentence: str) -> None:
+    click.echo(sentence, err=True)
+
+
 def _config(
     profile: str, grapes: tuple[str, ...], bootstrap: str | None, port: int | None, speaks: bool,
     brokers: tuple[str, ...] = (),
@@ -113,7 +117,7 @@ def _config(
         trust_file=store.trust_file,
         calls_file=store.calls_file,
         audiences=saved.audiences,
-        identity=KeyPlace(store.path.parent, profile) if speaks else None,
+        identity=KeyPlace(store.path.parent, profile, _say) if speaks else None,
         use_broker=bool(brokers) or saved.use_broker,
         brokers=tuple(text for text in brokers if text) if brokers else saved.brokers,
     )

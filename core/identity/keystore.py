@@ -11,7 +11,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -32,11 +32,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """Where the key is, and a sentence for people; `protected` by the keyring or a passphrase."""
+    """Where the key is, and a sentence for people; `protected` by the keyring or a passphrase; `made` just now."""
 
     kept: Kept
     sentence: str
     protected: bool
+    made: bool = False
 
 
 class Keyring(Protocol):
@@ -110,7 +111,8 @@ class KeyStore:
             found, silent = await self._left_in_keyring()
             if found is None:
                 identity = Identity.generate()
-                return identity, await self._keep(identity, in_keyring=not silent)
+                keeping = await self._keep(identity, in_keyring=not silent)
+                return identity, replace(keeping, made=True)
             identity, kept = found, Kept.KEYRING
         await self._write_note(Note(Place(identity.peer_id, kept)))
         _log.info("identity %s was here without its note", identity.peer_id.short)

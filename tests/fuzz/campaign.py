@@ -78,7 +78,8 @@ def follow(process: subprocess.Popen[str]) -> Outcome:
     lines = list(process.stdout)  # a few hundred
     failed = process.wait() != 0
     inputs, features = counted(lines)
-    return Outcome(inputs, features, "".join(lines[-60:]) if failed else None)
+    last = "".join(line for line in lines[-80:] if not line.startswith("#"))
+    return Outcome(inputs, features, last if failed else None)
 
 
 def counted(lines: Sequence[str]) -> tuple[int, int]:

@@ -20,6 +20,7 @@ INTEROP = ROOT / "tests" / "interop"
 PROGRAMS: dict[str, dict[str, str]] = {
     "interop": {"node": "nodejs"},
     "browser": {"chromium": "chromium"},
+    "keyring": {"gnome-keyring-daemon": "gnome-keyring", "dbus-daemon": "dbus-daemon"},
     "natlab": {"node": "nodejs", "ip": "iproute2", "nft": "nftables"},
     "xvfb": {
         "Xvfb": "xvfb",
