@@ -162,8 +162,7 @@ class HttpConnection(asyncio.Protocol):
         try:
             messages, upgraded, _ = self._parser.feed_data(data)
         except Exception:  # the parser's own errors and what it did not foresee: a stranger's bytes all the same
-            self._write(MALFORMED)
-            self._close()
+            self._refuse_malformed()
             return
         if messages:
             self._request, self._body = messages[0]
@@ -185,6 +184,11 @@ class HttpConnection(asyncio.Protocol):
             self._start(request, body.read_nowait())
         elif messages:
             self._await_body(request)
+
+    def _refuse_malformed(self) -> None:
+        if not self._answered_early:  # else the client would take this for the answer to what it asks next
+            self._write(MALFORMED)
+        self._close()
 
     def _await_body(self, request: RawRequestMessage) -> None:
         if int(request.headers.get("Content-Length", 0)) > self._limit:

@@ -110,6 +110,16 @@ async def test_after_a_body_over_the_limit_the_connection_goes_on() -> None:
         assert (await read_answer(reader)).body == FOUND
 
 
+async def test_a_body_that_is_malformed_after_its_answer_ends_the_connection_without_another() -> None:
+    head = b"POST /lookup HTTP/1.1\r\nHost: rebound.example\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with serving() as served, connection(served.port) as (reader, writer):
+        writer.write(head)
+        assert (await read_answer(reader)).status == 403
+        writer.write(b"zz\r\n\r\n")
+        assert await read_end(reader) == b""
+        assert served.dht.calls == []
+
+
 async def test_an_upgrade_is_answered_and_ends_the_connection() -> None:
     headers = {"Connection": "Upgrade", "Upgrade": "websocket"}
     async with serving() as served, connection(served.port) as (reader, writer):

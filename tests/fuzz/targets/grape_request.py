@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from core.grape.api import Api
 from core.grape.config import GrapeConfig
 from core.grape.http import ApiServer
-from core.grape.http_connection import HttpConnection
+from core.grape.http_connection import MALFORMED, HttpConnection
 from tests.fuzz.inputs import Input, split
 from tests.grape.fakes import FakeDht, request_bytes, rpc
 from tests.sim.clock import VirtualLoop
@@ -107,7 +107,7 @@ def run(data: bytes) -> None:
     with bugs():
         whole, asked = answers([stream])
         parts, asked_parts = answers(split(stream, cuts))
-    if without_dates(whole) != without_dates(parts) or asked != asked_parts:
+    if not same(told(whole), told(parts)) or asked != asked_parts:
         raise AssertionError(f"the cuts changed the answers: {whole!r} {parts!r}")
 
 
@@ -138,6 +138,17 @@ async def _answers(chunks: list[bytes]) -> tuple[bytes, list[str]]:
     return bytes(wire.out), dht.calls
 
 
-def without_dates(said: bytes) -> bytes:
-    """Return answers that can be compared."""
-    return re.sub(rb"Date: [^\r]*", b"", said).replace(b"HTTP/1.1 100 Continue\r\n\r\n", b"")
+def told(said: bytes) -> list[bytes]:
+    """Return answers that can be compared: without their dates, and without those that only ask for more."""
+    answers = re.split(rb"(?=HTTP/1\.1 \d{3} )", re.sub(rb"Date: [^\r]*", b"", said))
+    return [answer for answer in answers if answer and not answer.startswith(b"HTTP/1.1 100 ")]
+
+
+def same(whole: list[bytes], parts: list[bytes]) -> bool:
+    """Return whether the answers are equal, but for a request with a refused head and a malformed body.
+
+    It is answered once, for what is read first, and ends the connection either way.
+    """
+    if whole[-1:] == [MALFORMED] and parts and parts[-1].startswith((b"HTTP/1.1 403 ", b"HTTP/1.1 413 ")):
+        return whole[:-1] == parts[:-1]
+    return whole == parts
