@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from core.cli.output import Output, dumps
+from core.cli.reasons import Reasons
 from core.errors import LookupEmpty, RefusedError, RequestTimeout, Unreachable
 from core.events import ErrorRaised, GrapeChanged, GrapeState, PeerEvent, ReplyReceived
 from core.grape.config import GrapeConfig
@@ -65,11 +66,13 @@ async def consume(
     Raises RequestTimeout after `timeout` seconds, and RefusedError at once when a worker does not take the payload.
     """
     first: asyncio.Future[JsonValue] = asyncio.get_running_loop().create_future()
+    reasons = Reasons()
 
     def listen(event: PeerEvent) -> None:
         if once and first.done():
             return
         output.event(event)
+        reasons(event)
         if first.done():
             return
         if isinstance(event, ReplyReceived):
@@ -85,7 +88,7 @@ async def consume(
             async with asyncio.timeout(timeout):
                 data = await first
         except TimeoutError:
-            raise RequestTimeout(f"no {service} worker answered within {timeout:g} s") from None
+            raise reasons.timeout(f"no {service} worker answered within {timeout:g} s") from None
         if not output.as_json:
             output.result("reply", dumps(data))
 
@@ -94,7 +97,9 @@ async def request(config: PeerConfig, output: Output, target: str, payload: Json
     """Ask once and print the result."""
     loop = asyncio.get_running_loop()
     started = loop.time()
+    reasons = Reasons()
     async with _brief_peer(config, output) as peer:
+        peer.subscribe(reasons)
         patience = started + min(timeout, LISTING_PATIENCE)
         while True:
             try:
@@ -105,6 +110,8 @@ async def request(config: PeerConfig, output: Output, target: str, payload: Json
                 if loop.time() >= patience:
                     raise
                 await asyncio.sleep(LISTING_PAUSE)
+            except RequestTimeout as error:
+                raise reasons.timeout(str(error)) from None
         if not output.as_json:
             output.result("reply", dumps(reply.data))
 

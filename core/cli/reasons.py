@@ -1,0 +1,37 @@
+"""Why nobody answered, for the error of a command that waited in vain: what was told of each address meanwhile."""
+
+from collections import OrderedDict
+from typing import Final
+
+from core.errors import RequestTimeout
+from core.events import ErrorRaised, PeerEvent, PunchEnded, ReplyReceived
+from core.values import Address
+
+SHOWN: Final = 3  # addresses in the error, those heard of last; a line of a terminal or two each
+
+
+class Reasons:
+    """Listens to a peer's events, and keeps the last failure of each of the last few addresses."""
+
+    def __init__(self) -> None:
+        self._last: OrderedDict[Address | None, str] = OrderedDict()
+
+    def __call__(self, event: PeerEvent) -> None:
+        """Take an event."""
+        match event:
+            case PunchEnded(peer=peer, open=False, reason=reason):
+                self._note(peer, f"{peer}: {reason}")
+            case ErrorRaised(peer=peer, message=message):
+                self._note(peer, message if peer is None or str(peer) in message else f"{peer}: {message}")
+            case PunchEnded(peer=peer) | ReplyReceived(peer=peer):
+                self._last.pop(peer, None)
+
+    def _note(self, peer: Address | None, sentence: str) -> None:
+        self._last[peer] = sentence
+        self._last.move_to_end(peer)
+        if len(self._last) > SHOWN:
+            self._last.popitem(last=False)
+
+    def timeout(self, sentence: str) -> RequestTimeout:
+        """Return the error that says so, and why as far as it is known."""
+        return RequestTimeout("\n  ".join([sentence, *self._last.values()]))
