@@ -54,7 +54,7 @@ class SecureStream:
     """An established session on a stream (`core.rpc.stream.Stream`), with its contract and its errors.
 
     A message under way is always sent whole: its length has gone ahead. So what must wait to be written is written by a
-    task of the stream's own, not by the caller, who may be cancelled.
+    task of the stream's own, not by the caller, who may be cancelled; unless it fits what the stream below takes whole.
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class SecureStream:
         self._joined = b""  # framed messages of this turn of the loop that will share a record
         self._queue: deque[_Waiting] = deque()
         self._writer = TaskSet("secure stream")
+        self._direct = False  # a caller writes by itself; what comes then is queued
         self._writing = False  # the writer will look at the queue once more
 
     def __repr__(self) -> str:
@@ -144,7 +145,7 @@ class SecureStream:
 
     def offer(self, data: bytes, *, soon: bool = False) -> bool:
         """See `core.rpc.stream.Stream`."""
-        if self._queue or self._closing or self._session.over or len(data) > OFFER_BYTES:
+        if self._queue or self._direct or self._closing or self._session.over or len(data) > OFFER_BYTES:
             return False
         framed = header(len(data)) + data
         if soon:
@@ -175,14 +176,12 @@ class SecureStream:
         if self._closing or self._session.over:
             raise TransportClosed(f"the connection to {self.remote} is closed")
         self._seal_joined()
-        if not self._queue and len(data) <= SLICE_BYTES:
+        if not self._queue and not self._direct and len(data) <= SLICE_BYTES:
             sealed = self._session.seal(header(len(data)), data)
-            if self._carrier.put(sealed, urgent=boundary):
-                return
-            message = _Waiting(sealed, asyncio.get_running_loop().create_future(), sealed=True, urgent=boundary)
-            message.started = True  # it is sealed: nothing may overtake it, nor may it be taken back
-        else:
-            message = _Waiting(data, asyncio.get_running_loop().create_future(), urgent=boundary)
+            if not self._carrier.put(sealed, urgent=boundary):
+                await self._write_directly(sealed, boundary)
+            return
+        message = _Waiting(data, asyncio.get_running_loop().create_future(), urgent=boundary)
         self._put(message)
         try:
             if message.done is not None:
@@ -191,6 +190,12 @@ class SecureStream:
             if not message.started:
                 self._queue.remove(message)
             raise
+
+    async def _write_directly(self, sealed: bytes, boundary: bool) -> None:
+        """Spare the only writer a task of ours: the stream below begins at once, and ends it whoever is cancelled."""
+        self._direct = True
+        await self._carrier.write(sealed, boundary=boundary)
+        self._direct = False  # not when it was cancelled: then nobody knows when the stream below has ended it
 
     def _put_sealed(self, sealed: bytes) -> None:
         if sealed and (self._queue or not self._carrier.offer(sealed, soon=True)):
@@ -239,11 +244,12 @@ class SecureStream:
             self._closing = True
             try:
                 await self._writer.settle(CLOSE_TIMEOUT)
+                self._session.close()
+                self._put_sealed(self._session.outgoing())
+                await self._writer.settle(CLOSE_TIMEOUT)  # the stream below takes nothing more once it is closed
             except asyncio.CancelledError:
                 self.abort()
                 raise
-            self._session.close()
-            self._put_sealed(self._session.outgoing())
         await self._carrier.close()
 
     def abort(self) -> None:

@@ -32,7 +32,7 @@ class MemoryStream:
         self._changed = asyncio.Event()
         self._listener: Listener | None = None
         self.paused = False
-        self._waiting = 0  # writers
+        self._waiting: deque[tuple[bytes, bool, asyncio.Future[None]]] = deque()
 
     def listen(self, listener: Listener) -> None:
         self._listener = listener
@@ -59,13 +59,13 @@ class MemoryStream:
                 listener.ended(TransportClosed("the stream broke") if self.broken and not self.closed else None)
 
     def offer(self, data: bytes, *, soon: bool = False) -> bool:
-        if self.broken or self.closed or self._waiting or self.peer._unread >= self._buffer:
+        if not self._has_room():
             return False
         self._put(data, boundary=True)
         return True
 
     def put(self, data: bytes, *, urgent: bool) -> bool:
-        if self.broken or self.closed or self._waiting or self.peer._unread >= self._buffer:
+        if not self._has_room():
             return False
         self._put(data, boundary=urgent)
         return True
@@ -80,6 +80,8 @@ class MemoryStream:
         for end in (self, self.peer):
             end._changed.set()
             end._changed = asyncio.Event()
+            if end._waiting:
+                asyncio.get_running_loop().call_soon(end._write_waiting)
 
     async def peek(self) -> bytes:
         while not self._inbox:
@@ -99,17 +101,33 @@ class MemoryStream:
         return chunk
 
     async def write(self, data: bytes, *, boundary: bool = True) -> None:
-        while True:
+        if self.broken or self.closed:
+            raise TransportClosed("the stream is over")
+        if self._has_room():
+            self._put(data, boundary=boundary)
+            return
+        done = asyncio.get_running_loop().create_future()
+        message = (data, boundary, done)
+        self._waiting.append(message)
+        try:
+            await asyncio.shield(done)
+        except asyncio.CancelledError:
+            if message in self._waiting and message is not self._waiting[0]:
+                self._waiting.remove(message)  # what is under way goes whole, as with an engine's channel
+            raise
+
+    def _has_room(self) -> bool:
+        return not (self.broken or self.closed or self._waiting or self.peer._unread >= self._buffer)
+
+    def _write_waiting(self) -> None:
+        while self._waiting and (self.broken or self.closed or self.peer._unread < self._buffer):
+            data, boundary, done = self._waiting.popleft()
             if self.broken or self.closed:
-                raise TransportClosed("the stream is over")
-            if self.peer._unread < self._buffer:
-                break
-            self._waiting += 1
-            try:
-                await self._changed.wait()
-            finally:
-                self._waiting -= 1
-        self._put(data, boundary=boundary)
+                done.set_exception(TransportClosed("the stream is over"))
+                done.exception()  # nobody may be waiting
+            else:
+                done.set_result(None)
+                self._put(data, boundary=boundary)
 
     def _put(self, data: bytes, *, boundary: bool) -> None:
         self.written.append((data, boundary))

@@ -20,6 +20,7 @@ from tests.secure.sides import ANNA, BERT
 from tests.sim.clock import run, settle
 
 BIG = bytes(range(256)) * 4 * (SLICE_BYTES // 256) + b"the end"
+FULL = b"f" * SLICE_BYTES  # fills a stream of such a buffer
 
 
 class Ear:
@@ -108,6 +109,31 @@ def test_a_cancelled_write_sends_nothing_or_everything() -> None:
         await settle()
         assert ear.data == BIG + b"last" * 1000
         assert (begun.cancelled(), waiting.cancelled()) == (True, True)
+
+    scene(body, buffer=SLICE_BYTES)
+
+
+def test_a_cancelled_only_write_goes_whole_and_in_order() -> None:
+    """It is sealed: what comes later could not be read without it."""
+
+    async def body(near: SecureStream, far: SecureStream) -> None:
+        tasks = TaskSet("writers")
+        await near.write(FULL)
+        begun = tasks.spawn(near.write(b"begun" * 1000), name="begun")
+        await settle(3)
+        begun.cancel()
+        await settle(3)
+        assert begun.cancelled()
+        later = [tasks.spawn(near.write(word * 1000), name="later") for word in (b"one", b"two", b"three")]
+        await settle(3)
+        later[1].cancel()
+        assert not near.offer(b"small"), "others wait"
+        ear = Ear(far)
+        await asyncio.gather(*later, return_exceptions=True)
+        await settle()
+        assert ear.data.startswith(FULL + b"begun" * 1000 + b"one" * 1000)
+        assert ear.data.endswith(b"three" * 1000)
+        assert ear.end == []
 
     scene(body, buffer=SLICE_BYTES)
 
@@ -230,6 +256,21 @@ def test_a_goodbye_comes_after_what_was_written() -> None:
         assert not near.offer(b"late")
 
     scene(body)
+
+
+def test_a_goodbye_waits_for_room() -> None:
+    async def body(near: SecureStream, far: SecureStream) -> None:
+        tasks = TaskSet("writers")
+        await near.write(FULL)
+        closing = tasks.spawn(near.close(), name="close")
+        await settle(3)
+        ear = Ear(far)
+        await closing
+        await settle()
+        assert ear.data == FULL
+        assert ear.end == [None]
+
+    scene(body, buffer=SLICE_BYTES)
 
 
 def test_an_end_without_a_goodbye_is_a_cut() -> None:
