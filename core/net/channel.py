@@ -16,6 +16,8 @@ from core.wire.utp_marks import Marks
 
 OFFER_MAX: Final = 1024  # bytes that `offer` takes; they fit a packet, and the engine takes those whole or not at all
 
+JOINED_MAX: Final = 128 * 1024  # bytes handed over at once: what a wake-up of the socket brings, and half as much again
+
 
 class Driver(Protocol):
     """The part of a pump that a channel needs."""
@@ -34,7 +36,7 @@ class Listener(Protocol):
     """Who is handed what arrives within the wake-up that brought it, instead of reading. Neither call may block."""
 
     def received(self, chunk: bytes, /) -> None:
-        """Take the bytes of one DATA packet."""
+        """Take the bytes of one DATA packet; of several in a row, if the other side joins messages anyway."""
 
     def ended(self, error: PeerError | None, /) -> None:
         """Hear, once and after everything received, that nothing more comes: None at the end, else why it broke."""
@@ -171,6 +173,8 @@ class Channel:
             chunks.extend(self.connection.read(self._driver.now()))
             if self.connection.unsettled:
                 self._driver.flush()
+            if self.joins and len(chunks) > 1 and sum(map(len, chunks)) <= JOINED_MAX:
+                chunks[:] = (b"".join(chunks),)
             while chunks and not self._paused:
                 listener.received(chunks.pop(0))
         over = self._ended or self._over is not None

@@ -12,6 +12,7 @@ from core.values import Address
 from core.wire.peer_id import PeerId
 
 SESSION_TIME: Final = 7200  # seconds a ticket is good for; RFC 8446 section 4.6.1 allows a week, a stolen one less
+_PARTIAL_WRITE: Final = 1  # SSL_MODE_ENABLE_PARTIAL_WRITE of openssl/ssl.h; pyOpenSSL sets it, and has no name for it
 _OPTIONS: Final = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
 
 
@@ -56,6 +57,7 @@ def _context(identity: Identity) -> SSL.Context:
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_min_proto_version(SSL.TLS1_3_VERSION)
     context.set_options(_OPTIONS)
+    context.clear_mode(_PARTIAL_WRITE)  # a memory buffer always has room: all records of a write in one call
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # an idle session keeps no buffers of 16 KiB
     context.use_privatekey(identity.private_key)
     context.use_certificate(identity.certificate)

@@ -100,10 +100,7 @@ class TlsSession:
             raise self.error.again() if self.error else TransportClosed("this session is not open")
         try:
             data = parts[0] if len(parts) == 1 else b"".join(parts)
-            if len(data) <= RECORD_BYTES:
-                self._tls.send(data)
-            else:
-                self._tls.sendall(data)  # record by record: pyOpenSSL asks for writes that may be partial
+            self._tls.send(data)  # all of it: see `core.secure.contexts`
         except SSL.Error as error:
             self._fail(error)
             raise TransportClosed(f"the session broke: {self.error}") from error

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from core.errors import PeerError, TransportClosed
-from core.net.channel import OFFER_MAX, Channel
+from core.net.channel import JOINED_MAX, OFFER_MAX, Channel
 from core.utp.connection import Connection
 from core.utp.events import Closed, Connected, Ended, Readable, Writable
 from core.values import Buffer
@@ -103,6 +103,18 @@ async def test_a_listener_is_handed_what_arrives_within_the_event_and_what_came_
     made.handle(Closed(made.connection, None))
     assert recorder.log[-1] == "ended None"
     assert recorder.log.count("ended None") == 1
+
+
+async def test_what_a_wake_up_brings_of_a_stream_that_joins_messages_is_handed_over_in_one_piece() -> None:
+    recorder = Recorder()
+    recorder.peer_marks = Marks.JOINS
+    made = channel(recorder)
+    made.handle(Connected(made.connection))
+    recorder.arrived = [b"a", b"b"]
+    made.listen(recorder)
+    recorder.arrived = [b"c" * JOINED_MAX, b"d"]  # what waited for a paused listener
+    made.handle(Readable(made.connection))
+    assert recorder.log == ["received ab", "received " + "c" * JOINED_MAX, "received d"]
 
 
 async def test_a_paused_listener_is_handed_nothing_not_even_the_end_until_it_resumes() -> None:
