@@ -181,7 +181,7 @@ class Asking:
         return await self._client.request(address, key, payload, timeout=timeout, retry=RETRIES)
 
     def _note(self, service: str, reply: Reply) -> None:
-        self._roster.note_reply(reply.peer, service, reply.seconds)
+        self._roster.note_reply(reply.peer, service, reply.seconds, reply.peer_id)
         self._hub.emit(ReplyReceived(self._hub.now(), reply.peer, reply.seconds, reply.data, reply.peer_id))
 
     def _key(self, name: str) -> str:

@@ -239,6 +239,7 @@ class PeerRow:
     requests_served: int
     replies: int
     rtt: float | None
+    peer_id: PeerId | None = None  # as its last encrypted request or reply proved; a plain one proves nothing
 
 
 @dataclass(frozen=True, slots=True)

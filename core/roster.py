@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from core.events import Discovered, Lost, PeerRow, Role
 from core.hub import Hub
 from core.values import Address
+from core.wire.peer_id import PeerId
 
 MAX_PEERS = 1024  # rows; far over a home's network, and a table of this size still redraws within one frame
 KEEP_SILENT = 15.0  # seconds a peer that is not listed stays after its last sign of life; the broker's entry age
@@ -29,12 +30,13 @@ class Entry:
     requests_served: int = 0
     replies: int = 0
     rtt: float | None = None
+    peer_id: PeerId | None = None
 
     def row(self) -> PeerRow:
         """Freeze this entry."""
         return PeerRow(
             self.address, self.role, self.service, self.since, self.last_seen, self.listed, self.punches_sent,
-            self.punches_received, self.requests_served, self.replies, self.rtt,
+            self.punches_received, self.requests_served, self.replies, self.rtt, self.peer_id,
         )  # fmt: skip
 
 
@@ -112,21 +114,23 @@ class Roster:
         """Note another sign of life than those that are counted."""
         self._touch(self._of(address))
 
-    def note_served(self, address: Address, service: str) -> None:
-        """Count a request of theirs that we answered; the caller becomes known as a consumer."""
+    def note_served(self, address: Address, service: str, peer_id: PeerId | None = None) -> None:
+        """Count a request of theirs that we answered; the caller becomes known as a consumer, and who it is."""
         entry = self._entries.get((address, Role.CONSUMER)) or self._discover(
             address, Role.CONSUMER, service, self._hub.now()
         )
         entry.requests_served += 1
+        entry.peer_id = peer_id
         self._touch([entry])
 
-    def note_reply(self, address: Address, service: str, seconds: float) -> None:
-        """Count a reply to a request of ours; who answers is a worker."""
+    def note_reply(self, address: Address, service: str, seconds: float, peer_id: PeerId | None = None) -> None:
+        """Count a reply to a request of ours; who answers is a worker, and known from then on."""
         entry = self._entries.get((address, Role.WORKER)) or self._discover(
             address, Role.WORKER, service, self._hub.now()
         )
         entry.replies += 1
         entry.rtt = seconds
+        entry.peer_id = peer_id
         self._touch([entry])
 
     def _of(self, address: Address) -> list[Entry]:

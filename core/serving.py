@@ -73,7 +73,7 @@ class Serving:
         self._sharing.note(key, error)
         wanted = self._sharing.wanted(key)
         if error is None and wanted is not None:
-            self._roster.note_served(caller.address, wanted)
+            self._roster.note_served(caller.address, wanted, caller.peer_id)
         ended = outcome(error)
         if error is not None:
             self._refused[ended if ended in self._refused or len(self._refused) < MAX_NAMES else OTHERS] += 1

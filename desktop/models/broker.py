@@ -8,13 +8,12 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 
 from core.events import BrokerEntry
 from core.wire.peer_id import PeerId
-from desktop.models.words import ago, span
+from desktop.models.words import PLAIN, PLAIN_HINT, ago, span
 
 Index = QModelIndex | QPersistentModelIndex
 COLUMNS = ("Who", "Role", "Service", "Seen address", "Registered", "Last heard")
 WHO, ROLE, SERVICE, ADDRESS, SINCE, HEARD = range(6)
 ROW_ROLE: Final = Qt.ItemDataRole.UserRole
-PLAIN: Final = "plain"
 
 
 class BrokerModel(QAbstractTableModel):
@@ -75,7 +74,7 @@ class BrokerModel(QAbstractTableModel):
             case Qt.ItemDataRole.DisplayRole:
                 return self._text(entry, column)
             case Qt.ItemDataRole.ToolTipRole:
-                return str(entry.peer_id) if entry.peer_id else "A plain Grenache peer: nobody knows who that is"
+                return str(entry.peer_id) if entry.peer_id else PLAIN_HINT
             case Qt.ItemDataRole.AccessibleTextRole:
                 if column != WHO:
                     return f"{COLUMNS[column]}: {self._text(entry, column)}"

@@ -6,7 +6,7 @@ from typing import Any, Final
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 
 from core.ledger.record import OK, CallRecord
-from desktop.models.words import moment, size, trip
+from desktop.models.words import PLAIN, PLAIN_HINT, moment, size, trip
 
 Index = QModelIndex | QPersistentModelIndex
 COLUMNS = ("When", "Who", "Address", "Service", "In", "Out", "Took", "Outcome")
@@ -112,7 +112,7 @@ class CallsModel(QAbstractTableModel):
             case Qt.ItemDataRole.TextAlignmentRole:
                 return _RIGHT if column in (SENT, RECEIVED, TOOK) else None
             case Qt.ItemDataRole.ToolTipRole:
-                return call.peer_id or "A plain Grenache peer: nobody knows who that is"
+                return call.peer_id or PLAIN_HINT
             case Qt.ItemDataRole.AccessibleTextRole:
                 return self.sentence(call) if column == WHEN else f"{COLUMNS[column]}: {self._text(call, column)}"
         if role == ROW_ROLE:
@@ -129,7 +129,7 @@ class CallsModel(QAbstractTableModel):
             case 0:
                 return moment(call.when)
             case 1:
-                return self._name_of(call.peer_id) if call.peer_id else "plain"
+                return self._name_of(call.peer_id) if call.peer_id else PLAIN
             case 2:
                 return call.address
             case 3:

@@ -23,12 +23,14 @@ from PySide6.QtCore import (
 
 from core.events import PeerRow, Role
 from core.values import Address
-from desktop.models.words import ago, count, span, trip
+from core.wire.peer_id import PeerId
+from desktop.models.words import PLAIN, PLAIN_HINT, ago, count, span, trip
 
-COLUMNS = ("Address", "Role", "Path", "Last seen", "Round trip", "Since", "Sent", "Received")
-ADDRESS, ROLE, PATH, LAST_SEEN, TRIP, SINCE, SENT, RECEIVED = range(8)
+COLUMNS = ("Address", "Who", "Role", "Path", "Last seen", "Round trip", "Since", "Sent", "Received")
+ADDRESS, WHO, ROLE, PATH, LAST_SEEN, TRIP, SINCE, SENT, RECEIVED = range(9)
 HINTS = (
     "The peer's address as seen from here, after its router",
+    "Who that is, as its last encrypted request or answer proved",
     "A consumer wants the service, a worker shares it",
     "Whether packets of this peer arrive here",
     "When the last packet or listing of this peer came",
@@ -42,6 +44,7 @@ ROW_ROLE = Qt.ItemDataRole.UserRole + 1  # the PeerRow itself
 PATH_ROLE = Qt.ItemDataRole.UserRole + 2  # its Path at this moment
 KEPT_OPEN = 15.0  # seconds; who was heard so lately is there, though unlisted: core.roster keeps it as long
 ROWS_A_STEP = 32  # rows changed in one turn of Qt's loop; each costs a sorted view 20 to 50 us among 1,000 rows
+NOBODY_YET = "\N{EN DASH}"
 NO_TRIP = float("inf")  # sorts behind every round trip
 _ROLES = frozenset(
     {
@@ -83,10 +86,17 @@ def path_of(row: PeerRow, now: float) -> Path:
 
 
 class PeersModel(QAbstractTableModel):
-    """Peers in the order they were found."""
+    """Peers in the order they were found; `name_of` gives what a person calls a peer."""
 
-    def __init__(self, parent: QObject | None = None, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        parent: QObject | None = None,
+        *,
+        name_of: Callable[[PeerId], str] = lambda peer_id: peer_id.short,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         super().__init__(parent)
+        self._name_of = name_of
         self._clock = clock
         self._now = clock()
         self._rows: list[PeerRow] = []
@@ -194,7 +204,7 @@ class PeersModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return self.sentence(row) if column == ADDRESS else f"{COLUMNS[column]}: {self._text(row, column)}"
         if role == Qt.ItemDataRole.ToolTipRole:
-            return PATH_HINTS[self.path(row)] if column == PATH else f"{row.address}, found as {row.service}"
+            return self._hint(row, column)
         return None
 
     def _text(self, row: PeerRow, column: int) -> str:
@@ -202,19 +212,34 @@ class PeersModel(QAbstractTableModel):
             case 0:
                 return _address_text(row.address)
             case 1:
-                return role_word(row.role)
+                return self.who(row)
             case 2:
-                return self.path(row).value
+                return role_word(row.role)
             case 3:
-                return ago(self._now, row.last_seen)
+                return self.path(row).value
             case 4:
-                return trip(row.rtt)
+                return ago(self._now, row.last_seen)
             case 5:
-                return span(self._now - row.since)
+                return trip(row.rtt)
             case 6:
+                return span(self._now - row.since)
+            case 7:
                 return f"{row.punches_sent:,}"
             case _:
                 return f"{row.punches_received:,}"
+
+    def _hint(self, row: PeerRow, column: int) -> str:
+        if column == PATH:
+            return PATH_HINTS[self.path(row)]
+        if column == WHO and (row.peer_id is not None or self.who(row) == PLAIN):
+            return str(row.peer_id) if row.peer_id else PLAIN_HINT
+        return f"{row.address}, found as {row.service}"
+
+    def who(self, row: PeerRow) -> str:
+        """Return what a person calls this peer: its name, the short form of its ID, or that it is nobody known."""
+        if row.peer_id is not None:
+            return self._name_of(row.peer_id)
+        return PLAIN if row.replies or row.requests_served else NOBODY_YET
 
     def path(self, row: PeerRow) -> Path:
         """Return how the way to a peer stands now."""
@@ -225,16 +250,18 @@ class PeersModel(QAbstractTableModel):
             case 0:
                 return _address_key(row.address)
             case 1:
-                return row.role.value
+                return self.who(row).casefold()
             case 2:
-                return str(list(Path).index(self.path(row)))
+                return row.role.value
             case 3:
-                return -row.last_seen  # shown as a length of time: the shortest first
+                return str(list(Path).index(self.path(row)))
             case 4:
-                return NO_TRIP if row.rtt is None else row.rtt
+                return -row.last_seen  # shown as a length of time: the shortest first
             case 5:
-                return -row.since
+                return NO_TRIP if row.rtt is None else row.rtt
             case 6:
+                return -row.since
+            case 7:
                 return float(row.punches_sent)
             case _:
                 return float(row.punches_received)
@@ -242,11 +269,15 @@ class PeersModel(QAbstractTableModel):
     def sentence(self, row: PeerRow) -> str:
         """Return a peer as a screen reader should say it."""
         text = (
-            f"{role_word(row.role)} {row.address}, path {self.path(row).value.lower()}, "
+            f"{role_word(row.role)} {row.address}, {_said(self.who(row))}path {self.path(row).value.lower()}, "
             f"last seen {ago(self._now, row.last_seen)}, {count(row.punches_sent, 'punch', 'punches')} sent, "
             f"{row.punches_received:,} received"
         )
         return text if row.rtt is None else f"{text}, last round trip {trip(row.rtt)}"
+
+
+def _said(who: str) -> str:
+    return "" if who == NOBODY_YET else f"{who}, "
 
 
 def _neighbours(rows: list[int]) -> Iterator[tuple[int, int]]:

@@ -3,6 +3,8 @@
 import datetime
 import functools
 
+PLAIN = "plain"  # a peer without an identity, where another has its name
+PLAIN_HINT = "A plain Grenache peer: nobody knows who that is"
 JUST_NOW = 1.5  # seconds; below that a ticking "1 s ago" says nothing
 
 

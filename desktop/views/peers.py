@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QMenu, QVB
 
 from core.events import GrapeState, PeerRow, PeerSnapshot, Role
 from core.values import Address
+from core.wire.peer_id import PeerId
 from desktop.icons import icon
 from desktop.models.peers import ADDRESS, LAST_SEEN, PATH, PATH_ROLE, ROW_ROLE, PeersModel, sorted_peers
 from desktop.models.peers import Path as PeerPath
@@ -15,7 +16,7 @@ from desktop.views.table import ICON_ROOM, CellDelegate, Index, RowTable
 
 # the widest usual text of each column
 SAMPLES = (
-    *("203.0.113.200:65535", "Consumer", f"{ICON_ROOM}Punching", "59 min ago"),
+    *("203.0.113.200:65535", "AAAAAAAA", "Consumer", f"{ICON_ROOM}Punching", "59 min ago"),
     *("888 ms", "9 h 59 min", "9,999", "9,999"),
 )
 REFRESH_MS = 350  # milliseconds between two changes that only count on: a paint of the table takes 5 of the window's
@@ -50,7 +51,8 @@ class PeersView(QWidget):
 
     def __init__(self, theme: ThemeSource, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.model = PeersModel(self)
+        self._names: dict[PeerId, str] = {}  # of those the owner has named
+        self.model = PeersModel(self, name_of=lambda peer_id: self._names.get(peer_id) or peer_id.short)
         self.proxy = sorted_peers(self.model, self)
         title = QLabel(self.tr("Consumers and &workers"))
         title.setObjectName("heading")
@@ -130,6 +132,7 @@ class PeersView(QWidget):
 
     def _show(self, snapshot: PeerSnapshot | None) -> None:
         rows = snapshot.peers if snapshot is not None else ()
+        self._names = {peer.peer_id: peer.name for peer in snapshot.known_peers} if snapshot is not None else {}
         self._keys = {(row.address, row.service) for row in rows}
         self.model.replace(rows)
         self.table.set_placeholder(placeholder(snapshot))

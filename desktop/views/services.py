@@ -17,6 +17,7 @@ UNKNOWN = "fibonacci"  # shown, switched off and disabled, until the first snaps
 
 
 AUDIENCES = (Audience.TRUSTED, Audience.IDENTIFIED, Audience.ANYONE)  # off is the switch itself
+MIN_AUDIENCE = 130  # pixels; in a narrow window the end of the words is cut, and the list it opens has them whole
 AUDIENCE_HINTS = {
     Audience.TRUSTED: "Only peers that you know and let in. Others ask you first. Encrypted.",
     Audience.IDENTIFIED: "Whoever proves to be somebody, known or not. Encrypted.",
@@ -86,7 +87,7 @@ class Toggle(QFrame):
 
     def add_beside(self, widget: QWidget) -> None:
         """Put something beside the switch, on the other side."""
-        self._above.addWidget(widget, 2)
+        self._above.addWidget(widget)
 
     def add_below(self, widget: QWidget) -> None:
         """Put something under the line."""
@@ -126,9 +127,9 @@ class AudienceBox(QComboBox):
     def __init__(self, service: str) -> None:
         super().__init__()
         self.setAccessibleName(f"Who may call {service}")
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(12)  # in a narrow window its end is cut; the list it opens has it whole
-        self.setMaximumWidth(280)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.setMinimumWidth(MIN_AUDIENCE)
         for audience in AUDIENCES:
             words = audience.sentence
             self.addItem(f"{words[:1].upper()}{words[1:]}")  # Qt would make plain text of an enumeration's value

@@ -219,6 +219,7 @@ def peer_row(
     received: int = 10,
     rtt: float | None = 0.182,
     listed: bool = True,
+    peer_id: PeerId | None = None,
 ) -> PeerRow:
     """Return another peer; `since` and `seen` are seconds before `now`."""
     served = int(role is Role.CONSUMER and rtt is not None)
@@ -234,6 +235,7 @@ def peer_row(
         requests_served=served,
         replies=0 if served or rtt is None else 1,
         rtt=rtt,
+        peer_id=peer_id,
     )
 
 
@@ -248,12 +250,13 @@ def busy_snapshot(now: float = NOW) -> PeerSnapshot:
         FIBONACCI, sharing=True, consuming=True, announced_nodes=7, served=1284, failed=2, audience=Audience.ANYONE
     )
     peers = (
-        peer_row(ANNA, Role.CONSUMER, now=now, since=4210, seen=0.4, sent=1840, received=1822, rtt=0.0382),
+        peer_row(ANNA, Role.CONSUMER, now=now, since=4210, seen=0.4, sent=1840, received=1822, rtt=0.0382,
+                 peer_id=ALICE),
         peer_row(BEN, Role.WORKER, now=now, since=912, seen=2, sent=64, received=61, rtt=0.182),
         peer_row(CLEO, Role.CONSUMER, now=now, since=8, seen=4, sent=15, received=0, rtt=None),
         peer_row(DORA, Role.WORKER, now=now, since=3, seen=3, sent=0, received=0, rtt=None),
         peer_row(Address("192.0.2.130", 47001), Role.CONSUMER, now=now, since=9300, seen=75, sent=500, received=480,
-                 rtt=1.24, listed=False),
+                 rtt=1.24, listed=False, peer_id=EVE),
     )
     identity = IdentitySnapshot(OURS, "Your key is in this computer's keyring.", True)
     return PeerSnapshot(42, BOUND, OBSERVED, CONNECTED, (service,), peers, identity=identity)

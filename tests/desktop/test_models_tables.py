@@ -25,7 +25,7 @@ from desktop.models.history import Entry, HistoryModel
 from desktop.models.peers import ROWS_A_STEP, Path, PeersModel, path_of, sorted_peers
 from desktop.models.timeline import MAX_FLOOD, MAX_ROWS, PEER, RESULT, TIME, TimelineModel
 from desktop.models.timeline_rows import Direction, Kind, row_of
-from tests.desktop.fake_peer import ANNA, BEN, CLEO, NOW, busy_events, busy_snapshot, peer_row
+from tests.desktop.fake_peer import ALICE, ANNA, BEN, BOB, CLEO, DORA, NOW, busy_events, busy_snapshot, peer_row
 
 ACCESSIBLE = Qt.ItemDataRole.AccessibleTextRole
 
@@ -167,9 +167,23 @@ def test_a_peer_is_a_sentence_to_a_screen_reader() -> None:
     model = peers_model()
     model.replace([peer_row(ANNA, sent=1)])
     assert cell(model, 0, peers.ADDRESS, ACCESSIBLE) == (
-        "Consumer 203.0.113.5:40817, path open, last seen now, 1 punch sent, 10 received, last round trip 182 ms"
+        "Consumer 203.0.113.5:40817, plain, path open, last seen now, 1 punch sent, 10 received, last round trip 182 ms"
     )
     assert cell(model, 0, peers.SENT, ACCESSIBLE) == "Sent: 1"
+
+
+def test_who_a_peer_is_by_name_by_id_plain_or_not_known_yet() -> None:
+    model = PeersModel(clock=lambda: NOW, name_of=lambda peer_id: "Anna" if peer_id == ALICE else peer_id.short)
+    named, other = (peer_row(at, peer_id=who) for at, who in ((ANNA, ALICE), (BEN, BOB)))
+    model.replace([named, other, peer_row(CLEO), peer_row(DORA, rtt=None)])
+    shown = [cell(model, row, peers.WHO) for row in range(4)]
+    assert shown == ["Anna", BOB.short, "plain", "\N{EN DASH}"]
+    hints = [cell(model, row, peers.WHO, Qt.ItemDataRole.ToolTipRole) for row in range(4)]
+    assert hints[:2] == [str(ALICE), str(BOB)]
+    assert "nobody knows who" in hints[2]
+    assert str(DORA) in hints[3]
+    assert cell(model, 0, peers.ADDRESS, ACCESSIBLE).startswith(f"Consumer {ANNA}, Anna, path open")
+    assert cell(model, 3, peers.ADDRESS, ACCESSIBLE).startswith(f"Consumer {DORA}, path open")
 
 
 def test_neighbours_that_changed_are_told_in_one_step() -> None:

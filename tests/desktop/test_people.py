@@ -16,6 +16,7 @@ from core.peer_config import KeyPlace
 from core.trust.audience import Audience
 from core.trust.entries import EVERY
 from desktop.identity_acts import IdentityActs
+from desktop.models import peers
 from desktop.models.people import KNOWN_COLUMNS, KnownModel, PendingModel, PeopleFilter, waiting_words
 from desktop.views.identity_dialog import IdentityDialog, PassphraseDialog
 from desktop.views.main_window import MainWindow
@@ -271,3 +272,9 @@ async def test_export_import_and_renew_for_real(tmp_path: Path, qapp: object, mo
     await until(lambda: len(replaced) == 2)
     assert found[0].peer_id.short in said[-1]
     await acts.aclose()
+
+
+def test_the_live_table_calls_known_peers_by_their_names(people: MainWindow) -> None:
+    model = people.peers.model
+    names = [model.index(row, peers.WHO).data() for row in range(model.rowCount())]
+    assert names == ["Anna's greenhouse", "plain", "\N{EN DASH}", "\N{EN DASH}", EVE.short]

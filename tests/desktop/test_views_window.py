@@ -199,7 +199,7 @@ def test_addresses_and_rows_can_be_copied(window: MainWindow, bridge: FakeBridge
     window.peers.copy_action.trigger()
     assert clipboard() == str(CLEO)
     QTest.keyClick(window.peers.table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
-    assert clipboard().startswith(f"{CLEO}\tConsumer\tPunching\t")
+    assert clipboard().startswith(f"{CLEO}\t\N{EN DASH}\tConsumer\tPunching\t")
 
 
 def test_enter_addresses_a_request_to_the_selected_peer(window: MainWindow, bridge: FakeBridge, qtbot: QtBot) -> None:

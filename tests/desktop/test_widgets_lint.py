@@ -80,7 +80,7 @@ def test_switches_are_check_boxes_to_assistive_technology(busy: MainWindow) -> N
 def test_rows_are_sentences_to_assistive_technology(busy: MainWindow) -> None:
     face = QAccessible.queryAccessibleInterface(busy.peers.table)
     texts = [face.child(each).text(QAccessible.Text.Name) for each in range(face.childCount())]
-    assert any(text.startswith("Consumer 203.0.113.5:40817, path open") for text in texts)
+    assert any(text.startswith("Consumer 203.0.113.5:40817, A4DQOBY, path open") for text in texts)
 
 
 def test_tab_reaches_every_part_in_reading_order(busy: MainWindow, qtbot: QtBot) -> None:

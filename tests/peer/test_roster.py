@@ -9,6 +9,7 @@ from core.events import Discovered, Lost, PeerEvent, Role
 from core.hub import Hub
 from core.roster import KEEP_ANSWERED, KEEP_SILENT, MISSED_LOOKUPS, Roster
 from core.values import Address
+from core.wire.peer_id import PeerId
 
 A, B, C = Address("192.0.2.1", 1), Address("192.0.2.2", 2), Address("192.0.2.3", 3)
 KEY = "fibonacci_consumer"
@@ -77,6 +78,18 @@ def test_counters_tell_what_happened(hub: HandHub) -> None:
     consumer, worker = roster.rows()
     assert (consumer.punches_sent, consumer.requests_served, consumer.replies) == (1, 1, 0)
     assert (worker.role, worker.replies, worker.rtt) == (Role.WORKER, 1, 0.25)
+
+
+def test_who_a_peer_is_is_what_its_last_request_or_reply_proved(hub: HandHub) -> None:
+    roster = Roster(hub)
+    anna, bert = PeerId(b"a" * 32), PeerId(b"b" * 32)
+    roster.note_listing(KEY, Role.CONSUMER, [A])
+    assert [row.peer_id for row in roster.rows()] == [None]
+    roster.note_served(A, KEY, anna)
+    roster.note_reply(B, "fibonacci_worker", 0.25, bert)
+    assert [row.peer_id for row in roster.rows()] == [anna, bert]
+    roster.note_served(A, KEY)  # another is there now, behind the same router, say
+    assert [row.peer_id for row in roster.rows()] == [None, bert]
 
 
 def test_every_change_moves_the_revision(hub: HandHub) -> None:
