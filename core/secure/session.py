@@ -179,14 +179,15 @@ _MEANINGS: Final = (
     ("protocol version", "ERR_TLS", "{who} does not speak TLS 1.3"),
     ("no application protocol", "ERR_TLS", "{who} does not speak Grapevine's protocol"),
     ("decryption failed or bad record mac", "ERR_TLS", "what came from {who} was altered on its way"),
+    ("alert bad record mac", "ERR_TLS", "what went to {who} was altered on its way"),
     ("wrong version number", "ERR_TLS", "{who} does not speak TLS"),
 )
 
 
 def _explain(error: SSL.Error, who: str) -> RemoteError:
-    reasons = error.args[0] if error.args and isinstance(error.args[0], list) else []
-    reason = str(reasons[-1][-1]) if reasons else "no reason given"
+    told = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    reasons = [str(each[-1]) for each in told] or ["no reason given"]  # the last may be a mere "record layer failure"
     for sign, name, sentence in _MEANINGS:
-        if sign in reason:
+        if any(sign in reason for reason in reasons):
             return RemoteError(sentence.format(who=who), name=name)
-    return RemoteError(f"the encrypted session with {who} failed: {reason}", name="ERR_TLS")
+    return RemoteError(f"the encrypted session with {who} failed: {reasons[0]}", name="ERR_TLS")

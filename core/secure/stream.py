@@ -123,7 +123,7 @@ class SecureStream:
         if session.ended or session.error is not None:
             self._over = True
             self._failure = session.error
-            self._put_sealed(session.outgoing())  # an alert tells the other side why
+            self._put_sealed(session.outgoing(), soon=False)  # an alert tells why; at once: a reset may be next
         self._hand_over()
 
     def ended(self, error: PeerError | None) -> None:
@@ -197,8 +197,8 @@ class SecureStream:
         await self._carrier.write(sealed, boundary=boundary)
         self._direct = False  # not when it was cancelled: then nobody knows when the stream below has ended it
 
-    def _put_sealed(self, sealed: bytes) -> None:
-        if sealed and (self._queue or not self._carrier.offer(sealed, soon=True)):
+    def _put_sealed(self, sealed: bytes, *, soon: bool) -> None:
+        if sealed and (self._queue or not self._carrier.offer(sealed, soon=soon)):
             self._put(_Waiting(sealed, None, sealed=True))
 
     def _put(self, message: _Waiting) -> None:
@@ -245,7 +245,7 @@ class SecureStream:
             try:
                 await self._writer.settle(CLOSE_TIMEOUT)
                 self._session.close()
-                self._put_sealed(self._session.outgoing())
+                self._put_sealed(self._session.outgoing(), soon=True)
                 await self._writer.settle(CLOSE_TIMEOUT)  # the stream below takes nothing more once it is closed
             except asyncio.CancelledError:
                 self.abort()

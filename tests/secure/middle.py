@@ -1,199 +1,276 @@
-"""Somebody on the path: sees every datagram between two nodes of ours, and may change, drop, repeat and invent them."""
+"""Somebody on the path: the whole stack of peers, from UDP to RPC, on a wire that lies in Mallory's hands.
+
+Real are the endpoint, its pump and engines, TLS, the door, the dialer, both sides of RPC and the gate; the sockets and
+the clock are not. Every datagram goes through `Wire.on_path`, which returns what goes on in its place.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
+from random import Random
+from typing import Any, Final, NamedTuple
 
 from core.errors import PeerError
-from core.identity.identity import Identity
-from core.net.endpoint import Endpoint
+from core.net.endpoint import Endpoint, EndpointConfig
 from core.net.stream import Stream
 from core.net.tasks import TaskSet
+from core.net.udp_socket import Receiver, Tally, UdpStatistics
 from core.rpc.client import Reply, RpcClient
 from core.rpc.server import RpcServer
 from core.secure.contexts import Contexts
 from core.secure.dial import Dialer
-from core.secure.door import Door, DoorStatistics
-from core.values import Address, Caller, JsonValue
+from core.secure.door import Door
+from core.trust.audience import Audience
+from core.trust.entries import EVERY
+from core.trust.gate import Gate
+from core.trust.store import TrustStore
+from core.utp.config import UtpConfig
+from core.values import Address, Burst, Caller, JsonValue, Outcome
 from core.wire.peer_id import PeerId
-from core.wire.utp_marks import OUR_MARKS, Marks
+from core.wire.utp_marks import ALL_MARKS
+from core.wire.utp_packet import DATA, Packet, is_utp, parse
+from tests.secure.sides import ANNA, BERT, THERE
+from tests.sim.clock import run
 
-HERE = Address("127.0.0.1", 0)
-PATIENCE = 0.4  # seconds for a request; what an attacker stalls ends so
-SERVICE = "service"
-Change = Callable[[bool, bytes], Iterable[bytes]]
-"""What becomes of a datagram: whether it goes up, to who was called, and the datagram; what goes on instead of it."""
-
-
-def untouched(up: bool, datagram: bytes) -> Iterable[bytes]:
-    """Let it pass."""
-    return [datagram]
-
-
-class _Side(asyncio.DatagramProtocol):
-    def __init__(self, took: Callable[[bytes, Address], None]) -> None:
-        self._took = took
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self._took(data, Address(*addr))
+ANNA_AT = Address("198.51.100.7", 5001)
+BERT_AT = THERE
+DELAY: Final = 0.02  # seconds, one way
+PATH_BYTES: Final = 1472  # the longest datagram that passes: Ethernet's
+NOW: Final = 1.7e9  # Unix seconds, for the gate
+SECRET, REPLY_SECRET = "only Bert may read this", "only Anna may read this"
+VAULT, OPEN = "vault", "fibonacci"  # for trusted peers, as everything is by default; for anybody, as the demo is
+# What may be raised to Anna, apart from what Bert himself answers. Each says to people what went wrong.
+NAMED = {"ERR_TLS", "ERR_CERTIFICATE", "ERR_WRONG_PEER", "ERR_PLAIN_PEER", "ERR_TIMEOUT", "ERR_TRANSPORT_CLOSE"}
 
 
-class Middle:
-    """Stands between one caller and `called`; `heard` has every datagram as it came, and whether it went up."""
+class Letter(NamedTuple):
+    """A datagram on its way."""
 
-    def __init__(self, called: Address, change: Change = untouched) -> None:
-        self.heard: list[tuple[bool, bytes]] = []
-        self.change = change
-        self.address = HERE
-        self._called = called
-        self._caller: Address | None = None
-        self._near: asyncio.DatagramTransport | None = None
-        self._far: asyncio.DatagramTransport | None = None
-
-    async def open(self) -> None:
-        """Open a socket toward each side."""
-        loop, here = asyncio.get_running_loop(), (HERE.host, HERE.port)
-        self._near, _ = await loop.create_datagram_endpoint(lambda: _Side(self._from_caller), local_addr=here)
-        self._far, _ = await loop.create_datagram_endpoint(lambda: _Side(self._from_called), local_addr=here)
-        self.address = Address(*self._near.get_extra_info("sockname"))
-
-    def close(self) -> None:
-        """Close both."""
-        for side in (self._near, self._far):
-            if side is not None:
-                side.close()
-
-    def send_up(self, datagram: bytes) -> None:
-        """Say this to who was called, from the address that the caller seems to have."""
-        if self._far is not None:
-            self._far.sendto(datagram, self._called)
-
-    def readable(self, text: bytes) -> bool:
-        """Return whether anybody said this so that all on the path can read it."""
-        return any(text in datagram for _, datagram in self.heard)
-
-    def _from_caller(self, data: bytes, source: Address) -> None:
-        self._caller = source
-        self.heard.append((True, data))
-        for datagram in self.change(True, data):
-            self.send_up(datagram)
-
-    def _from_called(self, data: bytes, source: Address) -> None:
-        self.heard.append((False, data))
-        for datagram in self.change(False, data):
-            if self._near is not None and self._caller is not None:
-                self._near.sendto(datagram, self._caller)
-
-
-@asynccontextmanager
-async def middle(called: Address, change: Change = untouched) -> AsyncIterator[Middle]:
-    """Stand in the middle until the block ends."""
-    made = Middle(called, change)
-    await made.open()
-    try:
-        yield made
-    finally:
-        made.close()
-
-
-class Node:
-    """A socket with our door, dialer, client and server, and a service that remembers who asked it for what."""
-
-    def __init__(self, endpoint: Endpoint, identity: Identity | None) -> None:
-        contexts = Contexts(identity) if identity is not None else None
-
-        async def own() -> Contexts | None:
-            return contexts
-
-        self.served: list[tuple[JsonValue, PeerId | None]] = []
-        self.endpoint = endpoint
-        if identity is not None:
-            endpoint.mark(OUR_MARKS | Marks.SECURE)
-        self._door = Door(own)
-        dialer = Dialer(lambda to, seconds: endpoint.connect(to, timeout=seconds), own)
-        self._dial = dialer.dial
-        self._server = RpcServer(self._answer)
-        self._tasks = TaskSet("node")
-        endpoint.on_stream = lambda stream: self._start(stream)
+    source: Address
+    to: Address
+    data: bytes
 
     @property
-    def address(self) -> Address:
-        """Where it listens."""
-        return self.endpoint.address
+    def packet(self) -> Packet:
+        """What it is to uTP."""
+        return parse(self.data)
 
-    def client(self) -> RpcClient:
-        """Return a client that has no connection yet."""
-        return RpcClient(self._dial, connect_to=self._dial)
+    @property
+    def payload(self) -> bytes:
+        """The bytes of the stream that it carries; none for what is no DATA."""
+        return self.packet.payload if is_utp(self.data) and self.packet.type is DATA else b""
+
+    def having(self, **fields: object) -> "Letter":
+        """Return it with other fields of its packet, and all else right."""
+        return self._replace(data=bytes(self.packet._replace(**fields)))  # type: ignore[arg-type]
+
+
+OnPath = Callable[[Letter], Iterable[Letter]]
+
+
+class Wire:
+    """Carries letters in order, each in DELAY seconds, when `on_path` has had them. `seen`: those that he was given."""
+
+    def __init__(self) -> None:
+        self.on_path: OnPath = lambda letter: [letter]
+        self.seen: list[Letter] = []
+        self.sockets: dict[Address, WireSocket] = {}
+        self._under_way: deque[Letter] = deque()
+
+    def carry(self, letter: Letter) -> None:
+        """Take what a socket sends."""
+        if len(letter.data) <= PATH_BYTES:
+            self.seen.append(letter)
+            self.forge(*self.on_path(letter))
+
+    def forge(self, *letters: Letter) -> None:
+        """Send as Mallory does: in anybody's name."""
+        for letter in letters:
+            self._under_way.append(letter)
+            asyncio.get_running_loop().call_later(DELAY, self._arrive)
+
+    def _arrive(self) -> None:
+        letter = self._under_way.popleft()
+        there = self.sockets.get(letter.to)
+        if there is not None and there.receiver is not None:
+            there.receiver([(letter.source, [letter.data])])
+
+    def carried(self, source: Address) -> list[Letter]:
+        """Return the letters of this source that carried bytes of a stream."""
+        return [letter for letter in self.seen if letter.source == source and letter.payload]
+
+    def readable(self, *secrets: str) -> bool:
+        """Tell whether anything of this can be read in what passed, however it was cut into letters."""
+        for source in {letter.source for letter in self.seen}:
+            stream = b"".join(letter.payload for letter in self.carried(source))
+            if any(secret.encode() in stream for secret in secrets):
+                return True
+        return False
+
+
+class WireSocket:
+    """A UDP socket (`core.net.udp_socket.UdpSocket`) at one end of the wire."""
+
+    def __init__(self, wire: Wire, address: Address) -> None:
+        self.address = address
+        self.on_too_long: Callable[[Address, int], None] | None = None
+        self.receiver: Receiver | None = None
+        self._wire = wire
+        wire.sockets[address] = self
+
+    def start(self, receiver: Receiver) -> None:
+        self.receiver = receiver
+
+    def send(self, burst: Burst) -> None:
+        for datagram in burst.datagrams:
+            self._wire.carry(Letter(self.address, burst.to, bytes(datagram)))
+
+    def statistics(self) -> UdpStatistics:
+        return Tally().snapshot()
+
+    def close(self) -> None:
+        self.receiver = None
+
+    async def wait_closed(self) -> None:
+        await asyncio.sleep(0)
+
+
+class Served(NamedTuple):
+    """A request that reached a service."""
+
+    key: str
+    payload: JsonValue
+    caller: PeerId | None
+
+
+class Asked(NamedTuple):
+    """A request as it was made, how often at most, and what came of it."""
+
+    payload: JsonValue
+    times: int
+    outcome: Reply | PeerError
+
+
+class Party:
+    """A peer: composed as `core.peer` composes one, without grapes and without a window."""
+
+    def __init__(self, wire: Wire, address: Address, contexts: Contexts, *, marks: int = ALL_MARKS) -> None:
+        self.address = address
+        self.contexts = contexts
+        self.asked: list[Asked] = []
+        self.served: list[Served] = []
+        self.turned_away: list[tuple[str, PeerId | None]] = []
+        self.trusted = TrustStore()
+        self.gate = Gate(self.trusted, own=lambda: contexts.peer_id)
+        self.answer: Callable[[str, JsonValue], Outcome] = lambda key, payload: reply_to(payload)
+        socket = WireSocket(wire, address)
+        config = EndpointConfig(UtpConfig(marks=ALL_MARKS & marks))
+        self.endpoint = Endpoint(socket, config, Random(address.port))
+        socket.start(self.endpoint._pump.receive)
+        self.endpoint.on_stream = self._on_stream
+        self.door = Door(self._own)
+        self.dialer = Dialer(lambda to, seconds: self.endpoint.connect(to, timeout=seconds), self._own)
+        self.server = RpcServer(self.handle)
+        self.client = RpcClient(self.dialer.dial, connect_to=self.dialer.dial)
+        self._tasks = TaskSet("party")
+
+    async def _own(self) -> Contexts:
+        return self.contexts
+
+    def _on_stream(self, stream: Stream) -> None:
+        self._tasks.spawn(self.server.serve(stream, lambda: self.door.admit(stream)), name="serve")
+
+    def handle(self, key: str, payload: JsonValue, caller: Caller) -> Outcome:
+        """Serve whom the gate lets in."""
+        refusal = self.gate.decide(key, caller, NOW)
+        if refusal is not None:
+            self.turned_away.append((refusal.name, caller.peer_id))
+            raise refusal
+        self.served.append(Served(key, payload, caller.peer_id))
+        return self.answer(key, payload)
 
     async def ask(
-        self, to: Address, payload: JsonValue, expected: PeerId | None = None, *, key: str = SERVICE
-    ) -> Reply:
-        """Ask once, on a connection of its own, and never again. Raises PeerError."""
-        client = self.client()
+        self, payload: JsonValue, key: str = VAULT, *, expected: PeerId | None = BERT.peer_id, retry: int = 0
+    ) -> Reply | PeerError:
+        """Ask Bert's address, for Bert himself unless told otherwise; return what came of it."""
+        outcome: Reply | PeerError
         try:
-            return await client.request(to, key, payload, timeout=PATIENCE, expected=expected)
-        finally:
-            await client.close()
-
-    async def outcome(self, to: Address, payload: JsonValue, expected: PeerId | None = None) -> Reply | PeerError:
-        """Do so; return the error instead of raising it."""
-        try:
-            return await self.ask(to, payload, expected)
+            outcome = await self.client.request(BERT_AT, key, payload, timeout=30.0, retry=retry, expected=expected)
         except PeerError as error:
-            return error
+            outcome = error
+        self.asked.append(Asked(payload, 1 + retry, outcome))
+        return outcome
 
-    def statistics(self) -> DoorStatistics:
-        """Return whom the door let in."""
-        return self._door.statistics()
+    async def hang_up(self) -> None:
+        """Close what this party called."""
+        await self.client.close()
+        self.client = RpcClient(self.dialer.dial, connect_to=self.dialer.dial)
 
-    async def aclose(self) -> None:
-        """End what is served."""
+    async def close(self) -> None:
+        """Leave nothing behind."""
+        await self.client.close()
         await self._tasks.aclose()
-
-    def _start(self, stream: Stream) -> None:
-        self._tasks.spawn(self._serve(stream), name="serve")
-
-    async def _serve(self, stream: Stream) -> None:
-        await self._server.serve(stream, lambda: self._door.admit(stream))
-
-    async def _answer(self, key: str, payload: JsonValue, caller: Caller) -> JsonValue:
-        self.served.append((payload, caller.peer_id))
-        return await self.reply(key, payload)
-
-    async def reply(self, key: str, payload: JsonValue) -> JsonValue:
-        """Answer a request: what a number in it asks for, else the request itself, marked."""
-        return "y" * payload if isinstance(payload, int) else ["to", payload]
+        await self.endpoint.close()
 
 
-class Relay(Node):
-    """An attacker's: passes every request on in his own name, and the answer back."""
+def request(number: int = 1) -> JsonValue:
+    """Return a request that no other is equal to."""
+    return {"number": number, "secret": SECRET}
 
-    def __init__(self, endpoint: Endpoint, identity: Identity, to: Middle) -> None:
-        super().__init__(endpoint, identity)
-        self._to = to
 
-    async def reply(self, key: str, payload: JsonValue) -> JsonValue:
-        """Ask who was meant."""
-        return (await self.ask(self._to.address, payload, key=key)).data
+def reply_to(payload: JsonValue) -> JsonValue:
+    """Return what Bert answers."""
+    return {"to": payload, "secret": REPLY_SECRET}
+
+
+class Scene:
+    """Anna, Bert who trusts her and nobody else, and Mallory's wire between them."""
+
+    def __init__(self, anna: Contexts | None = None, bert: Contexts | None = None) -> None:
+        self.wire = Wire()
+        self.anna = Party(self.wire, ANNA_AT, anna or Contexts(ANNA))
+        self.bert = Party(self.wire, BERT_AT, bert or Contexts(BERT))
+        self.bert.gate.set_audience(VAULT, Audience.TRUSTED)
+
+    async def open(self) -> None:
+        """Let Bert trust Anna."""
+        await self.bert.trusted.trust(ANNA.peer_id, "Anna", EVERY, NOW)
+
+    def check(self) -> None:
+        """Check what holds whatever Mallory does: only Anna's requests, hers, once each; the true reply or a name."""
+        left = Counter({str(asked.payload): asked.times for asked in self.anna.asked})
+        for served in self.bert.served:
+            assert (served.key, served.caller) == (VAULT, ANNA.peer_id)
+            left[str(served.payload)] -= 1
+        assert min(left.values()) >= 0, f"not asked, or served once more: {self.bert.served}"
+        for payload, _, outcome in self.anna.asked:
+            if isinstance(outcome, Reply):
+                assert (outcome.peer_id, outcome.data) == (BERT.peer_id, self.bert.answer(VAULT, payload))
+                assert payload in [served.payload for served in self.bert.served]
+            else:
+                assert outcome.name in NAMED, repr(outcome)
+        assert not self.wire.readable(SECRET, REPLY_SECRET)
+        for party in (self.anna, self.bert):
+            assert party.endpoint.statistics().failures == 0
 
 
 @asynccontextmanager
-async def node(identity: Identity | None) -> AsyncIterator[Node]:
-    """Open one on loopback."""
-    async with await Endpoint.open(HERE) as endpoint:
-        made = Node(endpoint, identity)
-        try:
-            yield made
-        finally:
-            await made.aclose()
+async def staged(scene: Scene) -> AsyncIterator[Scene]:
+    await scene.open()
+    try:
+        yield scene
+    finally:
+        scene.wire.on_path = lambda letter: [letter]
+        await scene.anna.close()
+        await scene.bert.close()
 
 
-@asynccontextmanager
-async def relay(identity: Identity, to: Middle) -> AsyncIterator[Relay]:
-    """Open one on loopback."""
-    async with await Endpoint.open(HERE) as endpoint:
-        made = Relay(endpoint, identity, to)
-        try:
-            yield made
-        finally:
-            await made.aclose()
+def play(body: Callable[[Scene], Coroutine[Any, Any, None]]) -> None:
+    """Run `body` in virtual time."""
+
+    async def whole() -> None:
+        async with staged(Scene()) as scene:
+            await body(scene)
+
+    run(whole())

@@ -1,260 +1,343 @@
-"""An attacker on the path alters, replays, swaps certificates, takes marks off, cuts: nothing gets through unnoticed.
+"""Somebody on the path alters, repeats and cuts what Anna and Bert say: no request gets through unnoticed.
 
-Real sockets on loopback, and he between them. He knows uTP: its packets stay well-formed, since a wrong header is only
-a lost packet.
+`test_man_in_the_middle_poses.py` has what he does in somebody's place: other certificates, marks taken away. Each test
+ends with `Scene.check`: what Bert's service was given are requests of Anna, as she made them, under her name, each once
+at most; what Anna was given is Bert's reply to them or an error with a name; and neither was readable.
 """
 
 import asyncio
-import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import pytest
 
 from core.errors import PeerError, RemoteError
 from core.rpc.client import Reply
-from core.trust.audience import Audience
-from core.values import JsonValue
-from core.wire.utp_marks import ALL_MARKS, pack_marks
-from core.wire.utp_packet import DATA, FIN, RESET, STATE, SYN, Packet, parse, seq_add
-from tests.peer.ears import peer
-from tests.secure.middle import Change, Node, middle, node, relay
-from tests.secure.sides import ANNA, BERT, MALLORY
+from core.secure.contexts import Contexts
+from core.values import Address
+from core.wire.utp_packet import FIN, RESET, PacketType
+from tests.secure.mallory import Alter, Change, Cut, Swap, flip, flip_header, payload
+from tests.secure.middle import (
+    ANNA_AT,
+    BERT_AT,
+    REPLY_SECRET,
+    Letter,
+    OnPath,
+    Party,
+    Scene,
+    Wire,
+    play,
+    reply_to,
+    request,
+)  # fmt: skip
+from tests.secure.sides import BERT, MALLORY
 
-pytestmark = pytest.mark.asyncio
-ORDER: JsonValue = "pay 1000"
-ANSWER: JsonValue = ["to", ORDER]
-BIG = 300_000  # bytes: some twenty packets
-TOGETHER = 16  # attacks at a time
-
-Bend = Callable[[Packet], Iterable[Packet]]
-
-
-def bent(upward: bool, number: int, bend: Bend) -> Change:
-    """Return what does this to the `number`th packet with a payload of one direction."""
-    seen = itertools.count()
-
-    def change(up: bool, datagram: bytes) -> Iterable[bytes]:
-        packet = parse(datagram)
-        if up is upward and packet.type is DATA and packet.payload and next(seen) == number:
-            return [bytes(each) for each in bend(packet)]
-        return [datagram]
-
-    return change
+LATER = 61.0  # seconds; longer than anything is repeated by itself, or remembered of a connection that is over
+MALLORY_AT = Address("192.0.2.66", 6000)
 
 
-def flipped(at: int) -> Bend:
-    def bend(packet: Packet) -> Iterable[Packet]:
-        payload = bytearray(packet.payload)
-        payload[at % len(payload)] ^= 1 << at % 8
-        return [packet._replace(payload=bytes(payload))]
-
-    return bend
-
-
-def shortened(at: int) -> Bend:
-    return lambda packet: [packet._replace(payload=packet.payload[: at % len(packet.payload)])]
+async def meet(scene: Scene, *, number: int = 1) -> Reply | PeerError:
+    """Have Anna call Bert, ask once and hang up."""
+    outcome = await scene.anna.ask(request(number))
+    await scene.anna.hang_up()
+    await asyncio.sleep(LATER)
+    return outcome
 
 
-def swapped(at: int) -> Bend:
-    def bend(packet: Packet) -> Iterable[Packet]:
-        cut = at % len(packet.payload)
-        return [packet._replace(payload=packet.payload[cut:] + packet.payload[:cut])]
+def attack(on_path: OnPath | None = None) -> tuple[Reply | PeerError, list[Letter]]:
+    """Return what Anna heard when somebody had all letters of a whole exchange, and those letters as they were sent."""
+    outcomes: list[Reply | PeerError] = []
+    letters: list[Letter] = []
 
-    return bend
+    async def body(scene: Scene) -> None:
+        scene.wire.on_path = on_path or scene.wire.on_path
+        outcomes.append(await meet(scene))
+        letters.extend(scene.wire.seen)
+        scene.check()
 
-
-def invented(at: int) -> Bend:
-    """Put bytes of his own where the next packet's belong."""
-
-    def bend(packet: Packet) -> Iterable[Packet]:
-        text = b'["%d","service","pay 9999"]' % at
-        return [packet, packet._replace(seq=seq_add(packet.seq, 1), payload=text)]
-
-    return bend
+    play(body)
+    return outcomes[0], letters
 
 
-def repeated(at: int) -> Bend:
-    """Put the same bytes once more where the next packet's belong."""
-    return lambda packet: [packet, packet._replace(seq=seq_add(packet.seq, 1))]
+def names(letters: Iterable[Letter]) -> list[str]:
+    """Return a name for each: who sent it, the how manieth it is, and of what kind."""
+    return [
+        f"{number} {'Anna' if letter.source == ANNA_AT else 'Bert'} {letter.packet.type.name}"
+        for number, letter in enumerate(letters)
+    ]
 
 
-async def exchange(anna: Node, bert: Node, change: Change) -> Reply | PeerError:
-    """Let Anna ask Bert, by his ID, with this in between."""
-    async with middle(bert.address, change) as attacker:
-        outcome = await anna.outcome(attacker.address, ORDER, BERT.peer_id)
-        assert not attacker.readable(b"pay 1000")
-        return outcome
+UNDISTURBED, EXCHANGE = attack()
+CARRYING = [letter for letter in EXCHANGE if letter.payload]
+GOODBYES = 2  # the last of those: Anna's and Bert's
+carrying = pytest.mark.parametrize("number", range(len(CARRYING)), ids=names(CARRYING))
 
 
-@pytest.mark.parametrize("bend", [flipped, shortened, swapped, invented, repeated])
-@pytest.mark.parametrize("upward", [True, False], ids=["of Anna's", "of Bert's"])
-async def test_whatever_is_altered_the_request_and_the_reply_are_the_true_ones_or_none(
-    bend: Callable[[int], Bend], upward: bool
-) -> None:
-    attacks = [bent(upward, number, bend(at)) for number in range(3) for at in range(5, 1200, 61)]
-    async with node(BERT) as bert, node(ANNA) as anna:
-        outcomes: list[Reply | PeerError] = []
-        for start in range(0, len(attacks), TOGETHER):
-            some = attacks[start : start + TOGETHER]
-            outcomes += await asyncio.gather(*(exchange(anna, bert, change) for change in some))
-        assert set(map(repr, bert.served)) <= {repr((ORDER, ANNA.peer_id))}
-        assert len(bert.served) <= len(attacks), "none was carried out twice"
-    replies = [outcome for outcome in outcomes if isinstance(outcome, Reply)]
-    assert all((reply.data, reply.peer_id) == (ANSWER, BERT.peer_id) for reply in replies)
-    assert len(replies) <= len(bert.served)
-    errors = {outcome.name for outcome in outcomes if isinstance(outcome, PeerError)}
-    assert errors <= {"ERR_TLS", "ERR_CERTIFICATE", "ERR_TRANSPORT_CLOSE", "ERR_TIMEOUT"}
-    assert errors, "attacks are noticed, or stall what they break"
+def test_without_mallory_the_request_is_answered() -> None:
+    """So that what the other tests see is his doing."""
+    assert isinstance(UNDISTURBED, Reply)
+    assert UNDISTURBED.data == reply_to(request())
+    assert [letter.source for letter in CARRYING[-GOODBYES:]] == [ANNA_AT, BERT_AT]
+    assert {letter.packet.type for letter in EXCHANGE} == set(PacketType) - {RESET}
 
 
-async def settled(bert: Node, wanted: int) -> None:
-    """Give what came time to be carried out."""
-    for _ in range(20):
-        await asyncio.sleep(0.01)
-        if len(bert.served) > wanted:
-            return
+# -- alters -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("resumed", [False, True], ids=["a full session", "a resumed session"])
-async def test_a_recorded_conversation_said_again_is_nothing(resumed: bool) -> None:
-    async with node(BERT) as bert, node(ANNA) as anna, middle(bert.address) as attacker:
-        for _ in range(1 + resumed):
-            attacker.heard.clear()
-            assert (await anna.ask(attacker.address, ORDER, BERT.peer_id)).data == ANSWER
-        wanted = len(bert.served)
-        assert bert.statistics().resumed == resumed
-        said = [datagram for up, datagram in attacker.heard if up]
-        for datagram in said:
-            attacker.send_up(datagram)  # from the same address
-        async with middle(bert.address) as elsewhere:
-            for step in (said, [_renamed(datagram) for datagram in said]):
-                for datagram in step:
-                    elsewhere.send_up(datagram)
-                    await asyncio.sleep(0)
-            await settled(bert, wanted)
-        assert len(bert.served) == wanted
+@carrying
+def test_a_flipped_bit_ends_in_an_error(number: int) -> None:
+    """But for the version in the header of a hello, which nobody looks at (RFC 8446 section 5.1)."""
+    size = len(CARRYING[number].payload)
+    for at in sorted({*range(6), *range(6 + number % 17, size, 17), size - 1}):
+        outcome, _ = attack(Alter(number, flip(at)))
+        hello = CARRYING[number].payload[0] == 0x16 and CARRYING[number].payload[5] in (1, 2)
+        unseen = number >= len(CARRYING) - GOODBYES or (hello and at in (1, 2))
+        assert isinstance(outcome, PeerError) or unseen, at
 
 
-def _renamed(datagram: bytes) -> bytes:
-    """Give a packet the IDs of a new connection: Bert remembers those of the old one for a while."""
-    packet = parse(datagram)
-    return bytes(packet._replace(connection_id=(packet.connection_id + 1000) % 65536))
+@pytest.mark.parametrize("number", range(len(EXCHANGE)), ids=names(EXCHANGE))
+def test_a_flipped_bit_of_a_header_is_made_good_or_ends_in_an_error(number: int) -> None:
+    for at in range(number % 4, 20, 4):
+        attack(Alter(number, flip_header(at), all_kinds=True))
 
 
-async def test_everything_said_twice_is_carried_out_once() -> None:
-    async with node(BERT) as bert, node(ANNA) as anna:
-        async with middle(bert.address, lambda up, datagram: [datagram, datagram]) as attacker:
-            assert (await anna.ask(attacker.address, ORDER, BERT.peer_id)).data == ANSWER
-        assert bert.served == [(ORDER, ANNA.peer_id)]
+@pytest.mark.parametrize("retry", [0, 1])
+@pytest.mark.parametrize(("number", "came"), [(8, "went to"), (10, "came from")], ids=["request", "reply"])
+def test_who_was_altered_is_told_so(number: int, came: str, retry: int) -> None:
+    """And is not only cut off: any line does that, and the request would be made again without a word."""
 
-
-# -- another certificate ------------------------------------------------------------------------------------------
-
-
-async def test_who_swaps_the_certificate_learns_nothing_of_a_request_to_a_peer() -> None:
-    async with node(BERT) as bert, node(ANNA) as anna, middle(bert.address) as path, relay(MALLORY, path) as mallory:
-        outcome = await anna.outcome(mallory.address, ORDER, BERT.peer_id)
+    async def body(scene: Scene) -> None:
+        scene.wire.on_path = Alter(number, flip(20))
+        outcome = await scene.anna.ask(request(), retry=retry)
         assert isinstance(outcome, RemoteError)
-        assert outcome.name == "ERR_WRONG_PEER"
-        assert (mallory.served, bert.served, path.heard) == ([], [], [])
+        assert (outcome.name, str(outcome)) == (
+            "ERR_TLS",
+            f"what {came} peer {BERT.peer_id.short} was altered on its way",
+        )
+        assert len(scene.bert.served) == (number == 10)
+        scene.check()
+
+    assert [CARRYING[each].source for each in (8, 9, 10, 11)] == [ANNA_AT, BERT_AT, BERT_AT, ANNA_AT]
+    play(body)
 
 
-async def test_who_is_called_by_address_alone_is_shown_as_who_it_is_on_both_sides() -> None:
-    async with node(BERT) as bert, node(ANNA) as anna, middle(bert.address) as path, relay(MALLORY, path) as mallory:
-        reply = await anna.ask(mallory.address, ORDER)
-        assert reply.peer_id == MALLORY.peer_id
-        assert bert.served == [(ORDER, MALLORY.peer_id)], "he cannot be Anna"
+CHANGES: dict[str, Change] = {
+    "cut short": payload(lambda data: data[:-1]),
+    "cut in half": payload(lambda data: data[: len(data) // 2]),
+    "emptied": payload(lambda data: b""),
+    "turned round": payload(lambda data: data[len(data) // 2 :] + data[: len(data) // 2]),
+    "twice in one": payload(lambda data: data + data),
+    "more before it": payload(lambda data: b"\x17\x03\x03\x00\x20" + bytes(32) + data),
+    "more behind it": payload(lambda data: data + b"\x17\x03\x03\x00\x20" + bytes(32)),
+    "a plain request": payload(lambda data: b'["1","vault",{"number":666}]'),
+    "a plain reply": payload(lambda data: b'["1",null,{"number":666}]'),
+    "a plain goodbye": payload(lambda data: b"\x15\x03\x03\x00\x02\x01\x00"),
+    "a plain goodbye before it": payload(lambda data: b"\x15\x03\x03\x00\x02\x01\x00" + data),
+    "swallowed and forged": lambda letter: [letter.having(payload=b"\x17\x03\x03\x00\x20" + bytes(32)), letter],
+}
 
 
-async def test_a_relay_gets_nothing_of_what_only_anna_may_call() -> None:
-    async with peer(identity=BERT) as (bert, _), node(ANNA) as anna:
-        await bert.trust(ANNA.peer_id, "Anna")
-        bert.set_audience("fibonacci", Audience.TRUSTED)
-        await bert.share("fibonacci")
-        at = bert.snapshot().address
-        assert at is not None
-        async with middle(at) as path, relay(MALLORY, path) as mallory:
-            with pytest.raises(PeerError) as refused:
-                await anna.ask(mallory.address, {"length": 3}, key="fibonacci_worker")
-        assert refused.value.name == "ERR_NOT_TRUSTED"
-        assert [waiting.peer_id for waiting in bert.pending()] == [MALLORY.peer_id]
+@carrying
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_letter_that_says_something_else_ends_in_an_error(change: Change, number: int) -> None:
+    outcome, _ = attack(Alter(number, change))
+    after_the_reply = number >= len(CARRYING) - GOODBYES - 1 - (CARRYING[-GOODBYES - 1].source == BERT_AT)
+    assert isinstance(outcome, PeerError) or after_the_reply
 
 
-# -- taken for a plain peer ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize("source", [ANNA_AT, BERT_AT], ids=["of Anna", "of Bert"])
+@pytest.mark.parametrize("number", range(4))
+def test_letters_in_another_order_end_in_an_error(source: Address, number: int) -> None:
+    outcome, _ = attack(Swap(source, number))
+    assert isinstance(outcome, PeerError)
 
 
-def without_marks(of_whom: set[bool]) -> Change:
-    """Take the marks off what opens a connection."""
+def test_requests_in_another_order_end_in_an_error() -> None:
+    """Or one request in place of another, on a connection that has served one already."""
 
-    def change(up: bool, datagram: bytes) -> Iterable[bytes]:
-        packet = parse(datagram)
-        opens = packet.type in (SYN, STATE) and packet.extensions
-        return [bytes(packet._replace(extensions=()))] if opens and up in of_whom else [datagram]
-
-    return change
-
-
-@pytest.mark.parametrize("of_whom", [{True}, {False}, {True, False}], ids=["Anna", "Bert", "both"])
-async def test_without_marks_a_peer_called_by_id_hears_nothing(of_whom: set[bool]) -> None:
-    async with node(BERT) as bert, node(ANNA) as anna, middle(bert.address, without_marks(of_whom)) as attacker:
-        outcome = await anna.outcome(attacker.address, ORDER, BERT.peer_id)
-        assert isinstance(outcome, RemoteError)
-        assert outcome.name == "ERR_PLAIN_PEER"
-        assert bert.served == []
-        assert not attacker.readable(b"pay 1000")
-
-
-async def test_without_marks_a_peer_called_by_address_is_shown_as_nobody_on_both_sides() -> None:
-    async with node(BERT) as bert, node(ANNA) as anna, middle(bert.address, without_marks({False})) as attacker:
-        reply = await anna.ask(attacker.address, ORDER)
-        assert (reply.data, reply.peer_id) == (ANSWER, None)
-        assert bert.served == [(ORDER, None)]
-        assert attacker.readable(b"pay 1000"), "as plain Grenache is; whoever minds calls by ID"
-
-
-async def test_a_plain_peer_that_claims_to_encrypt_hears_no_request() -> None:
-    def claim(up: bool, datagram: bytes) -> Iterable[bytes]:
-        packet = parse(datagram)
-        if up or not packet.extensions:
-            return [datagram]
-        claims = tuple((number, pack_marks(ALL_MARKS)) for number, _ in packet.extensions)
-        return [bytes(packet._replace(extensions=claims))]
-
-    async with node(None) as plain, node(ANNA) as anna, middle(plain.address, claim) as attacker:
-        outcomes = [await anna.outcome(attacker.address, ORDER, expected) for expected in (BERT.peer_id, None)]
+    async def body(scene: Scene) -> None:
+        assert isinstance(await scene.anna.ask(request(1)), Reply)
+        scene.wire.on_path = Swap(ANNA_AT, 0)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(scene.anna.ask(request(number))) for number in (2, 3)]
+        outcomes = [task.result() for task in tasks]
         assert all(isinstance(outcome, PeerError) for outcome in outcomes)
-        assert plain.served == []
-        assert not attacker.readable(b"pay 1000")
+        assert len(scene.bert.served) == 1
+        scene.check()
+
+    play(body)
 
 
-async def test_a_plain_answer_to_a_hello_is_no_answer() -> None:
-    plainly = b'["1",null,"paid"]'
-    change = bent(False, 0, lambda packet: [packet._replace(payload=plainly)])
-    async with node(BERT) as bert, node(ANNA) as anna:
-        outcome = await exchange(anna, bert, change)
-        assert isinstance(outcome, RemoteError)
-        assert outcome.name == "ERR_TLS"
-        assert bert.served == []
+# -- repeats ------------------------------------------------------------------------------------------------------
 
 
-# -- cut off ------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("after", [0.0, 0.01, 0.2, 1.5, LATER])
+def test_every_letter_comes_twice_and_the_request_once(after: float) -> None:
+    async def body(scene: Scene) -> None:
+        def repeat(letter: Letter) -> list[Letter]:
+            asyncio.get_running_loop().call_later(after, scene.wire.forge, letter)
+            return [letter]
+
+        scene.wire.on_path = repeat
+        outcome = await meet(scene)
+        await asyncio.sleep(LATER)
+        assert isinstance(outcome, Reply)
+        assert len(scene.bert.served) == 1
+        scene.check()
+
+    play(body)
 
 
-@pytest.mark.parametrize("kind", [FIN, RESET])
-@pytest.mark.parametrize("upward", [True, False], ids=["request", "reply"])
-@pytest.mark.parametrize("number", [2, 4, 6, 9])
-async def test_half_a_message_is_never_taken_for_a_whole_one(kind: int, upward: bool, number: int) -> None:
-    payload: JsonValue = "x" * BIG if upward else BIG
+@pytest.mark.parametrize("source", [ANNA_AT, MALLORY_AT], ids=["from her address", "from another"])
+def test_an_exchange_that_is_sent_again_later_is_nothing(source: Address) -> None:
+    async def body(scene: Scene) -> None:
+        assert isinstance(await meet(scene), Reply)
+        for letter in tuple(scene.wire.seen):
+            if letter.to == BERT_AT:
+                scene.wire.forge(letter._replace(source=source))
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(LATER)
+        assert len(scene.bert.served) == 1
+        scene.check()
 
-    def bend(packet: Packet) -> Iterable[Packet]:
-        forged = packet._replace(type=FIN if kind == FIN else RESET, seq=seq_add(packet.seq, 1), payload=b"")
-        return [packet, forged]
+    play(body)
 
-    async with node(BERT) as bert, node(ANNA) as anna:
-        async with middle(bert.address, bent(upward, number, bend)) as attacker:
-            outcome = await anna.outcome(attacker.address, payload, BERT.peer_id)
-        assert bert.served in ([], [(payload, ANNA.peer_id)])
-        if isinstance(outcome, Reply):
-            assert outcome.data == (["to", payload] if upward else "y" * BIG)
-        else:
-            assert outcome.name in {"ERR_TLS", "ERR_TRANSPORT_CLOSE", "ERR_TIMEOUT"}
+
+async def play_back(wire: Wire, said: list[bytes], *, as_anna: bool, at_once: bool) -> None:
+    """Say to Bert what Anna said, on a uTP connection of Mallory's own, which keeps to every rule."""
+
+    def between(letter: Letter) -> list[Letter]:
+        if letter.source == MALLORY_AT:
+            return [letter._replace(source=ANNA_AT)]
+        return [letter._replace(to=MALLORY_AT)] if letter.to == ANNA_AT else [letter]
+
+    if as_anna:
+        wire.on_path = between
+    mallory = Party(wire, MALLORY_AT, Contexts(MALLORY))
+    stream = await mallory.endpoint.connect(BERT_AT, timeout=5.0)
+    for bytes_of_one in [b"".join(said)] if at_once else said:
+        if stream.closed:
+            break
+        await stream.write(bytes_of_one)
+        await asyncio.sleep(0.0 if at_once else 0.2)
+    await asyncio.sleep(LATER)
+    stream.abort()
+    await mallory.close()
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "in turns"])
+@pytest.mark.parametrize("as_anna", [True, False], ids=["from her address", "from another"])
+@pytest.mark.parametrize("resumed", [False, True], ids=["a first session", "a resumed one"])
+def test_what_anna_said_is_nothing_on_another_connection(resumed: bool, as_anna: bool, at_once: bool) -> None:
+    async def body(scene: Scene) -> None:
+        outcomes, asked = [], [request(number) for number in range(1 + resumed)]
+        for each in asked:
+            before = len(scene.wire.seen)
+            outcomes.append(await scene.anna.ask(each))
+            await scene.anna.hang_up()
+        assert scene.bert.door.statistics().resumed == resumed
+        said = [letter.payload for letter in scene.wire.seen[before:] if letter.source == ANNA_AT and letter.payload]
+        assert all(isinstance(outcome, Reply) for outcome in outcomes)
+        await play_back(scene.wire, said, as_anna=as_anna, at_once=at_once)
+        statistics = scene.bert.door.statistics()
+        assert (statistics.secured, statistics.failed) == (1 + resumed, 1), "his was looked at, and refused"
+        assert len(scene.bert.served) == 1 + resumed
+        scene.check()
+
+    play(body)
+
+
+def extensions(hello: bytes) -> list[int]:
+    """Return the kinds of extensions in the record of a ClientHello (RFC 8446 section 4.1.2)."""
+    at = 5 + 4 + 2 + 32  # record, message, version, random
+    at += 1 + hello[at]  # session id
+    at += 2 + int.from_bytes(hello[at : at + 2], "big")  # ciphers
+    at += 1 + hello[at] + 2  # compression, and the length of what follows
+    kinds = []
+    while at < len(hello):
+        kinds.append(int.from_bytes(hello[at : at + 2], "big"))
+        at += 4 + int.from_bytes(hello[at + 2 : at + 4], "big")
+    return kinds
+
+
+def test_nothing_is_said_before_the_handshake_is_over() -> None:
+    """No early data (0-RTT), which could be repeated: not offered even with a ticket."""
+
+    async def body(scene: Scene) -> None:
+        hellos = []
+        for number in (1, 2):
+            before = len(scene.wire.seen)
+            assert isinstance(await scene.anna.ask(request(number)), Reply)
+            await scene.anna.hang_up()
+            stream = b"".join(each.payload for each in scene.wire.seen[before:] if each.source == ANNA_AT)
+            hellos.append(extensions(stream[: 5 + int.from_bytes(stream[3:5], "big")]))
+        assert scene.bert.door.statistics().resumed == 1
+        assert [41 in hello for hello in hellos] == [False, True], "pre_shared_key (RFC 8446 section 4.2)"
+        assert [42 in hello for hello in hellos] == [False, False], "early_data"
+
+    play(body)
+
+
+def test_a_request_of_an_earlier_session_is_nothing_in_a_later_one() -> None:
+    async def body(scene: Scene) -> None:
+        assert isinstance(await scene.anna.ask(request(1)), Reply)
+        old = scene.wire.carried(ANNA_AT)[-1].payload
+        await scene.anna.hang_up()
+        assert isinstance(await scene.anna.ask(request(2)), Reply)
+        scene.wire.on_path = Alter(0, payload(lambda data: old))
+        third = await scene.anna.ask(request(3))
+        assert isinstance(third, PeerError)
+        assert len(scene.bert.served) == 2
+        scene.check()
+
+    play(body)
+
+
+# -- cuts ---------------------------------------------------------------------------------------------------------
+
+LONG = "x" * 20_000  # fifteen letters and more
+ends = pytest.mark.parametrize("kind", [FIN, RESET])
+
+
+@ends
+@pytest.mark.parametrize("number", [0, 2, 4, 5, 8, 12, 15])
+def test_half_a_reply_is_an_error(number: int, kind: PacketType) -> None:
+    """A uTP connection is ended by anybody who sees it; what counts is the goodbye under the seal."""
+
+    async def body(scene: Scene) -> None:
+        scene.bert.answer = lambda key, payload: {"to": payload, "secret": REPLY_SECRET, "long": LONG}
+        scene.wire.on_path = Cut(BERT_AT, number, kind)
+        outcome = await meet(scene)
+        assert isinstance(outcome, PeerError)
+        assert len(scene.bert.served) == (number > 3), "his first four are the handshake"
+        scene.check()
+
+    play(body)
+
+
+@ends
+@pytest.mark.parametrize("number", [0, 2, 4, 5, 8, 12, 15])
+def test_half_a_request_is_none(number: int, kind: PacketType) -> None:
+    async def body(scene: Scene) -> None:
+        scene.wire.on_path = Cut(ANNA_AT, number, kind)
+        asked = {"request": request(), "long": LONG}
+        outcome = await scene.anna.ask(asked)
+        await asyncio.sleep(LATER)
+        assert isinstance(outcome, PeerError)
+        assert scene.bert.served == []
+        scene.check()
+
+    play(body)
+
+
+@ends
+def test_who_is_cut_off_and_asks_again_is_served_again(kind: PacketType) -> None:
+    """What is not promised: that a request is served once. It is Anna who makes it twice, and she knows."""
+
+    async def body(scene: Scene) -> None:
+        scene.wire.on_path = Cut(BERT_AT, 4, kind)
+        outcome = await scene.anna.ask(request(), retry=1)
+        assert isinstance(outcome, Reply)
+        assert len(scene.bert.served) == 2
+        scene.check()
+
+    play(body)
