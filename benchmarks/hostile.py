@@ -29,12 +29,12 @@ from pathlib import Path
 from core.errors import PeerError
 from core.identity.identity import Identity
 from core.net.endpoint import Endpoint, EndpointConfig
+from core.peer_id import PeerId
 from core.rpc.client import RpcClient
 from core.secure.contexts import Contexts
 from core.secure.dial import Dialer
 from core.utp.config import UtpConfig
 from core.values import Address
-from core.wire.peer_id import PeerId
 from core.wire.utp_marks import OUR_MARKS, Marks
 from tests.support.process import Program, grapevine
 

@@ -15,11 +15,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import fields, replace
 from typing import Any, TypeAlias
 
+from core.aio.tasks import TaskSet
 from core.errors import PeerError
 from core.identity.identity import Identity
 from core.net.endpoint import Endpoint, EndpointConfig
 from core.net.stream import Stream
-from core.net.tasks import TaskSet
 from core.rpc.client import RpcClient
 from core.rpc.server import RpcServer
 from core.rpc.stream import Stream as RpcStream

@@ -21,8 +21,8 @@ from PySide6.QtWidgets import QApplication, QLineEdit
 import desktop.app
 from benchmarks.our_peer import CHUNK, emit
 from benchmarks.runner import percentile
+from core.aio.tasks import TaskSet
 from core.net.stream import Stream
-from core.net.tasks import TaskSet
 from core.peer import Peer
 from core.values import Address
 from desktop.keeper import Opener, load_core

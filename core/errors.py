@@ -11,7 +11,6 @@ PeerError
      +- LookupEmpty      ERR_GRAPE_LOOKUP_EMPTY
 """
 
-
 from typing import Self
 
 

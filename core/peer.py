@@ -5,10 +5,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from core.asking import Asking
-from core.brokering import Brokering
+from core.aio.tasks import TaskSet
+from core.calling.caller import Asking
+from core.directory.access import GrapeAccess
 from core.errors import PeerError
-from core.events import (
+from core.ledger.ledger import Ledger
+from core.ledger.record import CallRecord
+from core.net.endpoint import Endpoint, EndpointStatistics
+from core.net.stream import Stream
+from core.news.events import (
     Announced,
     ErrorRaised,
     GrapeChanged,
@@ -21,34 +26,29 @@ from core.events import (
     ServiceSnapshot,
     Traffic,
 )
-from core.grape_access import GrapeAccess
-from core.guard import Guard
-from core.hub import Hub, Listener
-from core.ledger.ledger import Ledger
-from core.ledger.record import CallRecord
-from core.net.endpoint import Endpoint, EndpointStatistics
-from core.net.stream import Stream
-from core.net.tasks import TaskSet
-from core.own_identity import OwnIdentity
-from core.own_place import OwnPlace
-from core.own_record import OwnRecord
-from core.peer_config import PeerConfig
+from core.news.hub import Hub, Listener
+from core.news.roster import Roster
+from core.own.addresses import OwnPlace
+from core.own.identity import OwnIdentity
+from core.own.record import OwnRecord
+from core.peer_id import PeerId
+from core.profile.config import PeerConfig
 from core.punch import events as punch
-from core.punch_back import PunchBack
-from core.roles import REQUEST_TIMEOUT, Roles
-from core.roster import Roster
+from core.rendezvous.brokers import Brokering
+from core.rendezvous.punch_back import PunchBack
+from core.rendezvous.roles import REQUEST_TIMEOUT, Roles
 from core.rpc.client import Reply
 from core.rpc.server import RpcServer, RpcServerStatistics
 from core.secure.dial import Dialer
 from core.secure.door import Door
 from core.services.fibonacci import FibonacciService
 from core.services.service import Registry, worker_key
-from core.serving import Serving
-from core.sharing import Sharing
+from core.serving.admission import Guard
+from core.serving.catalog import Sharing
+from core.serving.handler import Serving
 from core.trust.audience import Audience
 from core.trust.entries import EVERY, KnownPeer, Pending
 from core.values import Address, JsonValue
-from core.wire.peer_id import PeerId
 from core.wire.utp_marks import OUR_MARKS, Marks
 
 SWEEP_EVERY = 5.0  # seconds; a row for somebody who is gone stays that much longer at most

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
-from core.wire.peer_id import PeerId
+from core.peer_id import PeerId
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from core.errors import LocalError
-from core.settings import DEFAULT_PROFILE, check_profile
+from core.profile.settings import DEFAULT_PROFILE, check_profile
 from desktop.display import display_problem, qt_problem
 from desktop.quitter import Quitter
 

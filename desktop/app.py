@@ -17,14 +17,14 @@ from dataclasses import dataclass, replace
 from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QApplication, QWidget
 
+from core.aio.tasks import TaskSet
 from core.errors import LocalError
-from core.events import GrapeSnapshot, GrapeState, ServiceSnapshot
-from core.integration import integration
-from core.net.tasks import TaskSet
-from core.peer_config import KeyPlace, PeerConfig
+from core.news.events import GrapeSnapshot, GrapeState, ServiceSnapshot
+from core.profile.config import KeyPlace, PeerConfig
+from core.profile.integration import integration
+from core.profile.settings import Settings, SettingsStore
 from core.services.fibonacci import FibonacciService
 from core.services.service import Registry
-from core.settings import Settings, SettingsStore
 from core.trust.audience import audience_of
 from desktop.bridge import Bridge
 from desktop.choices import Choices

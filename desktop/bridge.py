@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
+from core.aio.tasks import TaskSet
 from core.errors import LocalError, PeerError
-from core.events import ErrorRaised, GrapeChanged, GrapeSnapshot, PeerEvent, PeerSnapshot, ServiceSnapshot, Traffic
-from core.net.tasks import TaskSet
+from core.news.events import ErrorRaised, GrapeChanged, GrapeSnapshot, PeerEvent, PeerSnapshot, ServiceSnapshot, Traffic
+from core.peer_id import PeerId
 from core.values import JsonValue
-from core.wire.peer_id import PeerId
 
 if TYPE_CHECKING:
     from core.ledger.record import CallRecord

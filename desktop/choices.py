@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
+from core.aio.tasks import TaskSet
 from core.errors import LocalError
-from core.net.tasks import TaskSet
-from core.settings import Settings, SettingsStore
+from core.profile.settings import Settings, SettingsStore
 
 if TYPE_CHECKING:
-    from core.settings import WindowState
+    from core.profile.settings import WindowState
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QMessageBox
 
-from core.settings import CloseAction
+from core.profile.settings import CloseAction
 from desktop.bridge import Bridge
 from desktop.choices import Choices
 from desktop.tray import Tray

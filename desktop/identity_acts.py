@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
+from core.aio.tasks import TaskSet
 from core.errors import LocalError, PeerError
-from core.net.tasks import TaskSet
-from core.peer_config import KeyPlace
+from core.profile.config import KeyPlace
 
 if TYPE_CHECKING:  # cryptography: only when it is used
     from core.identity.identity import Identity
@@ -48,7 +48,7 @@ class IdentityActs(QObject):
         """Write the identity to a file, under a passphrase."""
 
         async def act() -> None:
-            from core.private_file import write_private
+            from core.files.private import write_private
 
             own, _ = await (await self._store()).open()
             data = await asyncio.to_thread(own.export, passphrase)  # some 0.1 s of key derivation

@@ -15,8 +15,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol
 
 from core.errors import PeerError
-from core.events import GrapeSnapshot, GrapeState, PeerEvent
-from core.peer_config import PeerConfig
+from core.news.events import GrapeSnapshot, GrapeState, PeerEvent
+from core.profile.config import PeerConfig
 from core.services.service import Registry
 from core.trust.audience import audience_of
 from desktop.bridge import Bridge

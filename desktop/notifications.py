@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QObject, QTimer
 
+from core.aio.tasks import TaskSet
 from core.errors import LocalError
-from core.events import PeerEvent, PendingRequest, PunchReceived
-from core.net.tasks import TaskSet
+from core.news.events import PeerEvent, PendingRequest, PunchReceived
 from core.values import Address
 
 if TYPE_CHECKING:

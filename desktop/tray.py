@@ -14,7 +14,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QSystemTrayIcon
 
-from core.events import PeerSnapshot
+from core.news.events import PeerSnapshot
 from core.trust.entries import Pending
 from desktop.bridge import Bridge
 from desktop.icons import tray_icon

@@ -3,7 +3,7 @@
 import enum
 from dataclasses import dataclass
 
-from core.events import GrapeState, PeerRow, PeerSnapshot, Role, ServiceSnapshot
+from core.news.events import GrapeState, PeerRow, PeerSnapshot, Role, ServiceSnapshot
 
 ACTIVE_SECONDS = 60.0  # a consumer heard within a minute counts as there; its loop asks and punches every second
 HOLD_SECONDS = 2.0  # a state stays at least so long: flicker tells nobody anything (DESKTOP 11, R6)

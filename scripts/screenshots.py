@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from PySide6.QtCore import QEventLoop, QSize, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 
-from core.events import Traffic
-from core.settings import Settings
+from core.news.events import Traffic
+from core.profile.settings import Settings
 from desktop.theme import ThemeSource
 from desktop.views.close_question import ask_close
 from desktop.views.main_window import MainWindow

@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from core.aio.tasks import TaskSet
 from core.errors import LookupEmpty, PeerError
-from core.net.tasks import TaskSet
+from core.peer_id import PeerId
 from core.values import Address, JsonValue
 from core.wire.broker_message import Listing, Registration, parse_listing, registration_document
-from core.wire.peer_id import PeerId
 
 PAUSE = 2.0  # seconds between registrations (PROTOCOL section 7), and how long a broker of ours may wait for news
 TOLD_IN = PAUSE + 0.5  # seconds until who registers as the demo does has heard of a newcomer; the half for a slow line

@@ -4,11 +4,11 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
-from core.dht.hosts import Scope, listed_peer, scope, usable
 from core.errors import LocalError
+from core.peer_id import PeerId
+from core.scope import Scope, listed_peer, scope, usable
 from core.values import Address
 from core.wire.broker_message import Listed, Registration
-from core.wire.peer_id import PeerId
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import click
 
 from core.cli.output import Output, plain
 from core.cli.running import run
-from core.settings import DEFAULT_PROFILE, SettingsStore
+from core.profile.settings import DEFAULT_PROFILE, SettingsStore
 from core.values import JsonValue
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from core.cli.running import run
 from core.cli.trust import trust
 from core.errors import LocalError, PeerError
 from core.grape.config import GrapeConfig
-from core.logs import set_up_logging
-from core.peer_config import KeyPlace, PeerConfig
-from core.settings import DEFAULT_PROFILE, SettingsStore, check_grape_url, check_profile
+from core.profile.config import KeyPlace, PeerConfig
+from core.profile.logs import set_up_logging
+from core.profile.settings import DEFAULT_PROFILE, SettingsStore, check_grape_url, check_profile
 from core.trust.audience import Audience
 from core.values import Address, JsonValue
 
@@ -151,15 +151,37 @@ def _json(text: str) -> JsonValue:
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
-              help="Show the version and exit.")
-@click.option("--profile", default=DEFAULT_PROFILE, callback=_usage(check_profile), show_default=True,
-              help="Another name runs another peer beside the first.")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
+@click.option(
+    "--profile",
+    default=DEFAULT_PROFILE,
+    callback=_usage(check_profile),
+    show_default=True,
+    help="Another name runs another peer beside the first.",
+)
 @click.option("--hidden", is_flag=True, help="Start in the tray, where there is one.")
-@click.option("--grape", "grapes", metavar="URL", multiple=True, callback=_usage(check_grape_url),
-              help="Use this grape instead of the settings'.")
-@click.option("--bootstrap", metavar="H:P,...", default=None, callback=_usage(_nodes),
-              help="Nodes the embedded grape joins instead of the settings'.")
+@click.option(
+    "--grape",
+    "grapes",
+    metavar="URL",
+    multiple=True,
+    callback=_usage(check_grape_url),
+    help="Use this grape instead of the settings'.",
+)
+@click.option(
+    "--bootstrap",
+    metavar="H:P,...",
+    default=None,
+    callback=_usage(_nodes),
+    help="Nodes the embedded grape joins instead of the settings'.",
+)
 @click.pass_context
 def grapevine(
     context: click.Context, profile: str, hidden: bool, grapes: tuple[str, ...], bootstrap: str | None
@@ -183,29 +205,101 @@ def grapevine(
 
 
 @grapevine.command()
-@click.option("--dp", "--dht_port", "dht_port", type=click.IntRange(0, 65535), default=20001, show_default=True,
-              help="UDP port of the DHT.")
-@click.option("--aph", "--api_port", "api_port", type=click.IntRange(0, 65535), default=30001, show_default=True,
-              help="TCP port of the HTTP API.")
-@click.option("--bn", "--bootstrap", "bootstrap", default="", metavar="H:P,...", callback=_usage(_nodes),
-              help="Bootstrap nodes; '' is a lone grape.")
-@click.option("-b", "--b", "--bind", "bind", default=None, metavar="HOST",
-              help="Listening host; without it all interfaces, so whoever reaches a port may announce and store.")
-@click.option("--api-host", "api_hosts", metavar="NAME", multiple=True,
-              help="A name by which links reach the HTTP API; other names are refused, IP addresses never.")
-@click.option("--dc", "--dht_concurrency", "concurrency", type=click.IntRange(1, 256), default=16, show_default=True,
-              help="Queries in flight per lookup.")
-@click.option("--dht_maxTables", "max_tables", type=click.IntRange(1), default=5000, show_default=True,
-              help="Names with peers, kept at once.")
-@click.option("--dht_maxValues", "max_values", type=click.IntRange(1), default=5000, show_default=True,
-              help="Stored values, kept at once.")
-@click.option("--dpa", "--dht_peer_maxAge", "peer_age", type=click.IntRange(1), default=120_000, show_default=True,
-              help="Milliseconds a peer is listed after its last announce.")
+@click.option(
+    "--dp",
+    "--dht_port",
+    "dht_port",
+    type=click.IntRange(0, 65535),
+    default=20001,
+    show_default=True,
+    help="UDP port of the DHT.",
+)
+@click.option(
+    "--aph",
+    "--api_port",
+    "api_port",
+    type=click.IntRange(0, 65535),
+    default=30001,
+    show_default=True,
+    help="TCP port of the HTTP API.",
+)
+@click.option(
+    "--bn",
+    "--bootstrap",
+    "bootstrap",
+    default="",
+    metavar="H:P,...",
+    callback=_usage(_nodes),
+    help="Bootstrap nodes; '' is a lone grape.",
+)
+@click.option(
+    "-b",
+    "--b",
+    "--bind",
+    "bind",
+    default=None,
+    metavar="HOST",
+    help="Listening host; without it all interfaces, so whoever reaches a port may announce and store.",
+)
+@click.option(
+    "--api-host",
+    "api_hosts",
+    metavar="NAME",
+    multiple=True,
+    help="A name by which links reach the HTTP API; other names are refused, IP addresses never.",
+)
+@click.option(
+    "--dc",
+    "--dht_concurrency",
+    "concurrency",
+    type=click.IntRange(1, 256),
+    default=16,
+    show_default=True,
+    help="Queries in flight per lookup.",
+)
+@click.option(
+    "--dht_maxTables",
+    "max_tables",
+    type=click.IntRange(1),
+    default=5000,
+    show_default=True,
+    help="Names with peers, kept at once.",
+)
+@click.option(
+    "--dht_maxValues",
+    "max_values",
+    type=click.IntRange(1),
+    default=5000,
+    show_default=True,
+    help="Stored values, kept at once.",
+)
+@click.option(
+    "--dpa",
+    "--dht_peer_maxAge",
+    "peer_age",
+    type=click.IntRange(1),
+    default=120_000,
+    show_default=True,
+    help="Milliseconds a peer is listed after its last announce.",
+)
 @click.option("--cache_maxAge", "cache_age", type=click.IntRange(0), default=0, help="Accepted; lookups are fresh.")
-@click.option("--dnl", "--dht_nodeLiveness", "liveness", type=click.IntRange(1), default=300_000, show_default=True,
-              help="Milliseconds between looks for dead nodes.")
-@click.option("--check_maxPayloadSize", "max_payload", type=click.IntRange(1), default=8192, show_default=True,
-              help="Bytes of an HTTP body.")
+@click.option(
+    "--dnl",
+    "--dht_nodeLiveness",
+    "liveness",
+    type=click.IntRange(1),
+    default=300_000,
+    show_default=True,
+    help="Milliseconds between looks for dead nodes.",
+)
+@click.option(
+    "--check_maxPayloadSize",
+    "max_payload",
+    type=click.IntRange(1),
+    default=8192,
+    show_default=True,
+    help="Bytes of an HTTP body.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @click.option("--verbose", is_flag=True, help="Show the log on stderr.")
 def grape(
@@ -239,8 +333,12 @@ def grape(
 
 @grapevine.command()
 @click.argument("service")
-@click.option("--audience", type=click.Choice(["trusted", "identified", "anyone"]), default=None,
-              help="Who may call it, this time: only peers you trust, anyone with an ID, or anyone at all.")
+@click.option(
+    "--audience",
+    type=click.Choice(["trusted", "identified", "anyone"]),
+    default=None,
+    help="Who may call it, this time: only peers you trust, anyone with an ID, or anyone at all.",
+)
 @_brokered
 @_network
 def share(service: str, audience: str | None, **network: Any) -> None:  # noqa: ANN401 - the options of `_network`
@@ -268,8 +366,9 @@ def broker(**network: Any) -> None:  # noqa: ANN401
 @click.argument("service")
 @click.option("--length", type=int, default=10, show_default=True, help="How many numbers to ask for.")
 @click.option("--once", is_flag=True, help="Print the first reply and end.")
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True,
-              help="Seconds --once waits.")
+@click.option(
+    "--timeout", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True, help="Seconds --once waits."
+)
 @_brokered
 @_network
 def consume(service: str, length: int, once: bool, timeout: float, **network: Any) -> None:  # noqa: ANN401
@@ -285,8 +384,13 @@ def consume(service: str, length: int, once: bool, timeout: float, **network: An
 @grapevine.command()
 @click.argument("target", metavar="SERVICE|HOST:PORT|PEER-ID[/SERVICE]")
 @click.argument("payload", metavar="PAYLOAD_JSON")
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True,
-              help="Seconds to wait for the answer.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="Seconds to wait for the answer.",
+)
 @_brokered
 @_network
 def request(target: str, payload: str, timeout: float, **network: Any) -> None:  # noqa: ANN401

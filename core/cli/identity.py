@@ -13,8 +13,8 @@ import click
 from core.cli.output import Output
 from core.cli.running import run
 from core.errors import LocalError
-from core.logs import set_up_logging
-from core.settings import DEFAULT_PROFILE, SettingsStore, check_profile
+from core.profile.logs import set_up_logging
+from core.profile.settings import DEFAULT_PROFILE, SettingsStore, check_profile
 
 if TYPE_CHECKING:  # what follows loads cryptography: only when an identity is wanted
     from core.identity.identity import Identity
@@ -77,7 +77,7 @@ def export(file: Path, profile: str, as_json: bool) -> None:
     passphrase = _passphrase("A passphrase for the file", confirm=True)
 
     async def write() -> None:
-        from core.private_file import write_private
+        from core.files.private import write_private
 
         own, _ = await _store(profile).open()
         try:

@@ -6,11 +6,11 @@ import click
 
 from core.cli.output import Output
 from core.errors import LocalError, PeerError
-from core.settings import DEFAULT_PROFILE, SettingsStore, check_profile
+from core.profile.settings import DEFAULT_PROFILE, SettingsStore, check_profile
 from core.values import JsonValue
 
 if TYPE_CHECKING:
-    from core.integration import Integration
+    from core.profile.integration import Integration
 
 
 def _profile(context: click.Context, parameter: click.Parameter, value: str) -> str:
@@ -21,7 +21,7 @@ def _profile(context: click.Context, parameter: click.Parameter, value: str) -> 
 
 
 def _integration(profile: str) -> "Integration":
-    from core.integration import integration  # only when it is needed: `--help` answers at once
+    from core.profile.integration import integration  # only when it is needed: `--help` answers at once
 
     return integration(profile)
 

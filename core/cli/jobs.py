@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 
 from core.cli.output import Output, dumps
 from core.cli.reasons import Reasons
+from core.directory.access import running_grape
+from core.directory.records.check import RecordMissing
 from core.errors import LookupEmpty, RefusedError, RequestTimeout, Unreachable
-from core.events import ErrorRaised, GrapeChanged, GrapeState, PeerEvent, ReplyReceived
 from core.grape.config import GrapeConfig
 from core.grape.grape import open_grape
-from core.grape_access import running_grape
+from core.news.events import ErrorRaised, GrapeChanged, GrapeState, PeerEvent, ReplyReceived
 from core.peer import Peer, open_peer
-from core.peer_config import PeerConfig
-from core.records.check import RecordMissing
+from core.profile.config import PeerConfig
 from core.services.service import PayloadError
 from core.trust.audience import Audience
 from core.values import JsonValue

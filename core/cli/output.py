@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from core.errors import PeerError
-from core.events import (
+from core.news.events import (
     Announced,
     BrokerChanged,
     Discovered,

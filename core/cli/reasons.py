@@ -4,7 +4,7 @@ from collections import OrderedDict
 from typing import Final
 
 from core.errors import RequestTimeout
-from core.events import ErrorRaised, PeerEvent, PunchEnded, ReplyReceived
+from core.news.events import ErrorRaised, PeerEvent, PunchEnded, ReplyReceived
 from core.values import Address
 
 SHOWN: Final = 3  # addresses in the error, those heard of last; a line of a terminal or two each

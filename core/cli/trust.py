@@ -8,10 +8,10 @@ import click
 
 from core.cli.output import Output, plain
 from core.cli.running import run
-from core.settings import DEFAULT_PROFILE, SettingsStore
+from core.peer_id import PeerId
+from core.profile.settings import DEFAULT_PROFILE, SettingsStore
 from core.trust.entries import EVERY, KnownPeer, Pending
 from core.values import JsonValue
-from core.wire.peer_id import PeerId
 
 if TYPE_CHECKING:
     from core.trust.store import TrustStore

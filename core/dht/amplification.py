@@ -8,10 +8,10 @@ answers from then on. Names of Grenache networks have few nodes: 7 fit the first
 from collections import OrderedDict
 from typing import Final
 
-from core.dht.hosts import Scope, scope
 from core.dht.outbox import Outbox
 from core.dht.routing import RoutingTable
 from core.dht.statistics import Counters
+from core.scope import Scope, scope
 from core.values import Address
 from core.wire.compact import NODE_BYTES
 from core.wire.krpc import Fields, Query, Reply

@@ -7,8 +7,8 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from core.dht.hosts import usable
 from core.dht.routing import distance
+from core.scope import usable
 from core.values import Address
 from core.wire.compact import Contact
 

@@ -6,7 +6,6 @@ from random import Random
 from core.dht.amplification import Replies
 from core.dht.config import DhtConfig
 from core.dht.events import DhtEvent, Failed, Found, OperationId
-from core.dht.hosts import no_local_address, usable
 from core.dht.items import MAX_SALT_BYTES, Item
 from core.dht.lookup import Search, Target
 from core.dht.operations import AnnouncePeer, FindNodes, FindPeers, GetItem, PutItem, WritingTask
@@ -20,6 +19,7 @@ from core.dht.upkeep import Upkeep
 from core.dht.votes import Votes
 from core.dht.walk import Task, Walk
 from core.errors import LocalError, PeerError, RemoteError
+from core.scope import no_local_address, usable
 from core.values import Address, Buffer, Burst
 from core.wire.compact import ID_BYTES, Contact
 from core.wire.krpc import PROTOCOL_ERROR, Error, Fields, MalformedMessage, Query, QueryRefused, Reply, parse, take_id

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from core.dht.events import Announced, DhtEvent, Failed, Found, OperationId, PeersFound, Stored
-from core.dht.hosts import Scope, scope, usable
 from core.dht.items import (
     BAD_SIGNATURE,
     CAS_MISMATCH,
@@ -21,6 +20,7 @@ from core.dht.storage import ItemStore
 from core.dht.transactions import Outcome
 from core.dht.walk import Task, Write, WriteTokens
 from core.errors import RemoteError
+from core.scope import Scope, scope, usable
 from core.values import Address
 from core.wire.compact import Contact, unpack_peers
 from core.wire.krpc import Error, Fields, Reply, take_bytes, take_int

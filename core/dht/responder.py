@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from core.dht.config import DhtConfig
-from core.dht.hosts import Scope, listed_peer, scope, usable
 from core.dht.items import MAX_SEQUENCE, Item
 from core.dht.routing import RoutingTable
 from core.dht.storage import ItemStore, PeerStore
 from core.dht.tokens import Tokens
 from core.errors import LocalError, RemoteError
+from core.scope import Scope, listed_peer, scope, usable
 from core.values import Address
 from core.wire.bencoding import MAX_BYTES
 from core.wire.compact import ID_BYTES, Contact, pack_nodes, pack_peer

@@ -8,7 +8,7 @@ import heapq
 from collections import Counter
 from dataclasses import dataclass
 
-from core.dht.hosts import Scope, scope
+from core.scope import Scope, scope
 from core.values import Address
 from core.wire.compact import ID_BYTES, Contact
 

@@ -2,7 +2,7 @@
 
 from collections import Counter, OrderedDict
 
-from core.dht.hosts import scope, usable
+from core.scope import scope, usable
 from core.values import Address
 
 MAX_VOTERS = 32  # the latest; old ones make room, so that a new address wins within as many replies

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from core.dht.hosts import Scope, scope
 from core.dht.lookup import Search, Target
 from core.dht.responder import MAX_TOKEN_BYTES
 from core.dht.transactions import Handler, Outcome
 from core.errors import RemoteError
+from core.scope import Scope, scope
 from core.wire.compact import Contact, unpack_nodes
 from core.wire.krpc import Fields, Reply, take_bytes, take_id
 

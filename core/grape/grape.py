@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from core.aio.tasks import TaskSet
 from core.dht.config import DhtConfig
 from core.dht.items import Item
 from core.dht.node import Node
@@ -24,7 +25,6 @@ from core.grape.listening import bind_tcp
 from core.grape.local_address import LocalAddresses
 from core.grape.service import FoundItem, outcome
 from core.net.pump import Pump, Route
-from core.net.tasks import TaskSet
 from core.net.udp import UdpSocket, UdpStatistics, open_udp
 from core.values import Address
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import NameOID
 
 from core.errors import LocalError
-from core.wire.peer_id import PeerId
+from core.peer_id import PeerId
 
 SECRET_BYTES: Final = 32  # the seed (RFC 8032 section 5.1.5)
 MIN_PASSPHRASE: Final = 8  # characters; the export is a file that may be copied and guessed at leisure

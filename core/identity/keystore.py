@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
+from core.aio.aside import aside
 from core.errors import LocalError
-from core.file_lock import locked
-from core.identity.aside import aside
+from core.files.lock import locked
+from core.files.private import write_private
 from core.identity.identity import MAX_EXPORT, Identity
 from core.identity.note import MAX_NOTE, Kept, Note, Place
-from core.private_file import write_private
-from core.wire.peer_id import PeerId
+from core.peer_id import PeerId
 
 SERVICE: Final = "grapevine"  # what the item is called in the keyring, with the profile's name
 KEYRING_TIME: Final = 10.0  # seconds; a keyring that asks its user for a password answers late or never

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-from core.wire.peer_id import PeerId
+from core.peer_id import PeerId
 
 MAX_NOTE: Final = 4096  # bytes; one has 200
 SCHEMA: Final = 1

@@ -5,8 +5,8 @@ import weakref
 from collections.abc import Callable
 
 from core.net.channel import Channel, Listener
+from core.peer_id import PeerId
 from core.values import Address
-from core.wire.peer_id import PeerId
 from core.wire.utp_marks import Marks
 
 CLOSE_TIMEOUT = 5.0  # seconds that `close` gives the other side: ten round trips at the 0.5 s of a bad mobile link

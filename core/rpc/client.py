@@ -7,15 +7,15 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from core.aio.tasks import TaskSet
 from core.errors import LocalError, PeerError, RefusedError, RequestTimeout, TransportClosed
-from core.net.tasks import TaskSet
+from core.peer_id import PeerId
 from core.rpc.config import RpcConfig
 from core.rpc.connection import Connect, Connection, ConnectTo, Destination, timed_out
 from core.rpc.request_ids import RequestIds
 from core.rpc.slices import Slices
 from core.values import Address, JsonValue
 from core.wire import rpc_message as wire
-from core.wire.peer_id import PeerId
 from core.wire.rpc_message import encode_request, encode_request_steps, is_large
 
 Steps: TypeAlias = Generator[None, None, bytes]  # what writes a big message

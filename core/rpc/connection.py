@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeAlias
 
 from core.errors import PeerError, RemoteError, RequestTimeout, TransportClosed
+from core.peer_id import PeerId
 from core.rpc.config import RpcConfig
 from core.rpc.deadlines import Deadlines
 from core.rpc.feed import Feed
@@ -15,7 +16,6 @@ from core.rpc.places import Places
 from core.rpc.slices import Slices
 from core.rpc.stream import Stream
 from core.values import Address
-from core.wire.peer_id import PeerId
 from core.wire.rpc_message import LARGE, Decoder, Expect, Malformed, Message, Reply
 
 Connect: TypeAlias = Callable[[Address, float], Awaitable[Stream]]  # (address, seconds) -> Stream, or PeerError

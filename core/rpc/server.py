@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from core.errors import LocalError, PayloadError, PeerError, RemoteError, TransportClosed
+from core.peer_id import PeerId
 from core.rpc.config import RpcConfig
 from core.rpc.deadlines import Deadlines, Limit
 from core.rpc.feed import Feed
@@ -22,7 +23,6 @@ from core.rpc.places import Places
 from core.rpc.slices import Slices
 from core.rpc.stream import Stream
 from core.values import Caller, JsonValue, Outcome
-from core.wire.peer_id import PeerId
 from core.wire.rpc_message import (
     LARGE,
     Decoder,

@@ -3,8 +3,8 @@
 from typing import Protocol
 
 from core.errors import PeerError
+from core.peer_id import PeerId
 from core.values import Address
-from core.wire.peer_id import PeerId
 
 
 class Listener(Protocol):

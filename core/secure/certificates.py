@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from OpenSSL import SSL, crypto
 
 from core.errors import RemoteError
-from core.wire.peer_id import PeerId
+from core.peer_id import PeerId
 
 _SELF_SIGNED: Final = 18  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: to OpenSSL an error, to us the only right one
 

@@ -5,11 +5,11 @@ from typing import Final
 from OpenSSL import SSL
 
 from core.identity.identity import Identity
+from core.peer_id import PeerId
 from core.secure.certificates import Judgement, verify
 from core.secure.session import ALPN, TlsSession
 from core.secure.tickets import Tickets
 from core.values import Address
-from core.wire.peer_id import PeerId
 
 SESSION_TIME: Final = 7200  # seconds a ticket is good for; RFC 8446 section 4.6.1 allows a week, a stolen one less
 _PARTIAL_WRITE: Final = 1  # SSL_MODE_ENABLE_PARTIAL_WRITE of openssl/ssl.h; pyOpenSSL sets it, and has no name for it

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from core.errors import LocalError, RemoteError, RequestTimeout
+from core.peer_id import PeerId
 from core.rpc.stream import Stream
 from core.secure.handshake import shake
 from core.secure.stream import Carrier, SecureStream
 from core.values import Address
-from core.wire.peer_id import PeerId
 from core.wire.utp_marks import Marks
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from typing import Final
 from OpenSSL import SSL
 
 from core.errors import PeerError, RemoteError, TransportClosed
+from core.peer_id import PeerId
 from core.secure.certificates import Judgement, judge_connection
 from core.secure.frames import RECORD_BYTES, SEAL_BYTES, FrameReader, RecordCounter, header
 from core.values import Buffer
-from core.wire.peer_id import PeerId
 from core.wire.rpc_message import MAX_BYTES
 
 ALPN: Final = b"grapevine/1"

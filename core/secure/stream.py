@@ -9,13 +9,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
+from core.aio.tasks import TaskSet
 from core.errors import PeerError, TransportClosed
 from core.net.channel import OFFER_MAX
-from core.net.tasks import TaskSet
+from core.peer_id import PeerId
 from core.rpc.stream import Listener, Stream
 from core.secure.frames import HEADER_BYTES, SEAL_BYTES, header
 from core.values import Address
-from core.wire.peer_id import PeerId
 
 if TYPE_CHECKING:  # OpenSSL takes 7 MB: a peer without an identity does not load it
     from core.secure.session import TlsSession

@@ -5,8 +5,8 @@ from typing import Final
 
 from OpenSSL import SSL
 
+from core.peer_id import PeerId
 from core.values import Address
-from core.wire.peer_id import PeerId
 
 MAX_TICKETS: Final = 256  # as many connections as an RPC client keeps; 3 KB each. Full: the longest unused goes
 

@@ -44,9 +44,7 @@ def _length(payload: JsonValue) -> int:
     # bool is an int in Python; true is not a length
     if isinstance(length, int) and not isinstance(length, bool) and 0 <= length <= MAX_LENGTH:
         return length
-    raise PayloadError(
-        f'expected {{"length": n}} with n a whole number from 0 to {MAX_LENGTH}, got {_shown(payload)}'
-    )
+    raise PayloadError(f'expected {{"length": n}} with n a whole number from 0 to {MAX_LENGTH}, got {_shown(payload)}')
 
 
 def _shown(payload: JsonValue, limit: int = 80) -> str:

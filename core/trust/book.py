@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from core.errors import LocalError
+from core.peer_id import PeerId
 from core.trust.entries import MAX_SERVICE, MAX_SERVICES, Key, KnownPeer, Pending, clean_name, is_service
 from core.values import Address
-from core.wire.peer_id import PeerId
 
 SCHEMA: Final = 1
 MAX_PEERS: Final = 10_000  # far over the people one knows; 2 MB of JSON, written in 0.1 s

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from core.errors import LocalError
+from core.peer_id import PeerId
 from core.trust.book import Book
 from core.trust.entries import EVERY, MAX_SERVICES, Key, KnownPeer, Pending
 from core.values import Address
-from core.wire.peer_id import PeerId
 
 _log = logging.getLogger(__name__)
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from core.peer_id import PeerId
 from core.values import Address
-from core.wire.peer_id import PeerId
 
 EVERY: Final = frozenset({"*"})  # instead of names: every service, also those that are shared later
 MAX_NAME: Final = 64  # characters of a name; a table shows about thirty

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from core.errors import LocalError
-from core.file_lock import locked
-from core.private_file import write_private
+from core.files.lock import locked
+from core.files.private import write_private
 from core.trust.book import Book
 from core.trust.edits import Edit, repeat
 from core.trust.entries import Key

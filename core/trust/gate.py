@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from core.errors import LocalError
+from core.peer_id import PeerId
 from core.trust.audience import Audience, audience_of
 from core.trust.entries import Pending
 from core.trust.store import TrustStore
 from core.values import Caller
-from core.wire.peer_id import PeerId
 
 ENCRYPTION_REQUIRED: Final = "ERR_ENCRYPTION_REQUIRED"
 NOT_TRUSTED: Final = "ERR_NOT_TRUSTED"

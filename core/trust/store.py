@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from core.errors import LocalError
+from core.peer_id import PeerId
 from core.trust.book import MAX_PENDING, MAX_PENDING_PER_HOST, Book
 from core.trust.edits import Allow, Ask, Block, Edit, Grant, Remove, See, Settle, Trust, repeat
 from core.trust.entries import EVERY, MAX_SERVICE, MAX_SERVICES, Key, KnownPeer, Pending, clean_name, is_service
 from core.trust.file import TrustFile
 from core.values import Address
-from core.wire.peer_id import PeerId
 
 ONCE_HOLDS: Final = 600.0  # seconds that "accept once" waits for the caller to ask again
 NOT_AGAIN: Final = 60.0  # seconds in which the same request is not shown again

@@ -31,9 +31,28 @@ class Connection:
     """A reliable, ordered stream of bytes each way. Made by `Mux`."""
 
     __slots__ = (
-        "_acks", "_advertised", "_close_asked", "_config", "_counters", "_handshake", "_host", "_receive", "_sender",
-        "_silence", "_stamper", "_state", "_told_ended", "_told_readable", "path", "peer_marks", "receive_id", "remote",
-        "send_id", "timer_at", "timer_number", "unsettled",
+        "_acks",
+        "_advertised",
+        "_close_asked",
+        "_config",
+        "_counters",
+        "_handshake",
+        "_host",
+        "_receive",
+        "_sender",
+        "_silence",
+        "_stamper",
+        "_state",
+        "_told_ended",
+        "_told_readable",
+        "path",
+        "peer_marks",
+        "receive_id",
+        "remote",
+        "send_id",
+        "timer_at",
+        "timer_number",
+        "unsettled",
     )
 
     def __init__(

@@ -27,8 +27,17 @@ class Ledbat:
     """How many bytes may be in flight: `window`, between two packets (one after a timeout) and what fits in flight."""
 
     __slots__ = (
-        "_delivery", "_hold_until", "_increase", "_one_way", "_packets", "_round_trips", "_short_at", "_target",
-        "_threshold", "packet", "window",
+        "_delivery",
+        "_hold_until",
+        "_increase",
+        "_one_way",
+        "_packets",
+        "_round_trips",
+        "_short_at",
+        "_target",
+        "_threshold",
+        "packet",
+        "window",
     )
 
     def __init__(self, config: UtpConfig) -> None:

@@ -30,7 +30,14 @@ class ReceiveWindow:
     """
 
     __slots__ = (
-        "_chunks", "_config", "_fin_seq", "_kept", "_kept_bytes", "_mask", "fin_reached", "next_seq",
+        "_chunks",
+        "_config",
+        "_fin_seq",
+        "_kept",
+        "_kept_bytes",
+        "_mask",
+        "fin_reached",
+        "next_seq",
         "unread_bytes",
     )
 

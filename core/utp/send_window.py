@@ -48,8 +48,16 @@ class SendWindow:
     """Sequence numbers from `base` (oldest unacknowledged) to `next_seq`, in flight or lost."""
 
     __slots__ = (
-        "_duplicates", "_flight", "_halved_at", "_lost", "_order", "_repaired_at", "base", "flight_bytes",
-        "next_seq", "unacked_bytes",
+        "_duplicates",
+        "_flight",
+        "_halved_at",
+        "_lost",
+        "_order",
+        "_repaired_at",
+        "base",
+        "flight_bytes",
+        "next_seq",
+        "unacked_bytes",
     )
 
     def __init__(self, first_seq: int) -> None:

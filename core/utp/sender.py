@@ -28,9 +28,28 @@ class Sender:
     """Queue, window, round trip and congestion of the bytes that we send. Times are seconds."""
 
     __slots__ = (
-        "_allowance", "_config", "_congestion", "_counters", "_fin_sent", "_finishing", "_force", "_limited",
-        "_paced", "_pacer", "_probe_at", "_probed", "_probing", "_progress_at", "_queue", "_repairs",
-        "_resume_at", "_retransmit_at", "_window", "peer_window", "round_trip", "short",
+        "_allowance",
+        "_config",
+        "_congestion",
+        "_counters",
+        "_fin_sent",
+        "_finishing",
+        "_force",
+        "_limited",
+        "_paced",
+        "_pacer",
+        "_probe_at",
+        "_probed",
+        "_probing",
+        "_progress_at",
+        "_queue",
+        "_repairs",
+        "_resume_at",
+        "_retransmit_at",
+        "_window",
+        "peer_window",
+        "round_trip",
+        "short",
     )
 
     def __init__(self, config: UtpConfig, first_seq: int, counters: Counters) -> None:

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.errors import RemoteError
+from core.peer_id import PeerId
 from core.values import Address
 from core.wire.bencoding import Bencoded, decode, encode
 from core.wire.compact import PEER_BYTES, pack_peer, unpack_peer
-from core.wire.peer_id import PeerId
 
 VERSION: Final = 1
 MAX_BYTES: Final = 1000  # of the bencoded value, BEP 44

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
-from core.events import BrokerEntry
-from core.wire.peer_id import PeerId
+from core.news.events import BrokerEntry
+from core.peer_id import PeerId
 from desktop.models.words import PLAIN, PLAIN_HINT, ago, span
 
 Index = QModelIndex | QPersistentModelIndex

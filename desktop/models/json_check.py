@@ -7,14 +7,14 @@ from core.values import JsonValue
 
 MAX_CHARACTERS = 200_000  # a payload typed or pasted here; checking that many takes about 2 ms
 _WORDS = {
-    "Expecting value": "a value is expected here: a number, a \"text\", true, false, null, [ or {",
-    "Expecting property name enclosed in double quotes": "a name in \"double quotes\" is expected here",
+    "Expecting value": 'a value is expected here: a number, a "text", true, false, null, [ or {',
+    "Expecting property name enclosed in double quotes": 'a name in "double quotes" is expected here',
     "Expecting ',' delimiter": "a comma, or the closing bracket, is expected here",
     "Expecting ':' delimiter": "a colon is expected after the name",
     "Extra data": "the value is complete here; remove what follows",
     "Unterminated string starting at": "this text has no closing quote",
     "Invalid control character at": "a line break inside a text is written \\n",
-    "Invalid \\escape": "this backslash is not followed by one of \" \\ / b f n r t u",
+    "Invalid \\escape": 'this backslash is not followed by one of " \\ / b f n r t u',
     "Invalid \\uXXXX escape": "four hexadecimal digits are expected after \\u",
     "Illegal trailing comma before end of object": "remove this comma: nothing follows it",
     "Illegal trailing comma before end of array": "remove this comma: nothing follows it",

@@ -21,9 +21,9 @@ from PySide6.QtCore import (
     QTimer,
 )
 
-from core.events import PeerRow, Role
+from core.news.events import PeerRow, Role
+from core.peer_id import PeerId
 from core.values import Address
-from core.wire.peer_id import PeerId
 from desktop.models.words import PLAIN, PLAIN_HINT, ago, count, span, trip
 
 COLUMNS = ("Address", "Who", "Role", "Path", "Last seen", "Round trip", "Since", "Sent", "Received")
@@ -42,7 +42,7 @@ HINTS = (
 SORT_ROLE = Qt.ItemDataRole.UserRole
 ROW_ROLE = Qt.ItemDataRole.UserRole + 1  # the PeerRow itself
 PATH_ROLE = Qt.ItemDataRole.UserRole + 2  # its Path at this moment
-KEPT_OPEN = 15.0  # seconds; who was heard so lately is there, though unlisted: core.roster keeps it as long
+KEPT_OPEN = 15.0  # seconds; who was heard so lately is there, though unlisted: core.news.roster keeps it as long
 ROWS_A_STEP = 32  # rows changed in one turn of Qt's loop; each costs a sorted view 20 to 50 us among 1,000 rows
 NOBODY_YET = "\N{EN DASH}"
 NO_TRIP = float("inf")  # sorts behind every round trip

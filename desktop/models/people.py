@@ -6,8 +6,8 @@ from typing import Any, Final, Generic, TypeVar
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, QSortFilterProxyModel, Qt
 
+from core.peer_id import PeerId
 from core.trust.entries import EVERY, KnownPeer, Pending
-from core.wire.peer_id import PeerId
 from desktop.models.words import ago, count, day
 
 Index = QModelIndex | QPersistentModelIndex

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
-from core.events import ErrorRaised, PeerEvent, PunchReceived, PunchSent, RequestServed
+from core.news.events import ErrorRaised, PeerEvent, PunchReceived, PunchSent, RequestServed
 from core.values import Address
 from desktop.models.timeline_rows import Kind, TimelineRow, row_of
 from desktop.models.words import clock

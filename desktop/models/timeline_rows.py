@@ -4,7 +4,7 @@ import enum
 import functools
 from dataclasses import dataclass
 
-from core.events import (
+from core.news.events import (
     Announced,
     BrokerChanged,
     Discovered,

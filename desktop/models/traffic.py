@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 
-from core.events import Traffic
+from core.news.events import Traffic
 from desktop.models.words import count, size
 
 WINDOW = 4  # differences that a rate is taken over: 2 s at two looks a second, so that a figure can be read

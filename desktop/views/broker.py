@@ -3,10 +3,10 @@
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
-from core.events import BrokerSnapshot, BrokerUse, PeerSnapshot
+from core.news.events import BrokerSnapshot, BrokerUse, PeerSnapshot
+from core.peer_id import PeerId
 from core.trust.entries import KnownPeer
 from core.values import Address
-from core.wire.peer_id import PeerId
 from desktop.models.broker import BrokerModel
 from desktop.models.people import called
 from desktop.models.words import count

@@ -16,8 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.events import PeerEvent, PeerSnapshot, RequestServed
 from core.ledger.record import OK, CallRecord
+from core.news.events import PeerEvent, PeerSnapshot, RequestServed
 from desktop.icons import icon
 from desktop.models.calls import OK_ROLE, OUTCOME, PAGE, CallsModel
 from desktop.theme import Theme, ThemeSource

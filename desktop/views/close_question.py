@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from PySide6.QtWidgets import QCheckBox, QMessageBox, QWidget
 
-from core.settings import CloseAction
+from core.profile.settings import CloseAction
 from desktop.icons import app_icon
 
 ICON = 48  # pixels

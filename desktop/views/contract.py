@@ -5,9 +5,9 @@ from typing import Protocol
 
 from PySide6.QtCore import SignalInstance
 
-from core.events import PeerSnapshot, Traffic
+from core.news.events import PeerSnapshot, Traffic
+from core.peer_id import PeerId
 from core.values import Address, JsonValue
-from core.wire.peer_id import PeerId
 
 
 class ReplyLike(Protocol):

@@ -4,7 +4,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFont, QGuiApplication
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
 
-from core.events import GrapeSnapshot, GrapeState, IdentitySnapshot, PeerSnapshot
+from core.news.events import GrapeSnapshot, GrapeState, IdentitySnapshot, PeerSnapshot
 from desktop.icons import icon
 from desktop.models.words import count
 from desktop.theme import Theme, ThemeSource, fixed_font

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.events import IdentitySnapshot
+from core.news.events import IdentitySnapshot
 from desktop.theme import fixed_font
 from desktop.views.qr import QrCode
 

@@ -16,9 +16,9 @@ from PySide6.QtGui import QCloseEvent, QGuiApplication
 from PySide6.QtWidgets import QApplication, QMainWindow, QMessageBox, QSplitter, QVBoxLayout, QWidget
 
 from core.errors import LocalError
-from core.events import IdentitySnapshot, PeerEvent, PeerSnapshot
-from core.integration import Integration
-from core.settings import Settings, WindowState
+from core.news.events import IdentitySnapshot, PeerEvent, PeerSnapshot
+from core.profile.integration import Integration
+from core.profile.settings import Settings, WindowState
 from core.trust.audience import Audience
 from core.values import Address
 from desktop.icons import app_icon

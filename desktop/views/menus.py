@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QWidget
 
-from core.events import PeerSnapshot
+from core.news.events import PeerSnapshot
 from desktop.icons import icon
 from desktop.theme import Theme
 from desktop.views.contract import BridgeLike

@@ -4,9 +4,9 @@ from PySide6.QtCore import QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QGuiApplication, QIcon, QKeySequence
 from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
 
-from core.events import GrapeState, PeerRow, PeerSnapshot, Role
+from core.news.events import GrapeState, PeerRow, PeerSnapshot, Role
+from core.peer_id import PeerId
 from core.values import Address
-from core.wire.peer_id import PeerId
 from desktop.icons import icon
 from desktop.models.peers import ADDRESS, LAST_SEEN, PATH, PATH_ROLE, ROW_ROLE, PeersModel, sorted_peers
 from desktop.models.peers import Path as PeerPath

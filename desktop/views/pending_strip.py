@@ -4,7 +4,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QAccessible, QAccessibleEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
-from core.events import PeerSnapshot
+from core.news.events import PeerSnapshot
 from core.trust.entries import Key
 from desktop.icons import icon
 from desktop.models.people import waiting_words

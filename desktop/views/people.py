@@ -4,9 +4,9 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QMessageBox, QPushButton, QVBoxLayout, QWidget
 
-from core.events import PeerSnapshot
+from core.news.events import PeerSnapshot
+from core.peer_id import PeerId
 from core.trust.entries import KnownPeer, Pending
-from core.wire.peer_id import PeerId
 from desktop.icons import icon
 from desktop.models.people import (
     BLOCKED,
@@ -265,9 +265,7 @@ class PeopleView(QWidget):
 
     def _retheme(self, theme: Theme) -> None:
         colours = {TRUSTED: theme.good, KNOWN: theme.muted, BLOCKED: theme.bad}
-        self._dresses = {
-            state: (icon(f"person-{state.lower()}", colour), colour) for state, colour in colours.items()
-        }
+        self._dresses = {state: (icon(f"person-{state.lower()}", colour), colour) for state, colour in colours.items()}
         self.table.viewport().update()
 
 

@@ -16,8 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.peer_id import PeerId
 from core.trust.entries import EVERY, MAX_NAME, MAX_SERVICES, KnownPeer, clean_name, is_service
-from core.wire.peer_id import PeerId
 from desktop.theme import fixed_font
 
 MIN_WIDTH = 640  # pixels; a Peer ID in one line

@@ -18,9 +18,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.calling.target import peer_target
 from core.errors import LocalError
-from core.events import PeerSnapshot, Role
-from core.target import peer_target
+from core.news.events import PeerSnapshot, Role
 from core.values import Address, JsonValue
 from desktop.icons import icon
 from desktop.models.history import ENTRY_ROLE, Entry, HistoryModel

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from core.events import GrapeState, PeerRow, PeerSnapshot, Role, ServiceSnapshot
+from core.news.events import GrapeState, PeerRow, PeerSnapshot, Role, ServiceSnapshot
 from core.trust.audience import Audience
 from desktop.models.words import count, trip
 from desktop.views.contract import BridgeLike

@@ -19,8 +19,8 @@ from PySide6.QtWidgets import (
 )
 
 from core.errors import LocalError
-from core.integration import State
-from core.settings import CloseAction, Settings
+from core.profile.integration import State
+from core.profile.settings import CloseAction, Settings
 from desktop.views.fields import roomy
 
 CLOSE_WORDS: tuple[tuple[CloseAction, str], ...] = (

@@ -178,4 +178,3 @@ class CellDelegate(QStyledItemDelegate):
             palette: QPalette = option.palette
             for role in (QPalette.ColorRole.Text, QPalette.ColorRole.HighlightedText):
                 palette.setColor(role, colour)
-

@@ -4,7 +4,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QIcon, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QToolButton, QVBoxLayout, QWidget
 
-from core.events import PeerEvent
+from core.news.events import PeerEvent
 from desktop.icons import icon
 from desktop.models.timeline import DIRECTION, ROW_ROLE, WHAT, TimelineModel
 from desktop.models.timeline_rows import Direction, Kind, TimelineRow

@@ -9,9 +9,9 @@ import pytest
 
 from core.broker.client import MAX_BROKERS, TOLD_IN, BrokerClient, Want
 from core.errors import LookupEmpty, PeerError, RequestTimeout
+from core.peer_id import PeerId
 from core.values import Address, JsonValue
 from core.wire.broker_message import LISTED_MAX
-from core.wire.peer_id import PeerId
 
 pytestmark = pytest.mark.asyncio
 

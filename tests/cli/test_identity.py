@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.wire.peer_id import PeerId
+from core.peer_id import PeerId
 from tests.cli.conftest import RunCli
 from tests.support.ports import free_port
 from tests.support.process import grapevine

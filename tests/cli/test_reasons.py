@@ -2,7 +2,7 @@
 
 from core.cli.reasons import SHOWN, Reasons
 from core.errors import RequestTimeout
-from core.events import ErrorRaised, PeerEvent, PunchEnded, ReplyReceived
+from core.news.events import ErrorRaised, PeerEvent, PunchEnded, ReplyReceived
 from core.values import Address
 
 ONE, OTHER = Address("203.0.113.5", 4000), Address("203.0.113.6", 4000)

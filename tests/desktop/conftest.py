@@ -12,7 +12,7 @@ import pytest
 from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtWidgets import QApplication
 
-from core.settings import Settings
+from core.profile.settings import Settings
 from desktop.loop import PreciseLoop
 from desktop.theme import ThemeSource
 from desktop.views.main_window import MainWindow

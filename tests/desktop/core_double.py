@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from core.errors import PeerError
-from core.events import GrapeSnapshot, GrapeState, PeerEvent, PeerRow, PeerSnapshot, Role, ServiceSnapshot, Traffic
-from core.peer_config import PeerConfig
+from core.news.events import GrapeSnapshot, GrapeState, PeerEvent, PeerRow, PeerSnapshot, Role, ServiceSnapshot, Traffic
+from core.profile.config import PeerConfig
 from core.services.service import Registry
 from core.trust.audience import Audience
 from core.values import Address, JsonValue

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import QApplication, QMessageBox, QSystemTrayIcon, QWidge
 
 import desktop.app
 import desktop.tray
-from core.events import GrapeState, PunchReceived
+from core.news.events import GrapeState, PunchReceived
 from core.values import Address
 from desktop.keeper import Opener as RealOpener
 from desktop.keeper import load_core

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Signal
 
-from core.events import (
+from core.ledger.record import CallRecord
+from core.news.events import (
     Announced,
     BrokerChanged,
     BrokerEntry,
@@ -33,11 +34,10 @@ from core.events import (
     ServiceSnapshot,
     Traffic,
 )
-from core.ledger.record import CallRecord
+from core.peer_id import PeerId
 from core.trust.audience import Audience
 from core.trust.entries import EVERY, KnownPeer, Pending
 from core.values import Address, JsonValue
-from core.wire.peer_id import PeerId
 
 NOW = 1_789_999_200.0  # Unix seconds; where the scenes play
 BOUND = Address("0.0.0.0", 41234)
@@ -250,13 +250,24 @@ def busy_snapshot(now: float = NOW) -> PeerSnapshot:
         FIBONACCI, sharing=True, consuming=True, announced_nodes=7, served=1284, failed=2, audience=Audience.ANYONE
     )
     peers = (
-        peer_row(ANNA, Role.CONSUMER, now=now, since=4210, seen=0.4, sent=1840, received=1822, rtt=0.0382,
-                 peer_id=ALICE),
+        peer_row(
+            ANNA, Role.CONSUMER, now=now, since=4210, seen=0.4, sent=1840, received=1822, rtt=0.0382, peer_id=ALICE
+        ),
         peer_row(BEN, Role.WORKER, now=now, since=912, seen=2, sent=64, received=61, rtt=0.182),
         peer_row(CLEO, Role.CONSUMER, now=now, since=8, seen=4, sent=15, received=0, rtt=None),
         peer_row(DORA, Role.WORKER, now=now, since=3, seen=3, sent=0, received=0, rtt=None),
-        peer_row(Address("192.0.2.130", 47001), Role.CONSUMER, now=now, since=9300, seen=75, sent=500, received=480,
-                 rtt=1.24, listed=False, peer_id=EVE),
+        peer_row(
+            Address("192.0.2.130", 47001),
+            Role.CONSUMER,
+            now=now,
+            since=9300,
+            seen=75,
+            sent=500,
+            received=480,
+            rtt=1.24,
+            listed=False,
+            peer_id=EVE,
+        ),
     )
     identity = IdentitySnapshot(OURS, "Your key is in this computer's keyring.", True)
     return PeerSnapshot(42, BOUND, OBSERVED, CONNECTED, (service,), peers, identity=identity)

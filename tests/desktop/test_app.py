@@ -14,11 +14,11 @@ import pytest
 from PySide6.QtWidgets import QApplication
 
 from core.errors import LocalError
-from core.events import GrapeChanged, GrapeState, PeerSnapshot
-from core.peer_config import KeyPlace, PeerConfig
+from core.news.events import GrapeChanged, GrapeState, PeerSnapshot
+from core.profile.config import KeyPlace, PeerConfig
+from core.profile.settings import Settings, SettingsStore, WindowState
 from core.services.fibonacci import FibonacciService
 from core.services.service import Registry
-from core.settings import Settings, SettingsStore, WindowState
 from core.trust.audience import Audience
 from desktop import keeper as keeper_module
 from desktop.__main__ import main

@@ -9,7 +9,7 @@ import pytest_asyncio
 from PySide6.QtWidgets import QApplication
 
 from core.errors import LocalError, RequestTimeout
-from core.events import ErrorRaised, GrapeChanged, PeerEvent, PeerSnapshot, PunchSent
+from core.news.events import ErrorRaised, GrapeChanged, PeerEvent, PeerSnapshot, PunchSent
 from core.values import Address
 from desktop.bridge import BACKLOG, CLOSED, MAX_REQUESTS, Bridge, RequestOutcome, Wish
 from tests.desktop.core_double import ADDRESS, CONNECTED, FIBONACCI, STARTING, ScriptedPeer, row

@@ -53,9 +53,7 @@ def test_acting_is_asked_of_the_peer_and_remembered(window: MainWindow, bridge: 
     assert bridge.calls[-1] == ("act as broker", True)
 
 
-def test_brokers_are_announced_ones_or_those_written_down(
-    window: MainWindow, bridge: FakeBridge, qtbot: QtBot
-) -> None:
+def test_brokers_are_announced_ones_or_those_written_down(window: MainWindow, bridge: FakeBridge, qtbot: QtBot) -> None:
     bridge.show(busy_snapshot())
     window.pages.choose("broker")
     view = window.broker

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from PySide6.QtWidgets import QApplication, QMessageBox
 
-from core.settings import Settings, SettingsStore, WindowState
+from core.profile.settings import Settings, SettingsStore, WindowState
 from desktop.bridge import Bridge
 from desktop.choices import Choices
 from desktop.closing import Closing, QuitQuestion

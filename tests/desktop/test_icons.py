@@ -75,9 +75,10 @@ def test_an_unknown_state_or_name_is_an_error(qapp: QApplication) -> None:
 def test_window_icons_take_the_colour_asked_for(qapp: QApplication) -> None:
     picture = image("path-open", 32, "#123456")
     assert picture.pixelColor(16, 16).name() == "#123456"
-    assert icon("copy", "#123456", "#888888").pixmap(16, QIcon.Mode.Disabled).toImage() != icon(
-        "copy", "#123456", "#888888"
-    ).pixmap(16).toImage()
+    assert (
+        icon("copy", "#123456", "#888888").pixmap(16, QIcon.Mode.Disabled).toImage()
+        != icon("copy", "#123456", "#888888").pixmap(16).toImage()
+    )
 
 
 def test_every_file_draws_something(qapp: QApplication) -> None:

@@ -29,6 +29,7 @@ def precise_loop() -> PreciseLoop:
 async def test_no_timer_fires_early(qapp: QApplication, delay: float) -> None:
     loop = precise_loop()
     fired: list[float] = []
+
     def note(when: float) -> None:
         fired.append(loop.time() - when)
 

@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import QAbstractItemModel, QCoreApplication, QModelIndex, QPersistentModelIndex, Qt
 from pytestqt.modeltest import ModelTester
 
-from core.events import (
+from core.news.events import (
     Discovered,
     ErrorRaised,
     PeerEvent,

@@ -10,8 +10,15 @@ from desktop.models.words import ago, clock, count, span, trip
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (-5, "0 s"), (0, "0 s"), (59.9, "59 s"), (60, "1 min"), (3599, "59 min"),
-        (3600, "1 h 00 min"), (7500, "2 h 05 min"), (86400, "1 d 0 h"), (86400 * 4 + 3 * 3600, "4 d 3 h"),
+        (-5, "0 s"),
+        (0, "0 s"),
+        (59.9, "59 s"),
+        (60, "1 min"),
+        (3599, "59 min"),
+        (3600, "1 h 00 min"),
+        (7500, "2 h 05 min"),
+        (86400, "1 d 0 h"),
+        (86400 * 4 + 3 * 3600, "4 d 3 h"),
     ],
 )
 def test_span(seconds: float, words: str) -> None:
@@ -26,8 +33,14 @@ def test_ago_never_tells_of_the_future(then: float, words: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (None, "\N{EN DASH}"), (0.0004, "0.4 ms"), (0.0099, "9.9 ms"), (0.00999, "10 ms"), (0.182, "182 ms"),
-        (0.9999, "1.00 s"), (1.24, "1.24 s"), (150.0, "2 min"),
+        (None, "\N{EN DASH}"),
+        (0.0004, "0.4 ms"),
+        (0.0099, "9.9 ms"),
+        (0.00999, "10 ms"),
+        (0.182, "182 ms"),
+        (0.9999, "1.00 s"),
+        (1.24, "1.24 s"),
+        (150.0, "2 min"),
     ],
 )
 def test_trip(seconds: float | None, words: str) -> None:

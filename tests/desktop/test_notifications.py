@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from PySide6.QtWidgets import QApplication
 
-from core.events import PunchReceived, PunchSent
+from core.news.events import PunchReceived, PunchSent
 from core.values import Address
 from desktop import notifications
 from desktop.notifications import Notifier, words

@@ -12,7 +12,7 @@ from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
 from core.identity.identity import Identity
-from core.peer_config import KeyPlace
+from core.profile.config import KeyPlace
 from core.trust.audience import Audience
 from core.trust.entries import EVERY
 from desktop.identity_acts import IdentityActs

@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import QEvent, QObject
 from pytestqt.qtbot import QtBot
 
-from core.events import Traffic
+from core.news.events import Traffic
 from desktop.models.traffic import QUIET, WINDOW, Rates
 from desktop.models.words import size
 from desktop.views.main_window import MainWindow

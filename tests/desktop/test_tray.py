@@ -11,7 +11,7 @@ import pytest
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 
-from core.events import GrapeState, PeerSnapshot, Role, ServiceSnapshot
+from core.news.events import GrapeState, PeerSnapshot, Role, ServiceSnapshot
 from desktop.bridge import Bridge
 from desktop.icons import tray_icon
 from desktop.tray import Tray
@@ -71,9 +71,7 @@ def snapshot(service: ServiceSnapshot = FIBONACCI, **fields: object) -> PeerSnap
         ),
     ],
 )
-def test_the_worst_of_grape_link_and_share_is_shown(
-    shown: PeerSnapshot | None, state: TrayState, words: str
-) -> None:
+def test_the_worst_of_grape_link_and_share_is_shown(shown: PeerSnapshot | None, state: TrayState, words: str) -> None:
     assert read(shown, NOW) == Reading(state, words)
 
 

@@ -10,8 +10,8 @@ import pytest
 from core.errors import PeerError
 from core.identity.identity import Identity
 from core.peer import Peer, open_peer
-from core.peer_config import PeerConfig
-from core.settings import Settings
+from core.profile.config import PeerConfig
+from core.profile.settings import Settings
 from core.trust.audience import Audience
 from desktop.bridge import Bridge
 from desktop.theme import ThemeSource

@@ -8,7 +8,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialogButtonBox
 from pytestqt.qtbot import QtBot
 
-from core.settings import CloseAction, Settings, WindowState
+from core.profile.settings import CloseAction, Settings, WindowState
 from desktop.views.close_question import CloseQuestion, ask_close
 from desktop.views.main_window import MainWindow
 from desktop.views.settings_dialog import SettingsDialog

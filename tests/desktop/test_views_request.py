@@ -10,8 +10,8 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from core.peer_id import PeerId
 from core.values import JsonValue
-from core.wire.peer_id import PeerId
 from desktop.models.pretty import DISPLAY_CHARACTERS
 from desktop.theme import ThemeSource
 from desktop.views import request as module

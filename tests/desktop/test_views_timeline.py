@@ -7,7 +7,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from core.events import PeerEvent, RequestSent
+from core.news.events import PeerEvent, RequestSent
 from core.values import Address
 from desktop.models.timeline import MAX_ROWS, PEER
 from desktop.models.timeline_rows import Kind

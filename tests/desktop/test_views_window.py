@@ -11,8 +11,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMessageBox
 from pytestqt.qtbot import QtBot
 
-from core.events import GrapeSnapshot, PeerSnapshot, Role
-from core.settings import Settings, WindowState
+from core.news.events import GrapeSnapshot, PeerSnapshot, Role
+from core.profile.settings import Settings, WindowState
 from core.values import Address
 from desktop.models.peers import ADDRESS, LAST_SEEN
 from desktop.theme import ThemeSource

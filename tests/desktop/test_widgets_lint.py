@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QScrollBar, QWidget
 from pytestqt.qtbot import QtBot
 
-from core.settings import Settings
+from core.profile.settings import Settings
 from desktop.views.close_question import CloseQuestion
 from desktop.views.main_window import MainWindow
 from desktop.views.settings_dialog import SettingsDialog

@@ -1,8 +1,8 @@
-"""core.dht.hosts: which of our addresses a loopback peer is listed under."""
+"""core.scope: which of our addresses a loopback peer is listed under."""
 
 import pytest
 
-from core.dht.hosts import Scope, listed_peer, scope, usable
+from core.scope import Scope, listed_peer, scope, usable
 from core.values import Address
 
 LOCAL_PEER = Address("127.0.0.1", 1337)

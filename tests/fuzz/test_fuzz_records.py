@@ -10,12 +10,12 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.directory.records.check import RecordExpired, RecordForged, RecordMissing
+from core.directory.records.finder import Finder
 from core.identity.identity import Identity
-from core.records.check import RecordExpired, RecordForged, RecordMissing
-from core.records.finder import Finder
 from core.values import JsonValue
 from core.wire.bencoding import encode
-from tests.records.fakes import answer, record_of
+from tests.directory.records.fakes import answer, record_of
 from tests.wire.test_bencoding import values
 
 PEERS = [Identity.from_secret(bytes([number]) * 32) for number in range(1, 6)]

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from core.directory.link import Link
+from core.directory.link.replies import RawReply, read_count
 from core.errors import LocalError, RefusedError
 from core.grape.config import GrapeConfig
-from core.link import Link
-from core.link.replies import RawReply, read_count
 from tests.grape.fakes import connection, read_answer, request_bytes, rpc, talk
 from tests.grape.test_http import CONFIG, chunked, serving
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from core.errors import LocalError
-from core.file_lock import locked
+from core.files.lock import locked
+from core.files.private import write_private
 from core.identity.identity import Identity
 from core.identity.keystore import SERVICE, Keyring, KeyStore
 from core.identity.note import Kept, Note
-from core.private_file import write_private
 
 
 class Box:

@@ -16,7 +16,7 @@ from core.errors import LocalError
 from core.identity.identity import Identity
 from core.identity.keystore import KeyStore
 from core.identity.note import Kept, Note
-from core.wire.peer_id import PeerId
+from core.peer_id import PeerId
 from tests.cli.conftest import Finished
 from tests.identity.secret_service import SecretService, private_environment, secret_service
 from tests.support.ports import free_port

@@ -8,9 +8,9 @@ from typing import Protocol
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from core.dht.items import signed_bytes
+from core.directory.link import Link
 from core.grape.config import GrapeConfig
 from core.grape.grape import Grape, open_grape
-from core.link import Link
 from core.values import Address, JsonValue
 from tests.support.ports import free_port
 from tests.support.process import Program, node, until

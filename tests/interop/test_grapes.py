@@ -61,9 +61,7 @@ async def test_put_at_one_grape_is_got_at_the_other(first: str, here: str, link:
 @teller
 @link_kind
 @pytest.mark.parametrize("salt", ["", "a salt"], ids=["plain", "salted"])
-async def test_a_signed_item_put_at_one_grape_is_got_at_the_other(
-    first: str, here: str, link: str, salt: str
-) -> None:
+async def test_a_signed_item_put_at_one_grape_is_got_at_the_other(first: str, here: str, link: str, salt: str) -> None:
     async with (
         pair(first) as grapes,
         asker(link, grapes.url(here)) as near,

@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from core.directory.link import Link
+from core.directory.records.finder import Finder
 from core.errors import PeerError
-from core.events import ErrorRaised
 from core.identity.identity import Identity
-from core.link import Link
+from core.news.events import ErrorRaised
 from core.peer import Peer
-from core.records.finder import Finder
 from tests.interop.grapes import NodeGrape, node_grape
 from tests.peer.ears import PATIENCE, Ears, peer
 from tests.support.process import until

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from core.aio.tasks import TaskSet
 from core.errors import RequestTimeout
 from core.net.endpoint import Endpoint
 from core.net.stream import Stream
-from core.net.tasks import TaskSet
 from core.punch.events import PunchEvent, PunchHeard
 from core.rpc.client import RpcClient
 from core.rpc.server import RpcServer
@@ -33,7 +33,6 @@ def client_on(endpoint: Endpoint) -> RpcClient:
 async def our_client() -> AsyncIterator[RpcClient]:
     """A client on an endpoint of its own."""
     async with await Endpoint.open(Address("127.0.0.1", 0)) as endpoint:
-
         client = client_on(endpoint)
         try:
             yield client

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import RefusedError
-from core.events import ErrorRaised
 from core.ledger.ledger import Ledger
 from core.ledger.record import CallRecord
+from core.news.events import ErrorRaised
 from core.peer import Peer, PeerConfig, open_peer
 from core.services.fibonacci import FibonacciService
 from core.services.service import Registry

@@ -11,9 +11,9 @@ import sys
 import time
 from typing import Any
 
+from core.aio.tasks import TaskSet
 from core.net.endpoint import Endpoint
 from core.net.stream import Stream
-from core.net.tasks import TaskSet
 from core.rpc.client import RpcClient
 from core.rpc.server import RpcServer
 from core.values import Address, Caller, JsonValue

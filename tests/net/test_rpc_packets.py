@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from core.aio.tasks import TaskSet
 from core.errors import RequestTimeout, TransportClosed
 from core.net.endpoint import Endpoint, EndpointConfig
 from core.net.stream import Stream
-from core.net.tasks import TaskSet
 from core.rpc.client import RpcClient
 from core.rpc.server import RpcServer
 from core.utp.config import UtpConfig

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from core.events import PeerEvent
 from core.identity.identity import Identity
+from core.news.events import PeerEvent
 from core.peer import Peer, PeerConfig, open_peer
-from core.peer_config import KeyPlace
+from core.profile.config import KeyPlace
 
 EventT = TypeVar("EventT", bound=PeerEvent)
 PATIENCE = 15.0  # seconds until a test that waits in vain fails; two busy cores are slow

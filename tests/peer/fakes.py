@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from core.aio.tasks import TaskSet
 from core.errors import LookupEmpty, PeerError, RequestTimeout
-from core.events import PeerEvent
-from core.hub import Hub
-from core.net.tasks import TaskSet
+from core.news.events import PeerEvent
+from core.news.hub import Hub
 from core.rpc.server import Handler, RpcServer
 from core.services.service import Caller, PayloadError
-from core.sharing import UnknownService
+from core.serving.catalog import UnknownService
 from core.values import Address, JsonValue
 from tests.rpc.streams import MemoryStream, pair
 from tests.sim.clock import run

@@ -7,18 +7,18 @@ from contextlib import asynccontextmanager
 import pytest
 
 from core.dht.items import signed_bytes
+from core.directory.link import Link
+from core.directory.records.check import SALT, RecordExpired, RecordMissing
+from core.directory.records.finder import Finder
 from core.errors import PeerError, RefusedError
 from core.grape.config import GrapeConfig
 from core.grape.grape import Grape, open_grape
 from core.identity.identity import Identity
-from core.link import Link
-from core.own_place import OwnPlace
+from core.own.addresses import OwnPlace
 from core.peer import Peer
-from core.records.check import SALT, RecordExpired, RecordMissing
-from core.records.finder import Finder
+from core.peer_id import PeerId
 from core.rpc.client import Reply
 from core.values import Address
-from core.wire.peer_id import PeerId
 from core.wire.peer_record import PeerRecord
 from tests.peer.ears import PATIENCE, peer
 from tests.support.process import until
@@ -109,8 +109,8 @@ async def test_unsharing_empties_the_record() -> None:
 
 
 async def test_a_peer_that_moves_to_another_network_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.records.publisher.LOOK", 0.05)
-    monkeypatch.setattr("core.records.publisher.PAUSE", 0.05)
+    monkeypatch.setattr("core.directory.records.publisher.LOOK", 0.05)
+    monkeypatch.setattr("core.directory.records.publisher.PAUSE", 0.05)
     async with grape() as (middle, node), peer(node, identity=THEM) as (them, _):
         await them.share(SERVICE)
         old = (await published(middle.url, THEM)).addresses[0]

@@ -8,7 +8,7 @@ import pytest
 
 from core.cli.output import Output, event_fields, event_sentence
 from core.errors import RefusedError
-from core.events import ErrorRaised, PeerEvent, ReplyReceived, RequestSent
+from core.news.events import ErrorRaised, PeerEvent, ReplyReceived, RequestSent
 from core.values import Address
 
 A = Address("192.0.2.1", 1)
@@ -31,9 +31,7 @@ def test_nor_do_errors(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 @pytest.mark.parametrize("data", ["\ud800", "half \udc00 a pair", "Zürich"])
-def test_what_the_terminal_cannot_encode_is_escaped(
-    monkeypatch: pytest.MonkeyPatch, encoding: str, data: str
-) -> None:
+def test_what_the_terminal_cannot_encode_is_escaped(monkeypatch: pytest.MonkeyPatch, encoding: str, data: str) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
     Output(as_json=True).event(ReplyReceived(0.0, A, 0.1, data))

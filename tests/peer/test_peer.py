@@ -8,9 +8,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from core.consumer import ASK_UNHEARD_AFTER
+from core.aio.tasks import TaskSet
+from core.calling.poller import ASK_UNHEARD_AFTER
+from core.directory.access import running_grape
 from core.errors import LocalError, PeerError, RequestTimeout
-from core.events import (
+from core.grape.config import GrapeConfig
+from core.grape.grape import open_grape
+from core.net.endpoint import Endpoint
+from core.net.stream import Stream
+from core.news.events import (
     Announced,
     Discovered,
     ErrorRaised,
@@ -26,12 +32,6 @@ from core.events import (
     RequestServed,
     Role,
 )
-from core.grape.config import GrapeConfig
-from core.grape.grape import open_grape
-from core.grape_access import running_grape
-from core.net.endpoint import Endpoint
-from core.net.stream import Stream
-from core.net.tasks import TaskSet
 from core.peer import PeerConfig, open_peer
 from core.rpc.server import RpcServer
 from core.values import Address
@@ -150,7 +150,7 @@ async def test_who_answered_once_and_went_silent_is_lost_though_nobody_looks_for
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("core.peer.SWEEP_EVERY", 0.05)
-    monkeypatch.setattr("core.roster.KEEP_ANSWERED", 0.1)
+    monkeypatch.setattr("core.news.roster.KEEP_ANSWERED", 0.1)
     async with peer() as (worker, _), peer() as (client, told):
         await worker.share(SERVICE)
         address = worker.snapshot().address

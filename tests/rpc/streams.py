@@ -5,12 +5,12 @@ import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+from core.aio.tasks import TaskSet
 from core.errors import PeerError, TransportClosed
-from core.net.tasks import TaskSet
+from core.peer_id import PeerId
 from core.rpc.server import RpcServer
 from core.rpc.stream import Listener
 from core.values import Address
-from core.wire.peer_id import PeerId
 
 CLIENT = Address("198.51.100.7", 40001)
 SERVER = Address("203.0.113.9", 1337)

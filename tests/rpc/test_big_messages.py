@@ -5,8 +5,8 @@ import json
 
 import pytest
 
+from core.aio.tasks import TaskSet
 from core.errors import LocalError, RequestTimeout, TransportClosed
-from core.net.tasks import TaskSet
 from core.rpc.config import RpcConfig
 from core.rpc.server import RpcServer
 from core.values import Caller, JsonValue

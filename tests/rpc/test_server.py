@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from core.aio.tasks import TaskSet
 from core.errors import LocalError, PayloadError, RefusedError, RequestTimeout
-from core.net.tasks import TaskSet
 from core.rpc.config import RpcConfig
 from core.rpc.feed import TURN_MAX
 from core.rpc.server import Handler, RpcServer

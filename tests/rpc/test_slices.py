@@ -5,7 +5,7 @@ from collections.abc import Generator
 
 import pytest
 
-from core.net.tasks import TaskSet
+from core.aio.tasks import TaskSet
 from core.rpc.slices import SLICE, Slices
 from tests.sim.clock import run, settle
 

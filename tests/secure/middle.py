@@ -11,11 +11,12 @@ from contextlib import asynccontextmanager
 from random import Random
 from typing import Any, Final, NamedTuple
 
+from core.aio.tasks import TaskSet
 from core.errors import PeerError
 from core.net.endpoint import Endpoint, EndpointConfig
 from core.net.stream import Stream
-from core.net.tasks import TaskSet
 from core.net.udp_socket import Receiver, Tally, UdpStatistics
+from core.peer_id import PeerId
 from core.rpc.client import Reply, RpcClient
 from core.rpc.server import RpcServer
 from core.secure.contexts import Contexts
@@ -27,7 +28,6 @@ from core.trust.gate import Gate
 from core.trust.store import TrustStore
 from core.utp.config import UtpConfig
 from core.values import Address, Burst, Caller, JsonValue, Outcome
-from core.wire.peer_id import PeerId
 from core.wire.utp_marks import ALL_MARKS
 from core.wire.utp_packet import DATA, Packet, is_utp, parse
 from tests.secure.sides import ANNA, BERT, THERE

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from OpenSSL import SSL
 
 from core.identity.identity import Identity
+from core.peer_id import PeerId
 from core.secure.contexts import Contexts
 from core.secure.session import TlsSession
 from core.values import Address
-from core.wire.peer_id import PeerId
 
 ANNA, BERT, MALLORY = (Identity.from_secret(bytes([number]) * 32) for number in (1, 2, 3))
 THERE = Address("203.0.113.9", 1337)  # where Bert is

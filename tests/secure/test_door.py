@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from core.aio.tasks import TaskSet
 from core.errors import PeerError, RefusedError, RemoteError, RequestTimeout, TransportClosed
-from core.net.tasks import TaskSet
 from core.secure.contexts import Contexts
 from core.secure.dial import Dialer
 from core.secure.door import FIRST_BYTE_TIME, HANDSHAKE_TIME, HANDSHAKES, HANDSHAKES_PER_HOST, Door

@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from core.errors import PeerError, RefusedError
+from core.peer_id import PeerId
 from core.rpc.client import Reply
 from core.secure.contexts import Contexts
 from core.trust.audience import Audience
 from core.trust.gate import ENCRYPTION_REQUIRED, NOT_TRUSTED
-from core.wire.peer_id import PeerId
 from core.wire.utp_packet import STATE, SYN, PacketType
 from tests.secure.mallory import Proxy, payload, unmarked, with_key_of
 from tests.secure.middle import ANNA_AT, BERT_AT, OPEN, SECRET, VAULT, Scene, play, reply_to, request

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from core.errors import LocalError, PeerError, RemoteError
-from core.events import ErrorRaised, ReplyReceived, RequestServed
 from core.identity.identity import Identity
+from core.news.events import ErrorRaised, ReplyReceived, RequestServed
 from core.peer import Peer
-from core.peer_config import KeyPlace
+from core.peer_id import PeerId
+from core.profile.config import KeyPlace
 from core.values import Address, JsonValue
-from core.wire.peer_id import PeerId
 from tests.peer.ears import peer
 from tests.secure.sides import ANNA, BERT, MALLORY
 

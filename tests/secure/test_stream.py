@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from core.aio.tasks import TaskSet
 from core.errors import PeerError, RemoteError, TransportClosed
-from core.net.tasks import TaskSet
 from core.rpc.client import RpcClient
 from core.rpc.server import RpcServer
 from core.rpc.stream import Stream

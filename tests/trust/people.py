@@ -1,7 +1,7 @@
 """Peers and callers for the tests of trust."""
 
+from core.peer_id import PeerId
 from core.values import Address, Caller
-from core.wire.peer_id import PeerId
 
 HERE = Address("192.0.2.1", 5000)
 NOW = 1_800_000_000.0  # Unix seconds

@@ -12,13 +12,13 @@ import pytest
 import pytest_asyncio
 
 from core.errors import LocalError, RefusedError
-from core.events import PendingRequest, RequestServed, TrustChanged
-from core.guard import Guard
-from core.hub import Hub
 from core.identity.identity import Identity
+from core.news.events import PendingRequest, RequestServed, TrustChanged
+from core.news.hub import Hub
 from core.peer import Peer, PeerConfig, open_peer
 from core.services.fibonacci import FibonacciService
 from core.services.service import Registry
+from core.serving.admission import Guard
 from core.trust.audience import Audience
 from core.trust.entries import EVERY
 from core.trust.store import TrustStore

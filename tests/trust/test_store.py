@@ -244,7 +244,7 @@ async def test_two_processes_at_once_lose_nothing(path: Path) -> None:
 
 async def test_a_lock_that_is_held_is_a_sentence(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fcntl = pytest.importorskip("fcntl")
-    monkeypatch.setattr("core.file_lock.WAIT", 0.05)
+    monkeypatch.setattr("core.files.lock.WAIT", 0.05)
     store = await opened(path)
     await store.trust(ANN, "Ann", WEATHER, NOW)
     held = os.open(path.with_suffix(".lock"), os.O_RDWR)

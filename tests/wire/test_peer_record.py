@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import RemoteError
+from core.peer_id import PeerId
 from core.values import Address
 from core.wire.bencoding import Bencoded, encode
-from core.wire.peer_id import PeerId
 from core.wire.peer_record import MAX_ADDRESSES, MAX_NAME, MAX_SERVICES, MAX_TEXT, PeerRecord
 from tests.wire.test_bencoding import values
 

@@ -4,8 +4,8 @@ Only who speaks plainly, or proves a key, gets in; handshakes under way stay wit
 
 import asyncio
 
+from core.aio.tasks import TaskSet
 from core.errors import PeerError
-from core.net.tasks import TaskSet
 from core.secure.contexts import Contexts
 from core.secure.door import FIRST_BYTE_TIME, HANDSHAKES_PER_HOST, Door
 from core.secure.frames import FIRST_BYTE

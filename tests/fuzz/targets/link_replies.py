@@ -5,11 +5,11 @@ A stranger's words in it are short and printable.
 import re
 from collections.abc import Callable, Sequence
 
+from core.directory.link.replies import RawReply, read_count, read_hash, read_item, read_peers, read_value
 from core.errors import LookupEmpty, RemoteError
-from core.link.replies import RawReply, read_count, read_hash, read_item, read_peers, read_value
 from tests.fuzz.inputs import Input
 
-WATCHED = ["core.link.replies", "core.values"]
+WATCHED = ["core.directory.link.replies", "core.values"]
 STATUSES = (200, 301, 302, 403, 413, 500, 404, 200, 200)
 MAX_PEERS = 20
 SEEDS = [

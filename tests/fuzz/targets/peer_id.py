@@ -2,12 +2,12 @@
 An ID with one character changed, or two neighbours swapped, is refused (but the pair that Luhn cannot tell).
 """
 
+from core.calling.target import peer_target
 from core.errors import LocalError
-from core.target import peer_target
+from core.peer_id import PeerId, looks_like_id
 from core.values import Address
-from core.wire.peer_id import PeerId, looks_like_id
 
-WATCHED = ["core.wire.peer_id", "core.target", "core.values"]
+WATCHED = ["core.peer_id", "core.calling.target", "core.values"]
 _GOOD = str(PeerId(bytes(range(32))))
 SEEDS = [
     _GOOD.encode(),

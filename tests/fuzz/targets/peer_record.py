@@ -3,8 +3,8 @@ What fits into a record is read again, whatever somebody wants to say.
 """
 
 from core.errors import RemoteError
+from core.peer_id import PeerId
 from core.values import Address
-from core.wire.peer_id import PeerId
 from core.wire.peer_record import MAX_TEXT, PeerRecord
 from tests.fuzz.inputs import Input
 

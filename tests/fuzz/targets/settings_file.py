@@ -5,10 +5,10 @@ Whatever is in it, `load` raises nothing, the file is not lost, and the sentence
 import tempfile
 from pathlib import Path
 
-from core.settings import Settings, SettingsStore
+from core.profile.settings import Settings, SettingsStore
 from core.trust.audience import Audience
 
-WATCHED = ["core.settings"]
+WATCHED = ["core.profile.settings"]
 _PLACE = tempfile.TemporaryDirectory(prefix="fuzz-settings-")
 _ROOT = Path(_PLACE.name)
 

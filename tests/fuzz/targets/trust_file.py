@@ -2,12 +2,12 @@
 Nothing in it can harm a terminal: names and services are printable, and nobody is trusted by a damaged file.
 """
 
+from core.peer_id import PeerId
 from core.trust.book import MAX_PEERS, MAX_PENDING, Book
 from core.trust.entries import EVERY, MAX_NAME, KnownPeer, Pending
 from core.values import Address
-from core.wire.peer_id import PeerId
 
-WATCHED = ["core.trust.book", "core.trust.entries", "core.wire.peer_id"]
+WATCHED = ["core.trust.book", "core.trust.entries", "core.peer_id"]
 _ANNA, _BERT = PeerId(bytes(32)), PeerId(bytes(range(32)))
 
 

@@ -1,0 +1,347 @@
+"""Requests that go out: from a target a person wrote to an address that answers."""
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from core.aio.tasks import TaskSet
+from core.calling.locate import whereabouts
+from core.calling.race import MAX_LISTED, STAGGER, Race
+from core.calling.target import PeerTarget, peer_target
+from core.directory.names import Directory
+from core.directory.records.finder import Finder, Shelf
+from core.errors import LocalError, LookupEmpty, PeerError, RefusedError, RequestTimeout, TransportClosed
+from core.net.udp import destination
+from core.news.events import ReplyReceived, RequestSent
+from core.news.hub import Hub
+from core.news.roster import Roster
+from core.peer_id import PeerId
+from core.rpc.client import Reply, RpcClient
+from core.rpc.stream import Stream
+from core.secure.dial import Dialer
+from core.services.service import Registry, consumer_key, worker_key
+from core.serving.catalog import UnknownService
+from core.trust.gate import REFUSALS
+from core.values import Address, JsonValue
+
+RETRIES = 1  # a kept connection may have died unseen, as when the peer restarted; the second is a new one
+FRESH = 5.0  # seconds; a kept connection to somebody seen so lately is used without asking who else is there
+INVITE_AFTER = 0.5  # seconds a request by name tries alone before workers are asked to punch us
+PUNCHED_WITHIN = 5.0  # seconds after that; a worker looks for us every second, and both grapes may be slow
+SLACK = 0.1  # seconds beyond a request's time: what waits for an answer ends first, and knows whom it tried
+MAX_REACHED = 256  # peers called by ID whose address is remembered; as many as the client keeps connections
+CLOSED = "this peer is closed"
+_THEIR_OWN = REFUSALS | {UnknownService.name}  # reasons to refuse that another who shares the same may not have
+
+
+class Socket(Protocol):
+    """What asking needs of the endpoint."""
+
+    address: Address
+
+    def punch(self, remote: Address) -> None:
+        """Start a series of punches. Raises LocalError when it cannot be punched."""
+
+    async def connect(self, remote: Address, *, timeout: float) -> Stream:
+        """Open a stream within `timeout` seconds. Raises PeerError."""
+
+
+class Grapes(Directory, Shelf, Protocol):
+    """What asking needs of the link."""
+
+
+class Brokers(Protocol):
+    """What asking needs of the brokers that are used."""
+
+    @property
+    def in_use(self) -> bool:
+        """Whether brokers are used."""
+
+    def seek(self, worker: str, on: bool) -> None:
+        """Register as somebody who wants what is announced as `worker`, or no more."""
+
+    def seeks(self, worker: str) -> bool:
+        """Return whether we are registered for it already."""
+
+
+class Candidates(NamedTuple):
+    """Where the answer to a request may be had, and under which key."""
+
+    key: str
+    found: Sequence[Address]
+    stagger: float = STAGGER
+
+
+class Asking:
+    """Finds, reaches and asks other peers. Raises only PeerError."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        roster: Roster,
+        endpoint: Socket,
+        link: Grapes,
+        registry: Registry,
+        dialer: Dialer | None = None,
+    ) -> None:
+        """Without a `dialer` everything is plain."""
+        self._hub = hub
+        self._roster = roster
+        self._endpoint = endpoint
+        self._link = link
+        self._registry = registry
+        self._dialer = dialer
+        self._client = RpcClient(self._connect, connect_to=self._connect_to)
+        self._finder = Finder(link)
+        self._reached: OrderedDict[PeerId, Address] = OrderedDict()  # by ID; the one asked longest ago first
+        self._races: set[Race] = set()
+        self._brokers: Brokers | None = None
+        self._tasks = TaskSet("asking")
+        self._closed = False
+
+    async def aclose(self) -> None:
+        """Give up what is under way, at once also for those who wait, and close the connections."""
+        self._closed = True
+        for race in list(self._races):
+            race.abandon(TransportClosed(CLOSED))
+        await self._tasks.aclose()
+        await self._client.close()
+
+    def use_brokers(self, brokers: Brokers) -> None:
+        """Register at these, while they are in use, for what a search looks for."""
+        self._brokers = brokers
+
+    def searching(self) -> bool:
+        """Return whether a request waits for somebody to be reached."""
+        return bool(self._races)
+
+    def heard(self, address: Address) -> None:
+        """Note a punch: a search that knows this host, or waits for any, tries this address too."""
+        for race in self._races:
+            if race.patient or address.host in race.hosts():
+                race.add(address)
+
+    async def request(self, target: str, payload: JsonValue, timeout: float) -> Reply:
+        """Ask a service by name, a peer by `host:port` or by `PEER-ID/service`, within `timeout` seconds in all."""
+        target = target.strip()
+        peer = peer_target(target)
+        try:
+            async with asyncio.timeout(timeout + SLACK):
+                if peer is not None:
+                    return await self._ask_by_id(peer, payload, timeout)
+                if ":" in target:
+                    address = await _resolve(target)
+                    self._endpoint.punch(address)
+                    return await self.ask(address, str(address), target, payload, timeout)
+                return await self._ask_by_name(self._key(target), payload, timeout)
+        except TimeoutError:
+            raise RequestTimeout(f"{target}: no answer within {timeout:g} s") from None
+
+    async def map(self, name: str, payload: JsonValue, timeout: float) -> list[Reply | PeerError]:
+        """Ask every provider of a name at once. Returns one reply or error for each."""
+        if peer_target(name) is not None:
+            raise LocalError("there is one peer with that ID: ask it by a request")
+        key = self._key(name.strip())
+        found = await self._link.lookup(key, fresh=True)
+        self._punch_all(found)
+        for address in found:
+            self._hub.emit(RequestSent(self._hub.now(), key, address))
+        outcomes = await self._client.map(found, key, payload, timeout=timeout)
+        for outcome in outcomes:
+            if isinstance(outcome, Reply):
+                self._note(key, outcome)
+        return outcomes
+
+    async def lookup(self, name: str) -> list[Address]:
+        """Return who is announced under a name, or where the peer with this ID says it is."""
+        peer = peer_target(name)
+        if peer is not None:
+            return [*(await self._finder.find(peer.peer_id)).addresses]
+        return await self._link.lookup(name, fresh=True)
+
+    async def ask(
+        self,
+        address: Address,
+        key: str,
+        service: str,
+        payload: JsonValue,
+        timeout: float,
+        expected: PeerId | None = None,
+    ) -> Reply:
+        """Ask one address. `service` is the name the events show; `expected`: who must be there, verified."""
+        self._hub.emit(RequestSent(self._hub.now(), service, address))
+        reply = await self._client.request(address, key, payload, timeout=timeout, retry=RETRIES, expected=expected)
+        self._note(service, reply)
+        return reply
+
+    async def ask_quietly(self, address: Address, key: str, payload: JsonValue, timeout: float) -> Reply:
+        """Ask one address something that is no request of the user's: nobody hears of it."""
+        return await self._client.request(address, key, payload, timeout=timeout, retry=RETRIES)
+
+    def _note(self, service: str, reply: Reply) -> None:
+        self._roster.note_reply(reply.peer, service, reply.seconds, reply.peer_id)
+        self._hub.emit(ReplyReceived(self._hub.now(), reply.peer, reply.seconds, reply.data, reply.peer_id))
+
+    def _key(self, name: str) -> str:
+        return worker_key(name) if name in self._registry else name
+
+    async def _ask_by_name(self, key: str, payload: JsonValue, timeout: float) -> Reply:
+        """Ask the first that can be reached; the next one when that has stopped sharing, or dies meanwhile."""
+
+        async def candidates() -> Candidates:
+            try:
+                return Candidates(key, await self._link.lookup(key, fresh=True))
+            except LookupEmpty:
+                if not self._brokered(key):
+                    raise
+            return Candidates(key, ())
+
+        return await self._ask_first(candidates, payload, timeout)
+
+    async def _ask_by_id(self, target: PeerTarget, payload: JsonValue, timeout: float) -> Reply:
+        """Ask this peer and nobody else, wherever it is found."""
+        await self._require_dialer().require_identity()
+
+        async def candidates() -> Candidates:
+            key, places, recorded = await whereabouts(target, self._finder, self._link)
+            reached = self._reached.get(target.peer_id)  # its NAT may have shown it at an address it does not know
+            found = [*places] if reached is None or reached in places else [*places, reached]
+            return Candidates(key, found, 0.0 if recorded else STAGGER)  # its own words are few: all of them at once
+
+        kept = self._reached.get(target.peer_id)
+        if target.service is not None and kept is not None and self._fresh_connection(kept, target.peer_id):
+            key = worker_key(target.service.removesuffix("_worker"))
+            with contextlib.suppress(TransportClosed):
+                return await self.ask(kept, key, key, payload, timeout, target.peer_id)
+        reply = await self._ask_first(candidates, payload, timeout, target.peer_id)
+        self._remember(target.peer_id, reply.peer)
+        return reply
+
+    async def _ask_first(
+        self,
+        seek: Callable[[], Awaitable[Candidates]],
+        payload: JsonValue,
+        timeout: float,
+        expected: PeerId | None = None,
+    ) -> Reply:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout
+        failed: dict[Address, PeerError] = {}
+        while True:
+            key, address = await self._find(await seek(), max(0.001, until - loop.time()), failed, expected)
+            try:
+                return await self.ask(address, key, key, payload, max(0.001, until - loop.time()), expected)
+            except (RefusedError, TransportClosed) as error:
+                if isinstance(error, RefusedError) and (expected or error.name not in _THEIR_OWN):
+                    raise  # understood, and refused for a reason that others will have too
+                failed[address] = error
+
+    async def _find(
+        self, candidates: Candidates, timeout: float, failed: Mapping[Address, PeerError], expected: PeerId | None
+    ) -> tuple[str, Address]:
+        """Return a key and an address that a connection was made to, or is kept to."""
+        key = candidates.key
+        found = [address for address in candidates.found if address not in failed]
+        if self._closed:
+            raise TransportClosed(CLOSED)
+        if not found and failed:
+            raise list(failed.values())[-1]
+        for address in found:
+            if self._fresh_connection(address, expected):
+                return key, address
+        # An idle connection may have died unseen and would win every race, so it comes last; who answers our punch
+        # does not wait for its turn.
+        found.sort(key=lambda address: (self._client.connected(address, expected), not self._seen_lately(address)))
+        race = Race(
+            lambda address, seconds: self._client.connect(address, seconds, expected),
+            timeout,
+            excluded=failed,
+            patient=key.endswith("_worker"),
+            stagger=candidates.stagger,
+        )
+        invitation = None
+        if race.patient:
+            invitation = self._tasks.spawn(self._invite(key, race, one=expected is not None), name=f"invite {key}")
+        self._races.add(race)
+        try:
+            with self._registered(key):
+                if not self._brokered(key):  # else the broker arranges who punches whom, and when
+                    self._punch_all(found)
+                return key, await race.winner(found)
+        finally:
+            self._races.discard(race)
+            if invitation is not None:
+                invitation.cancel()
+
+    def _brokered(self, key: str) -> bool:
+        return self._brokers is not None and self._brokers.in_use and key.endswith("_worker")
+
+    @contextlib.contextmanager
+    def _registered(self, key: str) -> Iterator[None]:
+        """Be registered at the brokers in use, as somebody who wants this, for the time of a search."""
+        if self._brokers is None or not self._brokered(key) or self._brokers.seeks(key):
+            yield
+            return
+        self._brokers.seek(key, True)
+        try:
+            yield
+        finally:
+            self._brokers.seek(key, False)
+
+    def _fresh_connection(self, address: Address, expected: PeerId | None) -> bool:
+        """Return whether there is a connection that can be trusted to be alive."""
+        return self._client.connected(address, expected) and self._seen_lately(address)
+
+    def _seen_lately(self, address: Address) -> bool:
+        return self._roster.seen_since(address, self._hub.now() - FRESH)
+
+    def _remember(self, peer_id: PeerId, address: Address) -> None:
+        self._reached[peer_id] = address
+        self._reached.move_to_end(peer_id)
+        if len(self._reached) > MAX_REACHED:
+            self._reached.popitem(last=False)
+
+    def _punch_all(self, found: Sequence[Address]) -> None:
+        for address in found:
+            with contextlib.suppress(PeerError):  # a listing may name what nobody can punch
+                self._endpoint.punch(address)
+
+    async def _invite(self, key: str, race: Race, *, one: bool) -> None:
+        """Soon list us as a consumer, so that workers behind a NAT punch us and so open it.
+
+        `one`: only one peer will do. Those who are listed are punched, so that our NAT lets theirs in: one of them may
+        be this peer, which does not know its own address. If it does not punch us soon, it never will.
+        """
+        await asyncio.sleep(INVITE_AFTER)
+        try:
+            await self._link.announce(consumer_key(key.removesuffix("_worker")), self._endpoint.address.port)
+        except PeerError:
+            race.lose_patience()  # only those found can answer
+        if one:
+            with contextlib.suppress(PeerError):
+                self._punch_all((await self._link.lookup(key, fresh=True))[:MAX_LISTED])
+            await asyncio.sleep(PUNCHED_WITHIN)
+            race.lose_patience()
+
+    async def _connect(self, address: Address, timeout: float) -> Stream:
+        if self._dialer is not None:
+            return await self._dialer.dial(address, timeout)
+        return await self._endpoint.connect(address, timeout=timeout)
+
+    async def _connect_to(self, address: Address, timeout: float, expected: PeerId) -> Stream:
+        return await self._require_dialer().dial(address, timeout, expected)
+
+    def _require_dialer(self) -> Dialer:
+        if self._dialer is None:
+            raise LocalError("this peer has no identity: it calls nobody by Peer ID", name="ERR_NO_IDENTITY")
+        return self._dialer
+
+
+async def _resolve(target: str) -> Address:
+    try:
+        wanted = Address.parse(target)
+    except ValueError as error:
+        raise LocalError(str(error)) from None
+    return await destination(wanted)

@@ -1,0 +1,106 @@
+"""The consumer's half that asks: on a punch, or when a found worker stays silent, request from that address."""
+
+import asyncio
+import math
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from core.aio.tasks import TaskSet
+from core.errors import PeerError
+from core.serving.catalog import UnknownService
+from core.values import Address
+
+ASK_AGAIN = 5.0  # seconds between requests to a worker that keeps punching: lively in the window, little on the wire
+PAUSES = (1.0, 2.0, 5.0, 15.0, 60.0)  # seconds after the 1st, 2nd, ... failure in a row; ASK_AGAIN if it punches
+ASK_UNHEARD_AFTER = 2.0  # seconds; a public worker of another kind may never punch, so it is asked all the same
+MAX_KNOWN = 1024  # addresses remembered; the least recently used is forgotten and may be asked at once again
+MAX_AT_ONCE = 64  # requests under way; a punch beyond that is answered by the next one, a second later
+MAX_UNHEARD = 32  # of those, to the merely listed: stale ones take 10 s each, and a live worker's punch must find room
+
+
+@dataclass(slots=True)
+class _Known:
+    next_at: float
+    ended_at: float = math.inf  # when the last request was over
+    failures: int = 0
+    told: str = ""  # the name of the last failure that was told, while they go on
+    asked: bool = False
+    busy: bool = False
+
+
+class Requester:
+    """Decides when to ask whom; `ask` does it and raises PeerError.
+
+    A failure is told to `on_failure` when it is the first in a row or another than the last. That somebody does not
+    share the service is no failure to tell: consumers punch too, and who stopped sharing is listed for a while.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[Address], Awaitable[object]],
+        on_failure: Callable[[Address, PeerError], None],
+    ) -> None:
+        self._ask = ask
+        self._on_failure = on_failure
+        self._known: OrderedDict[Address, _Known] = OrderedDict()
+        self._tasks = TaskSet("requester")
+        self._closed = False
+
+    async def aclose(self) -> None:
+        """Give up the requests under way; what is heard from the call on is ignored."""
+        self._closed = True
+        await self._tasks.aclose()
+
+    def on_punch(self, address: Address, *, patience: float = 0.0) -> None:
+        """Ask whoever punched us, unless it was asked a moment ago.
+
+        With `patience` (seconds) a new one is asked only if it still punches by then: it may not be a worker.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._closed or len(self._tasks) >= MAX_AT_ONCE:
+            return
+        known = self._recall(address, now + patience)
+        due_at = min(known.next_at, known.ended_at + ASK_AGAIN)  # it lives: whatever failed may have passed
+        if now >= due_at or not (known.asked or patience):
+            self._start(address, known)
+
+    def on_listing(self, listing: Sequence[Address]) -> None:
+        """Ask found workers that have not punched us in time, with the same pauses."""
+        now = asyncio.get_running_loop().time()
+        for address in listing:
+            if self._closed:
+                return
+            known = self._recall(address, now + ASK_UNHEARD_AFTER)
+            if now >= known.next_at and len(self._tasks) < MAX_UNHEARD:
+                self._start(address, known)
+
+    def _recall(self, address: Address, next_at: float) -> _Known:
+        known = self._known.setdefault(address, _Known(next_at))
+        self._known.move_to_end(address)
+        if len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
+        return known
+
+    def _start(self, address: Address, known: _Known) -> None:
+        if known.busy:
+            return
+        known.busy = known.asked = True
+        self._tasks.spawn(self._run(address, known), name=f"ask {address}")
+
+    async def _run(self, address: Address, known: _Known) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await self._ask(address)
+        except PeerError as error:
+            known.next_at = loop.time() + PAUSES[min(known.failures, len(PAUSES) - 1)]
+            known.failures += 1
+            if error.name not in (known.told, UnknownService.name):
+                known.told = error.name
+                self._on_failure(address, error)
+        else:
+            known.failures, known.told = 0, ""
+            known.next_at = loop.time() + ASK_AGAIN
+        finally:
+            known.busy = False
+            known.ended_at = loop.time()

@@ -1,0 +1,114 @@
+"""Find, of several addresses a service may have, one that a connection can be made to.
+
+Candidates are tried a little apart, as RFC 8305 does with addresses of a host. One that gives a sign of life
+meanwhile is tried at once, and so is one nobody listed that punches us: that is the mapping a NAT really made.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Collection, Sequence
+
+from core.aio.tasks import TaskSet
+from core.errors import PeerError, RequestTimeout
+from core.values import Address
+
+STAGGER = 0.25  # seconds between attempts; RFC 8305 section 5 "Connection Attempt Delay"
+MAX_LISTED = 32  # candidates tried in turn for one request: 8 s of attempts; who is alive does not wait its turn
+MAX_TRIED = 64  # those that punched us included; more are ignored
+MAX_NAMED = 8  # addresses in the sentence of an error
+
+
+class Race:
+    """One search. The first address that connects wins; the others are given up."""
+
+    def __init__(
+        self,
+        connect: Callable[[Address, float], Awaitable[object]],
+        timeout: float,
+        *,
+        excluded: Collection[Address] = (),
+        patient: bool = False,
+        stagger: float = STAGGER,
+    ) -> None:
+        """`connect(address, seconds)` raises PeerError. `patient`: when all attempts failed, somebody may punch us.
+
+        `stagger`: seconds between attempts; 0 tries all candidates at once.
+        """
+        self._connect = connect
+        self._timeout = timeout
+        self._excluded = frozenset(excluded)
+        self._tasks = TaskSet("race")
+        self._tried: dict[Address, asyncio.Event] = {}  # set: try it now
+        self._running = 0
+        self._failure: PeerError | None = None
+        self._winner: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
+        self._stagger = stagger
+        self.patient = patient
+
+    def add(self, address: Address, delay: float = 0.0) -> None:
+        """Try an address `delay` seconds from now, or sooner if it waits for its turn already."""
+        if self._winner.done() or address in self._excluded:
+            return
+        hurry = self._tried.get(address)
+        if hurry is None:
+            if len(self._tried) >= MAX_TRIED:
+                return
+            hurry = self._tried[address] = asyncio.Event()
+            self._running += 1
+            self._tasks.spawn(self._attempt(address, hurry, delay), name=f"reach {address}")
+        elif not delay:
+            hurry.set()
+
+    def hosts(self) -> set[str]:
+        """Return the hosts tried so far."""
+        return {address.host for address in self._tried}
+
+    def lose_patience(self) -> None:
+        """Nobody else can be expected: fail when, or if already, all attempts have failed."""
+        self.patient = False
+        self._give_up_when_all_failed()
+
+    def abandon(self, error: PeerError) -> None:
+        """End the search with an error."""
+        if not self._winner.done():
+            self._winner.set_exception(error)
+
+    async def winner(self, candidates: Sequence[Address]) -> Address:
+        """Return the first address that connected. Raises RequestTimeout, or the last failure when all failed."""
+        try:
+            for place, address in enumerate(candidates[:MAX_LISTED]):
+                self.add(address, place * self._stagger)
+            async with asyncio.timeout(self._timeout):
+                return await self._winner
+        except TimeoutError:
+            sentence = f"no connection within {self._timeout:.3g} s; tried {self._names()}"
+            raise RequestTimeout(sentence) from self._failure
+        finally:
+            if self._winner.done() and not self._winner.cancelled():
+                self._winner.exception()  # retrieved: the time may have run out in the same moment
+            self._winner.cancel()  # before waiting: nothing may be added any more
+            await self._tasks.aclose()
+
+    async def _attempt(self, address: Address, hurry: asyncio.Event, delay: float) -> None:
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    await hurry.wait()
+            await self._connect(address, self._timeout)
+        except PeerError as error:
+            self._failure = error
+        else:
+            if not self._winner.done():
+                self._winner.set_result(address)
+        finally:
+            self._running -= 1
+        self._give_up_when_all_failed()
+
+    def _give_up_when_all_failed(self) -> None:
+        if not self._running and not self.patient and self._failure is not None:
+            self.abandon(self._failure)
+
+    def _names(self) -> str:
+        names = sorted(str(address) for address in self._tried)
+        more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+        return ", ".join(names[:MAX_NAMED]) + more or "nobody"

@@ -1,0 +1,32 @@
+"""Whom a person means: a service by its name, a peer at `host:port`, or a peer by its ID, perhaps with a service."""
+
+from typing import NamedTuple
+
+from core.errors import LocalError
+from core.peer_id import PeerId, looks_like_id
+
+NO_ID = "ERR_PEER_ID"  # what is meant to be a Peer ID is none
+
+
+class PeerTarget(NamedTuple):
+    """`PEER-ID` or `PEER-ID/service`."""
+
+    peer_id: PeerId
+    service: str | None
+
+
+def peer_target(text: str) -> PeerTarget | None:
+    """Return the peer that `text` names by its ID, None when it names none.
+
+    Raises LocalError for a mistyped ID: it is never looked up as a service's name, which anybody could announce.
+    """
+    head, slash, service = text.strip().partition("/")
+    if not looks_like_id(head):
+        return None
+    try:
+        peer_id = PeerId.parse(head)
+    except ValueError as error:
+        raise LocalError(str(error), name=NO_ID) from None
+    if slash and not service.strip():
+        raise LocalError("the service after the Peer ID is missing, as in PEER-ID/fibonacci", name=NO_ID)
+    return PeerTarget(peer_id, service.strip() or None)

@@ -1,0 +1,1 @@
+"""What the grapes list, and how they are asked: link, embedded grape, announces, signed records."""

@@ -1,0 +1,154 @@
+"""The grape a peer uses, its own or others', as one link and one state in words."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from types import TracebackType
+
+from core.aio.tasks import TaskSet
+from core.directory.link import Link
+from core.directory.link.config import LinkConfig
+from core.directory.link.http import GrapeHttp
+from core.errors import PeerError
+from core.grape.config import LOOPBACK, GrapeConfig
+from core.grape.grape import Grape, open_grape
+from core.news.events import GrapeSnapshot, GrapeState
+from core.profile.config import PeerConfig
+
+PORT_SEARCH = 15  # further pairs tried: 20001..20016, the ports where embedded grapes look for one another
+CUSTOMARY_GRAPE = "http://127.0.0.1:30001"
+PROBE_NAME = "fibonacci_worker"  # any name will do
+LOOK_AGAIN = 10.0  # seconds; a person who starts a grape sees the window agree soon, at 6 small requests a minute
+JOINING = 0.5  # seconds an embedded grape counts as starting: by then a bootstrap node that is there has answered
+PROBE_TIMEOUT = 0.5  # seconds; a grape on this machine answers within 5 ms
+
+
+class GrapeAccess:
+    """Opens an embedded grape, or none, and a link to it; tells `on_change` of every new state.
+
+    As a context manager it yields the Link.
+    """
+
+    def __init__(self, config: PeerConfig, on_change: Callable[[GrapeSnapshot], None]) -> None:
+        self._config = config
+        self._on_change = on_change
+        self._grape: Grape | None = None
+        self._link: Link | None = None
+        self._told: GrapeSnapshot | None = None
+        self._joining = True
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Link:
+        async with AsyncExitStack() as stack:
+            urls = self._config.grapes
+            if not urls:
+                self._grape = await stack.enter_async_context(open_grape(_embedded(self._config)))
+                self._grape.on_change = lambda grape: self._tell()
+                urls = (self._grape.url,)
+                stack.callback(asyncio.get_running_loop().call_later(JOINING, self._joined).cancel)
+            self._link = Link(urls)
+            stack.push_async_callback(self._link.close)
+            self._link.on_state = lambda state: self._tell()
+            if self._grape is None:
+                tasks = TaskSet("grape access")
+                stack.push_async_callback(tasks.aclose)
+                tasks.spawn(_look_now_and_then(self._link), name="look whether the grape answers")
+            self._stack = stack.pop_all()
+        self._tell()
+        return self._link
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._on_change = lambda grape: None
+        await self._stack.aclose()
+
+    def observed_host(self) -> str | None:
+        """Return the host under which other grapes see ours, if they told."""
+        seen = self._grape.observed() if self._grape is not None else None
+        return seen.host if seen is not None else None
+
+    def snapshot(self) -> GrapeSnapshot:
+        """Return the state and what to do about it, in words."""
+        if self._link is None:
+            return GrapeSnapshot(GrapeState.STARTING, not self._config.grapes, "", 0, "The grape is starting.")
+        if self._grape is not None:
+            return _embedded_snapshot(self._grape, self._config, self._joining)
+        return _remote_snapshot(self._link, self._config.grapes)
+
+    def _joined(self) -> None:
+        self._joining = False
+        self._tell()
+
+    def _tell(self) -> None:
+        snapshot = self.snapshot()
+        if snapshot != self._told:
+            self._told = snapshot
+            self._on_change(snapshot)
+
+
+async def _look_now_and_then(link: Link) -> None:
+    """Keep the state true while nobody uses the link."""
+    while True:
+        with contextlib.suppress(PeerError):  # the link itself tells of its state
+            await link.lookup(PROBE_NAME, fresh=True)
+        await asyncio.sleep(LOOK_AGAIN)
+
+
+def _embedded(config: PeerConfig) -> GrapeConfig:
+    return GrapeConfig(
+        dht_port=config.dht_port,
+        api_port=config.api_port,
+        bootstrap=config.bootstrap or (),
+        bind=config.bind,
+        http_host=LOOPBACK,  # whoever reaches it may announce in our name: this machine's users only
+        port_search=PORT_SEARCH,
+        local_peers=config.bootstrap is None,
+    )
+
+
+def _embedded_snapshot(grape: Grape, config: PeerConfig, joining: bool) -> GrapeSnapshot:
+    nodes = grape.nodes()
+    state = GrapeState.CONNECTED if nodes else GrapeState.ALONE
+    if nodes:
+        message = f"Connected: {nodes} other grape{'s'[: nodes != 1]} known."
+    elif joining and config.bootstrap != ():
+        state, message = GrapeState.STARTING, "Looking for other grapes."
+    elif config.bootstrap:
+        message = (
+            f"Alone: no answer yet from {' or '.join(config.bootstrap)}. "
+            "Trying again by itself; check that a grape runs there and that the address is right."
+        )
+    else:
+        message = (
+            "Alone: no other grape is known yet. Peers on this machine can meet here; "
+            "to meet others, add a bootstrap node or a grape in the settings."
+        )
+    return GrapeSnapshot(state, True, grape.url, nodes, message, grape.dht_address.port)
+
+
+def _remote_snapshot(link: Link, urls: tuple[str, ...]) -> GrapeSnapshot:
+    state = link.state
+    url = state.url or urls[0]
+    if state.reachable is None:
+        return GrapeSnapshot(GrapeState.STARTING, False, url, 0, f"Asking the grape at {url}.")
+    if state.reachable:
+        instead = f" {urls[0]} does not answer and is used again when it does." if state.fallback else ""
+        return GrapeSnapshot(GrapeState.CONNECTED, False, url, 1, f"Connected to the grape at {url}.{instead}")
+    named = " or ".join(urls)
+    message = f"No grape answers at {named}. Trying again by itself; check that it runs and that the address is right."
+    return GrapeSnapshot(GrapeState.UNREACHABLE, False, url, 0, message)
+
+
+async def running_grape(url: str = CUSTOMARY_GRAPE) -> str | None:
+    """Return the URL when a grape answers there, else None."""
+    http = GrapeHttp(LinkConfig(request_timeout=PROBE_TIMEOUT))
+    try:
+        # of no type: a lookup would wait 2 s for each grape that has died around this one
+        reply = await http.post(url, "", None)
+    except PeerError:
+        return None
+    finally:
+        await http.close()
+    return url if reply.status == 200 and reply.body.startswith(b'"ERR_') else None

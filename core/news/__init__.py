@@ -1,0 +1,1 @@
+"""What happens in a peer: events, snapshots, the hub that they leave by, and the table of other peers."""

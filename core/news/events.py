@@ -1,0 +1,330 @@
+"""What a peer tells its owner: typed, immutable events and snapshots. Desktop and CLI read only these.
+
+Every event has `kind`, its name on the command line's `--json`, and `at`, Unix seconds.
+"""
+
+import enum
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from core.peer_id import PeerId
+from core.trust.audience import Audience
+from core.trust.entries import KnownPeer, Pending
+from core.values import Address, JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class PeerEvent:
+    """Something happened; `at` is Unix seconds."""
+
+    kind: ClassVar[str] = "event"
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Listening(PeerEvent):
+    """The peer's UDP socket is open."""
+
+    kind: ClassVar[str] = "listening"
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class GrapeChanged(PeerEvent):
+    """The grape's state changed; `grape` is the new one."""
+
+    kind: ClassVar[str] = "grape"
+    grape: "GrapeSnapshot"
+
+
+@dataclass(frozen=True, slots=True)
+class Announced(PeerEvent):
+    """A name was stored on `nodes` grapes. Emitted for the first success and whenever the count changes."""
+
+    kind: ClassVar[str] = "announced"
+    service: str
+    nodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Discovered(PeerEvent):
+    """A lookup, or a punch, showed a peer that was not known."""
+
+    kind: ClassVar[str] = "discovered"
+    service: str
+    peer: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Lost(PeerEvent):
+    """A peer left the listing and has been silent."""
+
+    kind: ClassVar[str] = "lost"
+    service: str
+    peer: Address
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PunchSent(PeerEvent):
+    """One punch left."""
+
+    kind: ClassVar[str] = "punch-sent"
+    peer: Address
+
+
+@dataclass(frozen=True, slots=True)
+class PunchReceived(PeerEvent):
+    """One punch arrived; `peer` is the source as seen here, so after its NAT. `first`: never heard before."""
+
+    kind: ClassVar[str] = "punch-received"
+    peer: Address
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSent(PeerEvent):
+    """A request left for `peer`; `service` is the key it was asked under."""
+
+    kind: ClassVar[str] = "request-sent"
+    service: str
+    peer: Address
+
+
+@dataclass(frozen=True, slots=True)
+class RequestServed(PeerEvent):
+    """A caller's request was answered; `error` is the error text it was answered with, or None."""
+
+    kind: ClassVar[str] = "request-served"
+    service: str
+    caller: Address
+    seconds: float
+    error: str | None
+    peer_id: PeerId | None = None  # who that is, verified; None: a plain Grenache peer
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyReceived(PeerEvent):
+    """A reply came back, `seconds` after its request left."""
+
+    kind: ClassVar[str] = "reply"
+    peer: Address
+    seconds: float
+    data: JsonValue = field(repr=False)
+    peer_id: PeerId | None = None  # who that is, verified; None: a plain Grenache peer
+
+
+@dataclass(frozen=True, slots=True)
+class PendingRequest(PeerEvent):
+    """A peer asked for a service it may not call, and waits for an answer; again at most once a minute."""
+
+    kind: ClassVar[str] = "pending"
+    peer_id: PeerId
+    name: str  # "" for a stranger
+    service: str
+    caller: Address
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrustChanged(PeerEvent):
+    """Who may call what has changed; `message` says how. `known` peers are on the list, `pending` requests wait."""
+
+    kind: ClassVar[str] = "trust"
+    message: str
+    known: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class Registered(PeerEvent):
+    """Somebody new registered with us, the broker. `server`: it offers the service, or else wants it."""
+
+    kind: ClassVar[str] = "registered"
+    service: str
+    server: bool
+    peer: Address  # as we see it, so after its NAT
+    peer_id: PeerId | None
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerChanged(PeerEvent):
+    """How it goes with the brokers that we use; `message` says it in words."""
+
+    kind: ClassVar[str] = "broker"
+    registered: int  # brokers that took our registrations
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PunchEnded(PeerEvent):
+    """What became of punching `peer`, whom a broker named, from both sides; told when it is another than before.
+
+    `open`: something came through, from `observed`. `reason`: in words, what happened.
+    """
+
+    kind: ClassVar[str] = "punch-ended"
+    peer: Address
+    open: bool
+    observed: Address | None
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRaised(PeerEvent):
+    """Something went wrong and the peer goes on: an error name and a sentence for people."""
+
+    kind: ClassVar[str] = "error"
+    error: str
+    message: str
+    peer: Address | None = None
+
+
+class GrapeState(enum.Enum):
+    """How the grape this peer uses is doing."""
+
+    STARTING = "starting"
+    ALONE = "alone"
+    CONNECTED = "connected"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class GrapeSnapshot:
+    """`nodes` other grapes are known; `message` says in words what is so and what to do."""
+
+    state: GrapeState
+    embedded: bool
+    url: str
+    nodes: int
+    message: str
+    dht_port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSnapshot:
+    """One service of the registry and what this peer does with it."""
+
+    name: str  # "fibonacci"
+    description: str
+    example: JsonValue
+    sharing: bool
+    consuming: bool
+    announced_nodes: int  # grapes that hold our worker announce; 0 while not announced
+    served: int
+    failed: int
+    audience: Audience = Audience.TRUSTED  # who may call it
+
+
+class Role(enum.Enum):
+    """What another peer is to us."""
+
+    CONSUMER = "consumer"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRow:
+    """Another peer. Times are Unix seconds; `rtt` is the last request's round trip in seconds."""
+
+    address: Address
+    role: Role
+    service: str  # the name it was found under, as announced: "fibonacci_consumer"
+    since: float
+    last_seen: float
+    listed: bool  # in the newest lookup
+    punches_sent: int
+    punches_received: int
+    requests_served: int
+    replies: int
+    rtt: float | None
+    peer_id: PeerId | None = None  # as its last encrypted request or reply proved; a plain one proves nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What crossed the peer's socket since it opened; `connections` are those open now."""
+
+    received: int = 0  # bytes
+    sent: int = 0  # bytes
+    requests: int = 0  # of others, answered with a result or an error
+    punches: int = 0  # sent and received
+    connections: int = 0
+    turned_away: tuple[tuple[str, int], ...] = ()  # what never became a request: connections, handshakes, punches, ...
+    refused: tuple[tuple[str, int], ...] = ()  # requests by the name of the error they were answered with
+
+
+@dataclass(frozen=True, slots=True)
+class IdentitySnapshot:
+    """Who this peer is. `peer_id` None: nobody yet, or nobody at all; `message` says which, or where the key is kept.
+
+    `protected`: by the keyring or a passphrase.
+    """
+
+    peer_id: PeerId | None = None
+    message: str = ""
+    protected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerEntry:
+    """One who is registered with us. Times are Unix seconds; `server`: it offers the service, or else wants it."""
+
+    service: str
+    server: bool
+    address: Address  # as we see it, so after its NAT
+    peer_id: PeerId | None
+    since: float
+    renewed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSnapshot:
+    """This peer as a broker. `refused`: registrations not taken, as pairs of an error's name and a count."""
+
+    acting: bool = False
+    announced_nodes: int = 0  # grapes that list us
+    entries: tuple[BrokerEntry, ...] = ()
+    refused: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerRow:
+    """A broker that this peer uses. `peers`: how many others it names to us."""
+
+    address: Address
+    registered: bool
+    message: str
+    peers: int
+    ours: bool  # a broker of ours, which tells both sides at the same moment
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerUse:
+    """Whether brokers are used, which, and in words how it goes. `fixed`: those to use; none: the announced ones."""
+
+    on: bool = False
+    fixed: tuple[str, ...] = ()
+    message: str = "Off."
+    brokers: tuple[BrokerRow, ...] = ()
+    refused: int = 0  # addresses that a broker named and that nobody should punch
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSnapshot:
+    """Everything the window shows, at one moment. `revision` rises with every change."""
+
+    revision: int
+    address: Address | None  # our UDP socket, as bound
+    observed: Address | None  # our address as others see it, once somebody told us
+    grape: GrapeSnapshot
+    services: tuple[ServiceSnapshot, ...]
+    peers: tuple[PeerRow, ...]
+    known_peers: tuple[KnownPeer, ...] = ()  # whom the owner trusts with something, and who is blocked
+    pending: tuple[Pending, ...] = ()  # who waits for the owner's answer; the newest is last
+    trust_problem: str | None = None  # why nobody is known, when the list could not be used
+    traffic: Traffic = Traffic()  # moves on without a new revision
+    identity: IdentitySnapshot = IdentitySnapshot()
+    broker: BrokerSnapshot = BrokerSnapshot()
+    broker_use: BrokerUse = BrokerUse()

@@ -1,0 +1,51 @@
+"""Where events leave: listeners, one revision counter, and the rule that a listener's fault is its own."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from core.news.events import PeerEvent
+
+log = logging.getLogger(__name__)
+
+Listener = Callable[[PeerEvent], None]
+
+
+class Hub:
+    """Calls every listener with every event, on the caller's turn of the loop."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Listener] = []
+        self.revision = 0  # rises with every change that a snapshot shows
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Add a listener. Returns the function that removes it."""
+        self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return unsubscribe
+
+    def emit(self, event: PeerEvent) -> None:
+        """Tell everyone. A listener that raises is logged; the others still hear."""
+        self.touch()
+        for listener in tuple(self._listeners):
+            try:
+                listener(event)
+            except Exception:
+                log.exception("a listener failed on %s", event.kind)
+
+    def silence(self) -> None:
+        """Tell nobody anything any more."""
+        self._listeners.clear()
+
+    def touch(self) -> None:
+        """Note that a snapshot would now differ."""
+        self.revision += 1
+
+    @staticmethod
+    def now() -> float:
+        """Return the time events carry: Unix seconds."""
+        return time.time()

@@ -1,0 +1,1 @@
+"""Who and where this peer is: its identity, its addresses, its record."""

@@ -1,0 +1,80 @@
+"""Our record on the grapes, as long as this peer is open and has an identity: what it shares, and where it is."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from core.aio.tasks import TaskSet
+from core.errors import PeerError, RefusedError
+from core.news.events import ErrorRaised, GrapeSnapshot
+from core.news.hub import Hub
+from core.own.identity import OwnIdentity
+from core.values import Address
+
+if TYPE_CHECKING:
+    from core.directory.records.publisher import Publisher, Store
+
+
+class OwnRecord:
+    """Publishes `services()` and `addresses()`; both are asked again and again."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        identity: OwnIdentity,
+        store: "Store",
+        services: Callable[[], Iterable[str]],
+        addresses: Callable[[], Iterable[Address]],
+    ) -> None:
+        self._hub = hub
+        self._identity = identity
+        self._store = store
+        self._services = services
+        self._addresses = addresses
+        self._publisher: Publisher | None = None
+        self._most_grapes = 0  # known at a time since we were last alone
+        self._told = False
+        self._tasks = TaskSet("own record")
+
+    def start(self) -> None:
+        """Begin, once the identity is open."""
+        self._tasks.spawn(self._begin(), name="begin with our record")
+
+    async def aclose(self) -> None:
+        """Take the record back and end."""
+        await self._tasks.aclose()
+        if self._publisher is not None:
+            await self._publisher.aclose()
+
+    def changed(self) -> None:
+        """Look again: something else is shared."""
+        if self._publisher is not None:
+            self._publisher.changed()
+
+    def on_grape(self, grape: GrapeSnapshot) -> None:
+        """Put the record again when there are more grapes than ever: the new ones do not hold it."""
+        more = grape.nodes > self._most_grapes
+        self._most_grapes = max(grape.nodes, self._most_grapes) if grape.nodes else 0
+        if more and self._publisher is not None:
+            self._publisher.changed(renew=True)
+
+    async def _begin(self) -> None:
+        if await self._identity.contexts() is None or self._identity.identity is None:
+            return  # found by name only
+        from core.directory.records.publisher import Offer, Publisher  # who has no identity needs none of it
+
+        self._publisher = Publisher(
+            self._identity.identity,
+            self._store,
+            lambda: Offer.of(self._services(), self._addresses()),
+            monotonic=asyncio.get_running_loop().time,
+            on_problem=self._on_problem,
+        )
+        self._publisher.start()
+
+    def _on_problem(self, error: PeerError | None) -> None:
+        """Tell once of grapes that keep no records; of those that do not answer, others tell."""
+        if isinstance(error, RefusedError) and not self._told:
+            sentence = f"By its ID this peer is found only together with a service, as in PEER-ID/fibonacci: {error}"
+            self._hub.emit(ErrorRaised(self._hub.now(), error.name, sentence))
+        self._told = isinstance(error, RefusedError)

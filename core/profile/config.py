@@ -1,0 +1,72 @@
+"""How a peer is opened: one frozen record, from settings or from the command line."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.profile.settings import Settings
+from core.trust.audience import Audience
+
+if TYPE_CHECKING:  # loads 7 MB of cryptography
+    from core.identity.identity import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPlace:
+    """Where a profile's identity is kept, or will be: `core.identity.keystore` opens it.
+
+    `on_made` hears, once in the life of a key, a sentence about where it was put, if only its file protects it.
+    """
+
+    directory: Path
+    profile: str
+    on_made: Callable[[str], None] | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerConfig:
+    """With `grapes` (URLs) those are used; without, an embedded grape starts.
+
+    `bootstrap` None means: join the grapes that already run on this machine. An explicit tuple, empty
+    included, means: exactly these nodes. Ports are first choices of the embedded grape; 0 means any.
+
+    `identity` is opened while the grape starts. None, or one that cannot be opened: nothing is encrypted.
+    `trust_file` has the known peers; without one they are forgotten at the end. `calls_file` gets a record of every
+    request that is served; without one there is none. `audiences`, and what is said of brokers, are those at the
+    start: they change while a peer is open, so that a configuration with others is no other one. `brokers` are those
+    to use, as `host:port`; none: those that are announced.
+    """
+
+    grapes: tuple[str, ...] = ()
+    bootstrap: tuple[str, ...] | None = None
+    dht_port: int = 20001
+    api_port: int = 30001
+    udp_port: int = 0
+    bind: str = "0.0.0.0"
+    identity: "Identity | KeyPlace | None" = None
+    trust_file: Path | None = None
+    calls_file: Path | None = None
+    audiences: Mapping[str, Audience] = field(default_factory=dict, compare=False)
+    act_as_broker: bool = field(default=False, compare=False)
+    use_broker: bool = field(default=False, compare=False)
+    brokers: tuple[str, ...] = field(default=(), compare=False)
+
+    @classmethod
+    def from_settings(
+        cls, settings: Settings, *, trust_file: Path | None = None, calls_file: Path | None = None
+    ) -> "PeerConfig":
+        """Take a profile's settings, but for those of the window; `SettingsStore` says where the files are."""
+        return cls(
+            grapes=settings.grapes,
+            bootstrap=settings.bootstrap or None,
+            dht_port=settings.dht_port,
+            api_port=settings.api_port,
+            udp_port=settings.udp_port,
+            trust_file=trust_file,
+            calls_file=calls_file,
+            audiences=settings.audiences,
+            act_as_broker=settings.act_as_broker,
+            use_broker=settings.use_broker,
+            brokers=settings.brokers,
+        )

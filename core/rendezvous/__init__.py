@@ -1,0 +1,1 @@
+"""Being found, and opening the way: roles, pairing, pace of punches, brokers, introductions."""

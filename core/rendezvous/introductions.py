@@ -1,0 +1,101 @@
+"""Meetings with those whom brokers name, on the loop: the timer, the punches, and the outcome in words."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+from core.errors import PeerError
+from core.news.events import PunchEnded
+from core.news.hub import Hub
+from core.punch.meeting import MeetingEnded, Meetings
+from core.scope import Scope, scope
+from core.values import Address
+
+
+class Punches(Protocol):
+    """What meetings need of the endpoint."""
+
+    def punch(self, remote: Address, *, packets: int | None = None, openers: int = 0) -> None:
+        """Start a series. Raises PeerError."""
+
+
+class Introductions:
+    """Runs `Meetings`. `varied()`: brokers see us at several addresses, so our NAT gives each destination another."""
+
+    def __init__(self, hub: Hub, endpoint: Punches, varied: Callable[[], bool]) -> None:
+        self._hub = hub
+        self._endpoint = endpoint
+        self._varied = varied
+        self._meetings = Meetings()
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def introduce(self, addresses: Iterable[Address], told_in: Mapping[Address, float]) -> None:
+        """Meet these, unless it was done lately; `told_in`: who of them hears of us only within so many seconds."""
+        now = asyncio.get_running_loop().time()
+        for address in addresses:
+            near = scope(address.host) in (Scope.LOOPBACK, Scope.PRIVATE)
+            self._meetings.meet(address, now, told_in=told_in.get(address, 0.0), near=near)
+        self._act()
+
+    def keep(self, present: set[Address]) -> None:
+        """Forget failures with those whom no broker names now."""
+        self._meetings.keep(present)
+
+    def heard(self, address: Address) -> None:
+        """Note a punch."""
+        self._meetings.heard(address, asyncio.get_running_loop().time())
+        self._act()
+
+    def reached(self, address: Address) -> None:
+        """Note that our punches arrive there."""
+        self._meetings.reached(address, asyncio.get_running_loop().time())
+        self._act()
+
+    def close(self) -> None:
+        """Punch nobody any more. Idempotent."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _act(self) -> None:
+        if self._closed:
+            return
+        for order in self._meetings.orders():
+            with contextlib.suppress(PeerError):  # what nobody can punch ends without an answer, and that is told
+                self._endpoint.punch(order.remote, packets=order.packets, openers=order.openers)
+        for ended in self._meetings.outcomes():
+            if not ended.repeated:
+                reason = self._words(ended)
+                told = PunchEnded(self._hub.now(), ended.remote, ended.open, ended.observed, ended.seconds, reason)
+                self._hub.emit(told)
+        self._arm()
+
+    def _arm(self) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = self._meetings.deadline()
+        if self._timer is not None and (deadline is None or self._timer.when() > deadline):
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None and self._timer is None:
+            self._timer = loop.call_at(deadline, self._wake, deadline)
+
+    def _wake(self, due: float) -> None:
+        self._timer = None
+        self._meetings.tick(max(due, asyncio.get_running_loop().time()))  # a loop may fire early
+        self._act()
+
+    def _words(self, ended: MeetingEnded) -> str:
+        if ended.confirmed:
+            where = "" if ended.observed == ended.remote else f"; its router shows it at {ended.observed}"
+            return f"open after {ended.seconds * 1000:.0f} ms{where}"
+        if ended.open:
+            return f"heard from {ended.observed}; it does not say whether it hears us, as plain Grenache peers do not"
+        ours = (
+            "our router gives every destination another port, which only an open or address-restricted one gets past"
+            if self._varied()
+            else "its router or ours lets nothing through, or it has gone"
+        )
+        return f"no answer within {ended.seconds:.1f} s: {ours}"

@@ -1,0 +1,132 @@
+"""One side of a pairing: announce ourselves under one name, find the others under another, punch them.
+
+The worker announces `<service>_worker` and punches every `<service>_consumer`; the consumer does the reverse
+(PROTOCOL section 7). First tick at once, then every second.
+
+Whom a broker names as well is left to the meeting that the broker arranged (`core.rendezvous.brokers`); while brokers
+are used, others wait a moment, so that a punch of ours does not reach a router before its owner's own (NAT.md
+finding 4).
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from core.aio.tasks import TaskSet
+from core.directory.announcer import NUDGE_PAUSE, Announcer, wait_for
+from core.directory.names import Directory
+from core.errors import LookupEmpty, PeerError
+from core.rendezvous.pace import TICK, PunchSchedule
+from core.values import Address
+
+MAX_PUNCHED = 256  # targets a tick; a listing holds 100 at most (PROTOCOL section 1), so two grapes' worth and some
+
+
+class Pairing:
+    """Runs until `aclose`. The callbacks must not raise.
+
+    Every outcome at the grape is told to `on_problem`, with what was tried (`announcing` or `seeking`): an error, or
+    None when it went well. Either way the loop goes on.
+    """
+
+    def __init__(
+        self,
+        *,
+        announced: str,
+        sought: str,
+        port: int,
+        directory: Directory,
+        punch: Callable[[Address], None],
+        on_listing: Callable[[Sequence[Address]], None],
+        on_announced: Callable[[int], None],
+        on_problem: Callable[[str, PeerError | None], None],
+    ) -> None:
+        self.announced = announced
+        self.sought = sought
+        # what is told to on_problem: one role announces the very name that the other seeks
+        self.announcing = f"announce {announced}"
+        self.seeking = f"look up {sought}"
+        self._port = port
+        self._directory = directory
+        self._punch = punch
+        self._on_listing = on_listing
+        self._on_announced = on_announced
+        self._on_problem = on_problem
+        self._schedule = PunchSchedule()
+        self._listing: list[Address] = []
+        self._brokered: list[Address] = []
+        self.head_start = 0.0  # seconds that brokers have before a peer found on the grapes is punched
+        self._announcer = Announcer(announced, port, directory, self._announce_outcome)
+        self._seek_now = asyncio.Event()
+        self._punch_now = asyncio.Event()
+        self._tasks = TaskSet(f"pairing {announced}")
+
+    def start(self) -> None:
+        """Begin: announce and look up at once."""
+        self._tasks.spawn(self._announcer.run(), name=self.announcing)
+        self._tasks.spawn(self._seek_forever(), name=self.seeking)
+        self._tasks.spawn(self._punch_forever(), name=f"punch {self.sought}")
+
+    async def aclose(self) -> None:
+        """Stop announcing and punching; no callback is called from the call on. The grapes forget us after a time."""
+        await self._tasks.aclose()
+
+    def nudge(self) -> None:
+        """Announce and look up again now: the grapes around us changed."""
+        self._announcer.nudge()
+        self._seek_now.set()
+
+    def look(self) -> None:
+        """Look up again now: somebody is there whom the newest listing does not name."""
+        self._seek_now.set()
+
+    def heard(self, address: Address) -> None:
+        """Note a sign of life from there: it is punched every second again."""
+        self._schedule.heard(address, asyncio.get_running_loop().time())
+
+    def lists(self, address: Address) -> bool:
+        """Return whether the newest listing, or a broker, names this address."""
+        return address in self._listing or address in self._brokered
+
+    def brokered(self, addresses: Sequence[Address]) -> None:
+        """Take those whom brokers name now, instead of those they named before."""
+        self._brokered = list(addresses)
+        self._on_listing(self._everybody())
+
+    def _everybody(self) -> list[Address]:
+        return list(dict.fromkeys([*self._brokered, *self._listing]))
+
+    def _announce_outcome(self, nodes: int, error: PeerError | None) -> None:
+        self._on_problem(self.announcing, error)
+        self._on_announced(nodes)
+
+    async def _seek_forever(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            started = loop.time()
+            await self._seek()
+            await asyncio.sleep(NUDGE_PAUSE)
+            await wait_for(self._seek_now, started + TICK - loop.time())
+
+    async def _seek(self) -> None:
+        try:
+            found = await self._directory.lookup(self.sought, fresh=True)
+        except LookupEmpty:
+            found = []
+        except PeerError as error:
+            self._on_problem(self.seeking, error)  # keep the last listing: those peers may well be there
+            return
+        self._on_problem(self.seeking, None)
+        found = found[:MAX_PUNCHED]
+        if not set(found).issubset(self._listing):
+            self._punch_now.set()
+        self._listing = found
+        self._on_listing(self._everybody())
+
+    async def _punch_forever(self) -> None:
+        """Apart from the lookups: while no grape answers, the peers we know are still punched every second."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await wait_for(self._punch_now, TICK)
+            listing = [address for address in self._listing if address not in self._brokered]
+            for address in self._schedule.due(listing, loop.time(), self.head_start):
+                self._punch(address)

@@ -1,0 +1,200 @@
+"""Who may call the services here: asks the gate before each request, and stops those under way that no longer may.
+
+Also the verbs with which people change it; all of them hold at once, for every connection there is.
+"""
+
+import asyncio
+import contextlib
+import weakref
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.aio.tasks import TaskSet
+from core.errors import LocalError
+from core.news.events import PendingRequest, TrustChanged
+from core.news.hub import Hub
+from core.peer_id import PeerId
+from core.services.service import Service
+from core.trust.audience import Audience
+from core.trust.entries import EVERY, Pending
+from core.trust.gate import NOT_TRUSTED, Gate, NotAllowed
+from core.trust.store import Change, TrustStore
+from core.values import Caller, JsonValue, Outcome
+
+
+@dataclass(eq=False, slots=True)
+class _UnderWay:
+    """A request that is being answered by a task of its own."""
+
+    service: str
+    caller: Caller
+    once: bool  # accepted by its owner, this one time
+    task: asyncio.Task[object]
+    refusal: NotAllowed | None = None
+
+
+class Guard:
+    """The gate of one peer, its list of known peers, and the requests it has let in."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        path: Path | None,
+        audiences: Mapping[str, Audience],
+        *,
+        own: Callable[[], PeerId | None],
+        serving: Callable[[], bool],
+        hang_up: Callable[[Callable[[PeerId], bool]], None],
+    ) -> None:
+        """`own()` is our own ID. `serving()`: something is shared. `hang_up` closes connections by their peer's ID."""
+        self._hub = hub
+        self._hang_up = hang_up
+        self._store = TrustStore(path, serving=serving)
+        self._gate = Gate(self._store, audiences, own=own, on_pending=self._on_pending)
+        self._own = own
+        self._under_way: set[_UnderWay] = set()
+        self._store.listen(self._on_change)
+        self._tasks = TaskSet("guard")
+
+    async def open(self) -> None:
+        """Read the list of known peers; until then nobody is."""
+        await self._store.open(self._hub.now())
+        self._tasks.spawn(self._store.watch(self._hub.now), name="watch the list of known peers")
+
+    async def aclose(self) -> None:
+        """Write what is not written yet, such as when somebody was seen. A disk that refuses is logged by the watch."""
+        await self._tasks.aclose()
+        with contextlib.suppress(LocalError):
+            await self._store.flush(self._hub.now())
+
+    # -- requests -------------------------------------------------------------------------------------------------
+
+    def admit(self, service: Service, payload: JsonValue, caller: Caller) -> Outcome:
+        """Call a service for somebody who may. Raises NotAllowed, now or later, and what the service raises."""
+        refusal = self._gate.decide(service.name, caller, self._hub.now())
+        if refusal is not None:
+            raise refusal
+        outcome = service.handle(payload, caller)
+        if not isinstance(outcome, Awaitable):
+            return outcome
+        once = self._gate.refusal(service.name, caller) is not None
+        watched = self._watched(outcome, service.name, caller, once)
+        if isinstance(outcome, Coroutine):  # else one whose task is cancelled before it begins "was never awaited"
+            weakref.finalize(watched, outcome.close).atexit = False
+        return watched
+
+    async def _watched(self, outcome: Awaitable[JsonValue], service: str, caller: Caller, once: bool) -> JsonValue:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a request needs a task")
+        cancelling = task.cancelling()
+        under_way = _UnderWay(service, caller, once, task)
+        self._under_way.add(under_way)
+        try:
+            result = await outcome
+        except asyncio.CancelledError:
+            if under_way.refusal is None or task.uncancel() > cancelling:
+                raise
+            raise under_way.refusal from None
+        finally:
+            self._under_way.discard(under_way)
+        if under_way.refusal is not None:  # it did not end when it was told to: what it found is for nobody
+            task.uncancel()
+            raise under_way.refusal
+        return result
+
+    def _stop_who_may_not(self) -> None:
+        for under_way in self._under_way:
+            refusal = self._gate.refusal(under_way.service, under_way.caller)
+            accepted = under_way.once and refusal is not None and refusal.name == NOT_TRUSTED
+            if refusal is not None and not accepted and under_way.refusal is None:
+                under_way.refusal = refusal
+                under_way.task.cancel()
+
+    def trusts(self, peer_id: PeerId | None) -> bool:
+        """Return whether this is somebody whom the owner trusts with something, or one of the owner's own."""
+        if peer_id is None:
+            return False
+        known = self._store.find(peer_id)
+        if known is not None:
+            return bool(known.services) and not known.blocked
+        return peer_id == self._own()
+
+    # -- what people read -----------------------------------------------------------------------------------------
+
+    @property
+    def store(self) -> TrustStore:
+        """The known peers and pending requests."""
+        return self._store
+
+    def audience(self, service: str) -> Audience:
+        """Return who may call a service."""
+        return self._gate.audience(service)
+
+    # -- what people do: raises LocalError --------------------------------------------------------------------------
+
+    def set_audience(self, service: str, audience: Audience) -> None:
+        """Change who may call a service."""
+        if self._gate.audience(service) is not audience:
+            self._gate.set_audience(service, audience)
+            self._stop_who_may_not()
+            self._say(f"{service}: {audience.sentence}")
+
+    async def trust(self, peer_id: PeerId, name: str, services: frozenset[str]) -> None:
+        """Let a peer call these services and no others; `EVERY` is all."""
+        await self._store.trust(peer_id, name, services, self._hub.now())
+        what = "every service" if services == EVERY else ", ".join(sorted(services)) or "no service"
+        self._say(f"{self._called(peer_id)} may call {what}")
+
+    async def untrust(self, peer_id: PeerId) -> None:
+        """Know a peer no more."""
+        called = self._called(peer_id)
+        await self._store.untrust(peer_id, self._hub.now())
+        self._say(f"{called} is known no more")
+
+    async def block(self, peer_id: PeerId) -> None:
+        """Let a peer call nothing, ask nobody, and stay connected no longer."""
+        await self._store.block(peer_id, self._hub.now())
+        self._say(f"{self._called(peer_id)} is blocked")
+
+    async def accept(self, peer_id: PeerId, service: str, *, once: bool) -> None:
+        """Let a peer that asked call a service from now on, or `once` within ten minutes: it has to ask again."""
+        accept = self._store.accept_once if once else self._store.accept_always
+        await accept((peer_id, service), self._hub.now())
+        self._say(f"{self._called(peer_id)} may call {service}{' once' if once else ''}")
+
+    async def refuse(self, peer_id: PeerId, service: str) -> None:
+        """Forget that a peer asked."""
+        await self._store.refuse((peer_id, service), self._hub.now())
+        self._say(f"{self._called(peer_id)} was refused {service}")
+
+    # -- news -----------------------------------------------------------------------------------------------------
+
+    def _on_change(self, change: Change) -> None:
+        self._hub.touch()
+        if change is Change.NOTED:
+            return
+        self._stop_who_may_not()
+        self._hang_up(self._is_blocked)
+        if change is Change.FOUND:
+            self._say(self._store.problem or "the list of known peers was changed by another program")
+
+    def _is_blocked(self, peer_id: PeerId) -> bool:
+        known = self._store.find(peer_id)
+        return known is not None and known.blocked
+
+    def _on_pending(self, pending: Pending) -> None:
+        known = self._store.find(pending.peer_id)
+        name = known.name if known else ""
+        self._hub.emit(
+            PendingRequest(self._hub.now(), pending.peer_id, name, pending.service, pending.address, pending.times)
+        )
+
+    def _called(self, peer_id: PeerId) -> str:
+        known = self._store.find(peer_id)
+        return f"{known.name} ({peer_id.short})" if known and known.name else peer_id.short
+
+    def _say(self, message: str) -> None:
+        known, pending = len(self._store.peers()), len(self._store.pending())
+        self._hub.emit(TrustChanged(self._hub.now(), message, known, pending))

@@ -1,0 +1,375 @@
+"""Requests by Peer ID, in virtual time: whom they reach, whom they never reach, and what is said when nobody is."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from core.calling.caller import FRESH, INVITE_AFTER, PUNCHED_WITHIN, Asking
+from core.directory.records.check import RecordExpired, RecordForged, RecordMissing, record_hash
+from core.errors import LocalError, PeerError, RefusedError, RemoteError, RequestTimeout
+from core.identity.identity import Identity
+from core.news.events import RequestSent
+from core.news.roster import Roster
+from core.peer_id import PeerId
+from core.rpc.client import Reply
+from core.rpc.stream import Stream
+from core.secure.dial import Dialer
+from core.services.fibonacci import FibonacciService
+from core.services.service import Registry
+from core.values import Address, JsonValue
+from core.wire.peer_record import PeerRecord
+from tests.directory.records.fakes import answer
+from tests.peer.fakes import (
+    CONSUMER,
+    WORKER,
+    A,
+    B,
+    C,
+    FakeDirectory,
+    FakeSocket,
+    LoopHub,
+    fibonacci,
+    now,
+    play,
+    refuses,
+)
+
+THEM, STRANGER = Identity.from_secret(b"\1" * 32), Identity.from_secret(b"\2" * 32)
+ASKED: JsonValue = {"length": 3}
+
+
+class FakeDialer(Dialer):
+    """Knows who is where, and lets through nobody else."""
+
+    def __init__(self, socket: FakeSocket) -> None:
+        self.socket = socket
+        self.who: dict[Address, PeerId] = {}
+        self.plain: list[Address] = []  # dialled without saying whom
+
+    async def require_identity(self) -> None:
+        """We have one."""
+
+    async def dial(self, address: Address, seconds: float, expected: PeerId | None = None) -> Stream:
+        if expected is None:
+            self.plain.append(address)
+        stream = await self.socket.connect(address, timeout=seconds)
+        if expected is not None and self.who.get(address) != expected:
+            stream.abort()
+            raise RemoteError(f"{address} is somebody else", name="ERR_WRONG_PEER")
+        return stream
+
+
+class Stage:
+    """Asking, between a fake grape that holds records and a fake socket."""
+
+    def __init__(self) -> None:
+        self.hub = LoopHub()
+        self.socket = FakeSocket()
+        self.directory = FakeDirectory()
+        self.dialer = FakeDialer(self.socket)
+        registry = Registry(FibonacciService())
+        self.asking = Asking(self.hub, Roster(self.hub), self.socket, self.directory, registry, self.dialer)
+        self.sequence = 0
+
+    def records(self, *addresses: Address, services: tuple[str, ...] = ("fibonacci",), at: float = 0.0) -> None:
+
+        issued = int(time.time() + at)
+        self.sequence += 1
+        record = PeerRecord(THEM.peer_id, services, addresses, issued, issued + 900)
+        self.directory.items[record_hash(THEM.peer_id)] = answer(THEM, record, self.sequence)
+
+    def lives(self, identity: Identity, address: Address) -> None:
+        self.socket.servers[address] = fibonacci
+        self.dialer.who[address] = identity.peer_id
+
+    async def ask(self, service: str = "/fibonacci", timeout: float = 10.0) -> Reply:
+        return await self.asking.request(f"{THEM.peer_id}{service}", ASKED, timeout)
+
+    def sent(self) -> list[RequestSent]:
+        return [event for event in self.hub.told if isinstance(event, RequestSent)]
+
+    async def aclose(self) -> None:
+        await self.asking.aclose()
+        await self.socket.close()
+
+
+def stage(body: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
+    play(Stage, body, Stage.aclose)
+
+
+@pytest.mark.parametrize("service", ["/fibonacci", "/fibonacci_worker", ""])
+def test_it_is_found_by_its_record_and_asked_encrypted(service: str) -> None:
+    async def body(it: Stage) -> None:
+        it.records(A)
+        it.lives(THEM, A)
+        assert (await it.ask(service)).peer == A
+        assert [event.service for event in it.sent()] == [WORKER]
+        assert it.dialer.plain == []
+        assert (it.directory.lookups, it.directory.announces) == ([], [])
+
+    stage(body)
+
+
+def test_all_its_addresses_are_punched_and_tried_at_once() -> None:
+    async def body(it: Stage) -> None:
+        it.records(A, B, C)
+        it.lives(THEM, C)
+        assert (await it.ask()).peer == C
+        assert it.socket.punches == [(0.0, A), (0.0, B), (0.0, C)]
+        assert it.socket.connects == [(0.0, A), (0.0, B), (0.0, C)]
+
+    stage(body)
+
+
+def test_somebody_else_at_its_address_is_told_nothing() -> None:
+    async def body(it: Stage) -> None:
+        it.records(A, B)
+        it.lives(STRANGER, A)
+        it.lives(THEM, B)
+        assert (await it.ask()).peer == B
+        assert it.dialer.plain == []
+
+    stage(body)
+
+
+def test_if_only_others_are_there_that_is_said() -> None:
+    async def body(it: Stage) -> None:
+        it.records(A)
+        it.lives(STRANGER, A)
+        with pytest.raises(RemoteError) as caught:
+            await it.ask()
+        assert INVITE_AFTER + PUNCHED_WITHIN <= now() < 6.0
+        assert caught.value.name == "ERR_WRONG_PEER"
+        assert it.sent() == []
+
+    stage(body)
+
+
+def test_behind_a_nat_it_is_asked_to_punch_and_reached_where_the_punch_comes_from() -> None:
+    async def body(it: Stage) -> None:
+        it.records(A)
+        it.directory.listings[WORKER] = [B]
+        it.lives(THEM, C)
+        announce = it.directory.announce
+
+        async def announced(name: str, port: int) -> int:
+            it.asking.heard(C)
+            return await announce(name, port)
+
+        it.directory.announce = announced  # type: ignore[method-assign]
+        assert (await it.ask()).peer == C
+        assert it.directory.announces == [(INVITE_AFTER, CONSUMER, 9000)]
+        assert INVITE_AFTER <= now() < INVITE_AFTER + 0.1
+
+    stage(body)
+
+
+def test_who_is_listed_is_punched_too_and_not_asked() -> None:
+    async def body(it: Stage) -> None:
+        it.records(A)
+        it.directory.listings[WORKER] = [B]
+        it.lives(STRANGER, B)
+        with pytest.raises(RequestTimeout):
+            await it.ask(timeout=2.0)
+        assert (INVITE_AFTER, B) in it.socket.punches
+        assert {address for _, address in it.socket.connects} == {A}
+
+    stage(body)
+
+
+def test_a_kept_connection_needs_no_grape_while_it_was_used_lately() -> None:
+    async def body(it: Stage) -> None:
+
+        it.records(A)
+        it.lives(THEM, A)
+        await it.ask()
+        for _ in range(5):
+            await it.ask()
+        assert (it.directory.gets, len(it.socket.connects)) == (1, 1)
+        await asyncio.sleep(FRESH + 1)
+        await it.ask()
+        assert (it.directory.gets, len(it.socket.connects)) == (2, 1)
+
+    stage(body)
+
+
+def test_a_connection_made_by_address_is_not_one_to_this_peer() -> None:
+    async def body(it: Stage) -> None:
+        it.records(A)
+        it.lives(THEM, A)
+        await it.asking.request(str(A), ASKED, 5.0)
+        assert it.dialer.plain == [A]
+        await it.ask()
+        assert len(it.socket.connects) == 2
+
+    stage(body)
+
+
+def test_an_address_that_it_was_reached_at_is_tried_beside_its_record() -> None:
+    async def body(it: Stage) -> None:
+
+        it.records(A)
+        it.lives(THEM, A)
+        await it.ask()
+        it.records(B)
+        it.socket.streams[0].abort()
+        await asyncio.sleep(FRESH + 1)
+        assert (await it.ask()).peer == A
+
+    stage(body)
+
+
+@pytest.mark.parametrize(("at", "error"), [(-3600.0, RecordExpired), (3600.0, RecordExpired)])
+def test_an_expired_record_is_refused_without_a_word_to_anybody(at: float, error: type[PeerError]) -> None:
+    async def body(it: Stage) -> None:
+        it.records(A, at=at)
+        it.directory.listings[WORKER] = [A]
+        it.lives(THEM, A)
+        with pytest.raises(error):
+            await it.ask()
+        assert (it.socket.punches, it.socket.connects) == ([], [])
+
+    stage(body)
+
+
+def test_a_forged_record_is_refused_without_a_word_to_anybody() -> None:
+    async def body(it: Stage) -> None:
+        it.records(A)
+        it.directory.items[record_hash(THEM.peer_id)]["sig"] = "11" * 64
+        it.lives(STRANGER, A)
+        with pytest.raises(RecordForged):
+            await it.ask()
+        assert (it.socket.punches, it.socket.connects) == ([], [])
+
+    stage(body)
+
+
+def test_without_a_record_those_announced_under_the_name_prove_who_they_are() -> None:
+    """Node grapes keep no signed items."""
+
+    async def body(it: Stage) -> None:
+        it.directory.listings[WORKER] = [A, B]
+        it.lives(STRANGER, A)
+        it.lives(THEM, B)
+        assert (await it.ask()).peer == B
+        assert it.dialer.plain == []
+        assert [event.peer for event in it.sent()] == [B]
+
+    stage(body)
+
+
+@pytest.mark.parametrize("service", ["/fibonacci", ""])
+def test_nobody_found_anywhere_is_a_missing_record(service: str) -> None:
+    async def body(it: Stage) -> None:
+        with pytest.raises(RecordMissing):
+            await it.ask(service)
+        assert now() == 0.0
+
+    stage(body)
+
+
+def test_who_said_goodbye_is_not_looked_for() -> None:
+    async def body(it: Stage) -> None:
+        it.records(services=())
+        it.directory.listings[WORKER] = [A]
+        with pytest.raises(RecordMissing, match="shares nothing"):
+            await it.ask()
+        assert it.directory.lookups == []
+
+    stage(body)
+
+
+def test_a_service_it_does_not_offer_is_refused_at_once() -> None:
+    async def body(it: Stage) -> None:
+        it.records(A, services=("echo", "time"))
+        with pytest.raises(RefusedError, match="only echo, time") as caught:
+            await it.ask()
+        assert caught.value.name == "ERR_SERVICE_UNKNOWN"
+        with pytest.raises(LocalError, match="say which"):
+            await it.ask("")
+        assert it.socket.connects == []
+
+    stage(body)
+
+
+def test_what_it_refuses_is_raised() -> None:
+    async def body(it: Stage) -> None:
+        it.records(A)
+        it.lives(THEM, A)
+        it.socket.servers[A] = refuses
+        with pytest.raises(RefusedError) as caught:
+            await it.ask()
+        assert caught.value.name == "ERR_PAYLOAD"
+
+    stage(body)
+
+
+def test_a_mistyped_id_asks_no_grape() -> None:
+    async def body(it: Stage) -> None:
+        written = str(THEM.peer_id)
+        swapped = written[1] + written[0] + written[2:]
+        with pytest.raises(LocalError, match="mistyped"):
+            await it.asking.request(f"{swapped}/fibonacci", ASKED, 5.0)
+        assert (it.directory.gets, it.directory.lookups) == (0, [])
+
+    stage(body)
+
+
+def test_who_does_not_answer_is_named_with_its_addresses() -> None:
+    async def body(it: Stage) -> None:
+        it.records(A, B)
+        with pytest.raises(RequestTimeout, match=rf"tried {A}, {B}"):
+            await it.ask(timeout=3.0)
+        assert 3.0 <= now() < 3.05
+
+    stage(body)
+
+
+def test_an_id_is_looked_up_by_its_record_and_never_as_a_name() -> None:
+    async def body(it: Stage) -> None:
+        it.records(A, B)
+        written = str(THEM.peer_id)
+        assert await it.asking.lookup(f" {written.lower()}") == [A, B]
+        for verb in (it.asking.lookup(written[:-1]), it.asking.map(written, ASKED, 1.0)):
+            with pytest.raises(LocalError):
+                await verb
+        assert it.directory.lookups == []
+
+    stage(body)
+
+
+def test_how_many_addresses_are_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.calling.caller.MAX_REACHED", 1)
+
+    async def body(it: Stage) -> None:
+        it.records(A)
+        it.lives(THEM, A)
+        await it.ask()
+        record = PeerRecord(STRANGER.peer_id, ("fibonacci",), (B,), int(time.time()), int(time.time()) + 900)
+        it.directory.items[record_hash(STRANGER.peer_id)] = answer(STRANGER, record, 1)
+        it.lives(STRANGER, B)
+        await it.asking.request(f"{STRANGER.peer_id}/fibonacci", ASKED, 5.0)
+        gets = it.directory.gets
+        await it.ask()
+        assert it.directory.gets == gets + 1  # its address was forgotten, not its connection
+        assert len(it.socket.connects) == 2
+
+    stage(body)
+
+
+def test_without_an_identity_of_our_own_nobody_is_called_by_id() -> None:
+    async def body(it: Stage) -> None:
+        it.records(A)
+        it.lives(THEM, A)
+        plain = Asking(it.hub, Roster(it.hub), it.socket, it.directory, Registry(FibonacciService()))
+        try:
+            with pytest.raises(LocalError, match="identity"):
+                await plain.request(f"{THEM.peer_id}/fibonacci", ASKED, 2.0)
+            assert it.socket.connects == []
+        finally:
+            await plain.aclose()
+
+    stage(body)

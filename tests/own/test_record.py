@@ -1,0 +1,106 @@
+"""When our record goes to the grapes, and what is told of it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from core.errors import RefusedError, RequestTimeout
+from core.identity.identity import Identity
+from core.news.events import ErrorRaised, GrapeSnapshot, GrapeState
+from core.news.hub import Hub
+from core.own.identity import OwnIdentity
+from core.own.record import OwnRecord
+from core.values import Address
+from tests.directory.records.fakes import FakeStore
+from tests.peer.fakes import A, LoopHub, play
+
+US = Identity.from_secret(b"\1" * 32)
+
+
+class Stage:
+    """Our record, between our identity and a fake grape, in virtual time."""
+
+    def __init__(self, identity: Identity | None = US) -> None:
+        self.hub = LoopHub()
+        self.store = FakeStore(Hub.now)
+        self.identity = OwnIdentity(identity, lambda error: None)
+        self.services = ["fibonacci"]
+        self.record = OwnRecord(self.hub, self.identity, self.store, lambda: self.services, self.addresses)
+        self.identity.start()
+        self.record.start()
+
+    def addresses(self) -> list[Address]:
+        return [A]
+
+    def grapes(self, nodes: int) -> None:
+        state = GrapeState.CONNECTED if nodes else GrapeState.ALONE
+        self.record.on_grape(GrapeSnapshot(state, True, "", nodes, ""))
+
+    async def puts(self) -> int:
+        """Let everything happen that happens soon; return how many puts there were since."""
+        before = len(self.store.puts)
+        await asyncio.sleep(3)
+        return len(self.store.puts) - before
+
+    async def aclose(self) -> None:
+        await self.record.aclose()
+        await self.identity.aclose()
+
+
+def stage(body: Callable[[Stage], Coroutine[Any, Any, None]], make: Callable[[], Stage] = Stage) -> None:
+    play(make, body, Stage.aclose)
+
+
+def test_it_is_put_again_when_more_grapes_are_known_than_ever_and_only_then() -> None:
+    async def body(it: Stage) -> None:
+        assert await it.puts() == 1
+        for nodes, puts in [(1, 1), (1, 0), (3, 1), (2, 0), (3, 0), (4, 1), (0, 0), (1, 1), (0, 0)]:
+            it.grapes(nodes)
+            assert await it.puts() == puts
+
+    stage(body)
+
+
+def test_a_change_is_put_when_it_is_told() -> None:
+    async def body(it: Stage) -> None:
+        assert await it.puts() == 1
+        it.services = ["fibonacci", "echo"]
+        it.record.changed()
+        await asyncio.sleep(0.01)
+        assert len(it.store.puts) == 2
+        it.record.changed()
+        assert await it.puts() == 0
+
+    stage(body)
+
+
+def test_without_an_identity_nothing_is_put() -> None:
+    async def body(it: Stage) -> None:
+        it.record.changed()
+        it.grapes(1)
+        assert await it.puts() == 0
+        assert it.store.gets == 0
+
+    stage(body, lambda: Stage(None))
+
+
+def test_grapes_that_keep_no_records_are_told_of_once() -> None:
+    async def body(it: Stage) -> None:
+        it.store.error = RefusedError("the grape refused: All queries failed", name="ERR_GRAPE_GENERIC")
+        await asyncio.sleep(200)
+        said = [event for event in it.hub.told if isinstance(event, ErrorRaised)]
+        assert [(event.error, "PEER-ID/fibonacci" in event.message) for event in said] == [("ERR_GRAPE_GENERIC", True)]
+        it.store.error = RequestTimeout("no grape answers")  # others tell of that
+        await asyncio.sleep(200)
+        assert len(it.hub.told) == 1
+
+    stage(body)
+
+
+def test_the_end_takes_it_back() -> None:
+    async def body(it: Stage) -> None:
+        await it.puts()
+        await it.record.aclose()
+        assert len(it.store.puts) == 2
+
+    stage(body)

@@ -1,0 +1,193 @@
+"""One side of a pairing, in virtual time: announce, look up, punch; at once, every second, and through trouble."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from core.directory.announcer import REANNOUNCE
+from core.errors import PeerError, Unreachable
+from core.rendezvous.pairing import MAX_PUNCHED, Pairing
+from core.values import Address
+from tests.peer.fakes import CONSUMER, US, WORKER, A, B, FakeDirectory, now, play
+from tests.sim.clock import settle
+
+ANNOUNCING, SEEKING = f"announce {WORKER}", f"look up {CONSUMER}"
+
+
+class Stage:
+    """A worker's pairing and everything it told."""
+
+    def __init__(self) -> None:
+        self.directory = FakeDirectory()
+        self.punches: list[tuple[float, Address]] = []
+        self.listings: list[list[Address]] = []
+        self.announced: list[int] = []
+        self.problems: list[tuple[str, PeerError | None]] = []
+        self.pairing = Pairing(
+            announced=WORKER,
+            sought=CONSUMER,
+            port=US.port,
+            directory=self.directory,
+            punch=lambda address: self.punches.append((now(), address)),
+            on_listing=lambda listing: self.listings.append(list(listing)),
+            on_announced=self.announced.append,
+            on_problem=lambda name, error: self.problems.append((name, error)),
+        )
+
+    def lists(self, *addresses: Address) -> None:
+        self.directory.listings[CONSUMER] = list(addresses)
+
+    def punched(self, address: Address) -> list[float]:
+        """Return when an address was punched, in tenths of a second."""
+        return [round(at, 1) for at, whom in self.punches if whom == address]
+
+
+def stage(body: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
+    play(Stage, body, lambda made: made.pairing.aclose())
+
+
+def test_the_first_tick_is_at_once_and_reaches_everyone_listed() -> None:
+    async def body(it: Stage) -> None:
+        it.lists(A, B)
+        it.pairing.start()
+        await settle()
+        assert now() == 0.0
+        assert it.directory.announces == [(0.0, WORKER, US.port)]
+        assert it.listings == [[A, B]]
+        assert it.punches == [(0.0, A), (0.0, B)]
+        assert it.announced == [1]
+        assert it.pairing.lists(A)
+
+    stage(body)
+
+
+def test_it_looks_up_and_punches_every_second() -> None:
+    async def body(it: Stage) -> None:
+        it.lists(A)
+        it.pairing.start()
+        for _ in range(10):
+            await asyncio.sleep(1.0)
+            it.pairing.heard(A)
+        assert it.punched(A) == [float(second) for second in range(11)]
+        assert [round(at, 3) for at, _ in it.directory.lookups][:10] == [float(second) for second in range(10)]
+
+    stage(body)
+
+
+def test_the_silent_are_punched_less_often() -> None:
+    async def body(it: Stage) -> None:
+        it.lists(A, B)
+        it.pairing.start()
+        for _ in range(60):
+            await asyncio.sleep(1.0)
+            it.pairing.heard(A)
+        assert len(it.punched(A)) == 61
+        assert 5 <= len(it.punched(B)) <= 10
+
+    stage(body)
+
+
+def test_who_is_new_in_the_listing_is_punched_with_the_lookup_that_shows_it() -> None:
+    async def body(it: Stage) -> None:
+        it.directory.delay = 0.3
+        it.pairing.start()
+        await asyncio.sleep(5.0)
+        it.lists(B)
+        await asyncio.sleep(1.5)
+        assert [at for at, _ in it.punches][:1] == [5.3]
+
+    stage(body)
+
+
+def test_our_announce_is_renewed() -> None:
+    async def body(it: Stage) -> None:
+        it.pairing.start()
+        await asyncio.sleep(3 * REANNOUNCE + 1)
+        assert [round(at, 3) for at, *_ in it.directory.announces] == [0.0, 5.0, 10.0, 15.0]
+
+    stage(body)
+
+
+def test_a_nudge_announces_and_looks_up_at_once_but_a_flurry_of_them_is_bounded() -> None:
+    async def body(it: Stage) -> None:
+        it.pairing.start()
+        await asyncio.sleep(2.5)
+        it.pairing.nudge()
+        await settle()
+        assert it.directory.announces[-1][0] == it.directory.lookups[-1][0] == 2.5
+        calls = len(it.directory.announces) + len(it.directory.lookups)
+        for _ in range(100):
+            it.pairing.nudge()
+            await asyncio.sleep(0.01)
+        assert len(it.directory.announces) + len(it.directory.lookups) - calls <= 22
+
+    stage(body)
+
+
+def test_while_the_grape_fails_the_last_listing_is_kept_and_punched() -> None:
+    async def body(it: Stage) -> None:
+        it.lists(A)
+        it.pairing.start()
+        await asyncio.sleep(0.5)
+        it.directory.error = Unreachable("no grape")
+        it.directory.delay = 7.5  # three tries of 2.5 s each, as the link has it
+        listings = len(it.listings)
+        for _ in range(10):
+            await asyncio.sleep(1.0)
+            it.pairing.heard(A)
+        assert len(it.listings) == listings
+        assert it.pairing.lists(A)
+        assert it.punched(A) == [float(second) for second in range(11)]
+
+    stage(body)
+
+
+def test_every_outcome_is_told_by_name_and_the_loop_goes_on() -> None:
+    async def body(it: Stage) -> None:
+        it.directory.error = failure = Unreachable("no grape")
+        it.pairing.start()
+        await settle()
+        assert sorted(it.problems, key=lambda each: each[0]) == [(ANNOUNCING, failure), (SEEKING, failure)]
+        assert it.announced == [0]
+        it.directory.error = None
+        await asyncio.sleep(REANNOUNCE + 0.1)
+        assert (ANNOUNCING, None) in it.problems
+        assert (SEEKING, None) in it.problems
+        assert it.announced[-1] == 1
+
+    stage(body)
+
+
+def test_nobody_listed_is_an_empty_listing_and_no_problem() -> None:
+    async def body(it: Stage) -> None:
+        it.pairing.start()
+        await settle()
+        assert it.listings == [[]]
+        assert it.problems.count((SEEKING, None)) == 1
+
+    stage(body)
+
+
+def test_a_huge_listing_is_cut() -> None:
+    async def body(it: Stage) -> None:
+        it.lists(*(Address("192.0.2.1", 1 + number) for number in range(1000)))
+        it.pairing.start()
+        await settle()
+        assert len(it.punches) == len(it.listings[0]) == MAX_PUNCHED
+
+    stage(body)
+
+
+def test_nothing_is_called_once_closing_began() -> None:
+    async def body(it: Stage) -> None:
+        it.lists(A)
+        it.directory.delay = 0.5
+        it.pairing.start()
+        await asyncio.sleep(0.5)  # the answers arrive in this very moment
+        told = len(it.listings) + len(it.announced) + len(it.problems)
+        await it.pairing.aclose()
+        await asyncio.sleep(10)
+        assert len(it.listings) + len(it.announced) + len(it.problems) == told
+        assert len(it.directory.announces) == 1
+
+    stage(body)

@@ -1,0 +1,378 @@
+"""The roles: idempotent verbs, what punches mean to each, and what the owner is told. In virtual time."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from core.errors import LocalError, RequestTimeout, Unreachable
+from core.news.events import Announced, Discovered, ErrorRaised, GrapeSnapshot, GrapeState, Lost, Role
+from core.news.roster import Roster
+from core.rendezvous.punch_back import PunchBack
+from core.rendezvous.roles import UNLISTED_PATIENCE, Roles
+from core.services.fibonacci import FibonacciService
+from core.services.service import Registry
+from core.serving.catalog import Sharing
+from core.values import Address, JsonValue
+from tests.peer.fakes import CONSUMER, US, WORKER, A, B, FakeDirectory, LoopHub, now, play
+from tests.sim.clock import settle
+
+SERVICE = "fibonacci"
+CONNECTED = GrapeSnapshot(GrapeState.CONNECTED, True, "http://127.0.0.1:1", 1, "")
+UNREACHABLE = GrapeSnapshot(GrapeState.UNREACHABLE, False, "http://127.0.0.1:1", 0, "")
+
+
+class Stage:
+    """Roles over a fake grape; requests are only noted."""
+
+    def __init__(self) -> None:
+        self.hub = LoopHub()
+        self.roster = Roster(self.hub)
+        self.directory = FakeDirectory()
+        self.sharing = Sharing(Registry(FibonacciService()))
+        self.punches: list[tuple[float, Address]] = []
+        self.asked: list[tuple[float, Address, str, str, JsonValue]] = []
+        self.ask_takes = 0.0
+        self.ask_fails = False
+        pace = PunchBack(lambda address: self.punches.append((round(now(), 2), address)))
+        self.roles = Roles(
+            self.hub, self.roster, US.port, self.directory, self._ask, lambda address: pace.send(address, now()),
+            self.sharing, Registry(FibonacciService()),
+        )  # fmt: skip
+
+    async def _ask(self, address: Address, key: str, service: str, payload: JsonValue, timeout: float) -> None:
+        self.asked.append((round(now(), 2), address, key, service, payload))
+        await asyncio.sleep(self.ask_takes)
+        if self.ask_fails:
+            raise RequestTimeout("no answer")
+
+    def lists(self, name: str, *addresses: Address) -> None:
+        self.directory.listings[name] = list(addresses)
+
+    def asked_whom(self) -> list[Address]:
+        return [address for _, address, *_ in self.asked]
+
+    def announced_names(self) -> list[str]:
+        return [name for _, name, _ in self.directory.announces]
+
+
+def stage(body: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
+    play(Stage, body, lambda made: made.roles.aclose())
+
+
+def test_sharing_announces_answers_and_punches_consumers() -> None:
+    async def body(it: Stage) -> None:
+        it.lists(CONSUMER, A)
+        it.roles.share(SERVICE)
+        await settle()
+        assert it.announced_names() == [WORKER]
+        assert it.punches == [(0.0, A)]
+        assert SERVICE in it.sharing
+        assert (it.roles.shares(SERVICE), it.roles.consumes(SERVICE)) == (True, False)
+        assert it.roles.announced(SERVICE) == 1
+        assert it.hub.told == [Announced(0.0, WORKER, 1), Discovered(0.0, CONSUMER, A)]
+
+    stage(body)
+
+
+def test_every_verb_may_be_repeated() -> None:
+    async def body(it: Stage) -> None:
+        await it.roles.unshare(SERVICE)
+        await it.roles.stop_consuming(SERVICE)
+        for _ in range(3):
+            it.roles.share(SERVICE)
+            it.roles.consume(SERVICE, None)
+        await settle()
+        assert sorted(it.announced_names()) == [CONSUMER, WORKER]
+        for _ in range(2):
+            await it.roles.unshare(SERVICE)
+            await it.roles.stop_consuming(SERVICE)
+        await asyncio.sleep(60)
+        assert len(it.directory.announces) == 2
+        assert not it.roles.active()
+
+    stage(body)
+
+
+def test_an_unknown_service_changes_nothing() -> None:
+    async def body(it: Stage) -> None:
+        with pytest.raises(LocalError, match="fibonacci"):
+            it.roles.share("weather")
+        with pytest.raises(LocalError, match="fibonacci"):
+            it.roles.consume("weather", None)
+        assert not it.roles.active()
+        assert not it.sharing
+
+    stage(body)
+
+
+def test_the_end_of_a_role_forgets_who_was_found_for_it() -> None:
+    async def body(it: Stage) -> None:
+        it.lists(CONSUMER, A)
+        it.lists(WORKER, B)
+        it.roles.share(SERVICE)
+        it.roles.consume(SERVICE, None)
+        await settle()
+        await it.roles.unshare(SERVICE)
+        assert [(row.role, row.address) for row in it.roster.rows()] == [(Role.WORKER, B)]
+        assert [event.peer for event in it.hub.told if isinstance(event, Lost)] == [A]
+        assert it.roles.announced(SERVICE) == 0
+        assert SERVICE not in it.sharing
+
+    stage(body)
+
+
+def test_a_role_begun_again_before_its_end_is_over_keeps_its_own() -> None:
+    async def body(it: Stage) -> None:
+        it.lists(CONSUMER, A)
+        it.roles.share(SERVICE)
+        await settle()
+        ending = asyncio.get_running_loop().create_task(it.roles.unshare(SERVICE))
+        await asyncio.sleep(0)
+        it.roles.share(SERVICE)
+        await ending
+        await settle()
+        assert it.roles.announced(SERVICE) == 1
+        assert [row.address for row in it.roster.rows()] == [A]
+        await asyncio.sleep(5.5)
+        assert len(it.directory.announces) == 3  # twice at once, and then only the new one goes on
+
+    stage(body)
+
+
+def test_a_consumer_asks_a_worker_that_punches_by_its_address() -> None:
+    async def body(it: Stage) -> None:
+        it.lists(WORKER, A)
+        it.roles.consume(SERVICE, {"length": 4})
+        await settle()
+        assert it.asked == []
+        assert it.roles.on_punch(A) == (Role.WORKER, WORKER)
+        await settle()
+        assert it.asked == [(0.0, A, "192.0.2.1:1", WORKER, {"length": 4})]
+
+    stage(body)
+
+
+def test_without_a_payload_the_services_example_is_asked_and_a_second_call_changes_it() -> None:
+    async def body(it: Stage) -> None:
+        it.roles.consume(SERVICE, None)
+        it.roles.on_punch(A)
+        await settle()
+        it.roles.consume(SERVICE, {"length": 2})
+        it.roles.on_punch(B)
+        await settle()
+        assert [payload for *_, payload in it.asked] == [{"length": 10}, {"length": 2}]
+
+    stage(body)
+
+
+def test_a_listed_worker_that_our_punches_reach_is_asked_without_waiting_for_its_own() -> None:
+    async def body(it: Stage) -> None:
+        it.lists(WORKER, A)
+        it.roles.consume(SERVICE, None)
+        await settle()
+        it.roles.on_reached(B)  # listed nowhere
+        it.roles.on_reached(A)
+        await settle()
+        assert it.asked_whom() == [A]
+
+    stage(body)
+
+
+def test_a_worker_takes_whoever_punches_for_a_consumer_and_asks_nobody() -> None:
+    async def body(it: Stage) -> None:
+        it.roles.share(SERVICE)
+        assert it.roles.on_punch(A) == (Role.CONSUMER, CONSUMER)
+        await settle()
+        assert it.asked == []
+
+    stage(body)
+
+
+def test_without_a_role_a_punch_means_nothing() -> None:
+    async def body(it: Stage) -> None:
+        assert it.roles.on_punch(A) is None
+
+    stage(body)
+
+
+def test_with_both_roles_a_consumer_is_not_asked_and_a_worker_is() -> None:
+    async def body(it: Stage) -> None:
+        it.lists(CONSUMER, A)
+        it.lists(WORKER, B)
+        it.roles.share(SERVICE)
+        it.roles.consume(SERVICE, None)
+        await settle()
+        for _ in range(5):
+            assert it.roles.on_punch(A) == (Role.CONSUMER, CONSUMER)
+            assert it.roles.on_punch(B) == (Role.WORKER, WORKER)
+            await asyncio.sleep(0.2)
+        assert it.asked_whom() == [B]
+
+    stage(body)
+
+
+def test_with_both_roles_a_stranger_is_asked_only_if_it_stays_one() -> None:
+    """Its punch may overtake its announce; if it is a consumer, a lookup soon says so."""
+
+    async def body(it: Stage) -> None:
+        it.roles.share(SERVICE)
+        it.roles.consume(SERVICE, None)
+        await settle()
+        assert it.roles.on_punch(A) is None
+        assert it.roles.on_punch(B) is None
+        it.lists(CONSUMER, A)
+        for _ in range(20):
+            await asyncio.sleep(0.2)
+            it.roles.on_punch(A)
+            it.roles.on_punch(B)
+        assert it.asked_whom() == [B]
+        assert it.asked[0][0] >= UNLISTED_PATIENCE
+
+    stage(body)
+
+
+def test_with_both_roles_a_strangers_punch_looks_it_up_at_once() -> None:
+    async def body(it: Stage) -> None:
+        it.roles.share(SERVICE)
+        it.roles.consume(SERVICE, None)
+        await asyncio.sleep(0.3)
+        it.lists(WORKER, A)
+        it.roles.on_punch(A)
+        await settle()
+        assert it.punches == [(0.3, A)]
+        assert it.roles.on_punch(A) == (Role.WORKER, WORKER)
+        await settle()
+        assert it.asked_whom() == [A]
+        lookups = len(it.directory.lookups)
+        for number in range(100):
+            it.roles.on_punch(Address("192.0.2.66", 1 + number))
+            await asyncio.sleep(0.01)
+        assert len(it.directory.lookups) - lookups <= 22  # two names, ten times a second
+
+    stage(body)
+
+
+def test_both_roles_together_punch_once_a_second() -> None:
+    async def body(it: Stage) -> None:
+        it.lists(CONSUMER, A)
+        it.lists(WORKER, A)
+        it.roles.share(SERVICE)
+        await asyncio.sleep(0.4)
+        it.roles.consume(SERVICE, None)
+        for _ in range(10):
+            await asyncio.sleep(1.0)
+            it.roles.on_punch(A)
+        assert 10 <= len(it.punches) <= 11
+
+    stage(body)
+
+
+def test_each_problem_is_told_once_until_all_is_well() -> None:
+    """Here the grape answers lookups and stores nothing, as a Node grape that is alone."""
+
+    async def body(it: Stage) -> None:
+        it.directory.announce_error = Unreachable("no nodes to ask")
+        it.roles.share(SERVICE)
+        it.roles.consume(SERVICE, None)
+        await asyncio.sleep(60)
+        assert [str(event.message) for event in it.hub.told if isinstance(event, ErrorRaised)] == ["no nodes to ask"]
+        it.directory.announce_error = None
+        await asyncio.sleep(10)
+        it.directory.error = Unreachable("no grape")
+        await asyncio.sleep(60)
+        assert [str(event.message) for event in it.hub.told if isinstance(event, ErrorRaised)][1:] == ["no grape"]
+
+    stage(body)
+
+
+def test_alternating_errors_are_not_told_for_ever() -> None:
+    async def body(it: Stage) -> None:
+        it.roles.share(SERVICE)
+        for second in range(60):
+            it.directory.error = RequestTimeout("slow") if second % 2 else Unreachable("gone")
+            await asyncio.sleep(1.0)
+        assert len(it.hub.of(ErrorRaised)) == 2
+
+    stage(body)
+
+
+def test_a_grape_that_is_back_is_told_of_us_at_once() -> None:
+    async def body(it: Stage) -> None:
+        it.roles.share(SERVICE)
+        await asyncio.sleep(1.5)
+        revision = it.hub.revision
+        it.roles.on_grape(UNREACHABLE)
+        assert it.roles.announced(SERVICE) == 0
+        assert it.hub.revision > revision
+        await asyncio.sleep(0.5)
+        calls = len(it.directory.announces)
+        it.roles.on_grape(CONNECTED)
+        await settle()
+        assert len(it.directory.announces) == calls + 1
+        assert it.roles.announced(SERVICE) == 1
+        assert [type(event) for event in it.hub.told].count(Announced) == 2
+
+    stage(body)
+
+
+def test_a_failed_request_names_the_peer() -> None:
+    async def body(it: Stage) -> None:
+        it.ask_fails = True
+        it.roles.consume(SERVICE, None)
+        it.roles.on_punch(A)
+        await settle()
+        assert it.hub.of(ErrorRaised) == [ErrorRaised(0.0, "ERR_TIMEOUT", "no answer", A)]
+
+    stage(body)
+
+
+def test_stopping_in_the_middle_of_a_request_and_a_lookup_is_quiet() -> None:
+    async def body(it: Stage) -> None:
+        it.lists(WORKER, A)
+        it.directory.delay = 0.2
+        it.ask_takes = 10.0
+        it.roles.consume(SERVICE, None)
+        await asyncio.sleep(0.3)
+        it.roles.on_punch(A)
+        await asyncio.sleep(0.8)
+        stopping = asyncio.get_running_loop().create_task(it.roles.stop_consuming(SERVICE))
+        await asyncio.sleep(0)
+        it.roles.on_punch(A)  # late
+        await stopping
+        await asyncio.sleep(5)
+        assert it.asked_whom() == [A]
+        assert it.hub.of(ErrorRaised) == []
+        assert it.roster.rows() == ()
+
+    stage(body)
+
+
+def test_a_stop_that_is_cancelled_leaves_nothing_running() -> None:
+    async def body(it: Stage) -> None:
+        it.ask_takes = 10.0
+        it.roles.consume(SERVICE, None)
+        it.roles.on_punch(A)
+        await settle()
+        stopping = asyncio.get_running_loop().create_task(it.roles.stop_consuming(SERVICE))
+        await asyncio.sleep(0)
+        stopping.cancel()
+        await asyncio.wait([stopping])
+        await settle()
+        assert len(asyncio.all_tasks()) == 1
+
+    stage(body)
+
+
+def test_nothing_begins_once_closed() -> None:
+    async def body(it: Stage) -> None:
+        await it.roles.aclose()
+        with pytest.raises(LocalError, match="closed"):
+            it.roles.share(SERVICE)
+        with pytest.raises(LocalError, match="closed"):
+            it.roles.consume(SERVICE, None)
+        await settle()
+        assert it.directory.announces == []
+
+    stage(body)

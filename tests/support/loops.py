@@ -1,0 +1,49 @@
+"""The loops that async tests run on, and what reached their exception handlers; conftests import both."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+import pytest_asyncio
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("QT_API", "pyside6")  # before qasync: else it tries other bindings first
+
+
+def _qt_loop() -> asyncio.AbstractEventLoop:
+    import qasync
+    from PySide6.QtWidgets import QApplication
+
+    loop: asyncio.AbstractEventLoop = qasync.QEventLoop(QApplication.instance() or QApplication(["tests"]))
+    return loop
+
+
+def _uvloop() -> asyncio.AbstractEventLoop:
+    import uvloop
+
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Name the loops; each becomes one run of every async test."""
+    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]]
+    loops = {"asyncio": asyncio.SelectorEventLoop, "qasync": _qt_loop}
+    if sys.platform != "win32":  # which it does not support
+        loops["uvloop"] = _uvloop
+    return loops
+
+
+@pytest_asyncio.fixture
+async def failures() -> AsyncIterator[list[dict[str, object]]]:
+    """Collect what reaches the loop's exception handler; a test that expects something takes it out (`clear`)."""
+    loop = asyncio.get_running_loop()
+    seen: list[dict[str, object]] = []
+    loop.set_exception_handler(lambda _, context: seen.append(context))
+    yield seen
+    loop.set_exception_handler(None)
+    assert seen == []
