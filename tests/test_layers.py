@@ -13,8 +13,8 @@ import pytest
 from tests.support.imports import Import, imports, is_under, module_name
 from tests.support.tools import ROOT
 
-# Values that everybody may know.
-BASE = {"core.values", "core.errors", "core.peer_id", "core.scope"}
+# Values and bounds that everybody may know.
+BASE = {"core.values", "core.errors", "core.peer_id", "core.scope", "core.limits"}
 TRUST_VALUES = {"core.trust.audience", "core.trust.entries"}
 
 # room -> what it may import, besides itself and BASE; docs/architecture.md shows the same table
@@ -64,6 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core.errors": set(),
     "core.peer_id": set(),
     "core.scope": {"core.values"},
+    "core.limits": set(),
     **{room: known | BASE for room, known in ROOMS.items()},
     "core.peer": FACADE | BASE,
     "core.cli": FACADE | BASE | {"core.peer"},

@@ -1,10 +1,10 @@
 """Keeping one name announced: at once, every five seconds, and again when the grapes around us change."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from typing import Protocol
 
+from core.aio.waiting import wait_for
 from core.errors import PeerError
 
 REANNOUNCE = 5.0  # seconds; a grape that restarted with nothing stored lists us again within this time
@@ -48,11 +48,3 @@ class Announcer:
                 self._on_outcome(nodes, None)
             await asyncio.sleep(NUDGE_PAUSE)
             await wait_for(self._now, REANNOUNCE - NUDGE_PAUSE)
-
-
-async def wait_for(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event, at most so long, and reset it."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    event.clear()

@@ -12,7 +12,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from core.aio.tasks import TaskSet
-from core.directory.announcer import NUDGE_PAUSE, Announcer, wait_for
+from core.aio.waiting import wait_for
+from core.directory.announcer import NUDGE_PAUSE, Announcer
 from core.directory.names import Directory
 from core.errors import LookupEmpty, PeerError
 from core.rendezvous.pace import TICK, PunchSchedule
