@@ -1,15 +1,67 @@
-"""What holds for every test: markers name the tools a test needs, and a missing one is never a silent skip in CI."""
+"""What holds for every test: it is sealed off from the machine, and a missing tool is never a silent skip in CI."""
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.support.process import NO_KEYRING
+from tests.support.seal import Seal, seal
 from tests.support.tools import demand
+
+SEAL = pytest.StashKey[Seal]()
+HOME = pytest.StashKey[str]()
 
 # Programs run on the loop that every user has, though the checks install uvloop; those that test it say so.
 os.environ.setdefault("GRAPEVINE_LOOP", "asyncio")
 
 
+def _runs_tests(config: pytest.Config) -> bool:
+    """Tell a process that runs tests from one that only hands them to its workers."""
+    return hasattr(config, "workerinput") or not config.getoption("numprocesses", None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give this process a network, settings, a session bus and a keyring that are nobody's."""
+    if not _runs_tests(config):
+        return
+    config.stash[SEAL] = seal()
+    config.stash[HOME] = home = tempfile.mkdtemp(prefix="grapevine-tests-")
+    for kind in ("CONFIG", "DATA", "STATE", "CACHE"):
+        os.environ[f"XDG_{kind}_HOME"] = str(Path(home, kind.lower()))
+    runtime = Path(home, "run")
+    runtime.mkdir(mode=0o700)
+    os.environ |= {
+        "XDG_RUNTIME_DIR": str(runtime),
+        "DBUS_SESSION_BUS_ADDRESS": "disabled:",
+        "PYTHON_KEYRING_BACKEND": NO_KEYRING,
+    }
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):  # never a window on the developer's screen
+        os.environ.pop(name, None)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove what was made."""
+    if HOME in config.stash:
+        shutil.rmtree(config.stash[HOME], ignore_errors=True)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip (under CI=true: fail) a test whose tools are missing."""
     demand([mark.name for mark in item.iter_markers()])
+
+
+@pytest.fixture(scope="session")
+def sealed(request: pytest.FixtureRequest) -> Seal:
+    """What keeps this process's tests in."""
+    return request.config.stash[SEAL]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_leaves(sealed: Seal) -> Iterator[None]:
+    """Fail a test that sent something beyond this machine, itself or by a program that it started."""
+    yield
+    assert sealed.escaped() == [], "this would have left the machine"

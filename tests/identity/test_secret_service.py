@@ -33,6 +33,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretS
     """A Secret Service, which this process uses too."""
     with secret_service(tmp_path) as made:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", made.env["DBUS_SESSION_BUS_ADDRESS"])
+        monkeypatch.delenv("PYTHON_KEYRING_BACKEND")  # it is found by itself
         yield made
 
 
