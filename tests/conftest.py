@@ -1,5 +1,6 @@
 """What holds for every test: it is sealed off from the machine, and a missing tool is never a silent skip in CI."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -41,6 +42,12 @@ def pytest_configure(config: pytest.Config) -> None:
     }
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):  # never a window on the developer's screen
         os.environ.pop(name, None)
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector pass over what stays till the end: it is large, and some tests have it look for leaks."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -14,6 +14,7 @@ from tests.support.tools import ROOT
 BUILD_SECONDS = 600  # on a machine that is busy; 50 is usual
 BUNDLE = ROOT / "dist" / "grapevine"
 PROGRAM = BUNDLE / "grapevine"
+BUILT = pytest.mark.xdist_group("bundle")  # it is built once, in one folder
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def built() -> Path:
     return BUNDLE
 
 
-@pytest.fixture(params=["source", "bundle"])
+@pytest.fixture(params=["source", pytest.param("bundle", marks=[pytest.mark.slow, BUILT])])
 def tested(request: pytest.FixtureRequest) -> Kind:
     """First the source, then the bundle."""
     if request.param == "source":

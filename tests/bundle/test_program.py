@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bundle.conftest import Kind
+from tests.bundle.conftest import BUILT, Kind
 from tests.desktop.fake_sni import Panel
 from tests.desktop.polling import await_true
 from tests.desktop.xvfb import Screen, environment, offscreen
@@ -129,6 +129,8 @@ def test_a_signal_ends_it_at_every_stage(tested: Kind, tmp_path: Path, stage: st
         assert ended(program) == (0, "")
 
 
+@pytest.mark.slow
+@BUILT
 def test_the_bundle_brings_what_it_needs(built: Path) -> None:
     names = {path.name for path in built.rglob("*")}
     assert {"grapevine.svg", "grapevine-256.png", "libqxcb.so", "LGPL-3", "LICENSE"} <= names

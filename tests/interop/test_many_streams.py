@@ -59,6 +59,7 @@ async def test_a_thousand_short_connections_to_libutp() -> None:
         await until(lambda: none_left(endpoint), "no connection is left", timeout=PATIENCE)
 
 
+@pytest.mark.slow
 async def test_a_thousand_short_connections_from_libutp() -> None:
     async with await Endpoint.open(LOOPBACK) as endpoint, node("peer", {"role": "client"}) as client:
         received: list[int] = []
@@ -90,7 +91,10 @@ async def test_to_libutp_over_a_bad_line(options: dict[str, float]) -> None:
         assert (swallowed["bytes"], swallowed["sha256"]) == (size, sent)
 
 
-@pytest.mark.parametrize("options", LINES, ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param(one, id=str(one), marks=pytest.mark.slow if one["loss"] > 0.01 else ()) for one in LINES],
+)
 async def test_from_libutp_over_a_bad_line(options: dict[str, float]) -> None:
     size = WORST if options["loss"] > 0.1 else BYTES
     async with (

@@ -5,7 +5,7 @@ Most of each scene is waiting, so all of them are played at once; each test then
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -16,8 +16,9 @@ from tests.natlab.internet import Internet, Line, Site, internet
 from tests.natlab.kinds import Kind, Lifetimes
 from tests.natlab.matrix import SEQUENCE, Town
 from tests.support.process import Event, Program, grapevine
+from tests.support.selection import chosen
 
-pytestmark = pytest.mark.natlab
+pytestmark = [pytest.mark.natlab, pytest.mark.xdist_group("natlab brokered life")]
 
 SOON = 20.0  # seconds until an answer on a machine that is busy; one or two are usual
 SHORT = Line(lifetimes=Lifetimes(one_way=6, stream=6))
@@ -138,19 +139,29 @@ SCENES: dict[str, Callable[[Internet, Path], Awaitable[None]]] = {
 }
 
 
-async def play(homes: Path) -> dict[str, BaseException | None]:
-    """Play all scenes; return what went wrong in each."""
+QUICK = {
+    "the worker's router restarts",
+    "the broker restarts",
+    "a Peer ID is asked for",
+    "one program on a public machine",
+}
+
+
+async def play(homes: Path, names: Sequence[str]) -> dict[str, BaseException | None]:
+    """Play scenes; return what went wrong in each."""
     with internet() as world:
-        played = (scene(world, homes / str(number)) for number, scene in enumerate(SCENES.values()))
-        return dict(zip(SCENES, await asyncio.gather(*played, return_exceptions=True), strict=True))
+        played = (SCENES[name](world, homes / str(number)) for number, name in enumerate(names))
+        return dict(zip(names, await asyncio.gather(*played, return_exceptions=True), strict=True))
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, BaseException | None]:
-    return asyncio.run(play(tmp_path_factory.mktemp("homes")))
+def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, BaseException | None]:
+    return asyncio.run(play(tmp_path_factory.mktemp("homes"), chosen(request, "scene")))
 
 
-@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize(
+    "scene", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in SCENES]
+)
 def test_a_pair_goes_on(played: dict[str, BaseException | None], scene: str) -> None:
     trouble = played[scene]
     if trouble is not None:

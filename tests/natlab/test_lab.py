@@ -14,7 +14,8 @@ from tests.natlab.namespaces import namespaces
 from tests.support.process import node
 from tests.support.tools import ROOT
 
-pytestmark = pytest.mark.natlab
+# in one worker: they look at what is there before and after
+pytestmark = [pytest.mark.natlab, pytest.mark.xdist_group("natlab lab")]
 
 _KILLED_RUN = """
 import os

@@ -45,7 +45,7 @@ async def moved(server: Program) -> None:
     await server.event("statistics", lambda event: event["moved"] >= 1)
 
 
-@pytest.mark.parametrize("down", [0.0, DOWN])
+@pytest.mark.parametrize("down", [pytest.param(0.0, marks=pytest.mark.slow), DOWN])
 async def test_requests_go_on(lab: Lab, down: float) -> None:
     async with (
         talker(lab.in_public, role="answer", port=7000) as server,
@@ -60,8 +60,14 @@ async def test_requests_go_on(lab: Lab, down: float) -> None:
     print(f"requests: router down for {down} s, no answer for {asked['longest']:.2f} s")  # noqa: T201
 
 
-@pytest.mark.parametrize("down", [0.0, DOWN])
-@pytest.mark.parametrize("ways", [("sink", "pour"), ("source", "fetch")], ids=["upload", "download"])
+@pytest.mark.parametrize("down", [pytest.param(0.0, marks=pytest.mark.slow), DOWN])
+@pytest.mark.parametrize(
+    "ways",
+    [
+        pytest.param(("sink", "pour"), id="upload", marks=pytest.mark.slow),
+        pytest.param(("source", "fetch"), id="download"),
+    ],
+)
 async def test_a_transfer_goes_on(lab: Lab, ways: tuple[str, str], down: float) -> None:
     there, here = ways
     async with (

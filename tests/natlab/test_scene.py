@@ -114,7 +114,9 @@ async def test_the_sequence_arrives_through_the_router(
         assert reply["from"].startswith(f"{ROUTER_WAN}:"), "it came through the hole that the worker's punch made"
 
 
-@pytest.mark.parametrize("our_grape", [True, False], ids=["our-grape", "node-grape"])
+@pytest.mark.parametrize(
+    "our_grape", [pytest.param(True, id="our-grape", marks=pytest.mark.slow), pytest.param(False, id="node-grape")]
+)
 @pytest.mark.parametrize("same_port", [True, False], ids=["router-keeps-ports", "router-changes-ports"])
 async def test_a_worker_behind_the_router_is_asked_by_its_id(
     lab: Lab, tmp_path: Path, our_grape: bool, same_port: bool

@@ -35,7 +35,7 @@ async def test_our_transfers_arrive(lab: Lab, mtu: int, *, mute: bool) -> None:
             assert given["packet_bytes"] <= mtu - _HEADERS
 
 
-@pytest.mark.parametrize("mtu", [1280, 600])
+@pytest.mark.parametrize("mtu", [pytest.param(1280, marks=pytest.mark.slow), 600])
 async def test_transfers_with_libutp_arrive(lab: Lab, mtu: int) -> None:
     lab.narrow(mtu)
     async with (

@@ -32,7 +32,9 @@ def ends(arena: Arena) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("first", range(0, SEEDS, BATCH))
+@pytest.mark.parametrize(
+    "first", [pytest.param(first, marks=pytest.mark.slow if first else ()) for first in range(0, SEEDS, BATCH)]
+)
 def test_data_arrives_exactly_or_there_is_a_named_error(kind: str, first: int) -> None:
     outcomes = [outcome for seed in range(first, first + BATCH) for outcome in ends(reproduce(KINDS[kind](seed)))]
     assert outcomes.count("well") > len(outcomes) // 3, "most of what can work does"
@@ -45,7 +47,7 @@ def test_errors_are_rare_on_the_worst_lines() -> None:
     assert outcomes.count("well") >= 0.9 * len(outcomes)
 
 
-@pytest.mark.parametrize("loss", [0.0, 0.1])
+@pytest.mark.parametrize("loss", [pytest.param(0.0, marks=pytest.mark.slow), 0.1])
 def test_a_thousand_short_connections_leave_nothing(loss: float) -> None:
     habits = Habits(size=300)
     calls = tuple((number % 2, number * 0.005) for number in range(1000))
