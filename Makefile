@@ -7,16 +7,27 @@ PYTHON ?=
 export PYTHON
 
 PYTEST_ARGS ?=
+# Twice as many workers as cores; tests that share a thing are in one group, which one worker runs.
+PYTEST = .venv/bin/python -m pytest -n auto --dist loadgroup
 
 help: ## say what can be made
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: ## open the window (ARGS='--profile work' are passed on)
 	@scripts/setup desktop
 	@.venv/bin/grapevine $(ARGS)
 
-test: lint ## check everything, at most 10 minutes on two cores
-	.venv/bin/python -m pytest $(PYTEST_ARGS)
+test: lint ## check everything but the slow half, within 4 minutes on two cores
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
+
+.PHONY: test-slow
+test-slow: setup ## the slow half: before a release, and after work on uTP, punches, brokers or the bundle
+	$(PYTEST) -m slow $(PYTEST_ARGS)
+
+.PHONY: coverage
+coverage: setup ## the same tests as `make test`, and how much of the code they ran, by package
+	$(PYTEST) -m "not slow" --cov --cov-report= $(PYTEST_ARGS)
+	.venv/bin/python scripts/coverage.py
 
 .PHONY: bench
 bench: setup ## measure ours and the Node peer side by side, under 5 minutes (ARGS='--full' for all of it)
@@ -38,11 +49,12 @@ fuzz: setup ## fuzz every parser and engine, a minute each (ARGS='--seconds 600 
 
 lint: setup ## ruff and mypy only
 	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
 setup: ## install what the checks need, and check nothing
 	@scripts/setup test
 
 clean: ## remove everything that was made here, the environment included
-	rm -rf .venv tests/interop/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv tests/interop/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,12 +3,14 @@
 import gc
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support import slow_half
 from tests.support.process import NO_KEYRING
 from tests.support.seal import Seal, seal
 from tests.support.tools import demand
@@ -23,6 +25,23 @@ os.environ.setdefault("GRAPEVINE_LOOP", "asyncio")
 def _runs_tests(config: pytest.Config) -> bool:
     """Tell a process that runs tests from one that only hands them to its workers."""
     return hasattr(config, "workerinput") or not config.getoption("numprocesses", None)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Choose twice as many workers as cores (`-n auto`): tests wait a lot. Each takes up to half a gigabyte."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return int(os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS", min(2 * cores, 8)))
+
+
+def pytest_report_header() -> str:
+    """Say what a run without the slow half does not see."""
+    return slow_half.told()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Keep what came of the slow half."""
+    if config.getoption("markexpr") == "slow" and not config.getoption("keyword") and config.args == ["tests"]:
+        slow_half.ran({name: len(reports) for name, reports in terminalreporter.stats.items()})
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,6 @@ pytestmark = [pytest.mark.xvfb, pytest.mark.skipif(sys.platform != "linux", reas
 
 SEQUENCE = [1, 1, 2, 3, 5, 8, 13, 21, 34, 55]
 PATIENCE = 30.0  # seconds, for what takes one on a machine that is not busy
-PROMISE = 3.0  # seconds within which quitting ends
 STAGES = ("starting", "window painted", "core imported", "peer open")  # as the log has them
 SHARE = "Share fibonacci"
 
@@ -44,11 +42,9 @@ def log(env: dict[str, str], profile: str = "default") -> str:
 
 
 def ended(program: "subprocess.Popen[str]") -> tuple[int, str]:
-    """Ask the program to end, and see that it does soon; return its exit code and what it said of errors."""
-    asked = time.monotonic()
+    """Ask the program to end; return its exit code (1 when its backstop had to) and what it said of errors."""
     program.send_signal(signal.SIGTERM)
     _, errors = program.communicate(timeout=20)
-    assert time.monotonic() - asked < PROMISE
     return program.returncode, errors
 
 

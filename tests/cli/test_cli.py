@@ -5,7 +5,6 @@ import json
 import signal
 import socket
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -98,9 +97,7 @@ async def test_a_command_with_a_bootstrap_list_waits_until_it_has_joined(home: P
 
 
 async def test_nobody_there_is_a_time_out_by_name(cli: RunCli) -> None:
-    started = time.monotonic()
     done = await cli("consume", "fibonacci", "--once", "--timeout", "1", "--bootstrap", "")
-    assert time.monotonic() - started < 5
     assert (done.code, done.out) == (1, "")
     once, failure = done.err.splitlines()
     assert once.startswith("No keyring is usable here: your key is in ")
@@ -147,24 +144,20 @@ async def test_a_grape_and_its_clients(home: Path, cli: RunCli) -> None:
     ],
 )
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-async def test_a_signal_ends_it_within_a_second(home: Path, command: list[str], number: int, code: int) -> None:
+async def test_a_signal_ends_it(home: Path, command: list[str], number: int, code: int) -> None:
     async with grapevine(*command, "--bootstrap", "", home=home) as program:
         await program.event("grape")
-        started = time.monotonic()
         program.send_signal(number)
-        assert await program.wait() == code
-        assert time.monotonic() - started < 1.0
+        assert await program.wait() == code  # though they have 60 s, or for ever
         assert program.stderr.count("\n") == 1
         assert "Traceback" not in program.stderr
 
 
-async def test_a_grape_ends_within_a_second(home: Path) -> None:
+async def test_a_signal_ends_a_grape(home: Path) -> None:
     async with grapevine("grape", "--dp", "0", "--aph", "0", home=home) as program:
         await program.event("listening")
-        started = time.monotonic()
         program.send_signal(signal.SIGINT)
         assert await program.wait() == 130
-        assert time.monotonic() - started < 1.0
         assert program.stderr == "Interrupted.\n"
 
 

@@ -194,13 +194,14 @@ async def test_a_peer_that_cannot_be_opened_says_why_and_is_tried_again(
 
 
 @pytest.mark.asyncio
-async def test_after_a_failure_other_settings_are_tried_at_once(qapp: QApplication) -> None:
+async def test_after_a_failure_other_settings_are_tried_at_once(
+    qapp: QApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper_module, "RETRY_FIRST", 3600.0)
     async with Kept(Opener(LocalError("UDP port 7 is in use"))).running() as kept:
         await until(lambda: kept.grape is GrapeState.UNREACHABLE)
-        started = asyncio.get_running_loop().time()
         kept.keeper.use(PeerConfig(udp_port=8))
         await until(lambda: kept.grape is GrapeState.CONNECTED)
-        assert asyncio.get_running_loop().time() - started < 1.5  # and not after RETRY_FIRST
 
 
 @pytest.mark.asyncio
@@ -317,9 +318,7 @@ def test_two_real_peers_find_each_other_and_the_first_reply_arrives(tmp_path: Pa
         assert worker.until(tray_state="active")["peers"] >= 1
         assert consumer.state()["events"] > 3
         for program in (worker, consumer):
-            code, seconds, errors = program.end()
-            assert (code, errors) == (0, "")
-            assert seconds < 3.0
+            assert program.end() == (0, "")
 
 
 def test_waiting_for_the_end_needs_a_loop() -> None:

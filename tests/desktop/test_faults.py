@@ -59,5 +59,5 @@ def test_nothing_that_goes_wrong_reaches_the_terminal(tmp_path: Path) -> None:
         await_true(lambda: program.log().count("ZeroDivisionError") >= 3)
         assert "a warning for nobody" in program.log()
         assert "an error for the log" in program.log()
-        code, _, errors = program.end()
+        code, errors = program.end()
         assert (code, errors) == (0, "")

@@ -57,9 +57,9 @@ def test_a_long_list_is_wrapped() -> None:
 
 def test_a_huge_answer_costs_no_more_than_its_bound() -> None:
     numbers: list[JsonValue] = [10**2000] * 5000
-    started = time.perf_counter()
+    started = time.thread_time()
     shown = pretty(numbers, 20_000)
-    assert time.perf_counter() - started < 0.2  # writing all of it takes seconds
+    assert time.thread_time() - started < 0.2  # writing all of it takes seconds
     assert not shown.complete
     assert len(shown.text) == 20_001
 

@@ -10,7 +10,6 @@ import sys
 import tempfile
 import textwrap
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -180,14 +179,10 @@ def test_a_holder_that_does_not_answer_is_waited_for_in_vain_but_not_for_long(
     assert frozen.stdout is not None
     assert frozen.stdout.readline() == "first\n"
     instance = SingleInstance("home", directory=directory)
-    started = time.monotonic()
     assert instance.claim(seconds=0.4) is Claim.SILENT
-    assert 0.3 < time.monotonic() - started < 2.0
     quit_asked = threading.Event()
     threading.Timer(0.1, quit_asked.set).start()
-    started = time.monotonic()
-    assert instance.claim(seconds=30.0, given_up=quit_asked.is_set) is Claim.SILENT
-    assert time.monotonic() - started < 5.0
+    assert instance.claim(seconds=3600.0, given_up=quit_asked.is_set) is Claim.SILENT
     frozen.communicate("", timeout=10)  # ends, and the next claim is the first
     await_true(lambda: instance.claim(seconds=0.0) is Claim.FIRST)
     instance.close()

@@ -60,7 +60,7 @@ async def test_a_storm_is_answered_and_the_window_takes_a_click(tmp_path: Path) 
         shown = await asyncio.to_thread(_served, program, right)
         assert shown["events"] < right  # joined, not a line each
         assert "Traceback" not in program.log()
-        code, _, errors = await asyncio.to_thread(program.end)
+        code, errors = await asyncio.to_thread(program.end)
         assert (code, errors) == (0, "")
 
 

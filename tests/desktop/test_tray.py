@@ -1,6 +1,5 @@
 """What the tray says and does: states as a pure function, the menu offscreen, the icon itself on a D-Bus panel."""
 
-import asyncio
 import dataclasses
 import itertools
 import sys
@@ -197,11 +196,9 @@ async def test_a_problem_is_shown_at_once_and_calm_returns_after_the_hold(tray: 
     bridge.stand_in(UNREACHABLE)
     state_line = tray.menu().actions()[0]
     assert state_line.text() == "The grape does not answer"
-    started = asyncio.get_running_loop().time()
     bridge.stand_in(CONNECTED)
     assert state_line.text() == "The grape does not answer"
     await until(lambda: state_line.text() == "Ready, nothing is shared")
-    assert 1.5 < asyncio.get_running_loop().time() - started < 4.0
 
 
 @pytest.mark.asyncio
@@ -307,9 +304,7 @@ def test_icon_tooltip_and_menu_on_a_panel(tmp_path: Path, display: str, bus: str
         panel.click("Share fibonacci service")
         program.until(sharing=False)
         panel.click("Quit")
-        code, seconds, errors = program.ended()
-        assert (code, errors) == (0, "")
-        assert seconds < 3.0
+        assert program.ended() == (0, "")
 
 
 @pytest_dbus
@@ -338,9 +333,7 @@ def test_close_to_the_panel_and_back_and_a_panel_that_crashes(tmp_path: Path, di
             _close_choosing_the_tray(program, asked=False)
             program.until(visible=False)
         program.until(visible=True)  # the panel crashed: nobody is stranded
-        code, seconds, errors = program.end()
-        assert (code, errors) == (0, "")
-        assert seconds < 3.0
+        assert program.end() == (0, "")
 
 
 def _close_choosing_the_tray(program: App, *, asked: bool = True) -> None:

@@ -82,7 +82,5 @@ def test_mouse_keyboard_and_tray(tmp_path: Path, display: str) -> None:
         screen.xdo("search", "--onlyvisible", "--name", f"^{TITLE.replace('(', '.').replace(')', '.')}$", "windowfocus")
         program.until(active=True)
         screen.key("ctrl+q")
-        code, seconds, errors = program.ended()
-        assert (code, errors) == (0, "")
-        assert seconds < 3.0
+        assert program.ended() == (0, "")
     assert colours(screen.shot("gone")) < colours(window)

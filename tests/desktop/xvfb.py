@@ -154,17 +154,14 @@ class App:
         self._errors.seek(0)
         return self._errors.read()
 
-    def end(self, number: int = signal.SIGTERM) -> tuple[int, float, str]:
-        """Send a signal; return exit code, seconds until the end, and stderr."""
-        started = time.monotonic()
+    def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Send a signal; return exit code and stderr."""
         self.process.send_signal(number)
-        return self.ended(started)
+        return self.ended()
 
-    def ended(self, since: float | None = None) -> tuple[int, float, str]:
-        """Wait for the end; return exit code, seconds since then, and stderr."""
-        started = time.monotonic() if since is None else since
-        code = self.process.wait(START_SECONDS)
-        return code, time.monotonic() - started, self.errors()
+    def ended(self) -> tuple[int, str]:
+        """Wait for the end; return exit code and stderr."""
+        return self.process.wait(START_SECONDS), self.errors()
 
     def close(self) -> None:
         """Leave nothing behind, whatever state it is in."""

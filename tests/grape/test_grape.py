@@ -173,18 +173,15 @@ async def test_ports_are_free_after_closing() -> None:
 
 @pytest.mark.asyncio
 async def test_closing_ends_operations_under_way() -> None:
-    loop = asyncio.get_running_loop()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
-        config = replace(ANY, bootstrap=(Address(*silent.getsockname()),), join_patience=5.0)
+        config = replace(ANY, bootstrap=(Address(*silent.getsockname()),), join_patience=3600.0)
         async with contextlib.AsyncExitStack() as stack:
             async with open_grape(config) as grape:
                 reader, writer = await stack.enter_async_context(connection(api_port(grape)))
                 writer.write(request_bytes("/lookup", rpc("svc")))
                 assert await post(api_port(grape), "/", None) == "ERR_REQ_NOTFOUND"
                 assert grape.statistics().http.requests == 2
-                started = loop.time()
-            assert loop.time() - started < 1
             await read_end(reader)  # the connection ended, answered or not
 
 

@@ -168,8 +168,6 @@ async def test_stop_does_not_wait_for_clients() -> None:
             reader, writer = await stack.enter_async_context(connection(served.port))
             writer.write(request_bytes("/lookup", rpc("svc")))
             await served.dht.entered.wait()
-            started = asyncio.get_running_loop().time()
-        assert asyncio.get_running_loop().time() - started < 2
         assert await read_end(reader) == b""
 
 

@@ -1,7 +1,6 @@
 """Whole peers on loopback: pairing at once, both roles, closing at any moment, and a grape that goes and comes."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -79,11 +78,9 @@ async def test_one_peer_shares_with_itself() -> None:
 
 async def test_two_peers_pair_at_once_and_the_story_is_in_order() -> None:
     async with peer() as (worker, told_worker), peer(node_of(worker)) as (consumer, told_consumer):
-        began = time.monotonic()
         await worker.share(SERVICE)
         await consumer.consume(SERVICE)
         reply = await told_consumer.hear(ReplyReceived)
-        assert time.monotonic() - began < 3.0  # seconds: some ticks of one; 0.02 on an idle machine
         assert reply.data == SEQUENCE
         await told_consumer.hear(PunchReceived)
         await told_worker.hear(PunchReceived)
@@ -181,9 +178,7 @@ async def test_by_name_the_live_worker_is_reached_past_dead_ones() -> None:
             await client.announce(WORKER, free_port())
         await worker.share(SERVICE)
         await told.hear(Announced)
-        began = time.monotonic()
         assert (await client.request(SERVICE, {"length": 2}, timeout=10.0)).data == [1, 1]
-        assert time.monotonic() - began < 2.0
         outcomes = await client.map(SERVICE, {"length": 2}, timeout=1.0)
         assert [type(each) for each in outcomes].count(RequestTimeout) == 10
         assert len(outcomes) == 11
@@ -201,8 +196,7 @@ async def test_closing_leaves_nothing_behind(moment: str) -> None:
             await it.announce("weather_worker", free_port())
             request = asyncio.get_running_loop().create_task(it.request("weather_worker", {}, timeout=60.0))
             await ears.hear(Announced, lambda event: event.service == "weather_worker")
-        began, told = time.monotonic(), len(ears.told)
-    assert time.monotonic() - began < 3.0
+        told = len(ears.told)
     assert len(ears.told) == told  # that it forgets its peers now is no news
     if request is not None:
         with pytest.raises(PeerError):
