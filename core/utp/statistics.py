@@ -37,6 +37,7 @@ class Counters:
     checks_refused: int = 0
     cookies_sent: int = 0
     cookies_redeemed: int = 0
+    challenges: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class MuxStatistics:
     checks_refused: int  # packets from such addresses that a bound kept from being asked
     cookies_sent: int  # SYNs that were answered and not kept, since too many are half-open
     cookies_redeemed: int  # connections that were made of the packet after such a SYN
+    challenges: int  # RESETs and SYNs that fit a connection, and were answered by a question instead of its end
     connections: int  # now, half-open ones included
     half_open: int  # now
 
