@@ -39,6 +39,7 @@ class Connection:
         "_config",
         "_counters",
         "_handshake",
+        "_heard_first",
         "_host",
         "_receive",
         "_sender",
@@ -88,6 +89,7 @@ class Connection:
         self._silence = Silence(config, now)
         self._advertised = config.receive_window
         self._close_asked = self._told_readable = self._told_ended = False
+        self._heard_first = False  # the peer delivered a byte
         self.unsettled = False  # the newest `read` may have left something to send or tell: flush
         self.peer_marks = PLAIN  # known once connected; of a plain peer there are none
         if syn is not None:
@@ -99,6 +101,11 @@ class Connection:
     def state(self) -> State:
         """Where the connection is."""
         return self._state
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the peer delivered a byte."""
+        return self._heard_first
 
     @property
     def initiated(self) -> bool:
@@ -160,6 +167,11 @@ class Connection:
             self._reset_peer(now)
             self.fail(None, now)
 
+    def keep(self) -> None:
+        """Say that the peer is a known one: the connection makes room for nobody. Harmless when repeated."""
+        if self._state is not CLOSED:
+            self._host.keep(self)
+
     # -- for the mux --------------------------------------------------------------------------------------------
 
     def receive(self, packet: Packet, now: float) -> bool:
@@ -214,6 +226,11 @@ class Connection:
             self._host.send(self.remote, self._stamper.state(now, window, secret, expected))
         self._counters.challenges += 1
         return True
+
+    def evict(self, now: float) -> None:
+        """End at once, to make room: RESET to the peer, Closed with an error to the owner."""
+        self._reset_peer(now)
+        self.fail(TransportClosed(f"the connection of {self.remote} made room for another"), now)
 
     def guess(self, now: float) -> bool:
         """Return whether a packet that does not fit may be of a peer that restarted, and count it as a guess."""
@@ -410,6 +427,9 @@ class Connection:
         if self._receive.has_unread:
             if not self._told_readable:
                 self._told_readable = True
+                if not self._heard_first:
+                    self._heard_first = True
+                    self._host.heard_first(self)
                 self._host.emit(Readable(self))
         elif self._state in REMOTE_OVER and not self._told_ended:
             self._told_ended = True

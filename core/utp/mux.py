@@ -1,6 +1,6 @@
 """All uTP connections of one UDP socket: ids to connections, accepting, bounds, timers. A `core.values.Machine`."""
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
@@ -12,6 +12,7 @@ from core.utp.connection import Connection
 from core.utp.doorkeeper import Doorkeeper, Key
 from core.utp.events import UtpEvent
 from core.utp.path_memory import PathMemory
+from core.utp.places import Places
 from core.utp.rebinding import Found, Rebinding
 from core.utp.stamper import microseconds
 from core.utp.state import State
@@ -37,8 +38,7 @@ class Mux:
         self._random = random
         self._connections: dict[Key, Connection] = {}
         self._half_open: dict[Key, Connection] = {}  # oldest first
-        self._accepted_from: Counter[str] = Counter()  # host -> accepted connections, half-open ones included
-        self._accepted: set[Key] = set()
+        self._places: Places[Connection] = Places(config)  # for what others opened and confirmed
         self._door = Doorkeeper(config)
         self._crossed: set[Connection] = set()  # whose ids the peer may have taken, by a SYN that crossed ours
         self._touched: OrderedDict[Connection, None] = OrderedDict()  # who may have something to send, in turn
@@ -60,8 +60,11 @@ class Mux:
 
     def connect(self, remote: Address, now: float) -> Connection:
         """Start a connection; its SYN leaves with the next `transmit`. Raises LocalError when there are too many."""
-        if len(self._connections) >= self._config.connections:
-            raise LocalError(f"{len(self._connections)} connections are open; close some first")
+        if self._full():
+            victim = self._places.first_out()
+            if victim is None:
+                raise LocalError(f"{len(self._connections)} connections are open; close some first")
+            self._evict(victim, now)
         receive_id = self._free_id(remote)
         ids = (receive_id, seq_add(receive_id, 1))
         connection = self._make(remote, ids, now)
@@ -89,7 +92,7 @@ class Mux:
                 self._take_misfit(connection, packet, len(datagram), source, now)
                 continue
             if self._half_open and connection.state is not State.SYN_RECEIVED:
-                self._confirmed(connection)
+                self._confirmed(connection, now)
 
     def too_long(self, remote: Address, size: int, now: float) -> None:
         """Take what the system knows: a datagram of `size` bytes is too long for the path to `remote`. Rare."""
@@ -105,6 +108,7 @@ class Mux:
             connection.tick(now)
             self.touch(connection)
             self._transmit_at = now
+        self._evict_late(now)
 
     def deadline(self) -> float | None:
         """Return when `tick` is due; now and then too soon, which is harmless.
@@ -154,7 +158,7 @@ class Mux:
 
     def statistics(self) -> MuxStatistics:
         """Return a copy of the counters."""
-        return snapshot(self.counters, len(self._connections), len(self._half_open))
+        return snapshot(self.counters, len(self._connections), len(self._half_open), self._places.kept)
 
     # -- for the connections ------------------------------------------------------------------------------------
 
@@ -178,6 +182,14 @@ class Mux:
         """See Host."""
         self._paths.note(remote, size, next_at, now)
 
+    def heard_first(self, connection: Connection) -> None:
+        """See Host."""
+        self._places.heard(connection, connection.remote.host)
+
+    def keep(self, connection: Connection) -> None:
+        """See Host."""
+        self._places.keep(connection, connection.remote.host)
+
     def nonce(self) -> int:
         """See Host."""
         return self._random.getrandbits(32)
@@ -190,9 +202,7 @@ class Mux:
         self._half_open.pop(key, None)
         self._crossed.discard(connection)
         self._timers.clear(connection)
-        if key in self._accepted:
-            self._accepted.remove(key)
-            self._one_less(connection.remote.host)
+        self._places.remove(connection)
         if peer_may_repeat:
             standing = connection.standing()
             self._door.remember(key, connection.send_id, standing.sender.next_seq, seq_add(standing.expected, -1), now)
@@ -252,8 +262,6 @@ class Mux:
     def _accept(self, syn: Packet, source: Address, now: float, numbers: Numbers | None) -> Connection:
         key = (Address(*source), seq_add(syn.connection_id, 1))
         connection = self._half_open[key] = self._make(key[0], (key[1], syn.connection_id), now, syn, numbers)
-        self._accepted.add(key)
-        self._accepted_from[source.host] += 1
         self.touch(connection)
         return connection
 
@@ -275,13 +283,22 @@ class Mux:
         self._connections[connection.remote, receive_id] = connection
         self._rebinding.add(connection)
 
+    def _full(self) -> bool:
+        """Whether all places are taken. Half-open connections have their own: whoever forges SYNs takes no others."""
+        return len(self._connections) - len(self._half_open) >= self._config.connections
+
     def _admits(self, source: Address) -> bool:
-        """Whether the bounds allow one more connection from there."""
-        return (
-            len(self._connections) < self._config.connections
-            and self._accepted_from[source.host] < self._config.connections_per_host
-            and len(self._events) < self._config.events
-        )
+        """Whether one more connection from there would get a place. Nobody makes room before it is confirmed."""
+        return self._places.opens(source.host, full=self._full()) and len(self._events) < self._config.events
+
+    def _evict(self, connection: Connection, now: float) -> None:
+        self.counters.evicted += 1
+        connection.evict(now)
+
+    def _evict_late(self, now: float) -> None:
+        """End those that have been silent for too long, for how many places are taken."""
+        while (late := self._places.late(now)) is not None:
+            self._evict(late, now)
 
     def _take_reset(self, packet: Packet, source: Address, now: float) -> None:
         """A RESET carries the id we receive, or, as libutp answers what it does not know, the one we send."""
@@ -338,13 +355,29 @@ class Mux:
         connection = self._accept(syn, source, now, numbers)
         connection.receive(packet, now)
         if connection.state is not State.SYN_RECEIVED:
-            self._confirmed(connection)
+            self._confirmed(connection, now)
 
-    def _confirmed(self, connection: Connection) -> None:
-        """A connection is no longer half-open. What was kept of a closed one with its ids is of no more use."""
+    def _confirmed(self, connection: Connection, now: float) -> None:
+        """A connection is no longer half-open: give it a place, and let another go if there is none."""
         key = (connection.remote, connection.receive_id)
-        if self._half_open.pop(key, None) is not None:
-            self._door.forget(key)
+        if self._half_open.pop(key, None) is None:
+            return
+        self._door.forget(key)  # a closed one with its ids needs no more answers
+        if connection.state is State.CLOSED:
+            return
+        host = connection.remote.host
+        full = len(self._connections) - len(self._half_open) > self._config.connections  # it counts already
+        if not self._places.opens(host, full=full):
+            self.counters.refused += 1
+            connection.abort(now)
+            return
+        victim = self._places.victim(host, full=full)
+        if victim is not None:
+            self._evict(victim, now)
+        self._places.add(connection, host, now)
+        if connection.delivered:
+            self._places.heard(connection, host)
+        self._evict_late(now)
 
     def _take_moving(self, found: Found, packet: Packet, source: Address, now: float) -> None:
         """Take a packet of a connection from an address that is not its own, or not yet."""
@@ -366,23 +399,14 @@ class Mux:
 
     def _has_place(self, connection: Connection, to: Address) -> bool:
         """Whether the bound of accepted connections of one host allows it to move; its ids are free there."""
-        return to.host == connection.remote.host or self._accepted_from[to.host] < self._config.connections_per_host
+        return to.host == connection.remote.host or self._places.count(to.host) < self._config.connections_per_host
 
     def _rekey(self, connection: Connection, to: Address) -> None:
         """Know a connection by its peer's new address."""
         old, new = (connection.remote, connection.receive_id), (to, connection.receive_id)
         self._connections[new] = self._connections.pop(old)
         self._door.forget(new)
-        if old in self._accepted:
-            self._accepted.remove(old)
-            self._accepted.add(new)
-            self._one_less(connection.remote.host)
-            self._accepted_from[to.host] += 1
-
-    def _one_less(self, host: str) -> None:
-        self._accepted_from[host] -= 1
-        if not self._accepted_from[host]:
-            del self._accepted_from[host]
+        self._places.move(connection, to.host)
 
     def _make(
         self,

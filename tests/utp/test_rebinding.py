@@ -366,8 +366,13 @@ def test_an_attacker_on_the_path_that_answers_is_left_again() -> None:
 def test_a_host_that_has_its_connections_takes_no_more() -> None:
     scene = Scene(config=UtpConfig(connections_per_host=1))
     attacker, home = Attacker(scene), scene.seen
+    true = scene.server.connection
     attacker.send(bytes(Packet(PacketType.SYN, 7, 1, 0, 1 << 20, 5, 0)))
     scene.later(0.1)
+    answer = parse(attacker.got[-1])
+    attacker.send(bytes(Packet(PacketType.DATA, 8, 1, 0, 1 << 20, 6, seq_add(answer.seq, -1), payload=b"mine")))
+    scene.later(0.1)
+    scene.server.connection = true
     answering(scene, attacker)
     scene.client.send(b"from where there is room")
     scene.later(2.0)
