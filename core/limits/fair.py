@@ -91,6 +91,15 @@ class FairTable(Generic[K, V, O]):
             return self._oldest_of(owner)
         return self._victim(kept)
 
+    def oldest_of(self, owner: O) -> K | None:
+        """Return an owner's oldest entry, kept ones last; None when it has none."""
+        return self._oldest_of(owner) if self.count(owner) else None
+
+    def first_out(self) -> K | None:
+        """Return the oldest entry of the owner that has most, kept entries aside; None when there is no other."""
+        strangers = self._shares[False]
+        return strangers.oldest_of_most() if len(strangers) else None
+
     def _victim(self, kept: bool) -> K | None:
         """Return who makes room in all, for an entry that is kept or not."""
         strangers = self._shares[False]

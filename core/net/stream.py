@@ -57,6 +57,13 @@ class Stream:
         """How long a full packet to the other side is now, in bytes of UDP payload; it changes with the path."""
         return self._channel.connection.path.packet_bytes
 
+    def keep(self) -> None:
+        """Say that the other side is a known, trusted peer: this stream makes room for nobody when places are short.
+
+        Call it once that is proven, as by an encrypted session. Harmless when repeated, and once the stream is over.
+        """
+        self._channel.connection.keep()
+
     async def read(self) -> bytes:
         """Return the next chunk: the bytes of one DATA packet.
 

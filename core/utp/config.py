@@ -36,9 +36,17 @@ class UtpConfig:
     in_flight_packets: int = 1000
     """Packets sent and not acknowledged. libutp ignores packets, acks too, 1024 ahead of its own count."""
     connections: int = 1024
-    """All connections of the socket. Full: `connect` raises LocalError, a SYN is dropped and counted."""
+    """All connections of the socket, half-open ones aside. Full: one that others opened makes room (`core.utp.places`).
+    If there is none, `connect` raises LocalError, and a SYN is dropped and counted."""
     connections_per_host: int = 256
-    """Accepted connections from one IPv4 address (any port: many peers may share a NAT). Full: as above."""
+    """Accepted connections from one IPv4 address (any port: many peers may share a NAT), those of known peers aside.
+    Full: one of its own that never delivered a byte makes room; if there is none, a SYN is dropped and counted."""
+    connections_kept: int = 128
+    """Places that only connections of known peers may take; an eighth of `connections` at most."""
+    first_byte_max: float = 30.0
+    """How long a connection may be silent when half of the places are taken; before that nobody needs its place."""
+    first_byte_min: float = 3.0
+    """The same when all are taken: a first byte that is lost twice comes within 3 s (`rto_initial` and its double)."""
     half_open: int = 128
     """SYNs answered and not yet confirmed. Full: more are answered and not kept (`core.utp.syn_cookies`)."""
     half_open_timeout: float = 45.0
@@ -89,6 +97,7 @@ class UtpConfig:
         """Raise ValueError for a send buffer that no message of a full packet would ever fit."""
         if self.send_buffer < self.payload_bytes:
             raise ValueError(f"send_buffer of {self.send_buffer} bytes: mtu {self.mtu} needs {self.payload_bytes}")
+        object.__setattr__(self, "connections_kept", min(self.connections_kept, self.connections // 8))
 
     @property
     def wake_grace(self) -> float:

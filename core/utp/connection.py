@@ -8,6 +8,7 @@ from math import inf
 
 from core.errors import LocalError, PeerError, TransportClosed
 from core.utp.ack_schedule import AckSchedule
+from core.utp.challenge_ack import ChallengeAck
 from core.utp.config import UtpConfig
 from core.utp.events import Closed, Connected, Ended, Incoming, Moved, Readable, Writable
 from core.utp.handshake import Handshake
@@ -16,7 +17,7 @@ from core.utp.path import Path
 from core.utp.receive_window import DUPLICATE, FAR, FULL, IN_ORDER, ReceiveWindow
 from core.utp.sender import Sender
 from core.utp.silence import Silence
-from core.utp.stamper import Stamper
+from core.utp.stamper import Stamper, told_time
 from core.utp.standing import Standing
 from core.utp.state import HANDSHAKE, LOCAL_OVER, REMOTE_OVER, TRANSITIONS, State
 from core.values import Address, Buffer
@@ -33,10 +34,12 @@ class Connection:
     __slots__ = (
         "_acks",
         "_advertised",
+        "_challenge",
         "_close_asked",
         "_config",
         "_counters",
         "_handshake",
+        "_heard_first",
         "_host",
         "_receive",
         "_sender",
@@ -81,10 +84,12 @@ class Connection:
         self._receive = ReceiveWindow(config, 0 if syn is None else seq_add(syn.seq, 1))
         self._stamper = Stamper(*ids, clock_offset)
         self._acks = AckSchedule(config.ack_delay)
+        self._challenge: ChallengeAck | None = None  # made with the first challenge
         self.path = Path(host, config, self._sender)
         self._silence = Silence(config, now)
         self._advertised = config.receive_window
         self._close_asked = self._told_readable = self._told_ended = False
+        self._heard_first = False  # the peer delivered a byte
         self.unsettled = False  # the newest `read` may have left something to send or tell: flush
         self.peer_marks = PLAIN  # known once connected; of a plain peer there are none
         if syn is not None:
@@ -96,6 +101,21 @@ class Connection:
     def state(self) -> State:
         """Where the connection is."""
         return self._state
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the peer delivered a byte."""
+        return self._heard_first
+
+    @property
+    def initiated(self) -> bool:
+        """Whether the SYN was ours."""
+        return self._handshake.initiator
+
+    @property
+    def next_seq(self) -> int:
+        """The number of our next packet."""
+        return self._sender.next_seq
 
     # -- for the owner ------------------------------------------------------------------------------------------
 
@@ -147,10 +167,15 @@ class Connection:
             self._reset_peer(now)
             self.fail(None, now)
 
+    def keep(self) -> None:
+        """Say that the peer is a known one: the connection makes room for nobody. Harmless when repeated."""
+        if self._state is not CLOSED:
+            self._host.keep(self)
+
     # -- for the mux --------------------------------------------------------------------------------------------
 
-    def receive(self, packet: Packet, now: float) -> None:
-        """Take a DATA, FIN or STATE packet that carries our id."""
+    def receive(self, packet: Packet, now: float) -> bool:
+        """Take a DATA, FIN or STATE packet that carries our id; return False for numbers that its peer cannot send."""
         usual = self._state is OPEN and self._sender.is_usual(packet)
         if usual and self._receive.append(packet.seq, packet.payload):
             self._silence.heard_at = self._silence.data_at = now  # the usual packet: the next data, no bad news
@@ -159,19 +184,15 @@ class Connection:
             self._acks.in_order(now, urgent=False)
             if self._sender.short or not self._told_readable:
                 self._report(now)
-            return
+            return True
         if self._state is SYN_SENT:
-            self._answered(packet, now)
-            return
+            return self._answered(packet, now)
         if self._state is CLOSED or not self._acceptable(packet):
-            return
+            return self._state is CLOSED
         self._silence.heard_at = now
         self._stamper.heard(packet, now)
         if self._state is SYN_RECEIVED:
-            self._enter(OPEN)
-            self.path.begin(self, now)
-            self._counters.accepted += 1
-            self._host.emit(Incoming(self))
+            self._confirmed(now)
         elif self._handshake.repeats(packet.ack, self._sender.next_seq):
             self._acks.due = True  # our SYN answered again, and no data of ours says that we heard
         if self._state in LOCAL_OVER and not self._sender.fin_acked:
@@ -182,29 +203,68 @@ class Connection:
         if packet.type is not STATE:
             self._take(packet, now)
         self._report(now)
+        return True
 
-    def repeated_syn(self, syn: Packet, now: float) -> bool:
-        """Take a SYN with our ids; return False when it is a new connection of a peer that restarted.
+    def repeats(self, syn: Packet) -> bool:
+        """Take a SYN with our ids if it is the one that a half-open connection answers, sent again; else False."""
+        if self._state is not SYN_RECEIVED or syn.seq != self._handshake.seq:
+            return False
+        self._acks.due = True
+        return True
 
-        A restarted libutp repeats its ids and numbers (PROTOCOL section 5), so a SYN is also new when it was sent
-        after what we heard last. A busy connection is not given up: the SYN will come again.
+    def challenge(self, now: float, *, instead_of: int | None = None) -> bool:
+        """Ask the peer whether it knows this connection (`core.utp.challenge_ack`); return False if that is too soon.
+
+        `instead_of`: the number of a SYN that our ack would answer; then it is left out.
         """
-        if self._handshake.initiator:
-            return True  # our own choice of ids; the peer's next attempt will have others
-        confirmed = self._state is not SYN_RECEIVED
-        if syn.seq == self._handshake.seq and not (confirmed and self._stamper.is_newer(syn)):
-            self._acks.due = True
-            return True
-        return confirmed and self._silence.is_busy(now)
+        check = self._challenge = self._challenge or ChallengeAck()
+        if not check.due(now):
+            return False
+        secret = check.issue(self._sender.next_seq, self._host.nonce(), now)
+        if seq_add(self._receive.next_seq, -1) != instead_of:
+            window, expected = self._receive.available(), self._receive.next_seq
+            self._host.send(self.remote, self._stamper.state(now, window, secret, expected))
+        self._counters.challenges += 1
+        return True
+
+    def evict(self, now: float) -> None:
+        """End at once, to make room: RESET to the peer, Closed with an error to the owner."""
+        self._reset_peer(now)
+        self.fail(TransportClosed(f"the connection of {self.remote} made room for another"), now)
+
+    def guess(self, now: float) -> bool:
+        """Return whether a packet that does not fit may be of a peer that restarted, and count it as a guess."""
+        return self._challenge is not None and self._challenge.guess(now)
 
     def reset(self, packet: Packet, now: float) -> bool:
-        """Take a RESET with one of our ids; return False when it acks nothing that was on its way: a forgery."""
-        if self._sender.is_forged(seq_add(packet.ack, -1), 4):  # libutp acks what it answers; late ones may be old
+        """Take a RESET with one of our ids; return False when it ends nothing: a forgery by all that can be told.
+
+        It counts if it repeats the secret of a challenge, or fits and tells our time. What only fits is challenged.
+        """
+        fits = not self._sender.is_forged(seq_add(packet.ack, -1), 4)  # it acks what it answers; late ones may be old
+        recent = self.standing().is_recent(told_time(packet), self._stamper.clock(now))
+        if self._state in HANDSHAKE:
+            return self._reset_early(packet, now, recent=recent)
+        answers = self._challenge is not None and self._challenge.acked_by(packet.ack, now)
+        if not answers and not (fits and recent):
+            if fits:
+                self.challenge(now)
             return False
         if self._state is BOTH_ENDED and self._sender.only_fin_left:
             self._settle(now)
         else:
             self.fail(TransportClosed(f"{self.remote} reset the connection"), now)
+        return True
+
+    def _reset_early(self, packet: Packet, now: float, *, recent: bool) -> bool:
+        """Take a RESET in the handshake, where nothing can be challenged yet."""
+        expected = self._handshake.seq if self._handshake.initiator else self._sender.next_seq
+        if packet.ack != expected:
+            return False
+        if not recent:
+            self._handshake.doubt()
+            return False
+        self.fail(TransportClosed(f"{self.remote} reset the connection"), now)
         return True
 
     def move(self, remote: Address, round_trip: float, now: float) -> None:
@@ -275,11 +335,22 @@ class Connection:
             raise AssertionError(f"{self._state} -> {new} is not in the table")
         self._state = new
 
-    def _answered(self, packet: Packet, now: float) -> None:
-        """In SYN_SENT only the STATE that acks our SYN counts; its number is the peer's next (BEP 29)."""
+    def _confirmed(self, now: float) -> None:
+        """In SYN_RECEIVED the peer acked our answer: it hears us."""
+        self._enter(OPEN)
+        self.path.begin(self, now)
+        self._counters.accepted += 1
+        self._host.emit(Incoming(self))
+
+    def _answered(self, packet: Packet, now: float) -> bool:
+        """In SYN_SENT only the STATE that acks our SYN counts; its number is the peer's next (BEP 29).
+
+        Return False for a packet that acks something else (RFC 9293 section 3.10.7.3): its sender knows another
+        connection.
+        """
         if packet.type is not STATE or packet.ack != self._handshake.seq or not self._handshake.attempts:
             self._counters.dropped_ack += 1
-            return
+            return packet.ack == self._handshake.seq or not self._handshake.attempts
         if self._handshake.attempts == 1:
             self._sender.round_trip.sample(now - self._handshake.sent_at)
         self.peer_marks = parse_marks(packet.extension(EXTENSION_BITS))
@@ -294,6 +365,7 @@ class Connection:
         self._host.emit(Connected(self))
         if self._close_asked:
             self._end_local(now)
+        return True
 
     def _end_local(self, now: float) -> None:
         self._enter(BOTH_ENDED if self._state is REMOTE_ENDED else LOCAL_ENDED)
@@ -355,6 +427,9 @@ class Connection:
         if self._receive.has_unread:
             if not self._told_readable:
                 self._told_readable = True
+                if not self._heard_first:
+                    self._heard_first = True
+                    self._host.heard_first(self)
                 self._host.emit(Readable(self))
         elif self._state in REMOTE_OVER and not self._told_ended:
             self._told_ended = True

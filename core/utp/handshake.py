@@ -42,6 +42,11 @@ class Handshake:
         marks = self._config.marks
         return ((EXTENSION_BITS, pack_marks(marks)),) if marks and (self.initiator or peer_marks) else ()
 
+    def doubt(self) -> None:
+        """Somebody says that our answer to a SYN was not asked for: only another SYN is answered again."""
+        if not self.initiator:
+            self.attempts, self.at = _ANSWERS, math.inf
+
     def repeats(self, ack: int, next_seq: int) -> bool:
         """Whether an ack answers our SYN again: `next_seq`, of our next packet, is still the first one."""
         return self.initiator and ack == self.seq and next_seq == seq_add(ack, 1)

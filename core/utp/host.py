@@ -32,6 +32,12 @@ class Host(Protocol):
     def note_path(self, remote: Address, size: int, next_at: float, now: float) -> None:
         """Keep that for the next connection."""
 
+    def heard_first(self, connection: "Connection") -> None:
+        """The peer delivered its first byte."""
+
+    def keep(self, connection: "Connection") -> None:
+        """The owner knows the peer: the connection makes room for nobody."""
+
     def nonce(self) -> int:
         """Return 32 random bits."""
 

@@ -1,6 +1,6 @@
 """All uTP connections of one UDP socket: ids to connections, accepting, bounds, timers. A `core.values.Machine`."""
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
@@ -12,6 +12,7 @@ from core.utp.connection import Connection
 from core.utp.doorkeeper import Doorkeeper, Key
 from core.utp.events import UtpEvent
 from core.utp.path_memory import PathMemory
+from core.utp.places import Places
 from core.utp.rebinding import Found, Rebinding
 from core.utp.stamper import microseconds
 from core.utp.state import State
@@ -37,9 +38,9 @@ class Mux:
         self._random = random
         self._connections: dict[Key, Connection] = {}
         self._half_open: dict[Key, Connection] = {}  # oldest first
-        self._accepted_from: Counter[str] = Counter()  # host -> accepted connections, half-open ones included
-        self._accepted: set[Key] = set()
+        self._places: Places[Connection] = Places(config)  # for what others opened and confirmed
         self._door = Doorkeeper(config)
+        self._crossed: set[Connection] = set()  # whose ids the peer may have taken, by a SYN that crossed ours
         self._touched: OrderedDict[Connection, None] = OrderedDict()  # who may have something to send, in turn
         self._transmit_at: float | None = None  # since when there may be something to send
         self._timers = Timers()
@@ -55,11 +56,15 @@ class Mux:
     def mark(self, marks: Marks) -> None:
         """Say from now on, of new connections, that we can do this."""
         self._config = replace(self._config, marks=marks)
+        self._cookies.mark(marks)
 
     def connect(self, remote: Address, now: float) -> Connection:
         """Start a connection; its SYN leaves with the next `transmit`. Raises LocalError when there are too many."""
-        if len(self._connections) >= self._config.connections:
-            raise LocalError(f"{len(self._connections)} connections are open; close some first")
+        if self._full():
+            victim = self._places.first_out()
+            if victim is None:
+                raise LocalError(f"{len(self._connections)} connections are open; close some first")
+            self._evict(victim, now)
         receive_id = self._free_id(remote)
         ids = (receive_id, seq_add(receive_id, 1))
         connection = self._make(remote, ids, now)
@@ -80,11 +85,14 @@ class Mux:
             if connection is None or packet.type is RESET or packet.type is SYN:
                 self._take_special(packet, len(datagram), source, now)
                 continue
-            connection.receive(packet, now)
+            taken = connection.receive(packet, now)
             touched[connection] = None
             self._transmit_at = now
+            if not taken:
+                self._take_misfit(connection, packet, len(datagram), source, now)
+                continue
             if self._half_open and connection.state is not State.SYN_RECEIVED:
-                self._half_open.pop((source, packet.connection_id), None)
+                self._confirmed(connection, now)
 
     def too_long(self, remote: Address, size: int, now: float) -> None:
         """Take what the system knows: a datagram of `size` bytes is too long for the path to `remote`. Rare."""
@@ -95,9 +103,12 @@ class Mux:
     def tick(self, now: float) -> None:
         """Act on timers that are due."""
         while (connection := self._timers.pop(now)) is not None:
+            if self._crossed:
+                self._give_way(connection)
             connection.tick(now)
             self.touch(connection)
             self._transmit_at = now
+        self._evict_late(now)
 
     def deadline(self) -> float | None:
         """Return when `tick` is due; now and then too soon, which is harmless.
@@ -147,7 +158,7 @@ class Mux:
 
     def statistics(self) -> MuxStatistics:
         """Return a copy of the counters."""
-        return snapshot(self.counters, len(self._connections), len(self._half_open))
+        return snapshot(self.counters, len(self._connections), len(self._half_open), self._places.kept)
 
     # -- for the connections ------------------------------------------------------------------------------------
 
@@ -171,6 +182,14 @@ class Mux:
         """See Host."""
         self._paths.note(remote, size, next_at, now)
 
+    def heard_first(self, connection: Connection) -> None:
+        """See Host."""
+        self._places.heard(connection, connection.remote.host)
+
+    def keep(self, connection: Connection) -> None:
+        """See Host."""
+        self._places.keep(connection, connection.remote.host)
+
     def nonce(self) -> int:
         """See Host."""
         return self._random.getrandbits(32)
@@ -181,10 +200,9 @@ class Mux:
         del self._connections[key]
         self._rebinding.remove(connection)
         self._half_open.pop(key, None)
+        self._crossed.discard(connection)
         self._timers.clear(connection)
-        if key in self._accepted:
-            self._accepted.remove(key)
-            self._one_less(connection.remote.host)
+        self._places.remove(connection)
         if peer_may_repeat:
             standing = connection.standing()
             self._door.remember(key, connection.send_id, standing.sender.next_seq, seq_add(standing.expected, -1), now)
@@ -202,14 +220,13 @@ class Mux:
 
     def _take_syn(self, syn: Packet, source: Address, now: float) -> None:
         key = (source, seq_add(syn.connection_id, 1))
-        self._give_way(syn, source)
+        crossing = self._connections.get((source, seq_add(syn.connection_id, -1)))
+        if crossing is not None and crossing.state is State.SYN_SENT:
+            self._crossed.add(crossing)
         connection = self._connections.get(key)
         if connection is not None:
-            if connection.repeated_syn(syn, now):
-                self.touch(connection)
-                return
-            connection.fail(TransportClosed(f"{source} started anew"), now)
-        if not self._admits(source):
+            self._take_known_syn(connection, syn, source, now)
+        elif not self._admits(source):
             self.counters.refused += 1
         elif len(self._half_open) >= self._config.half_open:
             self.counters.cookies_sent += 1
@@ -217,35 +234,71 @@ class Mux:
         else:
             self._accept(syn, source, now, self._cookies.numbers(syn, source, now))
 
+    def _take_known_syn(self, connection: Connection, syn: Packet, source: Address, now: float) -> None:
+        """Take a SYN with the ids of a connection: its own again, one of a peer that restarted, or a forged one.
+
+        The connection stays (RFC 5961 section 4). A peer that restarted answers our challenge by RESET, or, as libutp
+        does after it has drawn the same ids, goes on with the answer to its SYN, which is a cookie.
+        """
+        if connection.initiated:
+            return  # our own choice of ids; the peer's next attempt will have others
+        if connection.repeats(syn):
+            self.touch(connection)
+        elif connection.state is State.SYN_RECEIVED or connection.challenge(now, instead_of=syn.seq):
+            self.send(source, self._cookies.answer(syn, source, now, next_seq=connection.next_seq))
+
+    def _take_misfit(self, connection: Connection, packet: Packet, size: int, source: Address, now: float) -> None:
+        """Take a packet with the ids of a connection and numbers that its peer cannot send."""
+        if connection.state is State.SYN_SENT:
+            self._refuse(packet, source, now)
+        elif connection.state is State.SYN_RECEIVED:
+            self._take_stray(packet, size, source, now)
+        elif connection.guess(now):
+            redeem = self._cookies.redeem
+            redeemed = redeem(packet, source, now) or redeem(packet, source, now, moved=True)
+            if redeemed is not None:
+                self._take_confirmed(*redeemed, packet, source, now)
+
     def _accept(self, syn: Packet, source: Address, now: float, numbers: Numbers | None) -> Connection:
         key = (Address(*source), seq_add(syn.connection_id, 1))
-        self._door.forget(key)
         connection = self._half_open[key] = self._make(key[0], (key[1], syn.connection_id), now, syn, numbers)
-        self._accepted.add(key)
-        self._accepted_from[source.host] += 1
         self.touch(connection)
         return connection
 
-    def _give_way(self, syn: Packet, source: Address) -> None:
-        """Take other ids for a connection of ours whose SYN the peer took for its own, which crossed it."""
-        old = (source, seq_add(syn.connection_id, -1))
-        connection = self._connections.get(old)
-        if connection is None or connection.state is not State.SYN_SENT:
+    def _give_way(self, connection: Connection) -> None:
+        """Take other ids for the next SYN of a connection if the peer took the first for a SYN of its own.
+
+        Not before that: the answer to the first may be on its way, and the SYN that crossed it may be forged.
+        """
+        if connection not in self._crossed:
+            return
+        self._crossed.remove(connection)
+        if connection.state is not State.SYN_SENT:
             return
         receive_id = self._free_id(connection.remote)
         self._rebinding.remove(connection)
+        del self._connections[connection.remote, connection.receive_id]
         connection.receive_id, connection.send_id = ids = receive_id, seq_add(receive_id, 1)
         connection.standing().stamper.renumber(*ids)  # from the next SYN on
-        self._connections[connection.remote, receive_id] = self._connections.pop(old)
+        self._connections[connection.remote, receive_id] = connection
         self._rebinding.add(connection)
 
+    def _full(self) -> bool:
+        """Whether all places are taken. Half-open connections have their own: whoever forges SYNs takes no others."""
+        return len(self._connections) - len(self._half_open) >= self._config.connections
+
     def _admits(self, source: Address) -> bool:
-        """Whether the bounds allow one more connection from there."""
-        return (
-            len(self._connections) < self._config.connections
-            and self._accepted_from[source.host] < self._config.connections_per_host
-            and len(self._events) < self._config.events
-        )
+        """Whether one more connection from there would get a place. Nobody makes room before it is confirmed."""
+        return self._places.opens(source.host, full=self._full()) and len(self._events) < self._config.events
+
+    def _evict(self, connection: Connection, now: float) -> None:
+        self.counters.evicted += 1
+        connection.evict(now)
+
+    def _evict_late(self, now: float) -> None:
+        """End those that have been silent for too long, for how many places are taken."""
+        while (late := self._places.late(now)) is not None:
+            self._evict(late, now)
 
     def _take_reset(self, packet: Packet, source: Address, now: float) -> None:
         """A RESET carries the id we receive, or, as libutp answers what it does not know, the one we send."""
@@ -279,13 +332,22 @@ class Mux:
                 fields = (stamp, difference, self._config.receive_window, kept.seq, kept.ack)
                 self.send(source, pack_header(STATE, kept.send_id, *fields))
             return
-        if not self._cookies.active(now) and self._door.may_answer(now):  # it may be the second packet of a peer
+        if not self._cookies.active(now):  # it may be the second packet of a peer
+            self._refuse(packet, source, now)
+
+    def _refuse(self, packet: Packet, source: Address, now: float) -> None:
+        """Answer RESET, if the rate allows it. It tells the sender's time, which a forged one cannot know."""
+        if self._door.may_answer(now):
             self.counters.resets_sent += 1
-            fields = (microseconds(now), 0, 0, self._random.getrandbits(16), packet.seq)
+            stamp = microseconds(now)
+            fields = (stamp, (stamp - packet.timestamp) & 0xFFFFFFFF, 0, self._random.getrandbits(16), packet.seq)
             self.send(source, pack_header(RESET, packet.connection_id, *fields))
 
     def _take_confirmed(self, syn: Packet, numbers: Numbers, packet: Packet, source: Address, now: float) -> None:
         """Take the first packet of a peer whose SYN was answered by a cookie: its connection begins here."""
+        before = self._connections.get((source, packet.connection_id))
+        if before is not None:
+            before.fail(TransportClosed(f"{source} started again"), now)
         if not self._admits(source):
             self.counters.refused += 1
             return
@@ -293,7 +355,29 @@ class Mux:
         connection = self._accept(syn, source, now, numbers)
         connection.receive(packet, now)
         if connection.state is not State.SYN_RECEIVED:
-            self._half_open.pop((source, packet.connection_id), None)
+            self._confirmed(connection, now)
+
+    def _confirmed(self, connection: Connection, now: float) -> None:
+        """A connection is no longer half-open: give it a place, and let another go if there is none."""
+        key = (connection.remote, connection.receive_id)
+        if self._half_open.pop(key, None) is None:
+            return
+        self._door.forget(key)  # a closed one with its ids needs no more answers
+        if connection.state is State.CLOSED:
+            return
+        host = connection.remote.host
+        full = len(self._connections) - len(self._half_open) > self._config.connections  # it counts already
+        if not self._places.opens(host, full=full):
+            self.counters.refused += 1
+            connection.abort(now)
+            return
+        victim = self._places.victim(host, full=full)
+        if victim is not None:
+            self._evict(victim, now)
+        self._places.add(connection, host, now)
+        if connection.delivered:
+            self._places.heard(connection, host)
+        self._evict_late(now)
 
     def _take_moving(self, found: Found, packet: Packet, source: Address, now: float) -> None:
         """Take a packet of a connection from an address that is not its own, or not yet."""
@@ -301,6 +385,9 @@ class Mux:
         if found.round_trip is not None:
             if self._has_place(connection, source):
                 old = connection.remote
+                impostor = self._connections.get((source, connection.receive_id))
+                if impostor is not None:  # half-open, and the true peer's packets did not fit it
+                    impostor.fail(None, now)
                 self._rekey(connection, Address(*source))
                 connection.move(Address(*source), found.round_trip, now)
                 self._rebinding.moved(connection, old, now)
@@ -312,23 +399,14 @@ class Mux:
 
     def _has_place(self, connection: Connection, to: Address) -> bool:
         """Whether the bound of accepted connections of one host allows it to move; its ids are free there."""
-        return to.host == connection.remote.host or self._accepted_from[to.host] < self._config.connections_per_host
+        return to.host == connection.remote.host or self._places.count(to.host) < self._config.connections_per_host
 
     def _rekey(self, connection: Connection, to: Address) -> None:
         """Know a connection by its peer's new address."""
         old, new = (connection.remote, connection.receive_id), (to, connection.receive_id)
         self._connections[new] = self._connections.pop(old)
         self._door.forget(new)
-        if old in self._accepted:
-            self._accepted.remove(old)
-            self._accepted.add(new)
-            self._one_less(connection.remote.host)
-            self._accepted_from[to.host] += 1
-
-    def _one_less(self, host: str) -> None:
-        self._accepted_from[host] -= 1
-        if not self._accepted_from[host]:
-            del self._accepted_from[host]
+        self._places.move(connection, to.host)
 
     def _make(
         self,

@@ -4,11 +4,7 @@ A machine that was suspended finds hours gone by at once. What it did not hear i
 by a timer of ours that fires far too late, leaves every peer enough time to be heard.
 """
 
-from typing import Final
-
 from core.utp.config import UtpConfig
-
-_BUSY: Final = 1.0  # seconds after hearing a peer in which a SYN of its restarted self does not replace a connection
 
 
 class Silence:
@@ -30,10 +26,6 @@ class Silence:
     def ends_at(self) -> float:
         """When a side that should end, the peer's or our reader's, is given up if no data goes."""
         return self.data_at + self._config.half_closed_timeout
-
-    def is_busy(self, now: float) -> bool:
-        """Whether the peer was heard just now."""
-        return now < self.heard_at + _BUSY
 
     def spoke(self, now: float, *, followed: bool) -> None:
         """Something leaves: choose when to speak next.

@@ -26,7 +26,7 @@ def told_time(packet: Packet) -> int:
 class Stamper:
     """Makes packets. `next_seq` is what a STATE carries, `expected` the peer's number that we wait for."""
 
-    __slots__ = ("_difference", "_newest", "_offset", "_receive_id", "_send_id")
+    __slots__ = ("_difference", "_offset", "_receive_id", "_send_id")
 
     def __init__(self, receive_id: int, send_id: int, clock_offset: int) -> None:
         """`clock_offset`, microseconds: random, so that only who hears us can tell our time (`core.utp.rebinding`)."""
@@ -34,7 +34,6 @@ class Stamper:
         self._receive_id = receive_id
         self._send_id = send_id
         self._difference = 0  # microseconds, what we measured last of the peer's packets
-        self._newest = 0  # the peer's timestamp, last heard
 
     def renumber(self, receive_id: int, send_id: int) -> None:
         """Use other ids from now on."""
@@ -46,12 +45,7 @@ class Stamper:
 
     def heard(self, packet: Packet, now: float) -> None:
         """Measure the delay that our next packets report."""
-        self._newest = packet.timestamp
         self._difference = (self.clock(now) - packet.timestamp) & MASK
-
-    def is_newer(self, packet: Packet) -> bool:
-        """Whether a packet was sent after the one heard last, by the peer's clock."""
-        return 0 < (packet.timestamp - self._newest) & MASK <= MASK >> 1
 
     def syn(self, now: float, seq: int, window: int, extensions: tuple[Extension, ...]) -> bytes:
         """Return a SYN: it alone carries the id that we receive."""

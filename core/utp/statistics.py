@@ -37,11 +37,13 @@ class Counters:
     checks_refused: int = 0
     cookies_sent: int = 0
     cookies_redeemed: int = 0
+    challenges: int = 0
+    evicted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class MuxStatistics:
-    """The counts at one moment, since the mux was made; the last two are how many there are now."""
+    """The counts at one moment, since the mux was made; the last three are how many there are now."""
 
     received: int  # datagrams
     sent: int  # datagrams
@@ -73,10 +75,13 @@ class MuxStatistics:
     checks_refused: int  # packets from such addresses that a bound kept from being asked
     cookies_sent: int  # SYNs that were answered and not kept, since too many are half-open
     cookies_redeemed: int  # connections that were made of the packet after such a SYN
+    challenges: int  # RESETs and SYNs that fit a connection, and were answered by a question instead of its end
+    evicted: int  # connections that others opened and that made room
     connections: int  # now, half-open ones included
     half_open: int  # now
+    kept: int  # of known peers, now
 
 
-def snapshot(counters: Counters, connections: int, half_open: int) -> MuxStatistics:
+def snapshot(counters: Counters, connections: int, half_open: int, kept: int) -> MuxStatistics:
     """Return a frozen copy of the counters."""
-    return MuxStatistics(**asdict(counters), connections=connections, half_open=half_open)
+    return MuxStatistics(**asdict(counters), connections=connections, half_open=half_open, kept=kept)

@@ -44,7 +44,7 @@ def within_bounds(mux: Mux, config: UtpConfig) -> bool:
         len(mux._connections) <= config.connections
         and len(mux._half_open) <= config.half_open
         and len(mux._door._farewells) <= config.closed_kept
-        and len(mux._accepted) <= len(mux._connections)
+        and len(mux._places) <= len(mux._connections)
         and len(mux._timers) <= 2 * config.connections + 64
     )
 

@@ -304,3 +304,26 @@ async def test_both_ends_say_whether_the_other_joins_messages(open_endpoint: Ope
     assert (here.joins_messages, there.joins_messages) == (True, True)
     here, there, *_ = await connected(open_endpoint, plain)
     assert (here.joins_messages, there.joins_messages) == (False, False)
+
+
+async def test_a_kept_stream_makes_room_for_nobody(open_endpoint: OpenEndpoint) -> None:
+    """The owner says so once it knows who is there; a stranger's goes, and hears of it."""
+    here, there, a, b = await connected(open_endpoint, EndpointConfig(utp=UtpConfig(connections=2)))
+    there.keep()
+    there.keep()
+    accepted: list[Stream] = []
+    b.on_stream = accepted.append
+    strangers = [await a.connect(b.address, timeout=5)]
+    await eventually(lambda: len(accepted) == 1)
+    c = await open_endpoint()
+    strangers.append(await c.connect(b.address, timeout=5))
+    await eventually(lambda: len(accepted) == 2)
+    with pytest.raises(TransportClosed):
+        await strangers[0].read()
+    await here.write(b"still here")
+    assert await there.read() == b"still here"
+    statistics = b.statistics().utp
+    assert (statistics.evicted, statistics.kept, statistics.connections) == (1, 1, 2)
+    there.abort()
+    there.keep()
+    assert b.statistics().utp.kept == 0

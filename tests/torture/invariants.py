@@ -27,11 +27,13 @@ def demand(holds: bool, what: str, *values: object) -> None:
 def check_mux(mux: Mux, config: UtpConfig) -> None:
     """Check every table of a mux, and every connection in it."""
     connections = mux._connections
-    demand(len(connections) <= config.connections, "too many connections", len(connections))
+    most = config.connections + len(mux._half_open)
+    demand(len(connections) <= most, "too many connections", len(connections))
     demand(len(mux._half_open) <= config.half_open, "too many half-open", len(mux._half_open))
     demand(len(mux._door._farewells) <= config.closed_kept, "too many farewells", len(mux._door._farewells))
-    demand(mux._accepted <= set(connections), "accepted and unknown", mux._accepted)
-    demand(mux._accepted_from.total() == len(mux._accepted), "accepted per host", mux._accepted_from)
+    accepted = [each for each in connections.values() if not each.initiated and each.state is not State.SYN_RECEIVED]
+    demand(all(each in mux._places for each in accepted), "accepted, without a place", len(accepted))
+    demand(len(mux._places) == len(accepted), "places of nobody", len(mux._places), len(accepted))
     demand(len(mux._timers) <= 2 * len(connections) + 2 * _STALE_TIMERS, "too many timers", len(mux._timers))
     known = sorted(id(each) for same in mux._rebinding._by_id.values() for each in same)
     demand(known == sorted(map(id, connections.values())), "ids and connections differ", len(known), len(connections))
@@ -44,7 +46,7 @@ def check_mux(mux: Mux, config: UtpConfig) -> None:
 
 def check_empty(mux: Mux) -> None:
     """Check that nothing of the connections of a mux is left but farewells and stale timers."""
-    tables = (mux._connections, mux._half_open, mux._accepted, mux._accepted_from, mux._touched)
+    tables = (mux._connections, mux._half_open, mux._places, mux._touched)
     demand(not mux._timers.live, "timers of nobody", mux._timers.live)
     demand(not any(tables), "left behind", *map(len, tables))
     demand(not (mux._rebinding._by_id or mux._rebinding._checks), "left behind", mux._rebinding._by_id)

@@ -157,8 +157,7 @@ def test_windows_from_nothing_to_absurd_move_no_more_than_was_sent(undisturbed: 
 
 
 @pytest.mark.parametrize("lag", [-1, 4, 100, 1000])
-def test_a_reset_must_ack_what_is_on_its_way(lag: int) -> None:
-    """One guess in thousands, not in 64: an idle connection believes a handful of numbers."""
+def test_a_reset_must_ack_what_is_on_its_way_and_tell_our_time(lag: int) -> None:
     pair = Pair()
     a, _ = pair.connect()
     pair.run(limit=1.0)
@@ -168,4 +167,8 @@ def test_a_reset_must_ack_what_is_on_its_way(lag: int) -> None:
     assert a.state is State.OPEN
     assert pair.a.mux.statistics().resets_dropped == 1
     pair.inject(B, A, bytes(reset._replace(ack=seq_add(next_seq, -1))))
+    assert a.state is State.OPEN, "it fits, and is challenged"
+    assert pair.a.mux.statistics().challenges == 1
+    stamp = pair.packets(pair.a)[-1].timestamp
+    pair.inject(B, A, bytes(reset._replace(ack=seq_add(next_seq, -1), timestamp=stamp)))
     assert pair.a.closed(a) is not None

@@ -321,7 +321,7 @@ def test_an_address_that_has_such_an_id_already_keeps_it() -> None:
     scene.tap.then = lambda source, data, now: attacker.send(data) if source == home else None
     assert finished(scene, there, back)
     statistics = scene.server.mux.statistics()
-    assert (statistics.checks, statistics.moved, statistics.connections) == (0, 0, 2)
+    assert (statistics.checks, statistics.moved, statistics.connections) == (1, 0, 2)
 
 
 def test_many_connections_move_at_once() -> None:
@@ -366,8 +366,13 @@ def test_an_attacker_on_the_path_that_answers_is_left_again() -> None:
 def test_a_host_that_has_its_connections_takes_no_more() -> None:
     scene = Scene(config=UtpConfig(connections_per_host=1))
     attacker, home = Attacker(scene), scene.seen
+    true = scene.server.connection
     attacker.send(bytes(Packet(PacketType.SYN, 7, 1, 0, 1 << 20, 5, 0)))
     scene.later(0.1)
+    answer = parse(attacker.got[-1])
+    attacker.send(bytes(Packet(PacketType.DATA, 8, 1, 0, 1 << 20, 6, seq_add(answer.seq, -1), payload=b"mine")))
+    scene.later(0.1)
+    scene.server.connection = true
     answering(scene, attacker)
     scene.client.send(b"from where there is room")
     scene.later(2.0)

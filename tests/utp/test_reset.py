@@ -81,7 +81,7 @@ def test_both_ids_of_a_connection_are_believed(whose: str) -> None:
     pair.flush()
     sent = pair.packets(pair.a)[-1]
     connection_id = a.receive_id if whose == "receive" else a.send_id
-    pair.inject(B, A, bytes(packet(PacketType.RESET, connection_id, ack=sent.seq)))
+    pair.inject(B, A, bytes(packet(PacketType.RESET, connection_id, ack=sent.seq)._replace(timestamp=sent.timestamp)))
     assert a.state is State.CLOSED
 
 
@@ -105,7 +105,10 @@ def test_a_reset_refuses_a_connection() -> None:
     a = pair.a.mux.connect(B, pair.now)
     pair.flush()
     syn = pair.sent[0].packet
-    pair.inject(B, A, bytes(packet(PacketType.RESET, syn.connection_id, ack=syn.seq)))
+    reset = packet(PacketType.RESET, syn.connection_id, ack=syn.seq)
+    pair.inject(B, A, bytes(reset))
+    assert pair.a.closed(a) is None, "it does not tell when the SYN left: anybody could have sent it"
+    pair.inject(B, A, bytes(reset._replace(timestamp=syn.timestamp)))
     closed = pair.a.closed(a)
     assert closed is not None
     assert isinstance(closed.error, TransportClosed)

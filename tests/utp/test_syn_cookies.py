@@ -9,8 +9,8 @@ from core.utp.mux import Mux
 from core.utp.state import State
 from core.utp.syn_cookies import SynCookies
 from core.values import Address
-from core.wire.utp_marks import PLAIN
-from core.wire.utp_packet import Packet, PacketType, parse, seq_add
+from core.wire.utp_marks import ALL_MARKS, OUR_MARKS, PLAIN, Marks, pack_marks, parse_marks
+from core.wire.utp_packet import EXTENSION_BITS, Packet, PacketType, parse, seq_add
 from tests.utp.pair import A, B, Link, Pair
 
 STEP = 0.001  # seconds
@@ -71,7 +71,7 @@ def test_data_arrives_both_ways_over_bad_lines(seed: int) -> None:
     here.write(data, pair.now)
     assert pair.run(lambda: bool(pair.b.incoming) and pair.b.received(pair.b.incoming[0]) == data, limit=40.0)
     there = pair.b.incoming[0]
-    assert (here.peer_marks, there.peer_marks) == (PLAIN, PLAIN)
+    assert (here.peer_marks, there.peer_marks) == (OUR_MARKS, OUR_MARKS), "a flood makes nobody look plain"
     there.write(data[::-1], pair.now)
     here.close(pair.now)
     there.close(pair.now)
@@ -145,6 +145,35 @@ def test_a_cookie_is_good_for_one_syn_only(change: dict[str, int], *, passes: bo
     assert (cookies.redeem(packet, A, 10.0) is not None) is passes
     assert cookies.redeem(packet, B, 10.0) is None, "of another address"
     assert SynCookies(UtpConfig(), Random(2)).redeem(packet, A, 10.0) is None, "of another key"
+
+
+@pytest.mark.parametrize("marks", [PLAIN, OUR_MARKS, ALL_MARKS])
+def test_a_cookie_keeps_the_marks_of_its_syn(marks: Marks) -> None:
+    """Otherwise 128 forged SYNs would make every peer look plain, and who must be encrypted would be refused."""
+    cookies = SynCookies(UtpConfig(), Random(1))
+    syn = SYN._replace(extensions=((EXTENSION_BITS, pack_marks(marks)),) if marks else ())
+    datagram = cookies.answer(syn, A, 9.98)
+    assert len(datagram) == len(bytes(syn)), "no more than a forger sends"
+    answer = parse(datagram)
+    assert bool(parse_marks(answer.extension(EXTENSION_BITS))) is bool(marks)
+    difference = (500 - answer.timestamp) & 0xFFFFFFFF
+    confirms = Packet(PacketType.STATE, 8, 500 + 20_000, difference, 1 << 20, 101, seq_add(answer.seq, -1))
+    redeemed = cookies.redeem(confirms, A, 10.0)
+    assert redeemed is not None
+    assert parse_marks(redeemed[0].extension(EXTENSION_BITS)) == marks
+
+
+def test_a_cookie_for_the_ids_of_another_connection_has_a_number_far_from_its_own() -> None:
+    cookies = SynCookies(UtpConfig(), Random(1))
+    plain = parse(cookies.answer(SYN, A, 9.98)).seq
+    answer = parse(cookies.answer(SYN, A, 9.98, next_seq=plain))
+    assert answer.seq == plain ^ 0x8000
+    difference = (500 - answer.timestamp) & 0xFFFFFFFF
+    confirms = Packet(PacketType.STATE, 8, 500 + 20_000, difference, 1 << 20, 101, seq_add(answer.seq, -1))
+    assert cookies.redeem(confirms, A, 10.0) is None
+    redeemed = cookies.redeem(confirms, A, 10.0, moved=True)
+    assert redeemed is not None
+    assert redeemed[1].first_seq == answer.seq
 
 
 def test_a_cookie_of_the_last_slot_is_good_and_of_the_one_before_is_not() -> None:
