@@ -8,6 +8,7 @@ digits), ours names the error.
 
 import json
 import logging
+import random as random_module
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -87,8 +88,11 @@ class _Order(NamedTuple, Generic[ResultT]):
 class Api:
     """Answers requests off a DHT. At most `max_operations` at once; a further one is answered ERR_GRAPE_BUSY."""
 
-    def __init__(self, dht: DhtService, *, max_operations: int = 256) -> None:
+    def __init__(
+        self, dht: DhtService, *, max_operations: int = 256, random: random_module.Random | None = None
+    ) -> None:
         self._dht = dht
+        self._random = random or random_module.SystemRandom()
         self._free = max_operations
         self._read: dict[str, Callable[[JsonValue, str | None], _Order[Any]]] = {
             "/lookup": self._lookup,
@@ -137,7 +141,12 @@ class Api:
         key = utf8(data)
         host = peer_host(client)
         start = partial(self._dht.lookup, key) if len(key) <= MAX_KEY_BYTES else _find_nobody
-        return _Order(start, lambda peers: [str(peer) for peer in self._dht.listed(peers, host)])
+        return _Order(start, lambda peers: self._listing(peers, host))
+
+    def _listing(self, peers: Sequence[Address], host: str) -> JsonValue:
+        """Return peers in random order, as the Node grape does: most clients take the first one."""
+        listed = self._dht.listed(peers, host)
+        return [str(peer) for peer in self._random.sample(listed, len(listed))]
 
     def _announce(self, data: JsonValue, client: str | None) -> _Order[int]:
         if not isinstance(data, list):
@@ -175,7 +184,7 @@ class Api:
         target = hash_bytes(data)
         if target is None:
             raise _Refusal("ERR_GRAPE_HASH_FORMAT")
-        return _Order(partial(self._dht.get, target, salt), _found_json)
+        return _Order(partial(self._dht.get, target, salt), found_json)
 
 
 def _find_nobody(done: Done[Sequence[Address]]) -> None:
@@ -266,7 +275,8 @@ def _mutable_item(data: dict[str, JsonValue], plain: Item) -> Item:
     )
 
 
-def _found_json(found: FoundItem | None) -> JsonValue:
+def found_json(found: FoundItem | None) -> dict[str, JsonValue] | None:
+    """Return an item as a get shows it: `id`, `token`, `v`, and `sig`, `k`, `seq`, `salt` of a mutable one."""
     if found is None:
         return None
     item = found.item

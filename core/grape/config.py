@@ -31,6 +31,8 @@ class GrapeConfig:
     bootstrap: tuple[BootstrapNode, ...] = ()  # "host:port"; names are resolved at start and again while that fails
     bind: str = ANY_HOST  # the DHT's interface
     http_host: str | None = None  # the HTTP API's interface; None: as `bind`. An embedded grape's is LOOPBACK
+    lazy_http: bool = False  # load the HTTP parser with the first connection, which waits 0.1 s: an embedded grape
+    # is called by its own peer in process, and seldom by anybody else
     api_hosts: tuple[str, ...] = ()  # names by which clients reach the HTTP API, beside its numbers and localhost
     port_search: int = 0  # how many following pairs (dht+1, api+1), ... to try while one of both is in use
     local_peers: bool = False  # also bootstrap off the grapes at the customary ports of this machine
