@@ -45,8 +45,9 @@ class GrapeConfig:
     cache_max_age: float = 0.0  # accepted and without effect, as in the Node grape 1.0.0: every lookup is fresh
     join_patience: float = 0.3  # the first operations wait this long for a bootstrap node's answer: a LAN answers in
     # 1 ms and most of the Internet in 0.2 s, and a person who clicked does not notice
-    max_operations: int = 256  # DHT operations at once over HTTP; more are answered with an error name
-    max_connections: int = 1024  # HTTP connections at once; more are closed at once
+    # DHT operations at once over HTTP, half as many for one other host; more are answered with an error name
+    max_operations: int = 256
+    max_connections: int = 1024  # HTTP connections at once; one more, and the host with most loses its oldest
     idle_timeout: float = 30.0  # a connection that sends no whole request for this long is closed
     body_timeout: float = 10.0  # a request's body arrives within this, or the connection is closed
 

@@ -30,6 +30,8 @@ from core.values import Address
 
 log = logging.getLogger(__name__)
 
+OWN_OPERATIONS = 64  # at once of the peer whose grape this is, beside those over HTTP
+
 
 @dataclass(frozen=True, slots=True)
 class GrapeStatistics:
@@ -182,6 +184,7 @@ def _dht_config(config: GrapeConfig) -> DhtConfig:
     return DhtConfig(
         concurrency=config.dht_concurrency,
         peer_max_age=config.peer_max_age,
+        max_operations=config.max_operations + OWN_OPERATIONS,
         max_tables=config.max_tables,
         max_values=config.max_values,
         node_liveness=config.node_liveness,

@@ -14,7 +14,9 @@ from core.aio.aside import aside
 from core.aio.tasks import TaskSet
 from core.grape.api import Api, HttpReply, forbidden
 from core.grape.config import GrapeConfig
+from core.grape.local_address import is_this_machine
 from core.grape.web_guard import WebGuard
+from core.limits.fair import FairTable
 
 if TYPE_CHECKING:  # brings aiohttp along: 10 MB and 0.1 s that a grape without HTTP clients does without
     from aiohttp.http import RawRequestMessage
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 
 SHUTDOWN_WAIT = 0.2  # seconds for answers under way; quitting ends within 1 s in all
 SWEEPS_PER_TIMEOUT = 4  # a connection is closed at most a quarter of its time-out late
+KEPT_PART = 16  # of the connections the 16th part is kept for this machine
 LOADING_PATIENCE = 30.0  # seconds to load the HTTP parser; 0.1 on a desktop, some on a board that is busy starting
 
 
@@ -34,13 +37,13 @@ class HttpStatistics:
 
     connections: int  # open now
     requests: int
-    refused_connections: int  # closed at once, too many were open
+    refused_connections: int  # closed, as too many were open
     timed_out: int  # connections closed because no whole request came
     forbidden: Mapping[str, int]  # requests that a web page may have forged, by the header field that told
 
 
 class ApiServer:
-    """Serves an Api. Full: a connection over the bound is closed at once. ONE timer looks after all time-outs.
+    """Serves an Api. ONE timer looks after all time-outs. Full: the host with most connections loses the quietest.
 
     The HTTP parser is loaded by `load`, or when the first connection arrives: connections wait unread meanwhile.
     """
@@ -49,8 +52,10 @@ class ApiServer:
         self.api = api
         self.config = config
         self.loop = asyncio.get_running_loop()
-        self.requests = 0
-        self._connections: set[HttpConnection] = set()
+        self._requests = 0
+        most = config.max_connections
+        # by the client's host; some places are kept for this machine
+        self._connections: FairTable[HttpConnection, None, str] = FairTable(most, most, kept=most // KEPT_PART)
         self._deserted = asyncio.Event()  # the last connection is gone
         self._sweep_every = min(config.idle_timeout, config.body_timeout) / SWEEPS_PER_TIMEOUT
         self._sweep_timer: asyncio.TimerHandle | None = None
@@ -103,20 +108,23 @@ class ApiServer:
 
     # -- what connections call
 
-    def connected(self, connection: "HttpConnection") -> bool:
-        """Take a connection; False when there are too many."""
-        if len(self._connections) >= self.config.max_connections:
+    def connected(self, connection: "HttpConnection", host: str) -> None:
+        """Take a connection from a host. When there are too many, the host with most loses its oldest."""
+        for gone in self._connections.put(connection, None, host, kept=is_this_machine(host)):
             self._refused += 1
-            return False
-        self._connections.add(connection)
+            gone.key.abort()
         if self._sweep_timer is None:
             self._sweep_later()
-        return True
+
+    def asked(self, connection: "HttpConnection") -> None:
+        """Count a request; who asks is the last of its host to make room."""
+        self._requests += 1
+        self._connections.use(connection)
 
     def disconnected(self, connection: "HttpConnection") -> None:
         """Forget a connection."""
-        self._connections.discard(connection)
-        if not self._connections:
+        self._connections.pop(connection)
+        if not len(self._connections):
             self._deserted.set()
 
     def forbids(self, request: "RawRequestMessage") -> HttpReply | None:
@@ -139,13 +147,13 @@ class ApiServer:
             self._timed_out += 1
             connection.due_at = math.inf
             connection.abort()  # `close` would wait for a client that does not read
-        if self._connections:
+        if len(self._connections):
             self._sweep_later()
 
     def statistics(self) -> HttpStatistics:
         """Return the counts so far."""
         return HttpStatistics(
-            len(self._connections), self.requests, self._refused, self._timed_out, dict(self._forbidden)
+            len(self._connections), self._requests, self._refused, self._timed_out, dict(self._forbidden)
         )
 
     async def stop(self) -> None:
@@ -157,7 +165,7 @@ class ApiServer:
             self._sweep_timer = None
         for connection in list(self._connections):
             connection.finish()
-        if self._connections:
+        if len(self._connections):
             self._deserted.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SHUTDOWN_WAIT):
