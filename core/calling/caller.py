@@ -169,10 +169,12 @@ class Asking:
         payload: JsonValue,
         timeout: float,
         expected: PeerId | None = None,
+        *,
+        retry: int = RETRIES,
     ) -> Reply:
         """Ask one address. `service` is the name the events show; `expected`: who must be there, verified."""
         self._hub.emit(RequestSent(self._hub.now(), service, address))
-        reply = await self._client.request(address, key, payload, timeout=timeout, retry=RETRIES, expected=expected)
+        reply = await self._client.request(address, key, payload, timeout=timeout, retry=retry, expected=expected)
         self._note(service, reply)
         return reply
 
@@ -214,7 +216,8 @@ class Asking:
         if target.service is not None and kept is not None and self._fresh_connection(kept, target.peer_id):
             key = worker_key(target.service.removesuffix("_worker"))
             with contextlib.suppress(TransportClosed):
-                return await self.ask(kept, key, key, payload, timeout, target.peer_id)
+                # no second try here: who has just left is looked for, not waited for at the place it left
+                return await self.ask(kept, key, key, payload, timeout, target.peer_id, retry=0)
         reply = await self._ask_first(candidates, payload, timeout, target.peer_id)
         self._remember(target.peer_id, reply.peer)
         return reply

@@ -136,7 +136,7 @@ def _start(
 
 
 def _jobs() -> ModuleType:
-    """Load what the commands do, and aiohttp with it, only when one is run: `--help` answers at once."""
+    """Load what the commands do only when one is run: `--help` answers at once."""
     from core.cli import jobs
 
     return jobs

@@ -5,12 +5,12 @@ somebody new is cut to fit; a ping goes with it, and whoever answers that, or wr
 answers from then on. Names of Grenache networks have few nodes: 7 fit the first answer, and it is seldom cut at all.
 """
 
-from collections import OrderedDict
 from typing import Final
 
 from core.dht.outbox import Outbox
 from core.dht.routing import RoutingTable
 from core.dht.statistics import Counters
+from core.limits.fair import FairTable
 from core.scope import Scope, scope
 from core.values import Address
 from core.wire.compact import NODE_BYTES
@@ -18,7 +18,8 @@ from core.wire.krpc import Fields, Query, Reply
 
 PING_BYTES: Final = 58  # of a ping, which goes with the first answer: d1:ad2:id20:...e1:q4:ping1:t2:..1:y1:qe
 FACTOR: Final = 3  # RFC 9000 section 8, "Address Validation": three times what was received
-PROVEN_MAX: Final = 4096  # addresses remembered; full: the one that proved itself longest ago has to do it again
+PROVEN_MAX: Final = 4096  # addresses remembered; full: of the host with most, the one that proved itself longest ago
+PROVEN_PER_HOST: Final = 256  # ports of one host; a carrier's NAT has many peers behind one
 PROVEN_FOR: Final = 600.0  # seconds; as long as a token of BEP 5 holds at most
 _PEER_BYTES: Final = 8  # of a compact peer in a list: "6:" and six bytes
 _ITEM: Final = (b"v", b"k", b"sig", b"seq")  # of BEP 44
@@ -33,7 +34,7 @@ class Proven:
     """Addresses that receive what we send. Times are the caller's seconds."""
 
     def __init__(self) -> None:
-        self._until: OrderedDict[Address, float] = OrderedDict()  # who proves itself last is last
+        self._until: FairTable[Address, float, str] = FairTable(PROVEN_MAX, PROVEN_PER_HOST)
 
     def __len__(self) -> int:
         """Return how many are remembered."""
@@ -41,17 +42,14 @@ class Proven:
 
     def add(self, address: Address, now: float) -> None:
         """Note that an address answered something that only it can know."""
-        self._until[address] = now + PROVEN_FOR
-        self._until.move_to_end(address)
-        if len(self._until) > PROVEN_MAX:
-            self._until.popitem(last=False)
+        self._until.put(address, now + PROVEN_FOR, address.host)
 
     def __contains__(self, asked: tuple[Address, float]) -> bool:
         """Return whether an address is proven at a time: `(address, now) in proven`."""
         address, now = asked
         until = self._until.get(address)
         if until is not None and until <= now:
-            del self._until[address]
+            self._until.pop(address)
             until = None
         return until is not None
 

@@ -32,10 +32,11 @@ class DhtConfig:
     token_rotation: float = 300.0  # BEP 5: secrets change every 5 minutes, the previous one is still accepted
     peer_max_age: float = 120.0  # after the last announce; the Node grape's --dht_peer_maxAge
     max_peers_listed: int = 100  # per get_peers reply, sampled at random, as the Node grape: 800 bytes
-    max_tables: int = 5000  # service names with peers; the one announced to longest ago makes room
+    max_tables: int = 5000  # service names with peers; the host with most peers in all loses its oldest
+    max_peers: int = 20_000  # peers of all names; likewise. 20,000 x 0.6 kB = 12 MB
     max_peers_per_table: int = 1000  # peers of one name; the host with the most of them loses its oldest
     max_peers_found: int = 1000  # peers a lookup collects from all nodes; later ones are dropped
-    max_values: int = 5000  # BEP 44 items; the one put longest ago makes room. 5,000 x 1.2 kB = 6 MB
+    max_values: int = 5000  # BEP 44 items; the host with most loses its oldest. 5,000 x 1.2 kB = 6 MB
     item_max_age: float = 7200.0  # BEP 44: "expire after 2 hours" unless put again
 
     def __post_init__(self) -> None:

@@ -1,6 +1,7 @@
 """The DHT node (BEP 5, BEP 44, BEP 42's `ip`): a Machine that answers queries, keeps its table, runs operations."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 
 from core.dht.amplification import Replies
@@ -14,6 +15,7 @@ from core.dht.recent import RecentWriters
 from core.dht.responder import Responder, key_fault, show_peers
 from core.dht.routing import RoutingTable
 from core.dht.statistics import Counters, DhtStatistics
+from core.dht.storage import LOCAL
 from core.dht.transactions import Handler, Outcome, Pending, Transactions
 from core.dht.upkeep import Upkeep
 from core.dht.votes import Votes
@@ -101,11 +103,15 @@ class Node:
             self._begin(task, key, now)
         return operation
 
-    def put(self, item: Item, now: float) -> OperationId:
-        """Store an item here and at the nodes nearest to its target; ends with Stored, or Failed (ItemRefused)."""
+    def put(self, item: Item, now: float, *, host: str = LOCAL) -> OperationId:
+        """Store an item here and at the nodes nearest to its target; ends with Stored, or Failed (ItemRefused).
+
+        `host` is the IPv4 of whoever wants it stored: on its account it goes here.
+        """
         operation = self._new_operation()
         if self._acceptable(operation, self._responder.items.refusal(item, now)):
-            task = PutItem(operation, item, self._responder.items, self._end, self._write_ended)
+            store = partial(self._responder.items.put, item, host=host)
+            task = PutItem(operation, item, store, self._end, self._write_ended)
             self._begin(task, item.target(), now)
         return operation
 

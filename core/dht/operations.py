@@ -16,7 +16,6 @@ from core.dht.items import (
     ItemRefused,
 )
 from core.dht.recent import WHOLE_NETWORK
-from core.dht.storage import ItemStore
 from core.dht.transactions import Outcome
 from core.dht.walk import Task, Write, WriteTokens
 from core.errors import RemoteError
@@ -150,7 +149,7 @@ class AnnouncePeer(WritingTask):
 
 
 class PutItem(WritingTask):
-    """Store an item at the nodes nearest to its target, and with us.
+    """Store an item at the nodes nearest to its target, and with us: `store(now)` does that, or raises ItemRefused.
 
     Targets hardly ever come again: it has no key of its own.
     """
@@ -161,7 +160,7 @@ class PutItem(WritingTask):
         self,
         operation: OperationId,
         item: Item,
-        store: ItemStore,
+        store: Callable[[float], None],
         emit: Emit,
         on_end: Callable[[WritingTask, float], bool],
     ) -> None:
@@ -205,7 +204,7 @@ class PutItem(WritingTask):
         refused = self._refused
         if refused is None or self._stored:
             try:
-                self._store.put(self._item, now)
+                self._store(now)
             except ItemRefused as error:  # a newer one arrived while we searched
                 refused = error
         if refused is not None and not self._stored:

@@ -4,10 +4,10 @@ The Node grape does the same for five minutes, whatever happens meanwhile (a gra
 for minutes that it is). Here a node that enters or leaves the table ends it, and so does a write that fails.
 """
 
-from collections import OrderedDict
 from typing import NamedTuple
 
 from core.dht.walk import WriteTokens
+from core.limits.table import BoundedTable
 
 MAX_KEYS = 1024  # names that one grape announces again and again; a further one makes room by age
 # Seconds. BEP 5 lets a token go stale after 5 to 10 minutes; and nodes nearer to the key than these may have come up.
@@ -28,7 +28,7 @@ class RecentWriters:
     """Tokens by key. `generation` is the routing table's."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()  # the oldest first
+        self._kept: BoundedTable[bytes, _Kept] = BoundedTable(MAX_KEYS)
 
     def __len__(self) -> int:
         """Return the number of keys."""
@@ -39,8 +39,6 @@ class RecentWriters:
         self._kept.pop(key, None)
         if tokens:
             self._kept[key] = _Kept(tokens, generation, now)
-            if len(self._kept) > MAX_KEYS:
-                self._kept.popitem(last=False)
 
     def find(self, key: bytes, generation: int, now: float) -> WriteTokens | None:
         """Return whom to write to, or None: search."""

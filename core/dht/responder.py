@@ -41,7 +41,7 @@ class Responder:
         self._listed = listed
         self._local_address = local_address
         self._tokens = Tokens(random, config.token_rotation, now)
-        self.peers = PeerStore(config.max_tables, config.max_peers_per_table, config.peer_max_age)
+        self.peers = PeerStore(config.max_tables, config.max_peers_per_table, config.peer_max_age, config.max_peers)
         self.items = ItemStore(config.max_values, config.item_max_age)
         self._methods: dict[bytes, Callable[[Fields, Address, float], Fields]] = {
             b"ping": self._ping,
@@ -127,7 +127,7 @@ class Responder:
                 sequence=take_int(arguments, b"seq", 0, MAX_SEQUENCE),
                 cas=take_int(arguments, b"cas", 0, MAX_SEQUENCE) if b"cas" in arguments else None,
             )
-        self.items.put(item, now)
+        self.items.put(item, now, source.host)
         return {}
 
     def _check_token(self, arguments: Fields, source: Address, now: float) -> None:

@@ -12,6 +12,8 @@ from core.scope import Scope, scope
 from core.values import Address
 from core.wire.compact import ID_BYTES, Contact
 
+HOSTS_PER_NETWORK = 4  # hosts' worth of entries of one public /24: who rents one has 256 addresses
+
 
 def distance(left: bytes, right: bytes) -> int:
     """Return the XOR distance. Of unequal lengths: each byte that one of them lacks counts as 0xff, at the low end.
@@ -33,7 +35,7 @@ class Entry:
 
 
 class RoutingTable:
-    """Nodes that answered us: at most `bucket_size` per bucket, and `max_per_host` per public IP.
+    """Nodes that answered us: at most `bucket_size` per bucket, `max_per_host` per public IP, 4 times that per /24.
 
     A full bucket keeps its old nodes (BEP 5: the longer one has been up, the longer it will stay).
     """
@@ -45,7 +47,7 @@ class RoutingTable:
         self._buckets: list[dict[bytes, Entry]] = [{} for _ in range(8 * ID_BYTES)]
         self._entries: dict[Address, Entry] = {}  # one node per address, and the other way round
         self.generation = 0  # counts the nodes that entered or left: what was derived from the table is stale then
-        self._hosts: Counter[str] = Counter()  # entries per public host
+        self._hosts: Counter[str] = Counter()  # entries per public host, and per public network
 
     def __len__(self) -> int:
         """Return the number of nodes."""
@@ -71,13 +73,16 @@ class RoutingTable:
         bucket[contact.id] = self._entries[contact.address] = Entry(contact, now)
         self.generation += 1
         if scope(contact.address.host) is Scope.PUBLIC:
-            self._hosts[contact.address.host] += 1
+            self._hosts.update((contact.address.host, _network(contact.address.host)))
         return True
 
     def has_room(self, contact: Contact) -> bool:
         """Say whether a node that is not known yet could enter."""
         host = contact.address.host
-        if scope(host) is Scope.PUBLIC and self._hosts[host] >= self._max_per_host:
+        if scope(host) is Scope.PUBLIC and (
+            self._hosts[host] >= self._max_per_host
+            or self._hosts[_network(host)] >= HOSTS_PER_NETWORK * self._max_per_host
+        ):
             return False
         return contact.id != self.own_id and len(self._bucket(contact.id)) < self._bucket_size
 
@@ -90,9 +95,10 @@ class RoutingTable:
         del self._bucket(contact.id)[contact.id]
         host = contact.address.host
         if scope(host) is Scope.PUBLIC:
-            self._hosts[host] -= 1
-            if not self._hosts[host]:
-                del self._hosts[host]
+            for place in (host, _network(host)):
+                self._hosts[place] -= 1
+                if not self._hosts[place]:
+                    del self._hosts[place]
 
     def id_at(self, address: Address) -> bytes | None:
         """Return the id of the node known at `address`."""
@@ -112,3 +118,8 @@ class RoutingTable:
 
     def _bucket(self, node_id: bytes) -> dict[bytes, Entry]:
         return self._buckets[max(distance(node_id, self.own_id).bit_length() - 1, 0)]
+
+
+def _network(host: str) -> str:
+    """Return the /24 network of an IPv4 host, as a text that is no host."""
+    return host.rpartition(".")[0]

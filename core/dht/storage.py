@@ -1,25 +1,39 @@
-"""What a node keeps for the others: announced peers and BEP 44 items. Bounded in number and in age."""
+"""What a node keeps for the others: announced peers and BEP 44 items. Bounded in number, by host, and in age.
 
-from collections import Counter, OrderedDict
+When a store is full, the host with most in it loses its oldest. What this machine stored itself is local: no stranger
+makes it go.
+"""
+
+from collections.abc import Hashable, Iterator
 from dataclasses import replace
-from random import Random
+from typing import Final, NamedTuple, TypeVar
 
 from core.dht.items import CAS_MISMATCH, SEQUENCE_OLD, Item, ItemRefused
+from core.limits.fair import FairTable
+from core.scope import Scope, scope
 from core.values import Address
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+LOCAL: Final = "127.0.0.1"  # who stores from this machine; any loopback host is
+KEPT_PART: Final = 16  # of a store's places the 16th part is kept for this machine, however many strangers there are
 
 
 class PeerStore:
-    """Peers by service key.
+    """Peers by service key. `max_age` is in seconds since the last announce of that peer.
 
-    A full key: the host with the most peers loses its oldest, so that one host cannot crowd the others out. Too many
-    keys: the one announced to longest ago goes. `max_age` is in seconds since the last announce of that peer.
+    A full key: the host with most peers there loses its oldest. Too many keys, or peers in all: the host with most
+    peers in all does, until it fits.
     """
 
-    def __init__(self, max_tables: int, max_peers: int, max_age: float) -> None:
+    def __init__(self, max_tables: int, max_peers: int, max_age: float, max_in_all: int = 20_000) -> None:
         self._max_tables = max_tables
         self._max_peers = max_peers
         self._max_age = max_age
-        self._tables: OrderedDict[bytes, OrderedDict[Address, float]] = OrderedDict()  # both: oldest announce first
+        self._tables: dict[bytes, FairTable[Address, None, str]] = {}
+        # every peer of every key with the time of its last announce, the oldest first
+        self._all: FairTable[tuple[bytes, Address], float, str] = _fair_table(max_in_all)
 
     def __len__(self) -> int:
         """Return the number of keys that have peers; those that went stale since the last `expire` included."""
@@ -27,56 +41,58 @@ class PeerStore:
 
     def add(self, key: bytes, peer: Address, now: float) -> None:
         """Store or renew `peer` under `key`."""
-        table = self._tables.setdefault(key, OrderedDict())
-        self._tables.move_to_end(key)
-        table[peer] = now
-        table.move_to_end(peer)
-        if len(table) > self._max_peers:
-            hosts = Counter(stored.host for stored in table)
-            crowd = hosts.most_common(1)[0][0]
-            del table[next(stored for stored in table if stored.host == crowd)]
-        if len(self._tables) > self._max_tables:
-            self._tables.popitem(last=False)
+        table = self._tables.get(key)
+        if table is None:
+            table = self._tables[key] = _fair_table(self._max_peers)
+        local = _is_local(peer.host)
+        for gone in table.put(peer, None, peer.host, kept=local):
+            self._all.pop((key, gone.key))
+        for older in self._all.put((key, peer), now, peer.host, kept=local):
+            self._forget(*older.key)
+        while len(self._tables) > self._max_tables and (most := self._all.shrink()) is not None:
+            self._forget(*most.key)
 
     def peers(self, key: bytes, now: float) -> list[Address]:
         """Return the peers of `key` that are not too old, the oldest announce first."""
-        table = self._tables.get(key)
-        if table is None:
-            return []
-        self._trim(table, now)
-        if not table:
-            del self._tables[key]
-        return list(table)
-
-    def sample(self, key: bytes, count: int, random: Random, now: float) -> list[Address]:
-        """Return up to `count` of the peers of `key`, chosen at random."""
-        peers = self.peers(key, now)
-        return peers if len(peers) <= count else random.sample(peers, count)
+        peers = list(self._tables.get(key, ()))
+        stale = [peer for peer in peers if self._is_stale((key, peer), now)]
+        for peer in stale:
+            self._all.pop((key, peer))
+            self._forget(key, peer)
+        return [peer for peer in peers if peer not in stale] if stale else peers
 
     def expire(self, now: float) -> None:
         """Forget what is too old."""
-        while self._tables:  # ordered by the newest announce of each key: the first live one ends it
-            key, table = next(iter(self._tables.items()))
-            self._trim(table, now)
-            if table:
-                return
+        while (oldest := next(iter(self._all), None)) is not None and self._is_stale(oldest, now):
+            self._all.pop(oldest)
+            self._forget(*oldest)
+
+    def _is_stale(self, entry: tuple[bytes, Address], now: float) -> bool:
+        announced_at = self._all.get(entry)
+        return announced_at is not None and now - announced_at > self._max_age
+
+    def _forget(self, key: bytes, peer: Address) -> None:
+        """Take a peer that is no longer in `_all` out of its key; the last one takes the key along."""
+        table = self._tables.get(key)
+        if table is None:
+            return
+        table.pop(peer)
+        if not len(table):
             del self._tables[key]
 
-    def _trim(self, table: OrderedDict[Address, float], now: float) -> None:
-        while table:
-            peer, announced_at = next(iter(table.items()))
-            if now - announced_at <= self._max_age:
-                return
-            del table[peer]
+
+class _Stored(NamedTuple):
+    item: Item
+    put_at: float
+    host: str  # who put it
 
 
 class ItemStore:
-    """BEP 44 items by target. The item put longest ago makes room; `max_age` is in seconds since the last put."""
+    """BEP 44 items by target. `max_age` is in seconds since the last put. Full: the host with most loses its oldest."""
 
     def __init__(self, max_values: int, max_age: float) -> None:
-        self._max_values = max_values
         self._max_age = max_age
-        self._items: OrderedDict[bytes, tuple[Item, float]] = OrderedDict()  # oldest put first
+        self._items: FairTable[bytes, _Stored, str] = _fair_table(max_values)  # the oldest put first
 
     def __len__(self) -> int:
         """Return the number of items; those that went stale since the last `expire` included."""
@@ -106,30 +122,55 @@ class ItemStore:
             return error
         return self.conflict(item, now)
 
-    def put(self, item: Item, now: float) -> None:
-        """Check `item` whole, and store it. Raises ItemRefused."""
+    def put(self, item: Item, now: float, host: str = LOCAL) -> None:
+        """Check `item` whole, and store it as put by `host`. Raises ItemRefused."""
         refused = self.refusal(item, now)
         if refused is not None:
             raise refused
         target = item.target()
+        owner = self._owner(item, self._items.get(target), host)
         kept = item if item.cas is None else replace(item, cas=None)  # `cas` is about the act of putting
-        self._items[target] = (kept, now)
-        self._items.move_to_end(target)
-        if len(self._items) > self._max_values:
-            self._items.popitem(last=False)
+        self._items.put(target, _Stored(kept, now, owner), owner, kept=_is_local(owner))
+
+    def _owner(self, item: Item, stored: _Stored | None, host: str) -> str:
+        """Return on whose account an item goes: of those who put the same one, the one with fewest.
+
+        Anybody can put what somebody else signed: it would go with all the rest that he puts.
+        """
+        if stored is None or (item.key is not None and item.sequence != stored.item.sequence):
+            return host
+        if _is_local(host) or _is_local(stored.host):
+            return LOCAL
+        fewer = self._items.count(host) + 1 < self._items.count(stored.host)
+        return host if fewer else stored.host
 
     def get(self, target: bytes, now: float) -> Item | None:
         """Return the item stored under `target`, unless it is too old."""
-        item, put_at = self._items.get(target, (None, now))
-        if item is not None and now - put_at > self._max_age:
-            del self._items[target]
+        stored = self._items.get(target)
+        if stored is None:
             return None
-        return item
+        if now - stored.put_at > self._max_age:
+            self._items.pop(target)
+            return None
+        return stored.item
 
     def expire(self, now: float) -> None:
         """Forget what is too old."""
-        while self._items:
-            target, (_, put_at) = next(iter(self._items.items()))
-            if now - put_at <= self._max_age:
+        for target in list(self._stale(now)):
+            self._items.pop(target)
+
+    def _stale(self, now: float) -> Iterator[bytes]:
+        for target in self._items:
+            stored = self._items.get(target)
+            if stored is not None and now - stored.put_at <= self._max_age:
                 return
-            del self._items[target]
+            yield target
+
+
+def _is_local(host: str) -> bool:
+    return scope(host) is Scope.LOOPBACK
+
+
+def _fair_table(limit: int) -> FairTable[K, V, str]:
+    """Return a table whose only bound by host is its own; the host with most makes room."""
+    return FairTable(limit, limit, kept=limit // KEPT_PART)

@@ -1,18 +1,20 @@
 """Our address as the others see it (BEP 42 `ip`): a majority of the latest votes, one per node."""
 
-from collections import Counter, OrderedDict
+from collections import Counter
 
+from core.limits.fair import FairTable
 from core.scope import scope, usable
 from core.values import Address
 
 MAX_VOTERS = 32  # the latest; old ones make room, so that a new address wins within as many replies
+MAX_VOTERS_PER_HOST = 4  # whoever runs a hundred nodes on one host has four votes
 
 
 class Votes:
     """Counts what other nodes say our address is."""
 
     def __init__(self) -> None:
-        self._votes: OrderedDict[Address, Address] = OrderedDict()  # voter -> our address
+        self._votes: FairTable[Address, Address, str] = FairTable(MAX_VOTERS, MAX_VOTERS_PER_HOST)  # by voter
         self._winner: Address | None = None  # counted when a vote changes: asked for with each datagram
 
     def add(self, voter: Address, observed: Address) -> None:
@@ -20,11 +22,8 @@ class Votes:
         if not usable(observed):
             return
         changed = self._votes.get(voter) != observed
-        self._votes[voter] = observed
-        self._votes.move_to_end(voter)
-        if len(self._votes) > MAX_VOTERS:
-            self._votes.popitem(last=False)
-        if changed:
+        gone = self._votes.put(voter, observed, voter.host)
+        if changed or gone:
             self._winner = self._count()
 
     def winner(self) -> Address | None:
@@ -37,8 +36,9 @@ class Votes:
         return self._winner
 
     def _count(self) -> Address | None:
-        widest = max((scope(vote.host) for vote in self._votes.values()), default=None)
-        votes = [vote for vote in self._votes.values() if scope(vote.host) == widest]
+        cast = [vote for voter in self._votes if (vote := self._votes.get(voter)) is not None]
+        widest = max((scope(vote.host) for vote in cast), default=None)
+        votes = [vote for vote in cast if scope(vote.host) == widest]
         if not votes:
             return None
         host, count = Counter(vote.host for vote in votes).most_common(1)[0]

@@ -5,58 +5,69 @@ import contextlib
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from core.aio.aside import aside
 from core.aio.tasks import TaskSet
-from core.directory.link import Link
-from core.directory.link.config import LinkConfig
-from core.directory.link.http import GrapeHttp
+from core.directory.names import GrapeClient
+from core.directory.own_grape import OwnGrape
 from core.errors import PeerError
 from core.grape.config import LOOPBACK, GrapeConfig
 from core.grape.grape import Grape, open_grape
 from core.news.events import GrapeSnapshot, GrapeState
 from core.profile.config import PeerConfig
 
+if TYPE_CHECKING:  # brings aiohttp along, which a peer with a grape of its own does without
+    from core.directory.link import Link
+
 PORT_SEARCH = 15  # further pairs tried: 20001..20016, the ports where embedded grapes look for one another
 CUSTOMARY_GRAPE = "http://127.0.0.1:30001"
 PROBE_NAME = "fibonacci_worker"  # any name will do
 LOOK_AGAIN = 10.0  # seconds; a person who starts a grape sees the window agree soon, at 6 small requests a minute
 JOINING = 0.5  # seconds an embedded grape counts as starting: by then a bootstrap node that is there has answered
+LOADING_PATIENCE = 30.0  # seconds to load the HTTP client; 0.1 on a desktop
 PROBE_TIMEOUT = 0.5  # seconds; a grape on this machine answers within 5 ms
 
 
 class GrapeAccess:
     """Opens an embedded grape, or none, and a link to it; tells `on_change` of every new state.
 
-    As a context manager it yields the Link.
+    As a context manager it yields the client to use: a Link, or the embedded grape in process.
     """
 
     def __init__(self, config: PeerConfig, on_change: Callable[[GrapeSnapshot], None]) -> None:
         self._config = config
         self._on_change = on_change
         self._grape: Grape | None = None
-        self._link: Link | None = None
+        self._link: Link | None = None  # to somebody's grape
         self._told: GrapeSnapshot | None = None
         self._joining = True
         self._stack = AsyncExitStack()
 
-    async def __aenter__(self) -> Link:
+    async def __aenter__(self) -> GrapeClient:
         async with AsyncExitStack() as stack:
             urls = self._config.grapes
-            if not urls:
-                self._grape = await stack.enter_async_context(open_grape(_embedded(self._config)))
-                self._grape.on_change = lambda grape: self._tell()
-                urls = (self._grape.url,)
-                stack.callback(asyncio.get_running_loop().call_later(JOINING, self._joined).cancel)
-            self._link = Link(urls)
-            stack.push_async_callback(self._link.close)
-            self._link.on_state = lambda state: self._tell()
-            if self._grape is None:
-                tasks = TaskSet("grape access")
-                stack.push_async_callback(tasks.aclose)
-                tasks.spawn(_look_now_and_then(self._link), name="look whether the grape answers")
+            client = await (self._open_link(urls, stack) if urls else self._open_grape(stack))
             self._stack = stack.pop_all()
         self._tell()
-        return self._link
+        return client
+
+    async def _open_grape(self, stack: AsyncExitStack) -> GrapeClient:
+        self._grape = await stack.enter_async_context(open_grape(_embedded(self._config)))
+        self._grape.on_change = lambda grape: self._tell()
+        stack.callback(asyncio.get_running_loop().call_later(JOINING, self._joined).cancel)
+        return OwnGrape(self._grape.dht)
+
+    async def _open_link(self, urls: tuple[str, ...], stack: AsyncExitStack) -> GrapeClient:
+        link_type = await aside(_load_link, LOADING_PATIENCE)
+        self._link = link = link_type(urls)
+        stack.push_async_callback(link.close)
+        link.on_state = lambda state: self._tell()
+        tasks = TaskSet("grape access")
+        stack.push_async_callback(tasks.aclose)
+        tasks.spawn(_look_now_and_then(link), name="look whether the grape answers")
+        return link
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -71,11 +82,11 @@ class GrapeAccess:
 
     def snapshot(self) -> GrapeSnapshot:
         """Return the state and what to do about it, in words."""
-        if self._link is None:
-            return GrapeSnapshot(GrapeState.STARTING, not self._config.grapes, "", 0, "The grape is starting.")
         if self._grape is not None:
             return _embedded_snapshot(self._grape, self._config, self._joining)
-        return _remote_snapshot(self._link, self._config.grapes)
+        if self._link is not None:
+            return _remote_snapshot(self._link, self._config.grapes)
+        return GrapeSnapshot(GrapeState.STARTING, not self._config.grapes, "", 0, "The grape is starting.")
 
     def _joined(self) -> None:
         self._joining = False
@@ -88,7 +99,13 @@ class GrapeAccess:
             self._on_change(snapshot)
 
 
-async def _look_now_and_then(link: Link) -> None:
+def _load_link() -> "type[Link]":
+    from core.directory.link import Link
+
+    return Link
+
+
+async def _look_now_and_then(link: "Link") -> None:
     """Keep the state true while nobody uses the link."""
     while True:
         with contextlib.suppress(PeerError):  # the link itself tells of its state
@@ -102,6 +119,7 @@ def _embedded(config: PeerConfig) -> GrapeConfig:
         api_port=config.api_port,
         bootstrap=config.bootstrap or (),
         bind=config.bind,
+        lazy_http=True,
         http_host=LOOPBACK,  # whoever reaches it may announce in our name: this machine's users only
         port_search=PORT_SEARCH,
         local_peers=config.bootstrap is None,
@@ -128,7 +146,7 @@ def _embedded_snapshot(grape: Grape, config: PeerConfig, joining: bool) -> Grape
     return GrapeSnapshot(state, True, grape.url, nodes, message, grape.dht_address.port)
 
 
-def _remote_snapshot(link: Link, urls: tuple[str, ...]) -> GrapeSnapshot:
+def _remote_snapshot(link: "Link", urls: tuple[str, ...]) -> GrapeSnapshot:
     state = link.state
     url = state.url or urls[0]
     if state.reachable is None:
@@ -143,6 +161,11 @@ def _remote_snapshot(link: Link, urls: tuple[str, ...]) -> GrapeSnapshot:
 
 async def running_grape(url: str = CUSTOMARY_GRAPE) -> str | None:
     """Return the URL when a grape answers there, else None."""
+    if not await _listens(url):
+        return None
+    from core.directory.link.config import LinkConfig
+    from core.directory.link.http import GrapeHttp
+
     http = GrapeHttp(LinkConfig(request_timeout=PROBE_TIMEOUT))
     try:
         # of no type: a lookup would wait 2 s for each grape that has died around this one
@@ -152,3 +175,14 @@ async def running_grape(url: str = CUSTOMARY_GRAPE) -> str | None:
     finally:
         await http.close()
     return url if reply.status == 200 and reply.body.startswith(b'"ERR_') else None
+
+
+async def _listens(url: str) -> bool:
+    """Return whether anybody takes connections there: mostly nobody does, and then no HTTP client needs loading."""
+    place = urlsplit(url)
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(PROBE_TIMEOUT):
+            _, writer = await asyncio.open_connection(place.hostname, place.port)
+        writer.close()
+        return True
+    return False

@@ -8,6 +8,7 @@ digits), ours names the error.
 
 import json
 import logging
+import random as random_module
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +25,7 @@ from core.dht.items import (
 )
 from core.dht.responder import MAX_KEY_BYTES
 from core.errors import LocalError, PeerError
-from core.grape.local_address import peer_host
+from core.grape.local_address import is_this_machine, peer_host
 from core.grape.payload import (
     bencodable,
     hash_bytes,
@@ -36,6 +37,7 @@ from core.grape.payload import (
     utf8,
 )
 from core.grape.service import DhtService, Done, FoundItem
+from core.limits.budget import Budget
 from core.values import Address, JsonValue
 from core.wire.bencoding import encode
 
@@ -84,12 +86,27 @@ class _Order(NamedTuple, Generic[ResultT]):
     show: Callable[[ResultT], JsonValue]
 
 
-class Api:
-    """Answers requests off a DHT. At most `max_operations` at once; a further one is answered ERR_GRAPE_BUSY."""
+KEPT_PART = 4  # the fourth part of the operations is kept for this machine's clients
+PART_PER_HOST = 2  # and half of them is what one other host has at most
 
-    def __init__(self, dht: DhtService, *, max_operations: int = 256) -> None:
+
+class Api:
+    """Answers requests off a DHT. At most `max_operations` at once, of one other host half as many.
+
+    A further one is answered ERR_GRAPE_BUSY.
+    """
+
+    def __init__(
+        self, dht: DhtService, *, max_operations: int = 256, random: random_module.Random | None = None
+    ) -> None:
         self._dht = dht
-        self._free = max_operations
+        self._random = random or random_module.SystemRandom()
+        self._operations: Budget[str] = Budget(
+            max_operations,
+            -(-max_operations // PART_PER_HOST),
+            kept=max_operations // KEPT_PART,
+            per_trusted=max_operations,
+        )
         self._read: dict[str, Callable[[JsonValue, str | None], _Order[Any]]] = {
             "/lookup": self._lookup,
             "/announce": self._announce,
@@ -112,21 +129,21 @@ class Api:
             done(HttpReply(500, b"ERR_GRAPE_GENERIC"))
         elif read is None:
             done(_json_reply("ERR_REQ_NOTFOUND"))
-        elif self._free <= 0:
-            done(_json_reply("ERR_GRAPE_BUSY"))
         else:
             data = message.get("data") if isinstance(message, dict) else None
             order = _guarded(lambda: read(data, client))
             if isinstance(order, HttpReply):
                 done(order)
             else:
-                self._fulfil(order, done)
+                self._fulfil(order, client or "", done)
 
-    def _fulfil(self, order: _Order[ResultT], done: Callable[[HttpReply], None]) -> None:
-        self._free -= 1
+    def _fulfil(self, order: _Order[ResultT], client: str, done: Callable[[HttpReply], None]) -> None:
+        if not self._operations.take(client, 1, trusted=is_this_machine(client)):
+            done(_json_reply("ERR_GRAPE_BUSY"))
+            return
 
         def ended(result: ResultT | PeerError) -> None:
-            self._free += 1
+            self._operations.give(client, 1)
             done(_guarded(lambda: _shown(order, result)))
 
         order.start(ended)
@@ -137,7 +154,12 @@ class Api:
         key = utf8(data)
         host = peer_host(client)
         start = partial(self._dht.lookup, key) if len(key) <= MAX_KEY_BYTES else _find_nobody
-        return _Order(start, lambda peers: [str(peer) for peer in self._dht.listed(peers, host)])
+        return _Order(start, lambda peers: self._listing(peers, host))
+
+    def _listing(self, peers: Sequence[Address], host: str) -> JsonValue:
+        """Return peers in random order, as the Node grape does: most clients take the first one."""
+        listed = self._dht.listed(peers, host)
+        return [str(peer) for peer in self._random.sample(listed, len(listed))]
 
     def _announce(self, data: JsonValue, client: str | None) -> _Order[int]:
         if not isinstance(data, list):
@@ -161,7 +183,7 @@ class Api:
             raise _BadPayload("ERR_GRAPE_GENERIC")
         if not isinstance(data, dict) or "v" not in data:
             raise _Refusal("opts.v not given")
-        return _Order(partial(self._dht.put, _item(data)), bytes.hex)
+        return _Order(partial(self._dht.put, _item(data), host=peer_host(client)), bytes.hex)
 
     def _get(self, data: JsonValue, client: str | None) -> _Order[FoundItem | None]:
         if data is None:
@@ -175,7 +197,7 @@ class Api:
         target = hash_bytes(data)
         if target is None:
             raise _Refusal("ERR_GRAPE_HASH_FORMAT")
-        return _Order(partial(self._dht.get, target, salt), _found_json)
+        return _Order(partial(self._dht.get, target, salt), found_json)
 
 
 def _find_nobody(done: Done[Sequence[Address]]) -> None:
@@ -266,7 +288,8 @@ def _mutable_item(data: dict[str, JsonValue], plain: Item) -> Item:
     )
 
 
-def _found_json(found: FoundItem | None) -> JsonValue:
+def found_json(found: FoundItem | None) -> dict[str, JsonValue] | None:
+    """Return an item as a get shows it: `id`, `token`, `v`, and `sig`, `k`, `seq`, `salt` of a mutable one."""
     if found is None:
         return None
     item = found.item

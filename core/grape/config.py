@@ -31,6 +31,8 @@ class GrapeConfig:
     bootstrap: tuple[BootstrapNode, ...] = ()  # "host:port"; names are resolved at start and again while that fails
     bind: str = ANY_HOST  # the DHT's interface
     http_host: str | None = None  # the HTTP API's interface; None: as `bind`. An embedded grape's is LOOPBACK
+    lazy_http: bool = False  # load the HTTP parser with the first connection, which waits 0.1 s: an embedded grape
+    # is called by its own peer in process, and seldom by anybody else
     api_hosts: tuple[str, ...] = ()  # names by which clients reach the HTTP API, beside its numbers and localhost
     port_search: int = 0  # how many following pairs (dht+1, api+1), ... to try while one of both is in use
     local_peers: bool = False  # also bootstrap off the grapes at the customary ports of this machine
@@ -43,8 +45,9 @@ class GrapeConfig:
     cache_max_age: float = 0.0  # accepted and without effect, as in the Node grape 1.0.0: every lookup is fresh
     join_patience: float = 0.3  # the first operations wait this long for a bootstrap node's answer: a LAN answers in
     # 1 ms and most of the Internet in 0.2 s, and a person who clicked does not notice
-    max_operations: int = 256  # DHT operations at once over HTTP; more are answered with an error name
-    max_connections: int = 1024  # HTTP connections at once; more are closed at once
+    # DHT operations at once over HTTP, half as many for one other host; more are answered with an error name
+    max_operations: int = 256
+    max_connections: int = 1024  # HTTP connections at once; one more, and the host with most loses its oldest
     idle_timeout: float = 30.0  # a connection that sends no whole request for this long is closed
     body_timeout: float = 10.0  # a request's body arrives within this, or the connection is closed
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 from core.dht.events import Announced, DhtEvent, Failed, Found, OperationId, PeersFound, Stored
 from core.dht.items import Item
 from core.dht.node import Node
+from core.dht.storage import LOCAL
 from core.errors import LocalError
 from core.grape.service import Done, FoundItem
 from core.net.pump import Pump
@@ -102,9 +103,9 @@ class Dht:
         """See DhtService."""
         self._begin(lambda now: self._node.announce(key, peer, now), partial(_tell, Announced, _nodes, done))
 
-    def put(self, item: Item, done: Done[bytes]) -> None:
+    def put(self, item: Item, done: Done[bytes], *, host: str = LOCAL) -> None:
         """See DhtService."""
-        self._begin(lambda now: self._node.put(item, now), partial(_tell, Stored, _target, done))
+        self._begin(lambda now: self._node.put(item, now, host=host), partial(_tell, Stored, _target, done))
 
     def get(self, target: bytes, salt: bytes, done: Done[FoundItem | None]) -> None:
         """See DhtService. What never changes and is stored here costs no operation."""

@@ -23,12 +23,14 @@ from core.grape.dht import Dht, WatchedNode
 from core.grape.http import ApiServer, HttpStatistics, serve_http
 from core.grape.listening import bind_tcp
 from core.grape.local_address import LocalAddresses
-from core.grape.service import FoundItem, outcome
+from core.grape.service import DhtService, FoundItem, outcome
 from core.net.pump import Pump, Route
 from core.net.udp import UdpSocket, UdpStatistics, open_udp
 from core.values import Address
 
 log = logging.getLogger(__name__)
+
+OWN_OPERATIONS = 64  # at once of the peer whose grape this is, beside those over HTTP
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,11 @@ class Grape:
         self._dht = dht
         self._server = server
         self._udp = udp
+
+    @property
+    def dht(self) -> DhtService:
+        """The operations, for callers in this process."""
+        return self._dht
 
     @property
     def dht_address(self) -> Address:
@@ -124,7 +131,7 @@ async def open_grape(
         route: Route[Any] = Route(WatchedNode(node, changed.soon), dht.on_event)
         pump.add(route)
         server = await stack.enter_async_context(
-            serve_http(Api(dht, max_operations=config.max_operations), config, sock)
+            serve_http(Api(dht, max_operations=config.max_operations, random=random), config, sock)
         )
         stack.callback(dht.close)  # before the server stops: its answers under way end at once
         grape = Grape(node, dht, server, udp, _url(sock.getsockname()))
@@ -177,6 +184,7 @@ def _dht_config(config: GrapeConfig) -> DhtConfig:
     return DhtConfig(
         concurrency=config.dht_concurrency,
         peer_max_age=config.peer_max_age,
+        max_operations=config.max_operations + OWN_OPERATIONS,
         max_tables=config.max_tables,
         max_values=config.max_values,
         node_liveness=config.node_liveness,

@@ -31,13 +31,15 @@ class Host(Protocol):
     api: Api
     config: GrapeConfig
     loop: asyncio.AbstractEventLoop
-    requests: int
 
     def forbids(self, request: RawRequestMessage) -> HttpReply | None:
         """Return the answer to a request that a web page may have forged, None for any other."""
 
-    def connected(self, connection: "HttpConnection") -> bool:
-        """Take a connection; False when there are too many."""
+    def connected(self, connection: "HttpConnection", host: str) -> None:
+        """Take a connection from a host; one too many is aborted."""
+
+    def asked(self, connection: "HttpConnection") -> None:
+        """Count a request."""
 
     def disconnected(self, connection: "HttpConnection") -> None:
         """Forget a connection."""
@@ -83,14 +85,12 @@ class HttpConnection(asyncio.Protocol):
     # -- what asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection, or close it when there are too many."""
+        """Take the connection."""
         self._transport = cast(asyncio.Transport, transport)
-        if not self._host.connected(self):
-            self._transport.abort()
-            return
         peer = transport.get_extra_info("peername")
         self._client = peer[0] if peer else None
         self._expect(self._host.config.idle_timeout)
+        self._host.connected(self, self._client or "")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection; what is being worked out for it goes on, and nobody hears the answer."""
@@ -166,7 +166,7 @@ class HttpConnection(asyncio.Protocol):
             return
         if messages:
             self._request, self._body = messages[0]
-            self._host.requests += 1
+            self._host.asked(self)
             self._last |= self._request.should_close or self._request.upgrade  # to what we do not speak
         request, body = self._request, self._body
         if request is None or body is None:

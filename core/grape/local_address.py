@@ -65,3 +65,14 @@ def peer_host(client: str | None) -> str:
             return "127.0.0.1"
         address = address.ipv4_mapped
     return "127.0.0.1" if address.is_loopback or address.is_unspecified else str(address)
+
+
+@lru_cache(maxsize=CACHE_MAX)
+def is_this_machine(client: str) -> bool:
+    """Tell whether an HTTP client's IP address is a loopback one; "" is that of a client without any."""
+    try:
+        address = ipaddress.ip_address(client.partition("%")[0])
+    except ValueError:
+        return not client
+    mapped = getattr(address, "ipv4_mapped", None)
+    return address.is_loopback or (mapped is not None and mapped.is_loopback)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
 from core.dht.items import Item
+from core.dht.storage import LOCAL
 from core.errors import PeerError
 from core.values import Address
 
@@ -43,8 +44,8 @@ class DhtService(Protocol):
     def announce(self, key: bytes, peer: Address, done: Done[int]) -> None:
         """Announce `peer` and tell how many nodes stored it."""
 
-    def put(self, item: Item, done: Done[bytes]) -> None:
-        """Store an item and tell its 20-byte target."""
+    def put(self, item: Item, done: Done[bytes], *, host: str = LOCAL) -> None:
+        """Store an item, on the account of the client at that IPv4 host, and tell its 20-byte target."""
 
     def get(self, target: bytes, salt: bytes, done: Done[FoundItem | None]) -> None:
         """Find the item under `target`; None when nobody has it."""

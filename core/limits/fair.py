@@ -85,6 +85,13 @@ class FairTable(Generic[K, V, O]):
         self._shares[kept].remove(key, owner)
         return value
 
+    def shrink(self) -> Evicted[K, V, O] | None:
+        """Let the entry go that makes room next, though there may be room; None when the table is empty."""
+        strangers, trusted = self._shares
+        if not self._entries:
+            return None
+        return self._evict(strangers.oldest_of_most() if len(strangers) else trusted.oldest_of_most())
+
     def would_evict(self, owner: O, *, kept: bool = False) -> K | None:
         """Return the entry that `put` of a new key would make go first, None when there is room."""
         if self.count(owner) >= self._per_owner:

@@ -3,7 +3,7 @@
 import pytest
 
 from core.dht import DhtConfig, Item, sign_item
-from core.dht.amplification import PROVEN_FOR, PROVEN_MAX, Proven, cut
+from core.dht.amplification import PROVEN_FOR, PROVEN_MAX, PROVEN_PER_HOST, Proven, cut
 from core.values import Address
 from core.wire.compact import NODE_BYTES, pack_peer
 from core.wire.krpc import Fields, Query, Reply, parse
@@ -113,7 +113,16 @@ def test_a_proof_ages_and_the_table_is_bounded() -> None:
     proven.add(STRANGER, 0.0)
     assert (STRANGER, PROVEN_FOR - 1) in proven
     assert (STRANGER, PROVEN_FOR) not in proven
-    for port in range(1, PROVEN_MAX + 100):
-        proven.add(Address("192.0.2.1", port), 0.0)
+    for number in range(PROVEN_MAX + 100):
+        proven.add(Address(f"10.0.{number // 250}.{number % 250}", 1), 0.0)
     assert len(proven) == PROVEN_MAX
-    assert (Address("192.0.2.1", 1), 0.0) not in proven
+    assert (Address("10.0.0.0", 1), 0.0) not in proven
+
+
+def test_one_host_proves_a_few_hundred_of_its_ports_at_most() -> None:
+    proven = Proven()
+    proven.add(STRANGER, 0.0)
+    for port in range(1, 65536):
+        proven.add(Address("192.0.2.1", port), 0.0)
+    assert len(proven) == 1 + PROVEN_PER_HOST
+    assert (STRANGER, 0.0) in proven

@@ -6,6 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from core.dht import Announced, DhtConfig, Failed, Found, Item, ItemRefused, OperationId, PeersFound, Stored, sign_item
+from core.dht.storage import _Stored
 from core.errors import LocalError
 from core.values import Address
 from core.wire.bencoding import Bencoded
@@ -175,7 +176,9 @@ def test_a_forged_item_is_not_believed() -> None:
     network = Network()
     addresses = grow(network, 2)
     target = Item(b"genuine").target()
-    network.nodes[addresses[0]]._responder.items._items[target] = (Item(b"forged"), network.now)
+    network.nodes[addresses[0]]._responder.items._items.put(
+        target, _Stored(Item(b"forged"), network.now, "127.0.0.1"), "127.0.0.1"
+    )
     assert value(get(network, addresses[1], target)) is None
 
 

@@ -6,7 +6,6 @@ from core.dht import Announced, DhtConfig, OperationId, Stored
 from core.dht.items import SEQUENCE_OLD, Item
 from core.dht.operations import PutItem
 from core.dht.recent import MAX_AGE, MAX_KEYS, RecentWriters
-from core.dht.storage import ItemStore
 from core.dht.tokens import Tokens
 from core.values import Address
 from core.wire.compact import Contact
@@ -77,7 +76,7 @@ def test_a_node_that_refuses_every_token_is_searched_for_once(monkeypatch: pytes
 
 def test_a_rule_of_the_items_is_a_judgement_and_a_bad_token_is_none() -> None:
     ended: list[int] = []
-    task = PutItem(OperationId(1), Item(b"v"), ItemStore(1, 1.0), lambda event: None, lambda task, now: True)
+    task = PutItem(OperationId(1), Item(b"v"), lambda now: None, lambda event: None, lambda task, now: True)
     for code in (SEQUENCE_OLD, PROTOCOL_ERROR):
         task.writes(TOKENS)
         task.wrote(Error(b"t", code))

@@ -108,3 +108,13 @@ def test_size_is_bounded_whatever_comes() -> None:
     for port in range(1, 3001):
         table.heard(Contact(random.randbytes(20), loopback(port)), float(port))
     assert 100 < len(table) <= 20 * 10  # 3,000 random ids fill about 8 buckets
+
+
+def test_a_network_that_somebody_rents_enters_with_a_few_hosts_worth_of_nodes() -> None:
+    table = RoutingTable(OWN, 1000, 8)
+    for number in range(200):
+        table.heard(Contact(near(number), Address(f"203.0.113.{number}", 1)), 0.0)
+    assert len(table) == 4 * 8
+    assert table.heard(Contact(near(900), Address("198.51.100.1", 1)), 0.0)
+    table.remove(Contact(near(0), Address("203.0.113.0", 1)))
+    assert table.heard(Contact(near(901), Address("203.0.113.201", 1)), 0.0)

@@ -1,7 +1,7 @@
 """core.dht.storage: age, bounds, eviction, and BEP 44's rules of replacement."""
 
+from collections.abc import Iterable
 from dataclasses import replace
-from random import Random
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -12,6 +12,7 @@ from core.values import Address
 from tests.dht.net import loopback
 
 KEY = b"fibonacci_worker"
+ATTACKER = "203.0.113.66"
 SIGNER = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 
 
@@ -56,13 +57,50 @@ def test_one_host_cannot_crowd_the_others_out() -> None:
     assert Address("203.0.113.66", 49) in peers
 
 
-def test_a_sample_is_random_and_bounded() -> None:
-    store = PeerStore(10, 200, 120.0)
-    for port in range(1, 151):
-        store.add(KEY, loopback(port), 0.0)
-    first = store.sample(KEY, 100, Random(1), 0.0)
-    assert len(set(first)) == 100
-    assert set(first) != set(store.sample(KEY, 100, Random(2), 0.0))
+def host(number: int) -> str:
+    return f"192.0.2.{number}"
+
+
+def test_a_host_that_announces_thousands_of_names_loses_its_own() -> None:
+    store = PeerStore(100, 1000, 120.0)
+    store.add(b"shared", Address(ATTACKER, 1), 0.0)  # first under a name that others use: it must not go with the rest
+    for number in range(20):
+        store.add(b"honest %d" % number, Address(host(number), 1), 1.0)
+        store.add(b"shared", Address(host(number), 1), 1.0)
+    for number in range(5000):
+        store.add(b"flood %d" % number, Address(ATTACKER, 1), 2.0)
+    assert len(store) == 100
+    for number in range(20):
+        assert store.peers(b"honest %d" % number, 3.0) == [Address(host(number), 1)]
+    assert store.peers(b"shared", 3.0) == [Address(host(number), 1) for number in range(20)]
+    assert store.peers(b"flood 4999", 3.0)
+
+
+def test_peers_of_all_names_are_bounded_together() -> None:
+    store = PeerStore(100, 1000, 120.0, max_in_all=50)
+    store.add(KEY, Address(host(1), 1), 0.0)
+    for number in range(90):
+        for port in range(1, 5):
+            store.add(b"flood %d" % number, Address(ATTACKER, port), 1.0)
+    names = [KEY, *(b"flood %d" % number for number in range(90))]
+    assert sum(len(store.peers(name, 2.0)) for name in names) <= 50
+    assert store.peers(KEY, 2.0) == [Address(host(1), 1)]
+    store.expire(200.0)
+    assert len(store) == 0
+
+
+def test_what_this_machine_announced_is_never_crowded_out() -> None:
+    """Not even by as many hosts as there are places."""
+    store = PeerStore(16, 16, 1e9)
+    for number in range(3):
+        store.add(b"ours %d" % number, loopback(1), 0.0)
+        store.add(KEY, loopback(number + 1), 0.0)
+    for number in range(1000):
+        stranger = Address(f"198.51.{number // 250}.{number % 250}", 1)
+        store.add(b"flood %d" % number, stranger, 1.0)
+        store.add(KEY, stranger, 1.0)
+    assert all(store.peers(b"ours %d" % number, 2.0) for number in range(3))
+    assert {loopback(1), loopback(2), loopback(3)} <= set(store.peers(KEY, 2.0))
 
 
 def test_an_item_is_kept_until_its_age() -> None:
@@ -83,6 +121,71 @@ def test_the_item_put_longest_ago_makes_room() -> None:
     for item in [items[0], items[1], items[0], items[2]]:
         store.put(item, 0.0)
     assert [store.get(item.target(), 0.0) is not None for item in items] == [True, False, True]
+
+
+def record(number: int, sequence: int = 1) -> Item:
+    return sign_item(SIGNER, b"record", sequence, b"%d" % number)
+
+
+def held(store: ItemStore, items: Iterable[Item]) -> int:
+    return sum(store.get(item.target(), 9.0) is not None for item in items)
+
+
+def test_a_host_that_puts_thousands_of_items_loses_its_own() -> None:
+    """FAULTS A5: 5,100 items of one host in 0.8 s, and every record on the grape was gone."""
+    store = ItemStore(50, 7200.0)
+    records = [record(number) for number in range(20)]
+    for number, item in enumerate(records):
+        store.put(item, 0.0, host(number))
+    flood = [Item(b"%d" % number) for number in range(5100)]
+    for item in flood:
+        store.put(item, 1.0, ATTACKER)
+    assert held(store, records) == 20
+    assert held(store, flood) == 30 - 50 // 16  # the rest is kept for this machine
+    assert len(store) <= 50
+
+
+def test_putting_others_records_again_does_not_take_them_along() -> None:
+    store = ItemStore(50, 7200.0)
+    records = [record(number) for number in range(20)]
+    for number, item in enumerate(records):
+        store.put(item, 0.0, host(number))
+    for item in records:
+        store.put(item, 1.0, ATTACKER)
+    for number in range(5100):
+        store.put(Item(b"%d" % number), 2.0, ATTACKER)
+    assert held(store, records) == 20
+
+
+def test_a_record_that_somebody_copied_here_first_is_its_owners_again() -> None:
+    store = ItemStore(50, 7200.0)
+    store.put(record(1), 0.0, ATTACKER)
+    for number in range(40):
+        store.put(Item(b"%d" % number), 1.0, ATTACKER)
+    store.put(record(1), 2.0, host(1))
+    for number in range(40, 5100):
+        store.put(Item(b"%d" % number), 3.0, ATTACKER)
+    assert held(store, [record(1)]) == 1
+
+
+def test_a_newer_record_goes_on_the_account_of_whoever_put_it() -> None:
+    store = ItemStore(50, 7200.0)
+    store.put(record(1, sequence=1), 0.0, host(1))
+    store.put(record(1, sequence=2), 1.0, ATTACKER)
+    for number in range(5100):
+        store.put(Item(b"%d" % number), 2.0, ATTACKER)
+    assert held(store, [record(1)]) == 0
+
+
+def test_what_this_machine_put_is_never_crowded_out() -> None:
+    store = ItemStore(50, 7200.0)
+    records = [record(number) for number in range(20)]
+    for item in records:
+        store.put(item, 0.0)
+        store.put(item, 0.5, ATTACKER)  # which changes nothing
+    for number in range(5100):
+        store.put(Item(b"%d" % number), 1.0, f"198.51.{number // 250}.{number % 250}")
+    assert held(store, records) == 20
 
 
 def store_with_sequence_6() -> ItemStore:

@@ -50,3 +50,12 @@ def test_a_node_has_one_vote_and_the_latest_count() -> None:
     for number in range(MAX_VOTERS):
         votes.add(loopback(100 + number), LIE)
     assert votes.winner() == LIE
+
+
+def test_one_host_with_many_nodes_has_few_votes() -> None:
+    votes = Votes()
+    for number in range(1, 6):
+        votes.add(Address(f"192.0.2.{number}", 20001), OURS)
+    for port in range(1, 1000):
+        votes.add(Address("198.51.100.66", port), LIE)
+    assert votes.winner() == OURS

@@ -81,7 +81,7 @@ class FakeDht:
 
         self._enter("announce", done, work)
 
-    def put(self, item: Item, done: Done[bytes]) -> None:
+    def put(self, item: Item, done: Done[bytes], *, host: str = "127.0.0.1") -> None:
         def work() -> bytes:
             self.items[item.target()] = item
             return item.target()

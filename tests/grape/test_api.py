@@ -234,3 +234,22 @@ def test_operations_at_once_are_bounded() -> None:
 
     assert [reply.body for reply in held] == [b"[]", b"[]"]
     assert ask(api, "/lookup", rpc("svc"), None).body == b"[]"
+
+
+def test_one_host_cannot_take_all_operations() -> None:
+    dht = FakeDht()
+    api = Api(dht, max_operations=16)
+    dht.gate.clear()
+    held: list[HttpReply] = []
+    for number in range(100):
+        api.answer("/lookup", rpc(f"svc {number}"), "203.0.113.66", held.append)
+    assert [reply.body for reply in held] == [b'"ERR_GRAPE_BUSY"'] * (100 - 8)
+    for client in ("192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"):
+        api.answer("/lookup", rpc("svc"), client, held.append)
+    assert held[-1].body == b'"ERR_GRAPE_BUSY"'  # the fourth part is kept for this machine
+    before = len(held)
+    for local in ("127.0.0.1", "::1", "::ffff:127.0.0.1", None):
+        api.answer("/lookup", rpc("svc"), local, held.append)
+    assert len(held) == before
+    dht.gate.set()
+    assert sum(reply.body == b"[]" for reply in held) == 8 + 4 + 4

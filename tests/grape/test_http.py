@@ -151,13 +151,48 @@ async def test_slow_operation_is_no_idle_connection() -> None:
 @pytest.mark.asyncio
 async def test_connections_are_bounded() -> None:
     async with serving(replace(CONFIG, max_connections=2)) as served, contextlib.AsyncExitStack() as stack:
+        opened = []
         for _ in range(2):
             reader, writer = await stack.enter_async_context(connection(served.port))
             writer.write(request_bytes("/lookup", rpc("svc")))
             assert (await read_answer(reader)).status == 200
-        async with connection(served.port) as (reader, _):
-            assert await read_end(reader) == b""
+            opened.append((reader, writer))
+        first, second = opened
+        first[1].write(request_bytes("/lookup", rpc("svc")))  # so the second has been silent longer
+        assert (await read_answer(first[0])).status == 200
+        async with connection(served.port) as (reader, writer):
+            writer.write(request_bytes("/lookup", rpc("svc")))
+            assert (await read_answer(reader)).status == 200
+            assert await read_end(second[0]) == b""
+            assert not first[0].at_eof()
         assert served.server.statistics().refused_connections == 1
+
+
+class Recorded:
+    """A connection that notes when it is closed."""
+
+    due_at = 0.0
+    aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+@pytest.mark.asyncio
+async def test_one_host_cannot_take_all_connections() -> None:
+    """Whoever opens thousands loses its own; what others have, and this machine's clients, stay."""
+    async with serving(replace(CONFIG, max_connections=32)) as served:
+        server, kept = served.server, [Recorded() for _ in range(4)]
+        for number, quiet in enumerate(kept):
+            server.connected(quiet, "127.0.0.1" if number < 2 else f"192.0.2.{number}")  # type: ignore[arg-type]
+        flood = [Recorded() for _ in range(2000)]
+        for greedy in flood:
+            server.connected(greedy, "203.0.113.66")  # type: ignore[arg-type]
+        assert not any(quiet.aborted for quiet in kept)
+        assert not flood[-1].aborted
+        assert server.statistics().connections <= 32
+        for connection in (*kept, *flood):
+            server.disconnected(connection)  # type: ignore[arg-type]
 
 
 @pytest.mark.asyncio

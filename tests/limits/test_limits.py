@@ -168,3 +168,13 @@ def test_numbers_that_cannot_be_are_refused() -> None:
         TokenBucket(0.0, 1.0)
     with pytest.raises(ValueError, match="back-off"):
         Backoff(2.0, 1.0)
+
+
+def test_shrinking_lets_the_oldest_of_the_greatest_owner_go_and_kept_ones_last() -> None:
+    table: FairTable[str, int, str] = FairTable(10, 10, kept=2)
+    table.put("kept", 0, "friend", kept=True)
+    for key in ("a1", "a2", "b1"):
+        table.put(key, 0, key[0])
+    gone = [entry.key for entry in iter(table.shrink, None)]
+    assert (gone[0], gone[-1], len(gone)) == ("a1", "kept", 4)
+    assert table.evicted == 4

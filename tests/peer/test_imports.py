@@ -21,7 +21,7 @@ def loaded() -> set[str]:
     "module",
     [
         "cryptography",  # 7 MB: only for mutable items
-        "aiohttp.web",  # 2 MB: its parser is all that a grape's server uses
+        "aiohttp",  # 10 MB: only for HTTP clients of its grape, and for a grape elsewhere
         "importlib.metadata",  # 2 MB with what it loads: only for --version
         "PySide6",
     ],

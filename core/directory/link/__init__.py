@@ -1,8 +1,7 @@
 """The client of a grape's HTTP API."""
 
-from core.directory.link.announcing import Announcement
 from core.directory.link.config import LinkConfig
 from core.directory.link.grapes import LinkState
 from core.directory.link.link import Link
 
-__all__ = ["Announcement", "Link", "LinkConfig", "LinkState"]
+__all__ = ["Link", "LinkConfig", "LinkState"]

@@ -20,5 +20,3 @@ class LinkConfig:
     connections: int = 16  # to one grape at once; further requests wait, within their time-out
     # A Node grape closes a connection that was idle for 5 s; ours go before, so that no request meets that moment.
     keep_alive: float = 3.0
-    announce_interval: float = 120.0  # "keep announcing": mean time between announces
-    announce_retry: float = 5.0  # after a failed one; at once when the grape is back

@@ -57,7 +57,6 @@ class Grapes:
         self._tasks = tasks
         self._down: set[str] = set()
         self._watching = False
-        self._recovered = asyncio.Event()  # set, and replaced, when another or the same grape is (back) in use
         self.state = LinkState(urls[0], None, fallback=False)
         self.on_state: Callable[[LinkState], None] | None = None
         self.on_recovery: Callable[[], None] | None = None
@@ -123,11 +122,9 @@ class Grapes:
             self._enter(LinkState(url, False, fallback=False, message=message))
         else:
             self._enter(LinkState(url, True, fallback=url != self._urls[0]))
-        if self.state.reachable and (before.url != self.state.url or before.reachable is False):
-            event, self._recovered = self._recovered, asyncio.Event()
-            event.set()
-            if self.on_recovery is not None:
-                self.on_recovery()
+        recovered = self.state.reachable and (before.url != self.state.url or before.reachable is False)
+        if recovered and self.on_recovery is not None:
+            self.on_recovery()
 
     def _enter(self, state: LinkState) -> None:
         """The only line that writes `state`."""
@@ -137,15 +134,6 @@ class Grapes:
                 self.on_state(state)
             except Exception as error:  # a listener's bug is not the request's
                 asyncio.get_running_loop().call_exception_handler({"message": "on_state failed", "exception": error})
-
-    async def wait_recovery(self, timeout: float) -> bool:
-        """Wait until a grape is back or another is used, at most `timeout` seconds; tell whether that happened."""
-        event = self._recovered
-        try:
-            async with asyncio.timeout(timeout):
-                return await event.wait()
-        except TimeoutError:
-            return False
 
     # -- looking after those that failed
 

@@ -1,15 +1,14 @@
-"""The client of a grape: lookup, announce, keep announcing, put, get (PROTOCOL.md section 3)."""
+"""The client of a grape: lookup, announce, put, get (PROTOCOL.md section 3)."""
 
 import asyncio
 import json
 import random as random_module
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from core.aio.tasks import TaskSet
-from core.directory.link.announcing import Announcement
-from core.directory.link.cache import AgedCache, InFlight
+from core.directory.cache import AgedCache, InFlight
 from core.directory.link.config import LinkConfig
 from core.directory.link.grapes import Grapes, LinkState, check_urls
 from core.directory.link.http import GrapeHttp
@@ -18,7 +17,6 @@ from core.errors import LocalError, PeerError
 from core.values import Address, JsonValue
 
 ResultT = TypeVar("ResultT")
-AnnounceResult: TypeAlias = int | PeerError
 
 
 class Link:
@@ -61,13 +59,17 @@ class Link:
     # -- verbs
 
     async def lookup(self, name: str, *, fresh: bool = False) -> list[Address]:
-        """Return who announces `name`, at least one. `fresh` asks the grape even when the answer is in the cache."""
+        """Return who announces `name`, at least one, in random order. `fresh`: not out of the cache."""
         cached = None if fresh else self._cache.get(name)
         if cached is not None:
-            return list(cached)
+            return self._mixed(cached)
         peers = await self._ask("lookup", name, lambda reply: read_peers(reply, self._config.max_peers))
         self._cache.set(name, peers)
-        return list(peers)
+        return self._mixed(peers)
+
+    def _mixed(self, peers: Sequence[Address]) -> list[Address]:
+        """Return peers in a new order: whoever takes the first one shall not always take the same."""
+        return self._random.sample(peers, len(peers))
 
     async def announce(self, name: str, port: int) -> int:
         """Announce a service on this machine's UDP `port`; return how many grapes stored it."""
@@ -75,32 +77,6 @@ class Link:
             raise LocalError(f"{port} is not a port: use a number from 1 to 65535")
         self._cache.drop(name)
         return await self._ask("announce", [name, port], read_count)
-
-    def keep_announcing(
-        self,
-        name: str,
-        port: int,
-        *,
-        interval: float | None = None,
-        on_result: Callable[[AnnounceResult], None] | None = None,
-    ) -> Announcement:
-        """Announce at once, and then every 0.5 to 1.5 x `interval` seconds (120 by default) until `stop` is called.
-
-        A failure is told to `on_result` and tried again soon, at once when a grape is back.
-        """
-        mean = self._config.announce_interval if interval is None else interval
-        announcement = Announcement(
-            name,
-            port,
-            announce=lambda: self.announce(name, port),
-            wait=self._grapes.wait_recovery,
-            interval=mean,
-            retry=min(mean, self._config.announce_retry),
-            random=self._random,
-            on_result=on_result,
-        )
-        announcement.start(self._tasks)
-        return announcement
 
     async def put(
         self,
@@ -132,7 +108,7 @@ class Link:
         return await self._ask("get", data, read_item, tries=1)
 
     async def close(self) -> None:
-        """Stop announcing, end what is under way, close the connections. Idempotent."""
+        """End what is under way, close the connections. Idempotent."""
         await self._tasks.aclose()
         await self._http.close()
 

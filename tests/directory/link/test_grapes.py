@@ -154,17 +154,6 @@ async def test_second_best_is_left_for_a_better_one_only(world: World) -> None:
     assert world.grapes.state.url == A
 
 
-@scene()
-async def test_recovery_wakes_who_waits(world: World) -> None:
-    world.down = {A, B}
-    with pytest.raises(Unreachable):
-        await world.run()
-    assert not await world.grapes.wait_recovery(2.0)
-    world.down = {A}
-    assert await world.grapes.wait_recovery(60.0)
-    assert virtual_time.now() < 4
-
-
 @scene(A)
 async def test_bug_of_a_listener_costs_nothing(world: World) -> None:
     reported: list[str] = []

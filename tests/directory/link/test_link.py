@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from core.directory.link import Link, LinkConfig, LinkState
-from core.errors import LocalError, LookupEmpty, PeerError, RefusedError, RemoteError, RequestTimeout, Unreachable
+from core.errors import LocalError, LookupEmpty, RefusedError, RemoteError, RequestTimeout, Unreachable
 from core.grape.config import GrapeConfig
 from core.grape.grape import open_grape
 from core.values import Address, JsonValue
 
-QUICK = LinkConfig(request_timeout=0.3, retry_delay=0.01, probe_interval=0.05, announce_retry=0.05)
+QUICK = LinkConfig(request_timeout=0.3, retry_delay=0.01, probe_interval=0.05)
 
 
 class FakeGrape:
@@ -226,26 +226,6 @@ async def test_next_grape_takes_over_and_the_first_takes_back() -> None:
 
 
 @pytest.mark.asyncio
-async def test_announcing_resumes_by_itself_when_the_grape_is_back() -> None:
-    async with fake_grapes() as [grape], Link([grape.url], QUICK) as link:
-        grape.answer = lambda kind, data: 2
-        results: asyncio.Queue[int | PeerError] = asyncio.Queue(100)
-        announcement = link.keep_announcing("svc", 1337, interval=0.05, on_result=results.put_nowait)
-        assert await results.get() == 2
-        await grape.stop()
-        while isinstance(await results.get(), int):
-            pass
-        await grape.start()
-        while isinstance(await results.get(), PeerError):
-            pass
-        assert grape.asked[-1] == ("announce", ["svc", 1337])
-        await announcement.stop()
-        before = len(grape.asked)
-        await asyncio.sleep(0.2)
-        assert len(grape.asked) == before
-
-
-@pytest.mark.asyncio
 async def test_connection_closed_while_idle_costs_no_error() -> None:
     async with fake_grapes() as [grape], Link([grape.url], LinkConfig(tries=1, retry_delay=60)) as link:
         await link.lookup("svc", fresh=True)
@@ -269,8 +249,7 @@ async def test_closing_ends_what_is_under_way() -> None:
         grape.answer = lambda kind, data: None
         link = Link([grape.url], LinkConfig(request_timeout=30))
         waiting = asyncio.gather(link.lookup("svc"), return_exceptions=True)
-        link.keep_announcing("svc", 1)
-        while len(grape.asked) < 2:  # noqa: ASYNC110 the fake has no event for it
+        while not grape.asked:  # noqa: ASYNC110 the fake has no event for it
             await asyncio.sleep(0.005)
         await link.close()
         await link.close()

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from core.aio.tasks import TaskSet
-from core.directory.link.cache import AgedCache, InFlight
+from core.directory.cache import AgedCache, InFlight
 from core.errors import LocalError, RequestTimeout
 from tests.directory.link import virtual_time
 
