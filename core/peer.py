@@ -327,6 +327,10 @@ class Peer:
         """Answer a pending request: from now on, or `once` within ten minutes, when it asks again."""
         await self._guard.accept(peer_id, service, once=once)
 
+    async def confirm_trust(self) -> None:
+        """The owner has looked at a damaged list of known peers: what could be recovered holds from now on."""
+        await self._guard.confirm()
+
     async def refuse(self, peer_id: PeerId, service: str) -> None:
         """Forget a pending request; the peer may ask again."""
         await self._guard.refuse(peer_id, service)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.profile.settings import Settings
+from core.profile.fields import Settings
 from core.trust.audience import Audience
 
 if TYPE_CHECKING:  # loads 7 MB of cryptography
