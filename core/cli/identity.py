@@ -50,6 +50,8 @@ def identity(context: click.Context, short: bool, qr: bool, profile: str, as_jso
         )
         if not keeping.protected:
             output.notice(keeping.sentence)
+        if keeping.notice:
+            output.notice(keeping.notice)
 
     _run(show, output, profile)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 _POSIX: Final = os.name == "posix"
+_ADMINISTRATOR: Final = 0  # the user number of root
 _OTHERS: Final = 0o077  # what a mode gives to the group and to everybody
 _NONBLOCK: Final = getattr(os, "O_NONBLOCK", 0)  # a FIFO in a file's place must not hold us up
 _BINARY: Final = getattr(os, "O_BINARY", 0)
@@ -60,7 +61,7 @@ def close_to_others(path: Path) -> str | None:
 def _close_to_others(path: Path, status: os.stat_result, close: Callable[[], None], secret: bool) -> str | None:
     if not _POSIX:
         return None
-    if status.st_uid not in (os.geteuid(), 0):  # the administrator can do everything anyway, and may have put it there
+    if status.st_uid not in (os.geteuid(), _ADMINISTRATOR):  # who can do everything anyway, and may have put it there
         raise PermissionError(errno.EPERM, f"it belongs to another user of this computer (number {status.st_uid})")
     if not status.st_mode & _OTHERS:
         return None

@@ -1,5 +1,8 @@
 """Punches for people: a line for each peer that counts up."""
 
+import click
+import pytest
+
 from core.cli.output import Output, event_sentence
 from core.cli.punches import PunchLines
 from core.news.events import Lost, PeerEvent, PunchEnded, PunchReceived, PunchSent
@@ -36,12 +39,11 @@ def test_each_peer_has_its_own_and_other_events_are_none() -> None:
     assert not PunchLines(lambda line: None).take(Lost(0.0, "fibonacci", ONE, "gone"))
 
 
-def test_quiet_prints_no_event_and_json_prints_all() -> None:
+def test_quiet_prints_no_event_and_json_prints_all(monkeypatch: pytest.MonkeyPatch) -> None:
     for as_json, quiet, wanted in ((False, True, 0), (True, True, 3), (False, False, 2)):
         printed: list[str] = []
         output = Output(as_json=as_json, quiet=quiet)
-        output._line = printed.append  # type: ignore[method-assign]
-        output._punches = PunchLines(printed.append)
+        monkeypatch.setattr(click, "echo", printed.append)
         for event in (PunchSent(0.0, ONE), PunchReceived(0.0, ONE, True), PunchReceived(0.0, ONE, False)):
             output.event(event)
         assert len(printed) == wanted

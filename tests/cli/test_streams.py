@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,10 +34,9 @@ async def shell(command: str, env: dict[str, str]) -> tuple[int, str, str]:
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 async def test_every_command_ends_as_with_dev_null(cli_env: dict[str, str], closed: str) -> None:
     script = "\n".join(f"{sys.executable} -m core.cli {command} {closed}; echo $? >> $CODES" for command in COMMANDS)
-    codes = f"{cli_env['XDG_CONFIG_HOME']}/codes"
-    _, out, err = await shell(script, {**cli_env, "CODES": codes})
-    with open(codes) as file:
-        assert file.read().split() == ["0", "0", "0", "0", "0", "3"]
+    codes = Path(cli_env["XDG_CONFIG_HOME"]) / "codes"
+    _, out, err = await shell(script, {**cli_env, "CODES": str(codes)})
+    assert codes.read_text().split() == ["0", "0", "0", "0", "0", "3"]
     assert "Traceback" not in out + err
     assert "Error" not in err
 
@@ -67,8 +67,7 @@ async def test_streams_that_are_not_there_are_opened(monkeypatch: pytest.MonkeyP
     open_missing_streams()
     try:
         assert sys.stdin.read() == ""
-        print("nowhere")
-        print("nowhere", file=sys.stderr)
+        assert sys.stdout.write("nowhere") == sys.stderr.write("nowhere") == len("nowhere")
     finally:
         for stream in (sys.stdin, sys.stdout, sys.stderr):
             stream.close()
