@@ -89,7 +89,7 @@ class Peer:
         self._sharing = Sharing(registry, self._guard.admit)
         self._serving = Serving(hub, self._sharing, self._roster, self._guard, self._calls)
         self._access = GrapeAccess(config, self._on_grape)
-        self._identity = OwnIdentity(config.identity, self._on_no_identity, hub.touch)
+        self._identity = OwnIdentity(config.identity, self._on_no_identity, self._on_identity, hub.touch)
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Open everything onto `stack`, which closes it in reverse order."""
@@ -148,8 +148,12 @@ class Peer:
 
     async def peer_id(self) -> PeerId | None:
         """Return our Peer ID, once it is known; None: there is no identity."""
-        contexts = await self._identity.contexts()
-        return None if contexts is None else contexts.peer_id
+        await self._identity.settled()
+        return self._identity.peer_id
+
+    def retry_identity(self) -> None:
+        """Try again to open an identity that could not be opened; the snapshot's `identity` follows."""
+        self._identity.retry()
 
     @property
     def revision(self) -> int:
@@ -327,6 +331,10 @@ class Peer:
         """Answer a pending request: from now on, or `once` within ten minutes, when it asks again."""
         await self._guard.accept(peer_id, service, once=once)
 
+    async def confirm_trust(self) -> None:
+        """The owner has looked at a damaged list of known peers: what could be recovered holds from now on."""
+        await self._guard.confirm()
+
     async def refuse(self, peer_id: PeerId, service: str) -> None:
         """Forget a pending request; the peer may ask again."""
         await self._guard.refuse(peer_id, service)
@@ -367,6 +375,11 @@ class Peer:
 
     def _on_no_record(self, problem: str) -> None:
         self._hub.emit(ErrorRaised(self._hub.now(), "ERR_LEDGER", problem))
+
+    def _on_identity(self) -> None:
+        """Say to whom we meet that we can encrypt, also when our key came late."""
+        self._endpoint.mark(OUR_MARKS | Marks.SECURE)
+        self._hub.touch()
 
     def _on_no_identity(self, error: PeerError) -> None:
         """Go on plainly, and say so."""

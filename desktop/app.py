@@ -43,6 +43,7 @@ from desktop.views.main_window import MainWindow
 PAINT_SECONDS = 1.0  # a window manager may keep a new window from painting; the core does not wait longer than this
 THREADS_SECONDS = 1.0  # an import that runs when quitting is asked ends within this; then the process does not wait
 
+KEYRING_PATIENCE = 300.0  # seconds, at the very first start
 log = logging.getLogger(__name__)
 
 
@@ -57,7 +58,8 @@ class Start:
 
     def key_place(self) -> KeyPlace:
         """Return where this profile's key is."""
-        return KeyPlace(SettingsStore(self.profile).path.parent, self.profile)
+        # whoever sees the window can answer the keyring, and may take minutes for it
+        return KeyPlace(SettingsStore(self.profile).path.parent, self.profile, patience=KEYRING_PATIENCE)
 
     def peer_config(self, settings: Settings) -> PeerConfig:
         """Return what the peer is opened with."""

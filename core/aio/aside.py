@@ -15,6 +15,13 @@ async def aside(function: Callable[[], T], seconds: float) -> T:
     After a time-out the thread stays blocked as long as it likes. It is a daemon: unlike an executor's it is not
     waited for when the program ends.
     """
+    done = in_thread(function)
+    async with asyncio.timeout(seconds):
+        return await done
+
+
+def in_thread(function: Callable[[], T]) -> "asyncio.Future[T]":
+    """Run `function` in a thread of its own, as `aside` does; return its result to be waited for, or not."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 
@@ -23,6 +30,7 @@ async def aside(function: Callable[[], T], seconds: float) -> T:
             return
         if error is not None:
             done.set_exception(error)
+            done.exception()  # somebody may have stopped waiting, which is no fault
         else:
             done.set_result(result)  # type: ignore[arg-type]  # None only where T has it
 
@@ -37,5 +45,4 @@ async def aside(function: Callable[[], T], seconds: float) -> T:
             loop.call_soon_threadsafe(settle, result, error)
 
     threading.Thread(target=work, name="grapevine aside", daemon=True).start()
-    async with asyncio.timeout(seconds):
-        return await done
+    return done

@@ -2,9 +2,12 @@
 
 import sys
 
+from core.cli.streams import open_missing_streams
+
 
 def main() -> None:
-    """Run `grapevine`, the console script. Exits 0, 1 (it failed), 2 (used wrongly), 130 (Ctrl-C), 143 (SIGTERM)."""
+    """Run `grapevine`, the console script. `core.cli.exits` has the exit codes."""
+    open_missing_streams()
     try:
         from core.cli.commands import grapevine
 

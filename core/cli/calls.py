@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from core.cli.options import as_json_option, profile_option
 from core.cli.output import Output, plain
 from core.cli.running import run
-from core.profile.settings import DEFAULT_PROFILE, SettingsStore
+from core.profile.settings import SettingsStore
 from core.values import JsonValue
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--filter", "text", default="", metavar="TEXT", help="Only calls with this text: a Peer ID, an address.")
 @click.option("--service", default="", help="Only calls of this service.")
-@click.option("--outcome", default="", help="Only calls that ended so: ok, or an error's name.")
+@click.option("--outcome", default="", help="Only calls with this outcome: ok, or the name of an error.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many, newest first.")
 @click.option(
     "--csv",
@@ -26,19 +27,19 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=Path),
     default=None,
     metavar="FILE",
-    help="Write all of them to FILE instead.",
+    help="Write all calls that fit to FILE instead.",
 )
 @click.option("--clear", is_flag=True, help="Forget every call; needs --yes.")
-@click.option("--yes", is_flag=True, help="Mean it.")
-@click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help="Whose services.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@click.option("--yes", is_flag=True, help="Confirm without asking.")
+@profile_option
+@as_json_option
 def calls(
     text: str, service: str, outcome: str, limit: int, table: Path | None, clear: bool, yes: bool, profile: str,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Print who called your services: when, what, how much, and what became of it. What was said is not kept."""
+    """Print who called your services: when, what, how many bytes, and the outcome. What was said is not kept."""
     if clear and not yes:
-        raise click.UsageError("every call would be forgotten: add --yes to mean it")
+        raise click.UsageError("every call would be forgotten: add --yes to confirm")
     if clear and (text or service or outcome or table):
         raise click.UsageError("--clear forgets every call: it takes no other option but --yes")
     output = Output(as_json=as_json)
@@ -47,7 +48,7 @@ def calls(
     async def job() -> None:
         from core.ledger.ledger import Ledger  # only when it is needed: `--help` answers at once
 
-        ledger = Ledger(path, read_only=not clear, on_problem=lambda problem: click.echo(problem, err=True))
+        ledger = Ledger(path, read_only=not clear, on_problem=output.notice)
         try:
             if clear:
                 await ledger.clear()

@@ -1,4 +1,4 @@
-"""`grapevine id`: who this peer is, to show, to take along, and to begin anew."""
+"""`grapevine id`: show, export, import and renew the identity of this peer."""
 
 import asyncio
 import io
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from core.cli.options import as_json_option, profile_option
 from core.cli.output import Output
 from core.cli.running import run
 from core.errors import LocalError
 from core.profile.logs import set_up_logging
-from core.profile.settings import DEFAULT_PROFILE, SettingsStore, check_profile
+from core.profile.settings import SettingsStore
 
 if TYPE_CHECKING:  # what follows loads cryptography: only when an identity is wanted
     from core.identity.identity import Identity
@@ -23,29 +24,14 @@ if TYPE_CHECKING:  # what follows loads cryptography: only when an identity is w
 PASSPHRASE = "GRAPEVINE_PASSPHRASE"
 
 
-def _profile(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    try:
-        return check_profile(value)
-    except LocalError as error:
-        raise click.BadParameter(str(error), context, parameter) from None
-
-
-def _common(command: Callable[..., None]) -> Callable[..., None]:
-    for option in (
-        click.option("--profile", default=DEFAULT_PROFILE, callback=_profile, show_default=True, help="Whose."),
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
-    ):
-        command = option(command)
-    return command
-
-
 @click.group("id", invoke_without_command=True)
-@click.option("--short", is_flag=True, help="Only the first group: to tell peers apart, never to trust one.")
-@click.option("--qr", is_flag=True, help="As a QR code too.")
-@_common
+@click.option("--short", is_flag=True, help="Print the first group only: to tell peers apart, not to trust them by.")
+@click.option("--qr", is_flag=True, help="Print it as a QR code too.")
+@profile_option
+@as_json_option
 @click.pass_context
 def identity(context: click.Context, short: bool, qr: bool, profile: str, as_json: bool) -> None:
-    """Show this peer's ID: others reach it, and nobody else, by that."""
+    """Show this peer's ID. Give it to people who should reach you."""
     if context.invoked_subcommand is not None:
         context.default_map = {context.invoked_subcommand: {"profile": profile, "as_json": as_json}}
         return
@@ -63,18 +49,24 @@ def identity(context: click.Context, short: bool, qr: bool, profile: str, as_jso
             protected=keeping.protected,
         )
         if not keeping.protected:
-            click.echo(keeping.sentence, err=True)
+            output.notice(keeping.sentence)
+        if keeping.notice:
+            output.notice(keeping.notice)
 
     _run(show, output, profile)
 
 
 @identity.command("export")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@_common
+@profile_option
+@as_json_option
 def export(file: Path, profile: str, as_json: bool) -> None:
-    """Write the identity to FILE, under a passphrase."""
+    """Write the identity to FILE, protected by a passphrase.
+
+    Anyone with this file and the passphrase can act as you.
+    """
     output = Output(as_json=as_json)
-    passphrase = _passphrase("A passphrase for the file", confirm=True)
+    passphrase = _passphrase("Passphrase for the file", confirm=True)
 
     async def write() -> None:
         from core.files.private import write_private
@@ -91,10 +83,11 @@ def export(file: Path, profile: str, as_json: bool) -> None:
 
 @identity.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--yes", is_flag=True, help="Do not ask before this peer becomes another.")
-@_common
+@click.option("--yes", is_flag=True, help="Confirm without asking.")
+@profile_option
+@as_json_option
 def import_(file: Path, yes: bool, profile: str, as_json: bool) -> None:
-    """Become the peer that was exported to FILE."""
+    """Use the identity that was exported to FILE."""
     output = Output(as_json=as_json)
 
     async def read() -> None:
@@ -106,9 +99,9 @@ def import_(file: Path, yes: bool, profile: str, as_json: bool) -> None:
         except OSError as error:
             raise LocalError(f"{file} could not be read: {error.strerror or error}") from error
         # asked in a thread, so that Ctrl-C is heard meanwhile
-        passphrase = await asyncio.to_thread(_passphrase, "The file's passphrase") if b"ENCRYPTED" in data else None
+        passphrase = await asyncio.to_thread(_passphrase, "Passphrase of the file") if b"ENCRYPTED" in data else None
         new = Identity.from_pem(data, passphrase)
-        question = f"Become peer {new.peer_id.short}, and give up the identity that is here, if it is another?"
+        question = f"Use the identity of peer {new.peer_id.short}? It replaces the one that is here now."
         await asyncio.to_thread(_confirm, yes, question)
         await _become(new, profile, output, "imported")
 
@@ -116,12 +109,16 @@ def import_(file: Path, yes: bool, profile: str, as_json: bool) -> None:
 
 
 @identity.command()
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@_common
+@click.option("--yes", is_flag=True, help="Confirm without asking.")
+@profile_option
+@as_json_option
 def renew(yes: bool, profile: str, as_json: bool) -> None:
-    """Become a new peer. Nobody who trusts the old one knows the new one."""
+    """Make a new identity. People who trust the old one do not know the new one."""
     output = Output(as_json=as_json)
-    _confirm(yes, "Become a new peer? Those who trust the old one will not know it; without an export it is lost.")
+    _confirm(
+        yes,
+        "Make a new identity? People who trust the old one do not know it. Without an export the old one is lost.",
+    )
 
     async def make() -> None:
         from core.identity.identity import Identity

@@ -1,5 +1,6 @@
 """What the command line prints: JSON objects for programs, sentences for people."""
 
+import contextlib
 import json
 import os
 import sys
@@ -9,7 +10,8 @@ from typing import Any
 
 import click
 
-from core.errors import PeerError
+from core.cli.punches import PunchLines
+from core.errors import LocalError, PeerError
 from core.news.events import (
     Announced,
     BrokerChanged,
@@ -140,33 +142,52 @@ class Output:
 
     def __init__(self, *, as_json: bool, quiet: bool = False) -> None:
         self.as_json = as_json
+        self.failed: PeerError | None = None  # why nothing can be printed
         self.reader_gone: Callable[[], None] | None = None  # called once, when nobody reads our output any more
+        self.broke: Callable[[], object] | None = None  # called once, when it cannot be written, as to a full disk
         self._quiet = quiet
+        self._punches = PunchLines(self._line)
 
     def event(self, event: PeerEvent) -> None:
         """Print something that happened."""
         if self.as_json:
             self._line(dumps(event_fields(event)))
-        elif not self._quiet:
+        elif not self._quiet and not self._punches.take(event):
             self._line(event_sentence(event))
 
     def result(self, kind: str, text: str, **fields: JsonValue) -> None:
         """Print what the command was asked for: `text` for people, `fields` as an event of this kind."""
         self._line(dumps({"event": kind, **fields}) if self.as_json else text)
 
+    def notice(self, sentence: str) -> None:
+        """Say something that somebody should know, on stderr, where it is in no program's way."""
+        with contextlib.suppress(OSError, ValueError):  # nobody can be told
+            click.echo(plain(sentence), err=True)
+
     def failure(self, error: PeerError) -> None:
-        """Print why the command failed: on stderr always, and as an event with `--json`."""
+        """Print why the command failed: on stderr always, and as an event with `--json`. A reason has its own line."""
         if self.as_json:
             self._line(dumps({"event": "error", "error": error.name, "message": str(error)}))
-        click.echo(plain(f"{error.name}: {error}"), err=True)
+        with contextlib.suppress(OSError, ValueError):
+            click.echo("\n".join(map(plain, f"{error.name}: {error}".split("\n"))), err=True)
 
     def _line(self, text: str) -> None:
         try:
             click.echo(_printable(text))  # flushes, so that a pipe sees each line as it happens
         except BrokenPipeError:
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the process; also at its exit
+            self._give_up()
             if self.reader_gone is not None:
                 self.reader_gone()
+        except OSError as error:
+            self._give_up()
+            self.failed = LocalError(f"the output cannot be written: {error.strerror or error}", name="ERR_OUTPUT")
+            if self.broke is not None:
+                self.broke()
+
+    def _give_up(self) -> None:
+        """Print nowhere for the rest of the process, also at its exit."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
 
 
 def _printable(text: str) -> str:

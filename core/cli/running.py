@@ -1,4 +1,4 @@
-"""Run a command's coroutine: Ctrl-C and SIGTERM end it at once, errors become one line and an exit code."""
+"""Run a command's coroutine: signals end it at once and cleanly, errors become one sentence and an exit code."""
 
 import asyncio
 import contextlib
@@ -9,17 +9,19 @@ import signal
 import stat
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final, NoReturn
 
 import click
 
+from core.cli import exits
 from core.cli.output import Output
 from core.errors import PeerError
 
-CLEAN_UP = 0.7  # seconds an ended command gets to close; Ctrl-C promises one second in all
-SIGPIPE = 13  # POSIX; named here because Windows' signal module has none
+CLEAN_UP: Final = 0.7  # seconds an ended command gets to close; Ctrl-C promises one second in all
+SIGPIPE: Final = 13  # POSIX; named here, as SIGHUP is, because Windows' signal module has none
+SIGHUP: Final = 1
 _log = logging.getLogger(__name__)
-_LAST_LINES = {signal.SIGINT: "Interrupted.", signal.SIGTERM: "Terminated."}
+_LAST_LINES: Final = {signal.SIGINT: "Interrupted.", signal.SIGTERM: "Terminated."}
 
 
 def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -37,20 +39,33 @@ def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def run(make: Callable[[], Coroutine[Any, Any, None]], output: Output, *, fast: bool = False) -> None:
-    """Run to the end. Exits 1 with the error's name on a PeerError, 130 on Ctrl-C, 143 on SIGTERM.
+    """Run to the end. Exits as `core.cli.exits` says on a PeerError; Ctrl-C exits 130.
 
-    `fast`: on `fast_loop`. When nobody reads our output any more it ends quietly with 141, as a program that SIGPIPE
-    ends.
+    SIGTERM, SIGHUP and a reader that has gone end it cleanly, and then by that signal: so a shell, systemd and every
+    other parent see what they expect of a program without a handler. `fast`: on `fast_loop`.
     """
     received: list[int] = []
     try:
         with asyncio.Runner(loop_factory=fast_loop() if fast else None) as runner:
             runner.run(_until_signal(make, output, received))
     except PeerError as error:
-        output.failure(error)
-        raise click.exceptions.Exit(1) from None
+        refused(error, output)
     except (KeyboardInterrupt, asyncio.CancelledError):
+        finish(output)
         _leave(received[0] if received else signal.SIGINT)
+    finish(output)
+
+
+def finish(output: Output) -> None:
+    """End a command that needed no loop: with an error, if what it printed could not be written."""
+    if output.failed is not None:
+        refused(output.failed, output)
+
+
+def refused(error: PeerError, output: Output) -> NoReturn:
+    """Say why the command failed, and exit."""
+    output.failure(error)
+    raise click.exceptions.Exit(exits.code(error)) from None
 
 
 async def _until_signal(make: Callable[[], Coroutine[Any, Any, None]], output: Output, received: list[int]) -> None:
@@ -65,10 +80,12 @@ async def _until_signal(make: Callable[[], Coroutine[Any, Any, None]], output: O
             loop.call_later(CLEAN_UP, _leave, number)
 
     output.reader_gone = lambda: end(SIGPIPE)
+    output.broke = work.cancel
     if os.name == "posix":
         _watch_reader(loop, output.reader_gone)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, end, number)
+        for number in (signal.SIGINT, signal.SIGTERM, SIGHUP):
+            if number != SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` asked for
+                loop.add_signal_handler(number, end, number)
     await work
 
 
@@ -86,10 +103,14 @@ def _watch_reader(loop: asyncio.AbstractEventLoop, gone: Callable[[], None]) -> 
 
 
 def _leave(number: int) -> None:
-    """Say the last line and exit now: a worker thread that still computes must not hold the process."""
-    if number in _LAST_LINES:
-        click.echo(_LAST_LINES[signal.Signals(number)], err=True)
+    """Say the last line and end now: a worker thread that still computes must not hold the process."""
     with contextlib.suppress(OSError, ValueError):  # nobody reads on, or it is closed: we leave all the same
+        if number in _LAST_LINES:
+            click.echo(_LAST_LINES[signal.Signals(number)], err=True)
         sys.stdout.flush()
         sys.stderr.flush()
-    os._exit(128 + number)
+    logging.shutdown()
+    if os.name == "posix" and number != signal.SIGINT:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    os._exit(128 + number)  # Ctrl-C, Windows, or process 1 of a container, which no signal ends by default

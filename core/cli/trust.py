@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from core.cli.options import as_json_option, profile_option
 from core.cli.output import Output, plain
 from core.cli.running import run
+from core.errors import LocalError
 from core.peer_id import PeerId
-from core.profile.settings import DEFAULT_PROFILE, SettingsStore
+from core.profile.settings import SettingsStore
 from core.trust.entries import EVERY, KnownPeer, Pending
 from core.values import JsonValue
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from core.trust.store import TrustStore
 
 Job = Callable[["TrustStore", Output, float], Awaitable[None]]  # with the time, Unix seconds
-Command = Callable[..., None]
 
 
 def _peer_id(context: click.Context, parameter: click.Parameter, value: str) -> PeerId:
@@ -32,24 +33,24 @@ _WHO = click.argument("peer_id", metavar="PEER-ID", callback=_peer_id)
 _SERVICE = click.argument("service")
 
 
-def _common(command: Command) -> Command:
-    """Add the options that every command here has."""
-    command = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")(command)
-    return click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help="Whose list it is.")(command)
-
-
-def _with_list(profile: str, as_json: bool, job: Job) -> None:
-    """Run a job with the profile's list. What is wrong with the list is said on stderr."""
+def _with_list(profile: str, as_json: bool, job: Job, *, changes: bool = True) -> None:
+    """Run a job with the profile's list, with a damaged one only if it changes nothing. What is wrong is said."""
     from core.trust.store import TrustStore  # only when it is needed: `--help` answers at once
 
     output = Output(as_json=as_json)
 
     async def work() -> None:
         now = time.time()
-        store = TrustStore(SettingsStore(profile).trust_file, serving=lambda: False)
+        settings = SettingsStore(profile)
+        store = TrustStore(settings.trust_file, serving=lambda: False)
         await store.open(now)
-        if store.problem:
-            click.echo(store.problem, err=True)
+        if store.problem and changes:
+            raise LocalError(store.problem.removesuffix("."), name="ERR_TRUST")
+        for sentence in (*store.notices, *([store.problem] if store.problem else [])):
+            output.notice(sentence)
+        if changes:
+            settings.load()
+            settings.begin()
         await job(store, output, now)
 
     run(work, output)
@@ -58,25 +59,53 @@ def _with_list(profile: str, as_json: bool, job: Job) -> None:
 @click.group()
 @click.pass_context
 def trust(context: click.Context) -> None:
-    """Say who may call your services, and answer those who ask."""
+    """Manage who may call your services."""
     context.default_map = {context.invoked_subcommand or "": context.default_map or {}}  # said before `trust`
 
 
 @trust.command("list")
-@_common
+@profile_option
+@as_json_option
 def list_peers(profile: str, as_json: bool) -> None:
     """Print the peers you know."""
 
     async def job(store: "TrustStore", output: Output, now: float) -> None:
-        peers = store.peers()
+        peers, recovered = store.peers(), store.recoverable()
         lines = [_peer_line(peer) for peer in peers] or ["nobody is known yet"]
-        output.result("known", "\n".join(lines), peers=list[JsonValue]([_peer_fields(peer) for peer in peers]))
+        if recovered:
+            lines += ["after 'grapevine trust confirm':", *(_peer_line(peer) for peer in recovered)]
+        fields: dict[str, JsonValue] = {"peers": list[JsonValue](map(_peer_fields, peers))}
+        if store.closed:
+            fields |= {"problem": store.problem, "recovered": list[JsonValue](map(_peer_fields, recovered))}
+        output.result("known", "\n".join(lines), **fields)
 
-    _with_list(profile, as_json, job)
+    _with_list(profile, as_json, job, changes=False)
 
 
 @trust.command()
-@_common
+@profile_option
+@as_json_option
+def confirm(profile: str, as_json: bool) -> None:
+    """Say that you have looked at a damaged list: what could be read of it holds again.
+
+    The damaged file is kept beside. Until then nobody may call; 'grapevine trust list' shows what there is.
+    """
+
+    async def job(store: "TrustStore", output: Output, now: float) -> None:
+        if not store.closed:
+            output.result("trust-confirmed", "the list is sound: there is nothing to confirm", peers=None)
+            return
+        await store.confirm(now)
+        lines = [_peer_line(peer) for peer in store.peers()] or ["nobody is known"]
+        fields = list[JsonValue]([_peer_fields(peer) for peer in store.peers()])
+        output.result("trust-confirmed", "\n".join(lines), peers=fields)
+
+    _with_list(profile, as_json, job, changes=False)
+
+
+@trust.command()
+@profile_option
+@as_json_option
 def pending(profile: str, as_json: bool) -> None:
     """Print who asked for a service and waits for your answer."""
 
@@ -86,14 +115,15 @@ def pending(profile: str, as_json: bool) -> None:
         fields = list[JsonValue]([_pending_fields(each) for each in waiting])
         output.result("pending-list", "\n".join(lines), requests=fields)
 
-    _with_list(profile, as_json, job)
+    _with_list(profile, as_json, job, changes=False)
 
 
 @trust.command()
 @_WHO
-@click.option("--name", default="", help="What you call it.")
-@click.option("--service", "services", multiple=True, help="What it may call, instead of everything; may be repeated.")
-@_common
+@click.option("--name", default="", help="A name for this peer, for you only.")
+@click.option("--service", "services", multiple=True, help="A service it may call, instead of all. Can be repeated.")
+@profile_option
+@as_json_option
 def add(peer_id: PeerId, name: str, services: tuple[str, ...], profile: str, as_json: bool) -> None:
     """Let a peer call your services."""
 
@@ -106,22 +136,24 @@ def add(peer_id: PeerId, name: str, services: tuple[str, ...], profile: str, as_
 
 @trust.command()
 @_WHO
-@_common
+@profile_option
+@as_json_option
 def remove(peer_id: PeerId, profile: str, as_json: bool) -> None:
-    """Know a peer no more; what it has called is cancelled."""
+    """Remove a peer from your list. Requests of it that are under way are cancelled."""
 
     async def job(store: "TrustStore", output: Output, now: float) -> None:
         await store.untrust(peer_id, now)
-        _tell(store, output, peer_id, f"{peer_id.short} is known no more")
+        _tell(store, output, peer_id, f"{peer_id.short} is removed from your list")
 
     _with_list(profile, as_json, job)
 
 
 @trust.command()
 @_WHO
-@_common
+@profile_option
+@as_json_option
 def block(peer_id: PeerId, profile: str, as_json: bool) -> None:
-    """Let a peer call nothing, and never ask again."""
+    """Block a peer: it may call nothing and cannot ask."""
 
     async def job(store: "TrustStore", output: Output, now: float) -> None:
         await store.block(peer_id, now)
@@ -133,10 +165,11 @@ def block(peer_id: PeerId, profile: str, as_json: bool) -> None:
 @trust.command()
 @_WHO
 @_SERVICE
-@click.option("--once", is_flag=True, help="One request only, if it comes again within ten minutes.")
-@_common
+@click.option("--once", is_flag=True, help="Only its next request, within ten minutes.")
+@profile_option
+@as_json_option
 def accept(peer_id: PeerId, service: str, once: bool, profile: str, as_json: bool) -> None:
-    """Let a peer that asked for SERVICE call it from now on."""
+    """Let a peer that asked for SERVICE call it."""
 
     async def job(store: "TrustStore", output: Output, now: float) -> None:
         decide = store.accept_once if once else store.accept_always
@@ -149,7 +182,8 @@ def accept(peer_id: PeerId, service: str, once: bool, profile: str, as_json: boo
 @trust.command()
 @_WHO
 @_SERVICE
-@_common
+@profile_option
+@as_json_option
 def refuse(peer_id: PeerId, service: str, profile: str, as_json: bool) -> None:
     """Forget that a peer asked for SERVICE; it may ask again."""
 

@@ -32,10 +32,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """The key that there is and, while it is being replaced, the one that will be."""
+    """The key that there is and, while it is being replaced, the one that will be.
+
+    `provisional`: it is in a file only because the keyring did not answer; it moves there when the keyring does.
+    """
 
     now: Place
     next: Place | None = None
+    provisional: bool = False
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -44,7 +48,9 @@ class Note:
 
     def dump(self) -> bytes:
         """Return the document."""
-        fields = {"schema": SCHEMA, **_row(self.now)}
+        fields: dict[str, object] = {"schema": SCHEMA, **_row(self.now)}
+        if self.provisional:
+            fields["provisional"] = True
         if self.next is not None:
             fields["next"] = _row(self.next)
         return (json.dumps(fields, indent=2) + "\n").encode()
@@ -57,7 +63,9 @@ class Note:
         try:
             fields = json.loads(data)
             following = fields.get("next")
-            return cls(_place(fields), None if following is None else _place(following))
+            return cls(
+                _place(fields), None if following is None else _place(following), fields.get("provisional") is True
+            )
         except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"it is not what it should be: {error!r:.100}") from None
 

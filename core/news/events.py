@@ -259,12 +259,13 @@ class Traffic:
 class IdentitySnapshot:
     """Who this peer is. `peer_id` None: nobody yet, or nobody at all; `message` says which, or where the key is kept.
 
-    `protected`: by the keyring or a passphrase.
+    `protected`: by the keyring or a passphrase. `can_retry`: it could not be opened; `Peer.retry_identity` tries.
     """
 
     peer_id: PeerId | None = None
     message: str = ""
     protected: bool = False
+    can_retry: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,12 +59,11 @@ class OwnRecord:
             self._publisher.changed(renew=True)
 
     async def _begin(self) -> None:
-        if await self._identity.contexts() is None or self._identity.identity is None:
-            return  # found by name only
+        identity = await self._identity.opened()  # until then it is found by name only
         from core.directory.records.publisher import Offer, Publisher  # who has no identity needs none of it
 
         self._publisher = Publisher(
-            self._identity.identity,
+            identity,
             self._store,
             lambda: Offer.of(self._services(), self._addresses()),
             monotonic=asyncio.get_running_loop().time,

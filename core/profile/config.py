@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.profile.settings import Settings
+from core.profile.fields import Settings
 from core.trust.audience import Audience
 
 if TYPE_CHECKING:  # loads 7 MB of cryptography
@@ -16,12 +16,15 @@ if TYPE_CHECKING:  # loads 7 MB of cryptography
 class KeyPlace:
     """Where a profile's identity is kept, or will be: `core.identity.keystore` opens it.
 
-    `on_made` hears, once in the life of a key, a sentence about where it was put, if only its file protects it.
+    `on_made` hears, once in the life of a key, a sentence about where it was put, if only its file protects it, and
+    what was wrong with that file. `patience` is how many seconds a keyring gets at the very first start, before the key
+    is put into a file until it answers.
     """
 
     directory: Path
     profile: str
     on_made: Callable[[str], None] | None = field(default=None, compare=False)
+    patience: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

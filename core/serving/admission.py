@@ -136,8 +136,9 @@ class Guard:
 
     def set_audience(self, service: str, audience: Audience) -> None:
         """Change who may call a service."""
-        if self._gate.audience(service) is not audience:
-            self._gate.set_audience(service, audience)
+        before = self._gate.audience(service)
+        self._gate.set_audience(service, audience)
+        if before is not self._gate.audience(service):
             self._stop_who_may_not()
             self._say(f"{service}: {audience.sentence}")
 
@@ -168,6 +169,11 @@ class Guard:
         """Forget that a peer asked."""
         await self._store.refuse((peer_id, service), self._hub.now())
         self._say(f"{self._called(peer_id)} was refused {service}")
+
+    async def confirm(self) -> None:
+        """The owner has looked at a damaged list of known peers: what could be recovered holds from now on."""
+        await self._store.confirm(self._hub.now())
+        self._say("the list of known peers was confirmed")
 
     # -- news -----------------------------------------------------------------------------------------------------
 

@@ -30,7 +30,12 @@ _SENTENCES: Final = {
 OPEN_BY_DEFAULT: Final = frozenset({"fibonacci"})
 
 
+EVERY_SERVICE: Final = "*"  # instead of a name: whatever is not named, as after a damaged file
+
+
 def audience_of(service: str, chosen: Mapping[str, Audience]) -> Audience:
-    """Return the audience that was chosen for a service, else the one it has by default."""
+    """Return the audience that was chosen for a service or for all that are not named, else its default."""
+    if EVERY_SERVICE in chosen:
+        return chosen.get(service, chosen[EVERY_SERVICE])
     default = Audience.ANYONE if service in OPEN_BY_DEFAULT else Audience.TRUSTED
     return chosen.get(service, default)

@@ -62,7 +62,7 @@ class Book:
         """Return it as a document with a line for each entry: for people to read, and quick to write."""
         head = f'{{"schema": {SCHEMA}, "dropped": {self.dropped}'
         parts = {
-            "peers": [_peer_row(peer) for peer in self.peers.values()],
+            "peers": [peer_row(peer) for peer in self.peers.values()],
             "pending": [_pending_row(pending) for pending in self.pending.values()],
             "grants": [_until_row(key, until) for key, until in self.grants.items()],
             "refused": [_until_row(key, until) for key, until in self.refused.items()],
@@ -78,7 +78,7 @@ class Book:
             if not isinstance(document, dict) or document.get("schema") != SCHEMA:
                 raise ValueError(f"it is not a list of known peers of schema {SCHEMA}")
             book = cls(dropped=_whole(document["dropped"]))
-            peers = [_peer(row) for row in document["peers"]]
+            peers = [peer_from_row(row) for row in document["peers"]]
             pending = [_pending(row) for row in document["pending"]]
             book.peers = {peer.peer_id: peer for peer in peers}
             if len(peers) > MAX_PEERS or len(book.peers) != len(peers):
@@ -95,7 +95,8 @@ def _lines(rows: list[dict[str, Any]]) -> str:
     return ",".join(f"\n  {json.dumps(row, ensure_ascii=False)}" for row in rows)
 
 
-def _peer_row(peer: KnownPeer) -> dict[str, Any]:
+def peer_row(peer: KnownPeer) -> dict[str, Any]:
+    """Return a peer as an object of JSON."""
     return {
         "id": str(peer.peer_id),
         "name": peer.name,
@@ -106,7 +107,8 @@ def _peer_row(peer: KnownPeer) -> dict[str, Any]:
     }
 
 
-def _peer(row: dict[str, Any]) -> KnownPeer:
+def peer_from_row(row: dict[str, Any]) -> KnownPeer:
+    """Read what `peer_row` returned. Raises ValueError, KeyError or TypeError for anything else."""
     services, blocked = row["services"], row["blocked"]
     if not isinstance(services, list) or len(services) > MAX_SERVICES or type(blocked) is not bool:
         raise ValueError(f"services or blocked of {row['id']} is of the wrong kind")

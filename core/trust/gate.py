@@ -43,8 +43,8 @@ class Gate:
         self._on_pending = on_pending
 
     def audience(self, service: str) -> Audience:
-        """Return who may call a service."""
-        return audience_of(service, self._audiences)
+        """Return who may call a service: nobody, while the owner has to look at a damaged list of known peers."""
+        return Audience.OFF if self._store.closed else audience_of(service, self._audiences)
 
     def set_audience(self, service: str, audience: Audience) -> None:
         """Change who may call a service."""

@@ -8,7 +8,7 @@ import asyncio
 import enum
 import itertools
 import logging
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -18,7 +18,7 @@ from core.peer_id import PeerId
 from core.trust.book import MAX_PENDING, MAX_PENDING_PER_HOST, Book
 from core.trust.edits import Allow, Ask, Block, Edit, Grant, Remove, See, Settle, Trust, repeat
 from core.trust.entries import EVERY, MAX_SERVICE, MAX_SERVICES, Key, KnownPeer, Pending, clean_name, is_service
-from core.trust.file import TrustFile
+from core.trust.file import Merged, TrustFile
 from core.values import Address
 
 ONCE_HOLDS: Final = 600.0  # seconds that "accept once" waits for the caller to ask again
@@ -50,12 +50,14 @@ class TrustStore:
 
     While `serving()`, as a peer that shares something, it takes the grants that others wrote. Without a path everything
     is in memory.
-    `problem` is a sentence about a list that could not be used; nobody is trusted then.
+    `problem` is a sentence about a list that could not be used. Then it is `closed`: blocked peers stay blocked, nobody
+    else may call, and nothing is written until its owner has looked (`confirm`).
     """
 
     def __init__(self, path: Path | None = None, *, serving: Callable[[], bool] = lambda: True) -> None:
         self.problem: str | None = None
         self._file = TrustFile(path) if path is not None else None
+        self._was_read = self._file is None
         self._serving = serving
         self._book = Book()
         self._grants: dict[Key, float] = {}
@@ -76,6 +78,20 @@ class TrustStore:
     def pending(self) -> tuple[Pending, ...]:
         """Return the pending requests; who asked last is last."""
         return tuple(self._book.pending.values())
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody may call, since it is not known who is blocked and who is trusted."""
+        return self.problem is not None
+
+    def recoverable(self) -> tuple[KnownPeer, ...]:
+        """Return whom `confirm` would put in force, while the list is closed."""
+        return () if self._file is None else self._file.recoverable()
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Sentences about files that other users of this computer could read."""
+        return () if self._file is None else tuple(self._file.notices)
 
     @property
     def dropped(self) -> int:
@@ -99,13 +115,13 @@ class TrustStore:
 
     def see(self, peer_id: PeerId, now: float) -> None:
         """Note that a known peer called."""
-        known = self.find(peer_id)
+        known = None if self.closed else self.find(peer_id)
         if known is not None and now >= (known.last_seen or 0.0) + SEEN_EVERY:
             self._note(See(peer_id, now), ("see", peer_id))
 
     def ask(self, key: Key, address: Address, now: float) -> bool:
         """Note that a peer asked for what it may not call. Returns whether that is to be shown now."""
-        if self._book.refused.get(key, 0.0) > now:
+        if self.closed or self._book.refused.get(key, 0.0) > now:
             return False
         new = key not in self._book.pending
         before = self._unwritten.get(("ask", key))
@@ -139,11 +155,9 @@ class TrustStore:
         """Know a peer no more. Raises LocalError when it was not known."""
         self._require_known(peer_id)
         await self._change(Remove(peer_id), now)
-        self._grants = {key: until for key, until in self._grants.items() if key[0] != peer_id}
 
     async def block(self, peer_id: PeerId, now: float) -> None:
         """Let a peer call nothing, and ask nobody."""
-        self._grants = {key: until for key, until in self._grants.items() if key[0] != peer_id}
         await self._change(Block(peer_id, now), now)
 
     async def accept_once(self, key: Key, now: float) -> None:
@@ -200,7 +214,7 @@ class TrustStore:
         """Do what `watch` does once a second. Raises LocalError when the disk refuses."""
         if self._file is None:
             return
-        due = self._urgent or (self._unwritten and now >= self._written + SEEN_EVERY)
+        due = not self._was_read or self._urgent or (self._unwritten and now >= self._written + SEEN_EVERY)
         if due or await asyncio.to_thread(self._file.changed):
             await self._sync(now)
 
@@ -209,11 +223,23 @@ class TrustStore:
         if self._unwritten:
             await self._sync(now)
 
+    async def confirm(self, now: float) -> None:
+        """The owner has looked at a damaged list: what could be recovered holds from now on. Raises LocalError."""
+        if self._file is None or not self.closed:
+            return
+        async with self._writing:
+            merged = await asyncio.to_thread(self._file.confirm, now)
+            self._take(merged)
+        self._tell(Change.MADE)
+        await self.flush(now)
+
     async def _change(self, edit: Edit, now: float) -> None:
         """Make a change, in memory at once and in the file before this returns."""
         if len(self._unwritten) >= MAX_UNWRITTEN:
             raise LocalError("too much waits to be written: see why the disk takes nothing", name="ERR_TRUST")
+        before = dict(self._book.peers)
         edit.apply(self._book)
+        self._drop_grants(before)
         if self._file is not None:
             self._unwritten[next(self._numbers)] = edit
         self._tell(Change.MADE)
@@ -239,13 +265,45 @@ class TrustStore:
                 self._unwritten = edits | self._unwritten
                 raise
             self._written = now
-            self._grants |= merged.claimed
-            self._book = merged.book
-            repeat(self._unwritten.values(), self._book)  # those that came while the file was written
-            if merged.by_others:
-                self.problem = merged.problem
+            if merged.problem is not None:
+                self._unwritten = edits | self._unwritten  # until the owner has looked
+            before = self.problem
+            self._take(merged)
+            if merged.by_others or (merged.problem is not None and merged.problem != before):
                 self._tell(Change.FOUND)
+            elif merged.problem != before:
+                self._tell(Change.NOTED)
+        if merged.problem is not None and edits:
+            raise LocalError(merged.problem.removesuffix("."), name="ERR_TRUST")
+
+    def _take(self, merged: Merged) -> None:
+        """Have the list that the file has, with what was changed while the file was read."""
+        before = self._book.peers
+        self._book = merged.book
+        self.problem, self._was_read = merged.problem, True
+        repeat(self._unwritten.values(), self._book)
+        self._drop_grants(before)
+        self._grants |= merged.claimed
+
+    def _drop_grants(self, before: Mapping[PeerId, KnownPeer]) -> None:
+        """Take "accept once" back from those who were blocked or removed, or may call less, wherever that was done."""
+        self._grants = {
+            key: until
+            for key, until in self._grants.items()
+            if not self.closed and not _lost(before.get(key[0]), self._book.peers.get(key[0]), key[1])
+        }
 
     def _tell(self, change: Change) -> None:
         for listener in tuple(self._listeners):
             listener(change)
+
+
+def _lost(before: KnownPeer | None, after: KnownPeer | None, service: str) -> bool:
+    """Tell whether a peer's owner has said less of it since: then it has to be asked again."""
+    if after is None:
+        return before is not None
+    if after.blocked:
+        return True
+    if before is None or before.since != after.since:
+        return not after.may_call(service)
+    return not before.services <= after.services and after.services != EVERY

@@ -74,14 +74,25 @@ async def test_who_asked_a_peer_is_answered_by_another_program(cli: RunCli, home
     assert "lamp" in (await cli("trust", "list")).out
 
 
-async def test_a_damaged_list_is_said_and_kept(cli: RunCli, home: Path) -> None:
+async def test_a_damaged_list_is_said_and_kept_until_it_is_confirmed(cli: RunCli, home: Path) -> None:
+    await cli("trust", "add", str(peer_id(7)), "--name", "Seven")
     list_of(home).write_text("{")
     done = await cli("trust", "list")
-    assert (done.code, done.out) == (0, "nobody is known yet\n")
-    assert "nobody is trusted now" in done.err
-    (kept,) = list_of(home).parent.glob("*.unreadable-*.json")
+    assert done.code == 0
+    assert "nobody is known yet" in done.out
+    assert "Seven" in done.out.partition("grapevine trust confirm")[2]
+    assert "until you have looked" in done.err
+    assert list_of(home).read_text() == "{", "what only reads changes nothing"
+    for verb in (["add", str(peer_id(8))], ["block", str(peer_id(7))]):
+        refused = await cli("trust", *verb)
+        assert (refused.code, refused.out) == (1, "")
+        assert refused.err.startswith("ERR_TRUST: ")
+        assert "grapevine trust confirm" in refused.err
+    assert "Seven" in (await cli("trust", "confirm")).out
+    assert "Seven" in (await cli("trust", "list")).out
+    assert "nothing to confirm" in (await cli("trust", "confirm")).out
+    (kept,) = list_of(home).parent.glob("*.damaged-*")
     assert kept.read_text() == "{"
-    assert str(kept) in done.err
 
 
 async def test_a_running_peer_of_the_profile_follows_within_a_moment(home: Path, cli: RunCli) -> None:
@@ -122,7 +133,7 @@ async def test_a_stranger_waits_and_is_let_in_by_another_program_once(home: Path
                 end = caller.events[-1] if code else next(e for e in caller.events if e["event"] == "reply")
                 return code, end["error"] if code else end["data"]
 
-        assert await request() == (1, "ERR_NOT_TRUSTED")
+        assert await request() == (4, "ERR_NOT_TRUSTED")
         waiting = await worker.event("pending")
         assert (waiting["service"], waiting["name"], waiting["times"]) == ("fibonacci", "", 1)
 
@@ -134,7 +145,7 @@ async def test_a_stranger_waits_and_is_let_in_by_another_program_once(home: Path
         assert (await cli("trust", "accept", waiting["id"], "fibonacci", "--once")).code == 0
         await worker.event("trust", lambda event: "another program" in event["message"], timeout=5.0)
         assert await request() == (0, [1, 1, 2])
-        assert await request() == (1, "ERR_NOT_TRUSTED")
+        assert await request() == (4, "ERR_NOT_TRUSTED")
         assert (await cli("trust", "add", waiting["id"], "--name", "Caller")).code == 0
         await worker.event("trust", lambda event: event["known"] == 1, timeout=5.0)
         assert await request() == (0, [1, 1, 2])
@@ -142,6 +153,6 @@ async def test_a_stranger_waits_and_is_let_in_by_another_program_once(home: Path
         assert (await cli("trust", "block", waiting["id"])).code == 0
 
         async def blocked() -> bool:
-            return await request() == (1, "ERR_BLOCKED")
+            return await request() == (4, "ERR_BLOCKED")
 
         await until(blocked, "the running peer refuses it", timeout=10.0)

@@ -2,6 +2,7 @@
 """Where keys are kept: every way a keyring or a disk fails, by doubles. `test_secret_service.py` has a real keyring."""
 
 import json
+import os
 import stat
 import threading
 from collections.abc import Callable
@@ -13,7 +14,8 @@ from core.errors import LocalError
 from core.files.lock import locked
 from core.files.private import write_private
 from core.identity.identity import Identity
-from core.identity.keystore import SERVICE, Keyring, KeyStore
+from core.identity.keyrings import Keyring
+from core.identity.keystore import SERVICE, KeyStore
 from core.identity.note import Kept, Note
 
 
@@ -232,20 +234,20 @@ async def test_a_damaged_key_is_said_and_kept(tmp_path: Path, damage: bytes) -> 
     renewed = Identity.generate()
     await store(tmp_path, Broken()).replace(renewed)
     assert (await store(tmp_path, Broken()).open())[0].peer_id == renewed.peer_id
-    assert [path.read_bytes() for path in tmp_path.glob("default.key.unreadable-*")] == [damage]
+    assert [path.read_bytes() for path in tmp_path.glob("default.key.damaged-*")] == [damage]
 
 
 async def test_a_key_under_a_passphrase_that_is_missing_is_not_lost_by_renewing(tmp_path: Path) -> None:
     first, _ = await store(tmp_path, Broken(), passphrase="correct horse").open()
     await store(tmp_path, Broken()).replace(Identity.generate())
-    [kept] = tmp_path.glob("default.key.unreadable-*")
+    [kept] = tmp_path.glob("default.key.damaged-*")
     assert Identity.from_pem(kept.read_bytes(), "correct horse").peer_id == first.peer_id
 
 
 async def test_a_note_that_cannot_be_read_is_kept_by_renewing(tmp_path: Path) -> None:
     (tmp_path / "default.identity.json").write_text("once a note")
     await store(tmp_path, Box()).replace(Identity.generate())
-    assert [path.read_text() for path in tmp_path.glob("*.unreadable-*")] == ["once a note"]
+    assert [path.read_text() for path in tmp_path.glob("*.damaged-*")] == ["once a note"]
 
 
 @pytest.mark.parametrize("text", ["not base64!", "Schl\u00fcssel", "AAAA", ""])
@@ -327,3 +329,57 @@ async def test_a_lock_that_is_held_is_said(tmp_path: Path) -> None:
         with pytest.raises(LocalError, match="another program holds"):
             await opening.open()
     await store(tmp_path, Box()).open()
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o644, 0o640])
+async def test_a_key_that_others_could_read_is_closed_to_them_and_that_is_said(tmp_path: Path, mode: int) -> None:
+    first, _ = await store(tmp_path, Broken()).open()
+    key = tmp_path / "default.key"
+    key.chmod(mode)
+    again, keeping = await store(tmp_path, Broken()).open()
+    assert again.peer_id == first.peer_id
+    assert str(key) in keeping.notice
+    assert "Other users of this computer could read" in keeping.notice
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert (await store(tmp_path, Broken()).open())[1].notice == "", "it is said once"
+
+
+async def test_a_key_that_cannot_be_closed_to_others_is_not_called_ours_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store(tmp_path, Broken()).open()
+    (tmp_path / "default.key").chmod(0o644)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("core.files.private.os.chmod", refuse)
+    _, keeping = await store(tmp_path, Broken()).open()
+    assert "which only you can read" not in keeping.sentence
+    assert "cannot be changed" in keeping.notice
+
+
+async def test_a_key_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await store(tmp_path, Broken()).open()
+    own = os.geteuid()
+    monkeypatch.setattr("core.files.private.os.geteuid", lambda: own + 1)
+    monkeypatch.setattr("core.files.private._ADMINISTRATOR", -1)
+    with pytest.raises(LocalError, match="belongs to another user") as refused:
+        await store(tmp_path, Broken()).open()
+    assert refused.value.name == "ERR_IDENTITY"  # the note beside it is not ours either
+
+
+async def test_a_link_to_a_key_is_followed_and_what_it_leads_to_is_closed(tmp_path: Path) -> None:
+    first, _ = await store(tmp_path, Broken()).open()
+    key, elsewhere = tmp_path / "default.key", tmp_path / "elsewhere"
+    key.rename(elsewhere)
+    key.symlink_to(elsewhere)
+    elsewhere.chmod(0o644)
+    again, keeping = await store(tmp_path, Broken()).open()
+    assert again.peer_id == first.peer_id
+    assert keeping.notice
+    assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o600
+    renewed = Identity.generate()
+    await store(tmp_path, Broken()).replace(renewed)
+    assert key.is_symlink()
+    assert (await store(tmp_path, Broken()).open())[0].peer_id == renewed.peer_id

@@ -245,6 +245,11 @@ async def test_without_a_session_bus_the_key_is_in_a_file_and_that_is_said_once(
     env = private_environment(tmp_path, tmp_path, "disabled:")
     async with sharing(tmp_path, env) as peer:
         note = await kept(tmp_path)
+
+        async def said() -> bool:
+            return bool(peer.stderr)
+
+        await until(said, "where the key is was said")
     key = tmp_path / "config" / "grapevine" / "default.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert peer.stderr == f"No keyring is usable here: your key is in {key}, which only you can read.\n"

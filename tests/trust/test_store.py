@@ -55,7 +55,9 @@ async def test_everything_comes_back(path: Path) -> None:
 async def test_the_file_is_private_and_alone(path: Path) -> None:
     store = await opened(path)
     await store.trust(ANN, "Ann", WEATHER, NOW)
-    assert sorted(each.name for each in path.parent.iterdir()) == ["default.trust.json", "default.trust.lock"]
+    assert sorted(each.name for each in path.parent.iterdir()) == [
+        "default.trust.copy.json", "default.trust.json", "default.trust.lock",
+    ]  # fmt: skip
     assert all(each.stat().st_mode & 0o077 == 0 for each in path.parent.iterdir())
 
 
@@ -93,12 +95,14 @@ async def test_a_damaged_file_is_kept_and_said_and_nobody_is_trusted(path: Path,
     assert (store.peers(), store.pending()) == ((), ())
     assert store.problem is not None
     assert "nobody is trusted" in store.problem
-    await store.trust(ANN, "Ann", WEATHER, NOW)
-    path.write_bytes(damage)
-    assert (await opened(path)).peers() == ()
-    kept = sorted(path.parent.glob("default.trust.unreadable-*.json"))
-    assert [each.read_bytes() for each in kept] == [damage, damage]
-    assert str(kept[0]) in store.problem
+    with pytest.raises(LocalError, match="until you have looked"):
+        await store.trust(ANN, "Ann", WEATHER, NOW)
+    assert path.read_bytes() == damage
+    assert (await opened(path)).closed, "reading moves nothing"
+    await store.confirm(NOW)
+    assert not store.closed
+    assert [peer.name for peer in (await opened(path)).peers()] == ["Ann"], "what was asked for meanwhile is done"
+    assert [each.read_bytes() for each in path.parent.glob("default.trust.json.damaged-*")] == [damage]
 
 
 async def test_a_file_that_is_far_too_large_is_not_even_parsed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,15 @@
-"""A settings file is sound settings, which are written and read again the same, or it is put aside with a sentence.
-Whatever is in it, `load` raises nothing, the file is not lost, and the sentence is short.
+"""A settings file is sound settings, which are written and read again the same, or everything is closed and said so.
+Whatever is in it, `load` raises nothing, the file is not lost, the sentence is short, and what is confirmed is sound.
 """
 
 import tempfile
 from pathlib import Path
 
+from core.profile.fields import CLOSED
 from core.profile.settings import Settings, SettingsStore
 from core.trust.audience import Audience
 
-WATCHED = ["core.profile.settings"]
+WATCHED = ["core.profile.settings", "core.profile.document", "core.profile.fields"]
 _PLACE = tempfile.TemporaryDirectory(prefix="fuzz-settings-")
 _ROOT = Path(_PLACE.name)
 
@@ -44,7 +45,10 @@ def run(data: bytes) -> None:
         if store.load() != settings or store.problem is not None:
             raise AssertionError(f"{settings} is not what it reads back as")
         return
-    if settings != Settings() or not 0 < len(store.problem) < 1000:
-        raise AssertionError("a file that cannot be used had an effect, or its sentence is a page")
+    if any(getattr(settings, name) != value for name, value in CLOSED.items()) or not 0 < len(store.problem) < 1000:
+        raise AssertionError("a damaged file opened something, or its sentence is a page")
     if [path.read_bytes() for path in _ROOT.iterdir()] != [data]:
         raise AssertionError("the file is lost")
+    confirmed = store.confirm()
+    if store.load() != confirmed or store.problem is not None:
+        raise AssertionError(f"{confirmed} is not what it reads back as")

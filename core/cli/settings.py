@@ -1,0 +1,79 @@
+"""`grapevine settings`: what the settings file says, and that its owner has looked at a damaged one."""
+
+import dataclasses
+from typing import Any
+
+import click
+
+from core.cli.options import as_json_option, profile_option
+from core.cli.output import Output, plain
+from core.cli.running import finish, refused
+from core.errors import PeerError
+from core.profile.settings import Settings, SettingsStore
+from core.values import JsonValue
+
+_SHOWN = (
+    "grapes", "bootstrap", "dht_port", "api_port", "udp_port", "sharing", "consuming", "audiences", "act_as_broker",
+    "use_broker", "brokers",
+)  # fmt: skip
+
+
+@click.group("settings", invoke_without_command=True)
+@profile_option
+@as_json_option
+@click.pass_context
+def settings(context: click.Context, profile: str, as_json: bool) -> None:
+    """Show the settings of this profile, and whether their file is sound."""
+    if context.invoked_subcommand is not None:
+        context.default_map = {context.invoked_subcommand: {"profile": profile, "as_json": as_json}}
+        return
+    output, store = Output(as_json=as_json), SettingsStore(profile)
+    found = store.load()
+    _say(output, store)
+    _show(output, store, store.recovered if store.problem else found)
+
+
+@settings.command()
+@profile_option
+@as_json_option
+def confirm(profile: str, as_json: bool) -> None:
+    """Say that you have looked at a damaged settings file: what could be read of it holds again.
+
+    The damaged file is kept beside. Until then nothing is shared and nobody may call.
+    """
+    output, store = Output(as_json=as_json), SettingsStore(profile)
+    store.load()
+    for notice in store.notices:
+        output.notice(notice)
+    if store.problem is None:
+        output.notice("The settings file is sound: there is nothing to confirm.")
+    try:
+        found = store.confirm()
+    except PeerError as error:
+        refused(error, output)
+    _show(output, store, found)
+
+
+def _say(output: Output, store: SettingsStore) -> None:
+    for sentence in (*store.notices, *([store.problem] if store.problem else [])):
+        output.notice(sentence)
+
+
+def _show(output: Output, store: SettingsStore, found: Settings) -> None:
+    """Print the settings; of a damaged file those that could be read."""
+    values: dict[str, Any] = dataclasses.asdict(found)
+    lines = [str(store.path), *(f"  {name}: {_text(values[name])}" for name in _SHOWN)]
+    fields: dict[str, JsonValue] = {name: values[name] for name in _SHOWN}
+    text = "\n".join(plain(line) for line in lines)
+    output.result("settings", text, file=str(store.path), problem=store.problem, **fields)
+    finish(output)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{service}: {audience}" for service, audience in value.items()) or "as usual"
+    if isinstance(value, tuple):
+        return ", ".join(value) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

@@ -1,0 +1,124 @@
+"""What a user can choose, as one typed record. Each field is checked by itself, so that a bad one costs no other."""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+from core.errors import LocalError
+from core.trust.audience import EVERY_SERVICE, Audience
+from core.values import Address
+
+DEFAULT_PROFILE: Final = "default"
+MAX_AUDIENCES: Final = 1024  # services; those that nobody offers now are kept, for when they are back
+MAX_ENTRIES: Final = 32  # grapes or bootstrap nodes; more is a mistake in the file, not a network
+MAX_NAME: Final = 128  # characters of a service's name
+
+CloseAction = Literal["ask", "tray", "quit"]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowState:
+    """Where the window was: Qt's own opaque bytes, as base64."""
+
+    geometry: str = ""
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a user chose. An empty `grapes` means the embedded grape; port 0 means any free port.
+
+    `audiences` has who may call a service, by its name; "*" stands for all that are not named, and one that is not
+    there has its default. `sharing` and `consuming` are the services that were on last, and are on again at the next
+    start. `share_at_start` is what older versions had instead: it is read where `sharing` is missing.
+    """
+
+    grapes: tuple[str, ...] = ()
+    bootstrap: tuple[str, ...] = ()
+    dht_port: int = 20001  # customary first grape; the next free one is taken when it is in use
+    api_port: int = 30001  # same
+    udp_port: int = 0
+    share_at_start: tuple[str, ...] = ()
+    audiences: Mapping[str, Audience] = field(default_factory=dict, hash=False)
+    act_as_broker: bool = False
+    use_broker: bool = False
+    brokers: tuple[str, ...] = ()  # host:port; none: those that are announced on the grapes
+    notify_new_peers: bool = True
+    close_action: CloseAction = "ask"
+    window: WindowState = field(default_factory=WindowState)
+    sharing: tuple[str, ...] = ()
+    consuming: tuple[str, ...] = ()
+
+    def validate(self) -> "Settings":
+        """Return self. Raises LocalError with a sentence that names the first wrong value and what to write instead."""
+        for each in dataclasses.fields(self):
+            check_field(each.name, getattr(self, each.name))
+        return self
+
+    def closed(self) -> "Settings":
+        """Return these with nothing open to others: nothing is shared, wanted, or brokered, and nobody may call."""
+        return dataclasses.replace(self, **CLOSED)
+
+
+# What each field about openness is while its owner has not looked at a damaged file. A test holds that no other field
+# opens anything.
+CLOSED: Final[Mapping[str, Any]] = {
+    "audiences": {EVERY_SERVICE: Audience.OFF},
+    "share_at_start": (),
+    "sharing": (),
+    "consuming": (),
+    "act_as_broker": False,
+    "use_broker": False,
+}
+
+
+def check_field(name: str, value: object) -> None:
+    """Raise LocalError unless a value of the right type is one that this field may have."""
+    if name in ("grapes", "bootstrap", "brokers", "share_at_start", "sharing", "consuming"):
+        entries = value if isinstance(value, tuple) else ()
+        if len(entries) > MAX_ENTRIES:
+            raise LocalError(f"{name} has more than {MAX_ENTRIES} entries")
+        for entry in entries:
+            _check_entry(name, entry)
+    elif name in ("dht_port", "api_port", "udp_port"):
+        if not isinstance(value, int) or not 0 <= value <= 65535:
+            raise LocalError(f"{name} {value} is not a port: use 0 (any) to 65535")
+    elif name == "audiences" and isinstance(value, Mapping) and len(value) > MAX_AUDIENCES:
+        raise LocalError(f"audiences has more than {MAX_AUDIENCES} services")
+
+
+def _check_entry(name: str, entry: str) -> None:
+    if name == "grapes":
+        check_grape_url(entry)
+    elif name in ("bootstrap", "brokers"):
+        try:
+            Address.parse(entry)
+        except ValueError as error:
+            raise LocalError(f"{'broker' if name == 'brokers' else 'bootstrap node'} {error}") from None
+    elif not 0 < len(entry) <= MAX_NAME or not entry.isprintable():
+        raise LocalError(f"{name} has {entry[:MAX_NAME]!r}, which is not the name of a service")
+
+
+def check_grape_url(url: str) -> str:
+    """Return the URL. Raises LocalError unless it is http(s)://host:port with nothing behind it."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query:
+        raise LocalError(f"{url!r} is not a grape's address: write it like http://192.0.2.7:30001")
+    if port is None:
+        usual = f"{url.rstrip('/')}:30001"
+        raise LocalError(f"{url!r} has no port: a grape's HTTP API usually listens on 30001, as in {usual}")
+    return url
+
+
+def check_profile(name: str) -> str:
+    """Return the profile's name. Raises LocalError unless it is 1 to 32 letters, digits, `-` or `_`."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", name):
+        raise LocalError(f"{name!r} is not a profile name: use 1 to 32 letters, digits, - or _")
+    return name
