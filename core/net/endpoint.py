@@ -166,6 +166,12 @@ class Endpoint:
 
     # -- verbs --------------------------------------------------------------------------------------------------------
 
+    def hear(
+        self, on_stream: Callable[[Stream], None] | None = None, on_punch: Callable[[PunchEvent], None] | None = None
+    ) -> None:
+        """Hand accepted streams and punch events to these from now on; without them streams are refused."""
+        self.on_stream, self.on_punch = on_stream, on_punch
+
     def mark(self, marks: Marks) -> None:
         """Say from now on, of new connections, that we can do this; `EndpointConfig.utp` has what is said at first."""
         self._mux.mark(marks)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from core.peer_id import PeerId
+from core.services.names import Role as Role  # what another peer is to us
 from core.trust.audience import Audience
 from core.trust.entries import KnownPeer, Pending
 from core.values import Address, JsonValue
@@ -215,13 +216,6 @@ class ServiceSnapshot:
     served: int
     failed: int
     audience: Audience = Audience.TRUSTED  # who may call it
-
-
-class Role(enum.Enum):
-    """What another peer is to us."""
-
-    CONSUMER = "consumer"
-    WORKER = "worker"
 
 
 @dataclass(frozen=True, slots=True)

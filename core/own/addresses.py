@@ -30,7 +30,7 @@ def attached(routes: Path = _ROUTES) -> list[ipaddress.IPv4Network]:
     return found
 
 
-class OwnPlace:
+class OwnAddresses:
     """`observed()` is the host under which others see us, once somebody told."""
 
     def __init__(self, bind: str, port: int, observed: Callable[[], str | None]) -> None:
@@ -38,6 +38,10 @@ class OwnPlace:
         self._port = port
         self._observed = observed
         self._addresses = LocalAddresses()
+
+    def port(self) -> int:
+        """Return the port under which others reach our socket, as it is announced."""
+        return self._port
 
     def observed(self) -> str | None:
         """Return our host as others see it."""

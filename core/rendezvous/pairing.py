@@ -17,13 +17,17 @@ from core.directory.announcer import NUDGE_PAUSE, Announcer
 from core.directory.names import Directory
 from core.errors import LookupEmpty, PeerError
 from core.rendezvous.pace import TICK, PunchSchedule
+from core.rendezvous.place import Place
+from core.services.names import RoleName
 from core.values import Address
 
 MAX_PUNCHED = 256  # targets a tick; a listing holds 100 at most (PROTOCOL section 1), so two grapes' worth and some
 
 
 class Pairing:
-    """Runs until `aclose`. The callbacks must not raise.
+    """Runs until `aclose`; `name` is ours. The callbacks must not raise.
+
+    `head_start()`: seconds that brokers have before a peer found on the grapes is punched.
 
     Every outcome at the grape is told to `on_problem`, with what was tried (`announcing` or `seeking`): an error, or
     None when it went well. Either way the loop goes on.
@@ -31,22 +35,20 @@ class Pairing:
 
     def __init__(
         self,
+        name: RoleName,
         *,
-        announced: str,
-        sought: str,
-        port: int,
+        place: Place,
         directory: Directory,
         punch: Callable[[Address], None],
+        head_start: Callable[[], float],
         on_listing: Callable[[Sequence[Address]], None],
         on_announced: Callable[[int], None],
         on_problem: Callable[[str, PeerError | None], None],
     ) -> None:
-        self.announced = announced
-        self.sought = sought
+        self.sought = str(name.other)
         # what is told to on_problem: one role announces the very name that the other seeks
-        self.announcing = f"announce {announced}"
-        self.seeking = f"look up {sought}"
-        self._port = port
+        self.announcing = f"announce {name}"
+        self.seeking = f"look up {name.other}"
         self._directory = directory
         self._punch = punch
         self._on_listing = on_listing
@@ -55,11 +57,11 @@ class Pairing:
         self._schedule = PunchSchedule()
         self._listing: list[Address] = []
         self._brokered: list[Address] = []
-        self.head_start = 0.0  # seconds that brokers have before a peer found on the grapes is punched
-        self._announcer = Announcer(announced, port, directory, self._announce_outcome)
+        self._head_start = head_start
+        self._announcer = Announcer(str(name), place.port, directory, self._announce_outcome)
         self._seek_now = asyncio.Event()
         self._punch_now = asyncio.Event()
-        self._tasks = TaskSet(f"pairing {announced}")
+        self._tasks = TaskSet(f"pairing {name}")
 
     def start(self) -> None:
         """Begin: announce and look up at once."""
@@ -129,5 +131,5 @@ class Pairing:
         while True:
             await wait_for(self._punch_now, TICK)
             listing = [address for address in self._listing if address not in self._brokered]
-            for address in self._schedule.due(listing, loop.time(), self.head_start):
+            for address in self._schedule.due(listing, loop.time(), self._head_start()):
                 self._punch(address)

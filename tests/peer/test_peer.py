@@ -149,7 +149,7 @@ async def test_a_worker_that_acknowledges_our_punch_is_asked_without_a_punch_of_
 async def test_who_answered_once_and_went_silent_is_lost_though_nobody_looks_for_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("core.peer.SWEEP_EVERY", 0.05)
+    monkeypatch.setattr("core.compose.SWEEP_EVERY", 0.05)
     monkeypatch.setattr("core.news.roster.KEEP_ANSWERED", 0.1)
     async with peer() as (worker, _), peer() as (client, told):
         await worker.share(SERVICE)

@@ -7,8 +7,9 @@ from typing import Any
 from core.directory.announcer import REANNOUNCE
 from core.errors import PeerError, Unreachable
 from core.rendezvous.pairing import MAX_PUNCHED, Pairing
+from core.services.names import Role, RoleName
 from core.values import Address
-from tests.peer.fakes import CONSUMER, US, WORKER, A, B, FakeDirectory, now, play
+from tests.peer.fakes import CONSUMER, US, WORKER, A, B, FakeDirectory, FakePlace, now, play
 from tests.sim.clock import settle
 
 ANNOUNCING, SEEKING = f"announce {WORKER}", f"look up {CONSUMER}"
@@ -23,12 +24,13 @@ class Stage:
         self.listings: list[list[Address]] = []
         self.announced: list[int] = []
         self.problems: list[tuple[str, PeerError | None]] = []
+        self.head_start = 0.0
         self.pairing = Pairing(
-            announced=WORKER,
-            sought=CONSUMER,
-            port=US.port,
+            RoleName("fibonacci", Role.WORKER),
+            place=FakePlace(),
             directory=self.directory,
             punch=lambda address: self.punches.append((now(), address)),
+            head_start=lambda: self.head_start,
             on_listing=lambda listing: self.listings.append(list(listing)),
             on_announced=self.announced.append,
             on_problem=lambda name, error: self.problems.append((name, error)),
