@@ -71,7 +71,6 @@ class Parts:
 
 async def compose(config: PeerConfig, hub: Hub, registry: Registry, stack: AsyncExitStack) -> Parts:
     """Open a peer's parts onto `stack`, which closes them. Raises LocalError for a port that is taken."""
-    roster = Roster(hub)
     intents = Intents(registry)
 
     # the socket, and who and where we are
@@ -85,7 +84,8 @@ async def compose(config: PeerConfig, hub: Hub, registry: Registry, stack: Async
         stack.push_async_callback(calls.close)
     access = GrapeAccess(config, lambda grape: hub.emit(GrapeChanged(hub.now(), grape)))
     addresses = OwnAddresses(config.bind, endpoint.address.port, access.observed_host)
-    hub.emit(Listening(hub.now(), addresses.address()))
+    _say_where_we_are(hub, addresses)
+    roster = Roster(hub, is_self=addresses.is_self)
 
     # what the grapes list
     link = await stack.enter_async_context(access)
@@ -129,7 +129,7 @@ async def compose(config: PeerConfig, hub: Hub, registry: Registry, stack: Async
     stack.callback(intents.close)
 
     # from here on the world is heard
-    hearing = Hearing(hub, roster, pacer, brokers, roles, asking)
+    hearing = Hearing(hub, roster, addresses, pacer, brokers, roles, asking)
 
     def on_stream(stream: Stream) -> None:
         tasks.spawn(server.serve(stream, lambda: door.admit(stream)), name=f"serve {stream.remote}")
@@ -140,14 +140,35 @@ async def compose(config: PeerConfig, hub: Hub, registry: Registry, stack: Async
             own_broker.on_grape()
             record.on_grape(event.grape)
 
+    def on_moved() -> None:
+        roles.renew()
+        own_broker.on_grape()
+        record.changed()
+
     hub.subscribe(on_event)
+    addresses.subscribe(on_moved)
     endpoint.hear(on_stream, hearing.on_punch)
+    tasks.spawn(addresses.watch(), name="follow our addresses")
     tasks.spawn(_sweep_forever(roster), name="forget who is gone")
     stack.callback(_deafen, hub, endpoint)
     return Parts(
         hub, roster, registry, intents, calls, endpoint, identity, access, addresses, link, own_broker, brokers, asking,
         roles, guard, sharing, serving, server, door,
     )  # fmt: skip
+
+
+def _say_where_we_are(hub: Hub, addresses: OwnAddresses) -> None:
+    """Tell our address on our network now, and whenever it is another."""
+    said: list[Address] = []
+
+    def tell() -> None:
+        hub.touch()
+        if said[-1:] != [addresses.address()]:
+            said[:] = [addresses.address()]
+            hub.emit(Listening(hub.now(), said[-1]))
+
+    addresses.subscribe(tell)
+    tell()
 
 
 def _identity(config: PeerConfig, hub: Hub, endpoint: Endpoint) -> OwnIdentity:

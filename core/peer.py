@@ -87,6 +87,7 @@ class Peer:
             identity=self._parts.identity.snapshot(),
             broker=self._parts.own_broker.snapshot(),
             broker_use=self._parts.brokers.snapshot(),
+            addresses=self._parts.addresses.usable(),
         )
 
     def traffic(self) -> Traffic:

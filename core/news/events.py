@@ -5,7 +5,7 @@ Every event has `kind`, its name on the command line's `--json`, and `at`, Unix 
 
 import enum
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from core.peer_id import PeerId
 from core.services.names import Role as Role  # what another peer is to us
@@ -24,7 +24,7 @@ class PeerEvent:
 
 @dataclass(frozen=True, slots=True)
 class Listening(PeerEvent):
-    """The peer's UDP socket is open."""
+    """The peer's UDP socket is open; again when this machine's address is another."""
 
     kind: ClassVar[str] = "listening"
     address: Address
@@ -305,6 +305,21 @@ class BrokerUse:
     refused: int = 0  # addresses that a broker named and that nobody should punch
 
 
+class Holds(enum.Enum):
+    """From where an address of ours can be used."""
+
+    COMPUTER = "this computer"
+    LAN = "your network"
+    INTERNET = "the Internet"
+
+
+class OwnAddress(NamedTuple):
+    """Where somebody else reaches this peer, who is as near as `holds` says."""
+
+    address: Address
+    holds: Holds
+
+
 @dataclass(frozen=True, slots=True)
 class PeerSnapshot:
     """Everything the window shows, at one moment. `revision` rises with every change."""
@@ -322,3 +337,4 @@ class PeerSnapshot:
     identity: IdentitySnapshot = IdentitySnapshot()
     broker: BrokerSnapshot = BrokerSnapshot()
     broker_use: BrokerUse = BrokerUse()
+    addresses: tuple[OwnAddress, ...] = ()  # where others reach us, the nearest first

@@ -8,6 +8,7 @@ from core.news.hub import Hub
 from core.news.roster import Roster
 from core.punch import events as punch
 from core.rendezvous.brokers import Brokers
+from core.rendezvous.place import Place
 from core.rendezvous.punch_back import PunchBack
 from core.rendezvous.roles import Roles
 from core.values import Address
@@ -27,8 +28,16 @@ class Hearing:
     """The hearer of the endpoint's punch events."""
 
     def __init__(
-        self, hub: Hub, roster: Roster, pacer: PunchBack, brokers: Brokers, roles: Roles, searches: Searches
+        self,
+        hub: Hub,
+        roster: Roster,
+        place: Place,
+        pacer: PunchBack,
+        brokers: Brokers,
+        roles: Roles,
+        searches: Searches,
     ) -> None:
+        self._place = place
         self._hub = hub
         self._roster = roster
         self._pacer = pacer
@@ -37,7 +46,9 @@ class Hearing:
         self._searches = searches
 
     def on_punch(self, event: punch.PunchEvent) -> None:
-        """Take what the punch engine tells."""
+        """Take what the punch engine tells; of our own socket, which a request to ourselves punches, nobody hears."""
+        if self._place.is_self(event.remote):
+            return
         if isinstance(event, punch.PunchSent):
             self._roster.note_punch_sent(event.remote)
             self._hub.emit(PunchSent(self._hub.now(), event.remote))

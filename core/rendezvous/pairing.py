@@ -49,6 +49,7 @@ class Pairing:
         # what is told to on_problem: one role announces the very name that the other seeks
         self.announcing = f"announce {name}"
         self.seeking = f"look up {name.other}"
+        self._place = place
         self._directory = directory
         self._punch = punch
         self._on_listing = on_listing
@@ -119,7 +120,7 @@ class Pairing:
             self._on_problem(self.seeking, error)  # keep the last listing: those peers may well be there
             return
         self._on_problem(self.seeking, None)
-        found = found[:MAX_PUNCHED]
+        found = [address for address in found[:MAX_PUNCHED] if not self._place.is_self(address)]  # we list ourselves
         if not set(found).issubset(self._listing):
             self._punch_now.set()
         self._listing = found

@@ -105,6 +105,10 @@ class Roles:
         if grape.state is GrapeState.UNREACHABLE:
             self._announced.clear()  # whoever still lists us, we cannot renew it
             self._hub.touch()
+        self.renew()
+
+    def renew(self) -> None:
+        """Announce and look up again now: the grapes around us have changed, or we have moved."""
         for running in self._running.values():
             running.pairing.nudge()
 

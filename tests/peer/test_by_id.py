@@ -114,7 +114,7 @@ async def test_a_peer_that_moves_to_another_network_says_so(monkeypatch: pytest.
     async with grape() as (middle, node), peer(node, identity=THEM) as (them, _):
         await them.share(SERVICE)
         old = (await published(middle.url, THEM)).addresses[0]
-        monkeypatch.setattr(OwnAddresses, "own_host", lambda place: "192.0.2.7")
+        monkeypatch.setattr(OwnAddresses, "hosts", lambda place: ("192.0.2.7",))
 
         async def moved() -> bool:
             record = await look(middle.url, THEM)
