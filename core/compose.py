@@ -5,20 +5,24 @@ there. Where two need one another, the later one subscribes to the earlier one.
 """
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from core.aio.tasks import TaskSet
 from core.calling.caller import Asking
+from core.calling.outgoing import Outgoing
 from core.directory.access import GrapeAccess
 from core.directory.link import Link
 from core.errors import PeerError
 from core.ledger.ledger import Ledger
-from core.net.endpoint import Endpoint
+from core.net.endpoint import Endpoint, EndpointConfig
 from core.net.stream import Stream
-from core.news.events import ErrorRaised, GrapeChanged, Listening, PeerEvent
+from core.news.events import ErrorRaised, GrapeChanged, Listening, PeerEvent, ReplyReceived, RequestServed
 from core.news.hub import Hub
 from core.news.roster import Roster
+from core.outreach import Outreach
 from core.own.addresses import OwnAddresses
 from core.own.identity import OwnIdentity
 from core.own.record import OwnRecord
@@ -26,7 +30,7 @@ from core.profile.config import PeerConfig
 from core.rendezvous.brokers import Brokers
 from core.rendezvous.hearing import Hearing
 from core.rendezvous.own_broker import OwnBroker
-from core.rendezvous.punch_back import PunchBack
+from core.rendezvous.pacer import PunchPacer
 from core.rendezvous.roles import Roles
 from core.rpc.client import RpcClient
 from core.rpc.server import RpcServer
@@ -54,6 +58,7 @@ class Parts:
     intents: Intents
     calls: Ledger | None
     endpoint: Endpoint
+    outgoing: Outgoing
     identity: OwnIdentity
     access: GrapeAccess
     addresses: OwnAddresses
@@ -74,7 +79,15 @@ async def compose(config: PeerConfig, hub: Hub, registry: Registry, stack: Async
     intents = Intents(registry)
 
     # the socket, and who and where we are
-    endpoint = await Endpoint.open(Address(config.bind, config.udp_port))
+    outreach = Outreach()
+
+    def may_acknowledge(source: Address, now: float) -> bool:
+        outreach.heard(source, now)
+        return outreach.take(source, now)
+
+    endpoint = await Endpoint.open(
+        Address(config.bind, config.udp_port), config=EndpointConfig(may_acknowledge=may_acknowledge)
+    )
     stack.push_async_callback(endpoint.close)
     identity = _identity(config, hub, endpoint)
     stack.push_async_callback(identity.aclose)
@@ -91,11 +104,18 @@ async def compose(config: PeerConfig, hub: Hub, registry: Registry, stack: Async
     link = await stack.enter_async_context(access)
 
     # requests that go out, and those whom brokers name
-    dialer = Dialer(lambda to, seconds: endpoint.connect(to, timeout=seconds), identity.contexts)
+    outgoing = Outgoing(endpoint, outreach, addresses)
+
+    def told(listed: Iterable[Address]) -> list[Address]:
+        return outgoing.told(listed, _grape_host(access))
+
+    dialer = Dialer(outgoing.connect, identity.contexts)
     client = RpcClient(dialer.dial, connect_to=dialer.dial)
     stack.push_async_callback(client.close)
-    brokers = Brokers(hub, endpoint, link, client, addresses, intents)
-    asking = Asking(hub, roster, endpoint, link, registry, client, dialer.require_identity, brokers)
+    brokers = Brokers(hub, outgoing, link, client, addresses, intents, lambda: _grape_host(access))
+    asking = Asking(
+        hub, roster, outgoing, addresses.port, link, told, registry, client, dialer.require_identity, brokers
+    )
     stack.push_async_callback(asking.aclose)
 
     # requests that come in
@@ -115,11 +135,8 @@ async def compose(config: PeerConfig, hub: Hub, registry: Registry, stack: Async
     door = Door(identity.contexts)
 
     # being found, and opening the way
-    pacer = PunchBack(endpoint.punch)
-    loop = asyncio.get_running_loop()
-    roles = Roles(
-        hub, roster, addresses, link, asking.ask, lambda to: pacer.send(to, loop.time()), intents, registry, brokers
-    )
+    pacer = PunchPacer(outgoing.punch)
+    roles = Roles(hub, roster, addresses, link, asking.ask, told, pacer, intents, registry, brokers)
     stack.push_async_callback(roles.aclose)
     stack.push_async_callback(brokers.aclose)
     stack.push_async_callback(own_broker.aclose)
@@ -129,7 +146,7 @@ async def compose(config: PeerConfig, hub: Hub, registry: Registry, stack: Async
     stack.callback(intents.close)
 
     # from here on the world is heard
-    hearing = Hearing(hub, roster, addresses, pacer, brokers, roles, asking)
+    hearing = Hearing(hub, roster, addresses, outgoing, pacer, brokers, roles, asking)
 
     def on_stream(stream: Stream) -> None:
         tasks.spawn(server.serve(stream, lambda: door.admit(stream)), name=f"serve {stream.remote}")
@@ -139,6 +156,10 @@ async def compose(config: PeerConfig, hub: Hub, registry: Registry, stack: Async
             roles.on_grape(event.grape)
             own_broker.on_grape()
             record.on_grape(event.grape)
+        elif isinstance(event, RequestServed):
+            outgoing.validated(event.caller)
+        elif isinstance(event, ReplyReceived):
+            outgoing.validated(event.peer)
 
     def on_moved() -> None:
         roles.renew()
@@ -152,8 +173,8 @@ async def compose(config: PeerConfig, hub: Hub, registry: Registry, stack: Async
     tasks.spawn(_sweep_forever(roster), name="forget who is gone")
     stack.callback(_deafen, hub, endpoint)
     return Parts(
-        hub, roster, registry, intents, calls, endpoint, identity, access, addresses, link, own_broker, brokers, asking,
-        roles, guard, sharing, serving, server, door,
+        hub, roster, registry, intents, calls, endpoint, outgoing, identity, access, addresses, link, own_broker,
+        brokers, asking, roles, guard, sharing, serving, server, door,
     )  # fmt: skip
 
 
@@ -202,6 +223,12 @@ def _sharing(registry: Registry, guard: Guard, intents: Intents) -> Sharing:
 
     intents.subscribe(on_intent)
     return sharing
+
+
+def _grape_host(access: GrapeAccess) -> str | None:
+    """Return the host of the grape in use, this machine's own as an address; what it lists is judged by that."""
+    host = urlsplit(access.snapshot().url).hostname
+    return "127.0.0.1" if host == "localhost" else host
 
 
 async def _sweep_forever(roster: Roster) -> None:

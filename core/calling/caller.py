@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from core.aio.tasks import TaskSet
 from core.calling.locate import whereabouts
+from core.calling.outgoing import Told
 from core.calling.race import MAX_LISTED, STAGGER, Race
 from core.calling.target import PeerTarget, peer_target
 from core.directory.names import Directory
@@ -35,13 +36,14 @@ CLOSED = "this peer is closed"
 _THEIR_OWN = REFUSALS | {UnknownService.name}  # reasons to refuse that another who shares the same may not have
 
 
-class Socket(Protocol):
-    """What asking needs of the endpoint."""
-
-    address: Address
+class Punches(Protocol):
+    """What asking needs of the way out."""
 
     def punch(self, remote: Address) -> None:
-        """Start a series of punches. Raises LocalError when it cannot be punched."""
+        """Punch an address as much as it may get. Raises LocalError when it cannot be punched."""
+
+    def permit(self, address: Address) -> None:
+        """Take the owner's own word for an address."""
 
 
 class Grapes(Directory, Shelf, Protocol):
@@ -84,17 +86,24 @@ class Asking:
         self,
         hub: Hub,
         roster: Roster,
-        endpoint: Socket,
+        punches: Punches,
+        port: Callable[[], int],
         link: Grapes,
+        told: Told,
         registry: Registry,
         client: RpcClient,
         require_identity: Callable[[], Awaitable[None]],
         brokers: Brokers = NoBrokers(),  # noqa: B008 - it has no state
     ) -> None:
-        """`client` is closed by its owner. `require_identity` raises LocalError when we can call nobody by Peer ID."""
+        """`port()` is announced. `told` takes what the grapes list and returns who may be asked.
+
+        `client` is closed by its owner. `require_identity` raises LocalError when we can call nobody by Peer ID.
+        """
         self._hub = hub
         self._roster = roster
-        self._endpoint = endpoint
+        self._punches = punches
+        self._port = port
+        self._told = told
         self._link = link
         self._registry = registry
         self._client = client
@@ -133,7 +142,8 @@ class Asking:
                     return await self._ask_by_id(peer, payload, timeout)
                 if ":" in target:
                     address = await _resolve(target)
-                    self._endpoint.punch(address)
+                    self._punches.permit(address)
+                    self._punches.punch(address)
                     return await self.ask(address, str(address), target, payload, timeout)
                 return await self._ask_by_name(self._key(target), payload, timeout)
         except TimeoutError:
@@ -144,7 +154,7 @@ class Asking:
         if peer_target(name) is not None:
             raise LocalError("there is one peer with that ID: ask it by a request")
         key = self._key(name.strip())
-        found = await self._link.lookup(key, fresh=True)
+        found = self._told(await self._link.lookup(key, fresh=True))
         self._punch_all(found)
         for address in found:
             self._hub.emit(RequestSent(self._hub.now(), key, address))
@@ -240,7 +250,7 @@ class Asking:
         """Return a key and an address that a connection was made to, or is kept to."""
         key = candidates.key
         worker = _worker(key)
-        found = [address for address in candidates.found if address not in failed]
+        found = [address for address in self._told(candidates.found) if address not in failed]
         if self._closed:
             raise TransportClosed(CLOSED)
         if not found and failed:
@@ -297,7 +307,7 @@ class Asking:
     def _punch_all(self, found: Sequence[Address]) -> None:
         for address in found:
             with contextlib.suppress(PeerError):  # a listing may name what nobody can punch
-                self._endpoint.punch(address)
+                self._punches.punch(address)
 
     async def _invite(self, worker: RoleName, race: Race, *, one: bool) -> None:
         """Soon list us as a consumer, so that workers behind a NAT punch us and so open it.
@@ -307,12 +317,12 @@ class Asking:
         """
         await asyncio.sleep(INVITE_AFTER)
         try:
-            await self._link.announce(str(worker.other), self._endpoint.address.port)
+            await self._link.announce(str(worker.other), self._port())
         except PeerError:
             race.lose_patience()  # only those found can answer
         if one:
             with contextlib.suppress(PeerError):
-                self._punch_all((await self._link.lookup(str(worker), fresh=True))[:MAX_LISTED])
+                self._punch_all(self._told(await self._link.lookup(str(worker), fresh=True))[:MAX_LISTED])
             await asyncio.sleep(PUNCHED_WITHIN)
             race.lose_patience()
 

@@ -41,6 +41,7 @@ class EndpointConfig:
     punch: PunchConfig = field(default_factory=PunchConfig)
     use_reader: bool | None = None
     batching: bool | None = None
+    may_acknowledge: Callable[[Address, float], bool] = lambda source, now: True  # as `Puncher` has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Endpoint:
         self._loop = asyncio.get_running_loop()
         self._udp = udp
         self._mux = Mux(config.utp, random)
-        self._puncher = Puncher(config.punch)
+        self._puncher = Puncher(config.punch, config.may_acknowledge)
         self._utp_route = Route(self._mux, self._on_utp, self._puncher.confirm)
         self._punch_route = Route(self._puncher, self._on_punch, idle=self._puncher.idle)
         self._pump = Pump(udp.send, self._classify)

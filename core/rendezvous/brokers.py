@@ -6,21 +6,21 @@ from contextlib import contextmanager
 from typing import Protocol, TypeAlias
 
 from core.broker.client import BrokerClient, BrokerReply, Want
+from core.calling.outgoing import Outgoing
 from core.directory.names import Directory
 from core.errors import LocalError, PeerError
 from core.net.udp import destination
 from core.news.events import BrokerChanged, BrokerRow, BrokerUse, ErrorRaised
 from core.news.hub import Hub
-from core.rendezvous.introductions import Introductions, Punches
+from core.rendezvous.introductions import Introductions
 from core.rendezvous.place import Place
-from core.scope import Scope, scope, usable
+from core.scope import Scope, scope
 from core.services.intents import Intent, Intents
 from core.services.names import Role, RoleName
 from core.values import Address, JsonValue
 from core.wire.broker_message import BROKER_SERVICE
 
 HEAD_START = 3.0  # seconds; a meeting's outcome after 2 s, and one more for the broker to tell both sides
-LEAST_PORT = 1024  # below it are well-known services, which no broker shall have us send to (NAT.md 7.3)
 
 OnNamed: TypeAlias = Callable[[RoleName, Sequence[Address]], None]
 
@@ -38,10 +38,21 @@ class Brokers:
     """Registers what we intend, and what a search looks for, at the brokers in use. Raises only PeerError."""
 
     def __init__(
-        self, hub: Hub, punches: Punches, directory: Directory, client: Client, place: Place, intents: Intents
+        self,
+        hub: Hub,
+        outgoing: Outgoing,
+        directory: Directory,
+        client: Client,
+        place: Place,
+        intents: Intents,
+        listed_by: Callable[[], str | None] = lambda: None,
     ) -> None:
+        """`listed_by()` is the host of the grape that lists brokers."""
         self._hub = hub
         self._place = place
+        self._outgoing = outgoing
+        self._directory = directory
+        self._listed_by = listed_by
         self._listeners: list[OnNamed] = []
         self._message = "Off."
         self._searches: Counter[RoleName] = Counter()
@@ -50,16 +61,16 @@ class Brokers:
             lambda address, payload, seconds: client.request(
                 address, BROKER_SERVICE, payload, timeout=seconds, retry=1
             ),
-            lambda: directory.lookup(BROKER_SERVICE, fresh=True),
-            _resolve,
-            refuses=self.refuses,
+            self._find,
+            self._resolve,
+            refuses=lambda target, broker: outgoing.refuses(target, broker.host),
             is_self=place.is_self,
             local=self._at_home,
             on_found=self._on_found,
             on_changed=self._on_changed,
             on_problem=self._on_problem,
         )
-        self._introductions = Introductions(hub, punches, lambda: len(self._client.observed()) > 1)
+        self._introductions = Introductions(hub, outgoing, lambda: len(self._client.observed()) > 1)
         intents.subscribe(self._on_intent)
 
     async def aclose(self) -> None:
@@ -115,19 +126,6 @@ class Brokers:
         """Note that our punches arrive there."""
         self._introductions.reached(address)
 
-    def refuses(self, target: Address, broker: Address) -> str | None:
-        """Say why a target that a broker names must not be punched, or return None."""
-        if not usable(target):
-            return "it is no address that anything can be sent to"
-        if target.port < LEAST_PORT:
-            return "its port is one of well-known services"
-        reach = scope(target.host)
-        if reach is Scope.PUBLIC or (reach is Scope.CARRIER and scope(broker.host) is Scope.CARRIER):
-            return None
-        if reach is Scope.LOOPBACK:
-            return None if scope(broker.host) is Scope.LOOPBACK else "it is this machine itself"
-        return None if self._place.is_beside(target) else "it is on a private network that is not ours"
-
     def snapshot(self) -> BrokerUse:
         """Return how it goes with the brokers in use."""
         if not self._client.on:
@@ -137,6 +135,15 @@ class Brokers:
             for each in self._client.statuses()
         )
         return BrokerUse(True, self._client.fixed, self._client.message(), rows, self._client.refused)
+
+    async def _find(self) -> Sequence[Address]:
+        return self._outgoing.told(await self._directory.lookup(BROKER_SERVICE, fresh=True), self._listed_by())
+
+    async def _resolve(self, text: str) -> Address:
+        """Return where a broker is that the owner chose."""
+        address = await destination(Address.parse(text))
+        self._outgoing.permit(address)
+        return address
 
     # -- news --------------------------------------------------------------------------------------------------------
 
@@ -151,8 +158,8 @@ class Brokers:
         return address if scope(address.host) is Scope.PRIVATE else None
 
     def _on_found(self, want: Want, addresses: list[Address], told_in: Mapping[Address, float]) -> None:
-        self._introductions.keep(self._client.everybody())
-        self._introductions.introduce(addresses, told_in)
+        self._outgoing.listed(addresses)
+        self._introductions.introduce(addresses, told_in, self._client.named_by)
         named = RoleName.parse(want.service)
         if named is not None:
             ours = named if want.server else named.other
@@ -175,7 +182,3 @@ class Brokers:
 def _want(name: RoleName) -> Want:
     """Return a role of ours as brokers know it: by the worker's name, and whether that is us."""
     return Want(str(RoleName(name.service, Role.WORKER)), server=name.role is Role.WORKER)
-
-
-async def _resolve(text: str) -> Address:
-    return await destination(Address.parse(text))

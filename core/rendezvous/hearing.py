@@ -3,13 +3,14 @@
 import asyncio
 from typing import Protocol
 
+from core.calling.outgoing import Outgoing
 from core.news.events import PunchReceived, PunchSent
 from core.news.hub import Hub
 from core.news.roster import Roster
 from core.punch import events as punch
 from core.rendezvous.brokers import Brokers
+from core.rendezvous.pacer import PunchPacer
 from core.rendezvous.place import Place
-from core.rendezvous.punch_back import PunchBack
 from core.rendezvous.roles import Roles
 from core.values import Address
 
@@ -32,12 +33,14 @@ class Hearing:
         hub: Hub,
         roster: Roster,
         place: Place,
-        pacer: PunchBack,
+        outgoing: Outgoing,
+        pacer: PunchPacer,
         brokers: Brokers,
         roles: Roles,
         searches: Searches,
     ) -> None:
         self._place = place
+        self._outgoing = outgoing
         self._hub = hub
         self._roster = roster
         self._pacer = pacer
@@ -55,6 +58,8 @@ class Hearing:
         elif isinstance(event, punch.PunchHeard):
             self._on_heard(event.remote, event.first)
         elif event.confirmed:  # no punch came, but ours got there and somebody told us so
+            self._outgoing.heard(event.remote)
+            self._pacer.alive(event.remote, asyncio.get_running_loop().time())
             self._roster.note_alive(event.remote)
             self._brokers.reached(event.remote)
             self._roles.on_reached(event.remote)

@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 
 from core.aio.tasks import TaskSet
 from core.aio.waiting import wait_for
+from core.calling.outgoing import Told
 from core.directory.announcer import NUDGE_PAUSE, Announcer
 from core.directory.names import Directory
 from core.errors import LookupEmpty, PeerError
-from core.rendezvous.pace import TICK, PunchSchedule
+from core.rendezvous.pacer import TICK, PunchPacer
 from core.rendezvous.place import Place
 from core.services.names import RoleName
 from core.values import Address
@@ -27,7 +28,8 @@ MAX_PUNCHED = 256  # targets a tick; a listing holds 100 at most (PROTOCOL secti
 class Pairing:
     """Runs until `aclose`; `name` is ours. The callbacks must not raise.
 
-    `head_start()`: seconds that brokers have before a peer found on the grapes is punched.
+    `told` takes what was listed and returns who may be punched. `head_start()`: seconds that brokers have before a peer
+    found on the grapes is punched.
 
     Every outcome at the grape is told to `on_problem`, with what was tried (`announcing` or `seeking`): an error, or
     None when it went well. Either way the loop goes on.
@@ -39,7 +41,8 @@ class Pairing:
         *,
         place: Place,
         directory: Directory,
-        punch: Callable[[Address], None],
+        told: Told,
+        pacer: PunchPacer,
         head_start: Callable[[], float],
         on_listing: Callable[[Sequence[Address]], None],
         on_announced: Callable[[int], None],
@@ -51,11 +54,11 @@ class Pairing:
         self.seeking = f"look up {name.other}"
         self._place = place
         self._directory = directory
-        self._punch = punch
+        self._told = told
+        self._pacer = pacer
         self._on_listing = on_listing
         self._on_announced = on_announced
         self._on_problem = on_problem
-        self._schedule = PunchSchedule()
         self._listing: list[Address] = []
         self._brokered: list[Address] = []
         self._head_start = head_start
@@ -82,10 +85,6 @@ class Pairing:
     def look(self) -> None:
         """Look up again now: somebody is there whom the newest listing does not name."""
         self._seek_now.set()
-
-    def heard(self, address: Address) -> None:
-        """Note a sign of life from there: it is punched every second again."""
-        self._schedule.heard(address, asyncio.get_running_loop().time())
 
     def lists(self, address: Address) -> bool:
         """Return whether the newest listing, or a broker, names this address."""
@@ -120,7 +119,8 @@ class Pairing:
             self._on_problem(self.seeking, error)  # keep the last listing: those peers may well be there
             return
         self._on_problem(self.seeking, None)
-        found = [address for address in found[:MAX_PUNCHED] if not self._place.is_self(address)]  # we list ourselves
+        others = (address for address in found[:MAX_PUNCHED] if not self._place.is_self(address))  # we list ourselves
+        found = self._told(others)
         if not set(found).issubset(self._listing):
             self._punch_now.set()
         self._listing = found
@@ -132,5 +132,5 @@ class Pairing:
         while True:
             await wait_for(self._punch_now, TICK)
             listing = [address for address in self._listing if address not in self._brokered]
-            for address in self._schedule.due(listing, loop.time(), self._head_start()):
-                self._punch(address)
+            for address in listing:
+                self._pacer.want(address, loop.time(), self._head_start())

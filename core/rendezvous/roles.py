@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from core.aio.tasks import TaskSet
+from core.calling.outgoing import Told
 from core.calling.poller import Requester
 from core.directory.names import Directory
 from core.errors import PeerError
 from core.news.events import Announced, ErrorRaised, GrapeSnapshot, GrapeState
 from core.news.hub import Hub
 from core.news.roster import Roster
+from core.rendezvous.pacer import PunchPacer
 from core.rendezvous.pairing import Pairing
 from core.rendezvous.place import Place
 from core.services.intents import Intent, Intents
@@ -59,18 +61,20 @@ class Roles:
         place: Place,
         directory: Directory,
         ask: Ask,
-        punch: Callable[[Address], None],
+        told: Told,
+        pacer: PunchPacer,
         intents: Intents,
         registry: Registry,
         brokers: Named,
     ) -> None:
-        """`punch` must not raise."""
+        """`told` takes what the grapes list and returns who may be punched."""
         self._hub = hub
         self._roster = roster
         self._place = place
         self._directory = directory
         self._ask = ask
-        self._punch = punch
+        self._told = told
+        self._pacer = pacer
         self._intents = intents
         self._registry = registry
         self._brokers = brokers
@@ -117,8 +121,6 @@ class Roles:
 
         Returns what its sender seems to be and under which name, or None while that cannot be told.
         """
-        for running in self._running.values():
-            running.pairing.heard(address)
         workers, consumers = self._of(Role.WORKER), self._of(Role.CONSUMER)
         listed = [(name, running) for name, running in consumers if running.pairing.lists(address)]
         for _, running in listed:
@@ -142,7 +144,6 @@ class Roles:
         for running in self._running.values():
             if running.requester is not None and running.pairing.lists(address):
                 running.requester.on_punch(address)
-            running.pairing.heard(address)
 
     def _of(self, role: Role) -> list[tuple[RoleName, _Running]]:
         return [(name, running) for name, running in self._running.items() if name.role is role]
@@ -198,7 +199,8 @@ class Roles:
             name,
             place=self._place,
             directory=self._directory,
-            punch=self._punch,
+            told=self._told,
+            pacer=self._pacer,
             head_start=self._brokers.head_start,
             on_listing=on_listing,
             on_announced=lambda nodes: self._on_announced(name, nodes),

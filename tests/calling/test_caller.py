@@ -49,7 +49,15 @@ class Stage:
         self.directory = FakeDirectory()
         self.client = RpcClient(lambda to, seconds: self.socket.connect(to, timeout=seconds))
         self.asking = Asking(
-            self.hub, self.roster, self.socket, self.directory, Registry(FibonacciService()), self.client, nobody
+            self.hub,
+            self.roster,
+            self.socket,
+            lambda: US.port,
+            self.directory,
+            list,
+            Registry(FibonacciService()),
+            self.client,
+            nobody,
         )
 
     def lists(self, *addresses: Address) -> None:

@@ -24,6 +24,7 @@ from core.wire.peer_record import PeerRecord
 from tests.directory.records.fakes import answer
 from tests.peer.fakes import (
     CONSUMER,
+    US,
     WORKER,
     A,
     B,
@@ -81,7 +82,15 @@ class Stage:
         registry = Registry(FibonacciService())
         self.client = RpcClient(self.dialer.dial, connect_to=self.dialer.dial)
         self.asking = Asking(
-            self.hub, Roster(self.hub), self.socket, self.directory, registry, self.client, self.dialer.require_identity
+            self.hub,
+            Roster(self.hub),
+            self.socket,
+            lambda: US.port,
+            self.directory,
+            list,
+            registry,
+            self.client,
+            self.dialer.require_identity,
         )
         self.sequence = 0
 
@@ -378,7 +387,10 @@ def test_without_an_identity_of_our_own_nobody_is_called_by_id() -> None:
         it.lives(THEM, A)
         registry = Registry(FibonacciService())
         nobody = Dialer(no_stream, no_contexts)
-        plain = Asking(it.hub, Roster(it.hub), it.socket, it.directory, registry, it.client, nobody.require_identity)
+        plain = Asking(
+            it.hub, Roster(it.hub), it.socket, lambda: US.port, it.directory, list, registry, it.client,
+            nobody.require_identity,
+        )  # fmt: skip
         try:
             with pytest.raises(LocalError, match="identity"):
                 await plain.request(f"{THEM.peer_id}/fibonacci", ASKED, 2.0)

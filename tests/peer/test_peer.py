@@ -71,7 +71,9 @@ async def test_one_peer_with_both_roles_is_no_peer_of_itself_and_answers_itself_
         assert snapshot.address is not None
         assert (reply.data, reply.peer) == ([1, 1, 2], snapshot.address)
         assert snapshot.address not in {row.address for row in snapshot.peers}
-        assert snapshot.address not in {event.peer for event in [*ears.of(Discovered), *ears.of(PunchReceived)]}
+        assert snapshot.address not in {each.peer for each in ears.of(Discovered)} | {
+            each.peer for each in ears.of(PunchReceived)
+        }
         (service,) = snapshot.services
         assert (service.sharing, service.consuming, service.served) == (True, True, 1)
 

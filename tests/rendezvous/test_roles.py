@@ -9,7 +9,7 @@ import pytest
 from core.errors import LocalError, RequestTimeout, Unreachable
 from core.news.events import Announced, Discovered, ErrorRaised, GrapeSnapshot, GrapeState, Lost, Role
 from core.news.roster import Roster
-from core.rendezvous.punch_back import PunchBack
+from core.rendezvous.pacer import PunchPacer
 from core.rendezvous.roles import UNLISTED_PATIENCE, Roles
 from core.services.fibonacci import FibonacciService
 from core.services.intents import Intent, Intents
@@ -38,9 +38,9 @@ class Stage:
         self.asked: list[tuple[float, Address, str, str, JsonValue]] = []
         self.ask_takes = 0.0
         self.ask_fails = False
-        pace = PunchBack(lambda address: self.punches.append((round(now(), 2), address)))
+        self.pacer = pacer = PunchPacer(lambda address: self.punches.append((round(now(), 2), address)))
         self.roles = Roles(
-            self.hub, self.roster, FakePlace(), self.directory, self._ask, lambda address: pace.send(address, now()),
+            self.hub, self.roster, FakePlace(), self.directory, self._ask, list, pacer,
             self.intents, registry, FakeNamed(),
         )  # fmt: skip
 
@@ -281,6 +281,7 @@ def test_both_roles_together_punch_once_a_second() -> None:
         for _ in range(10):
             await asyncio.sleep(1.0)
             it.roles.on_punch(A)
+            it.pacer.alive(A, now())
         assert 10 <= len(it.punches) <= 11
 
     stage(body)
