@@ -146,7 +146,8 @@ class Commands:
         self.window: MainWindow = noted["window"]
         self.bridge = self.window._bridge
         self.peer: Peer = self.bridge._peer
-        self.endpoint = self.peer._endpoint
+        self.endpoint = self.peer._parts.endpoint
+        self._usual = self.endpoint.on_stream
         self.instruments = Instruments()
         self.hand = Hand(self.window)
         self._tasks = TaskSet("benchmark")
@@ -181,7 +182,7 @@ class Commands:
 
     async def serve(self) -> Options:
         """Answer requests again."""
-        self.endpoint.on_stream = self.peer._on_stream
+        self.endpoint.on_stream = self._usual
         return {}
 
     async def _drain(self, stream: Stream) -> None:

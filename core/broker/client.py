@@ -201,10 +201,13 @@ class BrokerClient:
                     found[entry.address] = None
         return list(found)
 
-    def everybody(self) -> set[Address]:
-        """Return all whom any broker names now."""
-        return {each.address for broker in self._brokers.values() for told in broker.listings.values()
-                for each in told.entries}  # fmt: skip
+    def named_by(self, address: Address) -> Address | None:
+        """Return a broker that names this address now."""
+        for broker in self._brokers.values():
+            for told in broker.listings.values():
+                if any(each.address == address for each in told.entries):
+                    return broker.address
+        return None
 
     # -- at work -----------------------------------------------------------------------------------------------------
 

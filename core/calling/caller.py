@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from core.aio.tasks import TaskSet
 from core.calling.locate import whereabouts
+from core.calling.outgoing import Told
 from core.calling.race import MAX_LISTED, STAGGER, Race
 from core.calling.target import PeerTarget, peer_target
 from core.directory.names import Directory
@@ -19,9 +20,8 @@ from core.news.hub import Hub
 from core.news.roster import Roster
 from core.peer_id import PeerId
 from core.rpc.client import Reply, RpcClient
-from core.rpc.stream import Stream
-from core.secure.dial import Dialer
-from core.services.service import Registry, consumer_key, worker_key
+from core.services.names import Role, RoleName, worker_of
+from core.services.service import Registry
 from core.serving.catalog import UnknownService
 from core.trust.gate import REFUSALS
 from core.values import Address, JsonValue
@@ -36,16 +36,14 @@ CLOSED = "this peer is closed"
 _THEIR_OWN = REFUSALS | {UnknownService.name}  # reasons to refuse that another who shares the same may not have
 
 
-class Socket(Protocol):
-    """What asking needs of the endpoint."""
-
-    address: Address
+class Punches(Protocol):
+    """What asking needs of the way out."""
 
     def punch(self, remote: Address) -> None:
-        """Start a series of punches. Raises LocalError when it cannot be punched."""
+        """Punch an address as much as it may get. Raises LocalError when it cannot be punched."""
 
-    async def connect(self, remote: Address, *, timeout: float) -> Stream:
-        """Open a stream within `timeout` seconds. Raises PeerError."""
+    def permit(self, address: Address) -> None:
+        """Take the owner's own word for an address."""
 
 
 class Grapes(Directory, Shelf, Protocol):
@@ -59,11 +57,18 @@ class Brokers(Protocol):
     def in_use(self) -> bool:
         """Whether brokers are used."""
 
-    def seek(self, worker: str, on: bool) -> None:
-        """Register as somebody who wants what is announced as `worker`, or no more."""
+    def searching(self, worker: RoleName) -> contextlib.AbstractContextManager[None]:
+        """Be registered as a consumer of this for the time of a search."""
 
-    def seeks(self, worker: str) -> bool:
-        """Return whether we are registered for it already."""
+
+class NoBrokers:
+    """Where none are used."""
+
+    in_use = False
+
+    def searching(self, worker: RoleName) -> contextlib.AbstractContextManager[None]:
+        """Register nowhere."""
+        return contextlib.nullcontext()
 
 
 class Candidates(NamedTuple):
@@ -81,37 +86,41 @@ class Asking:
         self,
         hub: Hub,
         roster: Roster,
-        endpoint: Socket,
+        punches: Punches,
+        port: Callable[[], int],
         link: Grapes,
+        told: Told,
         registry: Registry,
-        dialer: Dialer | None = None,
+        client: RpcClient,
+        require_identity: Callable[[], Awaitable[None]],
+        brokers: Brokers = NoBrokers(),  # noqa: B008 - it has no state
     ) -> None:
-        """Without a `dialer` everything is plain."""
+        """`port()` is announced. `told` takes what the grapes list and returns who may be asked.
+
+        `client` is closed by its owner. `require_identity` raises LocalError when we can call nobody by Peer ID.
+        """
         self._hub = hub
         self._roster = roster
-        self._endpoint = endpoint
+        self._punches = punches
+        self._port = port
+        self._told = told
         self._link = link
         self._registry = registry
-        self._dialer = dialer
-        self._client = RpcClient(self._connect, connect_to=self._connect_to)
+        self._client = client
+        self._require_identity = require_identity
+        self._brokers = brokers
         self._finder = Finder(link)
         self._reached: OrderedDict[PeerId, Address] = OrderedDict()  # by ID; the one asked longest ago first
         self._races: set[Race] = set()
-        self._brokers: Brokers | None = None
         self._tasks = TaskSet("asking")
         self._closed = False
 
     async def aclose(self) -> None:
-        """Give up what is under way, at once also for those who wait, and close the connections."""
+        """Give up what is under way, at once also for those who wait."""
         self._closed = True
         for race in list(self._races):
             race.abandon(TransportClosed(CLOSED))
         await self._tasks.aclose()
-        await self._client.close()
-
-    def use_brokers(self, brokers: Brokers) -> None:
-        """Register at these, while they are in use, for what a search looks for."""
-        self._brokers = brokers
 
     def searching(self) -> bool:
         """Return whether a request waits for somebody to be reached."""
@@ -133,7 +142,8 @@ class Asking:
                     return await self._ask_by_id(peer, payload, timeout)
                 if ":" in target:
                     address = await _resolve(target)
-                    self._endpoint.punch(address)
+                    self._punches.permit(address)
+                    self._punches.punch(address)
                     return await self.ask(address, str(address), target, payload, timeout)
                 return await self._ask_by_name(self._key(target), payload, timeout)
         except TimeoutError:
@@ -144,7 +154,7 @@ class Asking:
         if peer_target(name) is not None:
             raise LocalError("there is one peer with that ID: ask it by a request")
         key = self._key(name.strip())
-        found = await self._link.lookup(key, fresh=True)
+        found = self._told(await self._link.lookup(key, fresh=True))
         self._punch_all(found)
         for address in found:
             self._hub.emit(RequestSent(self._hub.now(), key, address))
@@ -178,16 +188,12 @@ class Asking:
         self._note(service, reply)
         return reply
 
-    async def ask_quietly(self, address: Address, key: str, payload: JsonValue, timeout: float) -> Reply:
-        """Ask one address something that is no request of the user's: nobody hears of it."""
-        return await self._client.request(address, key, payload, timeout=timeout, retry=RETRIES)
-
     def _note(self, service: str, reply: Reply) -> None:
         self._roster.note_reply(reply.peer, service, reply.seconds, reply.peer_id)
         self._hub.emit(ReplyReceived(self._hub.now(), reply.peer, reply.seconds, reply.data, reply.peer_id))
 
     def _key(self, name: str) -> str:
-        return worker_key(name) if name in self._registry else name
+        return str(worker_of(name)) if name in self._registry else name
 
     async def _ask_by_name(self, key: str, payload: JsonValue, timeout: float) -> Reply:
         """Ask the first that can be reached; the next one when that has stopped sharing, or dies meanwhile."""
@@ -204,7 +210,7 @@ class Asking:
 
     async def _ask_by_id(self, target: PeerTarget, payload: JsonValue, timeout: float) -> Reply:
         """Ask this peer and nobody else, wherever it is found."""
-        await self._require_dialer().require_identity()
+        await self._require_identity()
 
         async def candidates() -> Candidates:
             key, places, recorded = await whereabouts(target, self._finder, self._link)
@@ -214,7 +220,7 @@ class Asking:
 
         kept = self._reached.get(target.peer_id)
         if target.service is not None and kept is not None and self._fresh_connection(kept, target.peer_id):
-            key = worker_key(target.service.removesuffix("_worker"))
+            key = str(worker_of(target.service))
             with contextlib.suppress(TransportClosed):
                 # no second try here: who has just left is looked for, not waited for at the place it left
                 return await self.ask(kept, key, key, payload, timeout, target.peer_id, retry=0)
@@ -246,7 +252,8 @@ class Asking:
     ) -> tuple[str, Address]:
         """Return a key and an address that a connection was made to, or is kept to."""
         key = candidates.key
-        found = [address for address in candidates.found if address not in failed]
+        worker = _worker(key)
+        found = [address for address in self._told(candidates.found) if address not in failed]
         if self._closed:
             raise TransportClosed(CLOSED)
         if not found and failed:
@@ -261,15 +268,15 @@ class Asking:
             lambda address, seconds: self._client.connect(address, seconds, expected),
             timeout,
             excluded=failed,
-            patient=key.endswith("_worker"),
+            patient=worker is not None,
             stagger=candidates.stagger,
         )
         invitation = None
-        if race.patient:
-            invitation = self._tasks.spawn(self._invite(key, race, one=expected is not None), name=f"invite {key}")
+        if worker is not None:
+            invitation = self._tasks.spawn(self._invite(worker, race, one=expected is not None), name=f"invite {key}")
         self._races.add(race)
         try:
-            with self._registered(key):
+            with self._registered(worker):
                 if not self._brokered(key):  # else the broker arranges who punches whom, and when
                     self._punch_all(found)
                 return key, await race.winner(found)
@@ -279,19 +286,13 @@ class Asking:
                 invitation.cancel()
 
     def _brokered(self, key: str) -> bool:
-        return self._brokers is not None and self._brokers.in_use and key.endswith("_worker")
+        return self._brokers.in_use and _worker(key) is not None
 
-    @contextlib.contextmanager
-    def _registered(self, key: str) -> Iterator[None]:
-        """Be registered at the brokers in use, as somebody who wants this, for the time of a search."""
-        if self._brokers is None or not self._brokered(key) or self._brokers.seeks(key):
-            yield
-            return
-        self._brokers.seek(key, True)
-        try:
-            yield
-        finally:
-            self._brokers.seek(key, False)
+    def _registered(self, worker: RoleName | None) -> contextlib.AbstractContextManager[None]:
+        """Be registered at the brokers in use, as a consumer of this, for the time of a search."""
+        if worker is None or not self._brokers.in_use:
+            return contextlib.nullcontext()
+        return self._brokers.searching(worker)
 
     def _fresh_connection(self, address: Address, expected: PeerId | None) -> bool:
         """Return whether there is a connection that can be trusted to be alive."""
@@ -309,9 +310,9 @@ class Asking:
     def _punch_all(self, found: Sequence[Address]) -> None:
         for address in found:
             with contextlib.suppress(PeerError):  # a listing may name what nobody can punch
-                self._endpoint.punch(address)
+                self._punches.punch(address)
 
-    async def _invite(self, key: str, race: Race, *, one: bool) -> None:
+    async def _invite(self, worker: RoleName, race: Race, *, one: bool) -> None:
         """Soon list us as a consumer, so that workers behind a NAT punch us and so open it.
 
         `one`: only one peer will do. Those who are listed are punched, so that our NAT lets theirs in: one of them may
@@ -319,27 +320,20 @@ class Asking:
         """
         await asyncio.sleep(INVITE_AFTER)
         try:
-            await self._link.announce(consumer_key(key.removesuffix("_worker")), self._endpoint.address.port)
+            await self._link.announce(str(worker.other), self._port())
         except PeerError:
             race.lose_patience()  # only those found can answer
         if one:
             with contextlib.suppress(PeerError):
-                self._punch_all((await self._link.lookup(key, fresh=True))[:MAX_LISTED])
+                self._punch_all(self._told(await self._link.lookup(str(worker), fresh=True))[:MAX_LISTED])
             await asyncio.sleep(PUNCHED_WITHIN)
             race.lose_patience()
 
-    async def _connect(self, address: Address, timeout: float) -> Stream:
-        if self._dialer is not None:
-            return await self._dialer.dial(address, timeout)
-        return await self._endpoint.connect(address, timeout=timeout)
 
-    async def _connect_to(self, address: Address, timeout: float, expected: PeerId) -> Stream:
-        return await self._require_dialer().dial(address, timeout, expected)
-
-    def _require_dialer(self) -> Dialer:
-        if self._dialer is None:
-            raise LocalError("this peer has no identity: it calls nobody by Peer ID", name="ERR_NO_IDENTITY")
-        return self._dialer
+def _worker(key: str) -> RoleName | None:
+    """Return the worker that a key means; None for a key that is no worker's: nobody punches us for it."""
+    name = RoleName.parse(key)
+    return name if name is not None and name.role is Role.WORKER else None
 
 
 async def _resolve(target: str) -> Address:

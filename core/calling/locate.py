@@ -8,7 +8,7 @@ from core.directory.names import Directory
 from core.directory.records.check import RecordMissing, RecordWithdrawn
 from core.directory.records.finder import Finder
 from core.errors import LocalError, LookupEmpty, RefusedError
-from core.services.service import worker_key
+from core.services.names import worker_of
 from core.serving.catalog import UnknownService
 from core.values import Address
 from core.wire.peer_record import PeerRecord
@@ -38,12 +38,12 @@ async def whereabouts(target: PeerTarget, finder: Finder, directory: Directory) 
     except RecordMissing as missing:
         if target.service is None:
             raise
-        key = worker_key(target.service.removesuffix("_worker"))
+        key = str(worker_of(target.service))
         try:
             return Whereabouts(key, await directory.lookup(key, fresh=True), recorded=False)
         except LookupEmpty:
             raise missing from None
-    return Whereabouts(worker_key(_service(record, target.service)), record.addresses, recorded=True)
+    return Whereabouts(str(worker_of(_service(record, target.service))), record.addresses, recorded=True)
 
 
 def _service(record: PeerRecord, wanted: str | None) -> str:
@@ -52,7 +52,7 @@ def _service(record: PeerRecord, wanted: str | None) -> str:
         if len(record.services) > 1:
             raise LocalError(f"peer {short} offers {offered}: say which, as in PEER-ID/{record.services[0]}")
         return record.services[0]
-    for name in (wanted, wanted.removesuffix("_worker")):
+    for name in (wanted, worker_of(wanted).service):
         if name in record.services:
             return name
     raise RefusedError(f"peer {short} does not offer {wanted[:80]!r}, only {offered}", name=UnknownService.name)

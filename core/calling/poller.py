@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from core.aio.tasks import TaskSet
 from core.errors import PeerError
+from core.outreach import HeldBack
 from core.serving.catalog import UnknownService
 from core.values import Address
 
@@ -92,6 +93,8 @@ class Requester:
         loop = asyncio.get_running_loop()
         try:
             await self._ask(address)
+        except HeldBack:  # it may be asked when it has answered a punch, or a while later
+            known.next_at = loop.time() + PAUSES[0]
         except PeerError as error:
             known.next_at = loop.time() + PAUSES[min(known.failures, len(PAUSES) - 1)]
             known.failures += 1

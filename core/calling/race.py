@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from core.aio.tasks import TaskSet
 from core.errors import PeerError, RequestTimeout
+from core.outreach import HeldBack
 from core.values import Address
 
 STAGGER = 0.25  # seconds between attempts; RFC 8305 section 5 "Connection Attempt Delay"
@@ -95,6 +96,9 @@ class Race:
                 async with asyncio.timeout(delay):
                     await hurry.wait()
             await self._connect(address, self._timeout)
+        except HeldBack as error:
+            self._failure = error
+            self._tried.pop(address, None)  # nothing was tried: it is, when it gives a sign of life
         except PeerError as error:
             self._failure = error
         else:

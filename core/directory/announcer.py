@@ -19,13 +19,17 @@ class Announces(Protocol):
 
 
 class Announcer:
-    """Announces `name` at `port` as long as `run` runs. The callbacks must not raise.
+    """Announces `name` at `port()` as long as `run` runs. The callbacks must not raise.
 
     `on_outcome(nodes, error)` hears of every attempt: on how many grapes it is stored now, and what went wrong or None.
     """
 
     def __init__(
-        self, name: str, port: int, directory: Announces, on_outcome: Callable[[int, PeerError | None], None]
+        self,
+        name: str,
+        port: Callable[[], int],
+        directory: Announces,
+        on_outcome: Callable[[int, PeerError | None], None],
     ) -> None:
         self.name = name
         self._port = port
@@ -41,7 +45,7 @@ class Announcer:
         """Announce until cancelled. The grapes forget us after a time."""
         while True:
             try:
-                nodes = await self._directory.announce(self.name, self._port)
+                nodes = await self._directory.announce(self.name, self._port())
             except PeerError as error:
                 self._on_outcome(0, error)
             else:

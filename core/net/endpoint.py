@@ -41,6 +41,7 @@ class EndpointConfig:
     punch: PunchConfig = field(default_factory=PunchConfig)
     use_reader: bool | None = None
     batching: bool | None = None
+    may_acknowledge: Callable[[Address, float], bool] = lambda source, now: True  # as `Puncher` has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Endpoint:
         self._loop = asyncio.get_running_loop()
         self._udp = udp
         self._mux = Mux(config.utp, random)
-        self._puncher = Puncher(config.punch)
+        self._puncher = Puncher(config.punch, config.may_acknowledge)
         self._utp_route = Route(self._mux, self._on_utp, self._puncher.confirm)
         self._punch_route = Route(self._puncher, self._on_punch, idle=self._puncher.idle)
         self._pump = Pump(udp.send, self._classify)
@@ -165,6 +166,12 @@ class Endpoint:
         self._mux.too_long(to, size, self._pump.now())
 
     # -- verbs --------------------------------------------------------------------------------------------------------
+
+    def hear(
+        self, on_stream: Callable[[Stream], None] | None = None, on_punch: Callable[[PunchEvent], None] | None = None
+    ) -> None:
+        """Hand accepted streams and punch events to these from now on; without them streams are refused."""
+        self.on_stream, self.on_punch = on_stream, on_punch
 
     def mark(self, marks: Marks) -> None:
         """Say from now on, of new connections, that we can do this; `EndpointConfig.utp` has what is said at first."""

@@ -5,9 +5,10 @@ Every event has `kind`, its name on the command line's `--json`, and `at`, Unix 
 
 import enum
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from core.peer_id import PeerId
+from core.services.names import Role as Role  # what another peer is to us
 from core.trust.audience import Audience
 from core.trust.entries import KnownPeer, Pending
 from core.values import Address, JsonValue
@@ -23,7 +24,7 @@ class PeerEvent:
 
 @dataclass(frozen=True, slots=True)
 class Listening(PeerEvent):
-    """The peer's UDP socket is open."""
+    """The peer's UDP socket is open; again when this machine's address is another."""
 
     kind: ClassVar[str] = "listening"
     address: Address
@@ -217,13 +218,6 @@ class ServiceSnapshot:
     audience: Audience = Audience.TRUSTED  # who may call it
 
 
-class Role(enum.Enum):
-    """What another peer is to us."""
-
-    CONSUMER = "consumer"
-    WORKER = "worker"
-
-
 @dataclass(frozen=True, slots=True)
 class PeerRow:
     """Another peer. Times are Unix seconds; `rtt` is the last request's round trip in seconds."""
@@ -312,6 +306,21 @@ class BrokerUse:
     refused: int = 0  # addresses that a broker named and that nobody should punch
 
 
+class Holds(enum.Enum):
+    """From where an address of ours can be used."""
+
+    COMPUTER = "this computer"
+    LAN = "your network"
+    INTERNET = "the Internet"
+
+
+class OwnAddress(NamedTuple):
+    """Where somebody else reaches this peer, who is as near as `holds` says."""
+
+    address: Address
+    holds: Holds
+
+
 @dataclass(frozen=True, slots=True)
 class PeerSnapshot:
     """Everything the window shows, at one moment. `revision` rises with every change."""
@@ -329,3 +338,4 @@ class PeerSnapshot:
     identity: IdentitySnapshot = IdentitySnapshot()
     broker: BrokerSnapshot = BrokerSnapshot()
     broker_use: BrokerUse = BrokerUse()
+    addresses: tuple[OwnAddress, ...] = ()  # where others reach us, the nearest first

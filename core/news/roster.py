@@ -1,6 +1,6 @@
 """Who is known: one bounded table of other peers, fed by lookups, punches and requests."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from core.news.events import Discovered, Lost, PeerRow, Role
@@ -43,8 +43,12 @@ class Entry:
 class Roster:
     """Peers by address and role. When full, the peer silent for longest makes room, unlisted ones first."""
 
-    def __init__(self, hub: Hub, limit: int = MAX_PEERS) -> None:
+    def __init__(
+        self, hub: Hub, limit: int = MAX_PEERS, *, is_self: Callable[[Address], bool] = lambda address: False
+    ) -> None:
+        """`is_self(address)`: this is our own socket, which is no other peer."""
         self._hub = hub
+        self._is_self = is_self
         self._limit = limit
         self._entries: dict[tuple[Address, Role], Entry] = {}
         self._crowded_until = 0.0  # Unix seconds; see there
@@ -63,7 +67,7 @@ class Roster:
     def note_listing(self, service: str, role: Role, listing: Iterable[Address]) -> None:
         """Take the newest lookup of `service`: new peers are discovered, silent ones that left are lost."""
         now = self._hub.now()
-        present = dict.fromkeys(listing)  # in its order, and quick to ask
+        present = dict.fromkeys(each for each in listing if not self._is_self(each))  # in its order, and quick to ask
         for address in present:
             entry = self._entries.get((address, role)) or self._discover(address, role, service, now)
             entry.listed, entry.missed = True, 0
@@ -101,7 +105,7 @@ class Roster:
         """
         known = self._of(address)
         if not known:
-            if found_as is None or self._crowded():
+            if found_as is None or self._is_self(address) or self._crowded():
                 return None
             known = [self._discover(address, *found_as, self._hub.now())]
         first = all(entry.punches_received == 0 for entry in known)
@@ -116,6 +120,8 @@ class Roster:
 
     def note_served(self, address: Address, service: str, peer_id: PeerId | None = None) -> None:
         """Count a request of theirs that we answered; the caller becomes known as a consumer, and who it is."""
+        if self._is_self(address):
+            return
         entry = self._entries.get((address, Role.CONSUMER)) or self._discover(
             address, Role.CONSUMER, service, self._hub.now()
         )
@@ -125,6 +131,8 @@ class Roster:
 
     def note_reply(self, address: Address, service: str, seconds: float, peer_id: PeerId | None = None) -> None:
         """Count a reply to a request of ours; who answers is a worker, and known from then on."""
+        if self._is_self(address):
+            return
         entry = self._entries.get((address, Role.WORKER)) or self._discover(
             address, Role.WORKER, service, self._hub.now()
         )

@@ -1,79 +1,159 @@
-"""Where this peer is: its socket's port, this machine's addresses, and how others see it."""
+"""Where this peer is: the one place that knows our port and hosts, by who told, and says when they change."""
 
+import asyncio
+import enum
 import ipaddress
-import sys
+import logging
 from collections.abc import Callable
-from pathlib import Path
 
 from core.grape.local_address import LocalAddresses
+from core.news.events import Holds, OwnAddress
+from core.own.networks import Read, networks
 from core.scope import Scope, scope
 from core.values import Address
 
-_ROUTES = Path("/proc/net/route")
-_NETWORK, _GATEWAY, _MASK = 1, 2, 7  # columns
-_MOST_ROUTES = 1000  # looked at; a home has two, a machine full of containers some dozens
-_ANYWHERE = Address("198.51.100.1", 9)  # RFC 5737: routed like any, never sent to
+WATCH = 3.0  # seconds between looks at the system's addresses; each reads two small files
+ANY_HOST = "0.0.0.0"  # bound on all addresses of this machine
+THIS_MACHINE = "127.0.0.1"
+_log = logging.getLogger(__name__)
 
 
-def attached(routes: Path = _ROUTES) -> list[ipaddress.IPv4Network]:
-    """Return the networks that this machine is on, as Linux has them; none where that cannot be read."""
-    found = []
-    try:
-        lines = routes.read_text(encoding="ascii").splitlines()[1:]
-    except (OSError, ValueError):
-        return []
-    for line in lines[:_MOST_ROUTES]:
-        fields = line.split()
-        if len(fields) > _MASK and fields[_GATEWAY] == "00000000" and fields[_MASK] != "00000000":
-            network, mask = (int.from_bytes(bytes.fromhex(fields[at]), sys.byteorder) for at in (_NETWORK, _MASK))
-            found.append(ipaddress.IPv4Network((network & mask, bin(mask).count("1"))))
-    return found
+class Source(enum.Enum):
+    """Who says that we are there."""
+
+    BOUND = "bound"  # the socket is bound to this host alone
+    LAN = "lan"  # this machine has it on a network
+    OBSERVED = "observed"  # others see us there
+    MAPPED = "mapped"  # a router forwards it to us
 
 
-class OwnPlace:
-    """`observed()` is the host under which others see us, once somebody told."""
+class OwnAddresses:
+    """Our addresses by source. `observed()` is the host under which others see us, once somebody told.
 
-    def __init__(self, bind: str, port: int, observed: Callable[[], str | None]) -> None:
+    `read` asks the system. Listeners are called by `refresh` and `map_to`, and must not raise.
+    """
+
+    def __init__(
+        self, bind: str, port: int, observed: Callable[[], str | None] = lambda: None, read: Read = networks
+    ) -> None:
         self._bind = bind
         self._port = port
         self._observed = observed
-        self._addresses = LocalAddresses()
+        self._read = read
+        self._networks = read()
+        self._towards = LocalAddresses()
+        self._mapped: Address | None = None
+        self._listeners: list[Callable[[], None]] = []
+        self._told = self.by_source()
+
+    # -- what we are -------------------------------------------------------------------------------------------------
+
+    def port(self) -> int:
+        """Return the port under which others reach our socket, as it is announced."""
+        return self._port if self._mapped is None else self._mapped.port
+
+    def hosts(self) -> tuple[str, ...]:
+        """Return this machine's own hosts, the best one first; none while it is on no network."""
+        return self._networks.hosts if self._bind == ANY_HOST else (self._bind,)
 
     def observed(self) -> str | None:
         """Return our host as others see it."""
         return self._observed()
 
-    def local(self, toward: Address) -> str | None:
-        """Return this machine's own host toward another, or None when nothing leads there."""
-        return self._bind if self._bind != "0.0.0.0" else self._addresses(toward)
-
-    def own_host(self) -> str:
-        """Return the host others on our network reach us at: the bound one, or that of the default route."""
-        return self.local(_ANYWHERE) or "127.0.0.1"
+    def by_source(self) -> dict[Address, Source]:
+        """Return every address that we may be reached at, the nearest first, and who says so."""
+        found: dict[Address, Source] = {}
+        for host in self.hosts():
+            found[Address(host, self._port)] = Source.LAN if self._bind == ANY_HOST else Source.BOUND
+        observed = self._observed()
+        if observed is not None:
+            found.setdefault(Address(observed, self._port), Source.OBSERVED)
+        if self._mapped is not None:
+            found[self._mapped] = Source.MAPPED
+        return found
 
     def address(self) -> Address:
-        """Return our address on our network."""
-        return Address(self.own_host(), self._port)
+        """Return our address on our network; on no network, on this machine."""
+        return Address(next(iter(self.hosts()), THIS_MACHINE), self._port)
 
     def addresses(self) -> list[Address]:
-        """Return where we may be reached now: on our network, and where other grapes see us."""
-        hosts = [host for host in (self.own_host(), self._observed()) if host]
-        outside = [host for host in hosts if scope(host) is not Scope.LOOPBACK]  # to others that is themselves
-        return [Address(host, self._port) for host in outside or hosts]
+        """Return where others may reach us now: on our networks, and where they see us."""
+        known = [*self.by_source()]
+        outside = [address for address in known if scope(address.host) is not Scope.LOOPBACK]  # to others: themselves
+        return outside or known or [self.address()]
+
+    def usable(self) -> tuple[OwnAddress, ...]:
+        """Return our addresses by where they hold, for people to hand on."""
+        here = [Address(THIS_MACHINE, self._port)] if self._bind == ANY_HOST else []
+        return tuple(dict.fromkeys(OwnAddress(each, _holds(each)) for each in (*here, *self.by_source())))
+
+    # -- what others are to us ---------------------------------------------------------------------------------------
+
+    def local(self, toward: Address) -> str | None:
+        """Return this machine's own host toward another, or None when nothing leads there."""
+        return self._bind if self._bind != ANY_HOST else self._towards(toward)
 
     def is_beside(self, address: Address) -> bool:
         """Return whether this is on a network of ours, with no router between; where routes cannot be read, a /24."""
         local = self.local(address)
         if local is None:
             return False
-        networks = attached() or [ipaddress.IPv4Network(f"{local}/24", strict=False)]
+        attached = [each.network for each in self._networks.attached]
         try:
-            return any(ipaddress.IPv4Address(address.host) in network for network in networks)
+            host = ipaddress.IPv4Address(address.host)
+            return any(host in network for network in attached or [ipaddress.IPv4Network(f"{local}/24", strict=False)])
         except ValueError:
             return False
 
     def is_self(self, address: Address) -> bool:
         """Return whether this is our own socket, as far as we know."""
+        if address == self._mapped:
+            return True
         if address.port != self._port:
             return False
-        return scope(address.host) is Scope.LOOPBACK or address.host in (self.own_host(), self.local(address))
+        if scope(address.host) is Scope.LOOPBACK:
+            return self._bind in (ANY_HOST, address.host)
+        return address.host in self.hosts() or address.host == self._observed()
+
+    # -- changes -----------------------------------------------------------------------------------------------------
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever our addresses are others."""
+        self._listeners.append(listener)
+
+    def map_to(self, address: Address | None) -> None:
+        """Take what a router forwards to us, or None when it no longer does."""
+        self._mapped = address
+        self._tell()
+
+    def refresh(self) -> None:
+        """Ask the system again, and tell if something is another."""
+        now = self._read()
+        if now != self._networks:
+            self._networks = now
+            self._towards = LocalAddresses()  # what was asked on the network before is not so any longer
+        self._tell()
+
+    async def watch(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(WATCH)
+            self.refresh()
+
+    def _tell(self) -> None:
+        now = self.by_source()
+        if now == self._told:
+            return
+        self._told = now
+        _log.debug(
+            "we are at %s", ", ".join(f"{each} ({source.value})" for each, source in now.items()) or "no network"
+        )
+        for listener in tuple(self._listeners):
+            listener()
+
+
+def _holds(address: Address) -> Holds:
+    reach = scope(address.host)
+    if reach is Scope.LOOPBACK:
+        return Holds.COMPUTER
+    return Holds.INTERNET if reach is Scope.PUBLIC else Holds.LAN

@@ -9,6 +9,8 @@ from core.errors import PeerError, RefusedError
 from core.news.events import ErrorRaised, GrapeSnapshot
 from core.news.hub import Hub
 from core.own.identity import OwnIdentity
+from core.services.intents import Intents
+from core.services.names import Role
 from core.values import Address
 
 if TYPE_CHECKING:
@@ -16,25 +18,26 @@ if TYPE_CHECKING:
 
 
 class OwnRecord:
-    """Publishes `services()` and `addresses()`; both are asked again and again."""
+    """Publishes what we offer, and `addresses()`; it looks again at once when the intents change, and now and then."""
 
     def __init__(
         self,
         hub: Hub,
         identity: OwnIdentity,
         store: "Store",
-        services: Callable[[], Iterable[str]],
+        intents: Intents,
         addresses: Callable[[], Iterable[Address]],
     ) -> None:
         self._hub = hub
         self._identity = identity
         self._store = store
-        self._services = services
+        self._intents = intents
         self._addresses = addresses
         self._publisher: Publisher | None = None
         self._most_grapes = 0  # known at a time since we were last alone
         self._told = False
         self._tasks = TaskSet("own record")
+        intents.subscribe(lambda intent, on: self.changed())
 
     def start(self) -> None:
         """Begin, once the identity is open."""
@@ -65,7 +68,7 @@ class OwnRecord:
         self._publisher = Publisher(
             identity,
             self._store,
-            lambda: Offer.of(self._services(), self._addresses()),
+            lambda: Offer.of(self._intents.of(Role.WORKER), self._addresses()),
             monotonic=asyncio.get_running_loop().time,
             on_problem=self._on_problem,
         )

@@ -92,13 +92,10 @@ class Meetings:
         `told_in`: seconds until the other side has been told of us too, at the latest. `near`: no router is between,
         which openers could die behind; they would arrive, and are not sent.
         """
-        known = self._meetings.get(remote)
-        if known is not None:
-            pause = self._config.fresh if known.open else self._config.again
-            if not known.over or now - known.ended_at < pause:
-                return
-            del self._meetings[remote]
-        elif len(self._meetings) >= self._config.meetings:
+        if not self.due(remote, now):
+            return
+        known = self._meetings.pop(remote, None)
+        if known is None and len(self._meetings) >= self._config.meetings:
             oldest, _ = self._meetings.popitem(last=False)
             self._running.pop(oldest, None)
         openers, before = self._config.openers, known.open if known else None
@@ -112,16 +109,13 @@ class Meetings:
         else:
             self._start(remote, meeting, now)
 
-    def knows(self, remote: Address) -> bool:
-        """Return whether this address is, or was lately, met here: nobody else needs to punch it."""
-        return remote in self._meetings
-
-    def keep(self, present: set[Address]) -> None:
-        """Forget whom no broker lists any more: who comes back is somebody new, and is met at once."""
-        for remote in [remote for remote in self._meetings if remote not in present]:
-            meeting = self._meetings[remote]
-            if meeting.over and not meeting.open:
-                del self._meetings[remote]
+    def due(self, remote: Address, now: float) -> bool:
+        """Return whether `meet` would begin a meeting now."""
+        known = self._meetings.get(remote)
+        if known is None:
+            return True
+        pause = self._config.fresh if known.open else self._config.again
+        return known.over and now - known.ended_at >= pause
 
     def heard(self, source: Address, now: float) -> None:
         """Note a punch. One from another port of the same host is the other side too, as its NAT really has it."""

@@ -14,7 +14,7 @@ other side was told, and both sides then punch in vain (the early-packet trap, N
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
@@ -110,8 +110,14 @@ class Puncher:
     Memory is bounded by `PunchConfig`: see there what happens when a table is full.
     """
 
-    def __init__(self, config: PunchConfig | None = None) -> None:
+    def __init__(
+        self,
+        config: PunchConfig | None = None,
+        may_acknowledge: Callable[[Address, float], bool] = lambda source, now: True,
+    ) -> None:
+        """`may_acknowledge(source, now)` hears of each punch that is told, and may keep its answer back."""
         self._config = config or PunchConfig()
+        self._may_acknowledge = may_acknowledge
         self._series: OrderedDict[Address, _Series] = OrderedDict()  # by next_at: the delay is the same for all
         self._settling: OrderedDict[Address, float] = OrderedDict()  # all punches sent; when each ends, soonest first
         self._known: OrderedDict[Address, _Known] = OrderedDict()  # least recently heard first
@@ -235,7 +241,10 @@ class Puncher:
         expected = source in self._series or source in self._settling
         if known.acks.take(now) and (expected or self._acks.take(now)):
             self._emit(PunchHeard(source, first))
-            self._count.acks_sent += self._queue(source, PunchPacket.ACK)
+            if self._may_acknowledge(source, now):
+                self._count.acks_sent += self._queue(source, PunchPacket.ACK)
+            else:
+                self._count.acks_withheld += 1
         else:
             self._count.acks_withheld += 1  # nor is it told: what follows an event costs more than the punch
 

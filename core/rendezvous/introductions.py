@@ -1,47 +1,68 @@
 """Meetings with those whom brokers name, on the loop: the timer, the punches, and the outcome in words."""
 
 import asyncio
-import contextlib
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from core.errors import PeerError
 from core.news.events import PunchEnded
 from core.news.hub import Hub
-from core.punch.meeting import MeetingEnded, Meetings
+from core.punch.meeting import MeetingConfig, MeetingEnded, Meetings
 from core.scope import Scope, scope
 from core.values import Address
 
+_log = logging.getLogger(__name__)
+
 
 class Punches(Protocol):
-    """What meetings need of the endpoint."""
+    """What meetings need of the way out."""
 
-    def punch(self, remote: Address, *, packets: int | None = None, openers: int = 0) -> None:
+    def series(self, remote: Address, packets: int, openers: int) -> None:
         """Start a series. Raises PeerError."""
+
+    def may_meet(self, remote: Address, broker: Address, packets: int) -> bool:
+        """Return whether a meeting that a broker arranges may begin."""
+
+    def failed(self, remote: Address) -> None:
+        """Note that a meeting came to nothing."""
 
 
 class Introductions:
     """Runs `Meetings`. `varied()`: brokers see us at several addresses, so our NAT gives each destination another."""
 
-    def __init__(self, hub: Hub, endpoint: Punches, varied: Callable[[], bool]) -> None:
+    def __init__(self, hub: Hub, punches: Punches, varied: Callable[[], bool]) -> None:
         self._hub = hub
-        self._endpoint = endpoint
+        self._punches = punches
         self._varied = varied
-        self._meetings = Meetings()
+        self._config = MeetingConfig()
+        self._meetings = Meetings(self._config)
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    def introduce(self, addresses: Iterable[Address], told_in: Mapping[Address, float]) -> None:
-        """Meet these, unless it was done lately; `told_in`: who of them hears of us only within so many seconds."""
+    def introduce(
+        self,
+        addresses: Iterable[Address],
+        told_in: Mapping[Address, float],
+        named_by: Callable[[Address], Address | None],
+    ) -> None:
+        """Meet these, unless it was done lately; `told_in`: who of them hears of us only within so many seconds.
+
+        One that the rule for unanswered addresses keeps back is met when it is named again and the rule lets it.
+        """
         now = asyncio.get_running_loop().time()
         for address in addresses:
+            broker = named_by(address)
             near = scope(address.host) in (Scope.LOOPBACK, Scope.PRIVATE)
-            self._meetings.meet(address, now, told_in=told_in.get(address, 0.0), near=near)
+            packets = self._config.packets + (0 if near else self._config.openers)
+            if broker is None or not self._meetings.due(address, now):
+                continue
+            if self._punches.may_meet(address, broker, packets):
+                _log.debug("%s is met, as broker %s names it", address, broker)
+                self._meetings.meet(address, now, told_in=told_in.get(address, 0.0), near=near)
+            else:
+                _log.debug("%s, named by broker %s, is not met now: its host has had what it may get", address, broker)
         self._act()
-
-    def keep(self, present: set[Address]) -> None:
-        """Forget failures with those whom no broker names now."""
-        self._meetings.keep(present)
 
     def heard(self, address: Address) -> None:
         """Note a punch."""
@@ -54,7 +75,7 @@ class Introductions:
         self._act()
 
     def close(self) -> None:
-        """Punch nobody any more. Idempotent."""
+        """Punch nobody any longer. Idempotent."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -64,11 +85,16 @@ class Introductions:
         if self._closed:
             return
         for order in self._meetings.orders():
-            with contextlib.suppress(PeerError):  # what nobody can punch ends without an answer, and that is told
-                self._endpoint.punch(order.remote, packets=order.packets, openers=order.openers)
+            try:
+                self._punches.series(order.remote, order.packets, order.openers)
+            except PeerError as error:  # what nobody can punch ends without an answer, and that is told
+                _log.debug("%d punches to %s did not leave: %s", order.packets, order.remote, error)
         for ended in self._meetings.outcomes():
+            reason = self._words(ended)
+            _log.debug("the meeting with %s has ended: %s", ended.remote, reason)
+            if not ended.open:
+                self._punches.failed(ended.remote)
             if not ended.repeated:
-                reason = self._words(ended)
                 told = PunchEnded(self._hub.now(), ended.remote, ended.open, ended.observed, ended.seconds, reason)
                 self._hub.emit(told)
         self._arm()

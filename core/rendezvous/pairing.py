@@ -13,17 +13,23 @@ from collections.abc import Callable, Sequence
 
 from core.aio.tasks import TaskSet
 from core.aio.waiting import wait_for
+from core.calling.outgoing import Told
 from core.directory.announcer import NUDGE_PAUSE, Announcer
 from core.directory.names import Directory
 from core.errors import LookupEmpty, PeerError
-from core.rendezvous.pace import TICK, PunchSchedule
+from core.rendezvous.pacer import TICK, PunchPacer
+from core.rendezvous.place import Place
+from core.services.names import RoleName
 from core.values import Address
 
 MAX_PUNCHED = 256  # targets a tick; a listing holds 100 at most (PROTOCOL section 1), so two grapes' worth and some
 
 
 class Pairing:
-    """Runs until `aclose`. The callbacks must not raise.
+    """Runs until `aclose`; `name` is ours. The callbacks must not raise.
+
+    `told` takes what was listed and returns who may be punched. `head_start()`: seconds that brokers have before a peer
+    found on the grapes is punched.
 
     Every outcome at the grape is told to `on_problem`, with what was tried (`announcing` or `seeking`): an error, or
     None when it went well. Either way the loop goes on.
@@ -31,35 +37,35 @@ class Pairing:
 
     def __init__(
         self,
+        name: RoleName,
         *,
-        announced: str,
-        sought: str,
-        port: int,
+        place: Place,
         directory: Directory,
-        punch: Callable[[Address], None],
+        told: Told,
+        pacer: PunchPacer,
+        head_start: Callable[[], float],
         on_listing: Callable[[Sequence[Address]], None],
         on_announced: Callable[[int], None],
         on_problem: Callable[[str, PeerError | None], None],
     ) -> None:
-        self.announced = announced
-        self.sought = sought
+        self.sought = str(name.other)
         # what is told to on_problem: one role announces the very name that the other seeks
-        self.announcing = f"announce {announced}"
-        self.seeking = f"look up {sought}"
-        self._port = port
+        self.announcing = f"announce {name}"
+        self.seeking = f"look up {name.other}"
+        self._place = place
         self._directory = directory
-        self._punch = punch
+        self._told = told
+        self._pacer = pacer
         self._on_listing = on_listing
         self._on_announced = on_announced
         self._on_problem = on_problem
-        self._schedule = PunchSchedule()
         self._listing: list[Address] = []
         self._brokered: list[Address] = []
-        self.head_start = 0.0  # seconds that brokers have before a peer found on the grapes is punched
-        self._announcer = Announcer(announced, port, directory, self._announce_outcome)
+        self._head_start = head_start
+        self._announcer = Announcer(str(name), place.port, directory, self._announce_outcome)
         self._seek_now = asyncio.Event()
         self._punch_now = asyncio.Event()
-        self._tasks = TaskSet(f"pairing {announced}")
+        self._tasks = TaskSet(f"pairing {name}")
 
     def start(self) -> None:
         """Begin: announce and look up at once."""
@@ -79,10 +85,6 @@ class Pairing:
     def look(self) -> None:
         """Look up again now: somebody is there whom the newest listing does not name."""
         self._seek_now.set()
-
-    def heard(self, address: Address) -> None:
-        """Note a sign of life from there: it is punched every second again."""
-        self._schedule.heard(address, asyncio.get_running_loop().time())
 
     def lists(self, address: Address) -> bool:
         """Return whether the newest listing, or a broker, names this address."""
@@ -117,7 +119,8 @@ class Pairing:
             self._on_problem(self.seeking, error)  # keep the last listing: those peers may well be there
             return
         self._on_problem(self.seeking, None)
-        found = found[:MAX_PUNCHED]
+        others = (address for address in found[:MAX_PUNCHED] if not self._place.is_self(address))  # we list ourselves
+        found = self._told(others)
         if not set(found).issubset(self._listing):
             self._punch_now.set()
         self._listing = found
@@ -129,5 +132,5 @@ class Pairing:
         while True:
             await wait_for(self._punch_now, TICK)
             listing = [address for address in self._listing if address not in self._brokered]
-            for address in self._schedule.due(listing, loop.time(), self.head_start):
-                self._punch(address)
+            for address in listing:
+                self._pacer.want(address, loop.time(), self._head_start())

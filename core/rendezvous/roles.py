@@ -2,232 +2,225 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
+from core.aio.tasks import TaskSet
+from core.calling.outgoing import Told
 from core.calling.poller import Requester
 from core.directory.names import Directory
-from core.errors import LocalError, PeerError
-from core.news.events import Announced, ErrorRaised, GrapeSnapshot, GrapeState, Role
+from core.errors import PeerError
+from core.news.events import Announced, ErrorRaised, GrapeSnapshot, GrapeState
 from core.news.hub import Hub
 from core.news.roster import Roster
+from core.rendezvous.pacer import PunchPacer
 from core.rendezvous.pairing import Pairing
-from core.services.service import Registry, consumer_key, worker_key
-from core.serving.catalog import Sharing
+from core.rendezvous.place import Place
+from core.services.intents import Intent, Intents
+from core.services.names import Role, RoleName
+from core.services.service import Registry
 from core.values import Address, JsonValue
 
 REQUEST_TIMEOUT = 10.0  # seconds; the demo's (PROTOCOL section 6)
-Ask: TypeAlias = Callable[[Address, str, str, JsonValue, float], Awaitable[object]]  # (whom, key, name shown, ...)
+Ask: TypeAlias = Callable[[Address, str, str, JsonValue, float], Awaitable[object]]  # (address, key, name shown, ...)
+ENDING = 5.0  # seconds that is waited for the end of a role; its tasks are given up after 3
 UNLISTED_PATIENCE = 1.5  # seconds; whoever punched us before we looked it up, the next two lookups show what it is
 
 
+class Named(Protocol):
+    """Where it is heard whom brokers name to a role of ours."""
+
+    def head_start(self) -> float:
+        """Return for how many seconds brokers arrange meetings before peers found on the grapes are punched."""
+
+    def subscribe(self, listener: Callable[[RoleName, Sequence[Address]], None]) -> None:
+        """Call `listener(name, addresses)` with those who are named now."""
+
+
 @dataclass(slots=True)
-class Consuming:
-    """One service we want, and what we ask of it."""
+class _Running:
+    """One role at work; a consumer has a requester."""
 
     pairing: Pairing
-    requester: Requester
-    payload: JsonValue
+    requester: Requester | None = None
+
+    async def aclose(self) -> None:
+        try:
+            await self.pairing.aclose()
+        finally:  # also when we are cancelled meanwhile
+            if self.requester is not None:
+                await self.requester.aclose()
 
 
 class Roles:
-    """Starts and ends roles. All verbs are idempotent."""
+    """Plays the roles that `intents` has: a role begins when it is declared, and ends when it is withdrawn."""
 
     def __init__(
         self,
         hub: Hub,
         roster: Roster,
-        port: int,
+        place: Place,
         directory: Directory,
         ask: Ask,
-        punch: Callable[[Address], None],
-        sharing: Sharing,
+        told: Told,
+        pacer: PunchPacer,
+        intents: Intents,
         registry: Registry,
+        brokers: Named,
     ) -> None:
-        """`port` is announced; `punch` must not raise."""
+        """`told` takes what the grapes list and returns who may be punched."""
         self._hub = hub
         self._roster = roster
-        self._port = port
+        self._place = place
         self._directory = directory
         self._ask = ask
-        self._punch = punch
-        self._sharing = sharing
+        self._told = told
+        self._pacer = pacer
+        self._intents = intents
         self._registry = registry
-        self._workers: dict[str, Pairing] = {}
-        self._consumers: dict[str, Consuming] = {}
-        self._announced: dict[str, int] = {}
+        self._brokers = brokers
+        self._running: dict[RoleName, _Running] = {}
+        self._ending = TaskSet("roles that end")
+        self._announced: dict[RoleName, int] = {}
         self._problems: dict[str, set[str]] = {}  # what was tried: error names told since it last went well
-        self._head_start = 0.0  # see give_head_start
-        self._closed = False
-
-    def shares(self, service: str) -> bool:
-        """Return whether we are a worker of this service."""
-        return service in self._workers
-
-    def consumes(self, service: str) -> bool:
-        """Return whether we are a consumer of this service."""
-        return service in self._consumers
+        intents.subscribe(self._on_intent)
+        brokers.subscribe(self._on_named)
 
     def announced(self, service: str) -> int:
         """Return on how many grapes our worker announce is stored."""
-        return self._announced.get(worker_key(service), 0)
+        return self._announced.get(RoleName(service, Role.WORKER), 0)
 
     def active(self) -> bool:
         """Return whether any role is on."""
-        return bool(self._workers or self._consumers)
+        return bool(self._running)
 
-    def share(self, service: str) -> None:
-        """Announce a service, answer its callers, and punch everyone who wants it. Raises LocalError when unknown."""
-        self._require_open()
-        self._sharing.add(service)
-        if service not in self._workers:
-            pairing = self._pair(worker_key(service), consumer_key(service), Role.CONSUMER, lambda listing: None)
-            self._workers[service] = pairing
-            pairing.start()
-            self._hub.touch()
-
-    async def unshare(self, service: str) -> None:
-        """Stop announcing and answering."""
-        self._sharing.remove(service)
-        pairing = self._workers.pop(service, None)
-        if pairing is not None:
-            self._forget(pairing)
-            await pairing.aclose()
-
-    def consume(self, service: str, payload: JsonValue) -> None:
-        """Announce that we want a service and ask every worker that punches us or is found.
-
-        `payload` None asks with the service's own example; a second call changes what is asked from then on.
-        Raises LocalError when the service is unknown.
-        """
-        self._require_open()
-        asked = self._registry.get(service).example if payload is None else payload
-        if service in self._consumers:
-            self._consumers[service].payload = asked
-            return
-        key = worker_key(service)
-        # the request's key is the address, as the demo's consumer has it (PROTOCOL sections 6 and 7)
-        requester = Requester(
-            lambda address: self._ask(address, str(address), key, consuming.payload, REQUEST_TIMEOUT),
-            self._on_failure,
-        )
-        pairing = self._pair(consumer_key(service), key, Role.WORKER, requester.on_listing)
-        consuming = self._consumers[service] = Consuming(pairing, requester, asked)
-        pairing.start()
-        self._hub.touch()
-
-    async def stop_consuming(self, service: str) -> None:
-        """Stop asking."""
-        consuming = self._consumers.pop(service, None)
-        if consuming is None:
-            return
-        self._forget(consuming.pairing)
-        try:
-            await consuming.pairing.aclose()
-        finally:  # also when we are cancelled meanwhile
-            await consuming.requester.aclose()
+    async def settled(self) -> None:
+        """Wait until every role that was withdrawn has come to its end."""
+        await self._ending.settle(ENDING)
 
     async def aclose(self) -> None:
-        """End every role; none can begin any more."""
-        self._closed = True
-        for service in list(self._workers):
-            await self.unshare(service)
-        for service in list(self._consumers):
-            await self.stop_consuming(service)
-
-    def _require_open(self) -> None:
-        if self._closed:
-            raise LocalError("this peer is closed: open a new one")
-
-    def _forget(self, pairing: Pairing) -> None:
-        """Take back what a role has shown; before its end is awaited, so that one begun meanwhile keeps its own."""
-        self._announced.pop(pairing.announced, None)
-        self._problems.pop(pairing.announcing, None)
-        self._problems.pop(pairing.seeking, None)
-        self._roster.forget(pairing.sought, "no longer looked for")
-        self._hub.touch()
-
-    def brokered(self, worker: str, offers: bool, addresses: Sequence[Address]) -> None:
-        """Take whom brokers name: those who want our service `worker` (`offers`), or those who offer it to us."""
-        for pairing in self._pairings():
-            if (pairing.announced if offers else pairing.sought) == worker:
-                pairing.brokered(addresses)
-
-    def give_head_start(self, seconds: float) -> None:
-        """Let brokers arrange meetings before peers found on the grapes are punched; 0: no brokers are used."""
-        self._head_start = seconds
-        for pairing in self._pairings():
-            pairing.head_start = seconds
+        """End every role."""
+        for name in list(self._running):
+            self._end(name)
+        await self.settled()
+        await self._ending.aclose()
 
     def on_grape(self, grape: GrapeSnapshot) -> None:
         """Announce everything again now: grapes that are new to us do not hold our announces."""
         if grape.state is GrapeState.UNREACHABLE:
             self._announced.clear()  # whoever still lists us, we cannot renew it
             self._hub.touch()
-        for pairing in self._pairings():
-            pairing.nudge()
+        self.renew()
+
+    def renew(self) -> None:
+        """Announce and look up again now: the grapes around us have changed, or we have moved."""
+        for running in self._running.values():
+            running.pairing.nudge()
 
     def on_punch(self, address: Address) -> tuple[Role, str] | None:
         """Let the roles act on a punch.
 
         Returns what its sender seems to be and under which name, or None while that cannot be told.
         """
-        for pairing in self._pairings():
-            pairing.heard(address)
-        listed = [service for service, consuming in self._consumers.items() if consuming.pairing.lists(address)]
-        for service in listed:
-            self._consumers[service].requester.on_punch(address)
+        workers, consumers = self._of(Role.WORKER), self._of(Role.CONSUMER)
+        listed = [(name, running) for name, running in consumers if running.pairing.lists(address)]
+        for _, running in listed:
+            _requester(running).on_punch(address)
         if listed:
-            return Role.WORKER, worker_key(listed[0])
-        if self._workers and (not self._consumers or self._wants_ours(address)):
+            return Role.WORKER, str(listed[0][0].other)
+        wants_ours = any(running.pairing.lists(address) for _, running in workers)
+        if workers and (not consumers or wants_ours):
             # it punches because we share, and has nothing to be asked for
-            return Role.CONSUMER, consumer_key(next(iter(self._workers)))
-        for consuming in self._consumers.values():
-            consuming.requester.on_punch(address, patience=UNLISTED_PATIENCE if self._workers else 0.0)
-        if self._workers:
-            for pairing in self._pairings():
-                pairing.look()
+            return Role.CONSUMER, str(workers[0][0].other)
+        for _, running in consumers:
+            _requester(running).on_punch(address, patience=UNLISTED_PATIENCE if workers else 0.0)
+        if workers:
+            for running in self._running.values():
+                running.pairing.look()
             return None  # either may be: the next lookup, or what it asks or answers, will tell
-        return (Role.WORKER, worker_key(next(iter(self._consumers)))) if self._consumers else None
+        return (Role.WORKER, str(consumers[0][0].other)) if consumers else None
 
     def on_reached(self, address: Address) -> None:
         """Act on the news that our punches arrive there: a listed worker can be asked, whether it punched or not."""
-        for consuming in self._consumers.values():
-            if consuming.pairing.lists(address):
-                consuming.requester.on_punch(address)
-        for pairing in self._pairings():
-            pairing.heard(address)
+        for running in self._running.values():
+            if running.requester is not None and running.pairing.lists(address):
+                running.requester.on_punch(address)
 
-    def _wants_ours(self, address: Address) -> bool:
-        return any(pairing.lists(address) for pairing in self._workers.values())
+    def _of(self, role: Role) -> list[tuple[RoleName, _Running]]:
+        return [(name, running) for name, running in self._running.items() if name.role is role]
 
-    def _pairings(self) -> list[Pairing]:
-        return [*self._workers.values(), *(consuming.pairing for consuming in self._consumers.values())]
+    # -- beginning and ending ----------------------------------------------------------------------------------------
 
-    def _pair(self, announced: str, sought: str, role: Role, then: Callable[[Sequence[Address]], None]) -> Pairing:
+    def _on_intent(self, intent: Intent, on: bool) -> None:
+        if on:
+            self._begin(intent.name)
+        else:
+            self._end(intent.name)
+        self._hub.touch()
+
+    def _begin(self, name: RoleName) -> None:
+        requester = self._requester(name) if name.role is Role.CONSUMER else None
+        pairing = self._pair(name, requester)
+        self._running[name] = _Running(pairing, requester)
+        pairing.start()
+
+    def _end(self, name: RoleName) -> None:
+        """Take back what a role has shown before its end is awaited: one begun meanwhile keeps its own."""
+        running = self._running.pop(name, None)
+        if running is None:
+            return
+        self._announced.pop(name, None)
+        self._problems.pop(running.pairing.announcing, None)
+        self._problems.pop(running.pairing.seeking, None)
+        self._roster.forget(str(name.other), "no longer looked for")
+        self._ending.spawn(running.aclose(), name=f"end {name}")
+
+    def _requester(self, name: RoleName) -> Requester:
+        key = str(name.other)
+
+        def ask(address: Address) -> Awaitable[object]:
+            # the request's key is the address, as the demo's consumer has it (PROTOCOL sections 6 and 7)
+            return self._ask(address, str(address), key, self._payload(name), REQUEST_TIMEOUT)
+
+        return Requester(ask, self._on_failure)
+
+    def _payload(self, name: RoleName) -> JsonValue:
+        intent = self._intents.get(name)
+        return self._registry.get(name.service).example if intent is None or intent.payload is None else intent.payload
+
+    def _pair(self, name: RoleName, requester: Requester | None) -> Pairing:
+        sought = str(name.other)
+
         def on_listing(listing: Sequence[Address]) -> None:
-            self._roster.note_listing(sought, role, listing)
-            then(listing)
+            self._roster.note_listing(sought, name.role.other, listing)
+            if requester is not None:
+                requester.on_listing(listing)
 
-        pairing = Pairing(
-            announced=announced,
-            sought=sought,
-            port=self._port,
+        return Pairing(
+            name,
+            place=self._place,
             directory=self._directory,
-            punch=self._punch,
+            told=self._told,
+            pacer=self._pacer,
+            head_start=self._brokers.head_start,
             on_listing=on_listing,
-            on_announced=lambda nodes: self._on_announced(announced, nodes),
+            on_announced=lambda nodes: self._on_announced(name, nodes),
             on_problem=self._on_problem,
         )
-        pairing.head_start = self._head_start
-        return pairing
 
-    def _on_announced(self, name: str, nodes: int) -> None:
+    # -- news --------------------------------------------------------------------------------------------------------
+
+    def _on_named(self, name: RoleName, addresses: Sequence[Address]) -> None:
+        running = self._running.get(name)
+        if running is not None:
+            running.pairing.brokered(addresses)
+
+    def _on_announced(self, name: RoleName, nodes: int) -> None:
         if self._announced.get(name) == nodes:
             return
         self._announced[name] = nodes
         self._hub.touch()
         if nodes:
-            self._hub.emit(Announced(self._hub.now(), name, nodes))
+            self._hub.emit(Announced(self._hub.now(), str(name), nodes))
 
     def _on_problem(self, tried: str, error: PeerError | None) -> None:
         """Tell each kind of problem once, whatever has it, until all that had it goes well again."""
@@ -241,3 +234,9 @@ class Roles:
 
     def _on_failure(self, address: Address, error: PeerError) -> None:
         self._hub.emit(ErrorRaised(self._hub.now(), error.name, str(error), address))
+
+
+def _requester(running: _Running) -> Requester:
+    if running.requester is None:
+        raise RuntimeError("a consumer has a requester")
+    return running.requester

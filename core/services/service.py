@@ -5,6 +5,7 @@ from typing import Protocol
 
 from core.errors import LocalError
 from core.errors import PayloadError as PayloadError  # a service raises it: also known by this module's name
+from core.services.names import Role, RoleName
 from core.values import Caller as Caller
 from core.values import JsonValue, Outcome
 
@@ -29,12 +30,12 @@ class Service(Protocol):
 
 def worker_key(name: str) -> str:
     """Return the name a service's worker is announced under."""
-    return f"{name}_worker"
+    return str(RoleName(name, Role.WORKER))
 
 
 def consumer_key(name: str) -> str:
     """Return the name a service's consumers are announced under."""
-    return f"{name}_consumer"
+    return str(RoleName(name, Role.CONSUMER))
 
 
 class Registry:

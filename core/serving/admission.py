@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from core.aio.tasks import TaskSet
 from core.errors import LocalError
@@ -21,6 +22,8 @@ from core.trust.entries import EVERY, Pending
 from core.trust.gate import NOT_TRUSTED, Gate, NotAllowed
 from core.trust.store import Change, TrustStore
 from core.values import Caller, JsonValue, Outcome
+
+HangUp: TypeAlias = Callable[[Callable[[PeerId], bool]], None]  # closes the connections of these peers
 
 
 @dataclass(eq=False, slots=True)
@@ -45,17 +48,20 @@ class Guard:
         *,
         own: Callable[[], PeerId | None],
         serving: Callable[[], bool],
-        hang_up: Callable[[Callable[[PeerId], bool]], None],
     ) -> None:
-        """`own()` is our own ID. `serving()`: something is shared. `hang_up` closes connections by their peer's ID."""
+        """`own()` is our own ID. `serving()`: something is shared."""
         self._hub = hub
-        self._hang_up = hang_up
+        self._hang_ups: list[HangUp] = []
         self._store = TrustStore(path, serving=serving)
         self._gate = Gate(self._store, audiences, own=own, on_pending=self._on_pending)
         self._own = own
         self._under_way: set[_UnderWay] = set()
         self._store.listen(self._on_change)
         self._tasks = TaskSet("guard")
+
+    def close_connections_by(self, hang_up: HangUp) -> None:
+        """Call `hang_up(blocked)` whenever the list has changed: who is blocked stays connected no longer."""
+        self._hang_ups.append(hang_up)
 
     async def open(self) -> None:
         """Read the list of known peers; until then nobody is."""
@@ -182,7 +188,8 @@ class Guard:
         if change is Change.NOTED:
             return
         self._stop_who_may_not()
-        self._hang_up(self._is_blocked)
+        for hang_up in self._hang_ups:
+            hang_up(self._is_blocked)
         if change is Change.FOUND:
             self._say(self._store.problem or "the list of known peers was changed by another program")
 

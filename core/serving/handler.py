@@ -35,8 +35,16 @@ class Broker(Protocol):
 class Serving:
     """The handler of the peer's RPC server, and what hears of every request that was answered."""
 
-    def __init__(self, hub: Hub, sharing: Sharing, roster: Roster, guard: Guard, calls: Ledger | None) -> None:
-        self.broker: Broker | None = None
+    def __init__(
+        self,
+        hub: Hub,
+        sharing: Sharing,
+        roster: Roster,
+        guard: Guard,
+        calls: Ledger | None,
+        broker: Broker | None = None,
+    ) -> None:
+        self.broker = broker
         self.quotas = Quotas()
         self._hub = hub
         self._sharing = sharing

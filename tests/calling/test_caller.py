@@ -10,7 +10,7 @@ from core.calling.caller import FRESH, INVITE_AFTER, Asking
 from core.errors import LocalError, LookupEmpty, PeerError, RefusedError, RequestTimeout, TransportClosed, Unreachable
 from core.news.events import ReplyReceived, RequestSent, Role
 from core.news.roster import Roster
-from core.rpc.client import Reply
+from core.rpc.client import Reply, RpcClient
 from core.services.fibonacci import FibonacciService
 from core.services.service import Caller, Registry
 from core.values import Address, JsonValue
@@ -35,6 +35,10 @@ DEAD = [Address("203.0.113.1", 1 + number) for number in range(20)]
 ASKED: JsonValue = {"length": 3}
 
 
+async def nobody() -> None:
+    raise LocalError("we have no identity", name="ERR_NO_IDENTITY")
+
+
 class Stage:
     """Asking, between a fake grape and a fake socket."""
 
@@ -43,10 +47,25 @@ class Stage:
         self.roster = Roster(self.hub)
         self.socket = FakeSocket()
         self.directory = FakeDirectory()
-        self.asking = Asking(self.hub, self.roster, self.socket, self.directory, Registry(FibonacciService()))
+        self.client = RpcClient(lambda to, seconds: self.socket.connect(to, timeout=seconds))
+        self.asking = Asking(
+            self.hub,
+            self.roster,
+            self.socket,
+            lambda: US.port,
+            self.directory,
+            list,
+            Registry(FibonacciService()),
+            self.client,
+            nobody,
+        )
 
     def lists(self, *addresses: Address) -> None:
         self.directory.listings[WORKER] = list(addresses)
+
+    async def aclose(self) -> None:
+        await self.asking.aclose()
+        await self.client.close()
 
     async def ask(self, target: str = "fibonacci", timeout: float = 10.0) -> Reply:
         return await self.asking.request(target, ASKED, timeout)
@@ -58,7 +77,7 @@ def stage(body: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
         try:
             await body(made)
         finally:
-            await made.asking.aclose()
+            await made.aclose()
             await made.socket.close()
 
     run(whole())
@@ -238,7 +257,7 @@ def test_a_wrong_target_is_a_sentence(target: str, said: str) -> None:
         it = Stage()
         with pytest.raises(LocalError, match=said):
             await it.ask(target)
-        await it.asking.aclose()
+        await it.aclose()
 
     asyncio.run(scene())  # a name is resolved by a thread, which virtual time does not wait for
 
@@ -294,7 +313,7 @@ def test_closing_ends_requests_at_once(target: str) -> None:
         it.lists(A)
         request = asyncio.get_running_loop().create_task(it.ask(target))
         await asyncio.sleep(1.0)
-        await it.asking.aclose()
+        await it.aclose()
         with pytest.raises(TransportClosed):
             await request
         assert now() < 1.5

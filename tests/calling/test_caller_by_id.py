@@ -14,9 +14,9 @@ from core.identity.identity import Identity
 from core.news.events import RequestSent
 from core.news.roster import Roster
 from core.peer_id import PeerId
-from core.rpc.client import Reply
+from core.rpc.client import Reply, RpcClient
 from core.rpc.stream import Stream
-from core.secure.dial import Dialer
+from core.secure.dial import Dialer, Outgoing
 from core.services.fibonacci import FibonacciService
 from core.services.service import Registry
 from core.values import Address, JsonValue
@@ -24,6 +24,7 @@ from core.wire.peer_record import PeerRecord
 from tests.directory.records.fakes import answer
 from tests.peer.fakes import (
     CONSUMER,
+    US,
     WORKER,
     A,
     B,
@@ -62,6 +63,14 @@ class FakeDialer(Dialer):
         return stream
 
 
+async def no_stream(to: Address, seconds: float) -> Outgoing:
+    raise AssertionError(f"{to} is dialled")
+
+
+async def no_contexts() -> None:
+    """We have no identity."""
+
+
 class Stage:
     """Asking, between a fake grape that holds records and a fake socket."""
 
@@ -71,7 +80,18 @@ class Stage:
         self.directory = FakeDirectory()
         self.dialer = FakeDialer(self.socket)
         registry = Registry(FibonacciService())
-        self.asking = Asking(self.hub, Roster(self.hub), self.socket, self.directory, registry, self.dialer)
+        self.client = RpcClient(self.dialer.dial, connect_to=self.dialer.dial)
+        self.asking = Asking(
+            self.hub,
+            Roster(self.hub),
+            self.socket,
+            lambda: US.port,
+            self.directory,
+            list,
+            registry,
+            self.client,
+            self.dialer.require_identity,
+        )
         self.sequence = 0
 
     def records(self, *addresses: Address, services: tuple[str, ...] = ("fibonacci",), at: float = 0.0) -> None:
@@ -93,6 +113,7 @@ class Stage:
 
     async def aclose(self) -> None:
         await self.asking.aclose()
+        await self.client.close()
         await self.socket.close()
 
 
@@ -364,7 +385,12 @@ def test_without_an_identity_of_our_own_nobody_is_called_by_id() -> None:
     async def body(it: Stage) -> None:
         it.records(A)
         it.lives(THEM, A)
-        plain = Asking(it.hub, Roster(it.hub), it.socket, it.directory, Registry(FibonacciService()))
+        registry = Registry(FibonacciService())
+        nobody = Dialer(no_stream, no_contexts)
+        plain = Asking(
+            it.hub, Roster(it.hub), it.socket, lambda: US.port, it.directory, list, registry, it.client,
+            nobody.require_identity,
+        )  # fmt: skip
         try:
             with pytest.raises(LocalError, match="identity"):
                 await plain.request(f"{THEM.peer_id}/fibonacci", ASKED, 2.0)

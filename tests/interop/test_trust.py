@@ -38,4 +38,4 @@ async def test_served_by_an_open_share_and_refused_by_a_restricted_one_on_the_sa
             assert await ask(client, address) == [1, 1, 2]
         assert client.count("unparsed") == 0
         assert (peer.pending(), peer.known_peers()) == ((), ())
-        assert peer._server.statistics().connections == 1
+        assert peer._parts.server.statistics().connections == 1

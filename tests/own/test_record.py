@@ -10,6 +10,10 @@ from core.news.events import ErrorRaised, GrapeSnapshot, GrapeState
 from core.news.hub import Hub
 from core.own.identity import OwnIdentity
 from core.own.record import OwnRecord
+from core.services.fibonacci import FibonacciService
+from core.services.intents import Intent, Intents
+from core.services.names import Role
+from core.services.service import Registry
 from core.values import Address
 from tests.directory.records.fakes import FakeStore
 from tests.peer.fakes import A, LoopHub, play
@@ -24,10 +28,16 @@ class Stage:
         self.hub = LoopHub()
         self.store = FakeStore(Hub.now)
         self.identity = OwnIdentity(identity, lambda error: None)
-        self.services = ["fibonacci"]
-        self.record = OwnRecord(self.hub, self.identity, self.store, lambda: self.services, self.addresses)
+        echo = FibonacciService()
+        echo.name = "echo"
+        self.intents = Intents(Registry(FibonacciService(), echo))
+        self.record = OwnRecord(self.hub, self.identity, self.store, self.intents, self.addresses)
+        self.share("fibonacci")
         self.identity.start()
         self.record.start()
+
+    def share(self, service: str) -> None:
+        self.intents.declare(Intent(service, Role.WORKER))
 
     def addresses(self) -> list[Address]:
         return [A]
@@ -64,8 +74,7 @@ def test_it_is_put_again_when_more_grapes_are_known_than_ever_and_only_then() ->
 def test_a_change_is_put_when_it_is_told() -> None:
     async def body(it: Stage) -> None:
         assert await it.puts() == 1
-        it.services = ["fibonacci", "echo"]
-        it.record.changed()
+        it.share("echo")
         await asyncio.sleep(0.01)
         assert len(it.store.puts) == 2
         it.record.changed()

@@ -1,7 +1,7 @@
 """Doubles of what the peer's parts stand on: a grape's directory, and a socket with RPC servers at the far ends."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from core.aio.tasks import TaskSet
@@ -9,6 +9,7 @@ from core.errors import LookupEmpty, PeerError, RequestTimeout
 from core.news.events import PeerEvent
 from core.news.hub import Hub
 from core.rpc.server import Handler, RpcServer
+from core.services.names import RoleName
 from core.services.service import Caller, PayloadError
 from core.serving.catalog import UnknownService
 from core.values import Address, JsonValue
@@ -84,6 +85,46 @@ class FakeDirectory:
         return self.nodes
 
 
+class FakePlace:
+    """We are at `US`, alone on our network."""
+
+    def port(self) -> int:
+        return US.port
+
+    def local(self, toward: Address) -> str | None:
+        return US.host
+
+    def observed(self) -> str | None:
+        return None
+
+    def address(self) -> Address:
+        return US
+
+    def is_beside(self, address: Address) -> bool:
+        return False
+
+    def is_self(self, address: Address) -> bool:
+        return address == US
+
+
+class FakeNamed:
+    """Brokers that name whom a test says."""
+
+    def __init__(self) -> None:
+        self.listeners: list[Callable[[RoleName, Sequence[Address]], None]] = []
+        self.seconds = 0.0
+
+    def head_start(self) -> float:
+        return self.seconds
+
+    def subscribe(self, listener: Callable[[RoleName, Sequence[Address]], None]) -> None:
+        self.listeners.append(listener)
+
+    def name(self, ours: RoleName, *addresses: Address) -> None:
+        for listener in self.listeners:
+            listener(ours, addresses)
+
+
 async def fibonacci(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
     """Answer as a worker does."""
     return [1, 1, 2]
@@ -115,6 +156,9 @@ class FakeSocket:
         self.punches.append((now(), remote))
         if remote in self.unpunchable:
             raise self.unpunchable[remote]
+
+    def permit(self, address: Address) -> None:
+        """Take the owner's own word."""
 
     async def connect(self, remote: Address, *, timeout: float) -> MemoryStream:
         self.connects.append((now(), remote))

@@ -14,7 +14,7 @@ from core.errors import PeerError, RefusedError
 from core.grape.config import GrapeConfig
 from core.grape.grape import Grape, open_grape
 from core.identity.identity import Identity
-from core.own.addresses import OwnPlace
+from core.own.addresses import OwnAddresses
 from core.peer import Peer
 from core.peer_id import PeerId
 from core.rpc.client import Reply
@@ -114,7 +114,7 @@ async def test_a_peer_that_moves_to_another_network_says_so(monkeypatch: pytest.
     async with grape() as (middle, node), peer(node, identity=THEM) as (them, _):
         await them.share(SERVICE)
         old = (await published(middle.url, THEM)).addresses[0]
-        monkeypatch.setattr(OwnPlace, "own_host", lambda place: "192.0.2.7")
+        monkeypatch.setattr(OwnAddresses, "hosts", lambda place: ("192.0.2.7",))
 
         async def moved() -> bool:
             record = await look(middle.url, THEM)

@@ -34,7 +34,7 @@ from core.news.events import (
 from core.peer import PeerConfig, open_peer
 from core.rpc.server import RpcServer
 from core.values import Address
-from tests.peer.ears import Ears, node_of, peer
+from tests.peer.ears import PATIENCE, Ears, node_of, peer
 from tests.peer.fakes import fibonacci
 from tests.support.ports import free_port
 
@@ -58,20 +58,21 @@ def kinds(ears: Ears) -> list[type[PeerEvent]]:
     return [type(event) for event in ears.told]
 
 
-async def test_one_peer_shares_with_itself() -> None:
-    async with peer() as (it, ears):
+async def test_one_peer_with_both_roles_is_no_peer_of_itself_and_answers_itself_when_it_is_asked_to() -> None:
+    async with peer() as (it, ears), peer(node_of(it)) as (other, _):
         await it.share(SERVICE)
         await it.consume(SERVICE)
-        reply = await ears.hear(ReplyReceived)
-        served = await ears.hear(RequestServed)
-        assert reply.data == SEQUENCE
-        assert (served.service, served.error) == (WORKER, None)
+        await ears.hear(Announced, lambda event: event.service == CONSUMER)
+        reply = await it.request(SERVICE, {"length": 3}, timeout=PATIENCE)
+        await other.share(SERVICE)
+        await ears.hear(PunchReceived)  # both lists have been read by now, and were punched
         snapshot = it.snapshot()
         assert snapshot.address is not None
-        assert reply.peer == snapshot.address
-        assert {(row.role, row.service) for row in snapshot.peers} == {
-            (Role.WORKER, WORKER), (Role.CONSUMER, CONSUMER)
-        }  # fmt: skip
+        assert (reply.data, reply.peer) == ([1, 1, 2], snapshot.address)
+        assert snapshot.address not in {row.address for row in snapshot.peers}
+        assert snapshot.address not in {each.peer for each in ears.of(Discovered)} | {
+            each.peer for each in ears.of(PunchReceived)
+        }
         (service,) = snapshot.services
         assert (service.sharing, service.consuming, service.served) == (True, True, 1)
 
@@ -146,7 +147,7 @@ async def test_a_worker_that_acknowledges_our_punch_is_asked_without_a_punch_of_
 async def test_who_answered_once_and_went_silent_is_lost_though_nobody_looks_for_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("core.peer.SWEEP_EVERY", 0.05)
+    monkeypatch.setattr("core.compose.SWEEP_EVERY", 0.05)
     monkeypatch.setattr("core.news.roster.KEEP_ANSWERED", 0.1)
     async with peer() as (worker, _), peer() as (client, told):
         await worker.share(SERVICE)
@@ -187,7 +188,8 @@ async def test_by_name_the_live_worker_is_reached_past_dead_ones() -> None:
 @pytest.mark.parametrize("moment", ["at once", "busy", "asking"])
 async def test_closing_leaves_nothing_behind(moment: str) -> None:
     request: asyncio.Task[object] | None = None
-    async with peer() as (it, ears):
+    async with peer() as (other, _), peer(node_of(other)) as (it, ears):
+        await other.share(SERVICE)
         await it.share(SERVICE)
         await it.consume(SERVICE, {"length": 10_000})
         if moment == "busy":

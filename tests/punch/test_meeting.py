@@ -90,23 +90,11 @@ def test_nobody_is_met_again_too_soon() -> None:
     assert run(meetings, again + 2.4, again + 2.5) == [SERIES]
 
 
-def test_who_was_gone_and_comes_back_is_met_at_once() -> None:
-    meetings = Meetings()
-    meetings.meet(THERE, 0.0)
-    run(meetings, 0.0, 5.0)
-    meetings.keep({THERE})
-    meetings.meet(THERE, 6.0)
-    assert meetings.orders() == []
-    meetings.keep(set())
-    meetings.meet(THERE, 7.0)
-    assert meetings.orders() == [SERIES]
-
-
 def test_the_table_is_bounded() -> None:
     meetings = Meetings(MeetingConfig(meetings=2))
     for port in (1025, 1026, 1027):
         meetings.meet(Address("192.0.2.7", port), 0.0)
-    assert [meetings.knows(Address("192.0.2.7", port)) for port in (1025, 1026, 1027)] == [False, True, True]
+    assert [meetings.due(Address("192.0.2.7", port), 0.0) for port in (1025, 1026, 1027)] == [True, False, False]
     run(meetings, 0.0, 5.0)
     assert {ended.remote.port for ended in meetings.outcomes()} == {1026, 1027}
 

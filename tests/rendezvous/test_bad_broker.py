@@ -9,7 +9,7 @@ from core.aio.tasks import TaskSet
 from core.net.endpoint import Endpoint
 from core.net.stream import Stream
 from core.news.events import PeerEvent, PunchEnded, PunchSent
-from core.own.addresses import attached
+from core.own.networks import attached
 from core.peer import open_peer
 from core.profile.config import PeerConfig
 from core.rpc.server import RpcServer
@@ -36,8 +36,8 @@ def test_the_networks_that_we_are_on(tmp_path: Path) -> None:
         "tun0\t0000080A\t0107A8C0\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n"
         "nonsense\n"
     )
-    assert [str(network) for network in attached(routes)] == ["192.168.7.0/24"]
-    assert attached(tmp_path / "none") == []
+    assert [str(each.network) for each in attached(routes)] == ["192.168.7.0/24"]
+    assert attached(tmp_path / "none") == ()
 
 
 @pytest.mark.asyncio

@@ -6,9 +6,11 @@ from typing import Any
 
 from core.directory.announcer import REANNOUNCE
 from core.errors import PeerError, Unreachable
+from core.rendezvous.pacer import PunchPacer
 from core.rendezvous.pairing import MAX_PUNCHED, Pairing
+from core.services.names import Role, RoleName
 from core.values import Address
-from tests.peer.fakes import CONSUMER, US, WORKER, A, B, FakeDirectory, now, play
+from tests.peer.fakes import CONSUMER, US, WORKER, A, B, FakeDirectory, FakePlace, now, play
 from tests.sim.clock import settle
 
 ANNOUNCING, SEEKING = f"announce {WORKER}", f"look up {CONSUMER}"
@@ -22,13 +24,16 @@ class Stage:
         self.punches: list[tuple[float, Address]] = []
         self.listings: list[list[Address]] = []
         self.announced: list[int] = []
+        self.pacer = PunchPacer(lambda address: self.punches.append((now(), address)))
         self.problems: list[tuple[str, PeerError | None]] = []
+        self.head_start = 0.0
         self.pairing = Pairing(
-            announced=WORKER,
-            sought=CONSUMER,
-            port=US.port,
+            RoleName("fibonacci", Role.WORKER),
+            place=FakePlace(),
             directory=self.directory,
-            punch=lambda address: self.punches.append((now(), address)),
+            told=list,
+            pacer=self.pacer,
+            head_start=lambda: self.head_start,
             on_listing=lambda listing: self.listings.append(list(listing)),
             on_announced=self.announced.append,
             on_problem=lambda name, error: self.problems.append((name, error)),
@@ -67,7 +72,7 @@ def test_it_looks_up_and_punches_every_second() -> None:
         it.pairing.start()
         for _ in range(10):
             await asyncio.sleep(1.0)
-            it.pairing.heard(A)
+            it.pacer.alive(A, now())
         assert it.punched(A) == [float(second) for second in range(11)]
         assert [round(at, 3) for at, _ in it.directory.lookups][:10] == [float(second) for second in range(10)]
 
@@ -80,7 +85,7 @@ def test_the_silent_are_punched_less_often() -> None:
         it.pairing.start()
         for _ in range(60):
             await asyncio.sleep(1.0)
-            it.pairing.heard(A)
+            it.pacer.alive(A, now())
         assert len(it.punched(A)) == 61
         assert 5 <= len(it.punched(B)) <= 10
 
@@ -134,7 +139,7 @@ def test_while_the_grape_fails_the_last_listing_is_kept_and_punched() -> None:
         listings = len(it.listings)
         for _ in range(10):
             await asyncio.sleep(1.0)
-            it.pairing.heard(A)
+            it.pacer.alive(A, now())
         assert len(it.listings) == listings
         assert it.pairing.lists(A)
         assert it.punched(A) == [float(second) for second in range(11)]

@@ -9,16 +9,18 @@ import pytest
 from core.errors import LocalError, RequestTimeout, Unreachable
 from core.news.events import Announced, Discovered, ErrorRaised, GrapeSnapshot, GrapeState, Lost, Role
 from core.news.roster import Roster
-from core.rendezvous.punch_back import PunchBack
+from core.rendezvous.pacer import PunchPacer
 from core.rendezvous.roles import UNLISTED_PATIENCE, Roles
 from core.services.fibonacci import FibonacciService
+from core.services.intents import Intent, Intents
+from core.services.names import RoleName
 from core.services.service import Registry
-from core.serving.catalog import Sharing
 from core.values import Address, JsonValue
-from tests.peer.fakes import CONSUMER, US, WORKER, A, B, FakeDirectory, LoopHub, now, play
+from tests.peer.fakes import CONSUMER, WORKER, A, B, FakeDirectory, FakeNamed, FakePlace, LoopHub, now, play
 from tests.sim.clock import settle
 
 SERVICE = "fibonacci"
+OFFERED, WANTED = RoleName(SERVICE, Role.WORKER), RoleName(SERVICE, Role.CONSUMER)
 CONNECTED = GrapeSnapshot(GrapeState.CONNECTED, True, "http://127.0.0.1:1", 1, "")
 UNREACHABLE = GrapeSnapshot(GrapeState.UNREACHABLE, False, "http://127.0.0.1:1", 0, "")
 
@@ -30,16 +32,35 @@ class Stage:
         self.hub = LoopHub()
         self.roster = Roster(self.hub)
         self.directory = FakeDirectory()
-        self.sharing = Sharing(Registry(FibonacciService()))
+        registry = Registry(FibonacciService())
+        self.intents = Intents(registry)
         self.punches: list[tuple[float, Address]] = []
         self.asked: list[tuple[float, Address, str, str, JsonValue]] = []
         self.ask_takes = 0.0
         self.ask_fails = False
-        pace = PunchBack(lambda address: self.punches.append((round(now(), 2), address)))
+        self.pacer = pacer = PunchPacer(lambda address: self.punches.append((round(now(), 2), address)))
         self.roles = Roles(
-            self.hub, self.roster, US.port, self.directory, self._ask, lambda address: pace.send(address, now()),
-            self.sharing, Registry(FibonacciService()),
+            self.hub, self.roster, FakePlace(), self.directory, self._ask, list, pacer,
+            self.intents, registry, FakeNamed(),
         )  # fmt: skip
+
+    def share(self) -> None:
+        self.intents.declare(Intent(SERVICE, Role.WORKER))
+
+    def consume(self, payload: JsonValue = None) -> None:
+        self.intents.declare(Intent(SERVICE, Role.CONSUMER, payload))
+
+    async def unshare(self) -> None:
+        self.intents.withdraw(OFFERED)
+        await self.roles.settled()
+
+    async def stop_consuming(self) -> None:
+        self.intents.withdraw(WANTED)
+        await self.roles.settled()
+
+    async def aclose(self) -> None:
+        self.intents.close()
+        await self.roles.aclose()
 
     async def _ask(self, address: Address, key: str, service: str, payload: JsonValue, timeout: float) -> None:
         self.asked.append((round(now(), 2), address, key, service, payload))
@@ -58,18 +79,16 @@ class Stage:
 
 
 def stage(body: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
-    play(Stage, body, lambda made: made.roles.aclose())
+    play(Stage, body, Stage.aclose)
 
 
 def test_sharing_announces_answers_and_punches_consumers() -> None:
     async def body(it: Stage) -> None:
         it.lists(CONSUMER, A)
-        it.roles.share(SERVICE)
+        it.share()
         await settle()
         assert it.announced_names() == [WORKER]
         assert it.punches == [(0.0, A)]
-        assert SERVICE in it.sharing
-        assert (it.roles.shares(SERVICE), it.roles.consumes(SERVICE)) == (True, False)
         assert it.roles.announced(SERVICE) == 1
         assert it.hub.told == [Announced(0.0, WORKER, 1), Discovered(0.0, CONSUMER, A)]
 
@@ -78,16 +97,16 @@ def test_sharing_announces_answers_and_punches_consumers() -> None:
 
 def test_every_verb_may_be_repeated() -> None:
     async def body(it: Stage) -> None:
-        await it.roles.unshare(SERVICE)
-        await it.roles.stop_consuming(SERVICE)
+        await it.unshare()
+        await it.stop_consuming()
         for _ in range(3):
-            it.roles.share(SERVICE)
-            it.roles.consume(SERVICE, None)
+            it.share()
+            it.consume()
         await settle()
         assert sorted(it.announced_names()) == [CONSUMER, WORKER]
         for _ in range(2):
-            await it.roles.unshare(SERVICE)
-            await it.roles.stop_consuming(SERVICE)
+            await it.unshare()
+            await it.stop_consuming()
         await asyncio.sleep(60)
         assert len(it.directory.announces) == 2
         assert not it.roles.active()
@@ -98,11 +117,10 @@ def test_every_verb_may_be_repeated() -> None:
 def test_an_unknown_service_changes_nothing() -> None:
     async def body(it: Stage) -> None:
         with pytest.raises(LocalError, match="fibonacci"):
-            it.roles.share("weather")
+            it.intents.declare(Intent("weather", Role.WORKER))
         with pytest.raises(LocalError, match="fibonacci"):
-            it.roles.consume("weather", None)
+            it.intents.declare(Intent("weather", Role.CONSUMER))
         assert not it.roles.active()
-        assert not it.sharing
 
     stage(body)
 
@@ -111,14 +129,13 @@ def test_the_end_of_a_role_forgets_who_was_found_for_it() -> None:
     async def body(it: Stage) -> None:
         it.lists(CONSUMER, A)
         it.lists(WORKER, B)
-        it.roles.share(SERVICE)
-        it.roles.consume(SERVICE, None)
+        it.share()
+        it.consume()
         await settle()
-        await it.roles.unshare(SERVICE)
+        await it.unshare()
         assert [(row.role, row.address) for row in it.roster.rows()] == [(Role.WORKER, B)]
         assert [event.peer for event in it.hub.told if isinstance(event, Lost)] == [A]
         assert it.roles.announced(SERVICE) == 0
-        assert SERVICE not in it.sharing
 
     stage(body)
 
@@ -126,11 +143,11 @@ def test_the_end_of_a_role_forgets_who_was_found_for_it() -> None:
 def test_a_role_begun_again_before_its_end_is_over_keeps_its_own() -> None:
     async def body(it: Stage) -> None:
         it.lists(CONSUMER, A)
-        it.roles.share(SERVICE)
+        it.share()
         await settle()
-        ending = asyncio.get_running_loop().create_task(it.roles.unshare(SERVICE))
+        ending = asyncio.get_running_loop().create_task(it.unshare())
         await asyncio.sleep(0)
-        it.roles.share(SERVICE)
+        it.share()
         await ending
         await settle()
         assert it.roles.announced(SERVICE) == 1
@@ -144,7 +161,7 @@ def test_a_role_begun_again_before_its_end_is_over_keeps_its_own() -> None:
 def test_a_consumer_asks_a_worker_that_punches_by_its_address() -> None:
     async def body(it: Stage) -> None:
         it.lists(WORKER, A)
-        it.roles.consume(SERVICE, {"length": 4})
+        it.consume({"length": 4})
         await settle()
         assert it.asked == []
         assert it.roles.on_punch(A) == (Role.WORKER, WORKER)
@@ -156,10 +173,10 @@ def test_a_consumer_asks_a_worker_that_punches_by_its_address() -> None:
 
 def test_without_a_payload_the_services_example_is_asked_and_a_second_call_changes_it() -> None:
     async def body(it: Stage) -> None:
-        it.roles.consume(SERVICE, None)
+        it.consume()
         it.roles.on_punch(A)
         await settle()
-        it.roles.consume(SERVICE, {"length": 2})
+        it.consume({"length": 2})
         it.roles.on_punch(B)
         await settle()
         assert [payload for *_, payload in it.asked] == [{"length": 10}, {"length": 2}]
@@ -170,7 +187,7 @@ def test_without_a_payload_the_services_example_is_asked_and_a_second_call_chang
 def test_a_listed_worker_that_our_punches_reach_is_asked_without_waiting_for_its_own() -> None:
     async def body(it: Stage) -> None:
         it.lists(WORKER, A)
-        it.roles.consume(SERVICE, None)
+        it.consume()
         await settle()
         it.roles.on_reached(B)  # listed nowhere
         it.roles.on_reached(A)
@@ -182,7 +199,7 @@ def test_a_listed_worker_that_our_punches_reach_is_asked_without_waiting_for_its
 
 def test_a_worker_takes_whoever_punches_for_a_consumer_and_asks_nobody() -> None:
     async def body(it: Stage) -> None:
-        it.roles.share(SERVICE)
+        it.share()
         assert it.roles.on_punch(A) == (Role.CONSUMER, CONSUMER)
         await settle()
         assert it.asked == []
@@ -201,8 +218,8 @@ def test_with_both_roles_a_consumer_is_not_asked_and_a_worker_is() -> None:
     async def body(it: Stage) -> None:
         it.lists(CONSUMER, A)
         it.lists(WORKER, B)
-        it.roles.share(SERVICE)
-        it.roles.consume(SERVICE, None)
+        it.share()
+        it.consume()
         await settle()
         for _ in range(5):
             assert it.roles.on_punch(A) == (Role.CONSUMER, CONSUMER)
@@ -217,8 +234,8 @@ def test_with_both_roles_a_stranger_is_asked_only_if_it_stays_one() -> None:
     """Its punch may overtake its announce; if it is a consumer, a lookup soon says so."""
 
     async def body(it: Stage) -> None:
-        it.roles.share(SERVICE)
-        it.roles.consume(SERVICE, None)
+        it.share()
+        it.consume()
         await settle()
         assert it.roles.on_punch(A) is None
         assert it.roles.on_punch(B) is None
@@ -235,8 +252,8 @@ def test_with_both_roles_a_stranger_is_asked_only_if_it_stays_one() -> None:
 
 def test_with_both_roles_a_strangers_punch_looks_it_up_at_once() -> None:
     async def body(it: Stage) -> None:
-        it.roles.share(SERVICE)
-        it.roles.consume(SERVICE, None)
+        it.share()
+        it.consume()
         await asyncio.sleep(0.3)
         it.lists(WORKER, A)
         it.roles.on_punch(A)
@@ -258,12 +275,13 @@ def test_both_roles_together_punch_once_a_second() -> None:
     async def body(it: Stage) -> None:
         it.lists(CONSUMER, A)
         it.lists(WORKER, A)
-        it.roles.share(SERVICE)
+        it.share()
         await asyncio.sleep(0.4)
-        it.roles.consume(SERVICE, None)
+        it.consume()
         for _ in range(10):
             await asyncio.sleep(1.0)
             it.roles.on_punch(A)
+            it.pacer.alive(A, now())
         assert 10 <= len(it.punches) <= 11
 
     stage(body)
@@ -274,8 +292,8 @@ def test_each_problem_is_told_once_until_all_is_well() -> None:
 
     async def body(it: Stage) -> None:
         it.directory.announce_error = Unreachable("no nodes to ask")
-        it.roles.share(SERVICE)
-        it.roles.consume(SERVICE, None)
+        it.share()
+        it.consume()
         await asyncio.sleep(60)
         assert [str(event.message) for event in it.hub.told if isinstance(event, ErrorRaised)] == ["no nodes to ask"]
         it.directory.announce_error = None
@@ -289,7 +307,7 @@ def test_each_problem_is_told_once_until_all_is_well() -> None:
 
 def test_alternating_errors_are_not_told_for_ever() -> None:
     async def body(it: Stage) -> None:
-        it.roles.share(SERVICE)
+        it.share()
         for second in range(60):
             it.directory.error = RequestTimeout("slow") if second % 2 else Unreachable("gone")
             await asyncio.sleep(1.0)
@@ -300,7 +318,7 @@ def test_alternating_errors_are_not_told_for_ever() -> None:
 
 def test_a_grape_that_is_back_is_told_of_us_at_once() -> None:
     async def body(it: Stage) -> None:
-        it.roles.share(SERVICE)
+        it.share()
         await asyncio.sleep(1.5)
         revision = it.hub.revision
         it.roles.on_grape(UNREACHABLE)
@@ -320,7 +338,7 @@ def test_a_grape_that_is_back_is_told_of_us_at_once() -> None:
 def test_a_failed_request_names_the_peer() -> None:
     async def body(it: Stage) -> None:
         it.ask_fails = True
-        it.roles.consume(SERVICE, None)
+        it.consume()
         it.roles.on_punch(A)
         await settle()
         assert it.hub.of(ErrorRaised) == [ErrorRaised(0.0, "ERR_TIMEOUT", "no answer", A)]
@@ -333,11 +351,11 @@ def test_stopping_in_the_middle_of_a_request_and_a_lookup_is_quiet() -> None:
         it.lists(WORKER, A)
         it.directory.delay = 0.2
         it.ask_takes = 10.0
-        it.roles.consume(SERVICE, None)
+        it.consume()
         await asyncio.sleep(0.3)
         it.roles.on_punch(A)
         await asyncio.sleep(0.8)
-        stopping = asyncio.get_running_loop().create_task(it.roles.stop_consuming(SERVICE))
+        stopping = asyncio.get_running_loop().create_task(it.stop_consuming())
         await asyncio.sleep(0)
         it.roles.on_punch(A)  # late
         await stopping
@@ -352,10 +370,10 @@ def test_stopping_in_the_middle_of_a_request_and_a_lookup_is_quiet() -> None:
 def test_a_stop_that_is_cancelled_leaves_nothing_running() -> None:
     async def body(it: Stage) -> None:
         it.ask_takes = 10.0
-        it.roles.consume(SERVICE, None)
+        it.consume()
         it.roles.on_punch(A)
         await settle()
-        stopping = asyncio.get_running_loop().create_task(it.roles.stop_consuming(SERVICE))
+        stopping = asyncio.get_running_loop().create_task(it.stop_consuming())
         await asyncio.sleep(0)
         stopping.cancel()
         await asyncio.wait([stopping])
@@ -367,11 +385,11 @@ def test_a_stop_that_is_cancelled_leaves_nothing_running() -> None:
 
 def test_nothing_begins_once_closed() -> None:
     async def body(it: Stage) -> None:
-        await it.roles.aclose()
+        await it.aclose()
         with pytest.raises(LocalError, match="closed"):
-            it.roles.share(SERVICE)
+            it.share()
         with pytest.raises(LocalError, match="closed"):
-            it.roles.consume(SERVICE, None)
+            it.consume()
         await settle()
         assert it.directory.announces == []
 

@@ -22,7 +22,7 @@ async def ask(caller: Peer, called: Peer, expected: PeerId | None) -> PeerId | N
     """Ask by address, for a certain peer if one is expected; return who answered."""
     address = called.snapshot().address
     assert address is not None
-    reply = await caller._asking.ask(address, "fibonacci", "fibonacci", PAYLOAD, 10.0, expected)
+    reply = await caller._parts.asking.ask(address, "fibonacci", "fibonacci", PAYLOAD, 10.0, expected)
     return reply.peer_id
 
 
@@ -38,7 +38,7 @@ async def test_it_is_encrypted_exactly_when_both_have_an_identity(
         assert (await here.hear(ReplyReceived)).peer_id == (BERT.peer_id if both else None)
         served = await there.hear(RequestServed)
         assert (served.peer_id, served.error) == (ANNA.peer_id if both else None, None)
-        assert called._door.statistics().secured == both
+        assert called._parts.door.statistics().secured == both
 
 
 async def test_who_is_called_by_id_is_verified() -> None:

@@ -48,7 +48,7 @@ def check_empty(mux: Mux) -> None:
     """Check that nothing of the connections of a mux is left but farewells and stale timers."""
     tables = (mux._connections, mux._half_open, mux._places, mux._touched)
     demand(not mux._timers.live, "timers of nobody", mux._timers.live)
-    demand(not any(tables), "left behind", *map(len, tables))
+    demand(not any(tables), "left behind", *(len(table) for table in tables))
     demand(not (mux._rebinding._by_id or mux._rebinding._checks), "left behind", mux._rebinding._by_id)
     demand(not mux._outbox, "never sent", mux._outbox)
     demand(len(mux._timers) <= 2 * _STALE_TIMERS, "timers left", len(mux._timers))

@@ -218,7 +218,7 @@ async def test_a_request_that_is_given_up_before_it_begins_leaves_no_coroutine_b
     late = Late()
     audiences = {"lamp": Audience.ANYONE}
     guard = Guard(
-        Hub(), None, audiences, own=lambda: None, serving=lambda: True, hang_up=lambda on: None
+        Hub(), None, audiences, own=lambda: None, serving=lambda: True
     )  # fmt: skip
     outcome = guard.admit(late, "on", Caller(HERE))
     assert isinstance(outcome, Coroutine)
@@ -296,11 +296,11 @@ async def test_a_blocked_peer_is_hung_up_on_and_others_are_not() -> None:
     async with host(None, audiences) as (peer, ears, _), anna() as client, anna(MALLORY) as mallory:
         await on(client, peer)
         await on(mallory, peer)
-        connected = peer._server.statistics().connections
+        connected = peer._parts.server.statistics().connections
         await peer.block(MALLORY.peer_id)
 
         async def fewer() -> bool:
-            return peer._server.statistics().connections == connected - 1
+            return peer._parts.server.statistics().connections == connected - 1
 
         await until(fewer, "the blocked one is connected no more")
         await on(client, peer)

@@ -1,0 +1,248 @@
+"""The composition root: what a peer is made of, in the order in which it opens. It closes in the reverse order.
+
+Each part gets what it needs when it is made; nothing is set on it afterwards, and nothing is handed out before it is
+there. Where two need one another, the later one subscribes to the earlier one.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from core.aio.tasks import TaskSet
+from core.calling.caller import Asking
+from core.calling.outgoing import Outgoing
+from core.directory.access import GrapeAccess
+from core.directory.names import GrapeClient
+from core.errors import PeerError
+from core.ledger.ledger import Ledger
+from core.net.endpoint import Endpoint, EndpointConfig
+from core.net.stream import Stream
+from core.news.events import ErrorRaised, GrapeChanged, Listening, PeerEvent, ReplyReceived, RequestServed
+from core.news.hub import Hub
+from core.news.roster import Roster
+from core.outreach import Outreach
+from core.own.addresses import OwnAddresses
+from core.own.identity import OwnIdentity
+from core.own.record import OwnRecord
+from core.profile.config import PeerConfig
+from core.rendezvous.brokers import Brokers
+from core.rendezvous.hearing import Hearing
+from core.rendezvous.own_broker import OwnBroker
+from core.rendezvous.pacer import PunchPacer
+from core.rendezvous.roles import Roles
+from core.rpc.client import RpcClient
+from core.rpc.server import RpcServer
+from core.secure.dial import Dialer
+from core.secure.door import Door
+from core.services.intents import Intent, Intents
+from core.services.names import Role
+from core.services.service import Registry
+from core.serving.admission import Guard
+from core.serving.catalog import Sharing
+from core.serving.handler import Serving
+from core.values import Address
+from core.wire.utp_marks import OUR_MARKS, Marks
+
+SWEEP_EVERY = 5.0  # seconds; a row for somebody who is gone stays that much longer at most
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A peer's parts, in the order in which they open."""
+
+    hub: Hub
+    roster: Roster
+    registry: Registry
+    intents: Intents
+    calls: Ledger | None
+    endpoint: Endpoint
+    outgoing: Outgoing
+    identity: OwnIdentity
+    access: GrapeAccess
+    addresses: OwnAddresses
+    link: GrapeClient
+    own_broker: OwnBroker
+    brokers: Brokers
+    asking: Asking
+    roles: Roles
+    guard: Guard
+    sharing: Sharing
+    serving: Serving
+    server: RpcServer
+    door: Door
+
+
+async def compose(config: PeerConfig, hub: Hub, registry: Registry, stack: AsyncExitStack) -> Parts:
+    """Open a peer's parts onto `stack`, which closes them. Raises LocalError for a port that is taken."""
+    intents = Intents(registry)
+
+    # the socket, and who and where we are
+    outreach = Outreach()
+
+    def may_acknowledge(source: Address, now: float) -> bool:
+        outreach.heard(source, now)
+        return outreach.take(source, now)
+
+    endpoint = await Endpoint.open(
+        Address(config.bind, config.udp_port), config=EndpointConfig(may_acknowledge=may_acknowledge)
+    )
+    stack.push_async_callback(endpoint.close)
+    identity = _identity(config, hub, endpoint)
+    stack.push_async_callback(identity.aclose)
+    identity.start()
+    calls = _calls(config, hub)
+    if calls is not None:
+        stack.push_async_callback(calls.close)
+    access = GrapeAccess(config, lambda grape: hub.emit(GrapeChanged(hub.now(), grape)))
+    addresses = OwnAddresses(config.bind, endpoint.address.port, access.observed_host)
+    _say_where_we_are(hub, addresses)
+    roster = Roster(hub, is_self=addresses.is_self)
+
+    # what the grapes list
+    link = await stack.enter_async_context(access)
+
+    # requests that go out, and those whom brokers name
+    outgoing = Outgoing(endpoint, outreach, addresses)
+
+    def told(listed: Iterable[Address]) -> list[Address]:
+        return outgoing.told(listed, _grape_host(access))
+
+    dialer = Dialer(outgoing.connect, identity.contexts)
+    client = RpcClient(dialer.dial, connect_to=dialer.dial)
+    stack.push_async_callback(client.close)
+    brokers = Brokers(hub, outgoing, link, client, addresses, intents, lambda: _grape_host(access))
+    asking = Asking(
+        hub, roster, outgoing, addresses.port, link, told, registry, client, dialer.require_identity, brokers
+    )
+    stack.push_async_callback(asking.aclose)
+
+    # requests that come in
+    tasks = TaskSet("peer")
+    stack.push_async_callback(tasks.aclose)
+    own_broker = OwnBroker(hub, link, addresses)
+    guard = Guard(
+        hub, config.trust_file, config.audiences, own=lambda: identity.peer_id,
+        serving=lambda: bool(intents.of(Role.WORKER)),
+    )  # fmt: skip
+    await guard.open()
+    stack.push_async_callback(guard.aclose)
+    sharing = _sharing(registry, guard, intents)
+    serving = Serving(hub, sharing, roster, guard, calls, own_broker)
+    server = RpcServer(serving.handle, on_served=serving.on_served)
+    guard.close_connections_by(server.hang_up)
+    door = Door(identity.contexts)
+
+    # being found, and opening the way
+    pacer = PunchPacer(outgoing.punch)
+    roles = Roles(hub, roster, addresses, link, asking.ask, told, pacer, intents, registry, brokers)
+    stack.push_async_callback(roles.aclose)
+    stack.push_async_callback(brokers.aclose)
+    stack.push_async_callback(own_broker.aclose)
+    record = OwnRecord(hub, identity, link, intents, addresses.addresses)
+    stack.push_async_callback(record.aclose)
+    record.start()
+    stack.callback(intents.close)
+
+    # from here on the world is heard
+    hearing = Hearing(hub, roster, addresses, outgoing, pacer, brokers, roles, asking)
+
+    def on_stream(stream: Stream) -> None:
+        tasks.spawn(server.serve(stream, lambda: door.admit(stream)), name=f"serve {stream.remote}")
+
+    def on_event(event: PeerEvent) -> None:
+        if isinstance(event, GrapeChanged):
+            roles.on_grape(event.grape)
+            own_broker.on_grape()
+            record.on_grape(event.grape)
+        elif isinstance(event, RequestServed):
+            outgoing.validated(event.caller)
+        elif isinstance(event, ReplyReceived):
+            outgoing.validated(event.peer)
+
+    def on_moved() -> None:
+        roles.renew()
+        own_broker.on_grape()
+        record.changed()
+
+    hub.subscribe(on_event)
+    addresses.subscribe(on_moved)
+    endpoint.hear(on_stream, hearing.on_punch)
+    tasks.spawn(addresses.watch(), name="follow our addresses")
+    tasks.spawn(_sweep_forever(roster), name="forget who is gone")
+    stack.callback(_deafen, hub, endpoint)
+    return Parts(
+        hub, roster, registry, intents, calls, endpoint, outgoing, identity, access, addresses, link, own_broker,
+        brokers, asking, roles, guard, sharing, serving, server, door,
+    )  # fmt: skip
+
+
+def _say_where_we_are(hub: Hub, addresses: OwnAddresses) -> None:
+    """Tell our address on our network now, and whenever it is another."""
+    said: list[Address] = []
+
+    def tell() -> None:
+        hub.touch()
+        if said[-1:] != [addresses.address()]:
+            said[:] = [addresses.address()]
+            hub.emit(Listening(hub.now(), said[-1]))
+
+    addresses.subscribe(tell)
+    tell()
+
+
+def _identity(config: PeerConfig, hub: Hub, endpoint: Endpoint) -> OwnIdentity:
+    """Say that we encrypt, as long as there is an identity or may be one soon."""
+    if config.identity is not None:
+        endpoint.mark(OUR_MARKS | Marks.SECURE)
+
+    def on_none(error: PeerError) -> None:
+        endpoint.mark(OUR_MARKS)
+        hub.emit(ErrorRaised(hub.now(), error.name, f"{error}. Nothing is encrypted until then."))
+
+    def on_open() -> None:
+        """Say to others that we can encrypt, also when our key came late."""
+        endpoint.mark(OUR_MARKS | Marks.SECURE)
+        hub.touch()
+
+    return OwnIdentity(config.identity, on_none, on_open, hub.touch)
+
+
+def _calls(config: PeerConfig, hub: Hub) -> Ledger | None:
+    """Return the record of who called, which tells of its own trouble."""
+    if config.calls_file is None:
+        return None
+    return Ledger(config.calls_file, on_problem=lambda problem: hub.emit(ErrorRaised(hub.now(), "ERR_LEDGER", problem)))
+
+
+def _sharing(registry: Registry, guard: Guard, intents: Intents) -> Sharing:
+    """Return what routes requests to the services that we intend to offer."""
+    sharing = Sharing(registry, guard.admit)
+
+    def on_intent(intent: Intent, on: bool) -> None:
+        if intent.role is Role.WORKER and on:
+            sharing.add(intent.service)
+        elif intent.role is Role.WORKER:
+            sharing.remove(intent.service)
+
+    intents.subscribe(on_intent)
+    return sharing
+
+
+def _grape_host(access: GrapeAccess) -> str | None:
+    """Return the host of the grape in use, this machine's own as an address; what it lists is judged by that."""
+    host = urlsplit(access.snapshot().url).hostname
+    return "127.0.0.1" if host == "localhost" else host
+
+
+async def _sweep_forever(roster: Roster) -> None:
+    while True:
+        await asyncio.sleep(SWEEP_EVERY)
+        roster.sweep()
+
+
+def _deafen(hub: Hub, endpoint: Endpoint) -> None:
+    """Begin to close: what the parts still do is no news to anybody."""
+    hub.silence()
+    endpoint.hear()

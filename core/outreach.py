@@ -1,0 +1,233 @@
+"""The one rule for sending to an address that has not answered, whoever told us of it.
+
+A grape, a broker, a record, an invitation or a forged packet may name anybody. So what leaves for such an address is
+bounded per host (RFC 9000 section 8.1 has the same idea), and nothing leaves for an address that nobody named.
+`Outreach` counts in units of `UNIT` bytes: a punch or its acknowledgement is one, a SYN two. An address that answered
+in a way that cannot be forged from elsewhere, as a uTP handshake does, is *validated* and not counted. Without I/O:
+times are the caller's monotone seconds.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from core.errors import LocalError
+from core.limits.fair import FairTable
+from core.limits.rate import TokenBucket
+from core.limits.table import BoundedTable
+from core.scope import Scope, scope, usable
+from core.values import Address
+
+UNIT = 31  # bytes of an IPv4 packet with an acknowledgement of a punch; a punch is 30
+SYN_UNITS = 2  # units of a uTP SYN: 20 bytes, what we say of ourselves, and 28 of IPv4 and UDP
+LEAST_PORT = 1024  # below it are well-known services, which nobody shall have us send to (NAT.md 7.3)
+
+
+class HeldBack(LocalError):
+    """Nothing was sent: this address has not answered, and has had what it may get."""
+
+    name = "ERR_HELD_BACK"
+
+
+@dataclass(frozen=True, slots=True)
+class OutreachConfig:
+    """Bounds, of one sharing peer."""
+
+    burst: float = 20.0  # units to a host in a row: a meeting's 6 openers and 5 punches, and SYNs for a request
+    rate: float = 0.2  # units a second after that, as long as somebody names the host: a meeting a minute
+    heard: float = 3.0  # units for each packet that came from there, which may be forged: three times its bytes
+    heard_rate: float = 0.5  # packets a second that count so, and `heard_burst` at once: a plain peer's series of 5
+    heard_burst: float = 5.0
+    told_for: float = 60.0  # seconds that a host counts as named after it was
+    silent: int = 4  # addresses of one host that are tried at a time
+    probes: int = 4  # single packets to an address that nobody has heard, before it counts as failed
+    failed_for: float = 60.0  # seconds that a failure is remembered, whatever is listed: twice a NAT's 30 s
+    heard_for: float = 30.0  # seconds that hearing counts: the shortest common UDP mapping time (NAT.md 2.1)
+    validated_for: float = 180.0  # seconds after an answer that cannot be forged
+    new_rate: float = 8.0  # addresses a second in all that are tried for the first time, and `new_burst` at once
+    new_burst: float = 32.0
+    meetings: float = 4.0  # with addresses of one host that were not heard, in `failed_for` seconds
+    meetings_told: float = 64.0  # that one broker arranges in that time
+    remembered: int = 4096  # addresses, and hosts; 1,024 places are for those that are validated
+    permitted: int = 256  # addresses that the owner named; full: the one named longest ago is forgotten
+
+
+@dataclass(slots=True)
+class _Host:
+    """What may still go to a host."""
+
+    meetings: TokenBucket
+    heard: TokenBucket
+    units: float = 0.0
+    at: float = -math.inf  # when `units` was counted
+    told_at: float = -math.inf
+    trying: dict[Address, float] = field(default_factory=dict)  # not heard yet; until when each keeps its place
+
+
+@dataclass(slots=True)
+class _Remote:
+    heard_at: float = -math.inf
+    validated_at: float = -math.inf
+    unanswered: int = 0  # probes since it was heard
+    failed_until: float = -math.inf
+
+
+class Outreach:
+    """Says how much may leave for an address. Every table is bounded by `OutreachConfig.remembered`."""
+
+    def __init__(self, config: OutreachConfig | None = None) -> None:
+        self.config = config or OutreachConfig()
+        limit = self.config.remembered
+        self._hosts: BoundedTable[str, _Host] = BoundedTable(limit)
+        self._remotes: FairTable[Address, _Remote, str] = FairTable(limit, 64, kept=limit // 4)
+        self._permitted: BoundedTable[Address, None] = BoundedTable(self.config.permitted)
+        self._new = TokenBucket(self.config.new_rate, self.config.new_burst)
+        self._brokers: BoundedTable[Address, TokenBucket] = BoundedTable(64)
+        self.held_back = 0  # packets and series that did not leave
+
+    # -- what we hear ------------------------------------------------------------------------------------------------
+
+    def permit(self, address: Address) -> None:
+        """Take the owner's own word for an address: it is sent to freely."""
+        self._permitted[address] = None
+
+    def told(self, address: Address, now: float) -> None:
+        """Note that somebody names this address at the moment."""
+        host = self._host(address)
+        if host.at == -math.inf:
+            host.units = self.config.burst
+        else:
+            host.units = min(self.config.burst, host.units + (now - host.at) * self.config.rate)
+        host.at = host.told_at = now
+
+    def heard(self, address: Address, now: float) -> None:
+        """Note a packet from there. Its sender may have forged the address."""
+        remote = self._remote(address)
+        remote.heard_at, remote.unanswered, remote.failed_until = now, 0, -math.inf
+        host = self._host(address)
+        host.trying.pop(address, None)
+        if host.heard.take(now):
+            host.units = min(self.config.burst, host.units + self.config.heard)
+
+    def validated(self, address: Address, now: float) -> None:
+        """Note an answer that nobody elsewhere can forge."""
+        remote = self._remotes.get(address) or _Remote()
+        remote.heard_at = remote.validated_at = now
+        remote.unanswered, remote.failed_until = 0, -math.inf
+        self._remotes.put(address, remote, address.host, kept=True)
+        host = self._host(address)
+        host.trying.pop(address, None)
+        host.units, host.at = self.config.burst, now  # this host is no bystander
+        host.meetings.charge(now, -1.0)
+
+    def failed(self, address: Address, now: float) -> None:
+        """Note that a meeting came to nothing."""
+        self._remote(address).failed_until = now + self.config.failed_for
+
+    # -- what may leave ----------------------------------------------------------------------------------------------
+
+    def free(self, address: Address, now: float) -> bool:
+        """Return whether nothing sent to this address is counted: it is validated, the owner's choice, or here."""
+        if address in self._permitted or scope(address.host) is Scope.LOOPBACK:
+            return True
+        remote = self._remotes.get(address)
+        return remote is not None and now - remote.validated_at < self.config.validated_for
+
+    def packets(self, address: Address, now: float, most: int) -> int:
+        """Return how many punches may leave now, at most `most`, and count them. One, until it is validated."""
+        if self.free(address, now):
+            return most
+        remote = self._remote(address)
+        if now - remote.heard_at < self.config.heard_for:
+            return int(self.take(address, now))
+        if now < remote.failed_until or not self._try(address, remote, now) or not self.take(address, now):
+            return 0
+        remote.unanswered += 1
+        if remote.unanswered >= self.config.probes:
+            remote.unanswered = 0
+            remote.failed_until = now + self.config.failed_for
+        return 1
+
+    def take(self, address: Address, now: float, units: float = 1.0) -> bool:
+        """Count what leaves for an address, and return True; or return False when that is too much."""
+        if self.free(address, now):
+            return True
+        host = self._host(address)
+        if host.units < units:
+            self.held_back += 1
+            return False
+        host.units -= units
+        return True
+
+    def may_dial(self, address: Address, now: float, syns: int) -> bool:
+        """Return whether a connection may be tried, which sends so many SYNs at most, and count them."""
+        if self.free(address, now):
+            return True
+        remote = self._remote(address)
+        fresh = now - remote.heard_at < self.config.heard_for
+        return (fresh or self._try(address, remote, now)) and self.take(address, now, syns * SYN_UNITS)
+
+    def may_meet(self, address: Address, broker: Address, now: float, packets: int) -> bool:
+        """Return whether a meeting that a broker arranges may begin, and count it; its packets are counted apart."""
+        if self.free(address, now):
+            return True
+        config, host = self.config, self._host(address)
+        told = self._brokers.use(
+            broker, lambda: TokenBucket(config.meetings_told / config.failed_for, config.meetings_told)
+        )
+        if host.units < packets or host.meetings.tokens(now) < 1.0 or not told.take(now):
+            self.held_back += 1
+            return False
+        return host.meetings.take(now)
+
+    def _try(self, address: Address, remote: _Remote, now: float) -> bool:
+        """Return whether an unheard address has, or gets, one of its host's places; the first time is counted."""
+        host = self._host(address)
+        if now - host.told_at >= self.config.told_for:
+            return False
+        if address not in host.trying:
+            for each in [each for each, until in host.trying.items() if until <= now]:
+                del host.trying[each]
+            if len(host.trying) >= self.config.silent or not self._new.take(now):
+                self.held_back += 1
+                return False
+        # until its last probe is due, and a moment for the answer
+        host.trying[address] = now + self.config.probes
+        return True
+
+    def _host(self, address: Address) -> _Host:
+        config = self.config
+        return self._hosts.use(
+            address.host,
+            lambda: _Host(
+                TokenBucket(config.meetings / config.failed_for, config.meetings),
+                TokenBucket(config.heard_rate, config.heard_burst),
+            ),
+        )
+
+    def _remote(self, address: Address) -> _Remote:
+        known = self._remotes.use(address)
+        if known is None:
+            known = _Remote()
+            self._remotes.put(address, known, address.host)
+        return known
+
+
+def refusal(target: Address, by: str | None, beside: Callable[[Address], bool]) -> str | None:
+    """Say why nothing is sent to `target`, which somebody at the host `by` named; None when it may be.
+
+    `beside(target)`: it is on a network of ours, with no router between. `by` None: it is not known who named it.
+    """
+    if not usable(target):
+        return "it is no address that anything can be sent to"
+    if target.port < LEAST_PORT:
+        return "its port is one of well-known services"
+    reach = scope(target.host)
+    if reach is Scope.PUBLIC:
+        return None
+    told_from = Scope.PUBLIC if by is None else scope(by)
+    if reach is Scope.LOOPBACK:
+        return None if told_from is Scope.LOOPBACK else "it is this machine itself"
+    if reach is Scope.CARRIER and told_from in (Scope.CARRIER, Scope.LOOPBACK):
+        return None
+    return None if beside(target) else "it is on a private network that is not ours"
