@@ -7,6 +7,7 @@ What the user wants (share this, consume that) is kept here as wishes, so a swit
 survives a peer that is closed and opened again with other settings.
 """
 
+import asyncio
 import dataclasses
 import math
 import time
@@ -19,10 +20,11 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from core.aio.tasks import TaskSet
-from core.errors import LocalError, PeerError
+from core.errors import LocalError, PeerError, RefusedError
 from core.news.events import ErrorRaised, GrapeChanged, GrapeSnapshot, PeerEvent, PeerSnapshot, ServiceSnapshot, Traffic
 from core.peer_id import PeerId
 from core.values import JsonValue
+from desktop.views.contract import Ending
 
 if TYPE_CHECKING:
     from core.ledger.record import CallRecord
@@ -32,6 +34,13 @@ PER_SECOND = 10  # batches; faster than the eye needs, slow enough that tables n
 BACKLOG = 5000  # events between two batches; the timeline keeps as many, so older ones would not be seen anyway
 MAX_REQUESTS = 64  # in flight; a person sends one at a time, a stuck key sends thirty a second
 CLOSED = "The peer was closed before the answer came."
+CANCELLED = "You cancelled this request."
+# errors by which the other side says that it does not serve us, or not now
+REFUSALS = frozenset(
+    ("ERR_NOT_TRUSTED", "ERR_BLOCKED", "ERR_ENCRYPTION_REQUIRED", "ERR_RATE_LIMITED", "ERR_SERVICE_OFF")
+)
+NOT_THE_PEER = ("ERR_GRAPE", "ERR_NO_IDENTITY")  # refusals by a grape, or by ourselves: no peer has answered
+_SILENT: Ending = "silent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,7 @@ class RequestOutcome:
     reply: "Reply | None"
     error: str | None
     seconds: float
+    ending: Ending = "silent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,7 @@ class Bridge(QObject):
         self._busy: set[Wish] = set()
         self._tickets = 0
         self._waiting: dict[int, tuple[str, JsonValue, float]] = {}
+        self._requests: dict[int, asyncio.Task[None]] = {}
         self._pending: deque[PeerEvent] = deque()
         self._dropped = 0
         self.dropped_total = 0  # events that never reached the window
@@ -240,8 +251,16 @@ class Bridge(QObject):
         elif self._peer is None:
             self._later(ticket, "The peer is not open yet. Try again in a moment.")
         else:
-            self._acts.spawn(self._request(self._peer, ticket, target, payload, timeout), name=f"request {ticket}")
+            asking = self._request(self._peer, ticket, target, payload, timeout)
+            self._requests[ticket] = self._acts.spawn(asking, name=f"request {ticket}")
         return ticket
+
+    def cancel_request(self, ticket: int) -> None:
+        """End a request that is under way; its outcome says so. One that has ended stays as it is."""
+        task = self._requests.get(ticket)
+        if task is not None:
+            self._finish(ticket, None, CANCELLED, "cancelled")
+            task.cancel()
 
     async def aclose(self) -> None:
         """Let go of the peer, end all tasks, deliver what is pending. Idempotent."""
@@ -290,28 +309,30 @@ class Bridge(QObject):
     # -- requests ------------------------------------------------------------------------------------------------
 
     async def _request(self, peer: "Peer", ticket: int, target: str, payload: JsonValue, timeout: float) -> None:
-        error = CLOSED  # when cancelled
+        error, ending = CLOSED, _SILENT  # when cancelled
         try:
             reply = await peer.request(target, payload, timeout=timeout)
         except PeerError as refused:
-            error = f"{refused.name}: {refused}"
+            error, ending = f"{refused.name}: {refused}", _ending(refused)
         except Exception as defect:  # told to whoever waits, then reported as every defect is
             error = f"{PeerError.name}: the request ended in a defect of this program ({type(defect).__name__})."
             raise
         else:
-            self._finish(ticket, reply, None)
+            self._finish(ticket, reply, None, "reply")
         finally:
-            self._finish(ticket, None, error)
+            self._requests.pop(ticket, None)
+            self._finish(ticket, None, error, ending)
 
     def _later(self, ticket: int, error: str) -> None:
         QTimer.singleShot(0, self, lambda: self._finish(ticket, None, error))
 
-    def _finish(self, ticket: int, reply: "Reply | None", error: str | None) -> None:
+    def _finish(self, ticket: int, reply: "Reply | None", error: str | None, ending: Ending = "silent") -> None:
         """Tell the outcome, once."""
         if ticket not in self._waiting:
             return
         target, payload, since = self._waiting.pop(ticket)
-        self.request_finished.emit(RequestOutcome(ticket, target, payload, reply, error, time.monotonic() - since))
+        seconds = time.monotonic() - since
+        self.request_finished.emit(RequestOutcome(ticket, target, payload, reply, error, seconds, ending))
 
     # -- batches -------------------------------------------------------------------------------------------------
 
@@ -353,6 +374,15 @@ class Bridge(QObject):
         if force or self._snapshot is None or revision != self._snapshot.revision:
             self._snapshot = dataclasses.replace(fresh, revision=revision) if self._offset else fresh
             self.snapshot_changed.emit(self._snapshot)
+
+
+def _ending(error: PeerError) -> Ending:
+    """Return how a request ended that was answered with, or failed by, this error."""
+    if isinstance(error, LocalError):
+        return "unsent"
+    if not isinstance(error, RefusedError) or error.name.startswith(NOT_THE_PEER):
+        return _SILENT
+    return "refused" if error.name in REFUSALS else "error"
 
 
 def _does(peer: "Peer", wish: Wish) -> bool:

@@ -7,14 +7,16 @@ if something is shared or consumed.
 from collections.abc import Callable
 
 from PySide6.QtCore import QObject
-from PySide6.QtWidgets import QMessageBox
+from PySide6.QtWidgets import QLabel
 
 from core.profile.settings import CloseAction
 from desktop.bridge import Bridge
 from desktop.choices import Choices
 from desktop.tray import Tray
 from desktop.views.close_question import ask_close
+from desktop.views.fields import muted
 from desktop.views.main_window import MainWindow
+from desktop.views.sheets import Sheet
 
 
 class Closing(QObject):
@@ -25,10 +27,10 @@ class Closing(QObject):
     ) -> None:
         super().__init__(window)
         self._window, self._tray, self._bridge, self._choices, self._quit = window, tray, bridge, choices, quit
-        self._question: QMessageBox | None = None
+        self._question: Sheet | None = None
 
     @property
-    def question(self) -> QMessageBox | None:
+    def question(self) -> Sheet | None:
         """The question on the screen, if there is one."""
         return self._question
 
@@ -70,7 +72,7 @@ class Closing(QObject):
         question.open()
         self._hold(question)
 
-    def _hold(self, question: QMessageBox) -> None:
+    def _hold(self, question: Sheet) -> None:
         self._question = question
         question.finished.connect(self._let_go)
 
@@ -78,31 +80,35 @@ class Closing(QObject):
         self._question = None
 
 
-class QuitQuestion(QMessageBox):
+class QuitQuestion(Sheet):
     """Asks before quitting where there is no tray to stay in. Escape changes nothing."""
 
     def __init__(self, parent: MainWindow, quit: Callable[[], None], minimise: Callable[[], None]) -> None:
-        super().__init__(parent)
+        super().__init__(self.tr("Close Grapevine"), parent, width=460)
         self._quit, self._minimise = quit, minimise
-        self.setIcon(QMessageBox.Icon.Question)
-        self.setWindowTitle(self.tr("Close Grapevine"))
-        self.setText(self.tr("Stop sharing and quit?"))
-        self.setInformativeText(
-            self.tr(
-                "This desktop has no tray where Grapevine could stay. "
-                "If you quit, other peers lose this one at once. Minimised, it goes on."
+        asked = QLabel(self.tr("Stop sharing and quit?"))
+        asked.setObjectName("heading")
+        asked.setWordWrap(True)
+        self.body.addWidget(asked)
+        self.body.addWidget(
+            muted(
+                self.tr(
+                    "This desktop has no tray where Grapevine could stay. "
+                    "If you quit, friends can't reach you until you start it again. Minimised, it goes on."
+                )
             )
         )
-        self.quit_button = self.addButton(self.tr("&Quit"), QMessageBox.ButtonRole.DestructiveRole)
-        self.minimise_button = self.addButton(self.tr("&Minimise"), QMessageBox.ButtonRole.AcceptRole)
-        self.setEscapeButton(self.addButton(QMessageBox.StandardButton.Cancel))
-        self.setDefaultButton(self.minimise_button)
-        self.finished.connect(self._finished)
+        self.body.addStretch()
+        self.row.addStretch()
+        self.cancel_button = self.add_button(self.tr("Cancel"), self.reject)
+        self.quit_button = self.add_button(self.tr("&Quit"), lambda: self._choose(self._quit))
+        self.minimise_button = self.add_button(
+            self.tr("&Minimise"), lambda: self._choose(self._minimise), name="primary"
+        )
+        self.calm(self.minimise_button)
+        self.minimise_button.setFocus()
+        self.finished.connect(self.deleteLater)
 
-    def _finished(self, _result: int) -> None:
-        clicked = self.clickedButton()
-        self.deleteLater()
-        if clicked is self.quit_button:
-            self._quit()
-        elif clicked is self.minimise_button:
-            self._minimise()
+    def _choose(self, act: Callable[[], None]) -> None:
+        self.accept()
+        act()

@@ -73,6 +73,9 @@ QPushButton:focus { border: 2px solid $accent; margin: 0px; }
 QPushButton#primary { background: $accent; color: $on_accent; border-color: $accent; font-weight: 600; }
 QPushButton#primary:hover { background: $accent_hover; border-color: $accent_hover; }
 QPushButton#primary:disabled { background: $raised; color: $muted; border-color: $line; }
+QPushButton#danger { color: $bad; border-color: $bad; }
+QPushButton#danger:disabled { color: $muted; border-color: $line; }
+QPushButton#danger:focus { border: 2px solid $bad; margin: 0px; }
 QPushButton#primary:focus { border: 2px solid $text; margin: 0px; }
 QToolButton { background: transparent; color: $text; border: 1px solid transparent; border-radius: 6px;
               padding: 3px 7px; margin: 1px; }
@@ -84,6 +87,7 @@ QToolButton:focus { border: 2px solid $accent; margin: 0px; }
 QLineEdit, QPlainTextEdit, QComboBox, QAbstractSpinBox, QListView {
     background: $surface; color: $text; border: 1px solid $edge; border-radius: 6px;
     selection-background-color: $accent; selection-color: $on_accent; margin: 1px; }
+QLineEdit, QPlainTextEdit { placeholder-text-color: $muted; }  /* Qt makes half the text's colour of it else */
 QLineEdit, QComboBox, QAbstractSpinBox { padding: 4px 7px; }
 QLineEdit:focus, QPlainTextEdit:focus, QComboBox:focus, QAbstractSpinBox:focus, QListView:focus {
     border: 2px solid $accent; margin: 0px; }
@@ -106,6 +110,10 @@ QTabBar#pages::tab:selected { background: $surface; color: $text; border-color: 
 QTabBar#pages:focus::tab:selected, QTabBar#pages::tab:selected:focus { border-color: $accent; }
 QRadioButton { spacing: 8px; padding: 2px; border: 2px solid transparent; border-radius: 6px; }
 QRadioButton:focus { border-color: $accent; }
+QRadioButton::indicator { width: 14px; height: 14px; border: 1px solid $edge; border-radius: 8px;
+                          background: $surface; }
+QRadioButton::indicator:checked { border: 5px solid $accent; width: 6px; height: 6px; }
+QRadioButton::indicator:disabled, QCheckBox::indicator:disabled { border-color: $line; }
 QComboBox::drop-down { border: none; width: 22px; }
 QComboBox::down-arrow { image: url("$icons/chevron.svg"); width: 12px; height: 12px; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { border: none; width: 20px; background: transparent; }
@@ -131,6 +139,7 @@ QHeaderView::section:hover { color: $text; }
 QListView::item { padding: 3px 6px; border-radius: 4px; }
 QListView::item:selected { background: $tint; color: $text; }
 
+QScrollArea#scrolling, QWidget#scrolled { background: transparent; }
 QSplitter::handle { background: transparent; }
 QAbstractScrollArea::corner { background: transparent; }
 QScrollBar:vertical { background: transparent; width: 10px; margin: 0px; }

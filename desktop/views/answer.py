@@ -1,13 +1,14 @@
 """The answer to the last request: pretty-printed up to a bound, its round trip above, all of it on the clipboard."""
 
-from PySide6.QtCore import Qt
+import re
+
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPlainTextEdit,
     QPushButton,
-    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -15,29 +16,39 @@ from PySide6.QtWidgets import (
 
 from core.values import JsonValue
 from desktop.icons import icon
-from desktop.models.pretty import Pretty, full, pretty
+from desktop.models.pretty import ELLIPSIS, Pretty, full, pretty
 from desktop.models.words import trip
 from desktop.theme import Theme, ThemeSource, fixed_font
 from desktop.views.background import Background
 from desktop.views.contract import OutcomeLike
+from desktop.views.fields import Lines
 
 ICON = 16  # pixels
+LONG_LINE = 2_000  # characters of one line that are shown: laid out in 1 ms
 MIN_COLUMNS = 20  # characters; narrower, a list is easier to read wrapped than one number a line
 
 
+_NAMED = re.compile(r"ERR_[A-Z0-9_]{1,60}:\s*")
+
+
 class AnswerView(QWidget):
-    """Shows one outcome at a time. Formatting and copying of large answers happen off the UI thread."""
+    """Shows one outcome at a time. Formatting and copying of large answers happen off the UI thread.
+
+    Signals:
+        cancel_wanted(): the user waits no longer.
+    """
+
+    cancel_wanted = Signal()
 
     def __init__(self, theme: ThemeSource, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme.theme
         self._data: JsonValue = None
+        self._error = ""  # of the last outcome, with its name
         self._verdict = ""  # icon of the last outcome
         self._icon = QLabel()
-        self._title = QLabel()
-        self._title.setWordWrap(True)
-        self._title.setTextFormat(Qt.TextFormat.PlainText)
-        self._title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._icon.setFixedSize(ICON, ICON)
+        self._title = Lines(2)
         self._text = QPlainTextEdit()
         self._text.setReadOnly(True)
         self._text.setTabChangesFocus(True)
@@ -48,6 +59,13 @@ class AnswerView(QWidget):
         self.copy_button.setAccessibleName(self.tr("Copy the answer"))
         self.copy_button.setToolTip(self.tr("Copy the answer"))
         self.copy_button.clicked.connect(self.copy)
+        self.cancel_button = QPushButton(self.tr("Cancel"))
+        self.cancel_button.setToolTip(self.tr("Wait no longer for the answer (Esc)"))
+        self.cancel_button.setAccessibleName(self.tr("Cancel the request"))
+        self.cancel_button.clicked.connect(self.cancel_wanted)
+        policy = self.cancel_button.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # nothing moves when it comes and goes
+        self.cancel_button.setSizePolicy(policy)
         self._cut = QLabel()
         self._cut.setObjectName("muted")
         self.copy_full_button = QPushButton(self.tr("Copy &full answer"))
@@ -56,9 +74,11 @@ class AnswerView(QWidget):
         self._copying = Background[str](self._copied, self)
         top = QHBoxLayout()
         top.setSpacing(7)
-        top.addWidget(self._icon)
-        top.addWidget(self._title, 1)
-        top.addWidget(self.copy_button)
+        above = Qt.AlignmentFlag.AlignTop
+        top.addWidget(self._icon, 0, above)
+        top.addWidget(self._title, 1, above)
+        top.addWidget(self.cancel_button, 0, above)
+        top.addWidget(self.copy_button, 0, above)
         below = QHBoxLayout()
         below.addWidget(self._cut, 1)
         below.addWidget(self.copy_full_button)
@@ -68,6 +88,10 @@ class AnswerView(QWidget):
         column.addLayout(top)
         column.addWidget(self._text, 1)
         column.addLayout(below)
+        for widget in (self._cut, self.copy_full_button):  # their place is kept
+            policy = widget.sizePolicy()
+            policy.setRetainSizeWhenHidden(True)
+            widget.setSizePolicy(policy)
         theme.changed.connect(self._retheme)
         self._retheme(theme.theme)
         self.clear()
@@ -83,14 +107,15 @@ class AnswerView(QWidget):
         """Show that a request is under way."""
         self._forget()
         self._verdict = "grape-starting"
-        self._title.setText(f"Waiting for {target}")
+        self._title.setText(self.tr("Waiting for {target}").format(target=target))
         self._draw()
+        self.cancel_button.show()
 
     def lost(self, target: str) -> None:
         """Show that nothing, not even an error, came for a request."""
         self._forget()
         self._verdict = "problem"
-        self._title.setText(f"Nothing came back from {target}")
+        self._title.setText(self.tr("Nothing came back from {target}").format(target=target))
         self._draw()
 
     def show_outcome(self, outcome: OutcomeLike) -> None:
@@ -98,16 +123,27 @@ class AnswerView(QWidget):
         self._forget()
         reply = outcome.reply
         if reply is None:
-            self._verdict = "problem"
-            self._title.setText(f"No answer from {outcome.target} ({trip(outcome.seconds)})")
-            self._text.setPlainText(outcome.error or "")
+            self._verdict = "info" if outcome.ending == "cancelled" else "problem"
+            self._title.setText(self._ending_words(outcome))
+            self._error = outcome.error or ""
+            self._show_text(cut_lines(Pretty(_sentence(self._error), complete=True)))
         else:
             self._verdict = "check"
-            self._title.setText(f"{reply.peer} answered in {trip(reply.seconds)}")
+            words = self.tr("{peer} answered in {time}")
+            self._title.setText(words.format(peer=reply.peer, time=trip(reply.seconds)))
             data = self._data = reply.data
             column = self._columns()
-            self._formatting.run(lambda: pretty(data, column=column))
+            self._formatting.run(lambda: cut_lines(pretty(data, column=column)))
         self._draw()
+
+    def _ending_words(self, outcome: OutcomeLike) -> str:
+        words = {
+            "error": self.tr("{target} answered with an error after {time}"),
+            "refused": self.tr("{target} refused the request after {time}"),
+            "cancelled": self.tr("Cancelled after {time}: {target} was not waited for"),
+            "unsent": self.tr("The request to {target} was not sent"),
+        }.get(outcome.ending, self.tr("No answer from {target} after {time}"))
+        return words.format(target=outcome.target, time=trip(outcome.seconds))
 
     def title(self) -> str:
         """Return the line above the answer."""
@@ -119,9 +155,9 @@ class AnswerView(QWidget):
 
     def copy(self) -> None:
         """Put the whole answer on the clipboard, also the part that is not shown."""
-        data = self._data
+        data, error = self._data, self._error
         self._enable_copying(False)
-        self._copying.run(lambda: _written(data))
+        self._copying.run(lambda: error or _written(data))
 
     def _columns(self) -> int:
         """Return how many characters fit beside one another, so that a laid-out list is not wrapped a second time."""
@@ -132,6 +168,8 @@ class AnswerView(QWidget):
     def _forget(self) -> None:
         self._formatting.forget()
         self._data = None
+        self._error = ""
+        self.cancel_button.hide()
         self._text.clear()
         self._show_copying(cut=False)
         self._enable_copying(False)
@@ -164,6 +202,22 @@ class AnswerView(QWidget):
         self._theme = theme
         self.copy_button.setIcon(icon("copy", theme.text, theme.edge))
         self._draw()
+
+
+def _sentence(error: str) -> str:
+    """Return an error without its name, which is for those who copy it."""
+    found = _NAMED.match(error)
+    rest = error[found.end() :].strip() if found is not None else error
+    return f"{rest[:1].upper()}{rest[1:]}" if rest else error
+
+
+def cut_lines(shown: Pretty, most: int = LONG_LINE) -> Pretty:
+    """Return a text without the ends of lines that Qt would take longer than a frame to lay out."""
+    lines = shown.text.split("\n")
+    if max(map(len, lines)) <= most:
+        return shown
+    cut = (line if len(line) <= most else line[:most] + ELLIPSIS for line in lines)
+    return Pretty("\n".join(cut), complete=False)
 
 
 def _written(data: JsonValue) -> str:

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QPushButton, QWidget
 
 from core.trust.entries import Pending
 from desktop.models.people import called
 from desktop.views.contract import BridgeLike
+from desktop.views.flow import FlowRow
 
 
 class Answers(QWidget):
@@ -23,13 +24,11 @@ class Answers(QWidget):
         super().__init__(parent)
         self._bridge = bridge
         self._pending: Pending | None = None
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
+        row = FlowRow(self)
         self.once = self._button("Accept &once", "Let its next request in, within ten minutes", row)
         self.always = self._button("&Always", "Let this peer call this service from now on", row)
         self.refuse = self._button("Re&fuse", "Forget this request; the peer may ask again", row)
-        self.block = self._button("&Block", "Let this peer call nothing, and ask no more", row)
+        self.block = self._button("&Block", "Let this peer call nothing, and do not let it ask again", row)
         self.always.clicked.connect(self._accept_always)
         self.once.clicked.connect(lambda: self._answer(lambda asked: self._accept(asked, once=True)))
         self.refuse.clicked.connect(lambda: self._answer(lambda asked: bridge.refuse(*asked.key)))
@@ -44,9 +43,10 @@ class Answers(QWidget):
             button.setEnabled(pending is not None)
             button.setAccessibleDescription(about)
 
-    def _button(self, words: str, hint: str, row: QHBoxLayout) -> QPushButton:
+    def _button(self, words: str, hint: str, row: FlowRow) -> QPushButton:
         button = QPushButton(self.tr(words))
         button.setToolTip(self.tr(hint))
+        button.setAutoDefault(False)
         button.setAccessibleName(words.replace("&", ""))
         row.addWidget(button)
         return button

@@ -2,13 +2,15 @@
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QKeyEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from desktop.icons import icon
 from desktop.theme import Theme, ThemeSource
+from desktop.views.fields import Lines
 
 MAX_CHARACTERS = 600  # a message is a sentence or two; anything longer is cut
 ICON = 20  # pixels
+LINES = 2  # of a message; the rest of a longer one is its tooltip
 
 
 class Banner(QFrame):
@@ -24,20 +26,16 @@ class Banner(QFrame):
         super().__init__(parent)
         self.setObjectName("banner")
         self._icon = QLabel()
-        self._text = QLabel()
-        self._text.setWordWrap(True)
-        self._text.setTextFormat(Qt.TextFormat.PlainText)
-        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self._text = Lines(LINES)
         self._close = QToolButton()
         self._close.setAccessibleName(self.tr("Dismiss this message"))
         self._close.setToolTip(self.tr("Dismiss (Esc)"))
         self._close.clicked.connect(self.dismiss)
         row = QHBoxLayout(self)
-        row.setContentsMargins(12, 6, 6, 6)
+        row.setContentsMargins(12, 5, 6, 5)
         row.setSpacing(10)
         row.addWidget(self._icon)
-        row.addWidget(self._text)
+        row.addWidget(self._text, 1)
         row.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
         self.hide()
         theme.changed.connect(self._retheme)
@@ -50,6 +48,10 @@ class Banner(QFrame):
         self.setVisible(bool(text))
         if text:
             QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
+
+    def set_lines(self, lines: int) -> None:
+        """Take so many lines for a message."""
+        self._text.set_lines(lines)
 
     def message(self) -> str:
         """Return what is shown, or nothing."""

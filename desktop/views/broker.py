@@ -1,7 +1,7 @@
 """The page of brokers: being one, with who is registered here; and using some, with how it goes."""
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from core.news.events import BrokerSnapshot, BrokerUse, PeerSnapshot
 from core.peer_id import PeerId
@@ -11,11 +11,14 @@ from desktop.models.broker import BrokerModel
 from desktop.models.people import called
 from desktop.models.words import count
 from desktop.theme import ThemeSource
-from desktop.views.services import Toggle
+from desktop.views.columns import Pair
+from desktop.views.fields import Lines, limit
+from desktop.views.services import SIDE_BY_SIDE, Toggle
 from desktop.views.table import RowTable
 
 SAMPLES = ("Anna's greenhouse", "Consumer", "fibonacci_worker", "203.0.113.200:65535", "9 h 59 min", "59 s ago")
 TICK_MS = 1000  # milliseconds; "3 s ago" moves on
+MAX_BROKERS = 500  # characters; some twenty addresses
 OFF = "Nobody can register here: this peer is no broker."
 EMPTY = "Nobody is registered now. Peers that use this broker appear here, and age out 15 s after they were last heard."
 REASONS = {"ERR_BROKER_RATE": "too often", "ERR_BROKER_FULL": "full", "ERR_PAYLOAD": "made no sense"}
@@ -59,7 +62,7 @@ class BrokerView(QWidget):
         self.acting = Toggle(self.tr("Act as a broker"), self.acting_chosen.emit)
         self.using = Toggle(self.tr("Use a broker"), self._choose_using)
         self.brokers = QLineEdit(", ".join(brokers))
-        self._problem = QLabel()
+        self._problem = Lines(1)  # its place is kept: nothing below moves when there is something to say
         self.model = BrokerModel(self, name_of=self._name_of)
         self.table = RowTable(self.tr("Registered with this broker"))
         self.table.setModel(self.model)
@@ -74,24 +77,20 @@ class BrokerView(QWidget):
     def _lay_out(self) -> None:
         self.brokers.setPlaceholderText(self.tr("host:port; empty: those that are announced on the grapes"))
         self.brokers.setAccessibleName(self.tr("Brokers to use"))
+        limit(self.brokers, MAX_BROKERS)
         self.brokers.setToolTip(self.tr("One or more, divided by commas. Enter puts a change in force."))
         self.brokers.editingFinished.connect(self._edited)
         self._problem.setProperty("problem", True)
-        self._problem.setWordWrap(True)
-        self._problem.hide()
         self.using.add_below(self.brokers)
         self.using.add_below(self._problem)
-        cards = QHBoxLayout()
-        cards.setSpacing(10)
-        cards.addWidget(self.using, 1)
-        cards.addWidget(self.acting, 1)
+        cards = Pair(self.using, self.acting, SIDE_BY_SIDE)
         title = QLabel(self.tr("Registere&d here"))
         title.setObjectName("heading")
         title.setBuddy(self.table)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
-        column.addLayout(cards)
+        column.addWidget(cards)
         column.addWidget(title)
         column.addWidget(self.table, 1)
 
@@ -109,7 +108,7 @@ class BrokerView(QWidget):
 
     def problem(self) -> str:
         """Return what is wrong with what is written, or nothing."""
-        return "" if self._problem.isHidden() else self._problem.text()
+        return self._problem.text()
 
     def _name_of(self, peer_id: PeerId) -> str:
         return called(peer_id, self._known)
@@ -133,4 +132,3 @@ class BrokerView(QWidget):
 
     def _say(self, problem: str) -> None:
         self._problem.setText(f"{problem[:1].upper()}{problem[1:]}." if problem else "")
-        self._problem.setVisible(bool(problem))

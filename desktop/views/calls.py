@@ -7,7 +7,6 @@ from PySide6.QtGui import QIcon, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QMessageBox,
@@ -22,6 +21,8 @@ from desktop.icons import icon
 from desktop.models.calls import OK_ROLE, OUTCOME, PAGE, CallsModel
 from desktop.theme import Theme, ThemeSource
 from desktop.views.contract import BridgeLike
+from desktop.views.fields import limit
+from desktop.views.flow import FlowRow
 from desktop.views.table import ICON_ROOM, CellDelegate, Index, RowTable
 
 SAMPLES = (
@@ -78,14 +79,14 @@ class CallsView(QWidget):
         self.search.setPlaceholderText(self.tr("Search: a peer, an address, a service"))
         self.search.setAccessibleName(self.tr("Search calls"))
         self.search.setClearButtonEnabled(True)
+        limit(self.search, 200)  # characters
         self.search.setMinimumWidth(260)
         self.search.textChanged.connect(lambda _text: self._search_timer.start())
         self.outcome.setAccessibleName(self.tr("Which outcomes"))
         for words, _name in OUTCOMES:
             self.outcome.addItem(self.tr(words))
         self.outcome.currentIndexChanged.connect(lambda _number: self._ask_anew())
-        row = QHBoxLayout()
-        row.setSpacing(6)
+        row = FlowRow()
         row.addWidget(title)
         row.addStretch()
         for widget in (self.search, self.outcome, self.export_button, self.clear_button):

@@ -2,50 +2,61 @@
 
 from collections.abc import Callable
 
-from PySide6.QtWidgets import QCheckBox, QMessageBox, QWidget
+from PySide6.QtWidgets import QCheckBox, QLabel, QWidget
 
 from core.profile.settings import CloseAction
 from desktop.icons import app_icon
+from desktop.views.fields import muted
+from desktop.views.flow import FlowRow
+from desktop.views.sheets import Sheet
 
 ICON = 48  # pixels
 
 
-class CloseQuestion(QMessageBox):
+class CloseQuestion(Sheet):
     """Asks what closing the window means. Escape, or closing the question, changes nothing.
 
     `answer(action, remember)` is called with "tray" or "quit"; never when the question was dismissed.
     """
 
     def __init__(self, parent: QWidget, answer: Callable[[CloseAction, bool], None]) -> None:
-        super().__init__(parent)
+        super().__init__(self.tr("Close"), parent, width=460)
         self._answer = answer
-        self.setIconPixmap(app_icon().pixmap(ICON))
-        self.setWindowTitle(self.tr("Close"))
-        self.setText(f"<b>{self.tr('Keep sharing while the window is closed?')}</b>")
-        self.setInformativeText(
-            self.tr(
-                "In the tray, Grapevine goes on sharing and consuming; its icon brings the window back. "
-                "If you quit, other peers lose this one at once."
+        asked = QLabel(self.tr("Keep sharing while the window is closed?"))
+        asked.setObjectName("heading")
+        asked.setWordWrap(True)
+        picture = QLabel()
+        picture.setPixmap(app_icon().pixmap(ICON))
+        top = FlowRow()
+        top.setSpacing(14)
+        top.addWidget(picture)
+        top.addWidget(asked)
+        self.body.addLayout(top)
+        self.body.addWidget(
+            muted(
+                self.tr(
+                    "In the tray, Grapevine goes on sharing and consuming; its icon brings the window back. "
+                    "If you quit, friends can't reach you until you start it again."
+                )
             )
         )
-        self.tray_button = self.addButton(self.tr("&Keep sharing in the tray"), QMessageBox.ButtonRole.AcceptRole)
-        self.quit_button = self.addButton(self.tr("&Quit"), QMessageBox.ButtonRole.DestructiveRole)
-        self.cancel_button = self.addButton(QMessageBox.StandardButton.Cancel)
-        self.setDefaultButton(self.tray_button)
-        self.setEscapeButton(self.cancel_button)
-        self.remember = QCheckBox(self.tr("&Remember my choice (it can be changed in the settings)"))
-        self.remember.setChecked(True)  # the first close asks once; whoever wants to be asked again unticks it
-        self.setCheckBox(self.remember)
-        self.finished.connect(self._finished)
+        self.remember = QCheckBox(self.tr("&Remember my choice"))
+        self.remember.setToolTip(self.tr("The settings can change it later"))
+        self.remember.setChecked(True)  # the first close asks once; a user who wants to be asked again unticks it
+        self.body.addWidget(self.remember)
+        self.body.addStretch()
+        self.row.addStretch()
+        self.cancel_button = self.add_button(self.tr("Cancel"), self.reject)
+        self.quit_button = self.add_button(self.tr("&Quit"), lambda: self._choose("quit"))
+        self.tray_button = self.add_button(self.tr("&Keep sharing"), lambda: self._choose("tray"), name="primary")
+        self.calm(self.tray_button)
+        self.tray_button.setFocus()
+        self.finished.connect(self.deleteLater)
 
-    def _finished(self, result: int) -> None:
-        del result
-        clicked, remember = self.clickedButton(), self.remember.isChecked()
-        self.deleteLater()
-        if clicked is self.tray_button:
-            self._answer("tray", remember)
-        elif clicked is self.quit_button:
-            self._answer("quit", remember)
+    def _choose(self, action: CloseAction) -> None:
+        remember = self.remember.isChecked()
+        self.accept()
+        self._answer(action, remember)
 
 
 def ask_close(parent: QWidget, answer: Callable[[CloseAction, bool], None]) -> CloseQuestion:

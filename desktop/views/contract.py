@@ -1,7 +1,7 @@
 """What the views ask of the bridge (`desktop.bridge.Bridge`), so that a test can stand in for it."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from PySide6.QtCore import SignalInstance
 
@@ -21,6 +21,10 @@ class ReplyLike(Protocol):
     def data(self) -> JsonValue: ...
 
 
+Ending = Literal["reply", "error", "refused", "silent", "unsent", "cancelled"]
+"""How a request ended: with a result, with the other side's error or refusal, with no answer, here, or by the user."""
+
+
 class OutcomeLike(Protocol):
     """How a request ended: exactly one of `reply` and `error` is set."""
 
@@ -36,6 +40,8 @@ class OutcomeLike(Protocol):
     def error(self) -> str | None: ...
     @property
     def seconds(self) -> float: ...
+    @property
+    def ending(self) -> Ending: ...
 
 
 class BridgeLike(Protocol):
@@ -61,6 +67,7 @@ class BridgeLike(Protocol):
     def set_sharing(self, service: str, on: bool) -> None: ...
     def set_consuming(self, service: str, on: bool) -> None: ...
     def send_request(self, target: str, payload: JsonValue, timeout: float) -> int: ...
+    def cancel_request(self, ticket: int) -> None: ...
     def trust(self, peer_id: PeerId, name: str, services: frozenset[str]) -> None: ...
     def untrust(self, peer_id: PeerId) -> None: ...
     def block(self, peer_id: PeerId) -> None: ...

@@ -1,8 +1,14 @@
-"""Small repairs to Qt's own input fields."""
+"""Small repairs to Qt's own widgets: fields with a limit that is told, labels whose place does not change."""
 
-from PySide6.QtWidgets import QAbstractSpinBox, QLineEdit
+import html
+
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QSize, Qt
+from PySide6.QtGui import QFont, QFontMetricsF, QResizeEvent, QTextLayout, QTextOption
+from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QLabel, QLineEdit, QSizePolicy, QToolTip, QWidget
 
 INDENT = 6  # pixels before the figure
+MAX_TIP = 600  # characters of a tooltip: some ten lines; Qt lays out all of a longer one before it shows the first
+MAX_LABEL = 2000  # characters of a label; more is never read there
 
 
 def roomy(box: QAbstractSpinBox) -> None:
@@ -10,3 +16,122 @@ def roomy(box: QAbstractSpinBox) -> None:
     line = box.findChild(QLineEdit)
     if line is not None:
         line.setTextMargins(INDENT, 0, 0, 0)
+
+
+def plain_tip(text: str) -> str:
+    """Return a tooltip that shows this text as it is, wrapped, and cut where it is too long to be read.
+
+    Qt takes a tooltip for markup when it looks like that; text from outside never is.
+    """
+    shown = text if len(text) <= MAX_TIP else text[:MAX_TIP] + "\N{HORIZONTAL ELLIPSIS}"
+    return f"<qt>{html.escape(shown)}</qt>".replace("\n", "<br>") if shown else ""
+
+
+def limit(field: QLineEdit | QComboBox, characters: int) -> None:
+    """Let a field take so many characters at most; what is longer is cut, and the field says so at once."""
+    line = field.lineEdit() if isinstance(field, QComboBox) else field
+    if line is None:
+        return
+    line.setMaxLength(characters)
+    words = QCoreApplication.translate("limit", "This field takes {n} characters at most. The rest was left out.")
+
+    def tell() -> None:
+        QToolTip.showText(line.mapToGlobal(QPoint(0, line.height())), words.format(n=f"{characters:,}"), line)
+
+    line.inputRejected.connect(tell)
+
+
+class Lines(QLabel):
+    """Words in a place of fixed height: so many lines. What does not fit is cut, and is the tooltip.
+
+    Nothing below it moves when its words change.
+    """
+
+    def __init__(self, lines: int, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._lines = lines
+        self._full = ""
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeading)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def setText(self, text: str) -> None:
+        """Show these words."""
+        if text != self._full:
+            self._full = text
+            self.setAccessibleName(text[:MAX_LABEL])
+            self._fit()
+
+    def text(self) -> str:
+        """Return all the words, also those that are cut."""
+        return self._full
+
+    def set_lines(self, lines: int) -> None:
+        """Take another number of lines: the room has changed."""
+        if lines != self._lines:
+            self._lines = lines
+            self.updateGeometry()
+            self._fit()
+
+    def cut(self) -> bool:
+        """Return whether some words are cut."""
+        return super().text().replace("\n", " ") != " ".join(self._full.split())
+
+    def sizeHint(self) -> QSize:
+        """Return the place, whatever the words."""
+        return QSize(10 * self.fontMetrics().averageCharWidth(), self._lines * self.fontMetrics().lineSpacing() + 1)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the same height: it is never less."""
+        return QSize(0, self.sizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Break the words into other lines."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Break the words into other lines for another font."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._fit()
+
+    def _fit(self) -> None:
+        shown, whole = wrapped(self._full, self.font(), self.contentsRect().width(), self._lines)
+        super().setText(shown)
+        self.setToolTip("" if whole else plain_tip(self._full))
+
+
+def wrapped(text: str, font: QFont, width: int, lines: int) -> tuple[str, bool]:
+    """Return a text broken into at most so many lines of `width` pixels, and whether that is all of it."""
+    text = " ".join(text[: MAX_LABEL + 1].split())
+    if width <= 0 or not text:
+        return text, True
+    layout = QTextLayout(text, font)
+    option = QTextOption()
+    option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+    layout.setTextOption(option)
+    found: list[str] = []
+    metrics = QFontMetricsF(font)
+    layout.beginLayout()
+    while (line := layout.createLine()).isValid():
+        if len(found) == lines - 1:
+            line.setLineWidth(float(1 << 24))
+            rest = text[line.textStart() :]
+            last = metrics.elidedText(rest, Qt.TextElideMode.ElideRight, width)
+            found.append(last)
+            layout.endLayout()
+            return "\n".join(found), last == rest
+        line.setLineWidth(width)
+        found.append(text[line.textStart() : line.textStart() + line.textLength()].rstrip())
+    layout.endLayout()
+    return "\n".join(found), True
+
+
+def muted(words: str = "") -> QLabel:
+    """Return a label for a second line: it wraps, and takes its words as they are."""
+    label = QLabel(words)
+    label.setObjectName("muted")
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    return label

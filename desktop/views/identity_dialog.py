@@ -1,5 +1,6 @@
-"""Who this peer is: the whole ID, its QR code, where the key is, and what can be done with it. Never `exec()`."""
+"""My identity: the whole ID, its QR code, where the key is, and what can be done with it. Never `exec()`."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from PySide6.QtCore import Qt, Signal, SignalInstance
@@ -9,10 +10,8 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QFileDialog,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
-    QMessageBox,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -20,11 +19,18 @@ from PySide6.QtWidgets import (
 
 from core.news.events import IdentitySnapshot
 from desktop.theme import fixed_font
+from desktop.views.fields import Lines, limit, muted
+from desktop.views.flow import FlowRow
 from desktop.views.qr import QrCode
+from desktop.views.sheets import Question, Sheet, primary, standard_buttons
 
+WIDTH = 520  # pixels; the code and the ID side by side
+ID_LINES = 4  # of an ID, two groups in each
+SAID_LINES = 2  # kept for what an act says
 MIN_PASSPHRASE = 8  # characters; as the core wants it
+MAX_PASSPHRASE = 1024  # characters
 FILES = "Grapevine identity (*.pem);;All files (*)"
-LOSS = "Peers who trust this one will not know the new one. Settings, known peers and the record of calls stay."
+LOSS = "Peers that trust this one will not know the new one. Settings, known peers and the record of calls stay."
 
 
 class Acts(Protocol):
@@ -42,23 +48,27 @@ class Acts(Protocol):
     def renew(self) -> None: ...
 
 
-class IdentityDialog(QDialog):
+class IdentityDialog(Sheet):
     """Shows the identity of the snapshots and acts on it through `acts`."""
 
     def __init__(self, acts: Acts, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(self.tr("My identity"), parent, width=WIDTH)
         self._acts = acts
         self.setObjectName("identity")
-        self.setWindowTitle(self.tr("Who this peer is"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.code = QrCode()
         self.id = QLabel()
         self.id.setFont(fixed_font(self.font().pointSizeF() * 1.2))
+        self.id.setTextFormat(Qt.TextFormat.PlainText)
         self.id.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
-        self.kept = _muted()
-        self.said = _muted()
+        metrics = self.id.fontMetrics()  # the place of a whole ID is kept: it is never cut, and never moves the rest
+        self.id.setMinimumSize(metrics.horizontalAdvance("W" * 15) + 4, ID_LINES * metrics.lineSpacing() + 4)
+        self.id.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeading)
+        self.kept = muted()
+        self.said = Lines(SAID_LINES)
+        self.said.setObjectName("muted")
         self.copy_button = self._button(self.tr("&Copy"), self.tr("Copy the whole Peer ID"), self.copy)
         self.export_button = self._button(self.tr("&Export..."), self.tr("Write the key to a file"), self.export)
         self.import_button = self._button(self.tr("&Import..."), self.tr("Become a peer that was exported"), self.load)
@@ -70,36 +80,34 @@ class IdentityDialog(QDialog):
         self._shown: IdentitySnapshot | None = None
 
     def _lay_out(self) -> None:
-        words = _muted()
-        words.setText(
-            self.tr("Others reach this peer, and nobody else, by this ID. Give it to whom you want to be called by.")
+        words = muted(
+            self.tr(
+                "Others reach this peer, and no other, by this ID. Give it to people who should reach you. "
+                "Anyone may see it: it is no secret."
+            )
         )
-        right = QVBoxLayout()
-        right.setSpacing(10)
-        right.addWidget(self.id)
-        right.addWidget(self.copy_button, 0, Qt.AlignmentFlag.AlignLeft)
-        right.addWidget(words)
-        right.addWidget(self.kept)
-        right.addStretch()
-        right.addWidget(self.said)
-        upper = QHBoxLayout()
+        upper = FlowRow()
         upper.setSpacing(20)
-        upper.addWidget(self.code, 0, Qt.AlignmentFlag.AlignTop)
-        upper.addLayout(right, 1)
-        lower = QHBoxLayout()
-        lower.setSpacing(6)
+        upper.addWidget(self.code)
+        right = QWidget()
+        column = QVBoxLayout(right)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(10)
+        column.addWidget(self.id)
+        column.addWidget(self.copy_button, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addStretch()
+        upper.addWidget(right)
+        self.body.addLayout(upper)
+        self.body.addWidget(words)
+        self.body.addWidget(self.kept)
+        self.body.addStretch()
+        self.foot.addWidget(self.said)
         for button in (self.export_button, self.import_button, self.renew_button):
-            lower.addWidget(button)
-        lower.addStretch()
-        close = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-        close.rejected.connect(self.reject)
-        lower.addWidget(close)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(18, 16, 18, 14)
-        column.setSpacing(14)
-        column.addLayout(upper)
-        column.addLayout(lower)
-        self.setMinimumWidth(640)
+            self.row.addWidget(button)
+        self.row.addStretch()
+        self.close_button = self.add_button(self.tr("Close"), self.reject)
+        self.calm(self.close_button)
+        self.copy_button.setFocus()
 
     def show_identity(self, identity: IdentitySnapshot) -> None:
         """Show this one."""
@@ -110,12 +118,16 @@ class IdentityDialog(QDialog):
         text = str(identity.peer_id) if there else ""
         groups = text.split("-")
         self.id.setText("\n".join("-".join(groups[at : at + 2]) for at in range(0, len(groups), 2)) if there else "")
-        self.id.setAccessibleName(f"Peer ID {text}" if there else "No Peer ID")
+        self.id.setAccessibleName(f"Peer ID {text}" if there else self.tr("No Peer ID"))
         self.code.show_text(text)
         self.code.setVisible(there)
+        if self.isVisible():
+            self.fit()
         self.kept.setText(identity.message)
         self.copy_button.setEnabled(there)
         self.export_button.setEnabled(there)
+        if not there:
+            self.close_button.setFocus()  # never the next button, which may be one that replaces the key
 
     # -- acts ------------------------------------------------------------------------------------------------------
 
@@ -141,8 +153,8 @@ class IdentityDialog(QDialog):
 
     def renew(self) -> None:
         """Ask, and become a new peer."""
-        question = self.tr("Become a new peer? {loss} Without an export the old identity is lost.").format(loss=LOSS)
-        self._confirm(question, self.tr("Become a new peer"), self._acts.renew)
+        more = self.tr("{loss} Without an export, the old identity is lost.").format(loss=self.tr(LOSS))
+        self._confirm(self.tr("Become a new peer?"), more, self.tr("Become a new peer"), self._acts.renew)
 
     def _ask_passphrase(self, path: str, *, twice: bool) -> None:
         dialog = PassphraseDialog(twice=twice, parent=self)
@@ -155,19 +167,18 @@ class IdentityDialog(QDialog):
         if self._shown is not None and peer_id == self._shown.peer_id:
             self._say(self.tr("That file has the identity that this peer has already."), problem=False)
             return
-        question = self.tr("Become peer {short}, and give up the identity that is here? {loss}")
         short = getattr(peer_id, "short", "")
-        act = self.tr("Become {short}").format(short=short)
-        self._confirm(question.format(short=short, loss=LOSS), act, lambda: self._acts.become(identity))
+        question = self.tr("Become peer {short}, and give up the identity that is here?").format(short=short)
+        answer = self.tr("Become {short}").format(short=short)
+        self._confirm(question, self.tr(LOSS), answer, lambda: self._acts.become(identity))
 
-    def _confirm(self, question: str, words: str, act: object) -> None:
-        box = QMessageBox(
-            QMessageBox.Icon.NoIcon, self.tr("Another identity"), question, QMessageBox.StandardButton.Cancel, self
-        )
+    def _confirm(self, question: str, more: str, answer: str, act: Callable[[], object]) -> None:
+        """Ask for the beginning of the ID that is given up, typed: no key pressed by chance does it."""
+        ours = self._shown.peer_id if self._shown is not None else None
+        typed = ours.short if ours is not None else ""
+        box = Question(self, self.tr("Another identity"), question, more, answer, act, typed=typed)
         box.setObjectName("confirm")
-        yes = box.addButton(words, QMessageBox.ButtonRole.AcceptRole)
-        yes.clicked.connect(act)
-        _open(box)
+        box.open()
 
     def _say(self, text: str, *, problem: bool) -> None:
         self.said.setProperty("problem", problem)
@@ -175,15 +186,15 @@ class IdentityDialog(QDialog):
         self.said.style().polish(self.said)
         self.said.setText(text)
 
-    def _button(self, words: str, hint: str, act: object) -> QPushButton:
+    def _button(self, words: str, hint: str, act: Callable[[], object]) -> QPushButton:
         button = QPushButton(words)
         button.setToolTip(hint)
         button.setAccessibleName(words.replace("&", "").replace("...", ""))
-        button.clicked.connect(act)
+        button.clicked.connect(lambda: act())
         return button
 
 
-class PassphraseDialog(QDialog):
+class PassphraseDialog(Sheet):
     """Asks for a passphrase, twice for a new one.
 
     Signals:
@@ -193,46 +204,56 @@ class PassphraseDialog(QDialog):
     passphrase = Signal(str)
 
     def __init__(self, *, twice: bool, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(self.tr("Passphrase"), parent, width=400)
         self.setObjectName("passphrase")
-        self.setWindowTitle(self.tr("Passphrase"))
         self.first = self._field(self.tr("Passphrase"))
-        self.second = self._field(self.tr("Once more")) if twice else None
-        hint = _muted()
-        hint.setText(
-            self.tr("At least {n} characters. Who has the file and this is you.").format(n=MIN_PASSPHRASE)
+        self.second = self._field(self.tr("The same passphrase again")) if twice else None
+        hint = muted(
+            self.tr("Anyone with this file and passphrase can act as you.")
             if twice
-            else self.tr("The one that the file was exported with; none, if it has none.")
+            else self.tr("The passphrase that the file was exported with. Leave it empty if the file has none.")
         )
-        standard = QDialogButtonBox.StandardButton
-        self.buttons = QDialogButtonBox(standard.Ok | standard.Cancel)
-        self.buttons.button(standard.Ok).setObjectName("primary")
-        self.buttons.accepted.connect(self._take)
-        self.buttons.rejected.connect(self.reject)
+        self._problem = Lines(1)  # why OK is off; its place is kept
+        self._problem.setObjectName("muted")
         form = QFormLayout()
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         form.addRow(self.tr("&Passphrase"), self.first)
         if self.second is not None:
-            form.addRow(self.tr("&Once more"), self.second)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(18, 16, 18, 14)
-        column.addLayout(form)
-        column.addWidget(hint)
-        column.addWidget(self.buttons)
-        self.setMinimumWidth(380)
+            form.addRow(self.tr("&Again"), self.second)
+        self.body.addLayout(form)
+        self.body.addWidget(hint)
+        self.body.addStretch()
+        self.foot.addWidget(self._problem)
+        standard = QDialogButtonBox.StandardButton
+        self.buttons = standard_buttons(self, standard.Ok | standard.Cancel)
+        primary(self.buttons.button(standard.Ok))
+        self.buttons.accepted.connect(self._take)
+        self.buttons.rejected.connect(self.reject)
+        self.calm(self.buttons.button(standard.Ok))
+        for field in (self.first, self.second):
+            if field is not None:
+                field.textChanged.connect(self._look)
         self._look()
+
+    def problem(self) -> str:
+        """Return why the passphrase is not taken yet, or nothing."""
+        return self._problem.text()
 
     def _field(self, name: str) -> QLineEdit:
         field = QLineEdit()
         field.setEchoMode(QLineEdit.EchoMode.Password)
         field.setAccessibleName(name)
-        field.textChanged.connect(self._look)
+        limit(field, MAX_PASSPHRASE)
         return field
 
     def _look(self) -> None:
-        if hasattr(self, "buttons"):
-            text = self.first.text()
-            good = self.second is None or (len(text) >= MIN_PASSPHRASE and text == self.second.text())
-            self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(good)
+        text, problem = self.first.text(), ""
+        if self.second is not None and len(text) < MIN_PASSPHRASE:
+            problem = self.tr("Use at least {n} characters.").format(n=MIN_PASSPHRASE)
+        elif self.second is not None and text != self.second.text():
+            problem = self.tr("The two passphrases are not the same yet.")
+        self._problem.setText(problem)
+        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(not problem)
 
     def _take(self) -> None:
         self.passphrase.emit(self.first.text())
@@ -242,11 +263,3 @@ class PassphraseDialog(QDialog):
 def _open(dialog: QDialog) -> None:
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.open()
-
-
-def _muted() -> QLabel:
-    label = QLabel()
-    label.setObjectName("muted")
-    label.setWordWrap(True)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    return label

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from functools import partial
 
 from PySide6.QtCore import QByteArray, QSize, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QGuiApplication
-from PySide6.QtWidgets import QApplication, QMainWindow, QMessageBox, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QResizeEvent
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QSplitter, QVBoxLayout, QWidget
 
 from core.errors import LocalError
 from core.news.events import IdentitySnapshot, PeerEvent, PeerSnapshot
@@ -26,11 +26,13 @@ from desktop.theme import Theme, ThemeSource
 from desktop.views.banner import Banner
 from desktop.views.broker import BrokerView
 from desktop.views.calls import CallsView
+from desktop.views.columns import Columns
 from desktop.views.contract import BridgeLike
 from desktop.views.header import HeaderView
 from desktop.views.identity_dialog import Acts as IdentityActsLike
 from desktop.views.identity_dialog import IdentityDialog
 from desktop.views.menus import ABOUT, Acts, Menus, keys_text
+from desktop.views.notice import NoticePlace
 from desktop.views.pages import Pages
 from desktop.views.peers import PeersView
 from desktop.views.pending_strip import PendingStrip
@@ -38,12 +40,19 @@ from desktop.views.people import PeopleView
 from desktop.views.request import RequestView
 from desktop.views.services import ServicesView
 from desktop.views.settings_dialog import SettingsDialog
+from desktop.views.sheets import Scrolling, Words
 from desktop.views.table import RowTable
 from desktop.views.timeline import TimelineView
 from desktop.views.traffic import TrafficView
 
-MIN_SIZE = QSize(880, 700)  # pixels; below that the tables lose their columns
+MIN_SIZE = QSize(360, 200)  # pixels; 800 x 480 at 200 %, less a frame and a panel: everything scrolls there
 START_SIZE = QSize(1220, 780)  # pixels; fits a 1280 x 800 screen with a panel
+FRAME = QSize(8, 40)  # pixels that a frame takes of the screen
+ONE_COLUMN = 860  # pixels of width; below that the request stands under the tables, and cards under one another
+SHORT_LINES = 620  # pixels of width; below that the words at the top take three lines
+PEERS_HEIGHT, TIMELINE_HEIGHT = 150, 180  # pixels; title, header and three or four rows
+PAGE_HEIGHT = 320  # pixels; a page that is less high scrolls
+REQUEST_WIDTH = 280  # pixels
 TITLE = "Grapevine"
 
 
@@ -83,7 +92,7 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(QGuiApplication.applicationDisplayName() or TITLE)  # names the profile; Qt adds it else
         self.setWindowIcon(app_icon())
         self.setMinimumSize(MIN_SIZE)
-        self.resize(START_SIZE)
+        self.resize(_within_screen(self, START_SIZE))
         self.header = HeaderView(self._theme)
         self.banner = Banner(self._theme)
         self.services = ServicesView(bridge)
@@ -117,9 +126,9 @@ class MainWindow(QMainWindow):
 
     def _lay_out(self) -> None:
         self._left = QSplitter(Qt.Orientation.Vertical)
-        self._across = QSplitter(Qt.Orientation.Horizontal)
+        self._across = Columns(ONE_COLUMN)
+        self._left.setChildrenCollapsible(False)
         for splitter in (self._left, self._across):
-            splitter.setChildrenCollapsible(False)
             splitter.setHandleWidth(14)
         self._left.addWidget(self.peers)
         self._left.addWidget(self.timeline)
@@ -130,28 +139,64 @@ class MainWindow(QMainWindow):
         self._across.setStretchFactor(0, 4)
         self._across.setStretchFactor(1, 1)
         self._across.setSizes([START_SIZE.width() - 360, 340])
-        self.request.setMinimumWidth(280)
+        for pane, height in ((self.peers, PEERS_HEIGHT), (self.timeline, TIMELINE_HEIGHT)):
+            pane.setMinimumHeight(height)
+        self.request.setMinimumWidth(REQUEST_WIDTH)
         live = QWidget()
         upper = QVBoxLayout(live)
         upper.setContentsMargins(0, 0, 0, 0)
         upper.setSpacing(10)
         upper.addWidget(self.services)
         upper.addWidget(self._across, 1)
-        self.pages.add("live", "Live", live)
-        self.pages.add("people", "People", self.people)
-        self.pages.add("calls", "Calls", self.calls)
-        self.pages.add("broker", "Broker", self.broker)
+        for key, title, page in (
+            ("live", self.tr("Live"), live),
+            ("people", self.tr("People"), self.people),
+            ("calls", self.tr("Calls"), self.calls),
+            ("broker", self.tr("Broker"), self.broker),
+        ):
+            self.pages.add(key, title, page)
+        for page in (self.people, self.calls, self.broker):
+            page.setMinimumHeight(PAGE_HEIGHT)
+        self.notice = NoticePlace(self.header.explanation, self.pending, self.banner)
         middle = QWidget()
-        middle.setAccessibleName(TITLE)
         column = QVBoxLayout(middle)
-        column.setContentsMargins(14, 8, 14, 8)
-        column.setSpacing(10)
-        for widget in (self.header, self.banner, self.pending):
-            column.addWidget(widget)
+        column.setContentsMargins(14, 8, 14, 6)
+        column.setSpacing(8)
+        column.addWidget(self.header)
+        column.addWidget(self.notice)
         column.addWidget(self.pages, 1)
-        column.addWidget(self.traffic)
-        self.setCentralWidget(middle)
-        middle.setFocus()  # no ring until the user goes somewhere; Tab goes to the first control
+        self.scrolling = Scrolling(middle)
+        self.scrolling.setMinimumSize(QSize(0, 0))
+        whole = QWidget()
+        whole.setAccessibleName(TITLE)
+        outer = QVBoxLayout(whole)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        outer.addWidget(self.scrolling, 1)
+        bottom = QHBoxLayout()
+        bottom.setContentsMargins(14, 2, 14, 6)
+        bottom.addWidget(self.traffic)
+        outer.addLayout(bottom)
+        self.setCentralWidget(whole)
+        whole.setFocus()  # no ring until the user goes somewhere; Tab goes to the first control
+        _application().focusChanged.connect(self._follow_focus)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give the words more lines where these are short."""
+        super().resizeEvent(event)
+        narrow = self.width() < ONE_COLUMN
+        lines = 3 if self.width() < SHORT_LINES else 2
+        self.notice.set_lines(lines)
+        self.banner.set_lines(lines)
+        self.header.explanation.set_lines(lines)
+        self.pending.set_narrow(narrow)
+
+    def _follow_focus(self, _old: QWidget | None, now: QWidget | None) -> None:
+        """Scroll to what has the keyboard now; not under a mouse that is pressed on it."""
+        inner = self.scrolling.widget()
+        pressed = QGuiApplication.mouseButtons() != Qt.MouseButton.NoButton
+        if now is not None and inner is not None and inner.isAncestorOf(now) and not pressed:
+            self.scrolling.ensureWidgetVisible(now, 8, 8)
 
     def _acts(self) -> Acts:
         focus = Qt.FocusReason.ShortcutFocusReason
@@ -367,12 +412,16 @@ class MainWindow(QMainWindow):
         self._tell("Keys", keys_text(self.menus))
 
     def _tell(self, title: str, text: str) -> None:
-        box = QMessageBox(QMessageBox.Icon.NoIcon, title, text, QMessageBox.StandardButton.Close, self)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.open()
+        Words(self, title, text).open()
 
     def _retheme(self, theme: Theme) -> None:
         self.menus.retheme(theme)
+
+
+def _within_screen(window: QWidget, wanted: QSize) -> QSize:
+    """Return the wanted size, or what the screen has room for."""
+    screen = window.screen() or QGuiApplication.primaryScreen()
+    return wanted.boundedTo(screen.availableSize() - FRAME).expandedTo(window.minimumSize())
 
 
 def _application() -> QApplication:

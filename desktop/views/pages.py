@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QStackedWidget, QTabBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QTabBar, QVBoxLayout, QWidget
+
+from desktop.views.columns import CurrentOnly
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,8 @@ class Pages(QWidget):
         self.bar.setExpanding(False)
         self.bar.setDrawBase(False)
         self.bar.setElideMode(Qt.TextElideMode.ElideNone)
-        self.bar.setUsesScrollButtons(False)
-        self._stack = QStackedWidget()
+        self.bar.setUsesScrollButtons(True)  # where there is no room for all of them
+        self._stack = CurrentOnly()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
@@ -73,4 +75,5 @@ class Pages(QWidget):
     def _changed(self, number: int) -> None:
         if 0 <= number < len(self._pages):
             self._stack.setCurrentIndex(number)
+            self._stack.updateGeometry()  # the page that is shown now may be higher
             self.chosen.emit(self._pages[number].key)

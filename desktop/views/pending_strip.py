@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QAccessible, QAccessibleEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from core.news.events import PeerSnapshot
 from core.trust.entries import Key
@@ -11,6 +11,7 @@ from desktop.models.people import waiting_words
 from desktop.theme import Theme, ThemeSource
 from desktop.views.answers import Answers
 from desktop.views.contract import BridgeLike
+from desktop.views.fields import Lines
 
 ICON = 20  # pixels
 
@@ -30,9 +31,8 @@ class PendingStrip(QFrame):
         self._told: Key | None = None
         self._aside = False
         self._icon = QLabel()
-        self._text = QLabel()
-        self._text.setWordWrap(True)
-        self._text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self._text = Lines(2)
+        self._narrow = False
         self.answers = Answers(bridge)
         self._all = QPushButton(self.tr("Show all"))
         self._all.setAccessibleName(self.tr("Show all requests that wait"))
@@ -55,7 +55,7 @@ class PendingStrip(QFrame):
             self._text.setText(words)
             self.setAccessibleName(words)
         self.answers.show_request(pending[-1] if pending else None)
-        self._all.setVisible(len(pending) > 1)
+        self._all.setVisible(len(pending) > 1 or self._narrow)
         self.setVisible(bool(pending) and not self._aside)
         newest = pending[-1].key if pending else None
         if newest != self._told:
@@ -67,6 +67,12 @@ class PendingStrip(QFrame):
         """Hide while the page that shows all who wait is there anyway."""
         self._aside = aside
         self.setVisible(bool(self._text.text()) and not aside)
+
+    def set_narrow(self, narrow: bool) -> None:
+        """Leave the answers to the page of people where there is no room for them."""
+        self._narrow = narrow
+        self.answers.setVisible(not narrow)
+        self._all.setVisible(narrow or self._all.isVisibleTo(self))
 
     def text(self) -> str:
         """Return what is said, or nothing."""

@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QIcon
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QMessageBox, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QLineEdit, QMessageBox, QPushButton, QVBoxLayout, QWidget
 
 from core.news.events import PeerSnapshot
 from core.peer_id import PeerId
@@ -25,6 +25,8 @@ from desktop.models.words import count
 from desktop.theme import Theme, ThemeSource
 from desktop.views.answers import Answers
 from desktop.views.contract import BridgeLike
+from desktop.views.fields import limit
+from desktop.views.flow import FlowRow
 from desktop.views.person_dialog import PersonDialog
 from desktop.views.table import ICON_ROOM, CellDelegate, Index, RowTable
 
@@ -83,7 +85,7 @@ class PeopleView(QWidget):
         upper.setSpacing(5)
         title = _heading(self.tr("Waiting for &your answer"))
         title.setBuddy(self.waiting)
-        top = QHBoxLayout()
+        top = FlowRow()
         top.addWidget(title)
         top.addStretch()
         top.addWidget(self.answers)
@@ -96,10 +98,10 @@ class PeopleView(QWidget):
         self.filter.setPlaceholderText(self.tr("Filter"))
         self.filter.setAccessibleName(self.tr("Filter known peers"))
         self.filter.setClearButtonEnabled(True)
+        limit(self.filter, 200)  # characters
         self.filter.setMaximumWidth(240)
         self.filter.textChanged.connect(self._filter)
-        row = QHBoxLayout()
-        row.setSpacing(6)
+        row = FlowRow()
         row.addWidget(known)
         row.addWidget(self._counts)
         row.addStretch()

@@ -6,10 +6,8 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
-    QDialog,
     QDialogButtonBox,
     QFormLayout,
-    QLabel,
     QLineEdit,
     QRadioButton,
     QVBoxLayout,
@@ -19,12 +17,15 @@ from PySide6.QtWidgets import (
 from core.peer_id import PeerId
 from core.trust.entries import EVERY, MAX_NAME, MAX_SERVICES, KnownPeer, clean_name, is_service
 from desktop.theme import fixed_font
+from desktop.views.fields import Lines, limit
+from desktop.views.sheets import Sheet, primary, standard_buttons
 
-MIN_WIDTH = 640  # pixels; a Peer ID in one line
+WIDTH = 640  # pixels; a Peer ID in one line
+MAX_ID = 200  # characters: an ID with blanks, as people copy it
 ID_CHARACTERS = 63  # of an ID with its dashes
 
 
-class PersonDialog(QDialog):
+class PersonDialog(Sheet):
     """One peer.
 
     Signals:
@@ -42,11 +43,10 @@ class PersonDialog(QDialog):
         parent: QWidget | None = None,
     ) -> None:
         """`services` are those here; `known` is who is edited, `peer_id` who is added, if that is clear already."""
-        super().__init__(parent)
+        title = self.tr("Add a peer") if known is None else self.tr("Known peer")
+        super().__init__(title, parent, width=WIDTH)
         self.setObjectName("person")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setMinimumWidth(MIN_WIDTH)
-        self.setWindowTitle(self.tr("Add a peer") if known is None else self.tr("Known peer"))
         fixed = known.peer_id if known is not None else peer_id
         self.id = QLineEdit("" if fixed is None else str(fixed))
         self.id.setFont(fixed_font())
@@ -54,7 +54,8 @@ class PersonDialog(QDialog):
         self.id.setPlaceholderText(self.tr("Eight groups of seven letters and digits"))
         self.id.textChanged.connect(self._look)
         self.name = QLineEdit(known.name if known is not None else "")
-        self.name.setMaxLength(MAX_NAME)
+        limit(self.name, MAX_NAME)
+        limit(self.id, MAX_ID)
         self.name.setPlaceholderText(self.tr("What you call it, as in Anna's greenhouse"))
         chosen = known.services if known is not None else frozenset()
         self.every = QRadioButton(self.tr("&Every service, those that I share later too"))
@@ -72,12 +73,12 @@ class PersonDialog(QDialog):
             for name in dict.fromkeys([*services, *named][:MAX_SERVICES])
             if is_service(name)
         }
-        self._problem = QLabel()
+        self._problem = Lines(2)  # its place is kept: no field moves when there is something to say
         self._problem.setProperty("problem", True)
-        self._problem.setWordWrap(True)
         standard = QDialogButtonBox.StandardButton
-        self.buttons = QDialogButtonBox(standard.Save | standard.Cancel)
-        self.buttons.button(standard.Save).setObjectName("primary")
+        self.buttons = standard_buttons(self, standard.Save | standard.Cancel)
+        primary(self.buttons.button(standard.Save))
+        self.calm(self.buttons.button(standard.Save))
         self.buttons.accepted.connect(self._save)
         self.buttons.rejected.connect(self.reject)
         self._lay_out()
@@ -92,6 +93,7 @@ class PersonDialog(QDialog):
         form = QFormLayout()
         form.setHorizontalSpacing(16)
         form.setVerticalSpacing(8)
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         for words, field in ((self.tr("Peer &ID"), self.id), (self.tr("&Name"), self.name)):
             form.addRow(words, field)
             field.setAccessibleName(words.replace("&", ""))
@@ -103,12 +105,8 @@ class PersonDialog(QDialog):
         for box in self.services.values():
             below.addWidget(box)
         form.addRow("", below)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(18, 16, 18, 14)
-        column.setSpacing(12)
-        column.addLayout(form)
-        column.addStretch()
-        column.addWidget(self.buttons)
+        self.body.addLayout(form)
+        self.body.addStretch()
 
     def _check(self, name: str, on: bool) -> QCheckBox:
         box = QCheckBox(name)
@@ -131,7 +129,6 @@ class PersonDialog(QDialog):
             if len(text) >= ID_CHARACTERS or (text and "not" in sentence and "letters and the digits" in sentence):
                 problem = f"{sentence[:1].upper()}{sentence[1:]}."
         self._problem.setText(problem)
-        self._problem.setVisible(bool(problem))
         self.buttons.button(QDialogButtonBox.StandardButton.Save).setEnabled(good)
         for box in self.services.values():
             box.setEnabled(self.some.isChecked())

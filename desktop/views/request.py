@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from PySide6.QtCore import QModelIndex, QSignalBlocker, Qt, QTimer
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -28,7 +29,7 @@ from desktop.models.peers import role_word
 from desktop.theme import Theme, ThemeSource
 from desktop.views.answer import AnswerView
 from desktop.views.contract import BridgeLike, OutcomeLike
-from desktop.views.fields import roomy
+from desktop.views.fields import Lines, limit, plain_tip, roomy
 from desktop.views.payload import PayloadEditor
 
 DEFAULT_TIMEOUT = 10.0  # seconds; PROTOCOL.md section 7, the demo's own
@@ -36,6 +37,7 @@ MAX_TIMEOUT = 600.0  # seconds
 GRACE = 5.0  # seconds past the time-out after which the panel stops waiting for an outcome that got lost
 FRAME_MS = 100  # milliseconds between steps of the progress line
 MAX_TARGETS = 200  # peers offered in the list; any other can be typed
+MAX_TARGET = 200  # characters: a Peer ID, a slash, and a service's name
 SPAN = 1000  # steps of the progress line
 START_TARGET, START_PAYLOAD = "fibonacci", '{"length": 10}'
 
@@ -59,7 +61,7 @@ class RequestView(QWidget):
         self._example: tuple[str, JsonValue] = (START_TARGET, json.loads(START_PAYLOAD))
         self._targets: list[tuple[str, str]] = []
         self.target = QComboBox()
-        self.target_problem = QLabel()  # why the target can be nobody
+        self.target_problem = Lines(2)  # why the target can be nobody, or what may stand there; its place is kept
         self.payload = PayloadEditor(theme)
         self.timeout = QDoubleSpinBox()
         self.send_button = QPushButton(self.tr("&Send"))
@@ -74,6 +76,11 @@ class RequestView(QWidget):
         self._frame.timeout.connect(self._step)
         self.payload.checked.connect(self._update)
         self.target.editTextChanged.connect(lambda _text: self._update())
+        self.answer.cancel_wanted.connect(self.cancel)
+        self._escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), self)
+        self._escape.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        self._escape.setEnabled(False)
+        self._escape.activated.connect(self.cancel)
         bridge.request_finished.connect(self._finished)
         theme.changed.connect(self._retheme)
         self._retheme(theme.theme)
@@ -91,11 +98,9 @@ class RequestView(QWidget):
         if editor is not None:
             editor.setPlaceholderText(self.tr("fibonacci, host:port, or PEER-ID/fibonacci"))
             editor.setAccessibleName(self.tr("Send to"))
+        limit(self.target, MAX_TARGET)
         self.target.addItem(START_TARGET)
         self.target_problem.setProperty("problem", True)
-        self.target_problem.setWordWrap(True)
-        self.target_problem.setTextFormat(Qt.TextFormat.PlainText)
-        self.target_problem.hide()
         self.timeout.setRange(0.5, MAX_TIMEOUT)
         self.timeout.setValue(DEFAULT_TIMEOUT)
         self.timeout.setDecimals(1)
@@ -169,7 +174,7 @@ class RequestView(QWidget):
             self.target.clear()
             for name, words in self._targets:
                 self.target.addItem(name)
-                self.target.setItemData(self.target.count() - 1, words, Qt.ItemDataRole.ToolTipRole)
+                self.target.setItemData(self.target.count() - 1, plain_tip(words), Qt.ItemDataRole.ToolTipRole)
             self.target.setEditText(typed)
 
     def set_target(self, target: str | Address) -> None:
@@ -199,6 +204,11 @@ class RequestView(QWidget):
             self._ticket = self._bridge.send_request(target, checked.value, self.timeout.value())
             self._frame.start()
             self._update()
+
+    def cancel(self) -> None:
+        """Wait no longer for the request that is under way."""
+        if self._ticket is not None:
+            self._bridge.cancel_request(self._ticket)
 
     def send_demo(self) -> None:
         """Fill in the first service and its example, and send that."""
@@ -234,11 +244,12 @@ class RequestView(QWidget):
         problem = _target_problem(target)
         if problem != self.target_problem.text():
             self.target_problem.setText(problem)
-            self.target_problem.setVisible(bool(problem))
+            self.target.setAccessibleDescription(problem)
         ready = bool(target) and not problem and self.payload.check_result().problem is None
         self.send_button.setEnabled(ready and not busy)
         self.send_button.setText(self.tr("Sending") if busy else self.tr("&Send"))
         self.timeout.setEnabled(not busy)
+        self._escape.setEnabled(busy)
 
     def _recall(self, index: QModelIndex) -> Entry | None:
         entry = index.data(ENTRY_ROLE)

@@ -3,55 +3,75 @@
 import json
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtCore import QCoreApplication, Qt, QTimer, Signal
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from core.news.events import GrapeState, PeerRow, PeerSnapshot, Role, ServiceSnapshot
 from core.trust.audience import Audience
 from desktop.models.words import count, trip
+from desktop.views.columns import Pair
 from desktop.views.contract import BridgeLike
+from desktop.views.fields import Lines
+from desktop.views.flow import FlowRow
+from desktop.views.sheets import Question
 from desktop.views.switch import Switch
 
 PATIENCE_MS = 5000  # milliseconds a click is believed before the core's state is shown again
 UNKNOWN = "fibonacci"  # shown, switched off and disabled, until the first snapshot names the services
-
-
 AUDIENCES = (Audience.TRUSTED, Audience.IDENTIFIED, Audience.ANYONE)  # off is the switch itself
-MIN_AUDIENCE = 130  # pixels; in a narrow window the end of the words is cut, and the list it opens has them whole
+SIDE_BY_SIDE = 620  # pixels of width; below that the cards stand one under the other
+LINES = 2  # kept free for the words under a switch, so that nothing below moves when they change
+AUDIENCE_WORDS = {
+    Audience.TRUSTED: "Peers that I trust",
+    Audience.IDENTIFIED: "Anyone with a Peer ID",
+    Audience.ANYONE: "Anyone, unencrypted",
+}
 AUDIENCE_HINTS = {
     Audience.TRUSTED: "Only peers that you know and let in. Others ask you first. Encrypted.",
-    Audience.IDENTIFIED: "Whoever proves to be somebody, known or not. Encrypted.",
-    Audience.ANYONE: "Plain Grenache peers too: what they say is not encrypted, and nobody knows who they are.",
+    Audience.IDENTIFIED: "Any peer that proves its Peer ID, known to you or not. Encrypted.",
+    Audience.ANYONE: "Plain Grenache peers too: their requests are not encrypted, and nobody knows who they are.",
 }
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("services", text)
 
 
 def sharing_words(service: ServiceSnapshot, grape: GrapeState) -> str:
     """Return what sharing this service does at the moment."""
     if not service.sharing:
-        return f"Off. Turn on to offer {service.description[:1].lower()}{service.description[1:]}."
-    if service.announced_nodes:
-        said = f"Announced on {count(service.announced_nodes, 'grape')}."
-    elif grape is GrapeState.UNREACHABLE:
-        said = "On. It will be announced when the grape is back."
+        offer = f"{service.description[:1].lower()}{service.description[1:]}"
+        return _tr("Off. Turn on to offer {what}.").format(what=offer)
+    if grape is GrapeState.UNREACHABLE and not service.announced_nodes:
+        said = _tr("On. It will be announced when the grape is back.")
+    elif not service.announced_nodes:
+        said = _tr("On. Announcing it now.")
+    elif grape is GrapeState.ALONE:
+        said = _tr("On, but announced on this computer's own grape only.")
     else:
-        said = "On. Announcing it now."
-    served = f"Served {count(service.served, 'request')}" if service.served else "No request served yet"
-    return f"{said} {served}, {service.failed:,} failed." if service.failed else f"{said} {served}."
+        said = _tr("Announced on {grapes}.").format(grapes=count(service.announced_nodes, _tr("grape"), _tr("grapes")))
+    if not service.served:
+        served = _tr("No request answered yet")
+    else:
+        served = _tr("Answered {requests}").format(requests=count(service.served, _tr("request"), _tr("requests")))
+    failed = _tr(", {n} failed").format(n=f"{service.failed:,}") if service.failed else ""
+    return f"{said} {served}{failed}."
 
 
 def consuming_words(service: ServiceSnapshot, peers: tuple[PeerRow, ...]) -> str:
     """Return what consuming this service does at the moment."""
     if not service.consuming:
-        return f"Off. Turn on to find workers and ask one for {json.dumps(service.example)[:60]}."
+        asked = json.dumps(service.example)[:60]
+        return _tr("Off. Turn on to find workers, and ask one of them for {example}.").format(example=asked)
     workers = [row for row in peers if row.role is Role.WORKER and row.service.startswith(service.name)]
     if not workers:
-        return "On. Looking for workers; none found yet."
+        return _tr("On. Looking for workers; none found yet.")
     answered = [row for row in workers if row.rtt is not None]
-    said = f"{count(len(workers), 'worker')} found."
+    said = _tr("{workers} found.").format(workers=count(len(workers), _tr("worker"), _tr("workers")))
     if not answered:
-        return f"{said} No reply yet."
+        return said + _tr(" No reply yet.")
     newest = max(answered, key=lambda row: row.last_seen)
-    return f"{said} Last reply after {trip(newest.rtt)}."
+    return said + _tr(" Last reply after {time}.").format(time=trip(newest.rtt))
 
 
 class Toggle(QFrame):
@@ -62,12 +82,8 @@ class Toggle(QFrame):
         self.setObjectName("card")
         self.switch = Switch(text)
         self.switch.setAccessibleName(text.replace("&", ""))
-        self.line = QLabel()
+        self.line = Lines(LINES)
         self.line.setObjectName("muted")
-        self.line.setWordWrap(True)
-        self.line.setTextFormat(Qt.TextFormat.PlainText)
-        self.line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-        self.line.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeading)
         self._act = act
         self._actual = False
         self._patience = QTimer(self)
@@ -78,10 +94,11 @@ class Toggle(QFrame):
         column = self._column = QVBoxLayout(self)
         column.setContentsMargins(14, 8, 14, 10)
         column.setSpacing(3)
-        self._above = QHBoxLayout()
+        self._above = FlowRow()
         self._above.setSpacing(10)
         self._above.addWidget(self.switch)
-        self._above.addStretch(1)
+        self._above.addStretch()
+        self._above.set_indent(self.switch.words_offset())
         column.addLayout(self._above)
         self.add_below(self.line)
 
@@ -126,33 +143,66 @@ class AudienceBox(QComboBox):
 
     def __init__(self, service: str) -> None:
         super().__init__()
-        self.setAccessibleName(f"Who may call {service}")
+        self._service = service
+        self._actual = AUDIENCES[0]
+        self.question: Question | None = None  # open: whether to let anyone in
+        self.setAccessibleName(self.tr("Who may call {service}").format(service=service))
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        self.setMinimumWidth(MIN_AUDIENCE)
         for audience in AUDIENCES:
-            words = audience.sentence
-            self.addItem(f"{words[:1].upper()}{words[1:]}")  # Qt would make plain text of an enumeration's value
-            self.setItemData(self.count() - 1, AUDIENCE_HINTS[audience], Qt.ItemDataRole.ToolTipRole)
+            self.addItem(self.tr(AUDIENCE_WORDS[audience]))  # Qt would make plain text of an enumeration's value
+            self.setItemData(self.count() - 1, self.tr(AUDIENCE_HINTS[audience]), Qt.ItemDataRole.ToolTipRole)
         self.activated.connect(lambda _number: self._pick())
 
     def show_audience(self, audience: Audience) -> None:
         """Show this one; off is what is shared with nobody: the box stays as it is."""
-        if audience in AUDIENCES and audience is not self.audience() and not self.view().isVisible():
-            self.setCurrentIndex(AUDIENCES.index(audience))
+        if audience in AUDIENCES:
+            self._actual = audience
+            if audience is not self.audience() and not self.view().isVisible() and self.question is None:
+                self.setCurrentIndex(AUDIENCES.index(audience))
         self._explain()
 
     def _pick(self) -> None:
+        """Take a choice; one that opens the service to anyone is asked about first."""
+        chosen = self.audience()
+        if chosen is self._actual or self.question is not None:
+            return
+        if chosen is Audience.ANYONE:
+            self._ask()
+            return
+        self._choose(chosen)
+
+    def _ask(self) -> None:
+        self.question = Question(
+            self.window(),
+            self.tr("Open to anyone"),
+            self.tr("Let anyone call {service}?").format(service=self._service),
+            self.tr("Plain Grenache peers too. Their requests are not encrypted, and nobody knows who they are."),
+            self.tr("Let anyone call it"),
+            lambda: self._choose(Audience.ANYONE),
+        )
+        self.question.finished.connect(self._answered)
+        self.question.open()
+
+    def _answered(self, _result: int) -> None:
+        """Show what is, unless the answer has changed it."""
+        self.question = None
+        self.setCurrentIndex(AUDIENCES.index(self._actual))
         self._explain()
-        self.picked.emit(self.audience())
+
+    def _choose(self, audience: Audience) -> None:
+        self._actual = audience
+        self.setCurrentIndex(AUDIENCES.index(audience))
+        self._explain()
+        self.picked.emit(audience)
 
     def audience(self) -> Audience:
         """Return what is chosen."""
         return AUDIENCES[self.currentIndex()]
 
     def _explain(self) -> None:
-        hint = AUDIENCE_HINTS[self.audience()]
-        self.setToolTip(hint)
+        hint = self.tr(AUDIENCE_HINTS[self.audience()])
+        self.setToolTip(f"{self.currentText()}. {hint}")
         self.setAccessibleDescription(hint)
         marked = self.audience() is Audience.ANYONE
         if self.property("open") != marked:
@@ -181,7 +231,7 @@ class ServicesView(QWidget):
         self._row(UNKNOWN)
         for toggle in self._toggles[UNKNOWN]:
             toggle.switch.setEnabled(False)
-            toggle.show_state(False, "Starting.")
+            toggle.show_state(False, self.tr("Starting."))
         bridge.failed.connect(self._failed)
 
     def show_snapshot(self, snapshot: PeerSnapshot) -> None:
@@ -218,17 +268,13 @@ class ServicesView(QWidget):
         next(iter(self._toggles.values()))[0].switch.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def _row(self, name: str) -> None:
-        share = Toggle(f"Share {name} service", lambda on: self._bridge.set_sharing(name, on))
-        consume = Toggle(f"Consume {name}", lambda on: self._bridge.set_consuming(name, on))
+        share = Toggle(self.tr("Share {name} service").format(name=name), lambda on: self._bridge.set_sharing(name, on))
+        consume = Toggle(self.tr("Consume {name}").format(name=name), lambda on: self._bridge.set_consuming(name, on))
         self._toggles[name] = (share, consume)
         audience = self._audiences[name] = AudienceBox(name)
         audience.picked.connect(lambda chosen: self.audience_chosen.emit(name, chosen))
         share.add_beside(audience)
-        row = QHBoxLayout()
-        row.setSpacing(10)
-        row.addWidget(share, 1)
-        row.addWidget(consume, 1)
-        self._column.addLayout(row)
+        self._column.addWidget(Pair(share, consume, SIDE_BY_SIDE))
 
     def _failed(self, message: str) -> None:
         """Take back what was shown too early; the banner says why."""

@@ -3,36 +3,35 @@
 import dataclasses
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QCoreApplication, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QDialog,
     QDialogButtonBox,
     QFormLayout,
     QGroupBox,
-    QLabel,
-    QPlainTextEdit,
     QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
 from core.errors import LocalError
 from core.profile.integration import State
 from core.profile.settings import CloseAction, Settings
-from desktop.views.fields import roomy
+from desktop.views.editor import Bounds, GuardedEditor
+from desktop.views.fields import Lines, muted, roomy
+from desktop.views.sheets import Sheet, primary, standard_buttons
 
 CLOSE_WORDS: tuple[tuple[CloseAction, str], ...] = (
     ("ask", "Ask"),
     ("tray", "Keep sharing in the tray"),
     ("quit", "Quit"),
 )
-LIST_LINES = 3  # of the list editors
-MIN_WIDTH = 520  # pixels; a URL on one line
+LIST_LINES = 2  # of the list editors
+WIDTH = 560  # pixels; a URL on one line
+LIST_BOUNDS = Bounds(characters=8_000, line=300, lines=64)  # of a list: far more than the entries that are allowed
 
 
-class SettingsDialog(QDialog):
+class SettingsDialog(Sheet):
     """Edits settings.
 
     Signals:
@@ -52,64 +51,75 @@ class SettingsDialog(QDialog):
         autostart: State | None = None,
     ) -> None:
         """`autostart` is the real state of the start at login; None: this system has none."""
-        super().__init__(parent)
+        super().__init__(self.tr("Settings"), parent, width=WIDTH)
         self._settings = settings
         self.autostart = _check(self.tr("Start when I &log in, hidden in the tray"), bool(autostart and autostart.on))
         self._autostart_was = self.autostart.isChecked()
         self.autostart.setVisible(autostart is not None)
-        self._autostart_note = QLabel(autostart.problem if autostart is not None else "")
-        self._autostart_note.setObjectName("muted")
-        self._autostart_note.setWordWrap(True)
+        self._autostart_note = muted(autostart.problem if autostart is not None else "")
         self._autostart_note.setVisible(bool(autostart and autostart.problem))
         self.setObjectName("settings")
-        self.setWindowTitle(self.tr("Settings"))
-        self.setMinimumWidth(MIN_WIDTH)
-        self.grapes = _lines(settings.grapes, "http://192.0.2.7:30001")
-        self.bootstrap = _lines(settings.bootstrap, "192.0.2.7:20001")
+        self.grapes = self._lines(settings.grapes, "http://192.0.2.7:30001")
+        self.bootstrap = self._lines(settings.bootstrap, "192.0.2.7:20001")
         self.dht_port = _port(settings.dht_port)
         self.api_port = _port(settings.api_port)
         self.udp_port = _port(settings.udp_port)
         self.share = {
-            name: _check(self.tr("Share {name} at start").format(name=name), name in settings.share_at_start)
+            name: _check(
+                self.tr("Share {name} when Grapevine starts").format(name=name), name in settings.share_at_start
+            )
             for name in dict.fromkeys((*services, *settings.share_at_start))
         }
-        self.notify = _check(self.tr("&Notify when a new peer's first punch arrives"), settings.notify_new_peers)
+        self.notify = _check(self.tr("&Notify me when a new peer gets through"), settings.notify_new_peers)
         self.close_action = QComboBox()
         for action, words in CLOSE_WORDS:
             self.close_action.addItem(self.tr(words), action)
         self.close_action.setCurrentIndex(self.close_action.findData(settings.close_action))
-        self._problem = QLabel()
+        self._problem = Lines(2)  # its place is kept: no field moves when there is something to say
         self._problem.setProperty("problem", True)
-        self._problem.setWordWrap(True)
-        self._problem.setTextFormat(Qt.TextFormat.PlainText)
-        self._problem.hide()
+        self._lay_out()
         standard = QDialogButtonBox.StandardButton
-        self.buttons = QDialogButtonBox(standard.Save | standard.Cancel)
-        self.buttons.button(standard.Save).setObjectName("primary")
+        self.buttons = standard_buttons(self, standard.Save | standard.Cancel)
+        primary(self.buttons.button(standard.Save))
         self.buttons.accepted.connect(self._save)
         self.buttons.rejected.connect(self.reject)
-        self._lay_out()
+        self.calm(self.buttons.button(standard.Save))
         self.finished.connect(self.deleteLater)
 
     def _lay_out(self) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(18, 16, 18, 14)
-        column.setSpacing(12)
-        column.addWidget(self._network())
-        column.addWidget(self._behaviour())
-        note = QLabel(self.tr("After a change of grapes or ports, the peer is opened again; requests under way end."))
-        note.setObjectName("muted")
-        note.setWordWrap(True)
-        column.addWidget(note)
-        column.addWidget(self._problem)
-        column.addStretch()
-        column.addWidget(self.buttons)
+        for box in (self._sharing(), self._window(), self._network()):
+            self.body.addWidget(box)
+        self.body.addWidget(
+            muted(self.tr("When grapes or ports change, this peer is opened again, and requests under way end."))
+        )
+        self.body.addStretch()
+        self.foot.addWidget(self._problem)
+
+    def _sharing(self) -> QGroupBox:
+        box = QGroupBox(self.tr("Sharing"))
+        form = _form(box)
+        for field in self.share.values():
+            form.addRow(field)
+        form.addRow(self.autostart)
+        form.addRow(self._autostart_note)
+        form.setRowVisible(self.autostart, not self.autostart.isHidden())
+        form.setRowVisible(self._autostart_note, not self._autostart_note.isHidden())
+        return box
+
+    def _window(self) -> QGroupBox:
+        box = QGroupBox(self.tr("Window"))
+        form = _form(box)
+        form.addRow(self.notify)
+        _row(form, self.tr("When the window is &closed"), self.close_action)
+        return box
 
     def _network(self) -> QGroupBox:
         box = QGroupBox(self.tr("Network"))
         form = _form(box)
-        _row(form, self.tr("&Grapes to use"), self.grapes, self.tr("One URL a line. Empty: a grape of our own starts."))
-        _row(form, self.tr("&Bootstrap nodes"), self.bootstrap, self.tr("One host:port a line, for our own grape."))
+        hint = self.tr("One URL on each line. With none, this computer runs a grape of its own.")
+        _row(form, self.tr("&Grapes to use"), self.grapes, hint)
+        hint = self.tr("One host:port on each line. This computer's own grape joins other grapes there.")
+        _row(form, self.tr("&Bootstrap nodes"), self.bootstrap, hint)
         ports = (
             (self.tr("&DHT port"), self.dht_port),
             (self.tr("HTTP &API port"), self.api_port),
@@ -119,15 +129,20 @@ class SettingsDialog(QDialog):
             _row(form, words, field)
         return box
 
-    def _behaviour(self) -> QGroupBox:
-        box = QGroupBox(self.tr("Behaviour"))
-        form = _form(box)
-        for field in (*self.share.values(), self.notify):
-            form.addRow(field)
-        form.addRow(self.autostart)
-        form.addRow(self._autostart_note)
-        _row(form, self.tr("When the window is &closed"), self.close_action)
-        return box
+    def _lines(self, values: Sequence[str], example: str) -> GuardedEditor:
+        editor = GuardedEditor(LIST_BOUNDS)
+        editor.setPlainText("\n".join(values))
+        editor.setPlaceholderText(example)
+        editor.setFixedHeight(LIST_LINES * editor.fontMetrics().lineSpacing() + 14)
+        editor.refused.connect(self._refuse)
+        return editor
+
+    def _refuse(self, characters: int) -> None:
+        words = self.tr("That text of {n} characters was not pasted: it is no list of addresses.")
+        self._say(words.format(n=f"{characters:,}"))
+
+    def _say(self, problem: str) -> None:
+        self._problem.setText(problem)
 
     def settings(self) -> Settings:
         """Return what is typed. Raises LocalError with a sentence about the first thing that is wrong."""
@@ -145,15 +160,14 @@ class SettingsDialog(QDialog):
 
     def problem(self) -> str:
         """Return the sentence shown, or nothing."""
-        return "" if self._problem.isHidden() else self._problem.text()
+        return self._problem.text()
 
     def _save(self) -> None:
         try:
             settings = self.settings()
         except LocalError as error:
             sentence = str(error)
-            self._problem.setText(sentence[:1].upper() + sentence[1:])
-            self._problem.show()
+            self._say(f"{sentence[:1].upper()}{sentence[1:]}.")
             return
         self.accept()
         self.chosen.emit(settings)
@@ -161,24 +175,16 @@ class SettingsDialog(QDialog):
             self.autostart_chosen.emit(self.autostart.isChecked())
 
 
-def _lines(values: Sequence[str], example: str) -> QPlainTextEdit:
-    editor = QPlainTextEdit("\n".join(values))
-    editor.setPlaceholderText(example)
-    editor.setTabChangesFocus(True)
-    editor.setFixedHeight(LIST_LINES * editor.fontMetrics().lineSpacing() + 14)
-    return editor
-
-
-def _entries(editor: QPlainTextEdit) -> tuple[str, ...]:
+def _entries(editor: GuardedEditor) -> tuple[str, ...]:
     """Return the lines that are not empty, each once."""
-    return tuple(dict.fromkeys(line.strip() for line in editor.toPlainText().splitlines() if line.strip()))
+    return tuple(dict.fromkeys(line.strip() for line in editor.value().splitlines() if line.strip()))
 
 
 def _port(value: int) -> QSpinBox:
     box = QSpinBox()
     box.setRange(0, 65535)
     box.setValue(value)
-    box.setSpecialValueText("any free port")
+    box.setSpecialValueText(QCoreApplication.translate("settings", "any free port"))
     roomy(box)
     return box
 
@@ -195,6 +201,7 @@ def _form(box: QGroupBox) -> QFormLayout:
     form.setContentsMargins(14, 12, 14, 14)
     form.setHorizontalSpacing(16)
     form.setVerticalSpacing(8)
+    form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
     form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     return form
 
@@ -204,8 +211,5 @@ def _row(form: QFormLayout, words: str, field: QWidget, hint: str = "") -> None:
     form.addRow(words, field)
     field.setAccessibleName(words.replace("&", ""))
     if hint:
-        below = QLabel(hint)
-        below.setObjectName("muted")
-        below.setWordWrap(True)
-        form.addRow("", below)
+        form.addRow("", muted(hint))
         field.setAccessibleDescription(hint)

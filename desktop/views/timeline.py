@@ -2,13 +2,15 @@
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QIcon, QResizeEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QToolButton, QVBoxLayout, QWidget
 
 from core.news.events import PeerEvent
 from desktop.icons import icon
 from desktop.models.timeline import DIRECTION, ROW_ROLE, WHAT, TimelineModel
 from desktop.models.timeline_rows import Direction, Kind, TimelineRow
 from desktop.theme import Theme, ThemeSource
+from desktop.views.fields import limit
+from desktop.views.flow import FlowRow
 from desktop.views.table import ICON_ROOM, CellDelegate, Index, RowTable
 
 SAMPLES = ("23:59:59.999", f"{ICON_ROOM}Note", f"{ICON_ROOM}Problem", "203.0.113.200:65535")
@@ -51,6 +53,7 @@ class TimelineView(QWidget):
         self.filter = QLineEdit()
         self.filter.setPlaceholderText(self.tr("Filter"))
         self.filter.setClearButtonEnabled(True)
+        limit(self.filter, 200)  # characters
         self.filter.setAccessibleName(self.tr("Filter the timeline by text"))
         self.filter.setToolTip(self.tr("Show only lines with these words (Ctrl+F)"))
         self.filter.setMinimumWidth(110)
@@ -87,8 +90,7 @@ class TimelineView(QWidget):
         self.table.verticalScrollBar().valueChanged.connect(lambda _value: self._update_buttons())
 
     def _lay_out(self, title: QLabel) -> None:
-        top = QHBoxLayout()
-        top.setSpacing(6)
+        top = FlowRow()
         top.addWidget(title)
         top.addStretch()
         for widget in (self.filter, self.kinds, self.newest, self.copy_all_button):

@@ -17,7 +17,7 @@ from typing import Any
 from unittest.mock import patch
 
 from PySide6.QtCore import QPoint, QRect, QTimer
-from PySide6.QtWidgets import QApplication, QMessageBox, QSystemTrayIcon, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QSystemTrayIcon, QWidget
 
 import desktop.app
 import desktop.tray
@@ -91,7 +91,7 @@ def state() -> dict[str, Any]:
 
 
 def _questions(window: MainWindow) -> int:
-    return sum(box.isVisible() for box in window.findChildren(QMessageBox))
+    return sum(box.isVisible() for box in window.findChildren(QDialog))
 
 
 def click(switch: str) -> dict[str, Any]:

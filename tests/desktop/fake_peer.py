@@ -38,6 +38,7 @@ from core.peer_id import PeerId
 from core.trust.audience import Audience
 from core.trust.entries import EVERY, KnownPeer, Pending
 from core.values import Address, JsonValue
+from desktop.views.contract import Ending
 
 NOW = 1_789_999_200.0  # Unix seconds; where the scenes play
 BOUND = Address("0.0.0.0", 41234)
@@ -103,6 +104,7 @@ class FakeOutcome:
     reply: FakeReply | None
     error: str | None
     seconds: float
+    ending: Ending = "silent"
 
 
 class FakeBridge(QObject):
@@ -175,12 +177,18 @@ class FakeBridge(QObject):
         """End the newest request with an answer."""
         _, target, payload, _ = self._newest_request()
         reply = FakeReply(peer, seconds, data)
-        self.request_finished.emit(FakeOutcome(self._tickets, target, payload, reply, None, seconds + 0.02))
+        self.request_finished.emit(FakeOutcome(self._tickets, target, payload, reply, None, seconds + 0.02, "reply"))
 
-    def fail(self, error: str, *, seconds: float = 10.0) -> None:
+    def fail(self, error: str, *, seconds: float = 10.0, ending: Ending = "silent") -> None:
         """End the newest request with an error."""
         _, target, payload, _ = self._newest_request()
-        self.request_finished.emit(FakeOutcome(self._tickets, target, payload, None, error, seconds))
+        self.request_finished.emit(FakeOutcome(self._tickets, target, payload, None, error, seconds, ending))
+
+    def cancel_request(self, ticket: int) -> None:
+        """Write the call down, and end that request if it is the newest."""
+        self.calls.append(("cancel_request", ticket))
+        if ticket == self._tickets:
+            self.fail("You cancelled this request.", seconds=1.5, ending="cancelled")
 
     def _newest_request(self) -> tuple[str, str, JsonValue, float]:
         return next(call for call in reversed(self.calls) if call[0] == "send_request")  # type: ignore[return-value]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtWidgets import QApplication
 
 from core.profile.settings import Settings, SettingsStore, WindowState
 from desktop.bridge import Bridge
@@ -14,6 +14,7 @@ from desktop.closing import Closing, QuitQuestion
 from desktop.theme import ThemeSource
 from desktop.views.close_question import CloseQuestion
 from desktop.views.main_window import MainWindow
+from desktop.views.sheets import Sheet
 from tests.desktop.core_double import CONNECTED, FIBONACCI
 
 
@@ -44,7 +45,7 @@ class Scene:
     def _quit(self) -> None:
         self.quits += 1
 
-    def question(self) -> QMessageBox:
+    def question(self) -> Sheet:
         assert self.closing.question is not None
         return self.closing.question
 

@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from core.news.events import GrapeSnapshot, PeerSnapshot, Role
@@ -18,6 +18,7 @@ from desktop.models.peers import ADDRESS, LAST_SEEN
 from desktop.theme import ThemeSource
 from desktop.views import services
 from desktop.views.main_window import MainWindow
+from desktop.views.sheets import Words
 from tests.desktop import fake_peer as scene
 from tests.desktop.fake_peer import ANNA, BEN, CLEO, FIBONACCI, FakeBridge, busy_snapshot, empty_snapshot, peer_row
 
@@ -33,34 +34,123 @@ def trigger(window: MainWindow, name: str) -> None:
 # -- header ------------------------------------------------------------------------------------------------------
 
 
+HOME = Address("192.168.1.5", 41234)
+CARRIER = Address("100.64.3.4", 41234)
+LOOPBACK = Address("127.0.0.1", 55284)
+
+
 @pytest.mark.parametrize(
     ("grape", "title"),
     [
-        (scene.STARTING, "Grape: starting."),
-        (scene.ALONE, "Grape: alone."),
-        (scene.CONNECTED, "Grape: 7 nodes."),
-        (replace(scene.CONNECTED, nodes=1), "Grape: 1 node."),
-        (scene.UNREACHABLE, "Grape: unreachable."),
+        (scene.STARTING, "Looking for others."),
+        (scene.ALONE, "Only this computer can find this peer. To be found by others: add a bootstrap node"),
+        (scene.CONNECTED, "Connected to 7 grapes."),
+        (replace(scene.CONNECTED, nodes=1), "Connected to 1 grape."),
+        (scene.UNREACHABLE, "The grape does not answer. http://192.0.2.7:30001 does not answer."),
     ],
 )
-def test_the_grape_is_told_in_words(window: MainWindow, bridge: FakeBridge, grape: GrapeSnapshot, title: str) -> None:
-    bridge.show(empty_snapshot(grape))
-    assert window.header.grape_words() == f"{title} {grape.message}"
+def test_how_the_peer_stands_is_told_in_words(
+    window: MainWindow, bridge: FakeBridge, grape: GrapeSnapshot, title: str
+) -> None:
+    bridge.show(replace(empty_snapshot(grape), address=HOME))
+    assert window.header.words().startswith(title)
 
 
-def test_the_address_is_the_one_others_see(window: MainWindow, bridge: FakeBridge) -> None:
+def test_alone_is_not_said_of_a_peer_that_others_have_found(window: MainWindow, bridge: FakeBridge) -> None:
+    bridge.show(replace(busy_snapshot(), grape=scene.ALONE))
+    assert window.header.words().startswith("No other grape is known.")
+    bridge.show(replace(scene.broker_snapshot(), grape=scene.ALONE, peers=()))
+    assert window.header.words().startswith("Found through 1 broker.")
+
+
+def test_a_peer_without_a_network_says_so(window: MainWindow, bridge: FakeBridge) -> None:
+    bridge.show(replace(empty_snapshot(), address=LOOPBACK))
+    assert window.header.words().startswith("Only this computer can reach this peer. Grapevine knows no address")
+
+
+def test_a_key_that_cannot_be_opened_is_told(window: MainWindow, bridge: FakeBridge) -> None:
+    locked = scene.IdentitySnapshot(None, "The keyring is locked: unlock it.")
+    bridge.show(replace(busy_snapshot(), identity=locked))
+    assert "The keyring is locked: unlock it." in window.header.words()
+
+
+@pytest.mark.parametrize(
+    ("own", "seen", "shown", "copied"),
+    [
+        (HOME, None, ("In your network: 192.168.1.5:41234", "From the Internet: not known yet"), str(HOME)),
+        (
+            HOME,
+            scene.OBSERVED,
+            ("In your network: 192.168.1.5:41234", "From the Internet: 198.51.100.23:41234"),
+            str(scene.OBSERVED),
+        ),
+        (scene.OBSERVED, scene.OBSERVED, ("In your network: the same address", None), str(scene.OBSERVED)),
+        (HOME, CARRIER, (None, "From your provider's network: 100.64.3.4:41234"), str(CARRIER)),
+        (LOOPBACK, None, ("In your network: none", "From the Internet: not known yet"), ""),
+        (LOOPBACK, LOOPBACK, ("In your network: none", "From the Internet: not known yet"), ""),
+        (scene.BOUND, None, ("In your network: not known yet", "From the Internet: not known yet"), ""),
+    ],
+)
+def test_addresses_are_those_that_others_can_use(
+    window: MainWindow,
+    bridge: FakeBridge,
+    own: Address,
+    seen: Address | None,
+    shown: tuple[str | None, str | None],
+    copied: str,
+) -> None:
     assert window.header.address() == ""
-    bridge.show(empty_snapshot())
-    assert window.header.address() == "0.0.0.0:41234"
-    bridge.show(busy_snapshot())
+    bridge.show(replace(busy_snapshot(), address=own, observed=seen))
+    for said, wanted in zip(window.header.addresses(), shown, strict=True):
+        assert wanted is None or said == wanted
+    assert window.header.address() == copied
+    QGuiApplication.clipboard().setText("before")
     trigger(window, "copy_address")
-    assert clipboard() == "198.51.100.23:41234"
+    assert clipboard() == (copied or "before")
 
 
-def test_an_address_seen_on_this_computer_only_is_of_no_use(window: MainWindow, bridge: FakeBridge) -> None:
-    seen = replace(busy_snapshot(), address=Address("192.0.2.2", 41234), observed=Address("127.0.0.1", 41234))
-    bridge.show(seen)
-    assert window.header.address() == "192.0.2.2:41234"
+def test_nothing_moves_when_the_standing_changes(window: MainWindow, bridge: FakeBridge) -> None:
+    def places() -> dict[str, QPoint]:
+        parts = {"switch": window.services.share_switch("fibonacci"), "tabs": window.pages.bar,
+                 "peers": window.peers.table, "send": window.request.send_button}  # fmt: skip
+        QApplication.processEvents()
+        return {name: part.mapTo(window, QPoint(0, 0)) for name, part in parts.items()}
+
+    bridge.show(replace(empty_snapshot(), address=HOME))
+    before = places()
+    bridge.show(busy_snapshot())
+    assert places() == before, "connected"
+    bridge.show(scene.people_snapshot())
+    assert window.pending.text()
+    assert places() == before, "somebody asks"
+    window.show_message("A message that is read. " * 12)
+    assert places() == before, "a message"
+    window.banner.dismiss()
+    bridge.show(empty_snapshot(scene.UNREACHABLE))
+    assert places() == before, "unreachable"
+
+
+def test_what_comes_up_takes_no_click_that_was_meant_for_what_was_there(
+    window: MainWindow, bridge: FakeBridge, qtbot: QtBot
+) -> None:
+    bridge.show(busy_snapshot())
+    bridge.show(scene.people_snapshot())
+    window.show_message("Read me.")
+    window.banner.dismiss()
+    point = window.notice.mapTo(window, QPoint(window.notice.width() - 40, window.notice.height() // 2))
+    for modifier in range(2):
+        QTest.mouseClick(window.windowHandle(), Qt.MouseButton.LeftButton, pos=point)
+        assert not modifier or bridge.calls == []
+    assert bridge.calls == []
+
+
+def test_what_a_message_covers_is_out_of_reach(window: MainWindow, bridge: FakeBridge) -> None:
+    bridge.show(scene.people_snapshot())
+    assert window.pending.isEnabled()
+    window.show_message("Read me.")
+    assert not window.pending.isEnabled()
+    window.banner.dismiss()
+    assert window.pending.isEnabled()
 
 
 # -- services ----------------------------------------------------------------------------------------------------
@@ -75,7 +165,10 @@ def test_a_click_turns_a_switch_and_the_snapshot_confirms(window: MainWindow, br
     assert switch.isChecked()
     bridge.show(empty_snapshot(service=replace(FIBONACCI, sharing=True, announced_nodes=3, served=12, failed=1)))
     assert switch.isChecked()
-    assert window.services.lines("fibonacci")[0] == "Announced on 3 grapes. Served 12 requests, 1 failed."
+    assert (
+        window.services.lines("fibonacci")[0]
+        == "On, but announced on this computer's own grape only. Answered 12 requests, 1 failed."
+    )
     assert len(bridge.calls) == 1
 
 
@@ -294,9 +387,9 @@ def test_a_broken_state_is_ignored(window: MainWindow, text: str) -> None:
 def test_help_opens_without_blocking(window: MainWindow) -> None:
     trigger(window, "keys")
     trigger(window, "about")
-    boxes = cast("list[QMessageBox]", window.findChildren(QMessageBox))
+    boxes = cast("list[Words]", window.findChildren(Words))
     assert {box.windowTitle() for box in boxes} >= {"Keys", "About Grapevine"}
-    assert any("Ctrl+Q" in box.text() for box in boxes)
+    assert any("Ctrl+Q" in box.label.text() for box in boxes)
     for box in boxes:
         box.close()
 

@@ -1,0 +1,94 @@
+"""Parts side by side where there is room, one below the other where there is not."""
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QSplitter, QStackedWidget, QWidget
+
+
+class Columns(QSplitter):
+    """A splitter of columns that becomes one column below a width. It asks for the width of its widest part only."""
+
+    def __init__(self, narrow: int, parent: QWidget | None = None) -> None:
+        """`narrow` is the width, in pixels, below which there is one column."""
+        super().__init__(Qt.Orientation.Horizontal, parent)
+        self._narrow = narrow
+        self.setChildrenCollapsible(False)
+
+    def one_column(self) -> bool:
+        """Return whether the parts stand one below the other now."""
+        return self.orientation() is Qt.Orientation.Vertical
+
+    def fit(self) -> None:
+        """Choose the direction for the width there is."""
+        wanted = Qt.Orientation.Vertical if self.width() < self._narrow else Qt.Orientation.Horizontal
+        if wanted is not self.orientation():
+            self.setOrientation(wanted)
+            across = wanted is Qt.Orientation.Horizontal
+            self.setSizes([max(1, part.sizePolicy().horizontalStretch()) if across else 1 for part in self._parts()])
+
+    def _parts(self) -> list[QWidget]:
+        return [part for at in range(self.count()) if (part := self.widget(at)) is not None]
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the least size: narrow enough for one column, and as high as the direction needs."""
+        least = super().minimumSizeHint()
+        widths = [max(part.minimumSizeHint().width(), part.minimumWidth()) for part in self._parts()]
+        return QSize(max(widths, default=0), least.height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Choose the direction again."""
+        super().resizeEvent(event)
+        self.fit()
+
+
+class Pair(QWidget):
+    """Two widgets of the same width; one below the other where that would be less than each needs."""
+
+    def __init__(self, first: QWidget, second: QWidget, narrow: int, parent: QWidget | None = None) -> None:
+        """`narrow` is the width, in pixels, below which they stand one below the other."""
+        super().__init__(parent)
+        self._narrow = narrow
+        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(10)
+        for widget in (first, second):
+            self._row.addWidget(widget, 1)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the least size: as narrow as the wider of both."""
+        least = super().minimumSizeHint()
+        items = [item for at in range(self._row.count()) if (item := self._row.itemAt(at)) is not None]
+        return QSize(max(item.minimumSize().width() for item in items), least.height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Choose the direction."""
+        super().resizeEvent(event)
+        direction = QBoxLayout.Direction
+        wanted = direction.TopToBottom if self.width() < self._narrow else direction.LeftToRight
+        if wanted is not self._row.direction():
+            self._row.setDirection(wanted)
+            self.updateGeometry()
+
+
+class CurrentOnly(QStackedWidget):
+    """A stack as large as the page that is shown: the others may be higher, and scroll when it is their turn."""
+
+    def sizeHint(self) -> QSize:
+        """Return the page's."""
+        page = self.currentWidget()
+        return page.sizeHint() if page is not None else QSize()
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the page's."""
+        page = self.currentWidget()
+        return page.minimumSizeHint().expandedTo(page.minimumSize()) if page is not None else QSize()
+
+    def hasHeightForWidth(self) -> bool:
+        """Return whether the page's height depends on its width."""
+        page = self.currentWidget()
+        return page is not None and page.hasHeightForWidth()
+
+    def heightForWidth(self, width: int) -> int:
+        """Return the page's."""
+        page = self.currentWidget()
+        return page.heightForWidth(width) if page is not None else -1
