@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 
 from core.values import JsonValue
 from desktop.icons import icon
-from desktop.models.pretty import ELLIPSIS, Pretty, full, pretty
+from desktop.models.pretty import DISPLAY_CHARACTERS, ELLIPSIS, Pretty, full, pretty
 from desktop.models.words import trip
 from desktop.theme import Theme, ThemeSource, fixed_font
 from desktop.views.background import Background
@@ -126,7 +126,8 @@ class AnswerView(QWidget):
             self._verdict = "info" if outcome.ending == "cancelled" else "problem"
             self._title.setText(self._ending_words(outcome))
             self._error = outcome.error or ""
-            self._show_text(cut_lines(Pretty(_sentence(self._error), complete=True)))
+            whole = len(self._error) <= DISPLAY_CHARACTERS
+            self._show_text(cut_lines(Pretty(_sentence(self._error[:DISPLAY_CHARACTERS]), complete=whole)))
         else:
             self._verdict = "check"
             words = self.tr("{peer} answered in {time}")

@@ -76,11 +76,12 @@ class CallsView(QWidget):
         title = QLabel(self.tr("Who ca&lled"))
         title.setObjectName("heading")
         title.setBuddy(self.table)
-        self.search.setPlaceholderText(self.tr("Search: a peer, an address, a service"))
+        self.search.setPlaceholderText(self.tr("Peer, address or service"))
         self.search.setAccessibleName(self.tr("Search calls"))
         self.search.setClearButtonEnabled(True)
         limit(self.search, 200)  # characters
-        self.search.setMinimumWidth(260)
+        self.search.setMinimumWidth(220)
+        self.search.setMaximumWidth(300)
         self.search.textChanged.connect(lambda _text: self._search_timer.start())
         self.outcome.setAccessibleName(self.tr("Which outcomes"))
         for words, _name in OUTCOMES:

@@ -102,6 +102,18 @@ class Lines(QLabel):
         self.setToolTip("" if whole else plain_tip(self._full))
 
 
+class Roomy(QWidget):
+    """Asks for a width, and does with less."""
+
+    def __init__(self, width: int, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._width = width
+
+    def sizeHint(self) -> QSize:
+        """Return the width asked for, and the height of what it holds."""
+        return QSize(self._width, super().sizeHint().height())
+
+
 def wrapped(text: str, font: QFont, width: int, lines: int) -> tuple[str, bool]:
     """Return a text broken into at most so many lines of `width` pixels, and whether that is all of it."""
     text = " ".join(text[: MAX_LABEL + 1].split())

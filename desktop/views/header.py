@@ -10,7 +10,7 @@ from core.news.events import GrapeState, IdentitySnapshot, PeerSnapshot
 from desktop.icons import icon
 from desktop.models.standing import Place, Standing, best_address, places, standing
 from desktop.theme import Theme, ThemeSource, fixed_font
-from desktop.views.fields import Lines, plain_tip
+from desktop.views.fields import Lines, Roomy, plain_tip
 from desktop.views.flow import FlowRow
 
 ICON = 18  # pixels
@@ -101,12 +101,11 @@ class HeaderView(QFrame):
         self._retheme(theme.theme)
 
     def _lay_out(self) -> None:
-        status = QWidget()
-        status.setMinimumWidth(ICON + 8 + TITLE_CHARACTERS * self._title.fontMetrics().averageCharWidth())
+        status = Roomy(ICON + 8 + TITLE_CHARACTERS * self._title.fontMetrics().averageCharWidth())
         left = QHBoxLayout(status)
         left.setContentsMargins(0, 0, 0, 0)
         left.setSpacing(8)
-        left.addWidget(self._icon)
+        left.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
         left.addWidget(self._title, 1)
         who = QWidget()
         right = QHBoxLayout(who)
@@ -127,6 +126,11 @@ class HeaderView(QFrame):
         column.setSpacing(2)
         column.addLayout(upper)
         column.addLayout(lower)
+
+    def set_lines(self, lines: int) -> None:
+        """Take so many lines for the explanation; where that is more than two, two for the title."""
+        self.explanation.set_lines(lines)
+        self._title.set_lines(2 if lines > 2 else 1)
 
     def show_snapshot(self, snapshot: PeerSnapshot | None) -> None:
         """Show how the peer of a snapshot stands; None before the first."""

@@ -40,7 +40,7 @@ from desktop.views.people import PeopleView
 from desktop.views.request import RequestView
 from desktop.views.services import ServicesView
 from desktop.views.settings_dialog import SettingsDialog
-from desktop.views.sheets import Scrolling, Words
+from desktop.views.sheets import Scrolling, Words, reveal
 from desktop.views.table import RowTable
 from desktop.views.timeline import TimelineView
 from desktop.views.traffic import TrafficView
@@ -52,7 +52,7 @@ ONE_COLUMN = 860  # pixels of width; below that the request stands under the tab
 SHORT_LINES = 620  # pixels of width; below that the words at the top take three lines
 PEERS_HEIGHT, TIMELINE_HEIGHT = 150, 180  # pixels; title, header and three or four rows
 PAGE_HEIGHT = 320  # pixels; a page that is less high scrolls
-REQUEST_WIDTH = 280  # pixels
+REQUEST_WIDTH = 310  # pixels
 TITLE = "Grapevine"
 
 
@@ -188,7 +188,7 @@ class MainWindow(QMainWindow):
         lines = 3 if self.width() < SHORT_LINES else 2
         self.notice.set_lines(lines)
         self.banner.set_lines(lines)
-        self.header.explanation.set_lines(lines)
+        self.header.set_lines(lines)
         self.pending.set_narrow(narrow)
 
     def _follow_focus(self, _old: QWidget | None, now: QWidget | None) -> None:
@@ -196,7 +196,7 @@ class MainWindow(QMainWindow):
         inner = self.scrolling.widget()
         pressed = QGuiApplication.mouseButtons() != Qt.MouseButton.NoButton
         if now is not None and inner is not None and inner.isAncestorOf(now) and not pressed:
-            self.scrolling.ensureWidgetVisible(now, 8, 8)
+            reveal(self.scrolling, now)
 
     def _acts(self) -> Acts:
         focus = Qt.FocusReason.ShortcutFocusReason

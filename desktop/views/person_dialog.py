@@ -56,7 +56,7 @@ class PersonDialog(Sheet):
         self.name = QLineEdit(known.name if known is not None else "")
         limit(self.name, MAX_NAME)
         limit(self.id, MAX_ID)
-        self.name.setPlaceholderText(self.tr("What you call it, as in Anna's greenhouse"))
+        self.name.setPlaceholderText(self.tr("As in Anna's greenhouse"))
         chosen = known.services if known is not None else frozenset()
         self.every = QRadioButton(self.tr("&Every service, those that I share later too"))
         self.some = QRadioButton(self.tr("&Only these:"))

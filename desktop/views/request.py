@@ -38,6 +38,7 @@ GRACE = 5.0  # seconds past the time-out after which the panel stops waiting for
 FRAME_MS = 100  # milliseconds between steps of the progress line
 MAX_TARGETS = 200  # peers offered in the list; any other can be typed
 MAX_TARGET = 200  # characters: a Peer ID, a slash, and a service's name
+MAX_ERROR = 500  # characters of an error that the history keeps: a tooltip, and what a screen reader says
 SPAN = 1000  # steps of the progress line
 START_TARGET, START_PAYLOAD = "fibonacci", '{"length": 10}'
 
@@ -84,6 +85,8 @@ class RequestView(QWidget):
         bridge.request_finished.connect(self._finished)
         theme.changed.connect(self._retheme)
         self._retheme(theme.theme)
+        self.send_button.ensurePolished()
+        self.send_button.setMinimumWidth(self.send_button.sizeHint().width())
         self.payload.set_text(START_PAYLOAD)
 
     def _set_up(self) -> None:
@@ -106,10 +109,11 @@ class RequestView(QWidget):
         self.timeout.setDecimals(1)
         self.timeout.setSuffix(self.tr(" s"))
         roomy(self.timeout)
-        self.timeout.setAccessibleName(self.tr("Give up after, in seconds"))
+        self.timeout.setAccessibleName(self.tr("Wait up to, in seconds"))
         self.send_button.setObjectName("primary")
         self.send_button.setToolTip(self.tr("Send the request (Ctrl+Enter)"))
         self.send_button.clicked.connect(self.send)
+        self.send_button.setText(self.tr("Sending"))  # the longer of its words: it never changes its width
         self.progress.setObjectName("waiting")
         self.progress.setTextVisible(False)
         self.progress.setRange(0, SPAN)
@@ -136,7 +140,7 @@ class RequestView(QWidget):
         column.addWidget(self.payload, 1)
         act = QHBoxLayout()
         act.setSpacing(8)
-        act.addWidget(_label(self.tr("&Give up after"), self.timeout))
+        act.addWidget(_label(self.tr("&Wait up to"), self.timeout))
         act.addWidget(self.timeout)
         act.addStretch()
         act.addWidget(self.send_button)
@@ -223,7 +227,8 @@ class RequestView(QWidget):
         self._stop()
         self.answer.show_outcome(outcome)
         at = self._sent_at
-        self.history.add(Entry(at, outcome.target, outcome.payload, outcome.seconds, outcome.error))
+        error = outcome.error[:MAX_ERROR] if outcome.error is not None else None
+        self.history.add(Entry(at, outcome.target, outcome.payload, outcome.seconds, error))
 
     def _stop(self) -> None:
         self._ticket = None

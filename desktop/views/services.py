@@ -51,9 +51,9 @@ def sharing_words(service: ServiceSnapshot, grape: GrapeState) -> str:
     else:
         said = _tr("Announced on {grapes}.").format(grapes=count(service.announced_nodes, _tr("grape"), _tr("grapes")))
     if not service.served:
-        served = _tr("No request answered yet")
+        served = _tr("No request served yet")
     else:
-        served = _tr("Answered {requests}").format(requests=count(service.served, _tr("request"), _tr("requests")))
+        served = _tr("Served {requests}").format(requests=count(service.served, _tr("request"), _tr("requests")))
     failed = _tr(", {n} failed").format(n=f"{service.failed:,}") if service.failed else ""
     return f"{said} {served}{failed}."
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QRect, QSize, Qt
+from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QGuiApplication, QShowEvent
 from PySide6.QtWidgets import (
     QDialog,
@@ -22,6 +22,7 @@ from desktop.views.flow import FlowRow
 
 MARGIN = 16  # pixels around what a dialog holds
 SHARE_OF_SCREEN = 0.94  # of the available room that a dialog takes at most; its frame needs the rest
+EDGE = 6  # pixels beside what is scrolled to
 SPACE = 8  # pixels between what scrolls, the words under it, and the buttons
 TITLE_BAR = 32  # pixels of a frame above a window
 
@@ -46,6 +47,22 @@ class Scrolling(QScrollArea):
     def minimumSizeHint(self) -> QSize:
         """Return little: the rest scrolls."""
         return QSize(120, 60)
+
+
+def reveal(area: QScrollArea, widget: QWidget) -> None:
+    """Scroll to the whole of a widget; Qt's own way is content with a text field's cursor. Its top goes first."""
+    inner = area.widget()
+    if inner is None or not inner.isAncestorOf(widget):
+        return
+    place = QRect(widget.mapTo(inner, QPoint(0, 0)), widget.size()).adjusted(-EDGE, -EDGE, EDGE, EDGE)
+    for bar, low, high, room in (
+        (area.verticalScrollBar(), place.top(), place.bottom() + 1, area.viewport().height()),
+        (area.horizontalScrollBar(), place.left(), place.right() + 1, area.viewport().width()),
+    ):
+        if high > bar.value() + room:
+            bar.setValue(high - room)
+        if low < bar.value() or high - low > room:
+            bar.setValue(low)
 
 
 class Sheet(QDialog):

@@ -21,6 +21,7 @@ from desktop.models.people import KNOWN_COLUMNS, KnownModel, PendingModel, Peopl
 from desktop.views.identity_dialog import IdentityDialog, PassphraseDialog
 from desktop.views.main_window import MainWindow
 from desktop.views.person_dialog import PersonDialog
+from desktop.views.sheets import Question
 from tests.desktop.fake_peer import (
     ALICE,
     BOB,
@@ -216,15 +217,25 @@ def test_the_identity_dialog_asks_before_anything_changes(qtbot: QtBot) -> None:
     dialog.copy()
     assert QGuiApplication.clipboard().text() == str(OURS)
     dialog.renew()
-    (box,) = dialog.findChildren(QMessageBox, "confirm")
-    assert "will not know the new one" in box.text()
+    (box,) = dialog.findChildren(Question, "confirm")
+    assert not box.answer_button.isEnabled()
+    QTest.keyClick(box, Qt.Key.Key_Return)
     assert acts.calls == []
-    next(button for button in box.buttons() if "new peer" in button.text()).click()
+    dialog.renew()
+    box = next(each for each in dialog.findChildren(Question, "confirm") if each.isVisible())
+    assert box.field is not None
+    box.field.setText("AAAQEA")
+    assert not box.answer_button.isEnabled()
+    box.field.setText(OURS.short.lower())
+    box.answer_button.click()
     assert acts.calls == [("renew",)]
     other = Identity.generate()
     acts.read.emit(other)
-    box = next(each for each in dialog.findChildren(QMessageBox, "confirm") if each.isVisible())
-    next(button for button in box.buttons() if other.peer_id.short in button.text()).click()
+    box = next(each for each in dialog.findChildren(Question, "confirm") if each.isVisible())
+    assert other.peer_id.short in box.answer_button.text()
+    assert box.field is not None
+    box.field.setText(OURS.short)
+    box.answer_button.click()
     assert acts.calls[-1] == ("become", other)
     acts.failed.emit("The passphrase is wrong, or the file is damaged.")
     assert dialog.said.property("problem") is True

@@ -11,8 +11,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from core.news.events import GrapeSnapshot, PeerSnapshot, Role
+from core.news.events import GrapeSnapshot, IdentitySnapshot, PeerSnapshot, Role
 from core.profile.settings import Settings, WindowState
+from core.trust.audience import Audience
 from core.values import Address
 from desktop.models.peers import ADDRESS, LAST_SEEN
 from desktop.theme import ThemeSource
@@ -69,7 +70,7 @@ def test_a_peer_without_a_network_says_so(window: MainWindow, bridge: FakeBridge
 
 
 def test_a_key_that_cannot_be_opened_is_told(window: MainWindow, bridge: FakeBridge) -> None:
-    locked = scene.IdentitySnapshot(None, "The keyring is locked: unlock it.")
+    locked = IdentitySnapshot(None, "The keyring is locked: unlock it.")
     bridge.show(replace(busy_snapshot(), identity=locked))
     assert "The keyring is locked: unlock it." in window.header.words()
 
@@ -138,9 +139,8 @@ def test_what_comes_up_takes_no_click_that_was_meant_for_what_was_there(
     window.show_message("Read me.")
     window.banner.dismiss()
     point = window.notice.mapTo(window, QPoint(window.notice.width() - 40, window.notice.height() // 2))
-    for modifier in range(2):
+    for _ in range(2):
         QTest.mouseClick(window.windowHandle(), Qt.MouseButton.LeftButton, pos=point)
-        assert not modifier or bridge.calls == []
     assert bridge.calls == []
 
 
@@ -165,10 +165,8 @@ def test_a_click_turns_a_switch_and_the_snapshot_confirms(window: MainWindow, br
     assert switch.isChecked()
     bridge.show(empty_snapshot(service=replace(FIBONACCI, sharing=True, announced_nodes=3, served=12, failed=1)))
     assert switch.isChecked()
-    assert (
-        window.services.lines("fibonacci")[0]
-        == "On, but announced on this computer's own grape only. Answered 12 requests, 1 failed."
-    )
+    words = window.services.lines("fibonacci")[0]
+    assert words == "On, but announced on this computer's own grape only. Served 12 requests, 1 failed."
     assert len(bridge.calls) == 1
 
 
@@ -242,6 +240,33 @@ def test_consuming_tells_of_workers_and_the_last_reply(window: MainWindow, bridg
     assert window.services.lines("fibonacci")[1] == "1 worker found. No reply yet."
     bridge.show(PeerSnapshot(3, None, None, scene.ALONE, (consuming,), (replace(silent, rtt=0.2),)))
     assert window.services.lines("fibonacci")[1] == "1 worker found. Last reply after 200 ms."
+
+
+def test_opening_a_service_to_anyone_asks_once(window: MainWindow, bridge: FakeBridge, qtbot: QtBot) -> None:
+    told: list[Settings] = []
+    window.settings_changed.connect(told.append)
+    bridge.show(empty_snapshot())
+    box = window.services.audience_box("fibonacci")
+
+    def choose(audience: Audience) -> None:
+        number = services.AUDIENCES.index(audience)
+        box.setCurrentIndex(number)
+        box.activated.emit(number)
+
+    choose(Audience.ANYONE)
+    assert box.question is not None
+    assert not box.question.answer_button.isDefault()
+    bridge.show(empty_snapshot())
+    QTest.keyClick(box.question, Qt.Key.Key_Return)
+    assert told == []
+    assert box.audience() is Audience.TRUSTED
+    choose(Audience.ANYONE)
+    assert box.question is not None
+    box.question.answer_button.click()
+    assert told[-1].audiences == {"fibonacci": Audience.ANYONE}
+    assert box.audience() is Audience.ANYONE
+    choose(Audience.IDENTIFIED)  # narrower: no question
+    assert told[-1].audiences == {"fibonacci": Audience.IDENTIFIED}
 
 
 # -- peers -------------------------------------------------------------------------------------------------------
