@@ -185,16 +185,29 @@ class Peer:
     # -- the record of who called ---------------------------------------------------------------------------------
 
     async def calls(
-        self, *, text: str = "", outcome: str = "", before: int | None = None, limit: int = 200
+        self,
+        *,
+        text: str = "",
+        outcome: str = "",
+        before: int | None = None,
+        limit: int = 200,
+        callers: Sequence[str] = (),
     ) -> list[CallRecord]:
-        """Return the newest calls that fit, the newest first; `before` a call's number. Without a record: none."""
+        """Return the newest calls that fit, the newest first; `before` a call's number. Without a record: none.
+
+        A `text` fits the calls of `callers`, texts of Peer IDs, in any case: for those whose name it is.
+        """
         if self._parts.calls is None:
             return []
-        return await self._parts.calls.query(text=text, outcome=outcome, before=before, limit=limit)
+        return await self._parts.calls.query(
+            text=text, outcome=outcome, before=before, limit=limit, callers=callers
+        )
 
-    async def export_calls(self, path: Path, *, text: str = "", outcome: str = "") -> int:
+    async def export_calls(self, path: Path, *, text: str = "", outcome: str = "", callers: Sequence[str] = ()) -> int:
         """Write the calls that fit to a CSV file; return how many."""
-        return 0 if self._parts.calls is None else await self._parts.calls.export_csv(path, text=text, outcome=outcome)
+        if self._parts.calls is None:
+            return 0
+        return await self._parts.calls.export_csv(path, text=text, outcome=outcome, callers=callers)
 
     async def clear_calls(self) -> None:
         """Forget every call."""

@@ -135,7 +135,8 @@ def _core_problem(module: str, found: Import) -> str | None:
 
 
 def _desktop_problem(module: str, found: Import) -> str | None:
-    if not is_under(found.module, "core") or module in DESKTOP_COMPOSITION:
+    composes = any(is_under(module, part) for part in DESKTOP_COMPOSITION)
+    if not is_under(found.module, "core") or composes:
         return None
     if any(is_under(found.target, a) for a in DESKTOP_MAY_IMPORT):
         return None

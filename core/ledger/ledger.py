@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -77,15 +77,24 @@ class Ledger:
         self._start()
 
     async def query(
-        self, *, text: str = "", service: str = "", outcome: str = "", before: int | None = None, limit: int = 200
+        self,
+        *,
+        text: str = "",
+        service: str = "",
+        outcome: str = "",
+        before: int | None = None,
+        limit: int = 200,
+        callers: Sequence[str] = (),
     ) -> list[CallRecord]:
         """Return the newest calls that fit (`Filter`), the newest first. Raises LocalError."""
-        wanted = Filter(text, service, outcome, before)
+        wanted = Filter(text, service, outcome, before, tuple(callers))
         return await self._ask(lambda store: list(store.query(wanted, max(0, limit))))
 
-    async def export_csv(self, path: Path, *, text: str = "", service: str = "", outcome: str = "") -> int:
+    async def export_csv(
+        self, path: Path, *, text: str = "", service: str = "", outcome: str = "", callers: Sequence[str] = ()
+    ) -> int:
         """Write the calls that fit to a CSV file, whole or not at all; return how many. Raises LocalError."""
-        wanted = Filter(text, service, outcome)
+        wanted = Filter(text, service, outcome, callers=tuple(callers))
 
         def export(store: "CallStore") -> int:
             from core.ledger.table import write_csv

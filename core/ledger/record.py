@@ -29,7 +29,8 @@ class CallRecord:
 class Filter:
     """Which calls: an empty field means all.
 
-    `text` is looked for in what the columns of text say, whatever its case; `service` and `outcome` are whole names;
+    `text` is looked for in what the columns of text say, whatever its case, and fits the calls of these `callers`,
+    texts of Peer IDs, in any case; `service` and `outcome` are whole names;
     `before` is the `number` of a call: only older ones.
     """
 
@@ -37,6 +38,7 @@ class Filter:
     service: str = ""
     outcome: str = ""
     before: int | None = None
+    callers: tuple[str, ...] = ()
 
 
 def outcome(error: str | None) -> str:

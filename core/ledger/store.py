@@ -147,8 +147,9 @@ def _where(wanted: Filter) -> tuple[str, list[str | int]]:
     values: list[str | int] = []
     if wanted.text:
         columns = ("peer_id", "address", "service", "outcome")
-        conditions.append("(" + " OR ".join(f"{column} LIKE ? ESCAPE '\\'" for column in columns) + ")")
-        values += [f"%{_literally(_clean(wanted.text))}%"] * len(columns)
+        fitting = [f"{column} LIKE ? ESCAPE '\\'" for column in columns] + ["peer_id = ?"] * len(wanted.callers)
+        conditions.append("(" + " OR ".join(fitting) + ")")
+        values += [f"%{_literally(_clean(wanted.text))}%"] * len(columns) + [*wanted.callers]
     for column, value in (("service", wanted.service), ("outcome", wanted.outcome)):
         if value:
             conditions.append(f"{column} = ?")

@@ -1,37 +1,66 @@
 """The record of who called as a table model: the newest on top, older ones fetched as the table is scrolled."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Hashable, Sequence
+from typing import Final
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
+from PySide6.QtCore import QModelIndex, Signal
 
 from core.ledger.record import OK, CallRecord
+from desktop.models.table import Column, Columns, Index, RowsModel, Scene
 from desktop.models.words import PLAIN, PLAIN_HINT, moment, size, trip
 
-Index = QModelIndex | QPersistentModelIndex
-COLUMNS = ("When", "Who", "Address", "Service", "In", "Out", "Took", "Outcome")
-WHEN, WHO, ADDRESS, SERVICE, SENT, RECEIVED, TOOK, OUTCOME = range(8)
-ROW_ROLE: Final = Qt.ItemDataRole.UserRole
-OK_ROLE: Final = Qt.ItemDataRole.UserRole + 1  # bool: answered with a result
 PAGE: Final = 200  # calls asked for at once: three screens, and a millisecond of SQLite
-MOST: Final = 5000  # calls held here; who looks for older ones filters, or exports
-_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+MOST: Final = 5000  # calls held here; to look for older ones, filter or export
 
 
-class CallsModel(QAbstractTableModel):
-    """Calls, the newest first; `name_of` gives what a person calls a Peer ID's text.
+def _who(call: CallRecord, scene: Scene) -> str:
+    return scene.name_of(call.peer_id) if call.peer_id else PLAIN
+
+
+def _outcome(call: CallRecord, _scene: Scene) -> str:
+    return "Answered" if call.outcome == OK else call.outcome
+
+
+class CallColumn(Columns):
+    """What is shown of a call."""
+
+    WHEN = Column[CallRecord]("When", lambda call, _scene: moment(call.when))
+    WHO = Column[CallRecord]("Who", _who)
+    ADDRESS = Column[CallRecord]("Address", lambda call, _scene: call.address)
+    SERVICE = Column[CallRecord]("Service", lambda call, _scene: call.service)
+    SENT = Column[CallRecord]("In", lambda call, _scene: size(call.request_bytes), right=True)
+    RECEIVED = Column[CallRecord]("Out", lambda call, _scene: size(call.reply_bytes), right=True)
+    TOOK = Column[CallRecord]("Took", lambda call, _scene: trip(call.seconds), right=True)
+    OUTCOME = Column[CallRecord]("Outcome", _outcome)
+
+
+class CallsModel(RowsModel[CallRecord]):
+    """Calls, the newest first; `name_of` gives what a person calls a Peer ID's text. STATE_ROLE: answered at all.
 
     Signals:
         more_wanted(): the view came to the end of what is here.
     """
 
+    columns = CallColumn
     more_wanted = Signal()
+    _whole = True  # there are no older ones
 
-    def __init__(self, parent: QObject | None = None, *, name_of: Callable[[str], str] = lambda text: text[:7]) -> None:
-        super().__init__(parent)
-        self._rows: list[CallRecord] = []
-        self._name_of = name_of
-        self._whole = True  # there are no older ones
+    def key(self, row: CallRecord) -> Hashable:
+        """Return the call's number."""
+        return row.number
+
+    def hint(self, row: CallRecord) -> str:
+        """Return the whole Peer ID."""
+        return row.peer_id or PLAIN_HINT
+
+    def state(self, row: CallRecord) -> bool:
+        """Return whether it was answered with a result."""
+        return row.outcome == OK
+
+    def sentence(self, row: CallRecord) -> str:
+        """Return a call as a screen reader should say it."""
+        who, outcome = _who(row, self.scene), _outcome(row, self.scene)
+        return f"{who} at {row.address} called {row.service}: {outcome}, {moment(row.when)}"
 
     def oldest(self) -> int | None:
         """Return the number of the oldest call here."""
@@ -83,62 +112,3 @@ class CallsModel(QAbstractTableModel):
         if self.canFetchMore(parent):
             self._whole = True  # until they came
             self.more_wanted.emit()
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own default
-        """Return the number of calls here."""
-        return 0 if parent.isValid() else len(self._rows)
-
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Return the number of columns."""
-        return 0 if parent.isValid() else len(COLUMNS)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:  # noqa: ANN401
-        """Return a column's name."""
-        if orientation is Qt.Orientation.Horizontal:
-            if role == Qt.ItemDataRole.DisplayRole:
-                return self.tr(COLUMNS[section])
-            if role == Qt.ItemDataRole.TextAlignmentRole and section in (SENT, RECEIVED, TOOK):
-                return _RIGHT
-        return None
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:  # noqa: ANN401 - Qt's variant
-        """Return a cell's text, sentence for screen readers, or the call."""
-        if not index.isValid():
-            return None
-        call, column = self._rows[index.row()], index.column()
-        match role:
-            case Qt.ItemDataRole.DisplayRole:
-                return self._text(call, column)
-            case Qt.ItemDataRole.TextAlignmentRole:
-                return _RIGHT if column in (SENT, RECEIVED, TOOK) else None
-            case Qt.ItemDataRole.ToolTipRole:
-                return call.peer_id or PLAIN_HINT
-            case Qt.ItemDataRole.AccessibleTextRole:
-                return self.sentence(call) if column == WHEN else f"{COLUMNS[column]}: {self._text(call, column)}"
-        if role == ROW_ROLE:
-            return call
-        return call.outcome == OK if role == OK_ROLE else None
-
-    def sentence(self, call: CallRecord) -> str:
-        """Return a call as a screen reader should say it."""
-        who = self._text(call, WHO)
-        return f"{who} at {call.address} called {call.service}: {self._text(call, OUTCOME)}, {moment(call.when)}"
-
-    def _text(self, call: CallRecord, column: int) -> str:
-        match column:
-            case 0:
-                return moment(call.when)
-            case 1:
-                return self._name_of(call.peer_id) if call.peer_id else PLAIN
-            case 2:
-                return call.address
-            case 3:
-                return call.service
-            case 4:
-                return size(call.request_bytes)
-            case 5:
-                return size(call.reply_bytes)
-            case 6:
-                return trip(call.seconds)
-            case _:
-                return "Answered" if call.outcome == OK else call.outcome

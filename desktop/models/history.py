@@ -9,7 +9,9 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistent
 
 from core.values import JsonValue
 from desktop.models.pretty import preview
-from desktop.models.words import clock, trip
+from desktop.models.safe import shown, tip
+from desktop.models.table import SENTENCE
+from desktop.models.words import clock, trip, verdict
 
 MAX_ENTRIES = 50  # requests; the oldest leaves
 ENTRY_ROLE = Qt.ItemDataRole.UserRole
@@ -25,6 +27,11 @@ class Entry:
     payload: JsonValue
     seconds: float
     error: str | None
+    ending: str = "silent"  # as `desktop.views.contract` names it
+
+    def verdict(self) -> str:
+        """Return how it ended, in a word or two."""
+        return verdict(self.ending)
 
     def payload_text(self) -> str:
         """Return the payload as it was sent."""
@@ -32,12 +39,12 @@ class Entry:
 
     def line(self) -> str:
         """Return the entry on one line."""
-        result = trip(self.seconds) if self.error is None else "no answer"
+        result = trip(self.seconds) if self.error is None else self.verdict()
         return f"{clock(self.at)[:8]}   {self.target}   {preview(self.payload, 40)}   {result}"
 
     def sentence(self) -> str:
         """Return the entry as a screen reader should say it."""
-        result = f"answered in {trip(self.seconds)}" if self.error is None else f"not answered: {self.error}"
+        result = f"answered in {trip(self.seconds)}" if self.error is None else f"{self.verdict()}: {self.error}"
         return f"Request to {self.target} at {clock(self.at)[:8]}, {result}. Press Enter to send it again."
 
 
@@ -74,9 +81,10 @@ class HistoryModel(QAbstractListModel):
             return None
         entry = self._entries[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
-            return entry.line()
+            return shown(entry.line())
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return entry.sentence()
+            return shown(entry.sentence(), SENTENCE)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return entry.error or self.tr("Click to use it again, double-click or press Enter to send it again")
+            hint = self.tr("Click to use it again, double-click or press Enter to send it again")
+            return tip(entry.error or hint)
         return entry if role == ENTRY_ROLE else None

@@ -1,4 +1,4 @@
-"""Discovered consumers and workers as a table model: rows are told apart by address and service, replaced whole.
+"""Discovered consumers and workers as a table model: rows are told apart by address and service.
 
 A new snapshot becomes the fewest changes: rows that left are removed, rows that changed are announced, new ones are
 appended; so a selection and a scroll position stay. Many changes are made a few per turn of Qt's loop, because a sorted
@@ -8,53 +8,22 @@ view looks for the place of each. Sorting is a proxy's (`sorted_peers`), by SORT
 import enum
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
-from PySide6.QtCore import (
-    QAbstractTableModel,
-    QModelIndex,
-    QObject,
-    QPersistentModelIndex,
-    QSortFilterProxyModel,
-    Qt,
-    QTimer,
-)
+from PySide6.QtCore import QModelIndex, QObject, QSortFilterProxyModel, Qt, QTimer
 
-from core.news.events import PeerRow, Role
+from core.news.events import PeerRow, PeerSnapshot, Role
 from core.peer_id import PeerId
 from core.values import Address
+from desktop.models.table import SORT_ROLE, Column, Columns, RowsModel, Scene, runs, short_name
 from desktop.models.words import PLAIN, PLAIN_HINT, ago, count, span, trip
 
-COLUMNS = ("Address", "Who", "Role", "Path", "Last seen", "Round trip", "Since", "Sent", "Received")
-ADDRESS, WHO, ROLE, PATH, LAST_SEEN, TRIP, SINCE, SENT, RECEIVED = range(9)
-HINTS = (
-    "The peer's address as seen from here, after its router",
-    "Who that is, as its last encrypted request or answer proved",
-    "A consumer wants the service, a worker shares it",
-    "Whether packets of this peer arrive here",
-    "When the last packet or listing of this peer came",
-    "The last request's round trip",
-    "How long this peer has been known",
-    "Punches sent to this peer",
-    "Punches received from this peer",
-)
-SORT_ROLE = Qt.ItemDataRole.UserRole
-ROW_ROLE = Qt.ItemDataRole.UserRole + 1  # the PeerRow itself
-PATH_ROLE = Qt.ItemDataRole.UserRole + 2  # its Path at this moment
-KEPT_OPEN = 15.0  # seconds; who was heard so lately is there, though unlisted: core.news.roster keeps it as long
+KEPT_OPEN = 15.0  # seconds; a peer heard so lately is there, though unlisted: core.news.roster keeps it as long
 ROWS_A_STEP = 32  # rows changed in one turn of Qt's loop; each costs a sorted view 20 to 50 us among 1,000 rows
 NOBODY_YET = "\N{EN DASH}"
+OURSELVES = "this computer"
 NO_TRIP = float("inf")  # sorts behind every round trip
-_ROLES = frozenset(
-    {
-        *(Qt.ItemDataRole.DisplayRole, SORT_ROLE, ROW_ROLE, PATH_ROLE),
-        *(Qt.ItemDataRole.TextAlignmentRole, Qt.ItemDataRole.AccessibleTextRole, Qt.ItemDataRole.ToolTipRole),
-    }
-)
-_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter  # joined once: flags take 5 us to join
-_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-Index = QModelIndex | QPersistentModelIndex
 Key = tuple[Address, str]
 
 
@@ -85,33 +54,157 @@ def path_of(row: PeerRow, now: float) -> Path:
     return Path.PUNCHING if row.punches_sent else Path.LISTED
 
 
-class PeersModel(QAbstractTableModel):
-    """Peers in the order they were found; `name_of` gives what a person calls a peer."""
+class Ourselves:
+    """Tells which peers are this very peer: it lists, finds and asks itself when it shares and consumes at once."""
+
+    def __init__(self, snapshot: PeerSnapshot | None = None) -> None:
+        self._peer_id: PeerId | None = None
+        self._addresses: frozenset[Address] = frozenset()
+        if snapshot is not None:
+            self._peer_id = snapshot.identity.peer_id
+            own = [each for each in (snapshot.address, snapshot.observed) if each is not None]
+            # the same computer lists itself under its loopback address too
+            local = [Address("127.0.0.1", each.port) for each in own]
+            self._addresses = frozenset([*own, *local])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ourselves) and (self._peer_id, self._addresses) == (other._peer_id, other._addresses)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def at(self, address: Address | None) -> bool:
+        """Tell whether an address is ours."""
+        return address in self._addresses
+
+    def is_row(self, row: PeerRow) -> bool:
+        """Tell whether a row of the table is this peer."""
+        return self.at(row.address) or (self._peer_id is not None and row.peer_id == self._peer_id)
+
+
+def role_word(role: Role) -> str:
+    """Return a role as a word for people."""
+    return role.value.capitalize()
+
+
+@functools.lru_cache(maxsize=1024)  # as many as are shown: a paint asks for each row's
+def _address_text(address: Address) -> str:
+    return str(address)
+
+
+@functools.lru_cache(maxsize=1024)  # a sort asks for each row's, again and again
+def _address_key(address: Address) -> str:
+    """Return text that sorts 10.0.0.9 before 10.0.0.10."""
+    numbers = ".".join(part.rjust(3, "0") for part in address.host.split("."))
+    return f"{numbers}:{address.port:05d}"
+
+
+class PeersScene(Scene):
+    """Beside the time and the names: who we are."""
+
+    ourselves = Ourselves()
+
+
+def _who(row: PeerRow, scene: Scene) -> str:
+    """Return what a person calls this peer: its name, the short form of its ID, or that it is nobody known."""
+    if isinstance(scene, PeersScene) and scene.ourselves.is_row(row):
+        return OURSELVES
+    if row.peer_id is not None:
+        return scene.name_of(row.peer_id)
+    return PLAIN if row.replies or row.requests_served else NOBODY_YET
+
+
+def _who_hint(row: PeerRow, scene: Scene) -> str:
+    if row.peer_id is not None:
+        return str(row.peer_id)
+    return PLAIN_HINT if _who(row, scene) == PLAIN else _row_hint(row)
+
+
+def _row_hint(row: PeerRow) -> str:
+    return f"{row.address}, found as {row.service}"
+
+
+class PeerColumn(Columns):
+    """What is shown of another peer."""
+
+    ADDRESS = Column[PeerRow](
+        "Address", lambda row, _scene: _address_text(row.address), sort=lambda row, _scene: _address_key(row.address),
+        about="The peer's address as seen from here, after its router",
+    )  # fmt: skip
+    WHO = Column[PeerRow]("Who", _who, _who_hint, about="As its last encrypted request or answer proved")
+    ROLE = Column[PeerRow](
+        "Role", lambda row, _scene: role_word(row.role), about="A consumer wants the service, a worker shares it"
+    )
+    PATH = Column[PeerRow](
+        "Path", lambda row, scene: path_of(row, scene.now).value,
+        lambda row, scene: PATH_HINTS[path_of(row, scene.now)],
+        lambda row, scene: str(list(Path).index(path_of(row, scene.now))),
+        about="Whether packets of this peer arrive here",
+    )  # fmt: skip
+    LAST_SEEN = Column[PeerRow](
+        "Last seen", lambda row, scene: ago(scene.now, row.last_seen),
+        sort=lambda row, _scene: -row.last_seen,  # shown as a length of time: the shortest first
+        right=True, about="When the last packet or listing of this peer came",
+    )  # fmt: skip
+    TRIP = Column[PeerRow](
+        "Round trip", lambda row, _scene: trip(row.rtt),
+        sort=lambda row, _scene: NO_TRIP if row.rtt is None else row.rtt,
+        right=True, about="The last request's round trip",
+    )  # fmt: skip
+    SINCE = Column[PeerRow](
+        "Since", lambda row, scene: span(scene.now - row.since), sort=lambda row, _scene: -row.since,
+        right=True, about="How long this peer has been known",
+    )  # fmt: skip
+    SENT = Column[PeerRow](
+        "Sent", lambda row, _scene: f"{row.punches_sent:,}", sort=lambda row, _scene: float(row.punches_sent),
+        right=True, about="Punches sent to this peer",
+    )  # fmt: skip
+    RECEIVED = Column[PeerRow](
+        "Received", lambda row, _scene: f"{row.punches_received:,}",
+        sort=lambda row, _scene: float(row.punches_received),
+        right=True, about="Punches received from this peer",
+    )  # fmt: skip
+
+
+class PeersModel(RowsModel[PeerRow]):
+    """Peers in the order they were found; `name_of` gives what a person calls a peer. STATE_ROLE: a Path."""
+
+    columns = PeerColumn
 
     def __init__(
         self,
         parent: QObject | None = None,
         *,
-        name_of: Callable[[PeerId], str] = lambda peer_id: peer_id.short,
+        name_of: Callable[[Any], str] = short_name,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(parent)
-        self._name_of = name_of
-        self._clock = clock
-        self._now = clock()
-        self._rows: list[PeerRow] = []
+        super().__init__(parent, name_of=name_of, clock=clock)
+        self.scene: PeersScene = PeersScene(self.scene.now, name_of)
         self._steps: Iterator[int] | None = None  # what is left to do for the rows shown last
         self._newer: Sequence[PeerRow] | None = None  # came meanwhile; only the newest is kept
         self._turn = QTimer(self)  # fires in every turn of Qt's loop while there is something left
         self._turn.timeout.connect(self._step)
 
-    def rows(self) -> list[PeerRow]:
-        """Return the peers shown."""
-        return list(self._rows)
+    def key(self, row: PeerRow) -> Hashable:
+        """Return address and service."""
+        return row.address, row.service
+
+    def hint(self, row: PeerRow) -> str:
+        """Return where the peer is and what it was found as."""
+        return _row_hint(row)
+
+    def state(self, row: PeerRow) -> Path:
+        """Return how the way to a peer stands now."""
+        return path_of(row, self.scene.now)
 
     def row_of(self, address: Address) -> int | None:
         """Return the row of the first peer at this address."""
         return next((at for at, row in enumerate(self._rows) if row.address == address), None)
+
+    def set_ourselves(self, ourselves: Ourselves) -> None:
+        """Say which rows are this very peer."""
+        if ourselves != self.scene.ourselves:
+            self.scene.ourselves = ourselves
+            self.tick()
 
     def replace(self, rows: Sequence[PeerRow]) -> None:
         """Show these peers instead, with the fewest changes: the first ROWS_A_STEP now, more in Qt's next turns.
@@ -142,15 +235,15 @@ class PeersModel(QAbstractTableModel):
         """Make the rows those. Yields how many rows a step changed, ROWS_A_STEP at most; the model is whole then."""
         wanted: dict[Key, PeerRow] = {(row.address, row.service): row for row in rows}
         gone = [at for at, row in enumerate(self._rows) if (row.address, row.service) not in wanted]
-        for first, last in _neighbours(gone):
+        for first, last in runs(gone, ROWS_A_STEP):
             self.beginRemoveRows(QModelIndex(), first, last)
             del self._rows[first : last + 1]
             self.endRemoveRows()
             yield last - first + 1
         fresh = [wanted.pop((old.address, old.service)) for old in self._rows]
-        for first, last in _neighbours([at for at, old in enumerate(self._rows) if fresh[at] != old]):
+        for first, last in runs([at for at, old in enumerate(self._rows) if fresh[at] != old], ROWS_A_STEP):
             self._rows[first : last + 1] = fresh[first : last + 1]
-            self.dataChanged.emit(self.index(first, 0), self.index(last, len(COLUMNS) - 1))
+            self.dataChanged.emit(self.index(first, 0), self.index(last, len(PeerColumn) - 1))
             yield last - first + 1
         new = list(wanted.values())
         for start in range(0, len(new), ROWS_A_STEP):
@@ -163,138 +256,21 @@ class PeersModel(QAbstractTableModel):
 
     def tick(self) -> None:
         """Let "3 s ago" move on; call it once a second. Only these cells are repainted, nothing is sorted again."""
-        self._now = self._clock()
+        self.scene.now = self._clock()
         if self._rows:
-            first, last = self.index(0, PATH), self.index(len(self._rows) - 1, SINCE)
+            first, last = self.index(0, PeerColumn.WHO), self.index(len(self._rows) - 1, PeerColumn.SINCE)
             self.dataChanged.emit(first, last, [Qt.ItemDataRole.DisplayRole])
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own default
-        """Return the number of peers."""
-        return 0 if parent.isValid() else len(self._rows)
-
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Return the number of columns."""
-        return 0 if parent.isValid() else len(COLUMNS)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:  # noqa: ANN401
-        """Return a column's name, or what it means."""
-        if orientation is not Qt.Orientation.Horizontal:
-            return None
-        if role == Qt.ItemDataRole.DisplayRole:
-            return self.tr(COLUMNS[section])
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return self.tr(HINTS[section])
-        if role == Qt.ItemDataRole.TextAlignmentRole:
-            return _alignment(section)
-        return None
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:  # noqa: ANN401 - Qt's variant
-        """Return a cell's text, sort key, sentence for screen readers, or the row."""
-        if role not in _ROLES or not index.isValid():
-            return None  # most of what a paint asks: fonts, colours, icons, sizes
-        row, column = self._rows[index.row()], index.column()
-        if role == Qt.ItemDataRole.DisplayRole:
-            return self._text(row, column)
-        if role == SORT_ROLE:
-            return self._sort_key(row, column)
-        if role in (ROW_ROLE, PATH_ROLE):
-            return row if role == ROW_ROLE else self.path(row)
-        if role == Qt.ItemDataRole.TextAlignmentRole:
-            return _alignment(column)
-        if role == Qt.ItemDataRole.AccessibleTextRole:
-            return self.sentence(row) if column == ADDRESS else f"{COLUMNS[column]}: {self._text(row, column)}"
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return self._hint(row, column)
-        return None
-
-    def _text(self, row: PeerRow, column: int) -> str:
-        match column:
-            case 0:
-                return _address_text(row.address)
-            case 1:
-                return self.who(row)
-            case 2:
-                return role_word(row.role)
-            case 3:
-                return self.path(row).value
-            case 4:
-                return ago(self._now, row.last_seen)
-            case 5:
-                return trip(row.rtt)
-            case 6:
-                return span(self._now - row.since)
-            case 7:
-                return f"{row.punches_sent:,}"
-            case _:
-                return f"{row.punches_received:,}"
-
-    def _hint(self, row: PeerRow, column: int) -> str:
-        if column == PATH:
-            return PATH_HINTS[self.path(row)]
-        if column == WHO and (row.peer_id is not None or self.who(row) == PLAIN):
-            return str(row.peer_id) if row.peer_id else PLAIN_HINT
-        return f"{row.address}, found as {row.service}"
-
-    def who(self, row: PeerRow) -> str:
-        """Return what a person calls this peer: its name, the short form of its ID, or that it is nobody known."""
-        if row.peer_id is not None:
-            return self._name_of(row.peer_id)
-        return PLAIN if row.replies or row.requests_served else NOBODY_YET
-
-    def path(self, row: PeerRow) -> Path:
-        """Return how the way to a peer stands now."""
-        return path_of(row, self._now)
-
-    def _sort_key(self, row: PeerRow, column: int) -> str | float:
-        match column:
-            case 0:
-                return _address_key(row.address)
-            case 1:
-                return self.who(row).casefold()
-            case 2:
-                return row.role.value
-            case 3:
-                return str(list(Path).index(self.path(row)))
-            case 4:
-                return -row.last_seen  # shown as a length of time: the shortest first
-            case 5:
-                return NO_TRIP if row.rtt is None else row.rtt
-            case 6:
-                return -row.since
-            case 7:
-                return float(row.punches_sent)
-            case _:
-                return float(row.punches_received)
 
     def sentence(self, row: PeerRow) -> str:
         """Return a peer as a screen reader should say it."""
+        who = _who(row, self.scene)
+        said = "" if who == NOBODY_YET else f"{who}, "
         text = (
-            f"{role_word(row.role)} {row.address}, {_said(self.who(row))}path {self.path(row).value.lower()}, "
-            f"last seen {ago(self._now, row.last_seen)}, {count(row.punches_sent, 'punch', 'punches')} sent, "
+            f"{role_word(row.role)} {row.address}, {said}path {self.state(row).value.lower()}, "
+            f"last seen {ago(self.scene.now, row.last_seen)}, {count(row.punches_sent, 'punch', 'punches')} sent, "
             f"{row.punches_received:,} received"
         )
         return text if row.rtt is None else f"{text}, last round trip {trip(row.rtt)}"
-
-
-def _said(who: str) -> str:
-    return "" if who == NOBODY_YET else f"{who}, "
-
-
-def _neighbours(rows: list[int]) -> Iterator[tuple[int, int]]:
-    """Take rising row numbers from the end; yield the first and the last of each run, of ROWS_A_STEP rows at most.
-
-    In runs, because with each a sorted view begins anew; from the end, because what is removed moves what follows.
-    """
-    while rows:
-        last = first = rows.pop()
-        while rows and rows[-1] == first - 1 and last - first + 1 < ROWS_A_STEP:
-            first = rows.pop()
-        yield first, last
-
-
-def role_word(role: Role) -> str:
-    """Return a role as a word for people."""
-    return role.value.capitalize()
 
 
 def sorted_peers(model: PeersModel, parent: QObject | None = None) -> QSortFilterProxyModel:
@@ -308,19 +284,3 @@ def sorted_peers(model: PeersModel, parent: QObject | None = None) -> QSortFilte
     proxy.setSortRole(SORT_ROLE)
     proxy.setDynamicSortFilter(True)
     return proxy
-
-
-def _alignment(column: int) -> Qt.AlignmentFlag:
-    return _LEFT if column <= PATH else _RIGHT
-
-
-@functools.lru_cache(maxsize=1024)  # as many as are shown: a paint asks for each row's
-def _address_text(address: Address) -> str:
-    return str(address)
-
-
-@functools.lru_cache(maxsize=1024)  # a sort asks for each row's, again and again
-def _address_key(address: Address) -> str:
-    """Return text that sorts 10.0.0.9 before 10.0.0.10."""
-    numbers = ".".join(part.rjust(3, "0") for part in address.host.split("."))
-    return f"{numbers}:{address.port:05d}"

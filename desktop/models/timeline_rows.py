@@ -4,6 +4,7 @@ import enum
 import functools
 from dataclasses import dataclass
 
+from core.ledger.record import outcome
 from core.news.events import (
     Announced,
     BrokerChanged,
@@ -25,8 +26,10 @@ from core.news.events import (
 )
 from core.values import Address
 from desktop.models.pretty import preview
-from desktop.models.words import clock, count, trip
+from desktop.models.safe import shown
+from desktop.models.words import REFUSALS, clock, count, trip
 
+OTHERS = "of addresses that have no line of their own"
 MAX_RESULT_CHARACTERS = 300  # an error text comes from a stranger; its beginning says enough
 
 
@@ -52,7 +55,10 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class TimelineRow:
-    """What one line shows. `at` is Unix seconds; `repeats` counts punches joined into this line."""
+    """What one line shows. `at` is Unix seconds; `repeats` counts requests joined into this line.
+
+    A line about punches counts what was `sent` and what `arrived`, as long as the peer and we go on.
+    """
 
     at: float
     direction: Direction
@@ -61,7 +67,10 @@ class TimelineRow:
     peer: Address | None
     result: str
     repeats: int = 1
-    until: float = 0.0  # when the last of `repeats` was
+    until: float = 0.0  # when the last of `repeats`, or the last punch, was
+    sent: int = 0
+    arrived: int = 0
+    important: bool = True  # shown when only what is important is
 
     @property
     def peer_text(self) -> str:
@@ -70,26 +79,42 @@ class TimelineRow:
 
     @property
     def result_text(self) -> str:
-        """Return the result, with how often it happened when more than once."""
+        """Return the result, with how often it happened when more than once; of punches, their counts."""
+        if self.sent or self.arrived:
+            return self._punches_text()
         if self.repeats == 1:
             return self.result
         times = f"{self.repeats} times in {trip(max(0.0, self.until - self.at))}"
         return f"{self.result}, {times}" if self.result else times
 
+    def _punches_text(self) -> str:
+        counts = ((self.sent, "sent"), (self.arrived, "arrived"))
+        counted = ", ".join(f"{number:,} {what}" for number, what in counts if number)
+        if self.peer is None:
+            return f"{counted}: {self.result}"
+        return f"{'open' if self.arrived else 'knocking'} ({counted})"
+
     def as_text(self) -> str:
-        """Return the line for the clipboard: columns divided by tabs."""
-        return "\t".join((clock(self.at), self.direction.value, self.what, self.peer_text, self.result_text))
+        """Return the line for the clipboard: columns divided by tabs, with nothing that a terminal takes wrong."""
+        parts = (clock(self.at), self.direction.value, self.what, self.peer_text, shown(self.result_text))
+        return "\t".join(parts)
 
     def sentence(self) -> str:
         """Return the line as a screen reader should say it."""
         way = {Direction.OUT: "to", Direction.IN: "from", Direction.NOTE: "about"}[self.direction]
-        whom = f" {way} {self.peer_text}" if self.peer else ""
-        return f"{self.what}{whom}: {self.result_text or self.direction.value}, at {clock(self.at)[:8]}"
+        way = "with" if self.sent or self.arrived else way
+        peer = f" {way} {self.peer_text}" if self.peer else ""
+        return f"{self.what}{peer}: {self.result_text or self.direction.value}, at {clock(self.at)[:8]}"
 
 
 def _short(text: str) -> str:
-    line = " ".join(text[: MAX_RESULT_CHARACTERS + 1].split())
-    return line if len(text) <= MAX_RESULT_CHARACTERS else line[: MAX_RESULT_CHARACTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    return shown(" ".join(text[: MAX_RESULT_CHARACTERS + 1].split()), MAX_RESULT_CHARACTERS)
+
+
+def punches(at: float, peer: Address | None, *, sent: int = 0, arrived: int = 0) -> TimelineRow:
+    """Return the line of a peer's punches; with no peer, of those that found no line of their own."""
+    result = "" if peer is not None else OTHERS
+    return TimelineRow(at, Direction.NOTE, Kind.PUNCH, "Punches", peer, result, until=at, sent=sent, arrived=arrived)
 
 
 @functools.singledispatch
@@ -116,23 +141,24 @@ def _announced(event: Announced) -> TimelineRow:
 
 @row_of.register
 def _discovered(event: Discovered) -> TimelineRow:
-    return TimelineRow(event.at, Direction.NOTE, Kind.PEER, "Discovered", event.peer, f"under {_short(event.service)}")
+    return TimelineRow(
+        event.at, Direction.NOTE, Kind.PEER, "Discovered", event.peer, f"under {_short(event.service)}", important=False
+    )
 
 
 @row_of.register
 def _lost(event: Lost) -> TimelineRow:
-    return TimelineRow(event.at, Direction.NOTE, Kind.PEER, "Lost", event.peer, _short(event.reason))
+    return TimelineRow(event.at, Direction.NOTE, Kind.PEER, "Lost", event.peer, _short(event.reason), important=False)
 
 
 @row_of.register
 def _punch_sent(event: PunchSent) -> TimelineRow:
-    return TimelineRow(event.at, Direction.OUT, Kind.PUNCH, "Punch", event.peer, "sent", until=event.at)
+    return punches(event.at, event.peer, sent=1)
 
 
 @row_of.register
 def _punch_received(event: PunchReceived) -> TimelineRow:
-    result = "first from this peer" if event.first else "arrived"
-    return TimelineRow(event.at, Direction.IN, Kind.PUNCH, "Punch", event.peer, result, until=event.at)
+    return punches(event.at, event.peer, arrived=1)
 
 
 @row_of.register
@@ -146,7 +172,8 @@ def _request_served(event: RequestServed) -> TimelineRow:
         whose = f" by peer {event.peer_id.short}" if event.peer_id else ""
         result = f"{_short(event.service)}{whose} answered in {trip(event.seconds)}"
     else:
-        result = f"{_short(event.service)} refused: {_short(event.error)}"
+        ended = "refused" if outcome(event.error) in REFUSALS else "answered with an error"
+        result = f"{_short(event.service)} {ended}: {_short(event.error)}"
     return TimelineRow(event.at, Direction.IN, Kind.REQUEST, "Request", event.caller, result)
 
 
@@ -158,8 +185,8 @@ def _reply(event: ReplyReceived) -> TimelineRow:
 
 @row_of.register
 def _pending(event: PendingRequest) -> TimelineRow:
-    who = event.name or f"peer {event.peer_id.short}"
-    result = f"{_short(who)} asks for {_short(event.service)} and waits for your answer"
+    who = _short(event.name) if event.name else f"stranger {event.peer_id}"
+    result = f"{who} asks for {_short(event.service)} and waits for your answer"
     return TimelineRow(event.at, Direction.IN, Kind.TRUST, "Asks", event.caller, result)
 
 

@@ -5,6 +5,12 @@ import functools
 
 PLAIN = "plain"  # a peer without an identity, where another has its name
 PLAIN_HINT = "A plain Grenache peer: nobody knows who that is"
+REFUSALS = frozenset(  # error names with which the owner's rules turn a caller away: nothing has failed then
+    {
+        *("ERR_NOT_TRUSTED", "ERR_ENCRYPTION_REQUIRED", "ERR_BLOCKED", "ERR_SERVICE_OFF"),
+        *("ERR_RATE_LIMITED", "ERR_BROKER_RATE", "ERR_BROKER_FULL"),
+    }
+)
 JUST_NOW = 1.5  # seconds; below that a ticking "1 s ago" says nothing
 
 
@@ -81,3 +87,17 @@ def size(amount: float) -> str:
 def count(number: int, noun: str, plural: str = "") -> str:
     """Return `1 grape`, `3 grapes`, `1,204 requests`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+VERDICTS = {  # of a request by its ending, which `desktop.views.contract` names
+    "reply": "answered",
+    "error": "answered with an error",
+    "refused": "refused",
+    "unsent": "not sent",
+    "cancelled": "cancelled",
+}
+
+
+def verdict(ending: str) -> str:
+    """Return how a request ended, in a word or two: an error is an answer, a refusal no failure."""
+    return VERDICTS.get(ending, "no answer")

@@ -15,10 +15,10 @@ class Answers(QWidget):
     """Answers one pending request through the bridge.
 
     Signals:
-        accepted(PeerId): it was accepted for good, and may want a name.
+        always_wanted(Pending): let it in for good; nothing has happened yet, it may want a name first.
     """
 
-    accepted = Signal(object)
+    always_wanted = Signal(object)
 
     def __init__(self, bridge: BridgeLike, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -59,7 +59,5 @@ class Answers(QWidget):
         self._bridge.accept(asked.peer_id, asked.service, once=once)
 
     def _accept_always(self) -> None:
-        asked = self._pending
-        if asked is not None:
-            self._accept(asked, once=False)
-            self.accepted.emit(asked.peer_id)
+        if self._pending is not None:
+            self.always_wanted.emit(self._pending)

@@ -1,7 +1,7 @@
 """The page of brokers: being one, with who is registered here; and using some, with how it goes."""
 
-from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from core.news.events import BrokerSnapshot, BrokerUse, PeerSnapshot
 from core.peer_id import PeerId
@@ -13,6 +13,8 @@ from desktop.models.words import count
 from desktop.theme import ThemeSource
 from desktop.views.columns import Pair
 from desktop.views.fields import Lines, limit
+from desktop.views.pages import PageView
+from desktop.views.parts import heading
 from desktop.views.services import SIDE_BY_SIDE, Toggle
 from desktop.views.table import RowTable
 
@@ -44,7 +46,7 @@ def using_words(use: BrokerUse) -> str:
     return f"{use.message}{seen}{refused}"
 
 
-class BrokerView(QWidget):
+class BrokerView(PageView):
     """Two switches, the brokers to use, and the table.
 
     Signals:
@@ -84,9 +86,7 @@ class BrokerView(QWidget):
         self.using.add_below(self.brokers)
         self.using.add_below(self._problem)
         cards = Pair(self.using, self.acting, SIDE_BY_SIDE)
-        title = QLabel(self.tr("Registere&d here"))
-        title.setObjectName("heading")
-        title.setBuddy(self.table)
+        title = heading(self.tr("Registere&d here"), self.table)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
@@ -101,6 +101,14 @@ class BrokerView(QWidget):
         self.using.show_state(snapshot.broker_use.on, using_words(snapshot.broker_use))
         self.table.set_placeholder(EMPTY if snapshot.broker.acting else OFF)
         self.model.replace(snapshot.broker.entries)
+
+    def tables(self) -> tuple[RowTable, ...]:
+        """Return the table of registrations."""
+        return (self.table,)
+
+    def focus_filter(self) -> None:
+        """Put the keyboard into the field of brokers."""
+        self.brokers.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def chosen(self) -> tuple[str, ...]:
         """Return the brokers that are written down. Raises ValueError for one that is no host:port."""

@@ -1,28 +1,26 @@
-"""The page of calls: who asked for what and what became of it, with search, export and a way to forget."""
+"""The page of calls: which peer asked for what and how it ended, with search, export and a way to forget."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QIcon, QShowEvent
-from PySide6.QtWidgets import (
-    QComboBox,
-    QFileDialog,
-    QLabel,
-    QLineEdit,
-    QMessageBox,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QGuiApplication, QIcon, QShowEvent
+from PySide6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from core.ledger.record import OK, CallRecord
 from core.news.events import PeerEvent, PeerSnapshot, RequestServed
+from core.peer_id import PeerId
 from desktop.icons import icon
-from desktop.models.calls import OK_ROLE, OUTCOME, PAGE, CallsModel
+from desktop.models.calls import PAGE, CallColumn, CallsModel
+from desktop.models.people import names
+from desktop.models.safe import lines
+from desktop.models.table import ROW_ROLE, STATE_ROLE
 from desktop.theme import Theme, ThemeSource
 from desktop.views.contract import BridgeLike
 from desktop.views.fields import limit
 from desktop.views.flow import FlowRow
+from desktop.views.pages import PageView
+from desktop.views.parts import IdLine, PlainLabel, button, heading
+from desktop.views.sheets import Question
 from desktop.views.table import ICON_ROOM, CellDelegate, Index, RowTable
 
 SAMPLES = (
@@ -39,44 +37,53 @@ OUTCOMES = (("All outcomes", ""), ("Answered", OK), ("Not trusted", "ERR_NOT_TRU
             ("Too often", "ERR_RATE_LIMITED"), ("Wrong payload", "ERR_PAYLOAD"))  # fmt: skip
 
 
-class CallsView(QWidget):
-    """Asks the bridge for calls while it is shown."""
+class CallsView(PageView):
+    """Asks the bridge for calls while it is shown.
+
+    Signals:
+        call_wanted(str): send a request to this peer; the target as a person writes it, PEER-ID/service or host:port.
+        known_wanted(PeerId): name this peer, and say what it may call.
+    """
+
+    call_wanted = Signal(str)
+    known_wanted = Signal(object)
 
     def __init__(self, bridge: BridgeLike, theme: ThemeSource, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._bridge = bridge
         self._names: dict[str, str] = {}
+        self._service = "fibonacci"  # the one to call back
         self.model = CallsModel(self, name_of=lambda text: self._names.get(text) or text[:7])
         self.table = RowTable(self.tr("Calls"))
         self.table.setModel(self.model)
         self.table.set_samples(SAMPLES, fit_all=True)
-        self.table.set_placeholder(NOBODY)
-        self.table.setItemDelegateForColumn(OUTCOME, CellDelegate(self._dress, self.table))
+        self.table.set_placeholder(self.tr(NOBODY))
+        self.table.setItemDelegateForColumn(CallColumn.OUTCOME, CellDelegate(self._dress, self.table))
         self.search = QLineEdit()
         self.outcome = QComboBox()
         hint = self.tr("Write what is found to a CSV file")
-        self.export_button = self._button(self.tr("&Export..."), hint, self.export)
-        self.clear_button = self._button(self.tr("&Clear..."), self.tr("Forget every call"), self.clear)
-        self._said = _muted(KEPT)
+        self.export_button = button(self.tr("&Export..."), hint, self.export)
+        self.clear_button = button(self.tr("&Clear..."), self.tr("Forget every call"), self.clear)
+        self._said = PlainLabel(self.tr(KEPT), name="muted", wrap=True)
+        self.caller_id = IdLine(self.tr("Peer ID of the selected call"))
         self._lay_out()
+        self._make_menu()
         self._fresh: int | None = None  # tickets of what was asked, None: nothing is under way
         self._older: int | None = None
         self._replace = True  # what comes next is another list
-        self._search_timer = self._timer(SEARCH_MS, self._ask_anew)
+        self._search_timer = self._timer(SEARCH_MS, self._ask_again)
         self._refresh_timer = self._timer(REFRESH_MS, self._ask)
         self.model.more_wanted.connect(self._ask_older)
         bridge.calls_found.connect(self._found)
-        bridge.calls_said.connect(self._said.setText)
-        bridge.calls_cleared.connect(self._ask_anew)
+        bridge.calls_said.connect(lambda text: self._said.setText(lines(text)))
+        bridge.calls_cleared.connect(self._ask_again)
         bridge.events_arrived.connect(self._on_events)
         theme.changed.connect(self._retheme)
         self._retheme(theme.theme)
 
     def _lay_out(self) -> None:
-        title = QLabel(self.tr("Who ca&lled"))
-        title.setObjectName("heading")
-        title.setBuddy(self.table)
-        self.search.setPlaceholderText(self.tr("Peer, address or service"))
+        title = heading(self.tr("Who ca&lled"), self.table)
+        self.search.setPlaceholderText(self.tr("Name, ID, address or service"))
         self.search.setAccessibleName(self.tr("Search calls"))
         self.search.setClearButtonEnabled(True)
         limit(self.search, 200)  # characters
@@ -86,7 +93,7 @@ class CallsView(QWidget):
         self.outcome.setAccessibleName(self.tr("Which outcomes"))
         for words, _name in OUTCOMES:
             self.outcome.addItem(self.tr(words))
-        self.outcome.currentIndexChanged.connect(lambda _number: self._ask_anew())
+        self.outcome.currentIndexChanged.connect(lambda _number: self._ask_again())
         row = FlowRow()
         row.addWidget(title)
         row.addStretch()
@@ -97,16 +104,80 @@ class CallsView(QWidget):
         column.setSpacing(8)
         column.addLayout(row)
         column.addWidget(self.table, 1)
-        column.addWidget(self._said)
+        below = QHBoxLayout()
+        below.addWidget(self._said, 2)
+        below.addWidget(self.caller_id, 3)
+        column.addLayout(below)
+
+    def _make_menu(self) -> None:
+        act = self._action
+        self._copy_id = act(self.tr("&Copy ID"), lambda: _copy(self._caller()))
+        self._copy_name = act(self.tr("Copy &name"), lambda: _copy(self._names.get(self._caller(), "")))
+        copy_address = act(self.tr("Copy &address"), lambda: _copy(call.address if (call := self.selected()) else ""))
+        self._call_back = act(self.tr("Ca&ll..."), self._call)
+        self._known = act(self.tr("&Name, trust..."), self._make_known)
+        self._block = act(self.tr("&Block"), self._block_caller)
+        self.table.set_menu(
+            (self._copy_id, self._copy_name, copy_address, None, self._call_back, self._known, None, self._block)
+        )
+        self.table.selectionModel().selectionChanged.connect(lambda *_: self._choose())
+        self.model.modelReset.connect(self._choose)
+        self._choose()
+
+    def _action(self, words: str, act: Callable[[], object]) -> QAction:
+        action = QAction(words, self)
+        action.triggered.connect(lambda _checked=False: act())
+        return action
 
     # -- what is shown ---------------------------------------------------------------------------------------------
 
     def show_snapshot(self, snapshot: PeerSnapshot) -> None:
         """Take the names of known peers."""
-        names = {str(peer.peer_id): peer.name for peer in snapshot.known_peers if peer.name}
-        if names != self._names:
-            self._names = names
-            self.table.viewport().update()
+        self._service = snapshot.services[0].name if snapshot.services else self._service
+        named = {str(peer_id): name for peer_id, name in names(snapshot.known_peers).items()}
+        if named != self._names:
+            self._names = named
+            self.model.tick()
+
+    def focus_filter(self) -> None:
+        """Put the keyboard into the search."""
+        self.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def tables(self) -> tuple[RowTable, ...]:
+        """Return the table of calls."""
+        return (self.table,)
+
+    def selected(self) -> CallRecord | None:
+        """Return the call that is selected, if it is one."""
+        rows = self.table.selected_rows()
+        found = self.model.index(rows[0], 0).data(ROW_ROLE) if len(rows) == 1 else None
+        return found if isinstance(found, CallRecord) else None
+
+    def _caller(self) -> str:
+        """Return the Peer ID's text of the selected call; nothing for a plain peer."""
+        call = self.selected()
+        return (call.peer_id or "") if call is not None else ""
+
+    def _choose(self) -> None:
+        caller = self._caller()
+        self.caller_id.show_id(caller)
+        for action in (self._copy_id, self._known, self._block):
+            action.setEnabled(bool(caller))
+        self._copy_name.setEnabled(caller in self._names)
+        self._call_back.setEnabled(self.selected() is not None)
+
+    def _call(self) -> None:
+        call = self.selected()
+        if call is not None:
+            self.call_wanted.emit(f"{call.peer_id}/{self._service}" if call.peer_id else call.address)
+
+    def _make_known(self) -> None:
+        if self._caller():
+            self.known_wanted.emit(PeerId.parse(self._caller()))
+
+    def _block_caller(self) -> None:
+        if self._caller():
+            self._bridge.block(PeerId.parse(self._caller()))
 
     def showEvent(self, event: QShowEvent) -> None:
         """Look at once."""
@@ -124,7 +195,7 @@ class CallsView(QWidget):
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
-    def _ask_anew(self) -> None:
+    def _ask_again(self) -> None:
         self._replace = True
         self._ask()
 
@@ -151,7 +222,7 @@ class CallsView(QWidget):
                 self.model.replace(calls)
             else:
                 self.model.refresh(calls)
-            self.table.set_placeholder(NO_MATCH if any(self._filter()) else NOBODY)
+            self.table.set_placeholder(self.tr(NO_MATCH) if any(self._filter()) else self.tr(NOBODY))
         elif ticket == self._older:
             self._older = None
             self.model.append(calls)
@@ -169,35 +240,24 @@ class CallsView(QWidget):
 
     def clear(self) -> None:
         """Ask, and forget every call."""
-        box = QMessageBox(
-            QMessageBox.Icon.NoIcon, self.tr("Clear the record"),
-            self.tr("Forget every call? What is not exported is gone; peers and settings stay."),
-            QMessageBox.StandardButton.Cancel, self,
-        )  # fmt: skip
-        box.setObjectName("clear")
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        yes = box.addButton(self.tr("Forget every call"), QMessageBox.ButtonRole.AcceptRole)
-        yes.clicked.connect(self._bridge.clear_calls)
-        box.open()
+        words = self.tr("Forget every call")
+        more = self.tr("Calls that are not exported are lost. Peers and settings stay.")
+        title, question = self.tr("Clear the record"), self.tr("Forget every call?")
+        asked = Question(self, title, question, more, words, self._bridge.clear_calls)
+        asked.setObjectName("clear")
+        asked.open()
 
     # -- parts -----------------------------------------------------------------------------------------------------
 
-    def _timer(self, milliseconds: int, act: object) -> QTimer:
+    def _timer(self, milliseconds: int, act: Callable[[], object]) -> QTimer:
         timer = QTimer(self)
         timer.setSingleShot(True)
         timer.setInterval(milliseconds)
         timer.timeout.connect(act)
         return timer
 
-    def _button(self, words: str, hint: str, act: object) -> QPushButton:
-        button = QPushButton(words)
-        button.setToolTip(hint)
-        button.setAccessibleName(words.replace("&", "").replace("...", ""))
-        button.clicked.connect(act)
-        return button
-
     def _dress(self, index: Index) -> tuple[QIcon | None, str]:
-        return self._dresses[bool(index.data(OK_ROLE))]
+        return self._dresses[bool(index.data(STATE_ROLE))]
 
     def _retheme(self, theme: Theme) -> None:
         good, bad = icon("check", theme.good), icon("person-blocked", theme.bad)
@@ -205,9 +265,7 @@ class CallsView(QWidget):
         self.table.viewport().update()
 
 
-def _muted(words: str) -> QLabel:
-    label = QLabel(words)
-    label.setObjectName("muted")
-    label.setWordWrap(True)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    return label
+def _copy(text: str) -> None:
+    """Put a text on the clipboard; nothing leaves what is there."""
+    if text:
+        QGuiApplication.clipboard().setText(text)

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QSplitter,
 
 from core.errors import LocalError
 from core.news.events import IdentitySnapshot, PeerEvent, PeerSnapshot
+from core.peer_id import PeerId
 from core.profile.integration import Integration
 from core.profile.settings import Settings, WindowState
 from core.trust.audience import Audience
@@ -33,7 +34,7 @@ from desktop.views.identity_dialog import Acts as IdentityActsLike
 from desktop.views.identity_dialog import IdentityDialog
 from desktop.views.menus import ABOUT, Acts, Menus, keys_text
 from desktop.views.notice import NoticePlace
-from desktop.views.pages import Pages
+from desktop.views.pages import Page, Pages
 from desktop.views.peers import PeersView
 from desktop.views.pending_strip import PendingStrip
 from desktop.views.people import PeopleView
@@ -113,7 +114,10 @@ class MainWindow(QMainWindow):
         self.header.identity_wanted.connect(self.open_identity)
         self.pending.all_wanted.connect(self.reveal_pending)
         self.pages.chosen.connect(lambda key: self.pending.set_aside(key == "people"))
-        self.pending.answers.accepted.connect(self.people.name_it)
+        self.pending.answers.always_wanted.connect(self.people.accept_always)
+        self.people.call_wanted.connect(self._call)
+        self.calls.call_wanted.connect(self._call)
+        self.calls.known_wanted.connect(self._add_known)
         self.services.audience_chosen.connect(self._choose_audience)
         self.broker.acting_chosen.connect(self._choose_acting)
         self.broker.using_chosen.connect(self._choose_using)
@@ -148,13 +152,14 @@ class MainWindow(QMainWindow):
         upper.setSpacing(10)
         upper.addWidget(self.services)
         upper.addWidget(self._across, 1)
-        for key, title, page in (
-            ("live", self.tr("Live"), live),
-            ("people", self.tr("People"), self.people),
-            ("calls", self.tr("Calls"), self.calls),
-            ("broker", self.tr("Broker"), self.broker),
-        ):
-            self.pages.add(key, title, page)
+        self.pages.register(
+            (
+                Page("live", self.tr("Live"), lambda: live),
+                Page("people", self.tr("People"), lambda: self.people, lambda snapshot: len(snapshot.pending)),
+                Page("calls", self.tr("Calls"), lambda: self.calls),
+                Page("broker", self.tr("Broker"), lambda: self.broker),
+            )
+        )
         for page in (self.people, self.calls, self.broker):
             page.setMinimumHeight(PAGE_HEIGHT)
         self.notice = NoticePlace(self.header.explanation, self.pending, self.banner)
@@ -235,10 +240,8 @@ class MainWindow(QMainWindow):
         self.request.show_snapshot(snapshot)
         self.menus.show_snapshot(snapshot)
         self.pending.show_snapshot(snapshot)
-        self.people.show_snapshot(snapshot)
-        self.calls.show_snapshot(snapshot)
-        self.broker.show_snapshot(snapshot)
-        self.pages.set_badge("people", len(snapshot.pending))
+        self.pages.show_snapshot(snapshot)
+        self.timeline.show_snapshot(snapshot)
         if self._identity is not None:
             self._identity.show_identity(snapshot.identity)
         if snapshot.trust_problem != self._trust_problem:
@@ -353,7 +356,7 @@ class MainWindow(QMainWindow):
         return self._across, self._left, self.request.splitter
 
     def _tables(self) -> tuple[RowTable, ...]:
-        return self.peers.table, self.timeline.table, self.people.table, self.calls.table, self.broker.table
+        return self.peers.table, self.timeline.table, *self.pages.tables()
 
     def _on_live(self, act: Callable[[], None]) -> Callable[[], None]:
         def go() -> None:
@@ -364,16 +367,22 @@ class MainWindow(QMainWindow):
 
     def _find(self) -> None:
         """Put the keyboard into the filter of the page that is shown."""
-        fields = {"people": self.people.filter, "calls": self.calls.search}
-        field = fields.get(self.pages.current())
-        if field is not None:
-            field.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        else:
+        if not self.pages.focus_filter():
             self._on_live(self.timeline.focus_filter)()
 
     def _add_peer(self) -> None:
         self.pages.choose("people")
         self.people.add()
+
+    def _add_known(self, peer_id: PeerId) -> None:
+        self.pages.choose("people")
+        self.people.make_known(peer_id)
+
+    def _call(self, target: str) -> None:
+        """Offer a request to somebody chosen on another page."""
+        self.pages.choose("live")
+        self.request.set_target(target)
+        self.request.focus()
 
     def _choose_audience(self, service: str, audience: Audience) -> None:
         chosen = {**self._settings.audiences, service: audience}

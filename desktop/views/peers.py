@@ -1,17 +1,20 @@
 """The discovered consumers and workers: a sortable table that keeps selection and scroll while it lives."""
 
-from PySide6.QtCore import QPoint, Qt, QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QGuiApplication, QIcon, QKeySequence
-from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QVBoxLayout, QWidget
 
 from core.news.events import GrapeState, PeerRow, PeerSnapshot, Role
 from core.peer_id import PeerId
 from core.values import Address
 from desktop.icons import icon
-from desktop.models.peers import ADDRESS, LAST_SEEN, PATH, PATH_ROLE, ROW_ROLE, PeersModel, sorted_peers
+from desktop.models.peers import Ourselves, PeerColumn, PeersModel, sorted_peers
 from desktop.models.peers import Path as PeerPath
+from desktop.models.people import names
+from desktop.models.table import ROW_ROLE, STATE_ROLE
 from desktop.models.words import count
 from desktop.theme import Theme, ThemeSource
+from desktop.views.parts import PlainLabel, heading
 from desktop.views.table import ICON_ROOM, CellDelegate, Index, RowTable
 
 # the widest usual text of each column
@@ -54,10 +57,8 @@ class PeersView(QWidget):
         self._names: dict[PeerId, str] = {}  # of those the owner has named
         self.model = PeersModel(self, name_of=lambda peer_id: self._names.get(peer_id) or peer_id.short)
         self.proxy = sorted_peers(self.model, self)
-        title = QLabel(self.tr("Consumers and &workers"))
-        title.setObjectName("heading")
-        self._counts = QLabel()
-        self._counts.setObjectName("muted")
+        title = heading(self.tr("Consumers and &workers"))
+        self._counts = PlainLabel(name="muted")
         self.table = RowTable(self.tr("Discovered consumers and workers"))
         title.setBuddy(self.table)
         self._set_up_table()
@@ -88,12 +89,10 @@ class PeersView(QWidget):
         table = self.table
         table.setModel(self.proxy)
         table.setSortingEnabled(True)
-        table.sortByColumn(LAST_SEEN, Qt.SortOrder.AscendingOrder)
+        table.sortByColumn(PeerColumn.LAST_SEEN, Qt.SortOrder.AscendingOrder)
         table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        table.setItemDelegateForColumn(PATH, CellDelegate(self._dress, table))
+        table.setItemDelegateForColumn(PeerColumn.PATH, CellDelegate(self._dress, table))
         table.set_samples(SAMPLES, fit_all=True)
-        table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        table.customContextMenuRequested.connect(self._show_menu)
         table.doubleClicked.connect(lambda _index: self._request())
 
     def _make_actions(self) -> None:
@@ -105,10 +104,10 @@ class PeersView(QWidget):
         self.request_action.triggered.connect(self._request)
         self.copy_rows_action = QAction(self.tr("&Copy selected rows"), self)
         self.copy_rows_action.triggered.connect(self.table.copy)
+        self.copy_id_action = QAction(self.tr("Copy Peer &ID"), self)
+        self.copy_id_action.triggered.connect(self.copy_id)
         self.table.addAction(self.request_action)
-        self._menu = QMenu(self)
-        for action in (self.request_action, self.copy_action, self.copy_rows_action):
-            self._menu.addAction(action)
+        self.table.set_menu((self.request_action, None, self.copy_id_action, self.copy_action, self.copy_rows_action))
         self.table.selectionModel().selectionChanged.connect(self._update_actions)
         self._update_actions()
 
@@ -132,12 +131,15 @@ class PeersView(QWidget):
 
     def _show(self, snapshot: PeerSnapshot | None) -> None:
         rows = snapshot.peers if snapshot is not None else ()
-        self._names = {peer.peer_id: peer.name for peer in snapshot.known_peers} if snapshot is not None else {}
+        self._names = names(snapshot.known_peers) if snapshot is not None else {}
+        ourselves = Ourselves(snapshot)
+        self.model.set_ourselves(ourselves)
         self._keys = {(row.address, row.service) for row in rows}
         self.model.replace(rows)
         self.table.set_placeholder(placeholder(snapshot))
-        consumers = sum(row.role is Role.CONSUMER for row in rows)
-        words = f"{count(consumers, 'consumer')}, {count(len(rows) - consumers, 'worker')}" if rows else ""
+        others = [row for row in rows if not ourselves.is_row(row)]
+        consumers = sum(row.role is Role.CONSUMER for row in others)
+        words = f"{count(consumers, 'consumer')}, {count(len(others) - consumers, 'worker')}" if rows else ""
         self._counts.setText(words)
 
     def reveal(self, address: Address) -> bool:
@@ -145,7 +147,7 @@ class PeersView(QWidget):
         row = self.model.row_of(address)
         if row is None:
             return False
-        index = self.proxy.mapFromSource(self.model.index(row, ADDRESS))
+        index = self.proxy.mapFromSource(self.model.index(row, PeerColumn.ADDRESS))
         self.table.selectRow(index.row())
         self.table.scrollTo(index)
         self.table.setFocus(Qt.FocusReason.OtherFocusReason)
@@ -153,7 +155,7 @@ class PeersView(QWidget):
 
     def selected(self) -> list[PeerRow]:
         """Return the selected peers from top to bottom."""
-        found = (self.proxy.index(row, ADDRESS).data(ROW_ROLE) for row in self.table.selected_rows())
+        found = (self.proxy.index(row, PeerColumn.ADDRESS).data(ROW_ROLE) for row in self.table.selected_rows())
         return [row for row in found if isinstance(row, PeerRow)]
 
     def copy_address(self) -> None:
@@ -162,6 +164,12 @@ class PeersView(QWidget):
         if addresses:
             QGuiApplication.clipboard().setText("\n".join(addresses))
 
+    def copy_id(self) -> None:
+        """Put the whole Peer IDs of the selected peers on the clipboard, one a line."""
+        ids = dict.fromkeys(str(row.peer_id) for row in self.selected() if row.peer_id is not None)
+        if ids:
+            QGuiApplication.clipboard().setText("\n".join(ids))
+
     def _request(self) -> None:
         chosen = self.selected()
         if chosen:
@@ -169,16 +177,13 @@ class PeersView(QWidget):
 
     def _update_actions(self) -> None:
         chosen = len(self.table.selected_rows())
+        self.copy_id_action.setEnabled(any(row.peer_id is not None for row in self.selected()))
         self.copy_action.setEnabled(chosen > 0)
         self.copy_rows_action.setEnabled(chosen > 0)
         self.request_action.setEnabled(chosen == 1)
 
-    def _show_menu(self, at: QPoint) -> None:
-        if self.table.selected_rows():
-            self._menu.popup(self.table.viewport().mapToGlobal(at))
-
     def _dress(self, index: Index) -> tuple[QIcon | None, str]:
-        path = index.data(PATH_ROLE)
+        path = index.data(STATE_ROLE)
         if not isinstance(path, PeerPath):
             return None, ""
         return self._dresses[path]

@@ -226,9 +226,9 @@ class RequestView(QWidget):
             return
         self._stop()
         self.answer.show_outcome(outcome)
-        at = self._sent_at
         error = outcome.error[:MAX_ERROR] if outcome.error is not None else None
-        self.history.add(Entry(at, outcome.target, outcome.payload, outcome.seconds, error))
+        ended = outcome.seconds, error, outcome.ending
+        self.history.add(Entry(self._sent_at, outcome.target, outcome.payload, *ended))
 
     def _stop(self) -> None:
         self._ticket = None

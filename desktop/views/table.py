@@ -3,16 +3,28 @@
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QAbstractItemModel, QByteArray, QModelIndex, QObject, QPersistentModelIndex, Qt
-from PySide6.QtGui import QGuiApplication, QIcon, QKeyEvent, QKeySequence, QPalette, QResizeEvent
+from PySide6.QtGui import (
+    QAction,
+    QContextMenuEvent,
+    QGuiApplication,
+    QIcon,
+    QKeyEvent,
+    QKeySequence,
+    QPalette,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
-    QLabel,
+    QMenu,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
     QWidget,
 )
+
+from desktop.models.safe import shown
+from desktop.views.parts import PlainLabel
 
 Index = QModelIndex | QPersistentModelIndex
 MARGIN = 24  # pixels around the placeholder
@@ -47,11 +59,9 @@ class RowTable(QTableView):
         self._fit_all = False
         self._fitting = False
         self._touched = False
-        self._placeholder = QLabel(self.viewport())
-        self._placeholder.setObjectName("placeholder")
+        self._menu: QMenu | None = None
+        self._placeholder = PlainLabel(parent=self.viewport(), name="placeholder", wrap=True)
         self._placeholder.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._placeholder.setWordWrap(True)
-        self._placeholder.setTextFormat(Qt.TextFormat.PlainText)
         self._placeholder.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
 
     def setModel(self, model: QAbstractItemModel | None) -> None:
@@ -132,8 +142,44 @@ class RowTable(QTableView):
     def _sorted(self) -> None:
         self._touched = self._touched or self.isVisible()
 
+    def set_menu(self, actions: Sequence[QAction | None]) -> None:
+        """Offer these in the context menu of the selected rows; None is a line between two."""
+        self._menu = QMenu(self)
+        self._menu.setAccessibleName(self.accessibleName())
+        for action in actions:
+            if action is None:
+                self._menu.addSeparator()
+            else:
+                self._menu.addAction(action)
+
+    def menu(self) -> QMenu | None:
+        """Return the context menu, if there is one."""
+        return self._menu
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Open the menu at the pointer, or by keyboard at the current row."""
+        if event.reason() is QContextMenuEvent.Reason.Keyboard:
+            self._open_menu_at_row()
+        elif self._menu is not None and self.selected_rows():
+            self._menu.popup(event.globalPos())
+        event.accept()
+
+    def _open_menu_at_row(self) -> None:
+        rows = self.selected_rows()
+        if self._menu is not None and rows:
+            place = self.visualRect(
+                self.currentIndex() if self.currentIndex().isValid() else self.model().index(rows[0], 0)
+            )
+            self._menu.popup(self.viewport().mapToGlobal(place.bottomLeft()))
+            self._menu.setActiveAction(self._menu.actions()[0])
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Copy whole rows, where Qt would copy one cell."""
+        """Copy whole rows, where Qt would copy one cell; Menu and Shift+F10 open the context menu."""
+        shift_f10 = event.key() == Qt.Key.Key_F10 and event.modifiers() == Qt.KeyboardModifier.ShiftModifier
+        if shift_f10 or event.key() == Qt.Key.Key_Menu:
+            self._open_menu_at_row()
+            event.accept()
+            return
         if event.matches(QKeySequence.StandardKey.Copy):
             self.copy()
             event.accept()
@@ -154,7 +200,8 @@ class RowTable(QTableView):
     def row_text(self, row: int) -> str:
         """Return a row's cells, divided by tabs."""
         model = self.model()
-        return "\t".join(str(model.index(row, column).data() or "") for column in range(model.columnCount()))
+        cells = (str(model.index(row, column).data() or "") for column in range(model.columnCount()))
+        return "\t".join(map(shown, cells))
 
 
 class CellDelegate(QStyledItemDelegate):

@@ -1,22 +1,36 @@
 """The punch and request timeline: filter above, lines below; it follows the newest line only while it is at the end."""
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer
-from PySide6.QtGui import QGuiApplication, QIcon, QResizeEvent
-from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QAction, QGuiApplication, QIcon, QResizeEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QLineEdit,
+    QPlainTextEdit,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
-from core.news.events import PeerEvent
+from core.news.events import PeerEvent, PeerSnapshot
 from desktop.icons import icon
-from desktop.models.timeline import DIRECTION, ROW_ROLE, WHAT, TimelineModel
+from desktop.models.peers import Ourselves
+from desktop.models.table import ROW_ROLE
+from desktop.models.timeline import TimelineColumn, TimelineModel
 from desktop.models.timeline_rows import Direction, Kind, TimelineRow
-from desktop.theme import Theme, ThemeSource
+from desktop.theme import Theme, ThemeSource, fixed_font
 from desktop.views.fields import limit
 from desktop.views.flow import FlowRow
+from desktop.views.parts import PlainLabel, heading
 from desktop.views.table import ICON_ROOM, CellDelegate, Index, RowTable
 
 SAMPLES = ("23:59:59.999", f"{ICON_ROOM}Note", f"{ICON_ROOM}Problem", "203.0.113.200:65535")
 SETTLE_MS = 150  # milliseconds after the last key before the filter runs
 EMPTY = "Nothing has happened yet. Punches, requests and replies appear here as they come and go."
 NO_MATCH = "No line matches the filter."
+IMPORTANT = "important"  # the filter that leaves out what comes and goes all the time
+DETAILS_SIZE = (520, 360)  # pixels
 
 
 class TimelineTable(RowTable):
@@ -48,8 +62,7 @@ class TimelineView(QWidget):
         super().__init__(parent)
         self._theme = theme.theme
         self.model = TimelineModel(self)
-        title = QLabel(self.tr("&Timeline"))
-        title.setObjectName("heading")
+        title = heading(self.tr("&Timeline"))
         self.filter = QLineEdit()
         self.filter.setPlaceholderText(self.tr("Filter"))
         self.filter.setClearButtonEnabled(True)
@@ -60,6 +73,7 @@ class TimelineView(QWidget):
         self.filter.setMaximumWidth(240)
         self.kinds = QComboBox()
         self.kinds.setAccessibleName(self.tr("Filter the timeline by kind"))
+        self.kinds.addItem(self.tr("Important"), IMPORTANT)
         self.kinds.addItem(self.tr("Everything"), None)
         for kind in Kind:
             self.kinds.addItem(self.tr(kind.value), kind)
@@ -79,17 +93,25 @@ class TimelineView(QWidget):
         self.kinds.currentIndexChanged.connect(lambda _index: self.apply_filter())
         theme.changed.connect(self._retheme)
         self._retheme(theme.theme)
-        self._update_buttons()
+        self.apply_filter()
 
     def _set_up_table(self) -> None:
         self.table.set_placeholder(self.tr(EMPTY))
         self.table.setModel(self.model)
-        self.table.setItemDelegateForColumn(DIRECTION, CellDelegate(self._dress_direction, self.table))
-        self.table.setItemDelegateForColumn(WHAT, CellDelegate(self._dress_what, self.table))
+        self.table.setItemDelegateForColumn(TimelineColumn.DIRECTION, CellDelegate(self._dress_direction, self.table))
+        self.table.setItemDelegateForColumn(TimelineColumn.WHAT, CellDelegate(self._dress_what, self.table))
         self.table.set_samples(SAMPLES, fit_all=False)
         self.table.verticalScrollBar().valueChanged.connect(lambda _value: self._update_buttons())
+        self.details_action = QAction(self.tr("&Details..."), self)
+        self.details_action.triggered.connect(lambda _checked=False: self.show_details())
+        copy = QAction(self.tr("&Copy selected lines"), self)
+        copy.triggered.connect(lambda _checked=False: self.table.copy())
+        copy_all = QAction(self.tr("Copy &all lines shown"), self)
+        copy_all.triggered.connect(lambda _checked=False: self.copy_all())
+        self.table.set_menu((self.details_action, None, copy, copy_all))
+        self.table.activated.connect(lambda _index: self.show_details())
 
-    def _lay_out(self, title: QLabel) -> None:
+    def _lay_out(self, title: PlainLabel) -> None:
         top = FlowRow()
         top.addWidget(title)
         top.addStretch()
@@ -100,6 +122,17 @@ class TimelineView(QWidget):
         column.setSpacing(5)
         column.addLayout(top)
         column.addWidget(self.table, 1)
+
+    def show_snapshot(self, snapshot: PeerSnapshot) -> None:
+        """Take which addresses are this very peer's: it meets itself when it shares and consumes at once."""
+        self.model.is_ours = Ourselves(snapshot).at
+
+    def show_details(self) -> None:
+        """Show all of the selected line, and when the newest punches of its peer came and went."""
+        rows = self.table.selected_rows()
+        if len(rows) == 1:
+            details = Details(self.model.details(rows[0]), self)
+            details.open()
 
     def add(self, events: tuple[PeerEvent, ...]) -> None:
         """Append a batch, and follow it when the end was in sight."""
@@ -132,7 +165,7 @@ class TimelineView(QWidget):
         self.filter.selectAll()
 
     def set_filter(self, text: str, kind: Kind | None = None) -> None:
-        """Show only what matches; "" and None show everything."""
+        """Show only what matches; "" and None show everything, the unimportant too."""
         with QSignalBlocker(self.filter), QSignalBlocker(self.kinds):
             self.filter.setText(text)
             self.kinds.setCurrentIndex(max(0, self.kinds.findData(kind)))
@@ -141,10 +174,11 @@ class TimelineView(QWidget):
     def apply_filter(self) -> None:
         """Show what matches the filter as it is now."""
         self._settle.stop()
-        kind = self.kinds.currentData()
+        chosen = self.kinds.currentData()
+        kind = chosen if isinstance(chosen, Kind) else None
         filtered = bool(self.filter.text().strip()) or kind is not None
         self.table.set_placeholder(self.tr(NO_MATCH) if filtered else self.tr(EMPTY))
-        self.model.set_filter(self.filter.text(), kind)
+        self.model.set_filter(self.filter.text(), kind, important=chosen == IMPORTANT)
         self.table.scrollToBottom()
         self._update_buttons()
 
@@ -173,6 +207,27 @@ class TimelineView(QWidget):
         self.newest.setIcon(icon("newest", theme.text, theme.edge))
         self.copy_all_button.setIcon(icon("copy", theme.text, theme.edge))
         self.table.viewport().update()
+
+
+class Details(QDialog):
+    """Shows a few lines of text that can be selected and copied."""
+
+    def __init__(self, text: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("details")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(self.tr("Details"))
+        self.text = QPlainTextEdit(text)
+        self.text.setReadOnly(True)
+        self.text.setTabChangesFocus(True)
+        self.text.setFont(fixed_font())
+        self.text.setAccessibleName(self.tr("Details of the line"))
+        close = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        close.rejected.connect(self.reject)
+        column = QVBoxLayout(self)
+        column.addWidget(self.text, 1)
+        column.addWidget(close)
+        self.resize(*DETAILS_SIZE)
 
 
 def _tool(words: str) -> QToolButton:

@@ -65,6 +65,10 @@ class ScriptedPeer:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    @property
+    def revision(self) -> int:
+        return self.state.revision
+
     def snapshot(self) -> PeerSnapshot:
         return self.state
 

@@ -81,7 +81,7 @@ async def test_a_burst_becomes_few_batches_and_its_end_is_not_lost(watched: Watc
     times = [at for at, _ in watched.batches]
     assert min(later - sooner for sooner, later in itertools.pairwise(times)) >= 0.095
     assert len(watched.batches) < 20
-    assert not watched.bridge._timer.isActive()  # no timer runs while nothing is pending
+    assert not watched.bridge.waiting()  # no timer runs while nothing is pending
 
 
 @pytest.mark.asyncio
@@ -106,7 +106,7 @@ async def test_the_backlog_is_bounded_and_the_loss_is_said(watched: Watched, pee
     assert "7 earlier events" in batch[0].message
     assert batch[1].at == 7.0
     assert batch[-1].at == BACKLOG + 6.0
-    assert watched.bridge.dropped_total == 7
+    assert watched.bridge.dropped_total() == 7
     peer.emit(PunchSent(0.0, PEER))
     await until(lambda: len(watched.batches) == 2)
     assert len(watched.batches[1][1]) == 1  # said once
@@ -295,4 +295,4 @@ async def test_closing_delivers_what_is_pending_and_may_come_twice(watched: Watc
     assert [event.at for event in watched.events] == [1.0, 2.0]
     await watched.bridge.aclose()
     watched.bridge.set_sharing("fibonacci", True)  # a late click
-    assert not watched.bridge._timer.isActive()
+    assert not watched.bridge.waiting()

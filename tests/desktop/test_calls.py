@@ -2,14 +2,14 @@
 
 import pytest
 from PySide6.QtCore import QModelIndex, Qt
-from PySide6.QtWidgets import QMessageBox
 from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
 from core.ledger.record import CallRecord
-from desktop.models.calls import MOST, OUTCOME, PAGE, WHO, CallsModel
+from desktop.models.calls import MOST, PAGE, CallColumn, CallsModel
 from desktop.views.calls import NO_MATCH, NOBODY
 from desktop.views.main_window import MainWindow
+from desktop.views.sheets import Question
 from tests.desktop.fake_peer import ALICE, EVE, NOW, FakeBridge, busy_events, call_records, people_snapshot
 
 
@@ -62,11 +62,11 @@ def test_the_model_is_bounded() -> None:
 
 def test_who_called_is_named(calls: MainWindow) -> None:
     model = calls.calls.model
-    assert model.index(0, WHO).data() == "Anna's greenhouse"
-    assert model.index(2, WHO).data() == "plain"
-    assert model.index(3, WHO).data() == EVE.short
-    assert [model.index(row, OUTCOME).data() for row in (0, 3)] == ["Answered", "ERR_NOT_TRUSTED"]
-    assert model.index(0, WHO).data(Qt.ItemDataRole.ToolTipRole) == str(ALICE)
+    assert model.index(0, CallColumn.WHO).data() == "Anna's greenhouse"
+    assert model.index(2, CallColumn.WHO).data() == "plain"
+    assert model.index(3, CallColumn.WHO).data() == EVE.short
+    assert [model.index(row, CallColumn.OUTCOME).data() for row in (0, 3)] == ["Answered", "ERR_NOT_TRUSTED"]
+    assert model.index(0, CallColumn.WHO).data(Qt.ItemDataRole.ToolTipRole) == str(ALICE)
     said = model.index(3, 0).data(Qt.ItemDataRole.AccessibleTextRole)
     assert "called fibonacci: ERR_NOT_TRUSTED" in said
 
@@ -103,10 +103,10 @@ def test_it_looks_for_new_calls_only_while_it_is_shown(calls: MainWindow, bridge
 
 def test_forgetting_asks_first_and_an_export_says_how_much(calls: MainWindow, bridge: FakeBridge) -> None:
     calls.calls.clear_button.click()
-    (box,) = calls.findChildren(QMessageBox, "clear")
+    (box,) = calls.findChildren(Question, "clear")
     wanted: tuple[object, ...] = ("clear calls",)
     assert wanted not in bridge.calls
-    next(button for button in box.buttons() if button.text() == "Forget every call").click()
+    box.answer_button.click()
     assert bridge.calls[-1] == wanted
     bridge.calls_cleared.emit()
     assert bridge.calls[-1][0] == "ask calls"

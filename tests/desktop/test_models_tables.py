@@ -15,15 +15,15 @@ from core.news.events import (
     PeerRow,
     PunchReceived,
     PunchSent,
+    ReplyReceived,
     RequestSent,
     RequestServed,
     Role,
 )
 from core.values import Address
-from desktop.models import peers
 from desktop.models.history import Entry, HistoryModel
-from desktop.models.peers import ROWS_A_STEP, Path, PeersModel, path_of, sorted_peers
-from desktop.models.timeline import MAX_FLOOD, MAX_ROWS, PEER, RESULT, TIME, TimelineModel
+from desktop.models.peers import ROWS_A_STEP, Path, PeerColumn, PeersModel, path_of, sorted_peers
+from desktop.models.timeline import DETAILS, MAX_ROWS, PUNCH_LINES, PUNCHES_APART, TimelineColumn, TimelineModel
 from desktop.models.timeline_rows import Direction, Kind, row_of
 from tests.desktop.fake_peer import ALICE, ANNA, BEN, BOB, CLEO, DORA, NOW, busy_events, busy_snapshot, peer_row
 
@@ -113,15 +113,15 @@ def test_a_tick_moves_relative_times_and_sorts_nothing() -> None:
     model = PeersModel(clock=lambda: now[0])
     model.replace([peer_row(ANNA, seen=1), peer_row(BEN, seen=5)])
     proxy = sorted_peers(model)
-    proxy.sort(peers.LAST_SEEN)
+    proxy.sort(PeerColumn.LAST_SEEN)
     moved: list[bool] = []
     proxy.layoutChanged.connect(lambda: moved.append(True))
     changes = Changes(model)
-    assert cell(proxy, 1, peers.LAST_SEEN) == "5 s ago"
+    assert cell(proxy, 1, PeerColumn.LAST_SEEN) == "5 s ago"
     now[0] += 60
     model.tick()
-    assert cell(proxy, 1, peers.LAST_SEEN) == "1 min ago"
-    assert cell(proxy, 0, peers.SINCE) == "5 min"
+    assert cell(proxy, 1, PeerColumn.LAST_SEEN) == "1 min ago"
+    assert cell(proxy, 0, PeerColumn.SINCE) == "5 min"
     assert not moved
     assert changes.changed == [0]
     assert changes.roles == [[Qt.ItemDataRole.DisplayRole]]  # with the sort role in it, the proxy would sort again
@@ -130,11 +130,11 @@ def test_a_tick_moves_relative_times_and_sorts_nothing() -> None:
 @pytest.mark.parametrize(
     ("column", "order"),
     [
-        (peers.ADDRESS, [CLEO, ANNA]),
-        (peers.LAST_SEEN, [ANNA, CLEO]),
-        (peers.TRIP, [ANNA, CLEO]),
-        (peers.SINCE, [CLEO, ANNA]),
-        (peers.RECEIVED, [CLEO, ANNA]),
+        (PeerColumn.ADDRESS, [CLEO, ANNA]),
+        (PeerColumn.LAST_SEEN, [ANNA, CLEO]),
+        (PeerColumn.TRIP, [ANNA, CLEO]),
+        (PeerColumn.SINCE, [CLEO, ANNA]),
+        (PeerColumn.RECEIVED, [CLEO, ANNA]),
     ],
 )
 def test_columns_sort_by_value_not_by_text(column: int, order: list[Address]) -> None:
@@ -145,7 +145,7 @@ def test_columns_sort_by_value_not_by_text(column: int, order: list[Address]) ->
     proxy = sorted_peers(model)
     proxy.sort(column)
     names = {ANNA: "10.0.0.10:5", CLEO: "10.0.0.9:5"}
-    assert [cell(proxy, row, peers.ADDRESS) for row in (0, 1)] == [names[each] for each in order]
+    assert [cell(proxy, row, PeerColumn.ADDRESS) for row in (0, 1)] == [names[each] for each in order]
 
 
 @pytest.mark.parametrize(
@@ -166,24 +166,24 @@ def test_listed_is_not_reached(row: PeerRow, path: Path) -> None:
 def test_a_peer_is_a_sentence_to_a_screen_reader() -> None:
     model = peers_model()
     model.replace([peer_row(ANNA, sent=1)])
-    assert cell(model, 0, peers.ADDRESS, ACCESSIBLE) == (
+    assert cell(model, 0, PeerColumn.ADDRESS, ACCESSIBLE) == (
         "Consumer 203.0.113.5:40817, plain, path open, last seen now, 1 punch sent, 10 received, last round trip 182 ms"
     )
-    assert cell(model, 0, peers.SENT, ACCESSIBLE) == "Sent: 1"
+    assert cell(model, 0, PeerColumn.SENT, ACCESSIBLE) == "Sent: 1"
 
 
 def test_who_a_peer_is_by_name_by_id_plain_or_not_known_yet() -> None:
     model = PeersModel(clock=lambda: NOW, name_of=lambda peer_id: "Anna" if peer_id == ALICE else peer_id.short)
     named, other = (peer_row(at, peer_id=who) for at, who in ((ANNA, ALICE), (BEN, BOB)))
     model.replace([named, other, peer_row(CLEO), peer_row(DORA, rtt=None)])
-    shown = [cell(model, row, peers.WHO) for row in range(4)]
+    shown = [cell(model, row, PeerColumn.WHO) for row in range(4)]
     assert shown == ["Anna", BOB.short, "plain", "\N{EN DASH}"]
-    hints = [cell(model, row, peers.WHO, Qt.ItemDataRole.ToolTipRole) for row in range(4)]
+    hints = [cell(model, row, PeerColumn.WHO, Qt.ItemDataRole.ToolTipRole) for row in range(4)]
     assert hints[:2] == [str(ALICE), str(BOB)]
     assert "nobody knows who" in hints[2]
     assert str(DORA) in hints[3]
-    assert cell(model, 0, peers.ADDRESS, ACCESSIBLE).startswith(f"Consumer {ANNA}, Anna, path open")
-    assert cell(model, 3, peers.ADDRESS, ACCESSIBLE).startswith(f"Consumer {DORA}, path open")
+    assert cell(model, 0, PeerColumn.ADDRESS, ACCESSIBLE).startswith(f"Consumer {ANNA}, Anna, path open")
+    assert cell(model, 3, PeerColumn.ADDRESS, ACCESSIBLE).startswith(f"Consumer {DORA}, path open")
 
 
 def test_neighbours_that_changed_are_told_in_one_step() -> None:
@@ -286,8 +286,8 @@ def test_the_ring_keeps_the_newest() -> None:
     for start in range(0, MAX_ROWS + 300, 100):
         model.add(requests(100, start))
     assert model.rowCount() == MAX_ROWS
-    assert cell(model, MAX_ROWS - 1, PEER) == f"192.0.2.1:{MAX_ROWS + 300}"
-    assert cell(model, 0, PEER) == "192.0.2.1:301"
+    assert cell(model, MAX_ROWS - 1, TimelineColumn.PEER) == f"192.0.2.1:{MAX_ROWS + 300}"
+    assert cell(model, 0, TimelineColumn.PEER) == "192.0.2.1:301"
     assert changes.removed == [(0, 99)] * 3
     assert changes.resets == 0
 
@@ -296,23 +296,49 @@ def test_a_batch_larger_than_the_ring_keeps_its_end() -> None:
     model = TimelineModel(max_rows=10)
     model.add(requests(5))
     model.add(requests(25))
-    assert [cell(model, row, PEER) for row in (0, 9)] == ["192.0.2.1:16", "192.0.2.1:25"]
+    assert [cell(model, row, TimelineColumn.PEER) for row in (0, 9)] == ["192.0.2.1:16", "192.0.2.1:25"]
 
 
-def test_punches_of_one_second_share_a_line() -> None:
+def results(model: TimelineModel) -> list[tuple[str, str]]:
+    rows = range(model.rowCount())
+    return [(cell(model, row, TimelineColumn.PEER), cell(model, row, TimelineColumn.RESULT)) for row in rows]
+
+
+def test_punches_of_a_peer_share_one_line_that_counts_up() -> None:
     model = TimelineModel()
     model.add([PunchSent(NOW + 0.05 * each, ANNA) for each in range(3)])
+    assert results(model) == [(str(ANNA), "knocking (3 sent)")]
     changes = Changes(model)
     model.add([PunchSent(NOW + 0.15, ANNA), PunchReceived(NOW + 0.2, ANNA, first=True), PunchSent(NOW + 0.3, BEN)])
-    model.add([PunchReceived(NOW + 0.4, ANNA, first=False), PunchSent(NOW + 1.1, ANNA)])
-    results = [(cell(model, row, PEER), cell(model, row, RESULT)) for row in range(model.rowCount())]
-    assert results == [
-        (str(ANNA), "sent, 4 times in 150 ms"),
-        (str(ANNA), "first from this peer, 2 times in 200 ms"),
-        (str(BEN), "sent"),
-        (str(ANNA), "sent"),
+    model.add([ReplyReceived(NOW + 0.35, ANNA, 0.1, 1)])
+    for second in range(1, 60):
+        model.add([PunchReceived(NOW + second, ANNA, first=False), PunchSent(NOW + second, ANNA)])
+    assert results(model) == [
+        (str(ANNA), "open (63 sent, 60 arrived)"),
+        (str(BEN), "knocking (1 sent)"),
+        (str(ANNA), "after 100 ms: 1"),
     ]
-    assert changes.changed == [0, 1]
+    assert changes.inserted == [(1, 1), (2, 2)]  # nothing pushes the reply up
+    assert "sent" in model.details(0)
+    assert len(model.details(0).splitlines()) == 2 + DETAILS
+    model.add([PunchSent(NOW + 60 + PUNCHES_APART, ANNA)])  # another attempt
+    assert model.rowCount() == 4
+
+
+def test_our_own_punches_and_discoveries_are_left_out() -> None:
+    model = TimelineModel()
+    model.is_ours = lambda address: address == ANNA
+    model.add([PunchSent(NOW, ANNA), PunchReceived(NOW, ANNA, first=True), Discovered(NOW, "x", ANNA)])
+    assert model.rowCount() == 0
+
+
+def test_an_owner_s_refusal_is_no_failure() -> None:
+    refused, wrong = (row_of(RequestServed(NOW, "fibonacci", ANNA, 0.1, f"{name}: no")) for name in REFUSED_OR_WRONG)
+    assert refused.result.startswith("fibonacci refused: ")
+    assert wrong.result.startswith("fibonacci answered with an error: ")
+
+
+REFUSED_OR_WRONG = ("ERR_NOT_TRUSTED", "ERR_PAYLOAD")
 
 
 def served(number: int, caller: Address = ANNA, error: str | None = None, at: float = NOW) -> list[PeerEvent]:
@@ -324,13 +350,18 @@ def test_a_storm_of_requests_is_a_handful_of_lines_and_one_change_a_batch() -> N
     changes = Changes(model)
     model.add(served(2000))
     model.add([*served(3000, at=NOW + 0.3), *served(2, error="ERR_X", at=NOW + 0.4)])
-    texts = [cell(model, row, RESULT) for row in range(model.rowCount())]
+    texts = [cell(model, row, TimelineColumn.RESULT) for row in range(model.rowCount())]
     answered = "fibonacci_worker answered in 0.4 ms"
-    assert texts == [answered] * 3 + [f"{answered}, 4997 times in 600 ms"] + ["fibonacci_worker refused: ERR_X"] * 2
+    assert (
+        texts
+        == [answered] * 3
+        + [f"{answered}, 4997 times in 600 ms"]
+        + ["fibonacci_worker answered with an error: ERR_X"] * 2
+    )
     assert changes.changed == [3]  # in the first batch it was new anyway
     assert len(changes.inserted) == 2
     model.add(served(1, at=NOW + 1.5))
-    assert cell(model, 6, RESULT) == answered  # a new second
+    assert cell(model, 6, TimelineColumn.RESULT) == answered  # a new second
 
 
 def test_requests_that_can_be_read_have_lines_of_their_own() -> None:
@@ -344,10 +375,10 @@ def test_a_flood_from_forged_sources_costs_a_bounded_number_of_lines() -> None:
     model = TimelineModel()
     flood = [PunchReceived(NOW, Address("192.0.2.1", 1 + each), first=True) for each in range(5000)]
     model.add([*flood, *requests(3)])
-    texts = [cell(model, row, RESULT) for row in range(model.rowCount())]
-    assert len(texts) == MAX_FLOOD + 3 + 1
-    assert texts[-1] == "4,800 more came at the same time and were left out."
-    assert texts[-4:-1] == ["fibonacci"] * 3  # what we did ourselves is never left out
+    texts = [cell(model, row, TimelineColumn.RESULT) for row in range(model.rowCount())]
+    assert len(texts) == PUNCH_LINES + 1 + 3
+    assert texts[PUNCH_LINES] == "4,980 arrived: of addresses that have no line of their own"
+    assert texts[-3:] == ["fibonacci"] * 3  # what we did ourselves is never left out
 
 
 def test_a_clock_set_back_starts_a_new_line() -> None:
@@ -361,11 +392,11 @@ def test_the_filter_holds_for_old_and_new_lines() -> None:
     model.add(busy_events())
     model.set_filter("ANSWERED 203.0.113.5", Kind.REQUEST)
     before = model.rowCount()
-    assert before == 3
+    assert before == 4  # the error is an answer too
     model.add([*requests(3), Discovered(NOW, "fibonacci_consumer", CLEO)])
     assert model.rowCount() == before
     model.set_filter("192.0.2.1:2", None)
-    assert [cell(model, row, PEER) for row in range(model.rowCount())] == ["192.0.2.1:2"]
+    assert [cell(model, row, TimelineColumn.PEER) for row in range(model.rowCount())] == ["192.0.2.1:2"]
     model.set_filter("", None)
     assert model.rowCount() == model.total()
 
@@ -378,7 +409,7 @@ def test_a_joined_punch_that_is_filtered_out_changes_no_row() -> None:
     model.add([PunchSent(NOW + 0.1, ANNA)])
     assert changes.changed == []
     model.set_filter("", Kind.PUNCH)
-    assert cell(model, 0, RESULT) == "sent, 2 times in 100 ms"
+    assert cell(model, 0, TimelineColumn.RESULT) == "knocking (2 sent)"
 
 
 def test_filtering_and_a_batch_are_fast_enough_for_a_frame() -> None:
@@ -400,8 +431,8 @@ def test_filtering_and_a_batch_are_fast_enough_for_a_frame() -> None:
 def test_a_line_is_a_sentence_to_a_screen_reader() -> None:
     model = TimelineModel()
     model.add([PunchReceived(NOW, ANNA, first=True)])
-    text = cell(model, 0, TIME, ACCESSIBLE)
-    assert text.startswith("Punch from 203.0.113.5:40817: first from this peer, at ")
+    text = cell(model, 0, TimelineColumn.TIME, ACCESSIBLE)
+    assert text.startswith("Punches with 203.0.113.5:40817: open (1 arrived), at ")
 
 
 # -- history -----------------------------------------------------------------------------------------------------
@@ -420,5 +451,9 @@ def test_a_failed_request_says_so() -> None:
     model = HistoryModel()
     model.add(Entry(NOW, "fibonacci", None, 10.0, "ERR_TIMEOUT: no answer"))
     assert cell(model, 0, 0).endswith("no answer")
-    assert "not answered: ERR_TIMEOUT" in cell(model, 0, 0, ACCESSIBLE)
+    assert "no answer: ERR_TIMEOUT" in cell(model, 0, 0, ACCESSIBLE)
     assert cell(model, 0, 0, Qt.ItemDataRole.ToolTipRole) == "ERR_TIMEOUT: no answer"
+    model.add(Entry(NOW, "fibonacci", None, 10.0, "ERR_WORKER: no such number", "error"))
+    assert cell(model, 0, 0).endswith("answered with an error")
+    model.add(Entry(NOW, "fibonacci", None, 10.0, "ERR_NOT_TRUSTED: not you", "refused"))
+    assert cell(model, 0, 0).endswith("refused")

@@ -17,7 +17,7 @@ from core.trust.audience import Audience
 from core.trust.entries import EVERY
 from desktop.identity_acts import IdentityActs
 from desktop.models import peers
-from desktop.models.people import KNOWN_COLUMNS, KnownModel, PendingModel, PeopleFilter, waiting_words
+from desktop.models.people import KnownColumn, KnownModel, PendingModel, PeopleFilter, called
 from desktop.views.identity_dialog import IdentityDialog, PassphraseDialog
 from desktop.views.main_window import MainWindow
 from desktop.views.person_dialog import PersonDialog
@@ -53,7 +53,7 @@ def test_models_keep_qt_s_rules_and_say_what_is(qtmodeltester: ModelTester) -> N
     for model in (known, pending):
         qtmodeltester.check(model)  # type: ignore[no-untyped-call]
     known.replace(scene.known_peers)
-    pending.known = scene.known_peers
+    pending.scene.name_of = lambda peer_id: called(peer_id, scene.known_peers)
     pending.replace(scene.pending)
     assert cells(known, 0)[:5] == ["Anna's greenhouse", ALICE.short, "Trusted", "fibonacci", "1 min ago"]
     assert cells(known, 1)[:5] == ["(no name)", BOB.short, "Trusted", "every service", "never"]
@@ -61,7 +61,7 @@ def test_models_keep_qt_s_rules_and_say_what_is(qtmodeltester: ModelTester) -> N
     assert cells(pending, 0) == [EVE.short, "fibonacci", "203.0.113.91:33400", "5 min ago", "3"]
     assert cells(pending, 1)[0] == "Anna's greenhouse"
     said = known.index(0, 0).data(Qt.ItemDataRole.AccessibleTextRole)
-    assert all(title in said for title in KNOWN_COLUMNS)
+    assert all(each.column.title in said for each in KnownColumn)
 
 
 def test_the_filter_looks_at_everything_and_wants_all_words() -> None:
@@ -75,6 +75,7 @@ def test_the_filter_looks_at_everything_and_wants_all_words() -> None:
 
 def test_who_waits_is_said_above_the_pages_and_counted_on_the_tab(people: MainWindow, bridge: FakeBridge) -> None:
     assert people.pending.text() == "Anna's greenhouse asks for camera, from 203.0.113.5:40817. 1 more request waits."
+    assert people.pending.shown_id() == str(ALICE)
     assert people.pages.bar.tabText(1) == "People (2)"
     people.pages.choose("people")
     assert people.pending.text() == ""  # all of it is on the page
@@ -83,7 +84,6 @@ def test_who_waits_is_said_above_the_pages_and_counted_on_the_tab(people: MainWi
     bridge.show(busy_snapshot())
     assert people.pending.text() == ""
     assert people.pages.bar.tabText(1) == "People"
-    assert waiting_words((), ()) == ""
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,9 @@ def test_who_waits_is_said_above_the_pages_and_counted_on_the_tab(people: MainWi
     ],
 )
 def test_each_answer_goes_to_the_peer_that_asked_last(
-    people: MainWindow, bridge: FakeBridge, button: str, call: tuple[object, ...]
+    people: MainWindow, bridge: FakeBridge, qtbot: QtBot, button: str, call: tuple[object, ...]
 ) -> None:
+    qtbot.waitUntil(people.pending.answers.isEnabled)
     getattr(people.pending.answers, button).click()
     assert bridge.calls[-1] == call
 
@@ -109,11 +110,27 @@ def test_on_the_page_the_selected_request_is_answered(people: MainWindow, bridge
     people.people.answers.once.click()
     assert bridge.calls[-1] == ("accept", EVE, "fibonacci", True)
     people.people.answers.always.click()
-    named: tuple[object, ...] = ("trust", EVE, "Eve", frozenset({"fibonacci"}))
-    (dialog,) = people.findChildren(PersonDialog)  # a stranger who is let in for good may be named
+    (dialog,) = people.findChildren(PersonDialog)  # a stranger is named first
+    assert str(EVE) == dialog.id.text()
+    assert bridge.calls[-1] == ("accept", EVE, "fibonacci", True)  # nothing has happened yet
     dialog.name.setText("Eve\u202e")
     dialog.buttons.button(QDialogButtonBox.StandardButton.Save).click()
-    assert bridge.calls[-1] == named
+    assert bridge.calls[-2:] == [
+        ("accept", EVE, "fibonacci", False),
+        ("trust", EVE, "Eve", frozenset({"fibonacci"})),
+    ]
+
+
+def test_cancelling_the_name_after_always_cancels_all(people: MainWindow, bridge: FakeBridge) -> None:
+    people.reveal_pending()
+    people.people.waiting.selectRow(1)
+    before = list(bridge.calls)
+    people.people.answers.always.click()
+    (dialog,) = people.findChildren(PersonDialog)
+    QTest.keyClick(dialog.name, Qt.Key.Key_Return)  # an Enter too many opens nothing
+    assert bridge.calls == before
+    dialog.reject()
+    assert bridge.calls == before
 
 
 def test_a_selection_stays_with_its_peer(people: MainWindow, bridge: FakeBridge) -> None:
@@ -147,9 +164,13 @@ def test_edit_block_copy_and_remove(people: MainWindow, bridge: FakeBridge) -> N
     renamed: tuple[object, ...] = ("trust", ALICE, "Anna", EVERY)
     assert bridge.calls[-1] == renamed
     view.remove_button.click()
-    (box,) = people.findChildren(QMessageBox, "remove")
+    (box,) = people.findChildren(Question, "remove")
+    QTest.keyClick(box, Qt.Key.Key_Return)  # Enter cancels
+    assert ("untrust", ALICE) not in bridge.calls
+    view.remove_button.click()
+    box = people.findChildren(Question, "remove")[-1]
     before = list(bridge.calls)
-    next(button for button in box.buttons() if button.text() == "Remove").click()
+    box.answer_button.click()
     assert bridge.calls == [*before, ("untrust", ALICE)]
     view.filter.setText("telephone")
     view.table.selectRow(0)
@@ -173,7 +194,7 @@ def test_a_mistyped_id_is_refused_while_it_is_typed(people: MainWindow, bridge: 
     dialog.id.setText(right.lower().replace("-", " "))
     assert save.isEnabled()
     save.click()
-    assert bridge.calls[-1] == ("trust", OURS, "", EVERY)
+    assert bridge.calls[-1] == ("trust", OURS, "", frozenset())  # nothing, until it is chosen
 
 
 def test_who_may_call_is_chosen_marked_and_remembered(people: MainWindow, qtbot: QtBot) -> None:
@@ -287,5 +308,5 @@ async def test_export_import_and_renew_for_real(tmp_path: Path, qapp: object, mo
 
 def test_the_live_table_calls_known_peers_by_their_names(people: MainWindow) -> None:
     model = people.peers.model
-    names = [model.index(row, peers.WHO).data() for row in range(model.rowCount())]
+    names = [model.index(row, peers.PeerColumn.WHO).data() for row in range(model.rowCount())]
     assert names == ["Anna's greenhouse", "plain", "\N{EN DASH}", "\N{EN DASH}", EVE.short]

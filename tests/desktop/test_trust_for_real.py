@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PySide6.QtWidgets import QDialogButtonBox
 
 from core.errors import PeerError
 from core.identity.identity import Identity
@@ -16,6 +17,7 @@ from core.trust.audience import Audience
 from desktop.bridge import Bridge
 from desktop.theme import ThemeSource
 from desktop.views.main_window import MainWindow
+from desktop.views.person_dialog import PersonDialog
 from tests.desktop.polling import until
 
 pytestmark = pytest.mark.asyncio
@@ -70,7 +72,11 @@ async def test_a_stranger_waits_is_let_in_for_good_and_is_blocked(theme: ThemeSo
         window = scene.window
         assert await scene.ask() == "ERR_NOT_TRUSTED"
         await until(lambda: "asks for fibonacci" in window.pending.text())
+        await until(window.pending.answers.isEnabled)
         window.pending.answers.always.click()
+        await until(lambda: window.findChildren(PersonDialog))
+        (dialog,) = window.findChildren(PersonDialog)
+        dialog.buttons.button(QDialogButtonBox.StandardButton.Save).click()
         await until(lambda: window.people.model.rowCount() == 1)
         assert window.pending.text() == ""
         assert await scene.ask() == SEQUENCE
@@ -90,6 +96,7 @@ async def test_accepted_once_is_once(theme: ThemeSource, tmp_path: Path) -> None
     async with opened(theme, tmp_path) as scene:
         assert await scene.ask() == "ERR_NOT_TRUSTED"
         await until(lambda: scene.window.pending.text())
+        await until(scene.window.pending.answers.isEnabled)
         scene.window.pending.answers.once.click()
         await until(lambda: not scene.window.pending.text())
         assert await scene.ask() == SEQUENCE

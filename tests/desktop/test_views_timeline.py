@@ -9,7 +9,7 @@ from pytestqt.qtbot import QtBot
 
 from core.news.events import PeerEvent, RequestSent
 from core.values import Address
-from desktop.models.timeline import MAX_ROWS, PEER
+from desktop.models.timeline import MAX_ROWS, TimelineColumn
 from desktop.models.timeline_rows import Kind
 from desktop.views.main_window import MainWindow
 from tests.desktop.fake_peer import NOW, FakeBridge, busy_events
@@ -24,7 +24,7 @@ def top_peer(window: MainWindow) -> str:
     """Return the peer in the first line that is fully in sight."""
     table = window.timeline.table
     row = table.rowAt(table.verticalHeader().defaultSectionSize() - 1)
-    return str(window.timeline.model.index(row, PEER).data())
+    return str(window.timeline.model.index(row, TimelineColumn.PEER).data())
 
 
 def test_it_follows_the_newest_line_until_one_scrolls_up(window: MainWindow, bridge: FakeBridge) -> None:
@@ -59,6 +59,8 @@ def test_resizing_keeps_the_end_in_sight(window: MainWindow, bridge: FakeBridge)
 def test_filters_by_text_and_kind(window: MainWindow, bridge: FakeBridge, qtbot: QtBot) -> None:
     view = window.timeline
     bridge.tell(*busy_events())
+    assert 0 < view.model.rowCount() < view.model.total()  # only what is important
+    view.kinds.setCurrentIndex(view.kinds.findText("Everything"))
     QTest.keyClicks(view.filter, "served no such thing")
     qtbot.waitUntil(lambda: view.model.rowCount() == 0)
     assert view.table.placeholder() == "No line matches the filter."

@@ -15,7 +15,7 @@ from core.news.events import GrapeSnapshot, IdentitySnapshot, PeerSnapshot, Role
 from core.profile.settings import Settings, WindowState
 from core.trust.audience import Audience
 from core.values import Address
-from desktop.models.peers import ADDRESS, LAST_SEEN
+from desktop.models.peers import PeerColumn
 from desktop.theme import ThemeSource
 from desktop.views import services
 from desktop.views.main_window import MainWindow
@@ -333,8 +333,8 @@ def test_enter_addresses_a_request_to_the_selected_peer(window: MainWindow, brid
 
 def test_the_user_can_sort(window: MainWindow, bridge: FakeBridge) -> None:
     bridge.show(busy_snapshot())
-    window.peers.table.sortByColumn(LAST_SEEN, Qt.SortOrder.DescendingOrder)
-    assert window.peers.proxy.index(0, ADDRESS).data() == "192.0.2.130:47001"
+    window.peers.table.sortByColumn(PeerColumn.LAST_SEEN, Qt.SortOrder.DescendingOrder)
+    assert window.peers.proxy.index(0, PeerColumn.ADDRESS).data() == "192.0.2.130:47001"
 
 
 # -- window ------------------------------------------------------------------------------------------------------
