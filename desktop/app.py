@@ -30,14 +30,18 @@ from desktop.bridge import Bridge
 from desktop.choices import Choices
 from desktop.closing import Closing
 from desktop.faults import Faults, start_log
+from desktop.guard import Guard
 from desktop.icons import app_icon
 from desktop.identity_acts import IdentityActs
 from desktop.keeper import Keeper, Opener, load_core
 from desktop.loop import PreciseLoop
+from desktop.models.peers import Ourselves
 from desktop.notifications import Notifier
 from desktop.quitter import Quitter
+from desktop.resume import remember, resume
 from desktop.single_instance import Claim, SingleInstance
 from desktop.tray import Tray
+from desktop.tray_request import TrayRequest
 from desktop.views.main_window import MainWindow
 
 PAINT_SECONDS = 1.0  # a window manager may keep a new window from painting; the core does not wait longer than this
@@ -74,12 +78,13 @@ class Start:
 class Application(QApplication):
     """A QApplication whose Quit event (Cmd+Q, the session's end, `quit()`) asks instead of stopping the loop.
 
-    `event` sees only what is sent to the application itself; an event filter in Python would run for every event.
+    `event` sees only what is sent to the application itself; `Guard` sees the events of all widgets.
     """
 
     def __init__(self, start: Start, quitter: Quitter) -> None:
         super().__init__(["grapevine"])
         self._quitter = quitter
+        self.guard = Guard(self)
         self.setQuitOnLastWindowClosed(False)
         self.setApplicationName("grapevine")
         self.setApplicationDisplayName("Grapevine" if start.profile == "default" else f"Grapevine ({start.profile})")
@@ -136,8 +141,7 @@ async def run(
         bridge = Bridge()
         stack.push_async_callback(bridge.aclose)
         bridge.stand_in(_not_yet(settings), _services(registry, settings))
-        for service in settings.share_at_start:
-            bridge.set_sharing(service, True)
+        resume(bridge, settings)
 
         identity = IdentityActs(start.key_place())
         stack.push_async_callback(identity.aclose)
@@ -150,6 +154,7 @@ async def run(
         choices.changed.connect(window.set_settings)
         choices.failed.connect(window.show_message)
         stack.push_async_callback(_save, choices, window)
+        bridge.wished.connect(lambda wanted: remember(choices, wanted))
 
         tray = Tray(bridge, tuple(service.name for service in registry))
         closing = Closing(window, tray, bridge, choices, quitter.ask)
@@ -159,8 +164,16 @@ async def run(
             window.reveal_pending,
             wanted=lambda: choices.current.notify_new_peers,
             focused=window.isActiveWindow,
+            ours=lambda address: Ourselves(bridge.snapshot()).at(address),
         )
         stack.push_async_callback(notifier.aclose)
+        asking = TrayRequest(
+            bridge,
+            lambda title, text: notifier.tell(title, text, window.reveal, window.show_message),
+            window.request.remember,
+            parent=tray,
+        )
+        tray.request_requested.connect(asking.send)
         _wire(window, tray, closing, notifier, bridge, instance, quitter)
         stack.callback(tray.hide)
         stack.callback(window.hide)
@@ -195,7 +208,7 @@ def _wire(
     window.close_requested.connect(closing.on_close)
     tray.quit_requested.connect(quitter.ask)
     tray.open_requested.connect(window.reveal)
-    tray.request_requested.connect(window.send_demo_request)
+    tray.always_requested.connect(window.accept_always)
     tray.pending_requested.connect(window.reveal_pending)
     tray.copy_id_requested.connect(window.header.copy_id)
     tray.vanished.connect(closing.on_tray_vanished)

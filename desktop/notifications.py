@@ -1,12 +1,15 @@
 """Tells the user once when a new peer punches through, or asks for a service it may not call: a desktop notification
 that opens the row in question when clicked.
 
+A notification service may read markup in the text, and says so when it is asked; the text is escaped for one that does.
+
 On Linux it goes over D-Bus (`org.freedesktop.Notifications`), spoken here on the loop: `QSystemTrayIcon.showMessage`
 would replace the tray's tooltip while it lasts. Elsewhere, and where nobody answers on D-Bus, the tray shows it.
 """
 
 import asyncio
 import contextlib
+import html
 import logging
 import os
 import sys
@@ -20,8 +23,10 @@ from core.aio.tasks import TaskSet
 from core.errors import LocalError
 from core.news.events import PeerEvent, PendingRequest, PunchReceived
 from core.values import Address
+from desktop.models.safe import lines, shown, unmarked
 
 if TYPE_CHECKING:
+    from jeepney import DBusAddress  # type: ignore[import-untyped]
     from jeepney.io.asyncio import DBusRouter  # type: ignore[import-untyped]
 
 GATHER_SECONDS = 1.0  # peers that come within a second are one notification
@@ -29,6 +34,7 @@ QUIET_SECONDS = 10.0  # and no second one follows sooner than this
 CALL_SECONDS = 5.0  # a notification service that does not answer by then is as good as none
 MAX_NAMED = 3  # addresses written out; of the others there is the number
 MAX_GATHERED = 1000  # peers in one notification; beyond that they are not told apart anyway
+MAX_TEXT = 400  # characters of a notification's text
 EXPIRE_MS = -1  # as the user set it in the desktop
 
 log = logging.getLogger(__name__)
@@ -52,11 +58,13 @@ class Notifier(QObject):
         *,
         wanted: Callable[[], bool],
         focused: Callable[[], bool],
+        ours: Callable[[Address], bool] = lambda _address: False,
         parent: QObject | None = None,
     ) -> None:
+        """`ours` tells this peer's own addresses: it meets itself when it shares and consumes at once."""
         super().__init__(parent)
         self._balloon, self._reveal, self._reveal_pending = balloon, reveal, reveal_pending
-        self._wanted, self._focused = wanted, focused
+        self._wanted, self._focused, self._ours = wanted, focused, ours
         self._gathered: dict[Address, None] = {}  # ordered
         self._asked: list[PendingRequest] = []
         self._tasks = TaskSet("notifications")
@@ -71,7 +79,8 @@ class Notifier(QObject):
         """Take a batch of the bridge."""
         for event in events:
             if isinstance(event, PunchReceived) and event.first and len(self._gathered) < MAX_GATHERED:
-                self._gathered.setdefault(event.peer)
+                if not self._ours(event.peer):
+                    self._gathered.setdefault(event.peer)
             elif isinstance(event, PendingRequest) and len(self._asked) < MAX_GATHERED:
                 self._asked.append(event)
         if (self._gathered or self._asked) and not self._timer.isActive():
@@ -94,12 +103,23 @@ class Notifier(QObject):
             title, text, clicked = *asking_words(asked), self._reveal_pending
         else:
             title, text, clicked = *words(peers), partial(self._reveal, peers[0])
-        with contextlib.suppress(LocalError):  # closing
-            self._tasks.spawn(self._show(title, text, clicked), name="notification")
+        self.tell(title, text, clicked)
 
-    async def _show(self, title: str, text: str, clicked: Callable[[], None]) -> None:
-        if self._bus is None or not await self._bus.notify(title, text, clicked):
-            self._balloon.show_message(title, text, clicked)
+    def tell(
+        self, title: str, text: str, clicked: Callable[[], None], otherwise: Callable[[str], None] | None = None
+    ) -> None:
+        """Show a notification now, whatever the settings; `otherwise` hears both as one sentence where none can be."""
+        with contextlib.suppress(LocalError):  # closing
+            self._tasks.spawn(self._show(title, text, clicked, otherwise), name="notification")
+
+    async def _show(
+        self, title: str, text: str, clicked: Callable[[], None], otherwise: Callable[[str], None] | None
+    ) -> None:
+        title, text = shown(title), lines(text, MAX_TEXT)
+        if self._bus is not None and await self._bus.notify(title, text, clicked):
+            return
+        if not self._balloon.show_message(title, text, clicked) and otherwise is not None:
+            otherwise(f"{title}: {text}")
 
 
 def words(peers: Sequence[Address]) -> tuple[str, str]:
@@ -114,10 +134,10 @@ def words(peers: Sequence[Address]) -> tuple[str, str]:
 def asking_words(asked: Sequence[PendingRequest]) -> tuple[str, str]:
     """Return title and text for the peers that asked for a service they may not call."""
     newest = asked[-1]
-    who = newest.name or f"Peer {newest.peer_id.short}"
+    who = shown(newest.name) if newest.name else f"A stranger, {newest.peer_id},"
     others = len({(each.peer_id, each.service) for each in asked}) - 1
     more = f" {others} more {'waits' if others == 1 else 'wait'}." if others else ""
-    return "A peer asks to be let in", f"{who} asks for {newest.service}.{more} Accept or refuse in Grapevine."
+    return "A peer asks to be let in", f"{who} asks for {shown(newest.service)}.{more} Accept or refuse in Grapevine."
 
 
 class DesktopBus:
@@ -129,6 +149,7 @@ class DesktopBus:
         self._listener: asyncio.Task[None] | None = None
         self._clicked: dict[int, Callable[[], None]] = {}
         self._last_id = 0
+        self._markup: bool | None = None  # whether the service reads markup; None: it was not asked yet
 
     async def notify(self, title: str, text: str, clicked: Callable[[], None]) -> bool:
         """Show a notification in place of the last one. False when there is no service that does it."""
@@ -146,7 +167,7 @@ class DesktopBus:
 
     def _hang_up(self) -> None:
         """Let the next notification open a new connection."""
-        self._router, self._last_id = None, 0
+        self._router, self._last_id, self._markup = None, 0, None
         if self._listener is not None:
             self._listener.cancel()
             self._listener = None
@@ -160,7 +181,7 @@ class DesktopBus:
 
     async def _listen(self, ready: "asyncio.Future[DBusRouter]") -> None:
         """Keep the connection, and hear clicks until it is hung up."""
-        from jeepney import MatchRule, message_bus  # type: ignore[import-untyped]
+        from jeepney import MatchRule, message_bus
         from jeepney.io.asyncio import DBusRouter, open_dbus_connection
 
         rule = MatchRule(type="signal", interface="org.freedesktop.Notifications", member="ActionInvoked")
@@ -192,9 +213,22 @@ class DesktopBus:
             "/org/freedesktop/Notifications", "org.freedesktop.Notifications", "org.freedesktop.Notifications"
         )
         hints = {"desktop-entry": ("s", "grapevine")}
-        body = ("Grapevine", self._last_id, "grapevine", title, text, ["default", "Show it"], hints, EXPIRE_MS)
+        if self._markup is None:
+            self._markup = await self._reads_markup(router, service)
+        text = html.escape(text, quote=False) if self._markup else text
+        act = ["default", "Show it"]
+        body = ("Grapevine", self._last_id, "grapevine", unmarked(title), text, act, hints, EXPIRE_MS)
         reply = await router.send_and_get_reply(new_method_call(service, "Notify", "susssasa{sv}i", body))
         if reply.header.message_type is not MessageType.method_return:
             raise LocalError(f"the notification service refused: {reply.body}")
         number: int = reply.body[0]
         return number
+
+    async def _reads_markup(self, router: "DBusRouter", service: "DBusAddress") -> bool:
+        """Ask the service whether it takes the text for markup; one that does not say so is taken to read it."""
+        from jeepney import MessageType, new_method_call
+
+        reply = await router.send_and_get_reply(new_method_call(service, "GetCapabilities"))
+        if reply.header.message_type is not MessageType.method_return:
+            return True
+        return "body-markup" in reply.body[0]

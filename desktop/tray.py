@@ -9,6 +9,7 @@ follows the panel by itself.
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QAction
@@ -18,7 +19,9 @@ from core.news.events import PeerSnapshot
 from core.trust.entries import Pending
 from desktop.bridge import Bridge
 from desktop.icons import tray_icon
-from desktop.models.people import called
+from desktop.models.lookalike import warning
+from desktop.models.people import names
+from desktop.models.safe import menu_text, shown, unmarked
 from desktop.tray_state import Reading, Steady, TrayState, read
 
 LOGIN_SECONDS = 30.0  # how long a panel may come after us until `settled` says that there is none (DESKTOP 6)
@@ -28,12 +31,36 @@ TITLE = "Grapevine"
 MAX_ASKING = 8  # requests offered in the menu, the newest; the window has all
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A request in the menu: `name` is the owner's for that peer, `careful` who it could be taken for."""
+
+    pending: Pending
+    name: str
+    careful: str
+
+    def title(self) -> str:
+        """Return what to call it."""
+        return shown(self.name) or f"Stranger {self.pending.peer_id.short}"
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what is shown: when it asked last is not."""
+        return isinstance(other, Asking) and self._shown() == other._shown()
+
+    def __hash__(self) -> int:
+        return hash(self._shown())
+
+    def _shown(self) -> tuple[object, ...]:
+        return self.pending.key, self.name, self.careful
+
+
 class Tray(QObject):
     """Icon, tooltip and menu. Menu and icon are built once and updated in place."""
 
     open_requested = Signal()
     request_requested = Signal()
     pending_requested = Signal()  # show who waits for an answer
+    always_requested = Signal(object)  # Pending: let this peer in for good, after it was named
     copy_id_requested = Signal()
     quit_requested = Signal()
     settled = Signal(bool)  # once: a tray was found, or none within LOGIN_SECONDS
@@ -123,20 +150,20 @@ class Tray(QObject):
 
     def _update(self) -> None:
         now = time.monotonic()
-        shown = self._steady.offer(read(self._bridge.snapshot(), time.time()), now)
+        reading = self._steady.offer(read(self._bridge.snapshot(), time.time()), now)
         if (due := self._steady.due()) is not None and not self._closed:
             self._hold_timer.start(int(max(0.0, due - now) * 1000) + 1)
-        if shown == self._shown:
+        if reading == self._shown:
             return
-        before, self._shown = self._shown, shown
-        self._state_line.setText(shown.words)
+        before, self._shown = self._shown, reading
+        self._state_line.setText(menu_text(reading.words))
         if self._icon is not None:
-            self._paint(self._icon, shown, before.state if before else None)
+            self._paint(self._icon, reading, before.state if before else None)
 
     def _paint(self, icon: QSystemTrayIcon, reading: Reading, before: TrayState | None = None) -> None:
         if reading.state is not before:
             icon.setIcon(tray_icon(reading.state.value))
-        icon.setToolTip(f"{TITLE}: {reading.words}")
+        icon.setToolTip(unmarked(f"{TITLE}: {reading.words}"))  # some panels read markup
 
     # -- what one can do with it ---------------------------------------------------------------------------------
 
@@ -146,12 +173,16 @@ class Tray(QObject):
         self._state_line = menu.addAction("")
         self._state_line.setEnabled(False)
         menu.addSeparator()
-        self._share = {name: self._toggle(f"Share {name} service", name, self._bridge.set_sharing) for name in services}
-        self._consume = {name: self._toggle(f"Consume {name}", name, self._bridge.set_consuming) for name in services}
+        self._share = {
+            name: self._toggle(menu_text(f"Share {name} service"), name, self._bridge.set_sharing) for name in services
+        }
+        self._consume = {
+            name: self._toggle(menu_text(f"Consume {name}"), name, self._bridge.set_consuming) for name in services
+        }
         menu.addSeparator()
         self._waiting = menu.addMenu("Requests waiting")
         self._waiting.menuAction().setVisible(False)
-        self._waiting_for: tuple[Pending, ...] = ()
+        self._waiting_for: tuple[Asking, ...] = ()
         menu.addAction("Copy my Peer ID").triggered.connect(self.copy_id_requested)
         menu.addAction("Send request").triggered.connect(self.request_requested)
         menu.addAction("Open Grapevine").triggered.connect(self.open_requested)
@@ -159,27 +190,42 @@ class Tray(QObject):
         menu.addAction("Quit").triggered.connect(self.quit_requested)
 
     def _show_pending(self, snapshot: PeerSnapshot) -> None:
-        """Say who waits, and offer the answers; the menu is filled anew only when others wait."""
+        """Say who waits, and offer the answers; the menu is filled again only when it would say something else."""
         pending = snapshot.pending[-MAX_ASKING:]
-        if tuple(each.key for each in pending) == tuple(each.key for each in self._waiting_for):
+        named = names(snapshot.known_peers)
+        asking = tuple(
+            Asking(each, named.get(each.peer_id, ""), warning(each.peer_id, snapshot.known_peers))
+            for each in reversed(pending)
+        )
+        self._waiting.setTitle(f"Requests waiting ({len(snapshot.pending)})")
+        if asking == self._waiting_for:
             return
-        self._waiting_for = pending
+        self._waiting_for = asking
         self._waiting.clear()
-        for asked in reversed(pending):
-            person = self._waiting.addMenu(f"{called(asked.peer_id, snapshot.known_peers)}: {asked.service}")
-            for words, act in self._answers(asked):
-                person.addAction(words).triggered.connect(act, Qt.ConnectionType.QueuedConnection)
+        for each in asking:
+            self._offer_answers(each)
         self._waiting.addSeparator()
         self._waiting.addAction("Show all").triggered.connect(self.pending_requested)
-        self._waiting.setTitle(f"Requests waiting ({len(snapshot.pending)})")
-        self._waiting.menuAction().setVisible(bool(pending))
+        self._waiting.menuAction().setVisible(bool(asking))
+
+    def _offer_answers(self, asking: "Asking") -> None:
+        """Add a submenu with the whole ID above the answers: nobody decides on a part of it."""
+        asked = asking.pending
+        person = self._waiting.addMenu(menu_text(f"{asking.title()}: {asked.service}"))
+        groups = str(asked.peer_id).split("-")
+        for words in ("-".join(groups[:4]), "-".join(groups[4:]), asking.careful):
+            if words:
+                person.addAction(menu_text(words)).setEnabled(False)
+        person.addSeparator()
+        for words, act in self._answers(asked):
+            person.addAction(words).triggered.connect(act, Qt.ConnectionType.QueuedConnection)
 
     def _answers(self, asked: Pending) -> tuple[tuple[str, Callable[[], None]], ...]:
         bridge = self._bridge
         return (
-            ("Accept once", lambda: bridge.accept(asked.peer_id, asked.service, once=True)),
-            ("Always accept", lambda: bridge.accept(asked.peer_id, asked.service, once=False)),
             ("Refuse", lambda: bridge.refuse(asked.peer_id, asked.service)),
+            ("Accept once", lambda: bridge.accept(asked.peer_id, asked.service, once=True)),
+            ("Always accept...", lambda: self.always_requested.emit(asked)),
             ("Block", lambda: bridge.block(asked.peer_id)),
         )
 
@@ -199,7 +245,9 @@ class Tray(QObject):
         if self._icon is None or not self.available() or not QSystemTrayIcon.supportsMessages():
             return False
         self._message_clicked = clicked
-        self._icon.showMessage(title, text, tray_icon((self._shown.state if self._shown else TrayState.OFF).value))
+        self._icon.showMessage(
+            unmarked(title), unmarked(text), tray_icon((self._shown.state if self._shown else TrayState.OFF).value)
+        )
         return True
 
     def _on_message_clicked(self) -> None:

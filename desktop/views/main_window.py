@@ -21,6 +21,7 @@ from core.peer_id import PeerId
 from core.profile.integration import Integration
 from core.profile.settings import Settings, WindowState
 from core.trust.audience import Audience
+from core.trust.entries import Pending
 from core.values import Address
 from desktop.icons import app_icon
 from desktop.theme import Theme, ThemeSource
@@ -274,6 +275,11 @@ class MainWindow(QMainWindow):
         self.reveal()
         self.pages.choose("people")
         self.people.reveal_pending()
+
+    def accept_always(self, asked: Pending) -> None:
+        """Bring the window up to let a peer that waits in for good."""
+        self.reveal_pending()
+        self.people.accept_always(asked)
 
     def open_identity(self) -> None:
         """Show who this peer is."""

@@ -1,5 +1,6 @@
 """The menu bar: every act of the window, with its key. Built once; the services' toggles follow the snapshots."""
 
+import html
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QWidget
 
 from core.news.events import PeerSnapshot
 from desktop.icons import icon
+from desktop.models.safe import menu_text
 from desktop.theme import Theme
 from desktop.views.contract import BridgeLike
 
@@ -80,9 +82,9 @@ class Menus:
     def _fill_peer_menu(self) -> None:
         menu = self._peer_menu
         self._before_services = menu.addSeparator()
-        self._add(menu, "copy_id", "Copy Peer &ID", self._acts.copy_id, "Ctrl+K")
+        self._add(menu, "copy_id", "Copy &Peer ID", self._acts.copy_id, "Ctrl+K")
         self._add(menu, "copy_address", "Copy &address", self._acts.copy_address, "Ctrl+Shift+C")
-        self._add(menu, "identity", "&Who this peer is...", self._acts.show_identity, "Ctrl+I")
+        self._add(menu, "identity", "My &identity...", self._acts.show_identity, "Ctrl+I")
         self._add(menu, "add_peer", "A&dd a known peer...", self._acts.add_peer, "Ctrl+Shift+A")
         self._add(menu, "settings", "Se&ttings", self._acts.open_settings, "Ctrl+,")
         menu.addSeparator()
@@ -132,8 +134,9 @@ class Menus:
 
     def _add_toggles(self, name: str) -> tuple[QAction, QAction]:
         share_key, consume_key = ("", "") if self._toggles else ("Ctrl+Shift+S", "Ctrl+Shift+O")  # of the first service
-        share = self._toggle(f"&Share {name}", lambda on: self._bridge.set_sharing(name, on), share_key)
-        consume = self._toggle(f"C&onsume {name}", lambda on: self._bridge.set_consuming(name, on), consume_key)
+        shown = menu_text(name)
+        share = self._toggle(f"&Share {shown}", lambda on: self._bridge.set_sharing(name, on), share_key)
+        consume = self._toggle(f"C&onsume {shown}", lambda on: self._bridge.set_consuming(name, on), consume_key)
         return share, consume
 
     def _toggle(self, words: str, act: Callable[[bool], None], keys: str) -> QAction:
@@ -183,5 +186,8 @@ def _on_focus(verb: str) -> None:
 def keys_text(menus: Menus) -> str:
     """Return the keys as a table in rich text."""
     lines = [*menus.keyed(), *OTHER_KEYS]
-    rows = "".join(f"<tr><td>{words}</td><td width=24></td><td><b>{keys}</b></td></tr>" for words, keys in lines)
+    rows = "".join(
+        f"<tr><td>{html.escape(words)}</td><td width=24></td><td><b>{html.escape(keys)}</b></td></tr>"
+        for words, keys in lines
+    )
     return f"<table cellspacing=3>{rows}</table>"

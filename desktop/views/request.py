@@ -221,6 +221,11 @@ class RequestView(QWidget):
         self.payload.set_text(json.dumps(payload))
         self.send()
 
+    def remember(self, outcome: OutcomeLike) -> None:
+        """Put a request that was sent from elsewhere, such as the tray, into the history."""
+        ended = outcome.seconds, outcome.error, outcome.ending
+        self.history.add(Entry(self._clock() - outcome.seconds, outcome.target, outcome.payload, *ended))
+
     def _finished(self, outcome: OutcomeLike) -> None:
         if outcome.ticket != self._ticket:
             return

@@ -222,7 +222,9 @@ class Words(Sheet):
     def __init__(self, parent: QWidget, title: str, text: str) -> None:
         super().__init__(title, parent, width=420)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.label = QLabel(text)
+        self.label = QLabel()
+        self.label.setTextFormat(Qt.TextFormat.RichText)  # of this program's own words; what is in them is escaped
+        self.label.setText(text)
         self.label.setWordWrap(True)
         self.label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.body.addWidget(self.label)
