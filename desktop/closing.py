@@ -7,7 +7,6 @@ if something is shared or consumed.
 from collections.abc import Callable
 
 from PySide6.QtCore import QObject
-from PySide6.QtWidgets import QLabel
 
 from core.profile.settings import CloseAction
 from desktop.bridge import Bridge
@@ -16,6 +15,7 @@ from desktop.tray import Tray
 from desktop.views.close_question import ask_close
 from desktop.views.fields import muted
 from desktop.views.main_window import MainWindow
+from desktop.views.parts import PlainLabel
 from desktop.views.sheets import Sheet
 
 
@@ -86,7 +86,7 @@ class QuitQuestion(Sheet):
     def __init__(self, parent: MainWindow, quit: Callable[[], None], minimise: Callable[[], None]) -> None:
         super().__init__(self.tr("Close Grapevine"), parent, width=460)
         self._quit, self._minimise = quit, minimise
-        asked = QLabel(self.tr("Stop sharing and quit?"))
+        asked = PlainLabel(self.tr("Stop sharing and quit?"))
         asked.setObjectName("heading")
         asked.setWordWrap(True)
         self.body.addWidget(asked)

@@ -6,7 +6,6 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QPlainTextEdit,
     QPushButton,
     QToolButton,
@@ -22,6 +21,7 @@ from desktop.theme import Theme, ThemeSource, fixed_font
 from desktop.views.background import Background
 from desktop.views.contract import OutcomeLike
 from desktop.views.fields import Lines
+from desktop.views.parts import PlainLabel
 
 ICON = 16  # pixels
 LONG_LINE = 2_000  # characters of one line that are shown: laid out in 1 ms
@@ -46,7 +46,7 @@ class AnswerView(QWidget):
         self._data: JsonValue = None
         self._error = ""  # of the last outcome, with its name
         self._verdict = ""  # icon of the last outcome
-        self._icon = QLabel()
+        self._icon = PlainLabel()
         self._icon.setFixedSize(ICON, ICON)
         self._title = Lines(2)
         self._text = QPlainTextEdit()
@@ -66,7 +66,7 @@ class AnswerView(QWidget):
         policy = self.cancel_button.sizePolicy()
         policy.setRetainSizeWhenHidden(True)  # nothing moves when it comes and goes
         self.cancel_button.setSizePolicy(policy)
-        self._cut = QLabel()
+        self._cut = PlainLabel()
         self._cut.setObjectName("muted")
         self.copy_full_button = QPushButton(self.tr("Copy &full answer"))
         self.copy_full_button.clicked.connect(self.copy)

@@ -2,11 +2,12 @@
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QKeyEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QWidget
 
 from desktop.icons import icon
 from desktop.theme import Theme, ThemeSource
 from desktop.views.fields import Lines
+from desktop.views.parts import PlainLabel
 
 MAX_CHARACTERS = 600  # a message is a sentence or two; anything longer is cut
 ICON = 20  # pixels
@@ -25,7 +26,7 @@ class Banner(QFrame):
     def __init__(self, theme: ThemeSource, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("banner")
-        self._icon = QLabel()
+        self._icon = PlainLabel()
         self._text = Lines(LINES)
         self._close = QToolButton()
         self._close.setAccessibleName(self.tr("Dismiss this message"))

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
-from PySide6.QtWidgets import QCheckBox, QLabel, QWidget
+from PySide6.QtWidgets import QCheckBox, QWidget
 
 from core.profile.settings import CloseAction
 from desktop.icons import app_icon
 from desktop.views.fields import muted
 from desktop.views.flow import FlowRow
+from desktop.views.parts import PlainLabel
 from desktop.views.sheets import Sheet
 
 ICON = 48  # pixels
@@ -22,10 +23,10 @@ class CloseQuestion(Sheet):
     def __init__(self, parent: QWidget, answer: Callable[[CloseAction, bool], None]) -> None:
         super().__init__(self.tr("Close"), parent, width=460)
         self._answer = answer
-        asked = QLabel(self.tr("Keep sharing while the window is closed?"))
+        asked = PlainLabel(self.tr("Keep sharing while the window is closed?"))
         asked.setObjectName("heading")
         asked.setWordWrap(True)
-        picture = QLabel()
+        picture = PlainLabel()
         picture.setPixmap(app_icon().pixmap(ICON))
         top = FlowRow()
         top.setSpacing(14)

@@ -6,6 +6,8 @@ from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QSize, Qt
 from PySide6.QtGui import QFont, QFontMetricsF, QResizeEvent, QTextLayout, QTextOption
 from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QLabel, QLineEdit, QSizePolicy, QToolTip, QWidget
 
+from desktop.views.parts import PlainLabel
+
 INDENT = 6  # pixels before the figure
 MAX_TIP = 600  # characters of a tooltip: some ten lines; Qt lays out all of a longer one before it shows the first
 MAX_LABEL = 2000  # characters of a label; more is never read there
@@ -142,7 +144,7 @@ def wrapped(text: str, font: QFont, width: int, lines: int) -> tuple[str, bool]:
 
 def muted(words: str = "") -> QLabel:
     """Return a label for a second line: it wraps, and takes its words as they are."""
-    label = QLabel(words)
+    label = PlainLabel(words)
     label.setObjectName("muted")
     label.setWordWrap(True)
     label.setTextFormat(Qt.TextFormat.PlainText)

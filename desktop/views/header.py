@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFont, QGuiApplication
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from core.news.events import GrapeState, IdentitySnapshot, PeerSnapshot
 from desktop.icons import icon
@@ -12,6 +12,7 @@ from desktop.models.standing import Place, Standing, best_address, places, stand
 from desktop.theme import Theme, ThemeSource, fixed_font
 from desktop.views.fields import Lines, Roomy, plain_tip
 from desktop.views.flow import FlowRow
+from desktop.views.parts import PlainLabel
 
 ICON = 18  # pixels
 TITLE_SIZE = 1.25  # of the window's font
@@ -27,9 +28,9 @@ class AddressLabel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._address = ""
-        self.name = QLabel()
+        self.name = PlainLabel()
         self.name.setObjectName("muted")
-        self.value = QLabel()
+        self.value = PlainLabel()
         self.value.setTextFormat(Qt.TextFormat.PlainText)
         self.value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.value.setFont(fixed_font())
@@ -74,7 +75,7 @@ class HeaderView(QFrame):
         self._standing = standing(None)
         self._best = ""
         self._peer_id = ""
-        self._icon = QLabel()
+        self._icon = PlainLabel()
         self._icon.setFixedSize(ICON, ICON)
         self._title = Lines(1)
         font = QFont(self.font())
@@ -83,9 +84,9 @@ class HeaderView(QFrame):
         self._title.setFont(font)
         self.explanation = Lines(2)  # the window gives it its place
         self.explanation.setObjectName("muted")
-        self._id_name = QLabel(self.tr("Peer ID"))
+        self._id_name = PlainLabel(self.tr("Peer ID"))
         self._id_name.setObjectName("muted")
-        self._id = QLabel()
+        self._id = PlainLabel()
         self._id.setFont(fixed_font())
         self._id.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._id.setMinimumWidth(self._id.fontMetrics().horizontalAdvance("W" * 7) + 2)

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QFileDialog,
     QFormLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QVBoxLayout,
@@ -21,6 +20,7 @@ from core.news.events import IdentitySnapshot
 from desktop.theme import fixed_font
 from desktop.views.fields import Lines, limit, muted
 from desktop.views.flow import FlowRow
+from desktop.views.parts import PlainLabel
 from desktop.views.qr import QrCode
 from desktop.views.sheets import Question, Sheet, primary, standard_buttons
 
@@ -57,7 +57,7 @@ class IdentityDialog(Sheet):
         self.setObjectName("identity")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.code = QrCode()
-        self.id = QLabel()
+        self.id = PlainLabel()
         self.id.setFont(fixed_font(self.font().pointSizeF() * 1.2))
         self.id.setTextFormat(Qt.TextFormat.PlainText)
         self.id.setTextInteractionFlags(

@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QAccessible, QAccessibleEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from desktop.icons import icon
 from desktop.models.json_check import MAX_CHARACTERS, Checked, check_json
@@ -10,6 +10,7 @@ from desktop.models.words import size
 from desktop.theme import Theme, ThemeSource, fixed_font
 from desktop.views.editor import Bounds, GuardedEditor
 from desktop.views.fields import Lines
+from desktop.views.parts import PlainLabel
 
 SETTLE_MS = 120  # milliseconds after the last key before the text is checked
 ICON = 16  # pixels
@@ -36,7 +37,7 @@ class PayloadEditor(QWidget):
         self.editor.setMinimumHeight(LINES * self.editor.fontMetrics().lineSpacing() + 12)
         self.editor.refused.connect(self._say_refused)
         self.editor.kept_changed.connect(self._show_kept)
-        self._icon = QLabel()
+        self._icon = PlainLabel()
         self._verdict = Lines(2)  # two lines never push the rest
         self._verdict.setObjectName("muted")
         self._remove = QPushButton(self.tr("Re&move"))

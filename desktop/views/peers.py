@@ -57,7 +57,7 @@ class PeersView(QWidget):
         self._names: dict[PeerId, str] = {}  # of those the owner has named
         self.model = PeersModel(self, name_of=lambda peer_id: self._names.get(peer_id) or peer_id.short)
         self.proxy = sorted_peers(self.model, self)
-        title = heading(self.tr("Consumers and &workers"))
+        title = heading(self.tr("Consu&mers and workers"))
         self._counts = PlainLabel(name="muted")
         self.table = RowTable(self.tr("Discovered consumers and workers"))
         title.setBuddy(self.table)

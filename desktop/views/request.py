@@ -30,6 +30,7 @@ from desktop.theme import Theme, ThemeSource
 from desktop.views.answer import AnswerView
 from desktop.views.contract import BridgeLike, OutcomeLike
 from desktop.views.fields import Lines, limit, plain_tip, roomy
+from desktop.views.parts import PlainLabel
 from desktop.views.payload import PayloadEditor
 
 DEFAULT_TIMEOUT = 10.0  # seconds; PROTOCOL.md section 7, the demo's own
@@ -278,7 +279,7 @@ class RequestView(QWidget):
 
 
 def _label(text: str, buddy: QWidget) -> QLabel:
-    label = QLabel(text)
+    label = PlainLabel(text)
     label.setBuddy(buddy)
     return label
 

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from desktop.views.fields import muted
 from desktop.views.flow import FlowRow
+from desktop.views.parts import PlainLabel
 
 MARGIN = 16  # pixels around what a dialog holds
 SHARE_OF_SCREEN = 0.94  # of the available room that a dialog takes at most; its frame needs the rest
@@ -180,7 +181,7 @@ class Question(Sheet):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._act = act
         self._typed = typed
-        asked = QLabel(question)
+        asked = PlainLabel(question)
         asked.setObjectName("heading")
         asked.setWordWrap(True)
         asked.setTextFormat(Qt.TextFormat.PlainText)

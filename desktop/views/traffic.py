@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from desktop.models.traffic import Rates, refused_words, totals
 from desktop.views.contract import BridgeLike
+from desktop.views.parts import PlainLabel
 
 LOOK_MS = 500  # milliseconds between two looks; who reads a figure needs as long
 # the widest usual text of each column, so that none moves when another changes
@@ -27,7 +28,7 @@ class TrafficView(QWidget):
         self._clock = clock
         self._rates = Rates()
         self._words: tuple[str, ...] = ()
-        self._cells = tuple(QLabel() for _ in SAMPLES)
+        self._cells = tuple(PlainLabel() for _ in SAMPLES)
         self._row = row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE)
