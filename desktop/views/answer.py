@@ -88,10 +88,6 @@ class AnswerView(QWidget):
         column.addLayout(top)
         column.addWidget(self._text, 1)
         column.addLayout(below)
-        for widget in (self._cut, self.copy_full_button):  # their place is kept
-            policy = widget.sizePolicy()
-            policy.setRetainSizeWhenHidden(True)
-            widget.setSizePolicy(policy)
         theme.changed.connect(self._retheme)
         self._retheme(theme.theme)
         self.clear()

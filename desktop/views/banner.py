@@ -28,6 +28,7 @@ class Banner(QFrame):
         self.setObjectName("banner")
         self._icon = PlainLabel()
         self._text = Lines(LINES)
+        self._text.setAlignment(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeading)
         self._close = QToolButton()
         self._close.setAccessibleName(self.tr("Dismiss this message"))
         self._close.setToolTip(self.tr("Dismiss (Esc)"))

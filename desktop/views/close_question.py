@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 
-from PySide6.QtWidgets import QCheckBox, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QWidget
 
 from core.profile.settings import CloseAction
 from desktop.icons import app_icon
 from desktop.views.fields import muted
-from desktop.views.flow import FlowRow
 from desktop.views.parts import PlainLabel
 from desktop.views.sheets import Sheet
 
@@ -28,10 +27,10 @@ class CloseQuestion(Sheet):
         asked.setWordWrap(True)
         picture = PlainLabel()
         picture.setPixmap(app_icon().pixmap(ICON))
-        top = FlowRow()
+        top = QHBoxLayout()
         top.setSpacing(14)
         top.addWidget(picture)
-        top.addWidget(asked)
+        top.addWidget(asked, 1)
         self.body.addLayout(top)
         self.body.addWidget(
             muted(

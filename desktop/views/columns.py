@@ -79,16 +79,23 @@ class CurrentOnly(QStackedWidget):
         return page.sizeHint() if page is not None else QSize()
 
     def minimumSizeHint(self) -> QSize:
-        """Return the page's."""
+        """Return the page's, for the width that it has."""
         page = self.currentWidget()
-        return page.minimumSizeHint().expandedTo(page.minimumSize()) if page is not None else QSize()
+        if page is None:
+            return QSize()
+        least = page.minimumSizeHint().expandedTo(page.minimumSize())
+        layout = page.layout()
+        if layout is not None and layout.hasHeightForWidth() and self.width():
+            high = layout.totalMinimumHeightForWidth(max(self.width(), least.width()))
+            least.setHeight(max(high, page.minimumHeight()))
+        return least
 
     def hasHeightForWidth(self) -> bool:
-        """Return whether the page's height depends on its width."""
-        page = self.currentWidget()
-        return page is not None and page.hasHeightForWidth()
+        """Return no: Qt would ask for what every page likes best, where what this one needs is asked for."""
+        return False
 
-    def heightForWidth(self, width: int) -> int:
-        """Return the page's."""
-        page = self.currentWidget()
-        return page.heightForWidth(width) if page is not None else -1
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Ask for another height where the width is another."""
+        super().resizeEvent(event)
+        if event.oldSize().width() != event.size().width():
+            self.updateGeometry()

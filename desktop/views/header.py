@@ -33,24 +33,32 @@ class AddressLabel(QWidget):
         self.value = PlainLabel()
         self.value.setTextFormat(Qt.TextFormat.PlainText)
         self.value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.value.setFont(fixed_font())
-        self.value.setMinimumWidth(self.value.fontMetrics().horizontalAdvance(ADDRESS) + 2)
         self.button = QToolButton()
         self.button.clicked.connect(self.copy)
+        policy = self.button.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # the row keeps its height
+        self.button.setSizePolicy(policy)
+        self._fonts = (self.font(), fixed_font())
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(6)
         for widget in (self.name, self.value, self.button):
             row.addWidget(widget)
+        row.addStretch()
+        self.name.setText(self.tr("From the Internet"))
+        self.value.setFont(self._fonts[1])
+        self.value.setText(ADDRESS)
+        self.setMinimumWidth(self.sizeHint().width())
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
 
     def show_place(self, place: Place) -> None:
         """Show this address, or why there is none."""
         self._address = str(place.address) if place.address is not None else ""
         self.name.setText(place.name)
+        self.value.setFont(self._fonts[bool(self._address)])
         self.value.setText(place.shown())
         self.setAccessibleName(f"{place.name}: {place.shown()}")
-        self.button.setEnabled(bool(self._address))
+        self.button.setVisible(bool(self._address))
         self.button.setToolTip(self.tr("Copy this address"))
         self.button.setAccessibleName(self.tr("Copy the address: {name}").format(name=place.name))
 
@@ -76,12 +84,12 @@ class HeaderView(QFrame):
         self._best = ""
         self._peer_id = ""
         self._icon = PlainLabel()
-        self._icon.setFixedSize(ICON, ICON)
         self._title = Lines(1)
         font = QFont(self.font())
         font.setPointSizeF(font.pointSizeF() * TITLE_SIZE)
         font.setWeight(QFont.Weight.DemiBold)
         self._title.setFont(font)
+        self._icon.setFixedSize(ICON, self._title.fontMetrics().lineSpacing())  # in the middle of the first line
         self.explanation = Lines(2)  # the window gives it its place
         self.explanation.setObjectName("muted")
         self._id_name = PlainLabel(self.tr("Peer ID"))

@@ -42,7 +42,7 @@ from desktop.views.people import PeopleView
 from desktop.views.request import RequestView
 from desktop.views.services import ServicesView
 from desktop.views.settings_dialog import SettingsDialog
-from desktop.views.sheets import Scrolling, Words, reveal
+from desktop.views.sheets import Scrolled, Scrolling, Words, reveal
 from desktop.views.table import RowTable
 from desktop.views.timeline import TimelineView
 from desktop.views.traffic import TrafficView
@@ -143,7 +143,7 @@ class MainWindow(QMainWindow):
         self._across.addWidget(self.request)
         self._across.setStretchFactor(0, 4)
         self._across.setStretchFactor(1, 1)
-        self._across.setSizes([START_SIZE.width() - 360, 340])
+        self._across.setSizes([START_SIZE.width() - 330, 310])
         for pane, height in ((self.peers, PEERS_HEIGHT), (self.timeline, TIMELINE_HEIGHT)):
             pane.setMinimumHeight(height)
         self.request.setMinimumWidth(REQUEST_WIDTH)
@@ -164,7 +164,7 @@ class MainWindow(QMainWindow):
         for page in (self.people, self.calls, self.broker):
             page.setMinimumHeight(PAGE_HEIGHT)
         self.notice = NoticePlace(self.header.explanation, self.pending, self.banner)
-        middle = QWidget()
+        middle = Scrolled()
         column = QVBoxLayout(middle)
         column.setContentsMargins(14, 8, 14, 6)
         column.setSpacing(8)

@@ -38,7 +38,7 @@ class PayloadEditor(QWidget):
         self.editor.refused.connect(self._say_refused)
         self.editor.kept_changed.connect(self._show_kept)
         self._icon = PlainLabel()
-        self._verdict = Lines(2)  # two lines never push the rest
+        self._verdict = Lines(3)  # its place is kept: nothing below moves when it says more
         self._verdict.setObjectName("muted")
         self._remove = QPushButton(self.tr("Re&move"))
         self._remove.setToolTip(self.tr("Remove the text that is kept, and show what was here before (Backspace)"))

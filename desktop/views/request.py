@@ -63,7 +63,7 @@ class RequestView(QWidget):
         self._example: tuple[str, JsonValue] = (START_TARGET, json.loads(START_PAYLOAD))
         self._targets: list[tuple[str, str]] = []
         self.target = QComboBox()
-        self.target_problem = Lines(2)  # why the target can be nobody, or what may stand there; its place is kept
+        self.target_problem = Lines(1)  # why the target can be nobody, or what may stand there; its place is kept
         self.payload = PayloadEditor(theme)
         self.timeout = QDoubleSpinBox()
         self.send_button = QPushButton(self.tr("&Send"))

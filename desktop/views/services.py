@@ -100,6 +100,7 @@ class Toggle(QFrame):
         self._above.addStretch()
         self._above.set_indent(self.switch.words_offset())
         column.addLayout(self._above)
+        column.addStretch()
         self.add_below(self.line)
 
     def add_beside(self, widget: QWidget) -> None:
@@ -111,7 +112,7 @@ class Toggle(QFrame):
         row = QHBoxLayout()
         row.setContentsMargins(self.switch.words_offset(), 0, 0, 0)
         row.addWidget(widget)
-        self._column.addLayout(row)
+        self._column.insertLayout(self._column.count() - 1, row)
 
     def show_state(self, on: bool, words: str) -> None:
         """Show the core's state; a click that is still under way keeps its look for a while."""

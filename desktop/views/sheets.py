@@ -28,6 +28,15 @@ SPACE = 8  # pixels between what scrolls, the words under it, and the buttons
 TITLE_BAR = 32  # pixels of a frame above a window
 
 
+class Scrolled(QWidget):
+    """What a `Scrolling` area holds. It is as high as its parts need at least; where there is more room, they grow."""
+
+    def heightForWidth(self, width: int) -> int:
+        """Return the least height: Qt would scroll as soon as the parts have less than they like best."""
+        layout = self.layout()
+        return layout.totalMinimumHeightForWidth(width) if layout is not None else super().heightForWidth(width)
+
+
 class Scrolling(QScrollArea):
     """Scrolls one widget up and down, and sideways only where it cannot be made narrow enough."""
 
@@ -80,7 +89,7 @@ class Sheet(QDialog):
         super().__init__(parent)
         self.setWindowTitle(title)
         self._width = width
-        inner = QWidget()
+        inner = Scrolled()
         self.body = QVBoxLayout(inner)
         self.body.setContentsMargins(MARGIN, MARGIN, MARGIN, 4)
         self.body.setSpacing(12)
