@@ -49,7 +49,7 @@ class Closing(QObject):
             self._hold(ask_close(self._window, self._answered))
 
     def on_tray_vanished(self) -> None:
-        """The panel is gone: a hidden window comes back, or nobody could reach it."""
+        """The panel is gone: a hidden window comes back, or the user could not reach it."""
         if not self._window.isVisible():
             self._window.reveal()
 

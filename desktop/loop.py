@@ -184,7 +184,7 @@ class DaemonExecutor(concurrent.futures.Executor):
                 return
             try:
                 result = fn(*args, **kwargs)
-            except BaseException as error:  # handed to whoever awaits
+            except BaseException as error:  # handed to the task that awaits
                 future.set_exception(error)
             else:
                 future.set_result(result)

@@ -21,7 +21,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An address and for whom it holds. `address` None: there is none, and `words` say why."""
+    """An address, and where it can be used from. `address` None: there is none, and `words` say why."""
 
     name: str
     address: Address | None

@@ -164,7 +164,7 @@ class HeaderView(QFrame):
         self._peer_id = str(identity.peer_id) if there else ""
         short = identity.peer_id.short if identity.peer_id is not None else NO_ID
         self._id.setText(short)
-        self._id.setAccessibleName(f"Peer ID {short}" if there else self.tr("No Peer ID yet"))
+        self._id.setAccessibleName(self.tr("Peer ID {id}").format(id=short) if there else self.tr("No Peer ID yet"))
         waiting = self.tr("No Peer ID yet: your key is being opened.")
         self._id.setToolTip(plain_tip(self._peer_id if there else identity.message or waiting))
         self._copy_id.setEnabled(there)

@@ -118,7 +118,7 @@ class IdentityDialog(Sheet):
         text = str(identity.peer_id) if there else ""
         groups = text.split("-")
         self.id.setText("\n".join("-".join(groups[at : at + 2]) for at in range(0, len(groups), 2)) if there else "")
-        self.id.setAccessibleName(f"Peer ID {text}" if there else self.tr("No Peer ID"))
+        self.id.setAccessibleName(self.tr("Peer ID {id}").format(id=text) if there else self.tr("No Peer ID"))
         self.code.show_text(text)
         self.code.setVisible(there)
         if self.isVisible():

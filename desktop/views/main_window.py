@@ -229,7 +229,7 @@ class MainWindow(QMainWindow):
             send_demo=self.send_demo_request,
             request_peer=self.peers.request_action.trigger,
             show_keys=self._show_keys,
-            show_about=lambda: self._tell("About Grapevine", ABOUT),
+            show_about=lambda: self._tell(self.tr("About Grapevine"), self.tr(ABOUT)),
         )
 
     # -- what the bridge tells -----------------------------------------------------------------------------------
@@ -268,7 +268,8 @@ class MainWindow(QMainWindow):
         self.reveal()
         self.pages.choose("live")
         if not self.peers.reveal(address):
-            self.show_message(f"{address} is not in the table any more: it left, and has been silent.")
+            words = self.tr("{address} is no longer in the table: it left, and has been silent.")
+            self.show_message(words.format(address=address))
 
     def reveal_pending(self) -> None:
         """Bring the window up with those who wait for an answer."""
@@ -297,7 +298,7 @@ class MainWindow(QMainWindow):
         self.banner.show_message(text)
 
     def send_demo_request(self) -> None:
-        """Send the first service's example to whoever shares it."""
+        """Send the first service's example to a peer that shares it."""
         self.request.send_demo()
 
     def set_settings(self, settings: Settings) -> None:
@@ -418,13 +419,13 @@ class MainWindow(QMainWindow):
             try:
                 self._integration.set_autostart(on)
             except LocalError as error:
-                self.show_message(f"The start at login was not changed: {error}.")
+                self.show_message(self.tr("The start at login was not changed: {error}.").format(error=error))
 
     def _settings_closed(self, _result: int) -> None:
         self._open = None
 
     def _show_keys(self) -> None:
-        self._tell("Keys", keys_text(self.menus))
+        self._tell(self.tr("Keys"), keys_text(self.menus))
 
     def _tell(self, title: str, text: str) -> None:
         Words(self, title, text).open()

@@ -1,4 +1,4 @@
-"""The request panel: whom to ask, what to send, the answer, and what was asked before."""
+"""The request panel: the peer or service to ask, what to send, the answer, and what was asked before."""
 
 import json
 import time
@@ -63,7 +63,7 @@ class RequestView(QWidget):
         self._example: tuple[str, JsonValue] = (START_TARGET, json.loads(START_PAYLOAD))
         self._targets: list[tuple[str, str]] = []
         self.target = QComboBox()
-        self.target_problem = Lines(1)  # why the target can be nobody, or what may stand there; its place is kept
+        self.target_problem = Lines(1)  # why the target cannot be asked; its place is kept
         self.payload = PayloadEditor(theme)
         self.timeout = QDoubleSpinBox()
         self.send_button = QPushButton(self.tr("&Send"))

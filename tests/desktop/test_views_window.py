@@ -308,7 +308,7 @@ def test_reveal_peer_selects_the_row_or_says_it_left(window: MainWindow, bridge:
     assert [row.address for row in window.peers.selected()] == [BEN]
     assert window.banner.message() == ""
     window.reveal_peer(Address("192.0.2.99", 1))
-    assert "192.0.2.99:1 is not in the table any more" in window.banner.message()
+    assert "192.0.2.99:1 is no longer in the table" in window.banner.message()
 
 
 def test_addresses_and_rows_can_be_copied(window: MainWindow, bridge: FakeBridge, qtbot: QtBot) -> None:
