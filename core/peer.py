@@ -199,9 +199,7 @@ class Peer:
         """
         if self._parts.calls is None:
             return []
-        return await self._parts.calls.query(
-            text=text, outcome=outcome, before=before, limit=limit, callers=callers
-        )
+        return await self._parts.calls.query(text=text, outcome=outcome, before=before, limit=limit, callers=callers)
 
     async def export_calls(self, path: Path, *, text: str = "", outcome: str = "", callers: Sequence[str] = ()) -> int:
         """Write the calls that fit to a CSV file; return how many."""

@@ -58,7 +58,12 @@ def events(text: str) -> list[PeerEvent]:
 
 def models(text: str) -> list[QAbstractItemModel]:
     """Return every model of the window, with this text wherever one from outside may stand."""
-    timeline, known, pending, calls = TimelineModel(), KnownModel(), PendingModel(name_of=lambda _id: text), CallsModel()
+    timeline, known, pending, calls = (
+        TimelineModel(),
+        KnownModel(),
+        PendingModel(name_of=lambda _id: text),
+        CallsModel(),
+    )
     peers, broker, history = PeersModel(name_of=lambda _id: text), BrokerModel(name_of=lambda _id: text), HistoryModel()
     timeline.add(events(text))
     known.replace([KnownPeer(EVE, text, NOW, None, frozenset({text}))])
