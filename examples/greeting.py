@@ -40,7 +40,7 @@ async def main() -> None:
     async with open_peer(config, tell, registry=Registry(Greeting())) as worker, open_peer() as client:
         await worker.share("greeting")
         await announced.wait()
-        reply = await client.request("greeting", {"name": "Ada"})
+        reply = await client.request("greeting_worker", {"name": "Ada"})  # so it is called on the grapes
         print(reply.data)
 
 
