@@ -12,7 +12,7 @@ import pytest
 
 from tests.support import slow_half
 from tests.support.process import NO_KEYRING
-from tests.support.seal import Seal, seal
+from tests.support.seal import Seal, become_root, seal
 from tests.support.tools import demand
 
 SEAL = pytest.StashKey[Seal]()
@@ -46,6 +46,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give this process a network, settings, a session bus and a keyring that are nobody's."""
+    become_root()
     if not _runs_tests(config):
         return
     config.stash[SEAL] = seal()

@@ -31,7 +31,7 @@ class Kind:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
-    def run(self, *arguments: str, env: dict[str, str], timeout: float = 30.0) -> "subprocess.CompletedProcess[str]":
+    def run(self, *arguments: str, env: dict[str, str], timeout: float = 90.0) -> "subprocess.CompletedProcess[str]":
         """Run it to its end."""
         return subprocess.run(
             [*self.command, *arguments], env=env, cwd=ROOT, text=True, stdin=subprocess.DEVNULL,

@@ -19,7 +19,7 @@ from tests.support.tools import ROOT
 pytestmark = [pytest.mark.xvfb, pytest.mark.skipif(sys.platform != "linux", reason="Xvfb, D-Bus and /proc")]
 
 SEQUENCE = [1, 1, 2, 3, 5, 8, 13, 21, 34, 55]
-PATIENCE = 30.0  # seconds, for what takes one on a machine that is not busy
+PATIENCE = 90.0  # seconds, for what takes one on a machine that is not busy
 STAGES = ("starting", "window painted", "core imported", "peer open")  # as the log has them
 SHARE = "Share fibonacci"
 

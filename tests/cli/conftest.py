@@ -48,9 +48,9 @@ def cli_env(home: Path) -> dict[str, str]:
 
 @pytest.fixture
 def cli(cli_env: dict[str, str]) -> RunCli:
-    """Run one command to its end, at most 30 s."""
+    """Run one command to its end, at most 90 s."""
 
-    async def run(*arguments: str, timeout: float = 30.0) -> Finished:
+    async def run(*arguments: str, timeout: float = 90.0) -> Finished:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "core.cli", *arguments, cwd=ROOT, env=cli_env,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,

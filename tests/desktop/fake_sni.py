@@ -29,7 +29,7 @@ ITEM = "org.kde.StatusNotifierItem"
 MENU = "com.canonical.dbusmenu"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 NOTIFICATIONS = "org.freedesktop.Notifications"
-CALL_SECONDS = 5.0  # a program that does not answer for so long has hung
+CALL_SECONDS = 30.0  # a program that does not answer for so long has hung
 POLL_SECONDS = 0.1  # how soon the thread notices that it shall end
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 STEP = 0.005  # seconds between two looks
-PATIENCE = 10.0  # seconds; far more than anything here takes, for a machine that is busy with other things
+PATIENCE = 60.0  # seconds; far more than anything here takes, for a machine that is busy with other things
 
 
 async def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:

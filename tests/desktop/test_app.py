@@ -313,8 +313,8 @@ def test_two_real_peers_find_each_other_and_the_first_reply_arrives(tmp_path: Pa
         consumer.until(visible=True)
         worker.ask("share")
         consumer.ask("consume")
-        await_true(lambda: "Last reply after" in consumer.state()["lines"][1], 30.0)
-        await_true(lambda: "Served" in worker.state()["lines"][0], 30.0)
+        await_true(lambda: "Last reply after" in consumer.state()["lines"][1])
+        await_true(lambda: "Served" in worker.state()["lines"][0])
         assert worker.until(tray_state="active")["peers"] >= 1
         assert consumer.state()["events"] > 3
         for program in (worker, consumer):

@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtGui import QImage
 
 from tests.desktop.polling import await_true
-from tests.desktop.xvfb import ROOT, Screen, app, environment, running, xvfb
+from tests.desktop.xvfb import ROOT, START_SECONDS, Screen, app, environment, running, xvfb
 
 pytestmark = [pytest.mark.xvfb, pytest.mark.skipif(sys.platform != "linux", reason="needs an X server of its own")]
 
@@ -27,7 +27,9 @@ def display() -> Iterator[str]:
         env = {**os.environ, "DISPLAY": name}
         with running("openbox", env=env), running(*TRAYER, env=env):
             asked = ["wmctrl", "-m"]  # fails until there is a window manager
-            await_true(lambda: subprocess.run(asked, env=env, capture_output=True, check=False).returncode == 0, 30.0)
+            await_true(
+                lambda: subprocess.run(asked, env=env, capture_output=True, check=False).returncode == 0, START_SECONDS
+            )
             yield name
 
 

@@ -1,6 +1,7 @@
 """A screen nobody sees (Xvfb, openbox, trayer), a session bus, and the program on them, driven by xdotool."""
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -18,8 +19,8 @@ from tests.support.process import NO_KEYRING
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = "1280x800x24"
-START_SECONDS = 30.0  # until a server or the program is up, on a machine that is busy
-ANSWER_SECONDS = 10.0
+START_SECONDS = 90.0  # until a server or the program is up, on a machine that is busy
+ANSWER_SECONDS = 60.0
 
 
 @contextlib.contextmanager
@@ -72,13 +73,21 @@ def session_bus() -> Iterator[str]:
         daemon.communicate(timeout=10)
 
 
+@functools.cache
+def _runtime(home: Path) -> str:
+    """Return a folder for the sockets of what runs under `home`: a test's own has a longer path than a socket may have.
+
+    The program would put them where those of all tests meet. conftest removes it.
+    """
+    del home
+    return tempfile.mkdtemp(dir=os.environ.get("XDG_RUNTIME_DIR"))
+
+
 def environment(home: Path, **more: str) -> dict[str, str]:
     """Return an environment whose settings, logs and sockets are under `home`, in English, with no desktop around."""
     keep = {key: os.environ[key] for key in ("PATH", "HOME", "VIRTUAL_ENV", "QT_PLUGIN_PATH") if key in os.environ}
     own = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "STATE", "CACHE")}
-    runtime = home / "run"
-    runtime.mkdir(mode=0o700, exist_ok=True)
-    return {**keep, **own, "XDG_RUNTIME_DIR": str(runtime), "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT),
+    return {**keep, **own, "XDG_RUNTIME_DIR": _runtime(home), "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT),
             "PYTHON_KEYRING_BACKEND": NO_KEYRING,
             "PYTHONFAULTHANDLER": "1", **more}  # fmt: skip
 

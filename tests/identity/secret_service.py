@@ -17,7 +17,7 @@ from jeepney.io.blocking import DBusConnection, open_dbus_connection  # type: ig
 from tests.support.tools import ROOT
 
 PROMPTER = "org.gnome.keyring.SystemPrompter"  # asks a person for the keyring's password
-PATIENCE = 10.0  # seconds; 0.2 is usual
+PATIENCE = 60.0  # seconds; 0.2 is usual
 # No directory of services: nothing of the machine's desktop is started on this bus.
 _CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">

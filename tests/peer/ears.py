@@ -11,7 +11,7 @@ from core.peer import Peer, PeerConfig, open_peer
 from core.profile.config import KeyPlace
 
 EventT = TypeVar("EventT", bound=PeerEvent)
-PATIENCE = 15.0  # seconds until a test that waits in vain fails; two busy cores are slow
+PATIENCE = 60.0  # seconds until a test that waits in vain fails; two busy cores are slow
 
 
 class Ears:

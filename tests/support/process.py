@@ -19,7 +19,7 @@ Event: TypeAlias = dict[str, Any]
 Answer: TypeAlias = Any  # JSON; the test that asked compares it with what it expects
 
 # Seconds for anything a healthy program does at once; generous, because CI machines stall.
-PATIENCE = 20.0
+PATIENCE = 60.0
 NO_KEYRING = "keyring.backends.fail.Keyring"  # PYTHON_KEYRING_BACKEND: a test's keys are in its folder, not in yours
 _STDERR_KEPT = 3000  # characters; a traceback's end is what tells
 

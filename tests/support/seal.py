@@ -1,12 +1,13 @@
 """A machine of its own for the tests: no grape, peer or other run is met, and no packet leaves.
 
-On Linux as root, each process that runs tests enters a network namespace that has loopback and one more interface,
+On Linux, each process that runs tests enters a network namespace that has loopback and one more interface,
 `out`, which leads nowhere: a packet that would have left the machine is caught there, and `Seal.escaped` names it.
 Programs that a test starts inherit the namespace, so that what *they* send is seen too. The list of named namespaces
 (/run/netns) is private as well: the NAT labs of two runs do not see one another. Names are looked up in /etc/hosts
 and then at a nameserver on loopback, where nobody listens.
 
-Elsewhere an audit hook stands guard: it refuses what Python itself would send to another machine, and knows no names.
+That takes root, or a kernel that lets everybody be root in a user namespace of their own. Elsewhere an audit hook
+stands guard: it refuses what Python itself would send to another machine, and knows no names.
 """
 
 import contextlib
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 # linux/sched.h, linux/mount.h; os.unshare needs Python 3.12
-_CLONE_NEWNS, _CLONE_NEWNET = 0x00020000, 0x40000000
+_CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
 
 OUT = "out"
@@ -63,6 +64,8 @@ class Namespace:
         _checked(libc.unshare(_CLONE_NEWNET | _CLONE_NEWNS))
         _checked(libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None))
         where = Path("/run/netns")
+        if not where.is_dir() and not os.access("/run", os.W_OK):
+            _checked(libc.mount(b"tmpfs", b"/run", b"tmpfs", 0, b"mode=755"))
         where.mkdir(parents=True, exist_ok=True)
         _checked(libc.mount(b"tmpfs", bytes(where), b"tmpfs", 0, b"mode=755"))
         for path, text in _NAMES.items():
@@ -83,6 +86,25 @@ class Namespace:
             while len(found) < _MOST:
                 found.append(_named(self._tap.recv(2048)))
         return [one for one in found if one]
+
+
+def become_root() -> None:
+    """On Linux: be root in a user namespace of our own, where the system allows it. Before there is a second thread.
+
+    Files stay the user's. `seal` and the NAT lab need no more.
+    """
+    if sys.platform != "linux" or os.geteuid() == 0:
+        return
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        # some systems (Ubuntu 24.04) let us in and then nothing be done there
+        subprocess.run(
+            ["unshare", "-rnm", "ip", "link", "set", "lo", "up"], check=True, capture_output=True, timeout=30
+        )
+        user, group = os.geteuid(), os.getegid()
+        _checked(ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWUSER))
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"0 {user} 1")
+        Path("/proc/self/gid_map").write_text(f"0 {group} 1")
 
 
 def _checked(result: int) -> None:

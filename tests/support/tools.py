@@ -51,7 +51,7 @@ def problem(marker: str) -> str | None:
     if marker == "natlab" and sys.platform != "linux":
         return "network namespaces need Linux"
     if marker == "natlab" and os.geteuid() != 0:
-        return "network namespaces need root: run `sudo make test`"
+        return "network namespaces need root here: run `sudo make test`"
     return None
 
 
