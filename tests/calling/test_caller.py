@@ -29,7 +29,7 @@ from tests.peer.fakes import (
     refuses,
     shares_nothing,
 )
-from tests.sim.clock import run, settle
+from tests.support.virtual_time import run, settle
 
 DEAD = [Address("203.0.113.1", 1 + number) for number in range(20)]
 ASKED: JsonValue = {"length": 3}

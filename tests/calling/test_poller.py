@@ -18,7 +18,7 @@ from core.errors import PeerError, RefusedError, RequestTimeout, TransportClosed
 from core.serving.catalog import UnknownService
 from core.values import Address
 from tests.peer.fakes import A, B, now, play
-from tests.sim.clock import settle
+from tests.support.virtual_time import settle
 
 
 class Stage:

@@ -8,7 +8,7 @@ from core.calling.race import MAX_LISTED, MAX_TRIED, STAGGER, Race
 from core.errors import LocalError, PeerError, RequestTimeout, TransportClosed
 from core.values import Address
 from tests.peer.fakes import A, B, C, now
-from tests.sim.clock import run, settle
+from tests.support.virtual_time import run, settle
 
 MANY = [Address("198.51.100.1", 1 + number) for number in range(1000)]
 

@@ -7,7 +7,7 @@ import pytest
 from core.aio.tasks import TaskSet
 from core.directory.cache import AgedCache, InFlight
 from core.errors import LocalError, RequestTimeout
-from tests.directory.link import virtual_time
+from tests.support import virtual_time
 
 
 def test_values_age() -> None:

@@ -14,7 +14,7 @@ from core.services.service import Caller, PayloadError
 from core.serving.catalog import UnknownService
 from core.values import Address, JsonValue
 from tests.rpc.streams import MemoryStream, pair
-from tests.sim.clock import run
+from tests.support.virtual_time import run
 
 StageT = TypeVar("StageT")
 

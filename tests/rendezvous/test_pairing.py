@@ -11,7 +11,7 @@ from core.rendezvous.pairing import MAX_PUNCHED, Pairing
 from core.services.names import Role, RoleName
 from core.values import Address
 from tests.peer.fakes import CONSUMER, US, WORKER, A, B, FakeDirectory, FakePlace, now, play
-from tests.sim.clock import settle
+from tests.support.virtual_time import settle
 
 ANNOUNCING, SEEKING = f"announce {WORKER}", f"look up {CONSUMER}"
 

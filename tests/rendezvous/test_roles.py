@@ -17,7 +17,7 @@ from core.services.names import RoleName
 from core.services.service import Registry
 from core.values import Address, JsonValue
 from tests.peer.fakes import CONSUMER, WORKER, A, B, FakeDirectory, FakeNamed, FakePlace, LoopHub, now, play
-from tests.sim.clock import settle
+from tests.support.virtual_time import settle
 
 SERVICE = "fibonacci"
 OFFERED, WANTED = RoleName(SERVICE, Role.WORKER), RoleName(SERVICE, Role.CONSUMER)

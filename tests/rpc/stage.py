@@ -11,7 +11,7 @@ from core.rpc.config import RpcConfig
 from core.rpc.server import RpcServer
 from core.values import Address, Caller, JsonValue
 from tests.rpc.streams import SERVER, MemoryStream, Network
-from tests.sim.clock import run, settle
+from tests.support.virtual_time import run, settle
 
 OTHER = Address("203.0.113.10", 1337)
 

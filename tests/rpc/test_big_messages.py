@@ -13,7 +13,7 @@ from core.values import Caller, JsonValue
 from core.wire.rpc_message import encode_result
 from tests.rpc.stage import Stage, stage
 from tests.rpc.streams import SERVER, MemoryStream, Network, pair
-from tests.sim.clock import run, settle
+from tests.support.virtual_time import run, settle
 
 BIG: JsonValue = ["x" * 900] * 5000  # 4.5 MB
 

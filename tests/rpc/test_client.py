@@ -13,7 +13,7 @@ from core.rpc.server import RpcServer
 from core.values import Address
 from tests.rpc.stage import OTHER, Stage, handler, now, scripted, stage
 from tests.rpc.streams import SERVER, MemoryStream, Network
-from tests.sim.clock import run, settle
+from tests.support.virtual_time import run, settle
 
 
 def test_a_request_is_a_uuid_a_key_and_a_payload_in_one_packet() -> None:

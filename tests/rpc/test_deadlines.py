@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from core.rpc.deadlines import Deadlines, Limit
-from tests.sim.clock import run, settle
+from tests.support.virtual_time import run, settle
 
 
 def test_each_expires_at_its_own_time_whatever_was_set_before_and_after() -> None:

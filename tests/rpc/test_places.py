@@ -3,7 +3,7 @@
 import asyncio
 
 from core.rpc.places import Places
-from tests.sim.clock import run, settle
+from tests.support.virtual_time import run, settle
 
 
 def test_a_place_is_taken_at_once_only_while_one_is_free_and_nobody_waits() -> None:

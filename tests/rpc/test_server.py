@@ -15,7 +15,7 @@ from core.rpc.feed import TURN_MAX
 from core.rpc.server import Handler, RpcServer
 from core.values import Address, Caller, JsonValue, Outcome
 from tests.rpc.streams import CLIENT, MemoryStream, pair, read_all
-from tests.sim.clock import run, settle
+from tests.support.virtual_time import run, settle
 
 CALLER = Caller(CLIENT)
 Served = tuple[str, Caller, float, str | None, int, int]

@@ -7,7 +7,7 @@ import pytest
 
 from core.aio.tasks import TaskSet
 from core.rpc.slices import SLICE, Slices
-from tests.sim.clock import run, settle
+from tests.support.virtual_time import run, settle
 
 
 class Work:

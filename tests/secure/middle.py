@@ -31,7 +31,7 @@ from core.values import Address, Burst, Caller, JsonValue, Outcome
 from core.wire.utp_marks import ALL_MARKS
 from core.wire.utp_packet import DATA, Packet, is_utp, parse
 from tests.secure.sides import ANNA, BERT, THERE
-from tests.sim.clock import run
+from tests.support.virtual_time import run
 
 ANNA_AT = Address("198.51.100.7", 5001)
 BERT_AT = THERE

@@ -20,7 +20,7 @@ from core.values import Address
 from core.wire.utp_marks import Marks
 from tests.rpc.streams import CLIENT, SERVER, MemoryStream, pair
 from tests.secure.sides import ANNA, BERT, MALLORY
-from tests.sim.clock import run, settle
+from tests.support.virtual_time import run, settle
 
 Outcome = PeerError | object
 

@@ -17,7 +17,7 @@ from core.secure.stream import OFFER_BYTES, SLICE_BYTES, SecureStream
 from core.values import Address, Caller, JsonValue
 from tests.rpc.streams import SERVER, MemoryStream, pair
 from tests.secure.sides import ANNA, BERT
-from tests.sim.clock import run, settle
+from tests.support.virtual_time import run, settle
 
 BIG = bytes(range(256)) * 4 * (SLICE_BYTES // 256) + b"the end"
 FULL = b"f" * SLICE_BYTES  # fills a stream of such a buffer

@@ -13,11 +13,12 @@ os.environ.setdefault("QT_API", "pyside6")  # before qasync: else it tries other
 
 
 def _qt_loop() -> asyncio.AbstractEventLoop:
-    import qasync
     from PySide6.QtWidgets import QApplication
 
-    loop: asyncio.AbstractEventLoop = qasync.QEventLoop(QApplication.instance() or QApplication(["tests"]))
-    return loop
+    from desktop.loop import PreciseLoop
+
+    app = QApplication.instance()
+    return PreciseLoop(app if isinstance(app, QApplication) else QApplication(["tests"]))
 
 
 def _uvloop() -> asyncio.AbstractEventLoop:
@@ -32,7 +33,7 @@ def pytest_asyncio_loop_factories(
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Name the loops; each becomes one run of every async test."""
     loops: dict[str, Callable[[], asyncio.AbstractEventLoop]]
-    loops = {"asyncio": asyncio.SelectorEventLoop, "qasync": _qt_loop}
+    loops = {"asyncio": asyncio.SelectorEventLoop, "qt": _qt_loop}
     if sys.platform != "win32":  # which it does not support
         loops["uvloop"] = _uvloop
     return loops

@@ -9,7 +9,7 @@ from core.aio.tasks import TaskSet
 from core.directory.link.config import LinkConfig
 from core.directory.link.grapes import Grapes, LinkState, check_urls
 from core.errors import LocalError, LookupEmpty, RefusedError, RemoteError, RequestTimeout, Unreachable
-from tests.directory.link import virtual_time
+from tests.support import virtual_time
 
 A, B, C = "http://a:1", "http://b:1", "http://c:1"
 

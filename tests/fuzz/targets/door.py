@@ -14,7 +14,7 @@ from core.values import Address
 from tests.fuzz.inputs import Input
 from tests.rpc.streams import MemoryStream, pair
 from tests.secure.sides import ANNA, BERT
-from tests.sim.clock import VirtualLoop
+from tests.support.virtual_time import VirtualLoop
 
 WATCHED = ["core.secure.door", "core.secure.handshake", "core.secure.session"]
 _LOOP = VirtualLoop()

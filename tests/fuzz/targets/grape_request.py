@@ -14,7 +14,7 @@ from core.grape.http import ApiServer
 from core.grape.http_connection import MALFORMED, HttpConnection
 from tests.fuzz.inputs import Input, split
 from tests.grape.fakes import FakeDht, request_bytes, rpc
-from tests.sim.clock import VirtualLoop
+from tests.support.virtual_time import VirtualLoop
 
 WATCHED = [
     "core.grape.http_connection",

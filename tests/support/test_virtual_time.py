@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.sim.clock import Deadlock, run, settle
+from tests.support.virtual_time import Deadlock, run, settle
 
 
 def test_time_jumps_to_the_next_timer() -> None:
