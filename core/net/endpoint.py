@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random, SystemRandom
 
-from core.errors import LocalError, RequestTimeout, TransportClosed
+from core.errors import LocalError, RequestTimeout
 from core.net.channel import Channel
 from core.net.pump import Pump, Route
 from core.net.stream import CLOSE_TIMEOUT, Stream
 from core.net.udp import UdpSocket, destination, open_udp
-from core.punch.events import PunchEvent, PunchFinished, PunchHeard
+from core.punch.events import PunchEvent
 from core.punch.puncher import PunchConfig, Puncher, PunchStatistics
 from core.utp.config import UtpConfig
 from core.utp.connection import Connection
@@ -89,7 +89,6 @@ class Endpoint:
         self._pump.add(self._punch_route)
         udp.on_too_long = self._too_long
         self._channels: dict[Connection, Channel] = {}
-        self._hearers: dict[Address, set[asyncio.Future[None]]] = {}  # who waits for a punch of that address
         self._closing = False
         self._closed = asyncio.Event()
 
@@ -155,10 +154,6 @@ class Endpoint:
             self._loop.call_soon_threadsafe(channel.let_go, CLOSE_TIMEOUT)
 
     def _on_punch(self, event: PunchEvent) -> None:
-        if isinstance(event, PunchHeard) or (isinstance(event, PunchFinished) and event.heard):
-            for hearer in self._hearers.get(event.remote, ()):
-                if not hearer.done():
-                    hearer.set_result(None)
         if self.on_punch is not None:
             self.on_punch(event)
 
@@ -211,32 +206,6 @@ class Endpoint:
         self._puncher.punch(remote, self._pump.now(), packets=packets, openers=openers)
         self._pump.flush()
 
-    async def punched(self, remote: Address, *, timeout: float) -> bool:
-        """Punch `remote` and wait until it is heard, at most `timeout` seconds; tell whether it was.
-
-        One series is sent; whoever wants more calls again. Raises TransportClosed when the endpoint closes meanwhile.
-        """
-        self._require_open()
-        try:
-            async with asyncio.timeout(timeout):
-                remote = await destination(remote)
-                await self._wait_heard(remote)
-        except TimeoutError:
-            return False
-        return True
-
-    async def _wait_heard(self, remote: Address) -> None:
-        hearer: asyncio.Future[None] = self._loop.create_future()
-        hearers = self._hearers.setdefault(remote, set())
-        hearers.add(hearer)
-        try:
-            self.punch(remote)
-            await hearer
-        finally:
-            hearers.discard(hearer)
-            if not hearers and self._hearers.get(remote) is hearers:
-                del self._hearers[remote]
-
     def statistics(self) -> EndpointStatistics:
         """Return the counts so far."""
         udp, utp = self._udp.statistics(), self._mux.statistics()
@@ -274,7 +243,6 @@ class Endpoint:
             return
         self._closing = True
         try:
-            self._fail_hearers()
             await self._finish_streams()
         finally:
             self._shut()
@@ -300,9 +268,3 @@ class Endpoint:
             channel.abort()
         self._pump.close()
         self._udp.close()
-
-    def _fail_hearers(self) -> None:
-        for hearers in self._hearers.values():
-            for hearer in hearers:
-                if not hearer.done():
-                    hearer.set_exception(TransportClosed(f"the endpoint {self.address} was closed"))

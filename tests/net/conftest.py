@@ -1,4 +1,4 @@
-"""Every async test here runs on asyncio's own loop, on stock qasync, whose timers fire early, and on uvloop."""
+"""Every async test here runs on asyncio's own loop, on the window's (`desktop.loop`), and on uvloop."""
 
 import asyncio
 import gc

@@ -1,4 +1,7 @@
-"""The loops that async tests run on, and what reached their exception handlers; conftests import both."""
+"""The loops that async tests run on, the window's own among them, and what reached their exception handlers.
+
+Conftests import both.
+"""
 
 import asyncio
 import os
@@ -13,11 +16,13 @@ os.environ.setdefault("QT_API", "pyside6")  # before qasync: else it tries other
 
 
 def _qt_loop() -> asyncio.AbstractEventLoop:
-    import qasync
     from PySide6.QtWidgets import QApplication
 
-    loop: asyncio.AbstractEventLoop = qasync.QEventLoop(QApplication.instance() or QApplication(["tests"]))
-    return loop
+    from desktop.loop import PreciseLoop
+
+    application = QApplication.instance() or QApplication(["tests"])
+    assert isinstance(application, QApplication)
+    return PreciseLoop(application)
 
 
 def _uvloop() -> asyncio.AbstractEventLoop:
@@ -32,7 +37,7 @@ def pytest_asyncio_loop_factories(
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Name the loops; each becomes one run of every async test."""
     loops: dict[str, Callable[[], asyncio.AbstractEventLoop]]
-    loops = {"asyncio": asyncio.SelectorEventLoop, "qasync": _qt_loop}
+    loops = {"asyncio": asyncio.SelectorEventLoop, "desktop": _qt_loop}
     if sys.platform != "win32":  # which it does not support
         loops["uvloop"] = _uvloop
     return loops
