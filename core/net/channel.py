@@ -64,7 +64,7 @@ class Channel:
         self.connection = connection
         self.opened = False
         self.joins = False  # the other side reads messages however they are joined or split; known once opened
-        self.closing = False  # we closed or aborted: nobody reads any more
+        self.closing = False  # we closed or aborted: nobody reads from now on
         self._driver = driver
         self._loop = loop  # the running one is unknown when Qt drains its events after qasync's loop has stopped
         self._forget = forget
@@ -79,7 +79,7 @@ class Channel:
         self._tail: memoryview | None = None  # what is left of the message under way
         self._boundary = False  # the rest of it starts a packet of its own
         self._urgent = False  # it may share packets, but not wait for company
-        self._finished = False  # FIN is queued: the engine takes no more
+        self._finished = False  # FIN is queued: the engine takes nothing after it
         self._orphaned = False  # the writer of `_tail` was cancelled: we finish its message and pass the turn on
         self._waiters: set[asyncio.Future[None]] = set()
         self._patience: asyncio.TimerHandle | None = None  # resets a connection that does not end after `let_go`
@@ -304,7 +304,7 @@ class Channel:
             self.finish()
 
     def let_go(self, timeout: float) -> None:
-        """Send what was written, then FIN; reset what is not over in `timeout` seconds. Nobody reads any more."""
+        """Send what was written, then FIN; reset what is not over in `timeout` seconds. Nobody reads from now on."""
         if self.closing or self._over is not None:
             return
         self.closing = True

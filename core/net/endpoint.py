@@ -9,16 +9,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random, SystemRandom
 
-from core.errors import LocalError, RequestTimeout, TransportClosed
+from core.errors import LocalError, RequestTimeout
 from core.net.channel import Channel
 from core.net.pump import Pump, Route
+from core.net.story import log, tell_connection, tell_punch, told
 from core.net.stream import CLOSE_TIMEOUT, Stream
 from core.net.udp import UdpSocket, destination, open_udp
-from core.punch.events import PunchEvent, PunchFinished, PunchHeard
+from core.punch.events import PunchEvent
 from core.punch.puncher import PunchConfig, Puncher, PunchStatistics
 from core.utp.config import UtpConfig
 from core.utp.connection import Connection
-from core.utp.events import Incoming, UtpEvent
+from core.utp.events import Incoming, Readable, UtpEvent
 from core.utp.mux import Mux
 from core.utp.statistics import MuxStatistics
 from core.values import Address, Buffer
@@ -89,7 +90,6 @@ class Endpoint:
         self._pump.add(self._punch_route)
         udp.on_too_long = self._too_long
         self._channels: dict[Connection, Channel] = {}
-        self._hearers: dict[Address, set[asyncio.Future[None]]] = {}  # who waits for a punch of that address
         self._closing = False
         self._closed = asyncio.Event()
 
@@ -110,6 +110,7 @@ class Endpoint:
             udp.close()
             raise
         udp.start(endpoint._pump.receive)
+        log.debug("listening at %s (%s)", endpoint.address, type(udp).__name__)
         return endpoint
 
     async def __aenter__(self) -> "Endpoint":
@@ -126,6 +127,8 @@ class Endpoint:
         return self._punch_route if parse_punch(datagram) else None
 
     def _on_utp(self, event: UtpEvent) -> None:
+        if type(event) is not Readable and told():
+            tell_connection(event)
         if isinstance(event, Incoming):
             self._accept(event)
             return
@@ -136,6 +139,7 @@ class Endpoint:
     def _accept(self, event: Incoming) -> None:
         channel = self._adopt(event.connection)
         if self.on_stream is None or self._closing:
+            log.debug("%s is refused: nobody takes connections here", event.connection.remote)
             channel.abort()
             return
         channel.handle(event)
@@ -155,14 +159,13 @@ class Endpoint:
             self._loop.call_soon_threadsafe(channel.let_go, CLOSE_TIMEOUT)
 
     def _on_punch(self, event: PunchEvent) -> None:
-        if isinstance(event, PunchHeard) or (isinstance(event, PunchFinished) and event.heard):
-            for hearer in self._hearers.get(event.remote, ()):
-                if not hearer.done():
-                    hearer.set_result(None)
+        if told():
+            tell_punch(event)
         if self.on_punch is not None:
             self.on_punch(event)
 
     def _too_long(self, to: Address, size: int) -> None:
+        log.debug("the system says that %d bytes are too long for the path to %s", size, to)
         self._mux.too_long(to, size, self._pump.now())
 
     # -- verbs --------------------------------------------------------------------------------------------------------
@@ -189,10 +192,12 @@ class Endpoint:
             async with asyncio.timeout(timeout):
                 remote = await destination(remote)
                 self._require_open()
+                log.debug("connecting to %s, for %g s at most", remote, timeout)
                 channel = self._adopt(self._mux.connect(remote, self._pump.now()))
                 self._pump.flush()
                 await channel.wait_opened()
         except TimeoutError:
+            log.debug("%s did not answer within %g s", remote, timeout)
             if channel is not None:
                 channel.abort()
             raise RequestTimeout(f"{remote} did not answer within {timeout:g} s") from None
@@ -208,34 +213,10 @@ class Endpoint:
         `packets` and `openers` as `core.punch.puncher.Puncher.punch` has them.
         """
         self._require_open()
+        if told():
+            log.debug("punching %s: %s packets, %d of them openers", remote, packets or "the usual", openers)
         self._puncher.punch(remote, self._pump.now(), packets=packets, openers=openers)
         self._pump.flush()
-
-    async def punched(self, remote: Address, *, timeout: float) -> bool:
-        """Punch `remote` and wait until it is heard, at most `timeout` seconds; tell whether it was.
-
-        One series is sent; whoever wants more calls again. Raises TransportClosed when the endpoint closes meanwhile.
-        """
-        self._require_open()
-        try:
-            async with asyncio.timeout(timeout):
-                remote = await destination(remote)
-                await self._wait_heard(remote)
-        except TimeoutError:
-            return False
-        return True
-
-    async def _wait_heard(self, remote: Address) -> None:
-        hearer: asyncio.Future[None] = self._loop.create_future()
-        hearers = self._hearers.setdefault(remote, set())
-        hearers.add(hearer)
-        try:
-            self.punch(remote)
-            await hearer
-        finally:
-            hearers.discard(hearer)
-            if not hearers and self._hearers.get(remote) is hearers:
-                del self._hearers[remote]
 
     def statistics(self) -> EndpointStatistics:
         """Return the counts so far."""
@@ -274,11 +255,11 @@ class Endpoint:
             return
         self._closing = True
         try:
-            self._fail_hearers()
             await self._finish_streams()
         finally:
             self._shut()
             self._closed.set()
+            log.debug("%s is closed", self.address)
         await self._udp.wait_closed()
 
     async def _finish_streams(self) -> None:
@@ -300,9 +281,3 @@ class Endpoint:
             channel.abort()
         self._pump.close()
         self._udp.close()
-
-    def _fail_hearers(self) -> None:
-        for hearers in self._hearers.values():
-            for hearer in hearers:
-                if not hearer.done():
-                    hearer.set_exception(TransportClosed(f"the endpoint {self.address} was closed"))

@@ -85,7 +85,7 @@ class Pump:
     def now(self) -> float:
         """Return seconds on this pump's clock: the loop's, but never less than it said before.
 
-        Callbacks get the time of the wake-up that they are called in; the clock is read anew before anything is sent.
+        Callbacks get the time of the wake-up that they are called in; the clock is read again before anything is sent.
         """
         return self._now if self._flushing else self._read_clock()
 
@@ -174,7 +174,7 @@ class Pump:
             self.flush()
 
     def _busy(self) -> list[Route[Any]]:
-        """Return whom to ask; who is idle stays so until a verb is used on it, and a flush follows."""
+        """Return the routes to ask; an idle one stays idle until a verb is used on it, and a flush follows."""
         return [route for route in self._routes if route.idle is None or not route.idle()]
 
     def _round(self, busy: list[Route[Any]], now: float) -> None:
@@ -239,7 +239,7 @@ class Pump:
             self._loop.call_exception_handler({"message": message, "exception": error})
 
     def close(self) -> None:
-        """Stop: nothing is sent, handed out or woken any more. Idempotent."""
+        """Stop: nothing is sent, handed out or woken from now on. Idempotent."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()

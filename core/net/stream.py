@@ -13,7 +13,7 @@ CLOSE_TIMEOUT = 5.0  # seconds that `close` gives the other side: ten round trip
 
 
 class Stream:
-    """One reliable, ordered connection. Keep it: a stream that nobody holds any more is closed.
+    """One reliable, ordered connection. Keep it: a stream that is garbage-collected is closed.
 
     Any number of tasks may write; one should read. Cancelling a call is safe: a cancelled `read` loses nothing, a
     cancelled `write` either sent nothing or its whole message will go.
@@ -77,7 +77,7 @@ class Stream:
         return await self._channel.peek()
 
     def listen(self, listener: Listener) -> None:
-        """Hand what arrives to `listener` as it comes, what came before at once; `read` is not used any more.
+        """Hand what arrives to `listener` as it comes, what came before at once; `read` is no longer used.
 
         It is not told within a time, but within the wake-up of the socket that brought it: no task has to run first.
         """

@@ -2,15 +2,15 @@
 
 A meeting begins with a series whose first punches are openers, so that neither side's router hears from the other
 before its own packets have left. Whoever is heard but does not hear us yet is punched on every 0.2 s; whoever has not
-answered a whole series gets no more. After 2 s the outcome is told, with the reason if it is none.
+answered a whole series gets nothing further. After 2 s the outcome is told, with the reason if it is none.
 
 Who will be told of us only later, as by a broker that has to be asked, gets nothing but openers until then: they keep
 our door open, and the other's router hears of us after its own packets have left.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass, fields
 
+from core.limits.table import BoundedTable
 from core.values import Address
 
 
@@ -19,10 +19,10 @@ class MeetingConfig:
     """Numbers of a meeting. Raises ValueError when one of them makes no sense."""
 
     openers: int = 6  # 50 ms apart, before the first punch that arrives: both may begin 300 ms apart
-    packets: int = 5  # punches after them; PROTOCOL section 4, `max`. Without an answer there are no more
+    packets: int = 5  # punches after them; PROTOCOL section 4, `max`. Without an answer none follow
     every: float = 0.2  # seconds between punches to who is heard but does not hear us
     patience: float = 2.0  # seconds until the outcome; 97.6 % of those who meet do so at the first attempt (NAT.md 2.2)
-    again: float = 60.0  # seconds after a failure before the same address is tried anew: twice a NAT's 30 s
+    again: float = 60.0  # seconds after a failure before the same address is tried again: twice a NAT's 30 s
     unsure: float = 2.5  # seconds of openers in such a new try: news that was lost on its way comes a second late
     fresh: float = 12.0  # seconds that a success holds: well under a NAT's 30 s, so that the way stays open
     meetings: int = 256  # remembered; full: the one that began first is forgotten
@@ -81,8 +81,9 @@ class Meetings:
 
     def __init__(self, config: MeetingConfig | None = None) -> None:
         self._config = config or MeetingConfig()
-        self._meetings: OrderedDict[Address, _Meeting] = OrderedDict()  # by address, the earliest begun first
         self._running: dict[Address, _Meeting] = {}
+        # by address; the one that began first makes room
+        self._meetings: BoundedTable[Address, _Meeting] = BoundedTable(self._config.meetings, self._forgotten)
         self._orders: list[PunchOrder] = []
         self._outcomes: list[MeetingEnded] = []
 
@@ -95,9 +96,6 @@ class Meetings:
         if not self.due(remote, now):
             return
         known = self._meetings.pop(remote, None)
-        if known is None and len(self._meetings) >= self._config.meetings:
-            oldest, _ = self._meetings.popitem(last=False)
-            self._running.pop(oldest, None)
         openers, before = self._config.openers, known.open if known else None
         if before is False:  # perhaps one heard of the other too late, and its router of the other too early
             told_in = max(told_in, self._config.unsure)
@@ -116,6 +114,10 @@ class Meetings:
             return True
         pause = self._config.fresh if known.open else self._config.again
         return known.over and now - known.ended_at >= pause
+
+    def _forgotten(self, remote: Address, _: _Meeting) -> None:
+        """A meeting made room: it is not carried on."""
+        self._running.pop(remote, None)
 
     def heard(self, source: Address, now: float) -> None:
         """Note a punch. One from another port of the same host is the other side too, as its NAT really has it."""
@@ -161,7 +163,7 @@ class Meetings:
         return min(due, default=None)
 
     def orders(self) -> list[PunchOrder]:
-        """Return, and forget, whom to punch now."""
+        """Return, and forget, the addresses to punch now."""
         orders, self._orders = self._orders, []
         return orders
 

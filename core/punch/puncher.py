@@ -9,7 +9,7 @@ them a series runs to its bound.
 What is received is acknowledged and reported, never punched back: that is for a role to decide.
 
 The first punches of a series may be *openers*: their TTL takes them out of our own router and no further. A Linux NAT
-that hears from somebody to whom nothing went out yet gives what goes out later another port than the one that the
+that hears from an address to which nothing went out yet gives what goes out later another port than the one that the
 other side was told, and both sides then punch in vain (the early-packet trap, NAT.md finding 4).
 """
 
@@ -19,6 +19,8 @@ from dataclasses import dataclass, fields
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
 from core.errors import LocalError
+from core.limits.rate import TokenBucket
+from core.limits.table import BoundedTable
 from core.punch.events import PunchEvent, PunchFinished, PunchHeard, PunchSent
 from core.values import Address, Buffer, Burst
 from core.wire.punch_packet import PunchPacket, parse
@@ -39,7 +41,7 @@ class PunchConfig:
     series: int = 2048  # at once, settling ones too; one lasts 0.7 s: 3,000 addresses a second. Full: punch() refuses
     remembered: int = 4096  # addresses heard from, least recently heard forgotten first (it is `first` again then)
     acks_each: float = 10.0  # punches of one address that are told and acknowledged a second: twice a series
-    acks_all: float = 300.0  # and of all whom we do not punch: sources can be forged, and one costs 50 us of the rest
+    acks_all: float = 300.0  # and of all that we do not punch: sources can be forged, and one costs 50 us of the rest
     pending: int = 8192  # datagrams, and events, not yet taken by the pump; the newest are dropped and counted
 
     def __post_init__(self) -> None:
@@ -80,28 +82,10 @@ class _Series:
     openers: int  # of them, the first ones
 
 
-class _Allowance:
-    """A token bucket that holds one second's worth."""
-
-    __slots__ = ("_at", "_left", "_rate")
-
-    def __init__(self, rate: float, now: float) -> None:
-        self._rate, self._left, self._at = rate, max(rate, 1.0), now
-
-    def take(self, now: float) -> bool:
-        """Use one up, if there is one."""
-        self._left = min(max(self._rate, 1.0), self._left + max(0.0, now - self._at) * self._rate)
-        self._at = max(self._at, now)
-        if self._left < 1.0:
-            return False
-        self._left -= 1.0
-        return True
-
-
 @dataclass(slots=True)
 class _Known:
     heard_at: float
-    acks: _Allowance
+    acks: TokenBucket
 
 
 class Puncher:
@@ -118,10 +102,11 @@ class Puncher:
         """`may_acknowledge(source, now)` hears of each punch that is told, and may keep its answer back."""
         self._config = config or PunchConfig()
         self._may_acknowledge = may_acknowledge
+        # two queues, soonest first; when they are full, `punch` refuses instead of dropping one under way
         self._series: OrderedDict[Address, _Series] = OrderedDict()  # by next_at: the delay is the same for all
         self._settling: OrderedDict[Address, float] = OrderedDict()  # all punches sent; when each ends, soonest first
-        self._known: OrderedDict[Address, _Known] = OrderedDict()  # least recently heard first
-        self._acks: _Allowance | None = None
+        self._known: BoundedTable[Address, _Known] = BoundedTable(self._config.remembered)
+        self._acks = _bucket(self._config.acks_all)
         self._outgoing: dict[tuple[Address, int | None], list[bytes]] = {}  # by destination and TTL
         self._outgoing_count = 0
         self._events: list[PunchEvent] = []
@@ -165,10 +150,6 @@ class Puncher:
         """Return whether something came from `remote` at or after `since`: what a caller who waits is waiting for."""
         heard_at = self.heard_at(remote)
         return heard_at is not None and heard_at >= since
-
-    def punching(self, remote: Address) -> bool:
-        """Return whether punches toward `remote` are still to be sent."""
-        return remote in self._series
 
     def receive(self, datagrams: Sequence[Buffer], source: Address, now: float) -> None:
         """Take control datagrams from one source; anything else, and unusable sources, are counted and dropped."""
@@ -234,8 +215,6 @@ class Puncher:
         self._count.punches_heard += 1
         first = source not in self._known
         known = self._remember(source, now)
-        if self._acks is None:
-            self._acks = _Allowance(self._config.acks_all, now)
         # Each address first: a flood from one does not use up what all the others share. And whom we punch ourselves
         # is heard in any flood of forged ones.
         expected = source in self._series or source in self._settling
@@ -276,14 +255,8 @@ class Puncher:
         self._emit(PunchFinished(remote, heard=heard, confirmed=confirmed))
 
     def _remember(self, remote: Address, now: float) -> _Known:
-        known = self._known.get(remote)
-        if known is None:
-            if len(self._known) >= self._config.remembered:
-                self._known.popitem(last=False)
-            known = self._known[remote] = _Known(now, _Allowance(self._config.acks_each, now))
-        else:
-            known.heard_at = now
-            self._known.move_to_end(remote)
+        known = self._known.use(remote, lambda: _Known(now, _bucket(self._config.acks_each)))
+        known.heard_at = now
         return known
 
     def _queue(self, remote: Address, packet: PunchPacket, ttl: int | None = None) -> bool:
@@ -299,6 +272,11 @@ class Puncher:
             self._count.overflowed += 1
             return
         self._events.append(event)
+
+
+def _bucket(rate: float) -> TokenBucket:
+    """Return a bucket that holds a second's worth, one at least."""
+    return TokenBucket(rate, max(rate, 1.0))
 
 
 def _unusable(remote: Address) -> str | None:

@@ -36,13 +36,13 @@ class UtpConfig:
     in_flight_packets: int = 1000
     """Packets sent and not acknowledged. libutp ignores packets, acks too, 1024 ahead of its own count."""
     connections: int = 1024
-    """All connections of the socket, half-open ones aside. Full: one that others opened makes room (`core.utp.places`).
-    If there is none, `connect` raises LocalError, and a SYN is dropped and counted."""
+    """All connections of the socket, half-open ones aside. Full: one that others opened makes room
+    (`core.utp.accepted`). If there is none, `connect` raises LocalError, and a SYN is dropped and counted."""
     connections_per_host: int = 256
     """Accepted connections from one IPv4 address (any port: many peers may share a NAT), those of known peers aside.
     Full: one of its own that never delivered a byte makes room; if there is none, a SYN is dropped and counted."""
     connections_kept: int = 128
-    """Places that only connections of known peers may take; an eighth of `connections` at most."""
+    """AcceptedConnections that only connections of known peers may take; an eighth of `connections` at most."""
     first_byte_max: float = 30.0
     """How long a connection may be silent when half of the places are taken; before that nobody needs its place."""
     first_byte_min: float = 3.0
@@ -79,9 +79,9 @@ class UtpConfig:
     half_closed_timeout: float = 300.0
     """We sent FIN, it was acked, and the peer neither sends data nor FIN, though it lives."""
     keepalive: float = 29.0
-    """Silence of ours before an ack is repeated; libutp: "determined from measuring many home NAT devices"."""
+    """IdleTimers of ours before an ack is repeated; libutp: "determined from measuring many home NAT devices"."""
     first_keepalive: float = 1.0
-    """The first silence after data, with peers that follow us (`Silence.spoke`); a round trip and some timeouts."""
+    """The first silence after data, with peers that follow us (`IdleTimers.spoke`); a round trip and some timeouts."""
     ack_delay: float = 0.005
     """How long an ack waits for data to ride on, or for a second packet. Short: libutp holds small writes back until it
     comes (Nagle)."""

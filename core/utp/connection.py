@@ -1,28 +1,28 @@
 """One uTP connection (BEP 29): its states and its timers.
 
-Sending is in `sender`, reassembly in `receive_window`, acks in `ack_schedule`, headers in `stamper`.
+Sending is in `sender`, reassembly in `receive_window`, acks in `delayed_ack`, headers in `header_writer`.
 The owner uses `write`, `writable`, `read`, `close` and `abort`; all else is for the `Mux`.
 """
 
 from math import inf
 
 from core.errors import LocalError, PeerError, TransportClosed
-from core.utp.ack_schedule import AckSchedule
 from core.utp.challenge_ack import ChallengeAck
 from core.utp.config import UtpConfig
-from core.utp.events import Closed, Connected, Ended, Incoming, Moved, Readable, Writable
+from core.utp.delayed_ack import DelayedAck
 from core.utp.handshake import Handshake
-from core.utp.host import Host
+from core.utp.header_writer import HeaderWriter, told_time
+from core.utp.idle_timers import IdleTimers
+from core.utp.multiplexer import Multiplexer
 from core.utp.path import Path
 from core.utp.receive_window import DUPLICATE, FAR, FULL, IN_ORDER, ReceiveWindow
 from core.utp.sender import Sender
-from core.utp.silence import Silence
-from core.utp.stamper import Stamper, told_time
-from core.utp.standing import Standing
+from core.utp.sequence_space import SequenceSpace
 from core.utp.state import HANDSHAKE, LOCAL_OVER, REMOTE_OVER, TRANSITIONS, State
-from core.values import Address, Buffer
+from core.values import Address, Buffer, Fragments
 from core.wire.utp_marks import PLAIN, parse_marks
 from core.wire.utp_packet import EXTENSION_BITS, FIN, STATE, Extension, Packet, seq_add, seq_diff
+from core.wire.utp_probe import PATH_ANSWER, PATH_PROBE, Probe, pack_probe
 
 # names for hot paths: an attribute of an enum class is slow on Python 3.11
 SYN_SENT, SYN_RECEIVED, OPEN, LOCAL_ENDED, REMOTE_ENDED, BOTH_ENDED, CLOSED = State
@@ -39,12 +39,12 @@ class Connection:
         "_config",
         "_counters",
         "_handshake",
+        "_headers",
         "_heard_first",
-        "_host",
+        "_idle",
+        "_mux",
         "_receive",
         "_sender",
-        "_silence",
-        "_stamper",
         "_state",
         "_told_ended",
         "_told_readable",
@@ -60,7 +60,7 @@ class Connection:
 
     def __init__(
         self,
-        host: Host,
+        mux: "Multiplexer[Connection]",
         config: UtpConfig,
         remote: Address,
         ids: tuple[int, int],
@@ -72,21 +72,22 @@ class Connection:
     ) -> None:
         """Prepare to connect, or to answer `syn`. `ids` are what we receive and what we send.
 
-        `first_seq` is the number of our first data packet; our own SYN has the one before. `clock_offset`: `Stamper`'s.
+        `first_seq` is the number of our first data packet; our own SYN has the one before. `clock_offset`: of the
+        `HeaderWriter`.
         """
         self.remote = remote  # the mux alone changes it
         self.receive_id, self.send_id = ids
         self.timer_at, self.timer_number = inf, 0  # the mux's: when it looks at `deadline` again
-        self._host, self._config, self._counters = host, config, host.counters
+        self._mux, self._config, self._counters = mux, config, mux.counters
         self._state = SYN_SENT if syn is None else SYN_RECEIVED
         self._handshake = Handshake(config, syn.seq if syn else seq_add(first_seq, -1), now, initiator=syn is None)
-        self._sender = Sender(config, first_seq, host.counters)
+        self._sender = Sender(config, first_seq, mux.counters)
         self._receive = ReceiveWindow(config, 0 if syn is None else seq_add(syn.seq, 1))
-        self._stamper = Stamper(*ids, clock_offset)
-        self._acks = AckSchedule(config.ack_delay)
+        self._headers = HeaderWriter(*ids, clock_offset)
+        self._acks = DelayedAck(config.ack_delay)
         self._challenge: ChallengeAck | None = None  # made with the first challenge
-        self.path = Path(host, config, self._sender)
-        self._silence = Silence(config, now)
+        self.path = Path(config, self._sender, mux.paths, mux.counters)
+        self._idle = IdleTimers(config, now)
         self._advertised = config.receive_window
         self._close_asked = self._told_readable = self._told_ended = False
         self._heard_first = False  # the peer delivered a byte
@@ -95,7 +96,7 @@ class Connection:
         if syn is not None:
             self.peer_marks = parse_marks(syn.extension(EXTENSION_BITS))
             self._sender.peer_window = syn.window
-            self._stamper.heard(syn, now)
+            self._headers.heard(syn, now)
 
     @property
     def state(self) -> State:
@@ -131,7 +132,7 @@ class Connection:
         if self._state is CLOSED:
             return 0
         taken = self._sender.push(data, boundary=boundary, urgent=urgent)
-        self._host.touch(self)
+        self._mux.touch(self)
         return taken
 
     def writable(self) -> int:
@@ -147,7 +148,7 @@ class Connection:
             much = gained >= self._config.receive_window // 4 or (gained > 0 and self._advertised < self._config.mtu)
             self._acks.due |= much and self._state not in REMOTE_OVER  # the peer may be waiting for it
             self._report(now)
-            self._host.touch(self)
+            self._mux.touch(self)
             self.unsettled = self._acks.due or self._told_ended
         return chunks
 
@@ -170,7 +171,7 @@ class Connection:
     def keep(self) -> None:
         """Say that the peer is a known one: the connection makes room for nobody. Harmless when repeated."""
         if self._state is not CLOSED:
-            self._host.keep(self)
+            self._mux.keep(self)
 
     # -- for the mux --------------------------------------------------------------------------------------------
 
@@ -178,8 +179,8 @@ class Connection:
         """Take a DATA, FIN or STATE packet that carries our id; return False for numbers that its peer cannot send."""
         usual = self._state is OPEN and self._sender.is_usual(packet)
         if usual and self._receive.append(packet.seq, packet.payload):
-            self._silence.heard_at = self._silence.data_at = now  # the usual packet: the next data, no bad news
-            self._stamper.heard(packet, now)
+            self._idle.heard_at = self._idle.data_at = now  # the usual packet: the next data, no bad news
+            self._headers.heard(packet, now)
             self._sender.answered(packet, now)
             self._acks.in_order(now, urgent=False)
             if self._sender.short or not self._told_readable:
@@ -189,17 +190,17 @@ class Connection:
             return self._answered(packet, now)
         if self._state is CLOSED or not self._acceptable(packet):
             return self._state is CLOSED
-        self._silence.heard_at = now
-        self._stamper.heard(packet, now)
+        self._idle.heard_at = now
+        self._headers.heard(packet, now)
         if self._state is SYN_RECEIVED:
             self._confirmed(now)
         elif self._handshake.repeats(packet.ack, self._sender.next_seq):
             self._acks.due = True  # our SYN answered again, and no data of ours says that we heard
         if self._state in LOCAL_OVER and not self._sender.fin_acked:
-            self._silence.data_at = now  # still taking what we sent: its time to end, or ours to read, begins later
+            self._idle.data_at = now  # still taking what we sent: its time to end, or ours to read, begins later
         self._sender.acknowledge(packet, now)
         if packet.extensions:
-            self.path.heard(self, packet, now)
+            self._answer_probe(self.path.heard(self.remote, packet, now), now)
         if packet.type is not STATE:
             self._take(packet, now)
         self._report(now)
@@ -220,10 +221,10 @@ class Connection:
         check = self._challenge = self._challenge or ChallengeAck()
         if not check.due(now):
             return False
-        secret = check.issue(self._sender.next_seq, self._host.nonce(), now)
+        secret = check.issue(self._sender.next_seq, self._mux.nonce(), now)
         if seq_add(self._receive.next_seq, -1) != instead_of:
             window, expected = self._receive.available(), self._receive.next_seq
-            self._host.send(self.remote, self._stamper.state(now, window, secret, expected))
+            self._mux.send(self.remote, self._headers.state(now, window, secret, expected))
         self._counters.challenges += 1
         return True
 
@@ -242,7 +243,7 @@ class Connection:
         It counts if it repeats the secret of a challenge, or fits and tells our time. What only fits is challenged.
         """
         fits = not self._sender.is_forged(seq_add(packet.ack, -1), 4)  # it acks what it answers; late ones may be old
-        recent = self.standing().is_recent(told_time(packet), self._stamper.clock(now))
+        recent = self.sequence_space().is_recent(told_time(packet), self._headers.clock(now))
         if self._state in HANDSHAKE:
             return self._reset_early(packet, now, recent=recent)
         answers = self._challenge is not None and self._challenge.acked_by(packet.ack, now)
@@ -271,14 +272,18 @@ class Connection:
         """The peer is at another address; `round_trip` to it, seconds. The mux has seen to its tables."""
         old, self.remote = self.remote, remote
         self._sender.new_path(round_trip, now)
-        self.path.begin(self, now)
+        self.path.begin(self.remote, self.peer_marks, now)
         self._acks.due = True
         self._counters.moved += 1
-        self._host.emit(Moved(self, old, remote))
+        self._mux.moved(self, old)
 
-    def standing(self) -> Standing:
+    def too_long(self, size: int, now: float) -> None:
+        """The system knows that a datagram of `size` bytes is too long for the path."""
+        self.path.too_long(self.remote, size, now)
+
+    def sequence_space(self) -> SequenceSpace:
         """Return where both streams are now."""
-        return Standing(self._sender, self._receive.next_seq, self._advertised, self._stamper)
+        return SequenceSpace(self._sender, self._receive.next_seq, self._advertised, self._headers)
 
     def deadline(self) -> float | None:
         """Return when `tick` is due."""
@@ -287,10 +292,10 @@ class Connection:
         if self._state in HANDSHAKE:
             return self._handshake.deadline()
         if self._waits_for_reader():
-            return self._silence.ends_at
-        soonest = min(self._silence.speak_at, self._silence.gone_at, self._acks.at, self._sender.deadline())
+            return self._idle.ends_at
+        soonest = min(self._idle.speak_at, self._idle.gone_at, self._acks.at, self._sender.deadline())
         if self._state is LOCAL_ENDED and self._sender.fin_acked:
-            soonest = min(soonest, self._silence.ends_at)
+            soonest = min(soonest, self._idle.ends_at)
         return soonest
 
     def tick(self, now: float) -> None:
@@ -310,20 +315,20 @@ class Connection:
             leaving = self._shake(now)
         else:
             leaving = []
-            if now >= self._silence.speak_at:
+            if now >= self._idle.speak_at:
                 self._look_at_clock(now)
             segments = self._sender.segments(now, most)
             if segments:
-                self._silence.data_at = now if segments[-1].transmissions == 1 else self._silence.data_at
+                self._idle.data_at = now if segments[-1].transmissions == 1 else self._idle.data_at
                 self._advertised = self._receive.available()
-                leaving = self._stamper.data(segments, now, self._advertised, self._receive.next_seq)
-                leaving = self.path.outgoing(self, leaving, now)
+                leaving = self._headers.data(segments, now, self._advertised, self._receive.next_seq)
+                leaving = self._fitting(leaving, now)
             if self._acks.due and (not leaving or self._receive.has_gap):
-                leaving.append(self.ack(now))
+                leaving.append(self._ack(now))
             elif self._acks.keepalive_due and not leaving:
-                leaving.append(self.ack(now, back=1))
+                leaving.append(self._ack(now, back=1))
         if leaving:
-            self._silence.spoke(now, followed=bool(self.peer_marks))
+            self._idle.spoke(now, followed=bool(self.peer_marks))
             self._acks.settled()
         return leaving
 
@@ -338,9 +343,9 @@ class Connection:
     def _confirmed(self, now: float) -> None:
         """In SYN_RECEIVED the peer acked our answer: it hears us."""
         self._enter(OPEN)
-        self.path.begin(self, now)
+        self.path.begin(self.remote, self.peer_marks, now)
         self._counters.accepted += 1
-        self._host.emit(Incoming(self))
+        self._mux.opened(self)
 
     def _answered(self, packet: Packet, now: float) -> bool:
         """In SYN_SENT only the STATE that acks our SYN counts; its number is the peer's next (BEP 29).
@@ -356,25 +361,25 @@ class Connection:
         self.peer_marks = parse_marks(packet.extension(EXTENSION_BITS))
         self._receive = ReceiveWindow(self._config, packet.seq)
         self._sender.peer_window = packet.window
-        self._silence.heard_at = now
-        self._stamper.heard(packet, now)
+        self._idle.heard_at = now
+        self._headers.heard(packet, now)
         self._acks.due = True  # so that the peer knows we hear it
         self._enter(OPEN)
-        self.path.begin(self, now)
+        self.path.begin(self.remote, self.peer_marks, now)
         self._counters.connected += 1
-        self._host.emit(Connected(self))
+        self._mux.opened(self)
         if self._close_asked:
             self._end_local(now)
         return True
 
     def _end_local(self, now: float) -> None:
         self._enter(BOTH_ENDED if self._state is REMOTE_ENDED else LOCAL_ENDED)
-        self._silence.data_at = now
+        self._idle.data_at = now
         self._sender.finish()
-        self._host.touch(self)
+        self._mux.touch(self)
 
     def _settle(self, now: float) -> None:
-        """Our FIN needs no ack any more, nor does the peer's: it has ended too, and is gone."""
+        """Our FIN no longer needs an ack, nor does the peer's: it has ended too, and is gone."""
         self._sender.give_up()
         self._acks.settled()
         self._report(now)
@@ -385,9 +390,7 @@ class Connection:
         orderly = self._state is BOTH_ENDED and error is None
         self._enter(CLOSED)
         self._sender.give_up()
-        self._host.closed(self, now, peer_may_repeat=orderly)
-        if known:
-            self._host.emit(Closed(self, error))
+        self._mux.closed(self, error, now, known=known, peer_may_repeat=orderly)
 
     def _waits_for_reader(self) -> bool:
         return self._state is BOTH_ENDED and self._sender.fin_acked
@@ -410,7 +413,7 @@ class Connection:
         had_gap = self._receive.has_gap
         arrival = self._receive.insert(packet.seq, packet.payload, fin=packet.type is FIN)
         if arrival is IN_ORDER:
-            self._silence.data_at = now
+            self._idle.data_at = now
             ended = self._receive.fin_reached
             if ended:
                 self._enter(BOTH_ENDED if self._state is LOCAL_ENDED else REMOTE_ENDED)
@@ -429,17 +432,17 @@ class Connection:
                 self._told_readable = True
                 if not self._heard_first:
                     self._heard_first = True
-                    self._host.heard_first(self)
-                self._host.emit(Readable(self))
+                    self._mux.delivered(self)
+                self._mux.readable(self)
         elif self._state in REMOTE_OVER and not self._told_ended:
             self._told_ended = True
-            self._host.emit(Ended(self))
+            self._mux.ended(self)
         if self._sender.short and self._state not in LOCAL_OVER and self._sender.roomy():
             self._sender.short = False
-            self._host.emit(Writable(self))
+            self._mux.writable(self)
         if self._told_ended and self._waits_for_reader():
             if self._acks.due:  # for the peer's FIN; a closed connection transmits nothing
-                self._host.send(self.remote, self.ack(now))
+                self._mux.send(self.remote, self._ack(now))
             self.fail(None, now)
 
     # -- timers and sending -------------------------------------------------------------------------------------
@@ -447,21 +450,21 @@ class Connection:
     def _tick_open(self, now: float) -> None:
         self._look_at_clock(now)
         if self._waits_for_reader():
-            if now >= self._silence.ends_at:
+            if now >= self._idle.ends_at:
                 self.fail(TransportClosed(f"what {self.remote} sent last was never read"), now)
-        elif now >= self._silence.gone_at or not self._sender.tick(now):
+        elif now >= self._idle.gone_at or not self._sender.tick(now):
             self._die(now)
-        elif self._state is LOCAL_ENDED and self._sender.fin_acked and now >= self._silence.ends_at:
+        elif self._state is LOCAL_ENDED and self._sender.fin_acked and now >= self._idle.ends_at:
             self._reset_peer(now)
             self.fail(TransportClosed(f"{self.remote} did not end its side"), now)
         else:
-            self.path.timed_out(self, now)
+            self.path.timed_out(self.remote, now)
             self._acks.tick(now)
-            self._acks.keepalive_due = now >= self._silence.speak_at
+            self._acks.keepalive_due = now >= self._idle.speak_at
 
     def _look_at_clock(self, now: float) -> None:
         """If we slept, nobody had a chance to be heard: leave time for an answer."""
-        if self._silence.slept(now, speaks=not self._waits_for_reader()):
+        if self._idle.slept(now, speaks=not self._waits_for_reader()):
             self._sender.slept(now)
 
     def _die(self, now: float) -> None:
@@ -477,16 +480,36 @@ class Connection:
             return []
         marks = self._handshake.extensions(self.peer_marks)
         if self._handshake.initiator:
-            return [self._stamper.syn(now, self._handshake.seq, self._receive.available(), marks)]
-        return [self.ack(now, extensions=marks)]
+            return [self._headers.syn(now, self._handshake.seq, self._receive.available(), marks)]
+        return [self._ack(now, extensions=marks)]
 
-    def ack(self, now: float, *, back: int = 0, extensions: tuple[Extension, ...] = ()) -> bytes:
+    def _fitting(self, datagrams: list[bytes], now: float) -> list[bytes]:
+        """Return those of our DATA packets that fit the path, all as a rule; send a probe, and what is cut, beside."""
+        if self.path.probes(now):
+            probe = self.path.probe(self.remote, self._mux.nonce(), now)
+            if probe is not None:
+                datagram = self._ack(now, extensions=(pack_probe(PATH_PROBE, probe),))
+                self._mux.send(self.remote, datagram.ljust(probe.size, b"\0"), Fragments.NEVER)
+        too_long = self.path.too_long_of(datagrams)
+        for datagram in too_long:
+            self._mux.send(self.remote, datagram, Fragments.ALLOW)
+        return [each for each in datagrams if each not in too_long] if too_long else datagrams
+
+    def _answer_probe(self, probe: Probe | None, now: float) -> None:
+        if probe is None:
+            return
+        datagram = self._ack(now, extensions=(pack_probe(PATH_ANSWER, probe),))
+        if len(datagram) <= probe.size:
+            self._counters.path_answers += 1
+            self._mux.send(self.remote, datagram)
+
+    def _ack(self, now: float, *, back: int = 0, extensions: tuple[Extension, ...] = ()) -> bytes:
         """Return an ack; one packet too low it asks for nothing and keeps a NAT's mapping: libutp's keepalive."""
         self._advertised = self._receive.available()
         expected = seq_add(self._receive.next_seq, -back)
         mask = self._receive.selective_ack() if not back else b""
-        return self._stamper.state(now, self._advertised, self._sender.next_seq, expected, mask, extensions)
+        return self._headers.state(now, self._advertised, self._sender.next_seq, expected, mask, extensions)
 
     def _reset_peer(self, now: float) -> None:
         if self._state not in HANDSHAKE:  # there the peer does not know us, or forgets us by itself
-            self._host.send(self.remote, self._stamper.reset(now, self._sender.next_seq, self._receive.next_seq))
+            self._mux.send(self.remote, self._headers.reset(now, self._sender.next_seq, self._receive.next_seq))

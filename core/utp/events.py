@@ -1,55 +1,53 @@
 """What a `Mux` tells its owner. Closed is the last event of a connection and comes exactly once."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from core.errors import PeerError
+from core.utp.connection import Connection
 from core.values import Address
-
-if TYPE_CHECKING:
-    from core.utp.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
     """A peer connected to us and proved that it hears us: it is open."""
 
-    connection: "Connection"
+    connection: Connection
 
 
 @dataclass(frozen=True, slots=True)
 class Connected:
     """The peer answered our SYN: it is open."""
 
-    connection: "Connection"
+    connection: Connection
 
 
 @dataclass(frozen=True, slots=True)
 class Readable:
     """There is data where there was none since the last `read`."""
 
-    connection: "Connection"
+    connection: Connection
 
 
 @dataclass(frozen=True, slots=True)
 class Writable:
     """After a short write: half of the send buffer is free again."""
 
-    connection: "Connection"
+    connection: Connection
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
     """The peer's FIN is reached and everything before it has been read. Writing may go on."""
 
-    connection: "Connection"
+    connection: Connection
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
     """It is over. `error` is None when both sides closed, or when we aborted; `read` still gives what is left."""
 
-    connection: "Connection"
+    connection: Connection
     error: PeerError | None
 
 
@@ -57,7 +55,7 @@ class Closed:
 class Moved:
     """The peer is at another address now, as its NAT was restarted or rebound: `connection.remote` is `new`."""
 
-    connection: "Connection"
+    connection: Connection
     old: Address
     new: Address
 

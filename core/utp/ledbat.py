@@ -8,7 +8,7 @@ from typing import Final
 
 from core.utp.config import UtpConfig
 from core.utp.delays import DelayHistory
-from core.utp.delivery import Delivery
+from core.utp.delivery_rate import DeliveryRate
 
 _MIN_PACKETS: Final = 2  # RFC 6817 section 2.4.2, MIN_CWND
 _LOW: Final = 1 / 4  # of the target; a shorter queue says that the path has room
@@ -48,7 +48,7 @@ class Ledbat:
         self._threshold = math.inf  # slow start below it, bytes
         self._one_way = DelayHistory()
         self._round_trips = DelayHistory()
-        self._delivery = Delivery()
+        self._delivery = DeliveryRate()
         self._short_at: float | None = None  # when the queue was short last
         self._hold_until = -math.inf  # the window stays while the queue drains
         self.window: float = config.initial_window_packets * self.packet

@@ -6,15 +6,16 @@ from dataclasses import replace
 from random import Random
 from typing import Final
 
-from core.errors import LocalError, RemoteError, TransportClosed
+from core.errors import LocalError, PeerError, RemoteError, TransportClosed
+from core.limits.rate import TokenBucket
+from core.utp.accepted import AcceptedConnections
+from core.utp.closed_connections import ClosedConnections, Key
 from core.utp.config import UtpConfig
 from core.utp.connection import Connection
-from core.utp.doorkeeper import Doorkeeper, Key
-from core.utp.events import UtpEvent
+from core.utp.events import Closed, Connected, Ended, Incoming, Moved, Readable, UtpEvent, Writable
+from core.utp.header_writer import microseconds
 from core.utp.path_memory import PathMemory
-from core.utp.places import Places
 from core.utp.rebinding import Found, Rebinding
-from core.utp.stamper import microseconds
 from core.utp.state import State
 from core.utp.statistics import Counters, MuxStatistics, snapshot
 from core.utp.syn_cookies import Numbers, SynCookies
@@ -38,8 +39,11 @@ class Mux:
         self._random = random
         self._connections: dict[Key, Connection] = {}
         self._half_open: dict[Key, Connection] = {}  # oldest first
-        self._places: Places[Connection] = Places(config)  # for what others opened and confirmed
-        self._door = Doorkeeper(config)
+        self._accepted: AcceptedConnections[Connection] = AcceptedConnections(
+            config
+        )  # for what others opened and confirmed
+        self._closed = ClosedConnections(config)
+        self._resets = TokenBucket(config.resets_per_second, config.resets_per_second)
         self._crossed: set[Connection] = set()  # whose ids the peer may have taken, by a SYN that crossed ours
         self._touched: OrderedDict[Connection, None] = OrderedDict()  # who may have something to send, in turn
         self._transmit_at: float | None = None  # since when there may be something to send
@@ -47,7 +51,7 @@ class Mux:
         self._outbox: list[Burst] = []
         self._events: list[UtpEvent] = []
         self.counters = Counters()
-        self._paths = PathMemory()
+        self.paths = PathMemory()
         self._rebinding = Rebinding(config, random, self.counters)
         self._cookies = SynCookies(config, random)
 
@@ -61,7 +65,7 @@ class Mux:
     def connect(self, remote: Address, now: float) -> Connection:
         """Start a connection; its SYN leaves with the next `transmit`. Raises LocalError when there are too many."""
         if self._full():
-            victim = self._places.first_out()
+            victim = self._accepted.first_out()
             if victim is None:
                 raise LocalError(f"{len(self._connections)} connections are open; close some first")
             self._evict(victim, now)
@@ -98,7 +102,7 @@ class Mux:
         """Take what the system knows: a datagram of `size` bytes is too long for the path to `remote`. Rare."""
         for connection in self._connections.values():
             if connection.remote == remote:
-                connection.path.too_long(connection, size, now)
+                connection.too_long(size, now)
 
     def tick(self, now: float) -> None:
         """Act on timers that are due."""
@@ -158,7 +162,7 @@ class Mux:
 
     def statistics(self) -> MuxStatistics:
         """Return a copy of the counters."""
-        return snapshot(self.counters, len(self._connections), len(self._half_open), self._places.kept)
+        return snapshot(self.counters, len(self._connections), len(self._half_open), self._accepted.kept)
 
     # -- for the connections ------------------------------------------------------------------------------------
 
@@ -166,46 +170,58 @@ class Mux:
         """The connection has something to send, or another deadline."""
         self._touched[connection] = None
 
-    def emit(self, event: UtpEvent) -> None:
-        """Queue an event."""
-        self._events.append(event)
-
     def send(self, remote: Address, datagram: bytes, fragments: Fragments = Fragments.AVOID) -> None:
         """Queue a datagram that is no part of a connection's stream of packets."""
         self._append(self._outbox, remote, [datagram], fragments)
 
-    def recall_path(self, remote: Address, now: float) -> tuple[int, float]:
-        """See Host."""
-        return self._paths.recall(remote, now)
-
-    def note_path(self, remote: Address, size: int, next_at: float, now: float) -> None:
-        """See Host."""
-        self._paths.note(remote, size, next_at, now)
-
-    def heard_first(self, connection: Connection) -> None:
-        """See Host."""
-        self._places.heard(connection, connection.remote.host)
+    def delivered(self, connection: Connection) -> None:
+        """See Multiplexer."""
+        self._accepted.heard(connection, connection.remote.host)
 
     def keep(self, connection: Connection) -> None:
-        """See Host."""
-        self._places.keep(connection, connection.remote.host)
+        """See Multiplexer."""
+        self._accepted.keep(connection, connection.remote.host)
 
     def nonce(self) -> int:
-        """See Host."""
+        """See Multiplexer."""
         return self._random.getrandbits(32)
 
-    def closed(self, connection: Connection, now: float, *, peer_may_repeat: bool) -> None:
+    def opened(self, connection: Connection) -> None:
+        """See Multiplexer."""
+        self._events.append(Connected(connection) if connection.initiated else Incoming(connection))
+
+    def readable(self, connection: Connection) -> None:
+        """See Multiplexer."""
+        self._events.append(Readable(connection))
+
+    def writable(self, connection: Connection) -> None:
+        """See Multiplexer."""
+        self._events.append(Writable(connection))
+
+    def ended(self, connection: Connection) -> None:
+        """See Multiplexer."""
+        self._events.append(Ended(connection))
+
+    def moved(self, connection: Connection, old: Address) -> None:
+        """See Multiplexer."""
+        self._events.append(Moved(connection, old, connection.remote))
+
+    def closed(
+        self, connection: Connection, error: PeerError | None, now: float, *, known: bool, peer_may_repeat: bool
+    ) -> None:
         """Forget a connection, but for the ack of its FIN."""
+        if known:
+            self._events.append(Closed(connection, error))
         key = (connection.remote, connection.receive_id)
         del self._connections[key]
         self._rebinding.remove(connection)
         self._half_open.pop(key, None)
         self._crossed.discard(connection)
         self._timers.clear(connection)
-        self._places.remove(connection)
+        self._accepted.remove(connection)
         if peer_may_repeat:
-            standing = connection.standing()
-            self._door.remember(key, connection.send_id, standing.sender.next_seq, seq_add(standing.expected, -1), now)
+            space = connection.sequence_space()
+            self._closed.remember(key, connection.send_id, space.sender.next_seq, seq_add(space.expected, -1), now)
 
     # -- packets ------------------------------------------------------------------------------------------------
 
@@ -279,7 +295,7 @@ class Mux:
         self._rebinding.remove(connection)
         del self._connections[connection.remote, connection.receive_id]
         connection.receive_id, connection.send_id = ids = receive_id, seq_add(receive_id, 1)
-        connection.standing().stamper.renumber(*ids)  # from the next SYN on
+        connection.sequence_space().headers.renumber(*ids)  # from the next SYN on
         self._connections[connection.remote, receive_id] = connection
         self._rebinding.add(connection)
 
@@ -289,7 +305,7 @@ class Mux:
 
     def _admits(self, source: Address) -> bool:
         """Whether one more connection from there would get a place. Nobody makes room before it is confirmed."""
-        return self._places.opens(source.host, full=self._full()) and len(self._events) < self._config.events
+        return self._accepted.opens(source.host, full=self._full()) and len(self._events) < self._config.events
 
     def _evict(self, connection: Connection, now: float) -> None:
         self.counters.evicted += 1
@@ -297,7 +313,7 @@ class Mux:
 
     def _evict_late(self, now: float) -> None:
         """End those that have been silent for too long, for how many places are taken."""
-        while (late := self._places.late(now)) is not None:
+        while (late := self._accepted.late(now)) is not None:
             self._evict(late, now)
 
     def _take_reset(self, packet: Packet, source: Address, now: float) -> None:
@@ -319,14 +335,14 @@ class Mux:
         if found is not None:
             self._take_moving(found, packet, source, now)
             return
-        kept = self._door.farewell((source, packet.connection_id), now)
+        kept = self._closed.find((source, packet.connection_id), now)
         redeemed = self._cookies.redeem(packet, source, now) if kept is None else None
         if redeemed is not None:
             self._take_confirmed(*redeemed, packet, source, now)
             return
         self.counters.dropped_unknown += 1
         if kept is not None:
-            if packet.type is not STATE and self._door.may_answer(now):
+            if packet.type is not STATE and self._resets.take(now):
                 stamp = microseconds(now)
                 difference = (stamp - packet.timestamp) & 0xFFFFFFFF
                 fields = (stamp, difference, self._config.receive_window, kept.seq, kept.ack)
@@ -337,7 +353,7 @@ class Mux:
 
     def _refuse(self, packet: Packet, source: Address, now: float) -> None:
         """Answer RESET, if the rate allows it. It tells the sender's time, which a forged one cannot know."""
-        if self._door.may_answer(now):
+        if self._resets.take(now):
             self.counters.resets_sent += 1
             stamp = microseconds(now)
             fields = (stamp, (stamp - packet.timestamp) & 0xFFFFFFFF, 0, self._random.getrandbits(16), packet.seq)
@@ -362,21 +378,21 @@ class Mux:
         key = (connection.remote, connection.receive_id)
         if self._half_open.pop(key, None) is None:
             return
-        self._door.forget(key)  # a closed one with its ids needs no more answers
+        self._closed.forget(key)  # a closed one with its ids needs no more answers
         if connection.state is State.CLOSED:
             return
         host = connection.remote.host
         full = len(self._connections) - len(self._half_open) > self._config.connections  # it counts already
-        if not self._places.opens(host, full=full):
+        if not self._accepted.opens(host, full=full):
             self.counters.refused += 1
             connection.abort(now)
             return
-        victim = self._places.victim(host, full=full)
+        victim = self._accepted.victim(host, full=full)
         if victim is not None:
             self._evict(victim, now)
-        self._places.add(connection, host, now)
+        self._accepted.add(connection, host, now)
         if connection.delivered:
-            self._places.heard(connection, host)
+            self._accepted.heard(connection, host)
         self._evict_late(now)
 
     def _take_moving(self, found: Found, packet: Packet, source: Address, now: float) -> None:
@@ -399,14 +415,14 @@ class Mux:
 
     def _has_place(self, connection: Connection, to: Address) -> bool:
         """Whether the bound of accepted connections of one host allows it to move; its ids are free there."""
-        return to.host == connection.remote.host or self._places.count(to.host) < self._config.connections_per_host
+        return to.host == connection.remote.host or self._accepted.count(to.host) < self._config.connections_per_host
 
     def _rekey(self, connection: Connection, to: Address) -> None:
         """Know a connection by its peer's new address."""
         old, new = (connection.remote, connection.receive_id), (to, connection.receive_id)
         self._connections[new] = self._connections.pop(old)
-        self._door.forget(new)
-        self._places.move(connection, to.host)
+        self._closed.forget(new)
+        self._accepted.move(connection, to.host)
 
     def _make(
         self,
@@ -431,7 +447,7 @@ class Mux:
         for _ in range(_ID_TRIES):
             receive_id = self._random.getrandbits(16)
             keys = [(remote, seq_add(receive_id, step)) for step in (-1, 0, 1, 2)]
-            if not any(key in self._connections or key in self._door for key in keys):
+            if not any(key in self._connections or key in self._closed for key in keys):
                 return receive_id
         raise LocalError(f"no free connection id for {remote}; close some connections first")
 

@@ -8,7 +8,10 @@ _BURST_PACKETS: Final = 4  # least burst; RFC 3390's initial window, which every
 
 
 class Pacer:
-    """A bucket of bytes that fills at the rate and holds one burst. Times are seconds."""
+    """A bucket of bytes that fills at the rate and holds one burst. Times are seconds.
+
+    No `TokenBucket`: its rate changes with every ack, and it is asked for every packet.
+    """
 
     __slots__ = ("_burst", "_empty_at", "_rate")
 

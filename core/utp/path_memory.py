@@ -6,6 +6,7 @@ By address, not by host: two peers behind one router need not have the same path
 import math
 from typing import Final
 
+from core.limits.table import BoundedTable
 from core.utp.path_search import SEARCH_AGAIN
 from core.values import Address
 
@@ -16,7 +17,8 @@ class PathMemory:
     """Bounded in number and in time: `SEARCH_AGAIN` seconds, as a search is good for."""
 
     def __init__(self) -> None:
-        self._paths: dict[Address, tuple[int, float, float]] = {}  # size, when to search, when to forget
+        # size, when to search, when to forget
+        self._paths: BoundedTable[Address, tuple[int, float, float]] = BoundedTable(PATHS_MAX)
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -31,7 +33,4 @@ class PathMemory:
 
     def note(self, remote: Address, size: int, next_at: float, now: float) -> None:
         """Keep what is known of a path."""
-        self._paths.pop(remote, None)
-        while len(self._paths) >= PATHS_MAX:
-            del self._paths[next(iter(self._paths))]
         self._paths[remote] = (size, next_at, now + SEARCH_AGAIN)

@@ -7,21 +7,19 @@ did until the check succeeds; then its former address is asked in turn, and if t
 and the other is refused (section 9.3.3).
 """
 
-from collections import OrderedDict
 from itertools import islice
 from random import Random
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from core.limits.table import BoundedTable
 from core.utp.config import UtpConfig
-from core.utp.path_check import PathCheck
-from core.utp.stamper import told_time
+from core.utp.connection import Connection
+from core.utp.header_writer import told_time
+from core.utp.path_validation import PathValidation
 from core.utp.state import HANDSHAKE
 from core.utp.statistics import Counters
 from core.values import Address, Burst
 from core.wire.utp_packet import Packet
-
-if TYPE_CHECKING:
-    from core.utp.connection import Connection
 
 _CANDIDATES: Final = 16  # connections with the same id that are looked at; chance gives one or two
 _CHECKS: Final = 256  # connections with a check; full: one that is over makes room, or the packet is not followed up
@@ -32,7 +30,7 @@ _REFUSED_FOR: Final = 30.0  # seconds
 class Found(NamedTuple):
     """Whose a packet is; `round_trip`, in seconds, if it proves that the peer is at its source now."""
 
-    connection: "Connection"
+    connection: Connection
     round_trip: float | None
     ordinary: bool  # its timestamp difference measures an ordinary packet of ours, not a challenge
 
@@ -45,15 +43,15 @@ class Rebinding:
         self._random = random
         self._counters = counters
         self._by_id: dict[int, tuple[Connection, ...]] = {}
-        self._checks: dict[Connection, PathCheck] = {}  # kept when over: a silent peer may still speak of it
-        self._refused: OrderedDict[tuple[Address, int], float] = OrderedDict()  # until when
+        self._checks: dict[Connection, PathValidation] = {}  # kept when over: a silent peer may still speak of it
+        self._refused: BoundedTable[tuple[Address, int], float] = BoundedTable(_REFUSED)  # until when
         self._leaving: list[Burst] = []
 
-    def add(self, connection: "Connection") -> None:
+    def add(self, connection: Connection) -> None:
         """Know a connection by its id."""
         self._by_id[connection.receive_id] = (*self._by_id.get(connection.receive_id, ()), connection)
 
-    def remove(self, connection: "Connection") -> None:
+    def remove(self, connection: Connection) -> None:
         """Forget a connection that is over."""
         self._checks.pop(connection, None)
         others = tuple(other for other in self._by_id[connection.receive_id] if other is not connection)
@@ -71,40 +69,37 @@ class Rebinding:
         """Return whose packet of `size` bytes this is, None if nobody's; may begin or go on with a check."""
         told = told_time(packet)
         for connection in islice(self._by_id.get(packet.connection_id, ()), _CANDIDATES):
-            standing = connection.standing()
-            if connection.state in HANDSHAKE or not standing.in_reach(packet, self._config.reorder_packets):
+            space = connection.sequence_space()
+            if connection.state in HANDSHAKE or not space.in_reach(packet, self._config.reorder_packets):
                 continue
             check = self._checks.get(connection)
             checked = check is not None and check.remote == source
             if check is not None and checked and (round_trip := check.proof(told, now)) is not None:
                 return Found(connection, round_trip, ordinary=False)
-            ordinary = standing.is_recent(told, standing.stamper.clock(now))
-            if ordinary or (check and any(standing.is_recent(told, clock) for clock in check.clocks(now))):
+            ordinary = space.is_recent(told, space.headers.clock(now))
+            if ordinary or (check and any(space.is_recent(told, clock) for clock in check.clocks(now))):
                 self._follow(connection, size, source, now)
                 return Found(connection, None, ordinary=ordinary)
             if check is not None and checked and check.guessed():
                 self.refuse(connection, source, now)
         return None
 
-    def moved(self, connection: "Connection", old: Address, now: float) -> None:
+    def moved(self, connection: Connection, old: Address, now: float) -> None:
         """The connection moved: if it returned, refuse where it was; else ask there whether the peer really left."""
         check = self._checks[connection]
         if check.returning:
             self.refuse(connection, old, now)
         else:
-            self._checks[connection] = back = PathCheck(old, now, check, returning=True)
+            self._checks[connection] = back = PathValidation(old, now, check, returning=True)
             self._challenge(connection, back, now)
 
-    def refuse(self, connection: "Connection", remote: Address, now: float) -> None:
+    def refuse(self, connection: Connection, remote: Address, now: float) -> None:
         """The connection is not to move there for a while."""
         del self._checks[connection]
         self._counters.checks_failed += 1
-        self._refused.pop((remote, connection.receive_id), None)
         self._refused[remote, connection.receive_id] = now + _REFUSED_FOR
-        while len(self._refused) > _REFUSED:
-            self._refused.popitem(last=False)
 
-    def _follow(self, connection: "Connection", size: int, source: Address, now: float) -> None:
+    def _follow(self, connection: Connection, size: int, source: Address, now: float) -> None:
         check = self._checks.get(connection)
         if check is None or check.remote != source:
             if not self._has_place(connection, source, now):
@@ -112,11 +107,11 @@ class Rebinding:
                 return
             self._counters.checks += 1
             self._counters.checks_failed += check is not None and not check.returning
-            self._checks[connection] = check = PathCheck(source, now, check)
+            self._checks[connection] = check = PathValidation(source, now, check)
         check.earn(size, now)
         self._challenge(connection, check, now)
 
-    def _has_place(self, connection: "Connection", source: Address, now: float) -> bool:
+    def _has_place(self, connection: Connection, source: Address, now: float) -> bool:
         """Whether the bounds allow to check this address now."""
         if self._refused.get((source, connection.receive_id), now) > now:
             return False
@@ -130,8 +125,8 @@ class Rebinding:
             del self._checks[done]
         return True
 
-    def _challenge(self, connection: "Connection", check: PathCheck, now: float) -> None:
-        standing = connection.standing()
-        stamp = check.challenge(standing.stamper.clock(now), self._random, now)
+    def _challenge(self, connection: Connection, check: PathValidation, now: float) -> None:
+        space = connection.sequence_space()
+        stamp = check.challenge(space.headers.clock(now), self._random, now)
         if stamp is not None:
-            self._leaving.append(Burst(check.remote, standing.challenge(stamp)))
+            self._leaving.append(Burst(check.remote, space.challenge(stamp)))

@@ -60,7 +60,7 @@ class Sender:
         self._congestion = Ledbat(config)
         self._pacer = Pacer()
         self._resume_at = inf  # when the pacer lets more out; it holds nothing back
-        self._finishing = False  # no more writes; FIN after the queue
+        self._finishing = False  # writing is over; FIN after the queue
         self._fin_sent = False
         self._force = 0  # packets that may leave whatever the windows say
         self._repairs = 0  # the same for packets found lost only
@@ -140,7 +140,7 @@ class Sender:
         return self.room() * 2 >= self._config.send_buffer and len(self._queue) * 2 <= self._config.send_packets
 
     def finish(self) -> None:
-        """Send FIN once the queue is empty; nothing is pushed any more."""
+        """Send FIN once the queue is empty; nothing more is pushed."""
         self._finishing = True
 
     def give_up(self) -> None:
@@ -386,7 +386,7 @@ class Sender:
             self._arm_probe(now)
 
     def _arm_probe(self, now: float) -> None:
-        """Start the shorter timer anew: what is in flight should be acked soon after this moment (RFC 8985 7.2)."""
+        """Restart the shorter timer: what is in flight should be acked soon after this moment (RFC 8985 7.2)."""
         wait = self.round_trip.probe_timeout() if self._window.in_flight and not self._probing else None
         self._probe_at = inf if wait is None else now + wait
 

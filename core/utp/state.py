@@ -20,8 +20,9 @@ class State(Enum):
 
 _ABORT: Final = "abort"
 _RESET: Final = "RESET"
-_ANEW: Final = "the peer started anew"
+_RESTART: Final = "the peer restarted"
 _SILENCE: Final = "silence, or no progress"
+_EVICTED: Final = "another needs its place"
 _FIN: Final = "the peer's FIN, and all before it"
 
 # from -> to -> what causes it; docs/utp-states.md is made of this table (scripts/state_diagram.py)
@@ -32,20 +33,20 @@ TRANSITIONS: Final[dict[State, dict[State, tuple[str, ...]]]] = {
     },
     State.SYN_RECEIVED: {
         State.OPEN: ("a packet that acks our answer",),
-        State.CLOSED: ("never confirmed", "too many others wait to be confirmed", _RESET, _ANEW),
+        State.CLOSED: ("never confirmed", _RESET, "another SYN with its ids was confirmed"),
     },
     State.OPEN: {
         State.LOCAL_ENDED: ("close",),
         State.REMOTE_ENDED: (_FIN,),
-        State.CLOSED: (_ABORT, _RESET, _SILENCE, _ANEW),
+        State.CLOSED: (_ABORT, _RESET, _SILENCE, _RESTART, _EVICTED),
     },
     State.LOCAL_ENDED: {
         State.BOTH_ENDED: (_FIN,),
-        State.CLOSED: (_ABORT, _RESET, _SILENCE, _ANEW, "the peer lives, but neither sends nor ends"),
+        State.CLOSED: (_ABORT, _RESET, _SILENCE, _RESTART, _EVICTED, "the peer lives, but neither sends nor ends"),
     },
     State.REMOTE_ENDED: {
         State.BOTH_ENDED: ("close",),
-        State.CLOSED: (_ABORT, _RESET, _SILENCE, _ANEW),
+        State.CLOSED: (_ABORT, _RESET, _SILENCE, _RESTART, _EVICTED),
     },
     State.BOTH_ENDED: {
         State.CLOSED: (
@@ -55,7 +56,8 @@ TRANSITIONS: Final[dict[State, dict[State, tuple[str, ...]]]] = {
             _ABORT,
             _RESET,
             _SILENCE,
-            _ANEW,
+            _RESTART,
+            _EVICTED,
         ),
     },
     State.CLOSED: {},

@@ -10,7 +10,7 @@ from random import Random
 from typing import Final, NamedTuple
 
 from core.utp.config import UtpConfig
-from core.utp.stamper import MASK, microseconds, told_time
+from core.utp.header_writer import MASK, microseconds, told_time
 from core.values import Address
 from core.wire.utp_marks import ALL_MARKS, OUR_MARKS, PLAIN, Marks, pack_marks, parse_marks
 from core.wire.utp_packet import EXTENSION_BITS, STATE, SYN, Packet, seq_add, seq_diff

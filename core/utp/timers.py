@@ -3,12 +3,11 @@
 import heapq
 import itertools
 import math
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from core.utp.connection import Connection
+from core.utp.connection import Connection
 
-_STALE: Final = 64  # superseded timers kept before the heap is made anew, beside as many as there are live ones
+_STALE: Final = 64  # superseded timers kept before the heap is rebuilt, beside as many as there are live ones
 
 
 class Timers:
@@ -35,7 +34,7 @@ class Timers:
         """Return when the first fires."""
         return self._heap[0][0] if self._heap else None
 
-    def set(self, connection: "Connection", at: float | None) -> None:
+    def set(self, connection: Connection, at: float | None) -> None:
         """Look at the connection at that time or before; None: nothing is due."""
         if at is None or at >= connection.timer_at:
             return
@@ -47,13 +46,13 @@ class Timers:
             self._heap = [entry for entry in self._heap if entry[1] in self._owners]
             heapq.heapify(self._heap)
 
-    def clear(self, connection: "Connection") -> None:
-        """The connection has no timer any more."""
+    def clear(self, connection: Connection) -> None:
+        """The connection no longer has a timer."""
         if connection.timer_at < math.inf:
             connection.timer_at = math.inf
             del self._owners[connection.timer_number]
 
-    def pop(self, now: float) -> "Connection | None":
+    def pop(self, now: float) -> Connection | None:
         """Return a connection whose timer is due; it has none then."""
         while self._heap and self._heap[0][0] <= now:
             connection = self._owners.get(heapq.heappop(self._heap)[1])

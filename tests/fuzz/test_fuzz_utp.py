@@ -41,11 +41,11 @@ STEPS = st.lists(st.tuples(st.one_of(PACKETS.map(bytes), st.binary(max_size=60))
 def within_bounds(mux: Mux, config: UtpConfig) -> bool:
     """Whether every table of a mux is within its bound."""
     return (
-        len(mux._connections) <= config.connections
+        len(mux._connections) <= config.connections + len(mux._half_open)
         and len(mux._half_open) <= config.half_open
-        and len(mux._door._farewells) <= config.closed_kept
-        and len(mux._places) <= len(mux._connections)
-        and len(mux._timers) <= 2 * config.connections + 64
+        and len(mux._closed) <= config.closed_kept
+        and len(mux._accepted) <= len(mux._connections)
+        and len(mux._timers) <= 2 * (config.connections + config.half_open) + 64
     )
 
 

@@ -30,10 +30,10 @@ def check_mux(mux: Mux, config: UtpConfig) -> None:
     most = config.connections + len(mux._half_open)
     demand(len(connections) <= most, "too many connections", len(connections))
     demand(len(mux._half_open) <= config.half_open, "too many half-open", len(mux._half_open))
-    demand(len(mux._door._farewells) <= config.closed_kept, "too many farewells", len(mux._door._farewells))
+    demand(len(mux._closed) <= config.closed_kept, "too many closed ones kept", len(mux._closed))
     accepted = [each for each in connections.values() if not each.initiated and each.state is not State.SYN_RECEIVED]
-    demand(all(each in mux._places for each in accepted), "accepted, without a place", len(accepted))
-    demand(len(mux._places) == len(accepted), "places of nobody", len(mux._places), len(accepted))
+    demand(all(each in mux._accepted for each in accepted), "accepted, without a place", len(accepted))
+    demand(len(mux._accepted) == len(accepted), "places of nobody", len(mux._accepted), len(accepted))
     demand(len(mux._timers) <= 2 * len(connections) + 2 * _STALE_TIMERS, "too many timers", len(mux._timers))
     known = sorted(id(each) for same in mux._rebinding._by_id.values() for each in same)
     demand(known == sorted(map(id, connections.values())), "ids and connections differ", len(known), len(connections))
@@ -45,10 +45,10 @@ def check_mux(mux: Mux, config: UtpConfig) -> None:
 
 
 def check_empty(mux: Mux) -> None:
-    """Check that nothing of the connections of a mux is left but farewells and stale timers."""
-    tables = (mux._connections, mux._half_open, mux._places, mux._touched)
+    """Check that nothing of the connections of a mux is left but closed ones and stale timers."""
+    tables = (mux._connections, mux._half_open, mux._accepted, mux._touched)
     demand(not mux._timers.live, "timers of nobody", mux._timers.live)
-    demand(not any(tables), "left behind", *(len(table) for table in tables))
+    demand(not any(len(each) for each in tables), "left behind", *(len(each) for each in tables))
     demand(not (mux._rebinding._by_id or mux._rebinding._checks), "left behind", mux._rebinding._by_id)
     demand(not mux._outbox, "never sent", mux._outbox)
     demand(len(mux._timers) <= 2 * _STALE_TIMERS, "timers left", len(mux._timers))

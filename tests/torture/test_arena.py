@@ -54,7 +54,7 @@ def test_a_thousand_short_connections_leave_nothing(loss: float) -> None:
     arena = reproduce(Plan(7, (Line(loss=loss),) * 2, habits=(habits, habits), calls=calls))
     assert list(ends(arena)) == ["well"] * 2000
     config = UtpConfig()
-    assert all(len(host.mux._door._farewells) <= config.closed_kept for host in arena.hosts)
+    assert all(len(host.mux._closed) <= config.closed_kept for host in arena.hosts)
 
 
 @pytest.mark.parametrize("side", [0, 1])

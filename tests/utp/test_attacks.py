@@ -108,10 +108,10 @@ def forgeries(pair: Pair, sent: Sent) -> dict[str, bytes]:
     packet = sent.packet
     mux = pair.sides[sent.to].mux
     (connection,) = mux._connections.values()
-    sender = connection.standing().sender
+    sender = connection.sequence_space().sender
     bare = packet._replace(selective_ack=b"", payload=b"evil", type=PacketType.DATA)
     state = bytes(bare._replace(type=PacketType.STATE, payload=b""))
-    far = seq_add(connection.standing().expected, 20_000)
+    far = seq_add(connection.sequence_space().expected, 20_000)
     return {
         "dropped_ack": bytes(bare._replace(ack=sender.next_seq)),
         "dropped_ack ": bytes(bare._replace(ack=seq_add(sender.oldest, -3000))),
@@ -161,7 +161,7 @@ def test_a_reset_must_ack_what_is_on_its_way_and_tell_our_time(lag: int) -> None
     pair = Pair()
     a, _ = pair.connect()
     pair.run(limit=1.0)
-    next_seq = a.standing().sender.next_seq
+    next_seq = a.sequence_space().sender.next_seq
     reset = Packet(PacketType.RESET, a.receive_id, 1, 0, 0, 0, seq_add(next_seq, -1 - lag))
     pair.inject(B, A, bytes(reset._replace(ack=seq_add(next_seq, 1) if lag < 0 else reset.ack)))
     assert a.state is State.OPEN

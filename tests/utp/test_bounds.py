@@ -194,7 +194,7 @@ def test_closed_connections_leave_nothing_behind() -> None:
         pair.run(limit=1.0)
     mux = pair.b.mux
     assert mux.statistics().connections == mux.statistics().half_open == 0
-    assert (len(mux._places), mux._timers.live, len(mux._touched)) == (0, 0, 0)
+    assert (len(mux._accepted), mux._timers.live, len(mux._touched)) == (0, 0, 0)
     assert len(mux._timers) <= 64
 
 

@@ -270,7 +270,7 @@ def test_the_reset_that_our_challenge_draws_ends_the_old_connection_and_the_syn_
     challenge = pair.packets(pair.b)[-2]
     assert challenge.type is PacketType.STATE
     assert challenge.connection_id == b.send_id
-    assert challenge.ack == seq_add(b.standing().expected, -1), "RFC 5961: the ack is the connection's own"
+    assert challenge.ack == seq_add(b.sequence_space().expected, -1), "RFC 5961: the ack is the connection's own"
     wrong = Packet(PacketType.RESET, b.send_id, 0, 0, 0, 0, seq_add(challenge.seq, 1))
     pair.inject(A, B, bytes(wrong))
     assert b.state is State.OPEN

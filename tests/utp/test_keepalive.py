@@ -1,4 +1,4 @@
-"""Silence: keepalives at 29 s as libutp sends them, and the end of a peer that is not heard."""
+"""IdleTimers: keepalives at 29 s as libutp sends them, and the end of a peer that is not heard."""
 
 from itertools import pairwise
 

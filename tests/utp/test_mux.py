@@ -85,7 +85,7 @@ def test_statistics_are_a_frozen_copy_of_all_counters() -> None:
     with pytest.raises(FrozenInstanceError):
         statistics.received = 1  # type: ignore[misc]
     names = [field.name for field in fields(Counters)]
-    assert [field.name for field in fields(MuxStatistics)] == [*names, "connections", "half_open"]
+    assert [field.name for field in fields(MuxStatistics)] == [*names, "connections", "half_open", "kept"]
 
 
 def test_sent_and_received_are_counted_on_both_sides() -> None:

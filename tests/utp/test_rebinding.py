@@ -236,7 +236,7 @@ def test_who_knows_ids_and_numbers_but_not_the_time_starts_nothing() -> None:
 def test_a_guessed_id_alone_starts_nothing() -> None:
     scene = Scene()
     attacker, random, home = Attacker(scene), Random(7), scene.seen
-    clock = scene.server.connection.standing().stamper.clock(scene.world.now)  # type: ignore[union-attr]
+    clock = scene.server.connection.sequence_space().headers.clock(scene.world.now)  # type: ignore[union-attr]
     for connection_id in range(65_536):
         numbers = random.getrandbits(16), random.getrandbits(16)
         attacker.send(bytes(Packet(PacketType.STATE, connection_id, clock, 0, 1 << 20, *numbers)))

@@ -64,7 +64,7 @@ def test_the_stream_may_be_longer_than_the_numbers() -> None:
 def test_timestamps_wrap(before: float) -> None:
     """2**32 microseconds are 71.6 minutes: the delays measured across that moment stay small."""
     scout = Pair()  # same seed, same secret offset of the connection's clock
-    clock = scout.connect()[0].standing().stamper.clock(scout.now)
+    clock = scout.connect()[0].sequence_space().headers.clock(scout.now)
     pair = Pair(start=scout.now + (2**32 - clock) / 1e6 - before)
     start = pair.now
     a, b = pair.connect()

@@ -27,7 +27,7 @@ def run(data: bytes) -> None:
         what = source.byte() % 4
         if what == 0:
             try:
-                before = puncher.punching(where)
+                before = where in puncher._series
                 puncher.punch(where, now)
                 begun += not before
             except LocalError:

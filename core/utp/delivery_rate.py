@@ -8,7 +8,7 @@ _TELLING: Final = 5  # packets lost, from which a round alone tells the share; B
 _FLATNESS: Final = 1.02  # a rate above the best by less is the same rate
 
 
-class Delivery:
+class DeliveryRate:
     """Counts acknowledged and lost bytes in rounds of one round trip."""
 
     __slots__ = ("_acked", "_began", "_lost", "_lost_packets", "_rates", "best", "flat", "loss", "newest")

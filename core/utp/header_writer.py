@@ -23,7 +23,7 @@ def told_time(packet: Packet) -> int:
     return (packet.timestamp - packet.timestamp_difference) & MASK
 
 
-class Stamper:
+class HeaderWriter:
     """Makes packets. `next_seq` is what a STATE carries, `expected` the peer's number that we wait for."""
 
     __slots__ = ("_difference", "_offset", "_receive_id", "_send_id")
@@ -76,9 +76,9 @@ class Stamper:
         return bytes(Packet(STATE, *fields, mask, extensions=extensions))
 
     def challenge(self, stamp: int, window: int, next_seq: int, oldest: int, expected: int) -> list[bytes]:
-        """Return the two packets of a path check: one that is measured, one that is answered (`core.utp.path_check`).
+        """Return the two packets of a path validation: one that is measured, one that is answered.
 
-        The acks are a keepalive's, one too low, so that neither counts as a duplicate ack.
+        See `core.utp.path_validation`. The acks are one too low, as a keepalive's: neither counts as a duplicate ack.
         """
         ack = seq_add(expected, -2)
         return [

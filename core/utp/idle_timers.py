@@ -7,7 +7,7 @@ by a timer of ours that fires far too late, leaves every peer enough time to be 
 from core.utp.config import UtpConfig
 
 
-class Silence:
+class IdleTimers:
     """`heard_at`: something came. `data_at`: data went either way. `speak_at`: our next keepalive is due."""
 
     __slots__ = ("_config", "data_at", "heard_at", "speak_at")

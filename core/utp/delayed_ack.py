@@ -6,7 +6,7 @@ from typing import Final
 _EVERY: Final = 2  # data packets; RFC 5681 section 4.2
 
 
-class AckSchedule:
+class DelayedAck:
     """Times are seconds. `due` asks for a packet now; any packet that leaves settles it."""
 
     __slots__ = ("_delay", "_packets", "at", "due", "keepalive_due")

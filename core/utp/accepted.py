@@ -17,7 +17,7 @@ C = TypeVar("C", bound=Hashable)  # a connection
 _CROWDED: Final = 0.5  # share of the places, from which the time to a first byte is limited
 
 
-class Places(Generic[C]):
+class AcceptedConnections(Generic[C]):
     """Confirmed connections that others opened, by host. Times are seconds; every verb takes constant time."""
 
     def __init__(self, config: UtpConfig) -> None:
@@ -90,7 +90,7 @@ class Places(Generic[C]):
             self._kept[connection] = host
 
     def remove(self, connection: C) -> None:
-        """It is over, or has no place any more."""
+        """It is over, or gives up its place."""
         self._silent.pop(connection)
         self._heard.pop(connection)
         self._kept.pop(connection, None)

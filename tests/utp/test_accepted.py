@@ -5,11 +5,11 @@ from random import Random
 import pytest
 
 from core.errors import LocalError, TransportClosed
+from core.utp.accepted import AcceptedConnections
 from core.utp.config import UtpConfig
 from core.utp.connection import Connection
 from core.utp.events import Closed, Incoming
 from core.utp.mux import Mux
-from core.utp.places import Places
 from core.utp.state import State
 from core.values import Address
 from core.wire.utp_packet import Packet, PacketType, parse, seq_add
@@ -186,7 +186,7 @@ def test_a_syn_alone_makes_nobody_go() -> None:
 @pytest.mark.parametrize(("taken", "lives"), [(40, None), (80, 14.0), (100, 3.0)])
 def test_the_time_to_a_first_byte_shrinks_as_places_are_taken(taken: int, lives: float | None) -> None:
     config = UtpConfig(connections=100, connections_kept=0)
-    places: Places[int] = Places(config)
+    places: AcceptedConnections[int] = AcceptedConnections(config)
     for number in range(taken):
         places.add(number, f"host {number}", 10.0)
     if lives is None:
@@ -209,7 +209,7 @@ def test_late_ones_go_with_the_next_timer() -> None:
 
 
 def test_a_peer_that_moves_is_counted_where_it_is() -> None:
-    places: Places[str] = Places(UtpConfig())
+    places: AcceptedConnections[str] = AcceptedConnections(UtpConfig())
     places.add("silent", "a", 1.0)
     places.add("heard", "a", 1.0)
     places.heard("heard", "a")

@@ -2,8 +2,8 @@
 
 from typing import Final, NamedTuple
 
+from core.utp.header_writer import MASK, HeaderWriter, microseconds
 from core.utp.sender import Sender
-from core.utp.stamper import MASK, Stamper, microseconds
 from core.wire.utp_packet import Packet, seq_diff
 
 _DRIFT: Final = 50_000  # microseconds that two clocks may part in a silence; 100 ppm of 120 s are 12,000
@@ -11,13 +11,13 @@ _LATE: Final = 0.5  # seconds; with the next: how long ago it may tell our clock
 _TRIPS: Final = 4  # smoothed round trips
 
 
-class Standing(NamedTuple):
+class SequenceSpace(NamedTuple):
     """One moment of a connection. It is of no use during the handshake."""
 
     sender: Sender
     expected: int  # the peer's next sequence number
     window: int  # bytes, as last advertised
-    stamper: Stamper
+    headers: HeaderWriter
 
     def in_reach(self, packet: Packet, reorder: int) -> bool:
         """Whether a packet has numbers that the peer could send now, `reorder` packets ahead or behind at most."""
@@ -29,5 +29,5 @@ class Standing(NamedTuple):
         return age <= microseconds(_LATE + _TRIPS * (self.sender.round_trip.smoothed or 0.0))
 
     def challenge(self, stamp: int) -> list[bytes]:
-        """Return datagrams that make who gets them answer with `stamp` (`core.utp.path_check`)."""
-        return self.stamper.challenge(stamp, self.window, self.sender.next_seq, self.sender.oldest, self.expected)
+        """Return datagrams that make who gets them answer with `stamp` (`core.utp.path_validation`)."""
+        return self.headers.challenge(stamp, self.window, self.sender.next_seq, self.sender.oldest, self.expected)

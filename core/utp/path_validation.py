@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Final, NamedTuple
 
-from core.utp.stamper import MASK, microseconds
+from core.utp.header_writer import MASK, microseconds
 from core.values import Address
 from core.wire.utp_packet import HEADER_BYTES
 
@@ -33,11 +33,11 @@ class _Challenge(NamedTuple):
     sent_at: float
 
 
-class PathCheck:
+class PathValidation:
     """Times are seconds. The caller sends what `challenge` allows."""
 
     def __init__(
-        self, remote: Address, now: float, before: "PathCheck | None" = None, *, returning: bool = False
+        self, remote: Address, now: float, before: "PathValidation | None" = None, *, returning: bool = False
     ) -> None:
         """`before`: the connection's check of another address, whose challenges its peer may still speak of.
 
