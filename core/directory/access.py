@@ -153,9 +153,13 @@ def _remote_snapshot(link: "Link", urls: tuple[str, ...]) -> GrapeSnapshot:
         return GrapeSnapshot(GrapeState.STARTING, False, url, 0, f"Asking the grape at {url}.")
     if state.reachable:
         instead = f" {urls[0]} does not answer and is used again when it does." if state.fallback else ""
-        return GrapeSnapshot(GrapeState.CONNECTED, False, url, 1, f"Connected to the grape at {url}.{instead}")
+        but = f" But it does not do all it should: {state.message}." if state.message else ""
+        return GrapeSnapshot(GrapeState.CONNECTED, False, url, 1, f"Connected to the grape at {url}.{instead}{but}")
     named = " or ".join(urls)
-    message = f"No grape answers at {named}. Trying again by itself; check that it runs and that the address is right."
+    why = f" ({state.message})" if state.message else ""
+    message = (
+        f"No grape answers at {named}{why}. Trying again by itself; check that it runs and that the address is right."
+    )
     return GrapeSnapshot(GrapeState.UNREACHABLE, False, url, 0, message)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import uuid
 
 import aiohttp
@@ -85,5 +86,8 @@ class GrapeHttp:
 
 def _reason(error: Exception) -> str:
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    number = getattr(cause, "errno", None)  # asyncio's own text for it hides what the system said
+    if isinstance(cause, OSError) and isinstance(number, int) and number > 0:
+        return os.strerror(number)
     text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
     return str(text)
