@@ -8,8 +8,8 @@ import asyncio
 import errno
 import socket
 
+from core.aio.names import look_up
 from core.errors import LocalError
-from core.net.names import look_up
 from core.net.reader_socket import ReaderSocket
 from core.net.socket_options import configure, default_uses_reader
 from core.net.transport_socket import TransportSocket

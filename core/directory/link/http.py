@@ -9,10 +9,10 @@ import uuid
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from core.aio.names import look_up
 from core.directory.link.config import LinkConfig
 from core.directory.link.replies import RawReply
 from core.errors import LocalError, RemoteError, RequestTimeout, Unreachable
-from core.net.names import look_up
 from core.values import JsonValue
 
 READ_CHUNK = 64 << 10  # bytes

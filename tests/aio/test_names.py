@@ -8,9 +8,9 @@ import threading
 
 import pytest
 
+from core.aio import names
+from core.aio.names import look_up
 from core.errors import LocalError
-from core.net import names
-from core.net.names import look_up
 from core.net.udp import destination, resolve
 from core.values import Address
 from tests.support.tools import ROOT
