@@ -167,6 +167,7 @@ async def compose(config: PeerConfig, hub: Hub, registry: Registry, stack: Async
         record.changed()
 
     hub.subscribe(on_event)
+    roles.on_grape(access.snapshot())  # it was told before there was anybody here to hear it
     addresses.subscribe(on_moved)
     endpoint.hear(on_stream, hearing.on_punch)
     tasks.spawn(addresses.watch(), name="follow our addresses")

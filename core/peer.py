@@ -126,6 +126,7 @@ class Peer:
             served=tally.served,
             failed=tally.failed,
             audience=self._parts.guard.audience(name),
+            own_only=self._parts.roles.own_only(name),
         )
 
     # -- verbs ---------------------------------------------------------------------------------------------------
@@ -171,7 +172,9 @@ class Peer:
     async def announce(self, name: str, port: int) -> int:
         """Announce a name at our grape's address, once. Returns the number of grapes that stored it."""
         nodes = await self._parts.link.announce(name, port)
-        self._parts.hub.emit(Announced(self._parts.hub.now(), name, nodes))
+        grape = self._parts.access.snapshot()
+        alone = grape.embedded and not grape.nodes
+        self._parts.hub.emit(Announced(self._parts.hub.now(), name, nodes, own_only=alone))
         return nodes
 
     async def put(self, value: str) -> str:

@@ -50,7 +50,7 @@ _FIELDS: dict[type[PeerEvent], Callable[[Any], dict[str, JsonValue]]] = {
         "dht_port": e.grape.dht_port,
         "message": e.grape.message,
     },
-    Announced: lambda e: {"service": e.service, "nodes": e.nodes},
+    Announced: lambda e: {"service": e.service, "nodes": e.nodes, "own_only": e.own_only},
     Discovered: lambda e: {"service": e.service, **_place(e.peer)},
     Lost: lambda e: {"service": e.service, **_place(e.peer), "reason": e.reason},
     PunchSent: lambda e: _place(e.peer),
@@ -97,7 +97,11 @@ _FIELDS: dict[type[PeerEvent], Callable[[Any], dict[str, JsonValue]]] = {
 _SENTENCES: dict[type[PeerEvent], Callable[[Any], str]] = {
     Listening: lambda e: f"listening on {e.address}",
     GrapeChanged: lambda e: e.grape.message,
-    Announced: lambda e: f"announced {e.service} on {e.nodes} grape{'s'[: e.nodes != 1]}",
+    Announced: lambda e: (
+        f"announced {e.service} on our own grape only: nobody beyond this computer can find it yet"
+        if e.own_only
+        else f"announced {e.service} on {e.nodes} grape{'s'[: e.nodes != 1]}"
+    ),
     Discovered: lambda e: f"discovered {e.service} at {e.peer}",
     Lost: lambda e: f"lost {e.service} at {e.peer}: {e.reason}",
     PunchSent: lambda e: f"punch sent to {e.peer}",

@@ -8,13 +8,12 @@ answers from then on. Names of Grenache networks have few nodes: 7 fit the first
 from typing import Final
 
 from core.dht.outbox import Outbox
-from core.dht.routing import RoutingTable
 from core.dht.statistics import Counters
+from core.dht.strangers import Strangers
 from core.limits.fair import FairTable
-from core.scope import Scope, scope
 from core.values import Address
 from core.wire.compact import NODE_BYTES
-from core.wire.krpc import Fields, Query, Reply
+from core.wire.krpc import Error, Fields, Query, Reply
 
 PING_BYTES: Final = 58  # of a ping, which goes with the first answer: d1:ad2:id20:...e1:q4:ping1:t2:..1:y1:qe
 FACTOR: Final = 3  # RFC 9000 section 8, "Address Validation": three times what was received
@@ -44,6 +43,10 @@ class Proven:
         """Note that an address answered something that only it can know."""
         self._until.put(address, now + PROVEN_FOR, address.host)
 
+    def drop(self, address: Address) -> None:
+        """Note that an address does not answer any longer."""
+        self._until.pop(address)
+
     def __contains__(self, asked: tuple[Address, float]) -> bool:
         """Return whether an address is proven at a time: `(address, now) in proven`."""
         address, now = asked
@@ -55,29 +58,33 @@ class Proven:
 
 
 class Replies:
-    """Sends answers: whole ones to who has proven itself, is in the table, or is on this machine; else cut ones."""
+    """Sends answers: whole ones to those who have proven themselves or are on this machine; else few and cut ones."""
 
-    def __init__(self, table: RoutingTable, outbox: Outbox, counters: Counters) -> None:
-        self.proven = Proven()
-        self._table = table
+    def __init__(self, strangers: Strangers, outbox: Outbox, counters: Counters) -> None:
+        self._strangers = strangers
         self._outbox = outbox
         self._counters = counters
 
     def send(self, query: Query, values: Fields, source: Address, query_bytes: int, now: float) -> bool:
-        """Answer a query; return whether something was left out."""
+        """Answer a query; return whether something was left out, or all of it."""
         reply = bytes(Reply(query.transaction, values, source))
         excess = len(reply) - allowance(query_bytes)
-        if excess <= 0 or self._knows(source, now):
+        if not self._strangers.may_answer(source, now):
+            self._counters.withheld += 1
+            return True
+        if excess <= 0 or self._strangers.knows(source, now):
             self._outbox.add(source, reply)
             return False
         self._counters.cut += 1
         self._outbox.add(source, bytes(Reply(query.transaction, cut(values, excess), source)))
         return True
 
-    def _knows(self, source: Address, now: float) -> bool:
-        if (source, now) in self.proven or self._table.id_at(source) is not None:
-            return True
-        return scope(source.host) is Scope.LOOPBACK
+    def refuse(self, error: Error, source: Address, query_bytes: int, now: float) -> None:
+        """Answer a query with an error, unless its source has had its share."""
+        if self._strangers.may_answer(source, now):
+            self._outbox.refuse(source, error, query_bytes)
+        else:
+            self._counters.withheld += 1
 
 
 def cut(values: Fields, excess: int) -> Fields:

@@ -26,15 +26,17 @@ class _State(enum.Enum):
 class _Candidate:
     contact: Contact
     distance: int
+    named_by: str | None = None  # the host of the node that named it
     state: _State = _State.FRESH
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom to ask: `id` is None for a seed."""
+    """Whom to ask: `id` is None for a seed. `named_by`: the host of the node that named it, None: we know it."""
 
     id: bytes | None
     address: Address
+    named_by: str | None = None
 
 
 class Search:
@@ -62,14 +64,14 @@ class Search:
                 self._known.add(address)
                 self._seeds.append(address)
 
-    def add(self, contacts: Iterable[Contact]) -> None:
+    def add(self, contacts: Iterable[Contact], named_by: str | None = None) -> None:
         """Take nodes that were heard of; unusable addresses, ourselves and those known already are skipped."""
         added = False
         for contact in contacts:
             if contact.id == self._own_id or contact.address in self._known or not usable(contact.address):
                 continue
             self._known.add(contact.address)
-            self._candidates.append(_Candidate(contact, distance(contact.id, self.target)))
+            self._candidates.append(_Candidate(contact, distance(contact.id, self.target), named_by))
             added = True
         if added:
             self._sort()
@@ -85,7 +87,7 @@ class Search:
             if candidate.state is _State.FRESH:
                 candidate.state = _State.ASKED
                 self._count_query()
-                return Target(candidate.contact.id, candidate.contact.address)
+                return Target(candidate.contact.id, candidate.contact.address, candidate.named_by)
         return None
 
     def put_back(self, asked: Target) -> None:
@@ -108,11 +110,11 @@ class Search:
         if candidate is not None:
             candidate.state = _State.ANSWERED
         elif contact.id != self._own_id:
-            self._candidates.append(_Candidate(contact, distance(contact.id, self.target), _State.ANSWERED))
+            self._candidates.append(_Candidate(contact, distance(contact.id, self.target), state=_State.ANSWERED))
             self._sort()
 
     def failed(self, asked: Target) -> None:
-        """Take a time-out, an error, or nonsense."""
+        """Take a time-out, an error, nonsense, or that it may not be asked."""
         self._in_flight -= 1
         candidate = self._find(asked)
         if candidate is not None:
@@ -146,6 +148,7 @@ class Search:
 
     def _sort(self) -> None:
         self._candidates.sort(key=lambda candidate: candidate.distance)
-        for candidate in reversed(self._candidates[8 * self._k :]):
-            if candidate.state in (_State.FRESH, _State.FAILED):
-                self._candidates.remove(candidate)
+        far = self._candidates[8 * self._k :]
+        if far:
+            del self._candidates[8 * self._k :]
+            self._candidates += [other for other in far if other.state in (_State.ASKED, _State.ANSWERED)]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 
-from core.dht.amplification import Replies
+from core.dht.amplification import Proven, Replies
 from core.dht.config import DhtConfig
 from core.dht.events import DhtEvent, Failed, Found, OperationId
 from core.dht.items import MAX_SALT_BYTES, Item
@@ -12,14 +12,15 @@ from core.dht.lookup import Search, Target
 from core.dht.operations import AnnouncePeer, FindNodes, FindPeers, GetItem, PutItem, WritingTask
 from core.dht.outbox import Outbox
 from core.dht.recent import RecentWriters
-from core.dht.responder import Responder, key_fault, show_peers
+from core.dht.responder import WRITES, Responder, key_fault, show_peers
 from core.dht.routing import RoutingTable
 from core.dht.statistics import Counters, DhtStatistics
 from core.dht.storage import LOCAL
+from core.dht.strangers import Strangers
 from core.dht.transactions import Handler, Outcome, Pending, Transactions
 from core.dht.upkeep import Upkeep
 from core.dht.votes import Votes
-from core.dht.walk import Task, Walk
+from core.dht.walk import Asked, Task, Walk
 from core.errors import LocalError, PeerError, RemoteError
 from core.scope import no_local_address, usable
 from core.values import Address, Buffer, Burst
@@ -58,7 +59,9 @@ class Node:
         self._recent = RecentWriters()
         self._counters = Counters()
         self._outbox = Outbox(config.max_outgoing, self._counters)
-        self._replies = Replies(self._table, self._outbox, self._counters)
+        self._proven = Proven()
+        self._strangers = Strangers(self._has_answered)
+        self._replies = Replies(self._strangers, self._outbox, self._counters)
         self._events: list[DhtEvent] = []
         self._bootstrap: list[Address] = []
         self._own_addresses: set[Address] = set()  # of ours among the bootstrap nodes, hence as bounded
@@ -171,12 +174,12 @@ class Node:
                 self._counters.dropped_malformed += 1
                 if error.transaction is not None:
                     refusal = Error(error.transaction, PROTOCOL_ERROR, "Malformed query", source)
-                    self._outbox.refuse(source, refusal, len(datagram))
+                    self._replies.refuse(refusal, source, len(datagram), now)
                 continue
             if isinstance(message, Query):
                 self._answer(message, source, len(datagram), now)
             else:
-                self._take_answer(message, source, now)
+                self._take_answer(message, source, len(datagram), now)
 
     def tick(self, now: float) -> None:
         """See Machine."""
@@ -185,6 +188,7 @@ class Node:
             self._outbox.add(pending.to, pending.datagram)
         for pending in self._transactions.expire(now):
             self._counters.timed_out += 1
+            self._proven.drop(pending.to)
             self._settle(pending, None, now)
         if now >= self._upkeep.check_at:
             self._check(now)
@@ -218,17 +222,18 @@ class Node:
             values = self._responder.answer(query, source, now)
         except QueryRefused as error:
             self._counters.refused += 1
-            self._outbox.refuse(source, Error(query.transaction, error.code, str(error), source), size)
+            self._replies.refuse(Error(query.transaction, error.code, str(error), source), source, size, now)
             return
         except RemoteError as error:
             self._counters.dropped_malformed += 1
-            self._outbox.refuse(source, Error(query.transaction, PROTOCOL_ERROR, str(error), source), size)
+            self._replies.refuse(Error(query.transaction, PROTOCOL_ERROR, str(error), source), source, size, now)
             return
-        if query.arguments.get(b"token"):
-            self._replies.proven.add(source, now)  # the responder has checked it: it was sent to this host
+        if query.method in WRITES:
+            self._proven.add(source, now)  # the responder has checked it: it was sent to this host
         was_cut = self._replies.send(query, {b"id": self.id, **values}, source, size, now)
-        if not query.read_only or was_cut:
-            self._probe(Contact(node_id, source), now, anyway=was_cut)
+        wanted = was_cut or self._strangers.scarce(source, now)
+        if not query.read_only or wanted:
+            self._probe(Contact(node_id, source), now, anyway=wanted)
 
     def _probe(self, contact: Contact, now: float, *, anyway: bool = False) -> None:
         """Ping a node that asked us something, if it could enter the table: only those who answer get in."""
@@ -236,7 +241,8 @@ class Node:
             return
         if not (anyway or self._table.has_room(contact)) or self._probes >= self._config.max_probes:
             return
-        self._probes += self._ping(Target(None, contact.address), self._probed, now, again=False)
+        if self._strangers.may_answer(contact.address, now):
+            self._probes += self._ping(Target(None, contact.address), self._probed, now, again=False)
 
     def _probed(self, outcome: Outcome, now: float) -> None:
         self._probes -= 1
@@ -245,30 +251,41 @@ class Node:
 
     def _ask(
         self, to: Target, method: bytes, arguments: Fields, handler: Handler, now: float, *, again: bool = True
-    ) -> bool:
+    ) -> Asked:
         if self._transactions.full():
-            return False
-        pending = self._transactions.open(to.address, to.id, handler, now, again=again)
+            return Asked.LATER
+        stranger = to.named_by is not None and not self._strangers.knows(to.address, now)
+        pending = self._transactions.open(to.address, to.id, handler, now, again=again and not stranger)
         pending.datagram = bytes(Query(pending.transaction, method, {b"id": self.id, **arguments}))
+        size = len(pending.datagram)
+        if to.named_by is not None and not self._strangers.may_ask(to.address, to.named_by, size, now):
+            self._transactions.drop(pending)
+            self._counters.withheld += 1
+            return Asked.NEVER
         self._counters.asked += 1
         self._outbox.add(to.address, pending.datagram)
-        return True
+        return Asked.SENT
 
     def _ping(self, to: Target, handler: Handler, now: float, *, again: bool = True) -> bool:
         def done(outcome: Outcome, now: float) -> None:
             self._pinged.discard(to.address)
             handler(outcome, now)
 
-        if not self._ask(to, b"ping", {}, done, now, again=again):
+        if self._ask(to, b"ping", {}, done, now, again=again) is not Asked.SENT:
             return False
         self._pinged.add(to.address)
         return True
 
-    def _take_answer(self, message: Reply | Error, source: Address, now: float) -> None:
+    def _has_answered(self, address: Address, now: float) -> bool:
+        return (address, now) in self._proven or self._table.id_at(address) is not None
+
+    def _take_answer(self, message: Reply | Error, source: Address, size: int, now: float) -> None:
         pending = self._transactions.take(message.transaction, source)
         if pending is None:
             self._counters.dropped_unexpected += 1
             return
+        self._strangers.sent_us(source.host, size)
+        self._strangers.answered(source)
         self._settle(pending, message, now)
 
     def _settle(self, pending: Pending, outcome: Outcome, now: float) -> None:
@@ -297,7 +314,7 @@ class Node:
                 self._own_addresses.add(contact.address)
             return None
         self._table.heard(contact, now)
-        self._replies.proven.add(contact.address, now)
+        self._proven.add(contact.address, now)
         if reply.observed is not None:
             self._votes.add(contact.address, reply.observed)
         self._start_waiting(now)

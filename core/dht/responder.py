@@ -17,6 +17,7 @@ from core.wire.krpc import METHOD_UNKNOWN, PROTOCOL_ERROR, Fields, Query, QueryR
 
 MAX_KEY_BYTES = 255  # of a service key: as long as a DNS name or a file name; with ids and token it fits one packet
 MAX_TOKEN_BYTES = 128  # of other nodes' tokens, which are opaque; ours have 20
+WRITES = frozenset({b"announce_peer", b"put"})  # whose token is checked: it was sent to the host that has it
 NODES_BESIDE_ITEM = 8  # with a 1,000-byte mutable item that still fits one Ethernet packet (1,472 bytes)
 
 

@@ -18,6 +18,7 @@ class DhtStatistics:
     dropped_unexpected: int  # answers to what we did not ask, or from another address
     dropped_refusals: int  # errors not sent, as they would have been longer than the query
     dropped_full: int  # datagrams not sent, as too many were waiting
+    withheld: int  # answers not sent, as their receiver had had its share and not proven to be there
     cut: int  # answers shortened, as their receiver had not proven to be there
     nodes: int
     in_flight: int
@@ -41,6 +42,7 @@ class Counters:
     dropped_unexpected: int = 0
     dropped_refusals: int = 0
     dropped_full: int = 0
+    withheld: int = 0
     cut: int = 0
 
     def snapshot(self, *, nodes: int, in_flight: int, operations: int, keys: int, items: int) -> DhtStatistics:

@@ -67,6 +67,10 @@ class Transactions:
         self._forget(transaction)
         return pending
 
+    def drop(self, pending: Pending) -> None:
+        """Forget a query that was not sent after all; its handler is not called."""
+        self._forget(pending.transaction)
+
     def resend(self, now: float) -> list[Pending]:
         """Return the queries whose second copy is due; each is returned once."""
         due: list[Pending] = []

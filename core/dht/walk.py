@@ -1,5 +1,6 @@
 """Runs one search over the network, then the writes that follow it, at most `concurrency` queries at a time."""
 
+import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -53,8 +54,16 @@ class Task(Protocol):
         """Report the end."""
 
 
-# ask(to, method, arguments, handler, now): send a query; False when too many are in flight (ask again later)
-Ask = Callable[[Target, bytes, Fields, Handler, float], bool]
+class Asked(enum.Enum):
+    """What became of a wish to ask somebody."""
+
+    SENT = "sent"
+    LATER = "later"  # too many queries are in flight
+    NEVER = "never"  # a stranger that must not be sent to at the word of the node that named it
+
+
+# ask(to, method, arguments, handler, now): send a query
+Ask = Callable[[Target, bytes, Fields, Handler, float], Asked]
 
 
 class Walk:
@@ -91,7 +100,10 @@ class Walk:
 
     def _search(self, now: float) -> None:
         while (target := self.search.next()) is not None:
-            if not self._ask(target, self.task.method, self.task.arguments(), self._on_answer(target), now):
+            asked = self._ask(target, self.task.method, self.task.arguments(), self._on_answer(target), now)
+            if asked is Asked.NEVER:
+                self.search.failed(target)
+            elif asked is Asked.LATER:
                 self.search.put_back(target)
                 self._on_starved(self)
                 return
@@ -120,7 +132,7 @@ class Walk:
         self.search.answered(target, contact)
         if scope(contact.address.host) is not Scope.LOOPBACK:  # another machine's 127.0.0.1 means nothing here
             nodes = [node for node in nodes if scope(node.address.host) is not Scope.LOOPBACK]
-        self.search.add(nodes[:MAX_NODES_TAKEN])
+        self.search.add(nodes[:MAX_NODES_TAKEN], contact.address.host)
         if b"token" in outcome.values:
             self._keep_token(contact, outcome.values)
         return enough
@@ -138,9 +150,8 @@ class Walk:
     def _write(self, now: float) -> None:
         while self._writes and self._writing < self._concurrency:
             write = self._writes[0]
-            if not self._ask(
-                Target(write.to.id, write.to.address), write.method, write.arguments, self._on_written, now
-            ):
+            target = Target(write.to.id, write.to.address)
+            if self._ask(target, write.method, write.arguments, self._on_written, now) is Asked.LATER:
                 self._on_starved(self)
                 return
             self._writes.pop(0)

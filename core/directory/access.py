@@ -15,8 +15,10 @@ from core.directory.own_grape import OwnGrape
 from core.errors import PeerError
 from core.grape.config import LOOPBACK, GrapeConfig
 from core.grape.grape import Grape, open_grape
+from core.grape.local_address import LocalAddresses
 from core.news.events import GrapeSnapshot, GrapeState
 from core.profile.config import PeerConfig
+from core.values import Address
 
 if TYPE_CHECKING:  # brings aiohttp along, which a peer with a grape of its own does without
     from core.directory.link import Link
@@ -25,9 +27,13 @@ PORT_SEARCH = 15  # further pairs tried: 20001..20016, the ports where embedded 
 CUSTOMARY_GRAPE = "http://127.0.0.1:30001"
 PROBE_NAME = "fibonacci_worker"  # any name will do
 LOOK_AGAIN = 10.0  # seconds; a person who starts a grape sees the window agree soon, at 6 small requests a minute
+ROUTED = ("203.0.113.1", "192.168.0.1", "10.0.0.1", "172.16.0.1")  # where a route leads in most networks there are
 JOINING = 0.5  # seconds an embedded grape counts as starting: by then a bootstrap node that is there has answered
 LOADING_PATIENCE = 30.0  # seconds to load the HTTP client; 0.1 on a desktop
 PROBE_TIMEOUT = 0.5  # seconds; a grape on this machine answers within 5 ms
+
+
+_LOCAL_ADDRESSES = LocalAddresses()
 
 
 class GrapeAccess:
@@ -128,6 +134,8 @@ def _embedded(config: PeerConfig) -> GrapeConfig:
 
 def _embedded_snapshot(grape: Grape, config: PeerConfig, joining: bool) -> GrapeSnapshot:
     nodes = grape.nodes()
+    lost = " This computer has no network: connect it, and this goes on by itself."
+    network = "" if nodes or _has_network() else lost
     state = GrapeState.CONNECTED if nodes else GrapeState.ALONE
     if nodes:
         message = f"Connected: {nodes} other grape{'s'[: nodes != 1]} known."
@@ -135,15 +143,20 @@ def _embedded_snapshot(grape: Grape, config: PeerConfig, joining: bool) -> Grape
         state, message = GrapeState.STARTING, "Looking for other grapes."
     elif config.bootstrap:
         message = (
-            f"Alone: no answer yet from {' or '.join(config.bootstrap)}. "
+            f"Alone: nobody can find this peer yet, as no answer came from {' or '.join(config.bootstrap)}.{network} "
             "Trying again by itself; check that a grape runs there and that the address is right."
         )
     else:
         message = (
-            "Alone: no other grape is known yet. Peers on this machine can meet here; "
-            "to meet others, add a bootstrap node or a grape in the settings."
+            f"Alone: nobody can find this peer yet, as no other grape is known.{network} Peers on this computer can "
+            "meet here; to meet others, add a bootstrap node or a grape in the settings."
         )
     return GrapeSnapshot(state, True, grape.url, nodes, message, grape.dht_address.port)
+
+
+def _has_network() -> bool:
+    """Return whether there is a route to the Internet, or to a network at home; nothing is sent to find out."""
+    return any(_LOCAL_ADDRESSES(Address(host, 9)) is not None for host in ROUTED)
 
 
 def _remote_snapshot(link: "Link", urls: tuple[str, ...]) -> GrapeSnapshot:
@@ -153,9 +166,13 @@ def _remote_snapshot(link: "Link", urls: tuple[str, ...]) -> GrapeSnapshot:
         return GrapeSnapshot(GrapeState.STARTING, False, url, 0, f"Asking the grape at {url}.")
     if state.reachable:
         instead = f" {urls[0]} does not answer and is used again when it does." if state.fallback else ""
-        return GrapeSnapshot(GrapeState.CONNECTED, False, url, 1, f"Connected to the grape at {url}.{instead}")
+        but = f" But it does not do all it should: {state.message}." if state.message else ""
+        return GrapeSnapshot(GrapeState.CONNECTED, False, url, 1, f"Connected to the grape at {url}.{instead}{but}")
     named = " or ".join(urls)
-    message = f"No grape answers at {named}. Trying again by itself; check that it runs and that the address is right."
+    why = f" ({state.message})" if state.message else ""
+    message = (
+        f"No grape answers at {named}{why}. Trying again by itself; check that it runs and that the address is right."
+    )
     return GrapeSnapshot(GrapeState.UNREACHABLE, False, url, 0, message)
 
 

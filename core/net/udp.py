@@ -8,6 +8,7 @@ import asyncio
 import errno
 import socket
 
+from core.aio.names import look_up
 from core.errors import LocalError
 from core.net.reader_socket import ReaderSocket
 from core.net.socket_options import configure, default_uses_reader
@@ -59,9 +60,7 @@ async def resolve(address: Address) -> Address:
     except OSError:
         pass
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(
-            address.host, address.port, family=socket.AF_INET, type=socket.SOCK_DGRAM
-        )
+        found = await look_up(address.host, address.port, socket.AF_INET, socket.SOCK_DGRAM)
     except (OSError, UnicodeError) as error:
         raise LocalError(f"the name {address.host!r} has no IPv4 address ({error}): check its spelling") from error
     return Address(str(found[0][4][0]), address.port)

@@ -40,11 +40,15 @@ class GrapeChanged(PeerEvent):
 
 @dataclass(frozen=True, slots=True)
 class Announced(PeerEvent):
-    """A name was stored on `nodes` grapes. Emitted for the first success and whenever the count changes."""
+    """A name was stored on `nodes` grapes. Emitted for the first success and whenever the count changes.
+
+    `own_only`: the only grape is our own, which knows no other: nobody else can find us.
+    """
 
     kind: ClassVar[str] = "announced"
     service: str
     nodes: int
+    own_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +220,7 @@ class ServiceSnapshot:
     served: int
     failed: int
     audience: Audience = Audience.TRUSTED  # who may call it
+    own_only: bool = False  # announced, but on our own grape alone, which knows no other: nobody else can find us
 
 
 @dataclass(frozen=True, slots=True)

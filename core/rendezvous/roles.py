@@ -81,6 +81,8 @@ class Roles:
         self._running: dict[RoleName, _Running] = {}
         self._ending = TaskSet("roles that end")
         self._announced: dict[RoleName, int] = {}
+        self._alone = False  # our own grape is the only one we know
+        self._told_alone: dict[RoleName, bool] = {}  # whether that was so when a role's announce was told
         self._problems: dict[str, set[str]] = {}  # what was tried: error names told since it last went well
         intents.subscribe(self._on_intent)
         brokers.subscribe(self._on_named)
@@ -88,6 +90,10 @@ class Roles:
     def announced(self, service: str) -> int:
         """Return on how many grapes our worker announce is stored."""
         return self._announced.get(RoleName(service, Role.WORKER), 0)
+
+    def own_only(self, service: str) -> bool:
+        """Return whether our worker announce is on our own grape only, which knows no other."""
+        return self._alone and self.announced(service) > 0
 
     def active(self) -> bool:
         """Return whether any role is on."""
@@ -106,6 +112,7 @@ class Roles:
 
     def on_grape(self, grape: GrapeSnapshot) -> None:
         """Announce everything again now: grapes that are new to us do not hold our announces."""
+        self._alone = grape.embedded and not grape.nodes
         if grape.state is GrapeState.UNREACHABLE:
             self._announced.clear()  # whoever still lists us, we cannot renew it
             self._hub.touch()
@@ -169,6 +176,7 @@ class Roles:
         if running is None:
             return
         self._announced.pop(name, None)
+        self._told_alone.pop(name, None)
         self._problems.pop(running.pairing.announcing, None)
         self._problems.pop(running.pairing.seeking, None)
         self._roster.forget(str(name.other), "no longer looked for")
@@ -215,12 +223,12 @@ class Roles:
             running.pairing.brokered(addresses)
 
     def _on_announced(self, name: RoleName, nodes: int) -> None:
-        if self._announced.get(name) == nodes:
+        if self._announced.get(name) == nodes and self._told_alone.get(name) == self._alone:
             return
-        self._announced[name] = nodes
+        self._announced[name], self._told_alone[name] = nodes, self._alone
         self._hub.touch()
         if nodes:
-            self._hub.emit(Announced(self._hub.now(), str(name), nodes))
+            self._hub.emit(Announced(self._hub.now(), str(name), nodes, self._alone))
 
     def _on_problem(self, tried: str, error: PeerError | None) -> None:
         """Tell each kind of problem once, whatever has it, until all that had it goes well again."""

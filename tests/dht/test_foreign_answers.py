@@ -68,17 +68,17 @@ def test_unusable_peers_are_left_out() -> None:
 
 def test_another_machines_loopback_nodes_are_not_asked() -> None:
     network = Network()
-    nodes = pack_nodes([Contact(b"u" * 20, loopback(9)), Contact(b"v" * 20, Address("192.168.1.8", 9))])
+    nodes = pack_nodes([Contact(b"u" * 20, loopback(9)), Contact(b"v" * 20, Address("192.168.1.8", 2009))])
     there = Scripted(network, THERE, find_node={b"nodes": nodes}, get_peers={b"nodes": nodes})
     network.add(HERE, [THERE])
     there.run(3.0)
     assert network.strangers[loopback(9)] == []
-    assert network.strangers[Address("192.168.1.8", 9)] != []
+    assert network.strangers[Address("192.168.1.8", 2009)] != []
 
 
 def test_one_answer_cannot_make_us_ask_hundreds() -> None:
     network = Network()
-    crowd = [Contact(b"%020d" % port, Address("192.168.1.8", port)) for port in range(1, 300)]
+    crowd = [Contact(b"%020d" % port, Address(f"192.168.{port % 250}.8", 2000 + port)) for port in range(1, 300)]
     there = Scripted(network, THERE, find_node={b"nodes": pack_nodes(crowd)})
     node = network.add(HERE, [THERE])
     there.run(30.0)

@@ -78,3 +78,23 @@ async def test_an_embedded_grape_listens_for_this_machine_only() -> None:
         assert await reaches(own.snapshot().url, "127.0.0.1")
         assert not await reaches(own.snapshot().url, "127.0.0.2")
         assert await reaches(public.url, "127.0.0.2")
+
+
+async def test_alone_is_alone_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FAULTS E1: whoever shares on a grape that knows no other is told that nobody finds it, and what to do."""
+    async with GrapeAccess(embedded(), lambda grape: None) as grape:
+        assert await grape.announce("svc", 1337) == 1
+    access = GrapeAccess(embedded(), lambda grape: None)
+    async with access:
+        assert access.snapshot().message.startswith("Alone: nobody can find this peer yet")
+        monkeypatch.setattr("core.directory.access._LOCAL_ADDRESSES", lambda toward: None)
+        assert "This computer has no network" in access.snapshot().message
+
+
+async def test_a_grape_that_is_not_there_is_said_with_what_the_system_said() -> None:
+    told: list[GrapeSnapshot] = []
+    url = f"http://127.0.0.1:{free_port()}"
+    async with GrapeAccess(PeerConfig(grapes=(url,)), told.append), asyncio.timeout(5):
+        while not told or told[-1].state is not GrapeState.UNREACHABLE:  # noqa: ASYNC110 - a real socket
+            await asyncio.sleep(0.01)
+    assert "Connection refused" in told[-1].message

@@ -394,3 +394,23 @@ def test_nothing_begins_once_closed() -> None:
         assert it.directory.announces == []
 
     stage(body)
+
+
+def test_an_announce_that_only_our_own_grape_holds_is_told_apart() -> None:
+    """FAULTS E1: "announced on 1 grape" was said where nobody could find it."""
+
+    def grape(nodes: int) -> GrapeSnapshot:
+        return GrapeSnapshot(GrapeState.CONNECTED if nodes else GrapeState.ALONE, True, "", nodes, "")
+
+    async def body(it: Stage) -> None:
+        it.roles.on_grape(grape(0))
+        it.share()
+        await settle()
+        assert it.roles.own_only(SERVICE)
+        it.roles.on_grape(grape(1))
+        await asyncio.sleep(1)
+        assert not it.roles.own_only(SERVICE)
+        told = [(event.nodes, event.own_only) for event in it.hub.told if isinstance(event, Announced)]
+        assert told == [(1, True), (1, False)]  # as many grapes, and other ones
+
+    stage(body)

@@ -2,10 +2,14 @@
 
 import asyncio
 import json
+import os
+import socket
 import uuid
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 
+from core.aio.names import look_up
 from core.directory.link.config import LinkConfig
 from core.directory.link.replies import RawReply
 from core.errors import LocalError, RemoteError, RequestTimeout, Unreachable
@@ -67,7 +71,9 @@ class GrapeHttp:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit_per_host=self._config.connections, keepalive_timeout=self._config.keep_alive
+                    resolver=_Resolver(),
+                    limit_per_host=self._config.connections,
+                    keepalive_timeout=self._config.keep_alive,
                 ),
                 timeout=aiohttp.ClientTimeout(total=None),  # `post` keeps the time, the repetition included
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -83,7 +89,30 @@ class GrapeHttp:
             await session.close()
 
 
+class _Resolver(AbstractResolver):
+    """Looks names up in threads that do not hold up the end of the program; aiohttp's own ones do."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Return a host's addresses. Raises OSError."""
+        found = await look_up(host, port, family, socket.SOCK_STREAM)
+        return [
+            ResolveResult(
+                hostname=host, host=str(place[0]), port=int(place[1]), family=int(kind), proto=protocol,
+                flags=int(socket.AI_NUMERICHOST | socket.AI_NUMERICSERV),
+            )
+            for kind, _, protocol, _, place in found
+        ]  # fmt: skip
+
+    async def close(self) -> None:
+        """See AbstractResolver."""
+
+
 def _reason(error: Exception) -> str:
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    number = getattr(cause, "errno", None)  # asyncio's own text for it hides what the system said
+    if isinstance(cause, OSError) and isinstance(number, int) and number > 0:
+        return os.strerror(number)
     text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
     return str(text)

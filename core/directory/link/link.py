@@ -131,7 +131,7 @@ class Link:
             return read(await self._http.post(url, kind, data))
 
         def ask() -> Awaitable[ResultT]:
-            return self._grapes.run(ask_one, tries=self._config.tries if tries is None else tries)
+            return self._grapes.run(ask_one, tries=self._config.tries if tries is None else tries, kind=kind)
 
         try:
             key = f"{kind} {json.dumps(data, sort_keys=True)}"

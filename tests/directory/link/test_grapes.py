@@ -8,7 +8,7 @@ import pytest
 from core.aio.tasks import TaskSet
 from core.directory.link.config import LinkConfig
 from core.directory.link.grapes import Grapes, LinkState, check_urls
-from core.errors import LocalError, LookupEmpty, RefusedError, RemoteError, RequestTimeout, Unreachable
+from core.errors import LocalError, LookupEmpty, PeerError, RefusedError, RemoteError, RequestTimeout, Unreachable
 from tests.support import virtual_time
 
 A, B, C = "http://a:1", "http://b:1", "http://c:1"
@@ -180,3 +180,60 @@ def test_wrong_urls_are_refused_in_words(wrong: list[str]) -> None:
 def test_too_many_urls_are_refused() -> None:
     with pytest.raises(LocalError, match="6 grapes"):
         check_urls([f"http://a:{port}" for port in range(1, 7)], 5)
+
+
+@scene(A)
+async def test_a_grape_that_fails_one_kind_of_request_is_one_steady_state_with_the_reason(world: World) -> None:
+    """FAULTS F11: "No grape answers" and "Connected" 80 times in 14 s, the reason never shown."""
+
+    async def lookup(url: str) -> str:
+        raise RemoteError(f"{url} answered HTTP 403: lookups are off")
+
+    async def announce(url: str) -> str:
+        return url
+
+    for _ in range(40):
+        with pytest.raises(RemoteError):
+            await world.grapes.run(lookup, tries=3, kind="lookup")
+        assert await world.grapes.run(announce, tries=3, kind="announce") == A
+        await asyncio.sleep(2)
+    assert len(world.states) <= 4  # the first lookup fails before anything has gone well
+    assert world.grapes.state.reachable
+    assert "lookups are off" in world.grapes.state.message
+    assert await world.grapes.run(announce, tries=3, kind="lookup") == A
+    assert world.grapes.state == LinkState(A, True, fallback=False)
+
+
+@scene(A)
+async def test_so_is_one_that_refuses_or_does_not_answer_them(world: World) -> None:
+    errors: list[PeerError] = [RefusedError("lookups are off", name="ERR_GRAPE_GENERIC"), RequestTimeout("slow")]
+
+    async def lookup(url: str) -> str:
+        raise errors[0]
+
+    for number in range(20):
+        assert await world.run() == A
+        with pytest.raises(type(errors[0])):
+            await world.grapes.run(lookup, tries=1, kind="lookup")
+        await asyncio.sleep(2)
+        if number == 9:
+            errors.pop(0)
+    assert [(state.reachable, bool(state.message)) for state in world.states] == [(True, False), (True, True)]
+
+
+@scene()
+async def test_a_grape_that_does_only_a_part_comes_after_one_that_does_all_and_is_tried_again(world: World) -> None:
+    broken = {A}
+
+    async def lookup(url: str) -> str:
+        if url in broken:
+            raise RemoteError("lookups are off")
+        return url
+
+    assert await world.run() == A
+    assert await world.grapes.run(lookup, tries=3, kind="lookup") == B
+    assert world.grapes.state.url == B
+    broken.clear()
+    await asyncio.sleep(61)
+    assert await world.grapes.run(lookup, tries=3, kind="lookup") == A
+    assert world.grapes.state == LinkState(A, True, fallback=False)

@@ -1,0 +1,78 @@
+"""A resolver that never answers holds up neither a cancellation nor the end of the program."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from core.aio import names
+from core.aio.names import look_up
+from core.errors import LocalError
+from core.net.udp import destination, resolve
+from core.values import Address
+from tests.support.tools import ROOT
+
+STUCK = """
+import asyncio, socket, threading, sys
+socket.getaddrinfo = lambda *a, **k: threading.Event().wait(120)
+from core.errors import PeerError
+{prepare}
+
+async def main():
+    try:
+        async with asyncio.timeout(0.05):
+            {call}
+    except (TimeoutError, PeerError):
+        print("given up", flush=True)
+
+{run}
+"""
+CALLS = {
+    "datagrams": ("from core.net.udp import destination; from core.values import Address",
+                  "await destination(Address('a.name', 1))"),
+    "a grape": ("from core.directory.link import Link", "await Link(['http://a.name:1']).lookup('svc')"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_the_program_ends_while_the_resolver_is_stuck(call: str) -> None:
+    prepare, act = CALLS[call]
+    code = STUCK.format(prepare=prepare, call=act, run="asyncio.run(main())")
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert "given up" in run.stdout, run.stderr
+
+
+@pytest.mark.asyncio
+async def test_lookups_that_are_stuck_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kinds: free.wait(60) and [])
+    loop = asyncio.get_running_loop()
+    waiting = [loop.create_task(resolve(Address(f"n{n}.test", 1))) for n in range(names.MOST_AT_ONCE)]
+    await asyncio.sleep(0)
+    with pytest.raises(LocalError, match="32 names are being looked up already"):
+        await destination(Address("one.more", 1))
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+    free.set()
+    while names._under_way:  # noqa: ASYNC110 - threads end by themselves
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.asyncio
+async def test_a_resolver_that_does_not_answer_is_given_up_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kinds: free.wait(60) and [])
+    monkeypatch.setattr(names, "PATIENCE", 0.01)
+    with pytest.raises(LocalError, match="name server did not answer"):
+        await resolve(Address("a.name", 1))
+    free.set()
+
+
+@pytest.mark.asyncio
+async def test_what_the_resolver_says_is_returned() -> None:
+    found = await look_up("127.0.0.1", 7, socket.AF_INET, socket.SOCK_DGRAM)
+    assert found[0][4] == ("127.0.0.1", 7)
