@@ -12,6 +12,7 @@ import click
 
 from core.cli.punches import PunchLines
 from core.errors import LocalError, PeerError
+from core.files.shown import plain
 from core.news.events import (
     Announced,
     BrokerChanged,
@@ -130,11 +131,6 @@ def event_fields(event: PeerEvent) -> dict[str, JsonValue]:
 def event_sentence(event: PeerEvent) -> str:
     """Return an event as one line for people, with its time of day."""
     return f"{time.strftime('%H:%M:%S', time.localtime(event.at))}  {plain(_SENTENCES[type(event)](event))}"
-
-
-def plain(text: str) -> str:
-    """Return text with what no terminal should get (control characters, from peers) written as escapes."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 class Output:

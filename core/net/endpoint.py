@@ -195,7 +195,7 @@ class Endpoint:
         except TimeoutError:
             if channel is not None:
                 channel.abort()
-            raise RequestTimeout(f"{remote} did not answer within {timeout:g} s") from None
+            raise RequestTimeout(f"{remote} did not answer within {round(timeout, 2):g} s") from None
         except asyncio.CancelledError:
             if channel is not None:
                 channel.abort()
