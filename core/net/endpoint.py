@@ -88,6 +88,7 @@ class Endpoint:
         self._pump.add(self._utp_route)
         self._pump.add(self._punch_route)
         udp.on_too_long = self._too_long
+        udp.on_refused = self._refused
         self._channels: dict[Connection, Channel] = {}
         self._hearers: dict[Address, set[asyncio.Future[None]]] = {}  # who waits for a punch of that address
         self._closing = False
@@ -161,6 +162,12 @@ class Endpoint:
                     hearer.set_result(None)
         if self.on_punch is not None:
             self.on_punch(event)
+
+    def _refused(self, to: Address, error: OSError) -> None:
+        """Nothing leaves for an address: who connects there hears what the system says, instead of waiting."""
+        for channel in [channel for channel in self._channels.values() if channel.connection.remote == to]:
+            if not channel.opened and not channel.closing:
+                self._loop.call_soon(channel.give_up, TransportClosed(f"nothing can be sent there: {error.strerror}"))
 
     def _too_long(self, to: Address, size: int) -> None:
         self._mux.too_long(to, size, self._pump.now())
