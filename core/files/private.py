@@ -92,17 +92,25 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def private_file(path: Path, mode: str, **options: Any) -> Iterator[IO[Any]]:  # noqa: ANN401 - those of `open`
+def private_file(
+    path: Path,
+    mode: str,
+    *,
+    permissions: int = 0o600,
+    **options: Any,  # noqa: ANN401 - those of `open`
+) -> Iterator[IO[Any]]:
     """Open a new file that takes the place of `path` when everything is on the disk, or else leaves nothing.
 
-    `mode` and `options` are those of `open`. Raises OSError.
+    `mode` and `options` are those of `open`; other `permissions` are for what is no secret. Raises OSError.
     """
     path = _behind(path)
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{next(_numbers)}.tmp")
     temporary.unlink(missing_ok=True)
     remove_leftovers(path.parent, path.name)
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600), mode, **options) as file:
+        with open(
+            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, permissions), mode, **options
+        ) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -50,7 +50,7 @@ class TrustFile:
         return self._look() != self._stamp
 
     def recoverable(self) -> tuple[KnownPeer, ...]:
-        """Return whom `confirm` would put in force; nobody, while the list is sound."""
+        """Return the peers that `confirm` would put in force; none, while the list is sound."""
         return tuple(self._found.recovered.peers.values()) if self._found.words else ()
 
     def _look(self) -> Stamp | None:
