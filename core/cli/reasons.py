@@ -1,5 +1,6 @@
 """Why nobody answered, for the error of a command that waited in vain: what was told of each address meanwhile."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from core.errors import RequestTimeout
@@ -8,6 +9,15 @@ from core.news.events import ErrorRaised, PeerEvent, PunchEnded, ReplyReceived
 from core.values import Address
 
 SHOWN: Final = 3  # addresses in the error, those heard of last; a line of a terminal or two each
+
+
+class NoAnswer(RequestTimeout):
+    """A command waited in vain. `sentence` says so; each of the `reasons`, which quote others, is a line below it."""
+
+    def __init__(self, sentence: str, reasons: Sequence[str] = (), *, name: str | None = None) -> None:
+        super().__init__("\n  ".join([sentence, *reasons]), name=name)
+        self.sentence = sentence
+        self.reasons = tuple(reasons)
 
 
 class Reasons:
@@ -31,4 +41,4 @@ class Reasons:
 
     def timeout(self, sentence: str) -> RequestTimeout:
         """Return the error that says so, and why as far as it is known."""
-        return RequestTimeout("\n  ".join([sentence, *self._last.values()]))
+        return NoAnswer(sentence, list(self._last.values()))
