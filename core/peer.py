@@ -245,7 +245,7 @@ class Peer:
         await self._parts.guard.trust(peer_id, name, services)
 
     async def untrust(self, peer_id: PeerId) -> None:
-        """Know a peer no more; what it has called and may call no longer is cancelled."""
+        """Remove a peer from the list; what it has called and may call no longer is cancelled."""
         await self._parts.guard.untrust(peer_id)
 
     async def block(self, peer_id: PeerId) -> None:

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from core.cli.streams import open_missing_streams
 from core.errors import LocalError
 from core.profile.settings import DEFAULT_PROFILE, check_profile
 from desktop.display import display_problem, qt_problem
@@ -26,6 +27,7 @@ def main(
     first instance of the profile was shown instead; 1 when that one does not answer; 2, with a sentence on stderr,
     when no window can be shown.
     """
+    open_missing_streams()
     chosen = profile or DEFAULT_PROFILE
     problem = display_problem(os.environ) or qt_problem() or _profile_problem(chosen)
     if problem:

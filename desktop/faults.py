@@ -2,23 +2,20 @@
 
 import asyncio
 import logging
-import logging.handlers
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import platformdirs
 from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
 
 from core.errors import PeerError
+from core.profile.logs import log_path, set_up_logging
 from desktop.display import HEADLESS_HINT
 
-LOG_BYTES = 1 << 20  # per file; with one old file beside it, weeks of a peer that works
 REPEAT_SECONDS = 10.0  # the same sentence is not shown again within this time: a defect in a timer repeats for ever
 
 _QT_LEVELS = {
@@ -32,27 +29,10 @@ _QT_LEVELS = {
 log = logging.getLogger(__name__)
 
 
-def log_path(profile: str) -> Path:
-    """Return the log file of a profile."""
-    return Path(platformdirs.user_log_dir("grapevine", appauthor=False), f"{profile}.log")
-
-
 def start_log(profile: str) -> None:
     """Send all log records, warnings and Qt's own messages to the profile's log file; none to the terminal."""
-    logging.getLogger().addHandler(_file_handler(log_path(profile)))
-    logging.getLogger().setLevel(logging.INFO)
-    logging.captureWarnings(True)
+    set_up_logging(profile)
     qInstallMessageHandler(_on_qt_message)
-
-
-def _file_handler(path: Path) -> logging.Handler:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handler: logging.Handler = logging.handlers.RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=1)
-    except OSError:
-        return logging.NullHandler()  # a full or read-only disk must not keep the window shut
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    return handler
 
 
 def _on_qt_message(kind: QtMsgType, context: QMessageLogContext, message: str) -> None:

@@ -34,7 +34,7 @@ ROOMS: dict[str, set[str]] = {
     "core.services": set(),
     "core.identity": {"core.aio", "core.files", "core.wire"},
     "core.trust": {"core.files", "core.wire"},
-    "core.ledger": set(),
+    "core.ledger": {"core.files"},
     "core.rpc": {"core.aio", "core.wire", "core.services.service"},  # what is served, not the services
     "core.secure": {"core.aio", "core.wire", "core.net", "core.identity", "core.rpc.stream"},
     "core.grape": {"core.aio", "core.wire", "core.dht", "core.net"},
@@ -92,7 +92,8 @@ GUI = {"PySide6", "qasync", "shiboken6", "desktop"}
 # The desktop reads values, events and settings everywhere, and its tasks have owners; what runs a peer, and the
 # services it runs, only these modules know.
 DESKTOP_MAY_IMPORT = {
-    *BASE, "core.news.events", "core.profile.settings", "core.aio.tasks", "core.trust.audience", "core.trust.entries",
+    *BASE, "core.news.events", "core.profile.settings", "core.profile.logs", "core.aio.tasks",
+    "core.trust.audience", "core.trust.entries",
     "core.calling.target", "core.peer_id", "core.ledger.record", "core.profile.integration",
 }  # fmt: skip
 DESKTOP_COMPOSITION = {"desktop.identity_acts", "desktop.app", "desktop.bridge", "desktop.keeper", "desktop.__main__"}

@@ -147,7 +147,7 @@ class Asking:
                     return await self.ask(address, str(address), target, payload, timeout)
                 return await self._ask_by_name(self._key(target), payload, timeout)
         except TimeoutError:
-            raise RequestTimeout(f"{target}: no answer within {timeout:g} s") from None
+            raise RequestTimeout(f"{target}: no answer within {round(timeout, 2):g} s") from None
 
     async def map(self, name: str, payload: JsonValue, timeout: float) -> list[Reply | PeerError]:
         """Ask every provider of a name at once. Returns one reply or error for each."""

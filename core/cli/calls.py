@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from core.cli.options import as_json_option, profile_option
-from core.cli.output import Output, plain
+from core.cli.output import Output
 from core.cli.running import run
+from core.files.shown import plain
+from core.profile.logs import set_up_logging
 from core.profile.settings import SettingsStore
 from core.values import JsonValue
 
@@ -42,6 +44,7 @@ def calls(
         raise click.UsageError("every call would be forgotten: add --yes to confirm")
     if clear and (text or service or outcome or table):
         raise click.UsageError("--clear forgets every call: it takes no other option but --yes")
+    set_up_logging(profile)
     output = Output(as_json=as_json)
     path = SettingsStore(profile).calls_file
 

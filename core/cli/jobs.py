@@ -88,7 +88,7 @@ async def consume(
             async with asyncio.timeout(timeout):
                 data = await first
         except TimeoutError:
-            raise reasons.timeout(f"no {service} worker answered within {timeout:g} s") from None
+            raise reasons.timeout(f"no {service} worker answered within {round(timeout, 2):g} s") from None
         if not output.as_json:
             output.result("reply", dumps(data))
 

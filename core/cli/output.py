@@ -11,7 +11,9 @@ from typing import Any
 import click
 
 from core.cli.punches import PunchLines
+from core.cli.reasons import NoAnswer
 from core.errors import LocalError, PeerError
+from core.files.shown import plain
 from core.news.events import (
     Announced,
     BrokerChanged,
@@ -136,11 +138,6 @@ def event_sentence(event: PeerEvent) -> str:
     return f"{time.strftime('%H:%M:%S', time.localtime(event.at))}  {plain(_SENTENCES[type(event)](event))}"
 
 
-def plain(text: str) -> str:
-    """Return text with what no terminal should get (control characters, from peers) written as escapes."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
-
-
 class Output:
     """Prints for one command: everything with `--json`, and for people what `quiet` leaves."""
 
@@ -169,11 +166,16 @@ class Output:
             click.echo(plain(sentence), err=True)
 
     def failure(self, error: PeerError) -> None:
-        """Print why the command failed: on stderr always, and as an event with `--json`. A reason has its own line."""
+        """Print why the command failed: on stderr always, and as an event with `--json`.
+
+        It is one line, whatever it quotes; each reason of `NoAnswer` is one more.
+        """
+        first, reasons = (error.sentence, error.reasons) if isinstance(error, NoAnswer) else (str(error), ())
+        lines = [plain(f"{error.name}: {first}"), *(f"  {plain(reason)}" for reason in reasons)]
         if self.as_json:
             self._line(dumps({"event": "error", "error": error.name, "message": str(error)}))
         with contextlib.suppress(OSError, ValueError):
-            click.echo("\n".join(map(plain, f"{error.name}: {error}".split("\n"))), err=True)
+            click.echo("\n".join(lines), err=True)
 
     def _line(self, text: str) -> None:
         try:

@@ -1,20 +1,30 @@
 """Why nobody answered, for the error of a command that waited in vain: what was told of each address meanwhile."""
 
-from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Final
 
 from core.errors import RequestTimeout
+from core.limits.table import BoundedTable
 from core.news.events import ErrorRaised, PeerEvent, PunchEnded, ReplyReceived
 from core.values import Address
 
 SHOWN: Final = 3  # addresses in the error, those heard of last; a line of a terminal or two each
 
 
+class NoAnswer(RequestTimeout):
+    """A command waited in vain. `sentence` says so; each of the `reasons`, which quote others, is a line below it."""
+
+    def __init__(self, sentence: str, reasons: Sequence[str] = (), *, name: str | None = None) -> None:
+        super().__init__("\n  ".join([sentence, *reasons]), name=name)
+        self.sentence = sentence
+        self.reasons = tuple(reasons)
+
+
 class Reasons:
     """Listens to a peer's events, and keeps the last failure of each of the last few addresses."""
 
     def __init__(self) -> None:
-        self._last: OrderedDict[Address | None, str] = OrderedDict()
+        self._last: BoundedTable[Address | None, str] = BoundedTable(SHOWN)
 
     def __call__(self, event: PeerEvent) -> None:
         """Take an event."""
@@ -28,10 +38,7 @@ class Reasons:
 
     def _note(self, peer: Address | None, sentence: str) -> None:
         self._last[peer] = sentence
-        self._last.move_to_end(peer)
-        if len(self._last) > SHOWN:
-            self._last.popitem(last=False)
 
     def timeout(self, sentence: str) -> RequestTimeout:
         """Return the error that says so, and why as far as it is known."""
-        return RequestTimeout("\n  ".join([sentence, *self._last.values()]))
+        return NoAnswer(sentence, list(self._last.values()))

@@ -6,9 +6,10 @@ from typing import Any
 import click
 
 from core.cli.options import as_json_option, profile_option
-from core.cli.output import Output, plain
+from core.cli.output import Output
 from core.cli.running import finish, refused
 from core.errors import PeerError
+from core.files.shown import plain
 from core.profile.settings import Settings, SettingsStore
 from core.values import JsonValue
 

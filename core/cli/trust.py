@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from core.cli.options import as_json_option, profile_option
-from core.cli.output import Output, plain
+from core.cli.output import Output
 from core.cli.running import run
 from core.errors import LocalError
+from core.files.shown import plain
 from core.peer_id import PeerId
+from core.profile.logs import set_up_logging
 from core.profile.settings import SettingsStore
 from core.trust.entries import EVERY, KnownPeer, Pending
 from core.values import JsonValue
@@ -37,6 +39,7 @@ def _with_list(profile: str, as_json: bool, job: Job, *, changes: bool = True) -
     """Run a job with the profile's list, with a damaged one only if it changes nothing. What is wrong is said."""
     from core.trust.store import TrustStore  # only when it is needed: `--help` answers at once
 
+    set_up_logging(profile)
     output = Output(as_json=as_json)
 
     async def work() -> None:

@@ -11,13 +11,17 @@ _NAME: Final = re.compile(r".+\.(\d+)(-\d+)?\.tmp")  # what `private_file` calls
 OLD: Final = 3600.0  # seconds; writing takes less than one, so another program has got that process's number since
 
 
-def remove_leftovers(directory: Path) -> int:
-    """Remove the temporary files in a directory that nobody writes any more; return how many. Raises nothing."""
+def remove_leftovers(directory: Path, of: str | None = None) -> int:
+    """Remove the temporary files in a directory (`of` one file) that nobody writes any more; return how many.
+
+    Raises nothing.
+    """
     gone = 0
     with contextlib.suppress(OSError):
         for path in directory.iterdir():
             found = _NAME.fullmatch(path.name)
-            if found is not None and _is_dead(path, int(found[1])):
+            wanted = of is None or path.name.startswith(f"{of}.")
+            if found is not None and wanted and _is_dead(path, int(found[1])):
                 with contextlib.suppress(OSError):
                     path.unlink()
                     gone += 1

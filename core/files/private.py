@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
+from core.files.leftovers import remove_leftovers
+
 _POSIX: Final = os.name == "posix"
 _ADMINISTRATOR: Final = 0  # the user number of root
 _OTHERS: Final = 0o077  # what a mode gives to the group and to everybody
@@ -43,14 +45,18 @@ def read_private(
     they could read what is `secret`. Raises OSError, also for what is not a file, and PermissionError for a file of
     another user than us or the administrator.
     """
-    with open(os.open(path, os.O_RDONLY | _NONBLOCK | _BINARY), "rb") as file:
-        status = os.fstat(file.fileno())
+    opened = os.open(path, os.O_RDONLY | _NONBLOCK | _BINARY)
+    try:
+        status = os.fstat(opened)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is not a file")
-        sentence = _close_to_others(path, status, lambda: os.chmod(file.fileno(), 0o600), secret)
+        sentence = _close_to_others(path, status, lambda: os.chmod(opened, 0o600), secret)
         if sentence:
             said(sentence)
-        return file.read(most + 1)
+        with open(opened, "rb", closefd=False) as file:
+            return file.read(most + 1)
+    finally:
+        os.close(opened)
 
 
 def close_to_others(path: Path) -> str | None:
@@ -86,16 +92,25 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def private_file(path: Path, mode: str, **options: Any) -> Iterator[IO[Any]]:  # noqa: ANN401 - those of `open`
+def private_file(
+    path: Path,
+    mode: str,
+    *,
+    permissions: int = 0o600,
+    **options: Any,  # noqa: ANN401 - those of `open`
+) -> Iterator[IO[Any]]:
     """Open a new file that takes the place of `path` when everything is on the disk, or else leaves nothing.
 
-    `mode` and `options` are those of `open`. Raises OSError.
+    `mode` and `options` are those of `open`; other `permissions` are for what is no secret. Raises OSError.
     """
     path = _behind(path)
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{next(_numbers)}.tmp")
     temporary.unlink(missing_ok=True)
+    remove_leftovers(path.parent, path.name)
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600), mode, **options) as file:
+        with open(
+            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, permissions), mode, **options
+        ) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -1,6 +1,6 @@
 """An Ed25519 key and what is made of it: the Peer ID, signatures, and a self-signed certificate for TLS.
 
-The certificate says nothing that the key does not: it is made anew from the key whenever it is needed, always the same
+The certificate says nothing that the key does not: it is made from the key whenever it is needed, always the same
 bytes (Ed25519 signatures are deterministic, RFC 8032), so only the key has to be kept.
 """
 

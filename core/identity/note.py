@@ -1,4 +1,4 @@
-"""The note beside the settings: whose key a profile has, and where it is kept. It holds no secret.
+"""The note beside the settings: the Peer ID of a profile's key, and where the key is kept. It holds no secret.
 
 It is there so that a keyring that is locked today is not taken for one that is empty. While a key is being replaced it
 names the new one as well, so that whatever breaks in between, the key that is found is one of the two.
@@ -24,7 +24,7 @@ class Kept(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Whose key, and where it is."""
+    """The peer that a key belongs to, and where the key is."""
 
     peer_id: PeerId
     kept: Kept

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import LocalError
+from core.files.kept import keep_damaged
+from core.files.private import close_to_others, make_private_directory
 from core.ledger.record import MAX_TEXT, CallRecord, Filter
 
 MAX_ROWS: Final = 100_000  # some 15 MB
@@ -46,9 +48,9 @@ class CallStore:
         self._path, self._rows, self._age = path, rows, age
         with _said(path):
             if not read_only:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                make_private_directory(path.parent)
                 os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))  # SQLite gives its other files the same mode
-                path.chmod(0o600)
+                close_to_others(path)
             uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
             if read_only and not path.exists():
                 uri = "file::memory:?mode=memory"  # nobody has called yet
@@ -133,11 +135,11 @@ class CallStore:
 
 def set_aside(path: Path) -> Path:
     """Move a file that cannot be used, with what belongs to it, out of the way; return its new name. Raises OSError."""
-    kept = path.with_suffix(".damaged.sqlite3")  # one is enough: an older one makes room
-    path.replace(kept)
-    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+    kept = keep_damaged(path)
     with contextlib.suppress(FileNotFoundError):
         path.with_name(f"{path.name}-wal").replace(kept.with_name(f"{kept.name}-wal"))
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+    path.unlink()
     return kept
 
 

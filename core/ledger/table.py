@@ -1,39 +1,29 @@
 """Calls as a CSV file (RFC 4180) for a spreadsheet, which must not take what a caller wrote for a formula."""
 
-import contextlib
 import csv
-import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from core.files.private import private_file
+from core.files.shown import plain
 from core.ledger.record import CallRecord
 
 HEADER: Final = ("time", "peer_id", "address", "service", "request_bytes", "reply_bytes", "seconds", "outcome")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")  # how a cell that is computed may begin (OWASP, CSV injection)
+# How a cell that is computed may begin (OWASP, CSV injection), in full width too, as Excel takes it in some languages.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def write_csv(path: Path, calls: Iterable[CallRecord]) -> int:
     """Write calls to a file that only its owner can read, whole or not at all; return how many. Raises OSError."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)
     rows = 0
-    try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(handle, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(HEADER)
-            for call in calls:
-                writer.writerow(_cells(call))
-                rows += 1
-            file.flush()
-            os.fsync(handle)
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    with private_file(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(HEADER)
+        for call in calls:
+            writer.writerow(_cells(call))
+            rows += 1
     return rows
 
 
@@ -50,5 +40,9 @@ def _cells(call: CallRecord) -> tuple[str | int, ...]:
 
 
 def _harmless(text: str) -> str:
-    """Return a cell that is text to a spreadsheet: an apostrophe says so."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """Return a cell that is text to a spreadsheet, as an apostrophe says, with nothing hidden in it.
+
+    Tabs and ends of lines stay as they are: within quotes they belong to the cell.
+    """
+    shown = "".join(each if each in "\t\r\n" else plain(each) for each in text)
+    return f"'{shown}" if shown.lstrip(" ").startswith(_FORMULA) else shown

@@ -343,6 +343,13 @@ class Channel:
             self._driver.flush()
             self.end(None)
 
+    def give_up(self, error: PeerError) -> None:
+        """End a connection that is not open yet, for this reason."""
+        if not self.opened and self._over is None:
+            self.end(error)  # before the engine says that it was aborted
+            self.connection.abort(self._driver.now())
+            self._driver.flush()
+
     def _raise_closed_here(self) -> NoReturn:
         raise TransportClosed(f"the connection to {self.remote} was closed here")
 

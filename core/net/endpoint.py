@@ -89,6 +89,7 @@ class Endpoint:
         self._pump.add(self._utp_route)
         self._pump.add(self._punch_route)
         udp.on_too_long = self._too_long
+        udp.on_refused = self._refused
         self._channels: dict[Connection, Channel] = {}
         self._closing = False
         self._closed = asyncio.Event()
@@ -164,6 +165,12 @@ class Endpoint:
         if self.on_punch is not None:
             self.on_punch(event)
 
+    def _refused(self, to: Address, error: OSError) -> None:
+        """Nothing leaves for an address: who connects there hears what the system says, instead of waiting."""
+        for channel in [channel for channel in self._channels.values() if channel.connection.remote == to]:
+            if not channel.opened and not channel.closing:
+                self._loop.call_soon(channel.give_up, TransportClosed(f"nothing can be sent there: {error.strerror}"))
+
     def _too_long(self, to: Address, size: int) -> None:
         log.debug("the system says that %d bytes are too long for the path to %s", size, to)
         self._mux.too_long(to, size, self._pump.now())
@@ -200,7 +207,7 @@ class Endpoint:
             log.debug("%s did not answer within %g s", remote, timeout)
             if channel is not None:
                 channel.abort()
-            raise RequestTimeout(f"{remote} did not answer within {timeout:g} s") from None
+            raise RequestTimeout(f"{remote} did not answer within {round(timeout, 2):g} s") from None
         except asyncio.CancelledError:
             if channel is not None:
                 channel.abort()

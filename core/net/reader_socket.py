@@ -14,7 +14,7 @@ from core.net.fragmentation import Fragmentation
 from core.net.intake import Intake, JoinedIntake, PlainIntake
 from core.net.segmentation import Refusals, batch_end, can_segment, join_arrivals, segment_size
 from core.net.time_to_live import lowered
-from core.net.udp_socket import Receiver, Tally, UdpStatistics, goes_out, is_sendable
+from core.net.udp_socket import NO_WAY, Receiver, Tally, UdpStatistics, goes_out, is_sendable
 from core.values import Address, Burst, Fragments
 
 QUEUE_MAX = 2048  # datagrams waiting for a full kernel buffer: 3 MB at 1400 bytes, the order of the kernel's own 4 MiB
@@ -35,6 +35,7 @@ class ReaderSocket:
         self._tally = Tally()
         self._fragmentation = Fragmentation(sock)
         self.on_too_long: Callable[[Address, int], None] | None = None
+        self.on_refused: Callable[[Address, OSError], None] | None = None
         joined = batching and join_arrivals(sock)
         self._intake: Intake = JoinedIntake(sock, self._tally) if joined else PlainIntake(sock, self._tally)
         self._segments = batching and can_segment(sock)
@@ -140,6 +141,8 @@ class ReaderSocket:
         except OSError as error:
             if error.errno != errno.EMSGSIZE or fragments is Fragments.ALLOW or len(data) > DATAGRAM_MAX:
                 self._tally.send_errors += 1
+                if error.errno in NO_WAY and self.on_refused is not None:
+                    self.on_refused(to, error)
             else:
                 self._send_too_long(to, data, fragments)
         else:

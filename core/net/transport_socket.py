@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import cast
 
 from core.net.time_to_live import lowered
-from core.net.udp_socket import Receiver, Tally, UdpStatistics, goes_out, is_sendable
+from core.net.udp_socket import NO_WAY, Receiver, Tally, UdpStatistics, goes_out, is_sendable
 from core.values import Address, Burst
 
 TRANSPORT_BUFFER_MAX = 4 << 20  # bytes that wait for a full kernel buffer: the order of the kernel's own 4 MiB
@@ -22,6 +22,8 @@ class TransportSocket(asyncio.DatagramProtocol):
         host, port = sock.getsockname()
         self.address = Address(host, port)
         self.on_too_long: Callable[[Address, int], None] | None = None
+        self.on_refused: Callable[[Address, OSError], None] | None = None
+        self._sending: Address | None = None  # where to, while `sendto` is called
         self._sock = sock
         self._transport: asyncio.DatagramTransport | None = None
         self._receiver: Receiver | None = None
@@ -52,6 +54,9 @@ class TransportSocket(asyncio.DatagramProtocol):
             self._tally.icmp_errors += 1
         else:
             self._tally.send_errors += 1
+            told = self.on_refused
+            if told is not None and self._sending is not None and isinstance(exc, OSError) and exc.errno in NO_WAY:
+                told(self._sending, exc)
 
     def pause_writing(self) -> None:
         """The transport's queue is full."""
@@ -81,7 +86,9 @@ class TransportSocket(asyncio.DatagramProtocol):
                 self._tally.send_dropped += 1
                 continue
             refused = self._tally.send_errors + self._tally.icmp_errors
+            self._sending = burst.to
             transport.sendto(data, burst.to)  # reports errors to error_received, at once or later
+            self._sending = None
             if refused == self._tally.send_errors + self._tally.icmp_errors:
                 self._tally.sent += 1
                 self._tally.bytes_sent += len(data)

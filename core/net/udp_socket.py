@@ -1,5 +1,6 @@
 """What every UDP socket of ours is: its protocol, its counts, and what it accepts as a destination."""
 
+import errno
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,13 @@ Received = tuple[Address, list[Buffer]]
 """Datagrams that arrived one after the other from one source."""
 
 USUAL_BYTES: Final = 1402  # libutp's packets, which were never probed
+
+
+# What the system says of a destination rather than of a moment; Windows has numbers of its own (winsock2.h).
+NO_WAY: Final = frozenset(
+    {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EPERM, errno.EACCES, errno.EADDRNOTAVAIL}
+    | {10013, 10049, 10050, 10051, 10065}
+)
 
 
 class Receiver(Protocol):
@@ -57,6 +65,8 @@ class UdpSocket(Protocol):
     address: Address
     on_too_long: Callable[[Address, int], None] | None
     """Told when the system refuses a datagram of so many bytes as too long for the path to an address."""
+    on_refused: Callable[[Address, OSError], None] | None
+    """Told when the system says that nothing leaves for an address: there is no route, or a firewall forbids it."""
 
     def start(self, receiver: Receiver) -> None:
         """Hand every batch that arrives from now on to `receiver`."""

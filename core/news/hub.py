@@ -38,7 +38,7 @@ class Hub:
                 log.exception("a listener failed on %s", event.kind)
 
     def silence(self) -> None:
-        """Tell nobody anything any more."""
+        """Remove all listeners."""
         self._listeners.clear()
 
     def touch(self) -> None:

@@ -168,7 +168,7 @@ class RpcClient:
             async with asyncio.timeout(timeout):
                 await self._connection(Destination(address, expected)).wait_connected()
         except TimeoutError:
-            raise RequestTimeout(f"{address} did not answer within {timeout:g} s") from None
+            raise RequestTimeout(f"{address} did not answer within {round(timeout, 2):g} s") from None
 
     async def close(self) -> None:
         """Fail what is under way with TransportClosed and close all connections. Idempotent."""

@@ -224,7 +224,7 @@ class Call:
 
 def timed_out(address: Address, seconds: float) -> RequestTimeout:
     """Return the error of a request that was not answered in the `seconds` allowed."""
-    return RequestTimeout(f"{address} did not answer within {seconds:g} s")
+    return RequestTimeout(f"{address} did not answer within {round(seconds, 2):g} s")
 
 
 def _copy(error: PeerError) -> PeerError:

@@ -55,7 +55,7 @@ class Dialer:
                 return await self._secure(stream, address, expected)
         except TimeoutError:
             stream.abort()
-            raise RequestTimeout(f"{address} did not end the handshake within {seconds:g} s") from None
+            raise RequestTimeout(f"{address} did not end the handshake within {round(seconds, 2):g} s") from None
         except BaseException:
             stream.abort()
             raise

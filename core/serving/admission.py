@@ -155,7 +155,7 @@ class Guard:
         self._say(f"{self._called(peer_id)} may call {what}")
 
     async def untrust(self, peer_id: PeerId) -> None:
-        """Know a peer no more."""
+        """Remove a peer from the list."""
         called = self._called(peer_id)
         await self._store.untrust(peer_id, self._hub.now())
         self._say(f"{called} is known no more")

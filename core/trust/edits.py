@@ -44,7 +44,7 @@ class Trust:
     at: float
 
     def apply(self, book: Book) -> None:
-        """Make it; a blocked peer is blocked no more."""
+        """Make it; a peer that was blocked is unblocked."""
         known = book.peers.get(self.peer_id) or KnownPeer(self.peer_id, "", self.at)
         name = self.name or known.name
         book.keep(replace(known, name=name, services=self.services, blocked=False))
@@ -61,7 +61,7 @@ class Allow:
     at: float
 
     def apply(self, book: Book) -> None:
-        """Make it; a blocked peer is blocked no more."""
+        """Make it; a peer that was blocked is unblocked."""
         peer_id, service = self.key
         known = book.peers.get(peer_id) or KnownPeer(peer_id, "", self.at)
         services = EVERY if known.services == EVERY else known.services | {service}
@@ -73,7 +73,7 @@ class Allow:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """This peer is known no more."""
+    """This peer is removed from the list."""
 
     peer_id: PeerId
 

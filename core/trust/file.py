@@ -50,7 +50,7 @@ class TrustFile:
         return self._look() != self._stamp
 
     def recoverable(self) -> tuple[KnownPeer, ...]:
-        """Return whom `confirm` would put in force; nobody, while the list is sound."""
+        """Return the peers that `confirm` would put in force; none, while the list is sound."""
         return tuple(self._found.recovered.peers.values()) if self._found.words else ()
 
     def _look(self) -> Stamp | None:
@@ -117,7 +117,8 @@ class TrustFile:
                 keep_damaged(self.copy)
             blocked = {peer.peer_id for peer in copied if peer.blocked}
             opens = any(peer.blocked and peer.peer_id not in blocked for peer in self._copied or ())
-            steps.insert(len(steps) if opens else 0, (self.copy, dump_copy(book)))
+            first = opens or not self.path.exists()  # a copy alone would look like a list that was removed
+            steps.insert(len(steps) if first else 0, (self.copy, dump_copy(book)))
         for path, data in steps:
             write_private(path, data)
         self._found, self._copied, self._stamp = Found(book.copy()), copied, self._look()

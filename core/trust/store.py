@@ -85,7 +85,7 @@ class TrustStore:
         return self.problem is not None
 
     def recoverable(self) -> tuple[KnownPeer, ...]:
-        """Return whom `confirm` would put in force, while the list is closed."""
+        """Return the peers that `confirm` would put in force, while the list is closed."""
         return () if self._file is None else self._file.recoverable()
 
     @property
@@ -152,7 +152,7 @@ class TrustStore:
         await self._change(Trust(peer_id, clean_name(name), services, now), now)
 
     async def untrust(self, peer_id: PeerId, now: float) -> None:
-        """Know a peer no more. Raises LocalError when it was not known."""
+        """Remove a peer from the list. Raises LocalError when it was not known."""
         self._require_known(peer_id)
         await self._change(Remove(peer_id), now)
 

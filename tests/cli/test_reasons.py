@@ -1,5 +1,8 @@
 """Why nobody answered, in the error of a command that waited in vain."""
 
+import pytest
+
+from core.cli.output import Output
 from core.cli.reasons import SHOWN, Reasons
 from core.errors import RequestTimeout
 from core.news.events import ErrorRaised, PeerEvent, PunchEnded, ReplyReceived
@@ -47,3 +50,15 @@ def test_only_the_latest_are_shown() -> None:
     many = [Address("203.0.113.9", port) for port in range(1, 10)]
     lines = said(*(shut(peer) for peer in many)).splitlines()
     assert [line.split(": ")[0].strip() for line in lines[1:]] == [str(peer) for peer in many[-SHOWN:]]
+
+
+def test_each_reason_is_a_line_of_its_own_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    reasons = Reasons()
+    reasons(shut(ONE, "a\x1b[2J\r\nforged"))
+    reasons(shut(OTHER))
+    Output(as_json=False).failure(reasons.timeout("nobody answered"))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "ERR_TIMEOUT: nobody answered"
+    assert lines[1].startswith(f"  {ONE}: a\\x1b[2J\\r")
+    assert len(lines) == 3, "a reason forges no line"
+    assert all(line.isprintable() for line in lines)

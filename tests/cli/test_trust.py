@@ -156,3 +156,26 @@ async def test_a_stranger_waits_and_is_let_in_by_another_program_once(home: Path
             return await request() == (4, "ERR_BLOCKED")
 
         await until(blocked, "the running peer refuses it", timeout=10.0)
+
+
+async def test_damaged_settings_let_nobody_in_and_stay_until_they_are_confirmed(home: Path, cli: RunCli) -> None:
+    path = home / "grapevine" / "default.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "audiences": {"fibonacci": "trusted"}}))
+    path.write_text(path.read_text().replace("}}", "},}"))
+    damaged = path.read_text()
+    for command in ("id", "settings", "trust list", "lookup x --bootstrap ''", "calls"):
+        done = await cli(*command.replace("''", "").split(), *([""] if command.endswith("''") else []))
+        assert path.read_text() == damaged, command
+        assert "Traceback" not in done.err
+    async with grapevine("share", "fibonacci", "--bootstrap", "", home=home) as worker:
+        url, port = (await worker.event("grape"))["url"], (await worker.event("listening"))["port"]
+        refused = await cli("request", f"127.0.0.1:{port}", '{"length": 3}', "--grape", url, "--profile", "other")
+        assert (refused.code, refused.out) == (4, "")
+        assert refused.err.splitlines()[-1].startswith("ERR_SERVICE_OFF: ")
+        assert "a comma too many" in worker.stderr
+        assert "grapevine settings confirm" in worker.stderr
+    assert path.read_text() == damaged
+    confirmed = await cli("settings", "confirm")
+    assert "fibonacci: trusted" in confirmed.out
+    assert path.with_name("default.json.damaged-1").read_text() == damaged
+    assert json.loads((await cli("settings", "--json")).out)["audiences"] == {"fibonacci": "trusted"}

@@ -46,11 +46,6 @@ def test_qt_s_messages_go_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
     assert ("qt", logging.WARNING, "a warning of Qt") in caplog.record_tuples
 
 
-def test_a_disk_that_takes_no_log_keeps_no_window_shut(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    assert isinstance(faults_module._file_handler(tmp_path / "file" / "a.log"), logging.NullHandler)
-
-
 def test_nothing_that_goes_wrong_reaches_the_terminal(tmp_path: Path) -> None:
     with app("--scripted", "a", env=offscreen(tmp_path)) as program:
         program.until(grape="connected")

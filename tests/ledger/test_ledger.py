@@ -199,7 +199,7 @@ async def test_a_damaged_file_is_kept_aside_and_said(path: Path, damage: str) ->
     ledger = Ledger(path, on_problem=problems.append)
     ledger.add(call("new"))
     assert [each.service for each in await ledger.query()] == ["new"]
-    aside = path.with_name("default.calls.damaged.sqlite3")
+    aside = path.with_name("default.calls.sqlite3.damaged-1")
     assert aside.read_bytes() == before
     assert len(problems) == 1
     assert str(aside) in problems[0]
@@ -284,6 +284,16 @@ async def test_csv_has_every_call_and_no_formula(path: Path, tmp_path: Path) -> 
     assert [each.name for each in tmp_path.iterdir() if each.suffix == ".tmp"] == []
 
 
+async def test_a_cell_hides_nothing(path: Path, tmp_path: Path) -> None:
+    await kept(path, call(" =1+1"), call("\uff1d1+1"), call("a\u202eb\x1b[2J"))
+    ledger = Ledger(path, read_only=True)
+    await ledger.export_csv(tmp_path / "calls.csv")
+    await ledger.close()
+    with (tmp_path / "calls.csv").open(newline="") as file:
+        cells = [row[3] for row in csv.reader(file)][:0:-1]
+    assert cells == ["' =1+1", "'\uff1d1+1", "a\\u202eb\\x1b[2J"]
+
+
 async def test_an_export_that_fails_leaves_what_was_there(path: Path, tmp_path: Path) -> None:
     await kept(path, call())
     ledger = Ledger(path, read_only=True)
@@ -301,3 +311,15 @@ async def test_an_export_that_fails_leaves_what_was_there(path: Path, tmp_path: 
 )
 async def test_an_outcome_is_a_name(error: str | None, expected: str) -> None:
     assert outcome(error) == expected
+
+
+async def test_a_second_damaged_file_does_not_overwrite_the_first(path: Path) -> None:
+    path.parent.mkdir()
+    for number in (1, 2):
+        path.write_bytes(b"no database %d" % number * 100)
+        ledger = Ledger(path)
+        ledger.add(call("x"))
+        await ledger.query()
+        await ledger.close()
+    kept = [path.with_name(f"{path.name}.damaged-{number}").read_bytes()[:13] for number in (1, 2)]
+    assert kept == [b"no database 1", b"no database 2"]

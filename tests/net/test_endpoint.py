@@ -346,3 +346,17 @@ async def test_an_endpoint_is_a_context_manager() -> None:
         assert endpoint.address.port > 0
     with pytest.raises(LocalError, match="is closed"):
         endpoint.punch(Address("127.0.0.1", 9))
+
+
+async def test_connecting_where_nothing_can_be_sent_fails_at_once_with_what_the_system_says(
+    open_endpoint: OpenEndpoint,
+) -> None:
+    endpoint = await open_endpoint()
+    nowhere = Address("192.0.2.1", 9)
+    connecting = asyncio.get_running_loop().create_task(endpoint.connect(nowhere, timeout=60))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    endpoint._refused(nowhere, OSError(101, "Network is unreachable"))
+    with pytest.raises(TransportClosed, match="Network is unreachable"):
+        await asyncio.wait_for(connecting, 5)
+    assert endpoint.statistics().streams == 0

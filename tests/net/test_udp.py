@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from core.errors import LocalError
-from core.net import reader_socket
+from core.net import reader_socket, transport_socket
 from core.net import udp as udp_module
 from core.net.intake import DRAIN_MAX
 from core.net.udp import open_udp, resolve
@@ -237,3 +237,15 @@ async def test_names_are_resolved_and_nonsense_is_refused() -> None:
         await resolve(Address("a..b", 7))
     with pytest.raises(LocalError, match="70000 is not a UDP port"):
         await open_udp(Address("127.0.0.1", 70000))
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_NETLINK"), reason="what Linux says of 127.0.0.1 as a source")
+async def test_what_the_system_says_of_a_destination_is_told(open_box: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (reader_socket, transport_socket):  # a socket of this machine only stands for one without a route
+        monkeypatch.setattr(module, "NO_WAY", {errno.EINVAL})
+    box, told = await open_box(), list[tuple[Address, int | None]]()
+    box.udp.on_refused = lambda to, error: told.append((to, error.errno))
+    box.udp.send(Burst(Address("192.0.2.1", 9), [b"x"]))
+    box.udp.send(Burst(box.udp.address, [b"x"]))
+    assert told == [(Address("192.0.2.1", 9), errno.EINVAL)]
+    assert box.udp.statistics().send_errors == 1

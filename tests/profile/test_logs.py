@@ -1,13 +1,14 @@
 """The log file: bounded, and never a reason to fail or to print."""
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import core.profile.logs
-from core.profile.logs import LOG_BYTES, LOG_FILES, set_up_logging
+from core.profile.logs import LOG_BYTES, LOG_FILES, OURS, set_up_logging
 
 
 @pytest.fixture
@@ -82,3 +83,43 @@ def test_setting_up_twice_writes_each_line_once(
     set_up_logging("home")
     logging.getLogger("core").info("only once")
     assert (tmp_path / "home.log").read_text().count("only once") == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_only_its_owner_can_read_it(root: logging.Logger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at(tmp_path / "new" / "home.log", monkeypatch)
+    before = os.umask(0)
+    try:
+        set_up_logging("home")
+        logging.getLogger("core").info("x")
+    finally:
+        os.umask(before)
+    log = tmp_path / "new" / "home.log"
+    assert (log.stat().st_mode & 0o777, log.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    log.chmod(0o666)
+    set_up_logging("home")
+    logging.getLogger("core").info("x")
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_text_from_outside_forges_no_line(
+    root: logging.Logger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(tmp_path / "home.log", monkeypatch)
+    set_up_logging("home")
+    [ours] = [handler for handler in root.handlers if handler.name == OURS]
+    forged = "x\n2026-01-01 INFO core: forged"
+
+    def log(message: str, *arguments: object, error: Exception | None = None) -> None:
+        info = None if error is None else (type(error), error, error.__traceback__)
+        ours.handle(logging.LogRecord("core", logging.INFO, __file__, 1, message, arguments, info))
+
+    log("a peer said %s", f"{forged}\x1b[2J\u202e\ud800")
+    log("100 %% %s", "z", error=ValueError(forged))
+    log("%d", "no number")
+    lines = (tmp_path / "home.log").read_text().splitlines()
+    assert "\\n2026-01-01 INFO core: forged\\x1b[2J\\u202e\\ud800" in lines[0]
+    assert not [line for line in lines if line.startswith("2026-01-01")]
+    assert all(line.isprintable() for line in lines)
+    assert "100 % z" in lines[1]
+    assert "no number" in lines[-1]

@@ -115,6 +115,7 @@ class WireSocket:
     def __init__(self, wire: Wire, address: Address) -> None:
         self.address = address
         self.on_too_long: Callable[[Address, int], None] | None = None
+        self.on_refused: Callable[[Address, OSError], None] | None = None
         self.receiver: Receiver | None = None
         self._wire = wire
         wire.sockets[address] = self

@@ -40,7 +40,7 @@ class GrapeHttp:
                     return await self._post(url, kind, data)
         except (TimeoutError, aiohttp.ConnectionTimeoutError):
             seconds = self._config.request_timeout
-            raise RequestTimeout(f"the grape {url} did not answer within {seconds:g} s") from None
+            raise RequestTimeout(f"the grape {url} did not answer within {round(seconds, 2):g} s") from None
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
             raise LocalError(f"{url!r} is not a grape's address: write it like http://192.0.2.7:30001") from error
         except aiohttp.ClientResponseError as error:

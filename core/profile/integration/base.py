@@ -21,10 +21,10 @@ class Integration(Protocol):
     """Raises LocalError, with a sentence, where the system refuses."""
 
     def autostart(self) -> State:
-        """Return the real state, read anew: other programs change it too."""
+        """Return the real state, read each time: other programs change it too."""
 
     def set_autostart(self, on: bool) -> None:
-        """Start at login, hidden in the tray where there is one, or start no more."""
+        """Start at login, hidden in the tray where there is one, or stop that."""
 
     def install(self) -> list[Path]:
         """Put an entry into the system's menu; return the files that are there now."""

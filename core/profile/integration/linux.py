@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import LocalError
+from core.files.private import private_file
 from core.profile.integration.base import State, arguments
 
 SIZES: Final = (16, 24, 32, 48, 64, 128, 256, 512)  # pixels, of the icons in resources/app
@@ -157,9 +158,8 @@ def _xdg(variable: str, default: Path) -> Path:
 def _write(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.new")
-        beside.write_bytes(data)
-        beside.replace(path)
+        with private_file(path, "wb", permissions=0o644) as file:
+            file.write(data)
     except OSError as error:
         raise LocalError(f"{path} could not be written: {error.strerror or error}") from error
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.errors import LocalError
+from core.files.private import private_file
 from core.profile.integration.base import State, arguments
 
 LABEL = "org.grapevine.Grapevine"
@@ -43,7 +44,8 @@ class MacIntegration:
             command = [*self._command, *arguments(self._profile)]
             entry = {"Label": self._label, "ProgramArguments": command, "RunAtLoad": True}
             self._agents.mkdir(parents=True, exist_ok=True)
-            self._agent.write_bytes(plistlib.dumps(entry))
+            with private_file(self._agent, "wb", permissions=0o644) as file:
+                file.write(plistlib.dumps(entry))
         except OSError as error:
             raise LocalError(f"{self._agent} could not be changed: {error.strerror or error}") from error
 

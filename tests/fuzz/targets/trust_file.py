@@ -5,9 +5,10 @@ Nothing in it can harm a terminal: names and services are printable, and nobody 
 from core.peer_id import PeerId
 from core.trust.book import MAX_PEERS, MAX_PENDING, Book
 from core.trust.entries import EVERY, MAX_NAME, KnownPeer, Pending
+from core.trust.recovery import dump_copy, judge, load_copy
 from core.values import Address
 
-WATCHED = ["core.trust.book", "core.trust.entries", "core.peer_id"]
+WATCHED = ["core.trust.book", "core.trust.recovery", "core.trust.entries", "core.peer_id"]
 _ANNA, _BERT = PeerId(bytes(32)), PeerId(bytes(range(32)))
 
 
@@ -27,7 +28,33 @@ SEEDS = [
 ]
 
 
+def _copy() -> bytes:
+    book = Book()
+    book.keep(KnownPeer(_ANNA, "Anna", 1.7e9, None, EVERY))
+    book.keep(KnownPeer(_BERT, "Bert", 1.7e9, None, frozenset(), blocked=True))
+    return dump_copy(book)
+
+
+COPY = _copy()
+SEEDS.append(COPY)
+
+
+def _recover(data: bytes) -> None:
+    """Whatever the list and its copy are, who was blocked is blocked, and a damaged list trusts nobody."""
+    for main, copy in ((data, COPY), (data[: len(data) // 2], COPY), (None, data), (data, data)):
+        try:
+            rows = load_copy(copy)
+        except ValueError:
+            rows = None
+        found = judge(main, copy, rows)
+        if copy == COPY and not found.book.peers[_BERT].blocked:
+            raise AssertionError("a block is lost")
+        if found.words and not all(peer.blocked for peer in found.book.peers.values()):
+            raise AssertionError("a damaged list trusts somebody")
+
+
 def run(data: bytes) -> None:
+    _recover(data)
     try:
         book = Book.load(data)
     except ValueError as error:
