@@ -219,7 +219,7 @@ async def test_openssl_is_loaded_for_the_first_session_only(tmp_path: Path) -> N
         "    async with open_peer(config) as peer:\n"
         "        assert await peer.peer_id() is not None\n"
         "        assert 'OpenSSL' not in sys.modules, 'OpenSSL'\n"
-        "        assert await peer._identity.contexts() is not None\n"
+        "        assert await peer._parts.identity.contexts() is not None\n"
         "        assert 'OpenSSL' in sys.modules\n"
         "asyncio.run(main())\n"
     )
