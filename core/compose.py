@@ -5,7 +5,7 @@ there. Where two need one another, the later one subscribes to the earlier one.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -19,12 +19,21 @@ from core.errors import PeerError
 from core.ledger.ledger import Ledger
 from core.net.endpoint import Endpoint, EndpointConfig
 from core.net.stream import Stream
-from core.news.events import ErrorRaised, GrapeChanged, Listening, PeerEvent, ReplyReceived, RequestServed
+from core.news.events import (
+    ErrorRaised,
+    GrapeChanged,
+    GrapeSnapshot,
+    Listening,
+    PeerEvent,
+    ReplyReceived,
+    RequestServed,
+)
 from core.news.hub import Hub
 from core.news.roster import Roster
 from core.outreach import Outreach
 from core.own.addresses import OwnAddresses
 from core.own.identity import OwnIdentity
+from core.own.networks import Networks, networks
 from core.own.record import OwnRecord
 from core.profile.config import PeerConfig
 from core.rendezvous.brokers import Brokers
@@ -74,7 +83,25 @@ class Parts:
     door: Door
 
 
-async def compose(config: PeerConfig, hub: Hub, registry: Registry, stack: AsyncExitStack) -> Parts:
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a peer takes from the machine it runs on; tests give one that is simulated."""
+
+    open_endpoint: Callable[[Address, EndpointConfig], Awaitable[Endpoint]]
+    open_access: Callable[[PeerConfig, Callable[[GrapeSnapshot], None]], GrapeAccess]
+    networks: Callable[[], Networks]
+
+
+async def _open_endpoint(bind: Address, config: EndpointConfig) -> Endpoint:
+    return await Endpoint.open(bind, config=config)
+
+
+THIS_MACHINE = Outside(_open_endpoint, GrapeAccess, networks)
+
+
+async def compose(
+    config: PeerConfig, hub: Hub, registry: Registry, stack: AsyncExitStack, outside: Outside = THIS_MACHINE
+) -> Parts:
     """Open a peer's parts onto `stack`, which closes them. Raises LocalError for a port that is taken."""
     intents = Intents(registry)
 
@@ -85,8 +112,8 @@ async def compose(config: PeerConfig, hub: Hub, registry: Registry, stack: Async
         outreach.heard(source, now)
         return outreach.take(source, now)
 
-    endpoint = await Endpoint.open(
-        Address(config.bind, config.udp_port), config=EndpointConfig(may_acknowledge=may_acknowledge)
+    endpoint = await outside.open_endpoint(
+        Address(config.bind, config.udp_port), EndpointConfig(may_acknowledge=may_acknowledge)
     )
     stack.push_async_callback(endpoint.close)
     identity = _identity(config, hub, endpoint)
@@ -95,8 +122,8 @@ async def compose(config: PeerConfig, hub: Hub, registry: Registry, stack: Async
     calls = _calls(config, hub)
     if calls is not None:
         stack.push_async_callback(calls.close)
-    access = GrapeAccess(config, lambda grape: hub.emit(GrapeChanged(hub.now(), grape)))
-    addresses = OwnAddresses(config.bind, endpoint.address.port, access.observed_host)
+    access = outside.open_access(config, lambda grape: hub.emit(GrapeChanged(hub.now(), grape)))
+    addresses = OwnAddresses(config.bind, endpoint.address.port, access.observed_host, outside.networks)
     _say_where_we_are(hub, addresses)
     roster = Roster(hub, is_self=addresses.is_self)
 

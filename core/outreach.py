@@ -33,7 +33,11 @@ class HeldBack(LocalError):
 class OutreachConfig:
     """Bounds, of one sharing peer."""
 
-    burst: float = 20.0  # units to a host in a row: a meeting's 6 openers and 5 punches, and SYNs for a request
+    row: float = (
+        16.0  # packets to a host in a row, whoever names it: a meeting's 6 openers and 5 punches, and 5 answers
+    )
+    row_rate: float = 1.5  # packets a second after that
+    burst: float = 20.0  # units to a host because it is named: a meeting, and the SYNs of a request
     rate: float = 0.2  # units a second after that, as long as somebody names the host: a meeting a minute
     heard: float = 3.0  # units for each packet that came from there, which may be forged: three times its bytes
     heard_rate: float = 0.5  # packets a second that count so, and `heard_burst` at once: a plain peer's series of 5
@@ -46,8 +50,8 @@ class OutreachConfig:
     validated_for: float = 180.0  # seconds after an answer that cannot be forged
     new_rate: float = 8.0  # addresses a second in all that are tried for the first time, and `new_burst` at once
     new_burst: float = 32.0
-    meetings: float = 4.0  # with addresses of one host that were not heard, in `failed_for` seconds
-    meetings_told: float = 64.0  # that one broker arranges in that time
+    meetings: float = 3.0  # with silent addresses of one host at once, and one more in `failed_for`: four a minute
+    meetings_told: float = 48.0  # that one broker arranges at once, and a third of it more in that time
     remembered: int = 4096  # addresses, and hosts; 1,024 places are for those that are validated
     permitted: int = 256  # addresses that the owner named; full: the one named longest ago is forgotten
 
@@ -56,6 +60,7 @@ class OutreachConfig:
 class _Host:
     """What may still go to a host."""
 
+    row: TokenBucket
     meetings: TokenBucket
     heard: TokenBucket
     units: float = 0.0
@@ -118,6 +123,7 @@ class Outreach:
         host = self._host(address)
         host.trying.pop(address, None)
         host.units, host.at = self.config.burst, now  # this host is no bystander
+        host.row.charge(now, -self.config.row)
         host.meetings.charge(now, -1.0)
 
     def failed(self, address: Address, now: float) -> None:
@@ -148,15 +154,15 @@ class Outreach:
             remote.failed_until = now + self.config.failed_for
         return 1
 
-    def take(self, address: Address, now: float, units: float = 1.0) -> bool:
-        """Count what leaves for an address, and return True; or return False when that is too much."""
+    def take(self, address: Address, now: float, packets: int = 1, each: int = 1) -> bool:
+        """Count packets of `each` units for an address, and return True; or return False when that is too much."""
         if self.free(address, now):
             return True
         host = self._host(address)
-        if host.units < units:
+        if host.units < packets * each or not host.row.take(now, packets):
             self.held_back += 1
             return False
-        host.units -= units
+        host.units -= packets * each
         return True
 
     def may_dial(self, address: Address, now: float, syns: int) -> bool:
@@ -165,7 +171,7 @@ class Outreach:
             return True
         remote = self._remote(address)
         fresh = now - remote.heard_at < self.config.heard_for
-        return (fresh or self._try(address, remote, now)) and self.take(address, now, syns * SYN_UNITS)
+        return (fresh or self._try(address, remote, now)) and self.take(address, now, syns, SYN_UNITS)
 
     def may_meet(self, address: Address, broker: Address, now: float, packets: int) -> bool:
         """Return whether a meeting that a broker arranges may begin, and count it; its packets are counted apart."""
@@ -173,9 +179,14 @@ class Outreach:
             return True
         config, host = self.config, self._host(address)
         told = self._brokers.use(
-            broker, lambda: TokenBucket(config.meetings_told / config.failed_for, config.meetings_told)
+            broker, lambda: TokenBucket(config.meetings_told / 3 / config.failed_for, config.meetings_told)
         )
-        if host.units < packets or host.meetings.tokens(now) < 1.0 or not told.take(now):
+        if (
+            host.units < packets
+            or host.row.tokens(now) < packets
+            or host.meetings.tokens(now) < 1.0
+            or not told.take(now)
+        ):
             self.held_back += 1
             return False
         return host.meetings.take(now)
@@ -200,7 +211,8 @@ class Outreach:
         return self._hosts.use(
             address.host,
             lambda: _Host(
-                TokenBucket(config.meetings / config.failed_for, config.meetings),
+                TokenBucket(config.row_rate, config.row),
+                TokenBucket(1.0 / config.failed_for, config.meetings),
                 TokenBucket(config.heard_rate, config.heard_burst),
             ),
         )

@@ -146,7 +146,7 @@ class Meetings:
     def tick(self, now: float) -> None:
         """Act on what is due."""
         for remote, meeting in list(self._running.items()):
-            if now - meeting.began_at >= self._config.patience:
+            if now >= meeting.began_at + self._config.patience:  # as `deadline` has it: a difference may round below
                 self._end(remote, meeting, now, confirmed=False)
             elif now >= meeting.next_at and meeting.waiting:
                 meeting.waiting = False

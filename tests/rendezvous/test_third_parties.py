@@ -1,0 +1,170 @@
+"""Whatever a grape, brokers and forged packets say for ten minutes, a bystander gets little from a sharing peer.
+
+The bounds are those of issue 11: 2 packets a second, 20 in a row, three times the attacker's bytes.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from core.news.events import RequestServed
+from core.rpc.client import RpcClient
+from core.values import Address
+from tests.rendezvous.hostile import BROKER, US, Scene
+from tests.sim.clock import run
+
+MINUTES = 10.0
+BUSY_MINUTES = 1.5  # of those attacks that take the processor longer; their state is settled within one
+RATE, ROW, TIMES = 2.0, 20, 3
+VICTIM = "203.0.113.66"
+
+
+def at(host: str, number: int) -> Address:
+    """Return another port of a host, again and again."""
+    return Address(host, 1024 + number % 60_000)
+
+
+def ports(scene: Scene) -> None:
+    """One host, twenty other ports with each answer."""
+    scene.grape.lies = lambda number: [at(VICTIM, number * 20 + each) for each in range(20)]
+
+
+def one_address(scene: Scene) -> None:
+    scene.grape.lies = lambda number: [at(VICTIM, 1)]
+
+
+def a_few_ports(scene: Scene) -> None:
+    scene.grape.lies = lambda number: [at(VICTIM, each) for each in range(4)]
+
+
+def shown_and_hidden(scene: Scene) -> None:
+    scene.grape.lies = lambda number: [at(VICTIM, 1)] if number % 2 else []
+
+
+def said_once(scene: Scene) -> None:
+    scene.grape.lies = lambda number: [at(VICTIM, each) for each in range(4)] if number < 3 else []
+
+
+def many_hosts(scene: Scene) -> None:
+    scene.grape.lies = lambda number: [
+        Address(f"45.{number % 250}.{each}.7", 5000) for each in range(40)
+    ]  # fmt: skip
+
+
+def our_network(scene: Scene) -> None:
+    scene.grape.lies = lambda number: [at(f"192.168.1.{each * 9 + 10}", number) for each in range(20)]
+
+
+def brokers_turn_ports(scene: Scene) -> None:
+    for number in range(4):
+        scene.broker(Address(BROKER.host, BROKER.port + number))
+    scene.named = lambda number: [at(VICTIM, number * 3 + each) for each in range(3)]
+
+
+def brokers_show_and_hide(scene: Scene) -> None:
+    scene.broker()
+    scene.named = lambda number: [at(VICTIM, 1)] if number % 2 else []
+
+
+def brokers_name_many(scene: Scene) -> None:
+    scene.broker()
+    scene.named = lambda number: [Address(f"45.{number % 250}.{each}.7", 5000) for each in range(60)]
+
+
+def forged_punches(scene: Scene) -> None:
+    scene.every(0.2, lambda number: scene.wire.forged(at(VICTIM, 1)))
+
+
+def forged_punches_of_many_ports(scene: Scene) -> None:
+    scene.every(0.2, lambda number: scene.wire.forged(at(VICTIM, number)))
+
+
+def one_forged_punch(scene: Scene) -> None:
+    scene.every(3600.0, lambda number: scene.wire.forged(at(VICTIM, 1)))
+
+
+def all_at_once(scene: Scene) -> None:
+    ports(scene)
+    brokers_turn_ports(scene)
+    forged_punches_of_many_ports(scene)
+
+
+ATTACKS = [
+    ports, one_address, a_few_ports, shown_and_hidden, said_once, many_hosts, our_network, brokers_turn_ports,
+    brokers_show_and_hide, brokers_name_many, forged_punches, forged_punches_of_many_ports, one_forged_punch,
+    all_at_once,
+]  # fmt: skip
+
+BUSY = [ports, many_hosts, our_network, brokers_turn_ports, brokers_name_many, all_at_once]
+
+
+@pytest.mark.parametrize("consumes", [False, True], ids=["shares", "shares and consumes"])
+@pytest.mark.parametrize("attack", ATTACKS, ids=[attack.__name__ for attack in ATTACKS])
+def test_a_bystander_gets_little(attack: Callable[[Scene], None], consumes: bool) -> None:
+    scene = Scene()
+    minutes = BUSY_MINUTES if attack in BUSY else MINUTES
+
+    async def scenario() -> None:
+        attack(scene)
+        async with scene.peer(use_broker=bool(scene.grape.brokers)) as peer:
+            await peer.share("fibonacci")
+            if consumes:
+                await peer.consume("fibonacci")
+            await asyncio.sleep(60 * minutes)
+
+    run(scenario())
+    assert scene.wire.got, "the attack does nothing at all"
+    worst = scene.wire.worst(RATE)
+    assert worst.most_common(1)[0][1] <= ROW, worst.most_common(5)
+    for host, packets in scene.wire.got.items():
+        assert len(packets) / (60 * minutes) < RATE
+        assert scene.wire.bytes_to(host) <= TIMES * scene.wire.spent, host
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        Address("192.168.2.7", 5000), Address("10.0.0.1", 5000), Address("169.254.1.1", 5000), Address("127.0.0.2", 53),
+        Address("224.0.0.251", 5353), Address("255.255.255.255", 5000), Address("240.0.0.1", 5000),
+        Address("0.0.0.0", 5000), Address(VICTIM, 53), Address(VICTIM, 0), Address("not.a.host", 5000),
+        Address(VICTIM, 70_000),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_no_peer_can_have_gets_nothing(address: Address) -> None:
+    scene = Scene()
+
+    async def scenario() -> None:
+        scene.grape.lies = lambda number: [address]
+        scene.broker()
+        scene.named = lambda number: [address]
+        async with scene.peer(use_broker=True) as peer:
+            await peer.share("fibonacci")
+            await peer.consume("fibonacci")
+            await asyncio.sleep(60)
+
+    run(scenario())
+    assert scene.asked > 3
+    assert not scene.wire.got
+
+
+def test_while_all_lie_a_friend_is_served() -> None:
+    scene = Scene()
+
+    async def scenario() -> None:
+        all_at_once(scene)
+        friend = scene.endpoint(Address("203.0.113.200", 5000))
+        client = RpcClient(lambda to, seconds: friend.connect(to, timeout=seconds))
+        async with scene.peer(use_broker=True) as peer:
+            await peer.share("fibonacci")
+            for _ in range(100):
+                friend.punch(US)
+                reply = await client.request(US, "fibonacci_worker", {"length": 3}, timeout=2.0)
+                assert reply.data == [1, 1, 2]
+                await asyncio.sleep(1.0)
+            await client.close()
+            await friend.close()
+
+    run(scenario())
+    assert len([each for each in scene.events if isinstance(each, RequestServed)]) == 100

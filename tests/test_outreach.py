@@ -1,0 +1,192 @@
+"""The rule for addresses that have not answered: what leaves, and how much. Time is moved by hand."""
+
+import pytest
+
+from core.outreach import HeldBack, Outreach, OutreachConfig, refusal
+from core.values import Address
+
+CONFIG = OutreachConfig()
+A, B, BROKER = Address("203.0.113.1", 5000), Address("203.0.113.1", 5001), Address("203.0.113.9", 4000)
+SERIES = 5
+
+
+def told(*addresses: Address, now: float = 0.0) -> Outreach:
+    it = Outreach()
+    for address in addresses:
+        it.told(address, now)
+    return it
+
+
+def drain(it: Outreach, address: Address, now: float) -> int:
+    """Take packets until no more leave."""
+    count = 0
+    while it.take(address, now):
+        count += 1
+        assert count < 1000
+    return count
+
+
+def test_an_address_that_nobody_names_gets_nothing() -> None:
+    it = Outreach()
+    assert it.packets(A, 0.0, SERIES) == 0
+    assert not it.may_dial(A, 0.0, 1)
+    assert not it.may_meet(A, BROKER, 0.0, 11)
+
+
+def test_who_is_named_gets_one_probe_at_a_time_and_four_in_all_for_a_minute() -> None:
+    it = Outreach()
+    sent = []
+    for second in range(130):
+        it.told(A, float(second))
+        if packets := it.packets(A, float(second), SERIES):
+            sent.append((second, packets))
+    assert sent[:5] == [(0, 1), (1, 1), (2, 1), (3, 1), (3 + int(CONFIG.failed_for), 1)]
+
+
+def test_who_answers_gets_whole_series() -> None:
+    it = told(A)
+    it.validated(A, 0.0)
+    assert [it.packets(A, second, SERIES) for second in (0.0, 1.0, 100.0)] == [SERIES] * 3
+    assert it.packets(A, CONFIG.validated_for, SERIES) <= 1
+
+
+def test_a_punch_may_be_forged_so_it_is_worth_three_packets_and_no_series() -> None:
+    it = Outreach()
+    it.heard(A, 0.0)
+    assert it.packets(A, 0.0, SERIES) == 1
+    assert drain(it, A, 0.0) == CONFIG.heard - 1
+
+
+def test_forged_punches_bring_no_more_than_the_rate() -> None:
+    it = told(A)
+    count = 0
+    for tenth in range(6000):
+        it.heard(A, tenth / 10)
+        it.told(A, tenth / 10)
+        count += drain(it, A, tenth / 10)
+    assert count <= CONFIG.row + 600 * CONFIG.row_rate
+    assert count / 600 < 2.0
+
+
+def test_named_for_ever_and_silent_for_ever_is_a_meeting_a_minute() -> None:
+    it, count = Outreach(), 0
+    for second in range(600):
+        it.told(A, float(second))
+        count += drain(it, A, float(second))
+    assert count <= CONFIG.burst + 600 * CONFIG.rate
+
+
+def test_four_addresses_of_a_host_are_tried_at_a_time_and_their_places_are_handed_on() -> None:
+    many = [Address(A.host, 5000 + number) for number in range(20)]
+    it = told(*many)
+    assert [address for address in many if it.packets(address, 0.0, SERIES)] == many[: CONFIG.silent]
+    it.heard(many[0], 0.5)
+    assert it.packets(many[5], 0.5, SERIES) == 1
+    for address in many:
+        it.told(address, 10.0)
+    assert [address for address in many[6:] if it.packets(address, 10.0, SERIES)] == many[6 : 6 + CONFIG.silent]
+
+
+def test_new_targets_are_bounded_in_all() -> None:
+    it, tried = Outreach(), 0
+    for second in range(10):
+        for number in range(200):
+            address = Address(f"45.{second}.{number}.7", 5000)
+            it.told(address, float(second))
+            tried += it.packets(address, float(second), SERIES)
+    assert tried <= CONFIG.new_burst + 10 * CONFIG.new_rate
+
+
+def test_what_is_no_longer_named_is_no_longer_tried() -> None:
+    it = told(A)
+    assert it.packets(A, CONFIG.told_for, SERIES) == 0
+
+
+def test_a_meeting_gets_its_six_openers_and_five_punches_and_four_of_a_host_a_minute() -> None:
+    it = told(A)
+    assert it.may_meet(A, BROKER, 0.0, 11)
+    assert it.take(A, 0.0, 11)
+    assert not it.may_meet(B, BROKER, 0.0, 11), "its packets would be too many"
+    begun = 1
+    for second in range(1, 60):
+        it.told(A, float(second))
+        if it.may_meet(Address(A.host, 6000 + second), BROKER, float(second), 1):
+            begun += 1
+    assert begun <= CONFIG.meetings + 1
+
+
+def test_two_in_one_home_are_met_one_after_the_other() -> None:
+    it = told(A)
+    assert it.may_meet(A, BROKER, 0.0, 11)
+    assert it.take(A, 0.0, 11)
+    it.validated(A, 0.4)
+    assert it.may_meet(B, BROKER, 0.4, 11)
+
+
+def test_a_broker_arranges_so_many_meetings_and_another_one_has_its_own() -> None:
+    it = Outreach()
+    begun = {BROKER: 0, A: 0}
+    for broker in begun:
+        for number in range(200):
+            address = Address(f"45.{broker.port % 250}.{number}.7", 5000)
+            it.told(address, 0.0)
+            begun[broker] += it.may_meet(address, broker, 0.0, 11)
+    assert begun == {BROKER: CONFIG.meetings_told, A: CONFIG.meetings_told}
+
+
+def test_calls_count_their_syns() -> None:
+    it = told(A)
+    assert it.may_dial(A, 0.0, 4)
+    assert it.may_dial(B, 0.0, 4)
+    assert not it.may_dial(A, 0.0, 4)
+
+
+def test_a_failed_meeting_keeps_probes_away() -> None:
+    it = told(A)
+    it.failed(A, 0.0)
+    it.told(A, 30.0)
+    assert it.packets(A, 30.0, SERIES) == 0
+    it.heard(A, 31.0)
+    assert it.packets(A, 31.0, SERIES) == 1
+
+
+@pytest.mark.parametrize("address", [A, Address("127.0.0.1", 5000)])
+def test_the_owners_word_and_this_machine_are_not_counted(address: Address) -> None:
+    it = Outreach()
+    if address is A:
+        it.permit(A)
+    assert it.packets(address, 0.0, SERIES) == SERIES
+    assert it.may_dial(address, 0.0, 100)
+    assert it.may_meet(address, BROKER, 0.0, 100)
+
+
+def test_a_friend_is_remembered_in_a_flood_of_forged_sources() -> None:
+    it = told(A)
+    it.validated(A, 0.0)
+    for number in range(20_000):
+        it.heard(Address(f"45.{number % 250}.{number // 250}.7", 5000), 1.0)
+    assert it.packets(A, 2.0, SERIES) == SERIES
+
+
+@pytest.mark.parametrize(
+    ("address", "by", "said"),
+    [
+        (Address("203.0.113.1", 5000), None, None),
+        (Address("203.0.113.1", 1023), None, "well-known"),
+        (Address("224.0.0.1", 5000), None, "no address"),
+        (Address("192.168.1.7", 5000), None, None),  # a network of ours
+        (Address("192.168.2.7", 5000), "192.168.2.1", "not ours"),
+        (Address("127.0.0.1", 5000), "203.0.113.1", "this machine"),
+        (Address("127.0.0.1", 5000), None, "this machine"),
+        (Address("127.0.0.1", 5000), "127.0.0.1", None),
+        (Address("100.64.0.7", 5000), "100.64.0.1", None),
+        (Address("100.64.0.7", 5000), "203.0.113.1", "not ours"),
+    ],
+)
+def test_what_is_refused_whoever_names_it(address: Address, by: str | None, said: str | None) -> None:
+    reason = refusal(address, by, lambda each: each.host.startswith("192.168.1."))
+    assert reason is None if said is None else said in (reason or "")
+
+
+def test_what_is_held_back_has_a_name() -> None:
+    assert HeldBack("x").name == "ERR_HELD_BACK"
