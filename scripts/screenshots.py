@@ -24,7 +24,7 @@ from desktop.views.close_question import ask_close
 from desktop.views.main_window import MainWindow
 from tests.desktop import fake_peer as scene
 
-SETTLE_MS = 350  # milliseconds; switches slide for 120, background formatting takes a few
+SETTLE_MS = 700  # milliseconds; switches slide for 120, background formatting takes a few
 
 
 def settle(milliseconds: int = SETTLE_MS) -> None:

@@ -93,7 +93,7 @@ def places(snapshot: PeerSnapshot | None) -> tuple[Place, Place]:
     outside = next((each for each in hosts if scope(each.host) is Scope.PUBLIC), None)
     if outside is None:
         outside = next((each for each in hosts if scope(each.host) is Scope.CARRIER), None)
-        far = _tr("From your provider's network") if outside is not None else far
+        far = _tr("From your provider") if outside is not None else far
     if inside is None and outside is not None and own == outside:
         inside_words = _tr("the same address")  # this computer is on the Internet itself
     else:

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 from core.values import JsonValue
 from desktop.icons import icon
 from desktop.models.pretty import DISPLAY_CHARACTERS, ELLIPSIS, Pretty, full, pretty
+from desktop.models.safe import lines
 from desktop.models.words import trip
 from desktop.theme import Theme, ThemeSource, fixed_font
 from desktop.views.background import Background
@@ -205,15 +206,15 @@ def _sentence(error: str) -> str:
     """Return an error without its name, which is for those who copy it."""
     found = _NAMED.match(error)
     rest = error[found.end() :].strip() if found is not None else error
-    return f"{rest[:1].upper()}{rest[1:]}" if rest else error
+    return lines(f"{rest[:1].upper()}{rest[1:]}" if rest else error, DISPLAY_CHARACTERS)
 
 
 def cut_lines(shown: Pretty, most: int = LONG_LINE) -> Pretty:
     """Return a text without the ends of lines that Qt would take longer than a frame to lay out."""
-    lines = shown.text.split("\n")
-    if max(map(len, lines)) <= most:
+    whole = shown.text.split("\n")
+    if max(map(len, whole)) <= most:
         return shown
-    cut = (line if len(line) <= most else line[:most] + ELLIPSIS for line in lines)
+    cut = (line if len(line) <= most else line[:most] + ELLIPSIS for line in whole)
     return Pretty("\n".join(cut), complete=False)
 
 

@@ -28,7 +28,7 @@ class Answers(QWidget):
         self.once = self._button("Accept &once", "Let its next request in, within ten minutes", row)
         self.always = self._button("&Always", "Let this peer call this service from now on", row)
         self.refuse = self._button("Re&fuse", "Forget this request; the peer may ask again", row)
-        self.block = self._button("&Block", "Let this peer call nothing, and do not let it ask again", row)
+        self.block = self._button("Block", "Let this peer call nothing, and do not let it ask again", row)
         self.always.clicked.connect(self._accept_always)
         self.once.clicked.connect(lambda: self._answer(lambda asked: self._accept(asked, once=True)))
         self.refuse.clicked.connect(lambda: self._answer(lambda asked: bridge.refuse(*asked.key)))

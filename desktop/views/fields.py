@@ -6,6 +6,7 @@ from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QSize, Qt
 from PySide6.QtGui import QFont, QFontMetricsF, QResizeEvent, QTextLayout, QTextOption
 from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QLabel, QLineEdit, QSizePolicy, QToolTip, QWidget
 
+from desktop.models import safe
 from desktop.views.parts import PlainLabel
 
 INDENT = 6  # pixels before the figure
@@ -21,12 +22,11 @@ def roomy(box: QAbstractSpinBox) -> None:
 
 
 def plain_tip(text: str) -> str:
-    """Return a tooltip that shows this text as it is, wrapped, and cut where it is too long to be read.
+    """Return a tooltip that shows this text as it is, cut where it is too long to be read.
 
-    Qt takes a tooltip for markup when it looks like that; text from outside never is.
+    It is wrapped, which Qt does to markup only: so it is made markup, with nothing of the text's own.
     """
-    shown = text if len(text) <= MAX_TIP else text[:MAX_TIP] + "\N{HORIZONTAL ELLIPSIS}"
-    return f"<qt>{html.escape(shown)}</qt>".replace("\n", "<br>") if shown else ""
+    return f"<qt>{html.escape(safe.lines(text, MAX_TIP))}</qt>".replace("\n", "<br>") if text else ""
 
 
 def limit(field: QLineEdit | QComboBox, characters: int) -> None:
@@ -58,10 +58,11 @@ class Lines(QLabel):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
     def setText(self, text: str) -> None:
-        """Show these words."""
+        """Show these words, which may come from outside."""
+        text = safe.lines(text, MAX_LABEL)
         if text != self._full:
             self._full = text
-            self.setAccessibleName(text[:MAX_LABEL])
+            self.setAccessibleName(text)
             self._fit()
 
     def text(self) -> str:

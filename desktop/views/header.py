@@ -15,7 +15,7 @@ from desktop.views.flow import FlowRow
 from desktop.views.parts import PlainLabel
 
 ICON = 18  # pixels
-TITLE_SIZE = 1.25  # of the window's font
+TITLE_SIZE = 1.15  # of the window's font
 TITLE_CHARACTERS = 40  # kept free for the title, so that the ID beside it stays put when the words change
 ADDRESS = "255.255.255.255:65535"  # the longest one; its place is kept
 PLACES = 2  # addresses shown
@@ -45,7 +45,7 @@ class AddressLabel(QWidget):
         for widget in (self.name, self.value, self.button):
             row.addWidget(widget)
         row.addStretch()
-        self.name.setText(self.tr("From the Internet"))
+        self.name.setText(self.tr("From your provider"))  # the longest of its names
         self.value.setFont(self._fonts[1])
         self.value.setText(ADDRESS)
         self.setMinimumWidth(self.sizeHint().width())
@@ -69,7 +69,7 @@ class AddressLabel(QWidget):
 
 
 class HeaderView(QFrame):
-    """How this peer stands, its Peer ID, its addresses; the words that explain it are in `explanation`.
+    """How this peer stands, and its Peer ID. `details` has why, and the addresses: the window gives it its place.
 
     Signals:
         identity_wanted(): show all there is about the identity.
@@ -90,7 +90,7 @@ class HeaderView(QFrame):
         font.setWeight(QFont.Weight.DemiBold)
         self._title.setFont(font)
         self._icon.setFixedSize(ICON, self._title.fontMetrics().lineSpacing())  # in the middle of the first line
-        self.explanation = Lines(2)  # the window gives it its place
+        self.explanation = Lines(2)
         self.explanation.setObjectName("muted")
         self._id_name = PlainLabel(self.tr("Peer ID"))
         self._id_name.setObjectName("muted")
@@ -126,20 +126,24 @@ class HeaderView(QFrame):
         upper.addWidget(status)
         upper.addStretch()
         upper.addWidget(who)
-        lower = FlowRow()
-        lower.setSpacing(18)
-        for place in self._places:
-            lower.addWidget(place)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
         column.addLayout(upper)
-        column.addLayout(lower)
+        places = FlowRow()
+        places.setSpacing(18)
+        for place in self._places:
+            places.addWidget(place)
+        self.details = QWidget()
+        below = QVBoxLayout(self.details)
+        below.setContentsMargins(0, 0, 0, 0)
+        below.setSpacing(2)
+        below.addWidget(self.explanation)
+        below.addLayout(places)
+        below.addStretch()
 
     def set_lines(self, lines: int) -> None:
-        """Take so many lines for the explanation; where that is more than two, two for the title."""
+        """Take so many lines for the explanation."""
         self.explanation.set_lines(lines)
-        self._title.set_lines(2 if lines > 2 else 1)
 
     def show_snapshot(self, snapshot: PeerSnapshot | None) -> None:
         """Show how the peer of a snapshot stands; None before the first."""

@@ -163,7 +163,7 @@ class MainWindow(QMainWindow):
         )
         for page in (self.people, self.calls, self.broker):
             page.setMinimumHeight(PAGE_HEIGHT)
-        self.notice = NoticePlace(self.header.explanation, self.pending, self.banner)
+        self.notice = NoticePlace(self.header.details, self.pending, self.banner)
         middle = Scrolled()
         column = QVBoxLayout(middle)
         column.setContentsMargins(14, 8, 14, 6)

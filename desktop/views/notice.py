@@ -35,16 +35,24 @@ class NoticePlace(QWidget):
     def sizeHint(self) -> QSize:
         """Return the room for the largest part, shown or not."""
         text = self._lines * self.fontMetrics().lineSpacing() + PADDING
-        return QSize(200, max(text, *(part.minimumSizeHint().height() for part in self._parts)))
+        return QSize(200, max(text, *(self._need(part) for part in self._parts)))
+
+    def _need(self, part: QWidget) -> int:
+        layout = part.layout()
+        if layout is not None and layout.hasHeightForWidth() and self.width():
+            return layout.totalMinimumHeightForWidth(self.width())
+        return part.minimumSizeHint().height()
 
     def minimumSizeHint(self) -> QSize:
         """Return the same height."""
         return QSize(0, self.sizeHint().height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Give each part all the room."""
+        """Give each part all the room; a narrow one may need more lines."""
         super().resizeEvent(event)
         self._place()
+        if event.oldSize().width() != event.size().width():
+            self.updateGeometry()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """See which parts are there."""

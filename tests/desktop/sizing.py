@@ -216,8 +216,9 @@ class Checker:
 
     def _drawn(self, widget: QWidget) -> Iterator[tuple[str, QRect, float]]:
         inner = widget.rect().adjusted(4, 4, -4, -4)
-        if isinstance(widget, QLabel) and widget.text().strip():
-            yield "the text", widget.rect(), TEXT
+        if isinstance(widget, QLabel):
+            if widget.text().strip() and widget.isEnabled():  # what a message covers is off
+                yield "the text", widget.rect(), TEXT
         elif isinstance(widget, QLineEdit) and (widget.text() or widget.placeholderText()):
             yield "the text" if widget.text() else "the placeholder", inner, TEXT
         elif isinstance(widget, QPlainTextEdit) and (widget.toPlainText() or widget.placeholderText()):

@@ -86,7 +86,7 @@ def test_a_key_that_cannot_be_opened_is_told(window: MainWindow, bridge: FakeBri
             str(scene.OBSERVED),
         ),
         (scene.OBSERVED, scene.OBSERVED, ("In your network: the same address", None), str(scene.OBSERVED)),
-        (HOME, CARRIER, (None, "From your provider's network: 100.64.3.4:41234"), str(CARRIER)),
+        (HOME, CARRIER, (None, "From your provider: 100.64.3.4:41234"), str(CARRIER)),
         (LOOPBACK, None, ("In your network: none", "From the Internet: not known yet"), ""),
         (LOOPBACK, LOOPBACK, ("In your network: none", "From the Internet: not known yet"), ""),
         (scene.BOUND, None, ("In your network: not known yet", "From the Internet: not known yet"), ""),
