@@ -59,16 +59,21 @@ class Page:
 class TabBar(QTabBar):
     """Tabs with room for a number behind each title, so that none moves under the pointer when a number comes."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._sizes: dict[tuple[str, int], QSize] = {}  # by title and height of the font: Qt's rounding moves a pixel
+
     def tabSizeHint(self, index: int) -> QSize:
         """Return the usual size, with that room."""
-        size = super().tabSizeHint(index)
-        title = self.tabData(index)
-        if not isinstance(title, str):  # a page that counts nothing
-            return size
-        behind = self.tabText(index)[len(title) :]
-        advance = self.fontMetrics().horizontalAdvance
-        room = advance(ROOM) - advance(behind)
-        return QSize(size.width() + max(0, room), size.height())
+        text, title = self.tabText(index), self.tabData(index)
+        counts = isinstance(title, str)
+        key = title if counts else text, self.fontMetrics().height()
+        if key not in self._sizes:
+            size, advance = super().tabSizeHint(index), self.fontMetrics().horizontalAdvance
+            wider = advance(f"{title}{ROOM}") - advance(text) if counts else 0
+            self._sizes[key] = QSize(size.width() + wider, size.height())
+        height = max(size.height() for (_text, font), size in self._sizes.items() if font == key[1])
+        return QSize(self._sizes[key].width(), height)
 
 
 class Pages(QWidget):
@@ -116,9 +121,7 @@ class Pages(QWidget):
         """Return a page's widget. Raises KeyError for a key that there is none for."""
         for number, page in enumerate(self._pages):
             if page.key == key:
-                found = self._stack.widget(number)
-                if found is not None:
-                    return found
+                return self._stack.widget(number)
         raise KeyError(key)
 
     def current(self) -> str:
