@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QTabBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStyle, QStyleOptionTab, QTabBar, QVBoxLayout, QWidget
 
 from core.news.events import PeerSnapshot
 from desktop.views.columns import CurrentOnly
@@ -59,21 +59,21 @@ class Page:
 class TabBar(QTabBar):
     """Tabs with room for a number behind each title, so that none moves under the pointer when a number comes."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._sizes: dict[tuple[str, int], QSize] = {}  # by title and height of the font: Qt's rounding moves a pixel
-
     def tabSizeHint(self, index: int) -> QSize:
-        """Return the usual size, with that room."""
-        text, title = self.tabText(index), self.tabData(index)
-        counts = isinstance(title, str)
-        key = title if counts else text, self.fontMetrics().height()
-        if key not in self._sizes:
-            size, advance = super().tabSizeHint(index), self.fontMetrics().horizontalAdvance
-            wider = advance(f"{title}{ROOM}") - advance(text) if counts else 0
-            self._sizes[key] = QSize(size.width() + wider, size.height())
-        height = max(size.height() for (_text, font), size in self._sizes.items() if font == key[1])
-        return QSize(self._sizes[key].width(), height)
+        """Return the size with that room: what Qt would return for a title with a number, whatever stands there."""
+        title = self.tabData(index)
+        if not isinstance(title, str):  # a page that counts nothing
+            return super().tabSizeHint(index)
+        option = QStyleOptionTab()
+        self.initStyleOption(option, index)
+        option.text = f"{title}{ROOM}"
+        style, metric = self.style(), QStyle.PixelMetric
+        words = option.fontMetrics.size(Qt.TextFlag.TextShowMnemonic, option.text)
+        space = style.pixelMetric(metric.PM_TabBarTabHSpace, option, self)
+        high = style.pixelMetric(metric.PM_TabBarTabVSpace, option, self)
+        inner = QSize(words.width() + space, words.height() + high)
+        size = style.sizeFromContents(QStyle.ContentsType.CT_TabBarTab, option, inner, self)
+        return QSize(size.width(), super().tabSizeHint(index).height())
 
 
 class Pages(QWidget):
