@@ -156,7 +156,7 @@ async def run(
         choices.changed.connect(window.set_settings)
         choices.failed.connect(window.show_message)
         stack.push_async_callback(_save, choices, window)
-        bridge.wished.connect(lambda wanted: remember(choices, wanted))
+        bridge.wished.connect(lambda wish, on: remember(choices, wish, on))
 
         tray = Tray(bridge, tuple(service.name for service in registry))
         closing = Closing(window, tray, bridge, choices, quitter.ask)

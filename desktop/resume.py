@@ -1,6 +1,5 @@
 """What was on is on again: the services that are on are kept in the settings, and turned on at the next start."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from core.profile.settings import Settings
@@ -12,12 +11,20 @@ MAX_KEPT: Final = 32  # services; the settings take no more
 
 def resume(bridge: Bridge, settings: Settings) -> None:
     """Wish for what was on when the program ended, or was ended."""
-    for service in settings.share_at_start:
+    for service in settings.sharing:
         bridge.set_sharing(service, True)
+    for service in settings.consuming:
+        bridge.set_consuming(service, True)
 
 
-def remember(choices: Choices, wanted: Mapping[Wish, bool]) -> None:
-    """Keep what the user has turned on now; what nobody has touched in this run stays as it was."""
-    kept = dict.fromkeys(choices.current.share_at_start, True)
-    kept.update({wish.service: on for wish, on in wanted.items() if wish.share})
-    choices.replace(share_at_start=tuple(service for service, on in kept.items() if on)[:MAX_KEPT])
+def remember(choices: Choices, wish: Wish, on: bool) -> None:
+    """Keep that the user turned a switch."""
+    if wish.share:
+        choices.replace(sharing=_with(choices.current.sharing, wish.service, on))
+    else:
+        choices.replace(consuming=_with(choices.current.consuming, wish.service, on))
+
+
+def _with(services: tuple[str, ...], service: str, on: bool) -> tuple[str, ...]:
+    others = tuple(each for each in services if each != service)
+    return (*others[: MAX_KEPT - 1], service) if on else others

@@ -31,7 +31,7 @@ class Bridge(QObject):
     calls_found = Signal(object, object)  # ticket, tuple[CallRecord, ...]: the newest first
     calls_said = Signal(str)  # a sentence for the page of calls
     calls_cleared = Signal()
-    wished = Signal(object)  # Mapping[Wish, bool]: the user turned a switch; all that is wanted now
+    wished = Signal(object, bool)  # Wish, on: the user turned a switch
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -118,7 +118,7 @@ class Bridge(QObject):
         self._wishes.wish(wish, on)
         if self._session is None and self._feed.snapshot is not None:
             self.stand_in(self._feed.snapshot.grape)
-        self.wished.emit(self.wanted())
+        self.wished.emit(wish, on)
 
     # -- who may call --------------------------------------------------------------------------------------------
 

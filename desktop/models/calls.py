@@ -11,6 +11,14 @@ from desktop.models.words import PLAIN, PLAIN_HINT, moment, size, trip
 
 PAGE: Final = 200  # calls asked for at once: three screens, and a millisecond of SQLite
 MOST: Final = 5000  # calls held here; to look for older ones, filter or export
+OUTCOME_WORDS: Final = {  # those that one can ask for; any other is shown by its name
+    OK: "Answered",
+    "ERR_NOT_TRUSTED": "Not trusted",
+    "ERR_ENCRYPTION_REQUIRED": "Not encrypted",
+    "ERR_BLOCKED": "Blocked",
+    "ERR_RATE_LIMITED": "Too often",
+    "ERR_PAYLOAD": "Wrong payload",
+}
 
 
 def _who(call: CallRecord, scene: Scene) -> str:
@@ -18,7 +26,7 @@ def _who(call: CallRecord, scene: Scene) -> str:
 
 
 def _outcome(call: CallRecord, _scene: Scene) -> str:
-    return "Answered" if call.outcome == OK else call.outcome
+    return OUTCOME_WORDS.get(call.outcome, call.outcome)
 
 
 class CallColumn(Columns):
@@ -31,7 +39,7 @@ class CallColumn(Columns):
     SENT = Column[CallRecord]("In", lambda call, _scene: size(call.request_bytes), right=True)
     RECEIVED = Column[CallRecord]("Out", lambda call, _scene: size(call.reply_bytes), right=True)
     TOOK = Column[CallRecord]("Took", lambda call, _scene: trip(call.seconds), right=True)
-    OUTCOME = Column[CallRecord]("Outcome", _outcome)
+    OUTCOME = Column[CallRecord]("Outcome", _outcome, lambda call, _scene: call.outcome)
 
 
 class CallsModel(RowsModel[CallRecord]):

@@ -63,6 +63,7 @@ class Ourselves:
         if snapshot is not None:
             self._peer_id = snapshot.identity.peer_id
             own = [each for each in (snapshot.address, snapshot.observed) if each is not None]
+            own += [each.address for each in snapshot.addresses]
             # the same computer lists itself under its loopback address too
             local = [Address("127.0.0.1", each.port) for each in own]
             self._addresses = frozenset([*own, *local])

@@ -6,11 +6,11 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QGuiApplication, QIcon, QShowEvent
 from PySide6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
-from core.ledger.record import OK, CallRecord
+from core.ledger.record import CallRecord
 from core.news.events import PeerEvent, PeerSnapshot, RequestServed
 from core.peer_id import PeerId
 from desktop.icons import icon
-from desktop.models.calls import PAGE, CallColumn, CallsModel
+from desktop.models.calls import OUTCOME_WORDS, PAGE, CallColumn, CallsModel
 from desktop.models.people import names
 from desktop.models.safe import lines
 from desktop.models.table import ROW_ROLE, STATE_ROLE
@@ -32,9 +32,7 @@ REFRESH_MS = 1000  # milliseconds between two looks for new calls while the page
 KEPT = "Kept on this computer only: 100,000 calls and 30 days at most, never what was said."
 NOBODY = "Nobody has called yet."
 NO_MATCH = "No call fits the search."
-OUTCOMES = (("All outcomes", ""), ("Answered", OK), ("Not trusted", "ERR_NOT_TRUSTED"),
-            ("Not encrypted", "ERR_ENCRYPTION_REQUIRED"), ("Blocked", "ERR_BLOCKED"),
-            ("Too often", "ERR_RATE_LIMITED"), ("Wrong payload", "ERR_PAYLOAD"))  # fmt: skip
+OUTCOMES = (("All outcomes", ""), *((words, name) for name, words in OUTCOME_WORDS.items()))
 
 
 class CallsView(PageView):
@@ -66,6 +64,7 @@ class CallsView(PageView):
         self.clear_button = button(self.tr("&Clear..."), self.tr("Forget every call"), self.clear)
         self._said = PlainLabel(self.tr(KEPT), name="muted", wrap=True)
         self.caller_id = IdLine(self.tr("Peer ID of the selected call"))
+        self.caller_id.setPlaceholderText(self.tr("The whole Peer ID of the selected call"))
         self._lay_out()
         self._make_menu()
         self._fresh: int | None = None  # tickets of what was asked, None: nothing is under way

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QTabBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStyle, QStyleOptionTab, QTabBar, QVBoxLayout, QWidget
 
 from core.news.events import PeerSnapshot
 from desktop.views.columns import CurrentOnly
@@ -60,15 +60,20 @@ class TabBar(QTabBar):
     """Tabs with room for a number behind each title, so that none moves under the pointer when a number comes."""
 
     def tabSizeHint(self, index: int) -> QSize:
-        """Return the usual size, with that room."""
-        size = super().tabSizeHint(index)
+        """Return the size with that room: what Qt would return for a title with a number, whatever stands there."""
         title = self.tabData(index)
         if not isinstance(title, str):  # a page that counts nothing
-            return size
-        behind = self.tabText(index)[len(title) :]
-        advance = self.fontMetrics().horizontalAdvance
-        room = advance(ROOM) - advance(behind)
-        return QSize(size.width() + max(0, room), size.height())
+            return super().tabSizeHint(index)
+        option = QStyleOptionTab()
+        self.initStyleOption(option, index)
+        option.text = f"{title}{ROOM}"
+        style, metric = self.style(), QStyle.PixelMetric
+        words = option.fontMetrics.size(Qt.TextFlag.TextShowMnemonic, option.text)
+        space = style.pixelMetric(metric.PM_TabBarTabHSpace, option, self)
+        high = style.pixelMetric(metric.PM_TabBarTabVSpace, option, self)
+        inner = QSize(words.width() + space, words.height() + high)
+        size = style.sizeFromContents(QStyle.ContentsType.CT_TabBarTab, option, inner, self)
+        return QSize(size.width(), super().tabSizeHint(index).height())
 
 
 class Pages(QWidget):
@@ -116,9 +121,7 @@ class Pages(QWidget):
         """Return a page's widget. Raises KeyError for a key that there is none for."""
         for number, page in enumerate(self._pages):
             if page.key == key:
-                found = self._stack.widget(number)
-                if found is not None:
-                    return found
+                return self._stack.widget(number)
         raise KeyError(key)
 
     def current(self) -> str:

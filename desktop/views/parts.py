@@ -42,6 +42,7 @@ class IdLine(QLineEdit):
         self.setReadOnly(True)
         self.setFont(fixed_font())
         self.setFrame(False)
+        self.setStyleSheet("border: none; background: transparent; padding: 0")  # read, not written
         self.setAccessibleName(name)
 
     def show_id(self, text: str) -> None:

@@ -153,6 +153,10 @@ class PeersView(QWidget):
         self.table.setFocus(Qt.FocusReason.OtherFocusReason)
         return True
 
+    def counts(self) -> str:
+        """Return how many others there are, in words."""
+        return self._counts.text()
+
     def selected(self) -> list[PeerRow]:
         """Return the selected peers from top to bottom."""
         found = (self.proxy.index(row, PeerColumn.ADDRESS).data(ROW_ROLE) for row in self.table.selected_rows())

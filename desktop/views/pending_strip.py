@@ -53,6 +53,7 @@ class PendingStrip(QFrame):
         font.setPointSizeF(font.pointSizeF() * ID_SCALE)
         self._id.setFont(font)
         self._id.setMinimumWidth(self._id_width())
+        self._id.setFixedHeight(self._id.fontMetrics().height() + 2)  # with or without an ID
         self.answers = Answers(bridge)
         self._all = QPushButton(self.tr("Show all"))
         self._all.setAccessibleName(self.tr("Show all requests that wait"))

@@ -37,7 +37,7 @@ from desktop.views.table import ICON_ROOM, CellDelegate, Index, RowTable
 
 PENDING_SAMPLES = ("Anna's greenhouse", "temperature", "203.0.113.200:65535", "59 min ago", "9,999")
 KNOWN_SAMPLES = ("Anna's greenhouse", "ABCDEFG", f"{ICON_ROOM}Trusted", "fibonacci, camera", "59 min ago", "2026-11-27")
-PENDING_LINES = 3  # of the table of those who wait, whatever waits: what is below never moves. More scroll
+PENDING_LINES = 2  # of the table of those who wait, whatever waits: what is below never moves. More scroll
 TICK_MS = 5000  # milliseconds; "3 min ago" moves on
 REST_MS = 500  # milliseconds that the answers rest when another request is selected by itself
 NOBODY = "You know nobody yet. Add a peer by its ID; or share a service: peers that ask for it appear here."
@@ -68,12 +68,14 @@ class PeopleView(PageView):
         self.waiting_id = IdLine(self.tr("Peer ID of the request"))
         self.careful = Lines(1)
         self.careful.setProperty("problem", True)
+        self.waiting_id.setPlaceholderText(self.tr("The whole Peer ID of the selected request"))
         self.answers = Answers(bridge)
         self.answers.always_wanted.connect(self.accept_always)
         self.model = KnownModel(self)
         self.proxy = PeopleFilter(self.model, self)
         self.table = RowTable(self.tr("Known peers"))
         self.chosen_id = IdLine(self.tr("Peer ID of the selected peer"))
+        self.chosen_id.setPlaceholderText(self.tr("The whole Peer ID of the selected peer"))
         self.filter = QLineEdit()
         self._make_buttons()
         self._lay_out()

@@ -164,23 +164,27 @@ class AudienceBox(QComboBox):
         self._explain()
 
     def _pick(self) -> None:
-        """Take a choice; one that opens the service to anyone is asked about first."""
+        """Take a choice; one that opens the service to more is asked about first."""
         chosen = self.audience()
         if chosen is self._actual or self.question is not None:
             return
-        if chosen is Audience.ANYONE:
-            self._ask()
+        if AUDIENCES.index(chosen) > AUDIENCES.index(self._actual):
+            self._ask(chosen)
             return
         self._choose(chosen)
 
-    def _ask(self) -> None:
+    def _ask(self, chosen: Audience) -> None:
+        anyone = chosen is Audience.ANYONE
+        question = (
+            self.tr("Let anyone call {service}?") if anyone else self.tr("Let everybody with an ID call {service}?")
+        )
         self.question = Question(
             self.window(),
-            self.tr("Open to anyone"),
-            self.tr("Let anyone call {service}?").format(service=self._service),
-            self.tr("Plain Grenache peers too. Their requests are not encrypted, and nobody knows who they are."),
-            self.tr("Let anyone call it"),
-            lambda: self._choose(Audience.ANYONE),
+            self.tr("Open to anyone") if anyone else self.tr("Open to more people"),
+            question.format(service=self._service),
+            self.tr(AUDIENCE_HINTS[chosen]),
+            self.tr("Let anyone call it") if anyone else self.tr("Let them call it"),
+            lambda: self._choose(chosen),
         )
         self.question.finished.connect(self._answered)
         self.question.open()

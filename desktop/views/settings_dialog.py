@@ -65,10 +65,8 @@ class SettingsDialog(Sheet):
         self.api_port = _port(settings.api_port)
         self.udp_port = _port(settings.udp_port)
         self.share = {
-            name: _check(
-                self.tr("Share {name} when Grapevine starts").format(name=name), name in settings.share_at_start
-            )
-            for name in dict.fromkeys((*services, *settings.share_at_start))
+            name: _check(self.tr("Share {name} when Grapevine starts").format(name=name), name in settings.sharing)
+            for name in dict.fromkeys((*services, *settings.sharing))
         }
         self.notify = _check(self.tr("&Notify me when a new peer gets through"), settings.notify_new_peers)
         self.close_action = QComboBox()
@@ -153,7 +151,7 @@ class SettingsDialog(Sheet):
             dht_port=self.dht_port.value(),
             api_port=self.api_port.value(),
             udp_port=self.udp_port.value(),
-            share_at_start=tuple(name for name, box in self.share.items() if box.isChecked()),
+            sharing=tuple(name for name, box in self.share.items() if box.isChecked()),
             notify_new_peers=self.notify.isChecked(),
             close_action=self.close_action.currentData(),
         ).validate()

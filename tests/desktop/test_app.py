@@ -285,13 +285,15 @@ async def test_a_disk_that_refuses_is_a_sentence(
 def test_settings_come_back_at_the_next_start(tmp_path: Path) -> None:
     env = offscreen(tmp_path)
     store = SettingsStore("a", root=tmp_path / "config" / "grapevine")
-    store.save(Settings(share_at_start=("fibonacci",), udp_port=0))
+    store.save(Settings(sharing=("fibonacci",), udp_port=0))
     with app("--scripted", "a", env=env) as program:
         found = program.until(sharing=True, grape="connected")
         assert found["consuming"] is False
+        program.ask("consume")
+        program.until(consuming=True)
         assert program.end()[0] == 0
     saved = store.load()
-    assert saved.share_at_start == ("fibonacci",)
+    assert (saved.sharing, saved.consuming) == (("fibonacci",), ("fibonacci",))
     assert saved.window.geometry
 
 

@@ -65,10 +65,10 @@ def test_who_called_is_named(calls: MainWindow) -> None:
     assert model.index(0, CallColumn.WHO).data() == "Anna's greenhouse"
     assert model.index(2, CallColumn.WHO).data() == "plain"
     assert model.index(3, CallColumn.WHO).data() == EVE.short
-    assert [model.index(row, CallColumn.OUTCOME).data() for row in (0, 3)] == ["Answered", "ERR_NOT_TRUSTED"]
+    assert [model.index(row, CallColumn.OUTCOME).data() for row in (0, 3)] == ["Answered", "Not trusted"]
     assert model.index(0, CallColumn.WHO).data(Qt.ItemDataRole.ToolTipRole) == str(ALICE)
     said = model.index(3, 0).data(Qt.ItemDataRole.AccessibleTextRole)
-    assert "called fibonacci: ERR_NOT_TRUSTED" in said
+    assert "called fibonacci: Not trusted" in said
 
 
 def test_search_and_outcome_ask_anew(calls: MainWindow, bridge: FakeBridge, qtbot: QtBot) -> None:

@@ -64,7 +64,8 @@ def models(text: str) -> list[QAbstractItemModel]:
         PendingModel(name_of=lambda _id: text),
         CallsModel(),
     )
-    peers, broker, history = PeersModel(name_of=lambda _id: text), BrokerModel(name_of=lambda _id: text), HistoryModel()
+    peers, broker = PeersModel(name_of=lambda _id: text), BrokerModel(name_of=lambda _id: text)
+    history = HistoryModel()
     timeline.add(events(text))
     known.replace([KnownPeer(EVE, text, NOW, None, frozenset({text}))])
     pending.replace([Pending(EVE, text, ANNA, NOW, NOW)])

@@ -84,7 +84,7 @@ async def test_a_stranger_waits_is_let_in_for_good_and_is_blocked(theme: ThemeSo
         window.pages.choose("calls")
         await until(lambda: window.calls.model.rowCount() == 2)
         outcomes = {window.calls.model.index(row, 7).data() for row in range(2)}
-        assert outcomes == {"Answered", "ERR_NOT_TRUSTED"}
+        assert outcomes == {"Answered", "Not trusted"}
 
         window.people.table.selectRow(0)
         window.people.block_button.click()

@@ -21,7 +21,7 @@ FULL = Settings(
     dht_port=20003,
     api_port=30003,
     udp_port=40000,
-    share_at_start=("fibonacci",),
+    sharing=("fibonacci",),
     notify_new_peers=False,
     close_action="quit",
     window=WindowState("Z2Vv", "c3RhdGU="),
