@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random, SystemRandom
 
-from core.errors import LocalError, RequestTimeout
+from core.errors import LocalError, RequestTimeout, TransportClosed
 from core.net.channel import Channel
 from core.net.pump import Pump, Route
 from core.net.story import log, tell_connection, tell_punch, told

@@ -121,7 +121,9 @@ class Pages(QWidget):
         """Return a page's widget. Raises KeyError for a key that there is none for."""
         for number, page in enumerate(self._pages):
             if page.key == key:
-                return self._stack.widget(number)
+                found = self._stack.widget(number)
+                if found is not None:
+                    return found
         raise KeyError(key)
 
     def current(self) -> str:

@@ -215,11 +215,15 @@ class Checker:
                 self._say(f"{what} of {describe(widget)} has a contrast of {found:.2f}:1, not {least}:1")
 
     def _drawn(self, widget: QWidget) -> Iterator[tuple[str, QRect, float]]:
-        inner = widget.rect().adjusted(4, 4, -4, -4)
         if isinstance(widget, QLabel):
             if widget.text().strip() and widget.isEnabled():  # what a message covers is off
                 yield "the text", widget.rect(), TEXT
-        elif isinstance(widget, QLineEdit) and (widget.text() or widget.placeholderText()):
+        else:
+            yield from self._drawn_in_control(widget)
+
+    def _drawn_in_control(self, widget: QWidget) -> Iterator[tuple[str, QRect, float]]:
+        inner = widget.rect().adjusted(4, 4, -4, -4)
+        if isinstance(widget, QLineEdit) and (widget.text() or widget.placeholderText()):
             yield "the text" if widget.text() else "the placeholder", inner, TEXT
         elif isinstance(widget, QPlainTextEdit) and (widget.toPlainText() or widget.placeholderText()):
             yield "the text", inner, TEXT
