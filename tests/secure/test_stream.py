@@ -18,6 +18,7 @@ from core.values import Address, Caller, JsonValue
 from tests.rpc.streams import SERVER, MemoryStream, pair
 from tests.secure.sides import ANNA, BERT
 from tests.sim.clock import run, settle
+from tests.support.answers import answered_by
 
 BIG = bytes(range(256)) * 4 * (SLICE_BYTES // 256) + b"the end"
 FULL = b"f" * SLICE_BYTES  # fills a stream of such a buffer
@@ -317,7 +318,7 @@ def test_rpc_of_all_sizes_and_many_at_once(packet: int) -> None:
         async def connect(address: Address, seconds: float) -> Stream:
             near, far = pair(packet=packet)
             client, server = await secured(near, far)
-            servers.spawn(RpcServer(echo).serve(server), name="serve")
+            servers.spawn(RpcServer(answered_by(echo)).serve(server), name="serve")
             return client
 
         client = RpcClient(connect)
