@@ -25,6 +25,9 @@ FREE_BYTES: Final = 4 * KIB
 PAYLOAD_FACTOR: Final = 8
 """Bytes of Python objects that a byte of JSON becomes, at the most usual: `"ab",` takes 5 and becomes 59."""
 
+MUCH: Final = 16 * MB
+"""Bytes; after more were held and are free again, the allocator is told to return them to the system."""
+
 # -- what comes, until it is whole ------------------------------------------------------------------------------------
 
 INPUT_HOST: Final = 8 * MB

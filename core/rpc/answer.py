@@ -5,13 +5,13 @@ The request counts until its reply has left, and what it holds meanwhile is coun
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from core.errors import LocalError, PayloadError, PeerError, TransportClosed
 from core.rpc.call import Call, Overdrawn
 from core.rpc.deadlines import Limit
-from core.rpc.memory import REPLIES, RESULTS, Held, Standing, held_bytes
+from core.rpc.memory import REPLIES, RESULTS, Held, Standing, weigh
 from core.values import JsonValue
 from core.wire.rpc_message import encode_error, encode_result, encode_result_steps, is_large
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 EncodedReply: TypeAlias = tuple[bytes, str | None]  # the message, and its error text if it is one
 
 _MAX_ERROR: Final = 1000  # characters of an error text that is sent; a sentence has a hundred
-_TEXT_FACTOR: Final = 2  # bytes of JSON that a byte of a value becomes: of long numbers; of anything else less
 _OVERDRAWN: Final = "the answers to you hold as much memory here as they may: take them, or ask for less at a time"
 _log = logging.getLogger(__name__)
 
@@ -41,6 +40,8 @@ class Answer:
         self._seconds: float | None = None  # until there was an answer
         self._whose = whose
         self._payload = payload
+        self._ended = False
+        self._text = 0  # bytes of JSON that the result will be, about
         self._result = Held(self._server.memory, RESULTS, whose)
         self._reply = Held(self._server.memory, REPLIES, whose)
         self._loop = asyncio.get_running_loop()
@@ -54,15 +55,26 @@ class Answer:
         except TransportClosed:
             pass  # the connection ends
         finally:
-            for held in (self._payload, self._result, self._reply):
-                held.let_go()
-            self._incoming.finished(self._whose)
-            seconds = self._loop.time() - self._began if self._seconds is None else self._seconds
-            self._server.report(self._call, seconds, error, sent)
+            self.end(error, sent)
+
+    def end(self, error: str | None = TransportClosed.name, sent: int = 0) -> None:
+        """Give everything back, and tell how it ended. Idempotent: a task that is cancelled may never have begun."""
+        if self._ended:
+            return
+        self._ended = True
+        for held in (self._payload, self._result, self._reply):
+            held.let_go()
+        self._incoming.finished(self._whose)
+        seconds = self._loop.time() - self._began if self._seconds is None else self._seconds
+        self._server.report(self._call, seconds, error, sent)
 
     async def _wait(self, result: Awaitable[JsonValue]) -> tuple[str | None, int]:
         """Wait for the handler, for as long as it may take, and send what it found."""
         config = self._server.config
+        if not self._server.memory.may_hold_another(self._whose):
+            if isinstance(result, Coroutine):
+                result.close()
+            return await self._send(*refusal(self._rid, self._key, Overdrawn(_OVERDRAWN)))
         try:
             with Limit(self._server.deadlines, config.handler_timeout) as limit:
                 value = await result
@@ -79,7 +91,9 @@ class Answer:
         self._payload.let_go()
         if not is_large(value):
             return await self._send(*self._encoded(value))
-        if not self._result.grow(held_bytes(value)):
+        size, self._text = weigh(value)
+        self._server.memory.expect(self._whose, size)
+        if not self._result.grow(size):
             del value
             return await self._send(*refusal(self._rid, self._key, Overdrawn(_OVERDRAWN)))
         return await self._send_large([value])
@@ -100,7 +114,7 @@ class Answer:
     async def _encoded_slowly(self, box: list[JsonValue]) -> EncodedReply:
         whose, most = self._whose, self._server.config.message_bytes
         size = self._result.amount
-        if not self._result.grow(size + min(most, size * _TEXT_FACTOR)):
+        if not self._result.grow(size + min(most, self._text)):
             box.clear()
             return refusal(self._rid, self._key, Overdrawn(_OVERDRAWN))
         try:

@@ -50,8 +50,10 @@ class Incoming:
         self._config = server.config
         self._loop = asyncio.get_running_loop()
         self._opened_at = self._used_at = self._loop.time()  # seconds; used: a request came
+        self._looked_at = self._opened_at
         self._asked = False  # a request has come
         self._writing = 0  # replies that wait for the caller's window
+        self._written = 0  # bytes of them, which are counted as replies
         self._turn: asyncio.Future[None] | None = None  # the feed waits for a place of this connection
         self._input = Held(server.memory, INPUT, standing)
         self._buffers = Held(server.memory, BUFFERS, standing)
@@ -117,8 +119,12 @@ class Incoming:
         if self.stream.peer_id is not None or not self.standing.trusted:
             self._stand(self.server.standing(self.caller()))
         unsent, unread = self.stream.buffered()
-        size = unsent + unread
+        size = max(0, unsent - self._written) + unread
         self._buffers.set(size if size > bounds.FREE_BYTES else 0, self.standing)
+        if self._decoder.held and self._used_at >= self._looked_at:  # a request was whole since: this is another one
+            self._coming.stop()
+            self._coming.start(now)
+        self._looked_at = now
         if self._leaving.stalled(unsent, now):
             self._cut("it takes nothing of what it asked for")
         elif self._coming.stalled(-self._decoder.held, now):
@@ -149,7 +155,7 @@ class Incoming:
         self._leaving.stop()
         self._coming.stop()
         gone = TransportClosed(f"the caller is gone: {why}")
-        self._feed.fail(gone)  # at once: nothing more is taken from here on
+        self._feed.fail(gone.again())  # at once: nothing more is taken from here on
         self._group.create_task(_fail(gone), name="rpc cut off")  # which ends whatever the group waits for
 
     def _weigh(self, size: int) -> None:
@@ -227,8 +233,7 @@ class Incoming:
             server.places.charge(whose.owner)
         answer = Answer(self, request.rid, request.key, call, began, whose, payload)
         task = self._group.create_task(answer.run(reply), name="rpc request")
-        if isinstance(reply, Coroutine):
-            task.add_done_callback(lambda _: reply.close())  # of a task that was cancelled before it began
+        task.add_done_callback(lambda _: _over(answer, reply))  # it may have been cancelled before it began
 
     def _begin(
         self, request: Request, call: Call, payload: Held, began: float
@@ -254,15 +259,17 @@ class Incoming:
     async def write(self, data: bytes) -> None:
         """Send a reply that must wait. Meanwhile no further request is begun. Raises TransportClosed."""
         self._writing += 1
+        self._written += len(data)
         self._leaving.start(self._loop.time())
         try:
             await self.stream.write(data, boundary=True)
         except PeerError as failure:
             gone = TransportClosed("the caller is gone")
-            self._feed.fail(gone)  # at once: the group takes nothing more from here on
+            self._feed.fail(gone.again())  # at once; another one: where this is raised the reply is at hand
             raise gone from failure
         finally:
             self._writing -= 1
+            self._written -= len(data)
             if not self._writing:
                 self._leaving.stop()
                 self._wake()
@@ -289,6 +296,12 @@ class Incoming:
 
 async def _fail(failure: PeerError) -> None:
     raise failure
+
+
+def _over(answer: Answer, reply: "EncodedReply | Awaitable[JsonValue]") -> None:
+    answer.end()
+    if isinstance(reply, Coroutine):
+        reply.close()
 
 
 async def _ready(value: JsonValue) -> JsonValue:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from core.limits import bounds
 from core.limits.budget import Budget, BudgetState
+from core.limits.table import BoundedTable
 from core.peer_id import PeerId
 from core.values import JsonValue
 
@@ -17,6 +18,7 @@ Owner = PeerId | str
 INPUT, PAYLOADS, RESULTS, REPLIES, BUFFERS = "input", "payloads", "results", "replies", "buffers"
 KINDS: Final = (INPUT, PAYLOADS, RESULTS, REPLIES, BUFFERS)
 _LOOKED_AT: Final = 2048  # values of a result that are weighed, 0.5 ms; of longer lists and objects a sample
+_DIGITS: Final = 0.302  # decimal digits of a bit
 _SAMPLE: Final = 64  # elements of one list or object
 
 
@@ -43,6 +45,7 @@ class Memory:
             bounds.INPUT, bounds.INPUT_HOST, kept=bounds.INPUT_KEPT, per_trusted=bounds.INPUT
         )
         self.by_kind = dict.fromkeys(KINDS, 0)  # bytes
+        self._expected: BoundedTable[Owner, int] = BoundedTable(bounds.CALLERS)  # bytes of each one's last big result
 
     def take(self, kind: str, whose: Standing, amount: int) -> bool:
         """Count bytes that somebody is about to hold; False: there is no room for them, and nothing was counted."""
@@ -67,6 +70,15 @@ class Memory:
             self._input.give(whose.owner, amount)
         self._all.give(whose.owner, amount)
         self.by_kind[kind] -= amount
+
+    def expect(self, whose: Standing, amount: int) -> None:
+        """Note what a result held: the next one of this caller may be alike."""
+        self._expected[whose.owner] = amount
+
+    def may_hold_another(self, whose: Standing) -> bool:
+        """Return whether there is room for a result as the caller's last one: else it is not worth computing."""
+        expected = self._expected.get(whose.owner)
+        return expected is None or self._all.fits(whose.owner, expected, trusted=whose.trusted)
 
     def over(self, whose: Standing) -> bool:
         """Return whether a caller holds more than it may, or strangers together do and this is one."""
@@ -126,21 +138,24 @@ class Held:
             self.amount = 0
 
 
-def held_bytes(value: JsonValue) -> int:
-    """Return about how many bytes of memory a value holds; of long lists and objects a sample is looked at."""
-    total, looked_at = 0.0, 0
+def weigh(value: JsonValue) -> tuple[int, int]:
+    """Return about how many bytes a value holds, and about how many its JSON will; long lists are sampled."""
+    held, text, looked_at = 0.0, 0.0, 0
     todo: list[tuple[object, float]] = [(value, 1.0)]
     while todo and looked_at < _LOOKED_AT:
         item, times = todo.pop()
         looked_at += 1
-        total += sys.getsizeof(item) * times
+        held += sys.getsizeof(item) * times
+        if isinstance(item, str):
+            text += (len(item) + 3) * times
+        elif isinstance(item, int):
+            text += (item.bit_length() * _DIGITS + 2) * times
+        else:
+            text += 4 * times
         if isinstance(item, list | tuple | dict) and item:
             step = -(-len(item) // _SAMPLE)
-            members = item.items() if isinstance(item, dict) else item
-            sample = list(islice(members, 0, None, step))
+            sample = list(islice(item.items() if isinstance(item, dict) else item, 0, None, step))
             times *= len(item) / len(sample)
-            if isinstance(item, dict):
-                todo += [(part, times) for member in sample for part in member]
-            else:
-                todo += [(member, times) for member in sample]
-    return int(total)
+            members = [part for member in sample for part in member] if isinstance(item, dict) else sample
+            todo += [(member, times) for member in members]
+    return int(held), int(text)

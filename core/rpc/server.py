@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from core.aio.allocator import give_back
 from core.errors import PeerError
 from core.limits import bounds
 from core.limits.budget import BudgetState
@@ -81,6 +82,7 @@ class RpcServer:
         self.slices = Slices(bounds.JOBS, bounds.JOBS_HOST, kept=bounds.JOBS_KEPT)
         self._spell_at = self._spell_spent = 0.0
         self._sweeper: asyncio.TimerHandle | None = None
+        self._most_used = 0  # bytes that requests held, since memory was last given back
 
     async def serve(self, stream: Stream, admit: Callable[[], Awaitable[Stream]] | None = None) -> None:
         """Answer the requests of one accepted stream until it ends; closes it. Raises nothing for what a peer does.
@@ -161,6 +163,7 @@ class RpcServer:
         """Look at every connection once: what it holds, whether it moves, whether it may stay."""
         self._sweeper = None
         if not len(self.connections):
+            self._give_back()
             return
         self._sweep_later()
         now, loaded = asyncio.get_running_loop().time(), self.connections.loaded(bounds.LOADED)
@@ -168,6 +171,15 @@ class RpcServer:
             incoming.look(now, loaded=loaded)
         if self.memory.crowded:
             self._shed()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """Return memory to the system after much of it was held; in a thread, since that takes milliseconds."""
+        used = self.memory.used()
+        self._most_used = max(self._most_used, used)
+        if self._most_used > bounds.MUCH and used < bounds.MUCH / 8:
+            self._most_used = 0
+            asyncio.get_running_loop().run_in_executor(None, give_back)
 
     def _shed(self) -> None:
         """End the connections whose streams hold most, until what is held fits."""

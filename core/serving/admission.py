@@ -73,10 +73,14 @@ class Admission:
         outcome = service.handle(payload, call.caller)
         if type(outcome) in AT_ONCE or not isinstance(outcome, Awaitable):
             return outcome
+        if call.account is not None:
+            call.counted = True
+            call.account.under_way += 1  # from now on: many may be let in before the first of their tasks begins
         call.once = self._gate.refusal(service.name, call.caller) is not None
         watched = self._watched(outcome, call)
-        if isinstance(outcome, Coroutine):  # else one whose task is cancelled before it begins "was never awaited"
-            weakref.finalize(watched, outcome.close).atexit = False
+        weakref.finalize(
+            watched, _forgotten, outcome, call
+        ).atexit = False  # its task may be cancelled before it begins
         return watched
 
     async def _watched(self, outcome: Awaitable[JsonValue], call: Call) -> JsonValue:
@@ -86,8 +90,6 @@ class Admission:
         cancelling = task.cancelling()
         call.task = task
         self._under_way.add(call)
-        if call.account is not None:
-            call.account.under_way += 1
         try:
             result = await outcome
         except asyncio.CancelledError:
@@ -97,8 +99,7 @@ class Admission:
         finally:
             self._under_way.discard(call)
             call.task = None
-            if call.account is not None:
-                call.account.under_way -= 1
+            call.left()
         if call.refusal is not None:  # it did not end when it was told to: what it found is for nobody
             task.uncancel()
             raise call.refusal
@@ -205,3 +206,10 @@ class Admission:
     def _say(self, message: str) -> None:
         known, pending = len(self._store.peers()), len(self._store.pending())
         self._hub.emit(TrustChanged(self._hub.now(), message, known, pending))
+
+
+def _forgotten(outcome: Awaitable[JsonValue], call: Call) -> None:
+    """End what nobody awaits any longer: else a coroutine "was never awaited", and its caller's account stays full."""
+    if isinstance(outcome, Coroutine):
+        outcome.close()
+    call.left()

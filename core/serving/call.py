@@ -46,6 +46,7 @@ class Call:
     seconds: float = 0.0  # from its arrival to its end
     error: str | None = None  # the text it was answered with: "ERR_X" or "ERR_X: a sentence"
     account: "Account | None" = None  # what it is charged to; None: callers on this machine are not counted
+    counted: bool = False  # in its account, as under way
     once: bool = False  # the owner has accepted it this one time
     task: "asyncio.Task[object] | None" = None  # answers it, while it is under way
     refusal: "NotAllowed | None" = None  # why it was stopped under way
@@ -69,6 +70,12 @@ class Call:
     def outcome(self) -> str:
         """ "ok", or the name of the error it was answered with."""
         return outcome(self.error)
+
+    def left(self) -> None:
+        """Hear that it is under way no longer. Idempotent."""
+        if self.counted and self.account is not None:
+            self.account.under_way -= 1
+        self.counted = False
 
     def answer(self, payload: JsonValue) -> Outcome:
         """Return the answer, or what is awaited for it. Raises PeerError."""
