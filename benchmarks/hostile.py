@@ -1,6 +1,7 @@
 """A peer under attack: what a caller that its owner trusts notices of it, and what the peer's memory does.
 
     python -m benchmarks.hostile [--seconds 60]
+    python -m benchmarks.hostile --hosts            what attackers take and hold: see benchmarks/hostile_hosts.py
 
 Loopback only. One process is the real command line, `grapevine share`; one attacks it, the trusted caller is this one.
 Where there are two processors the peer has one of its own, and the attackers, at the lowest priority, share the other
@@ -292,7 +293,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="A peer under attack, and a caller that its owner trusts.")
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--only", default="", help="one kind of attack: SYN, half-open, slow, punch")
+    parser.add_argument("--hosts", action="store_true", help="by hosts of their own, as root: see hostile_hosts.py")
     given = parser.parse_args()
+    if given.hosts:
+        from benchmarks import hostile_hosts
+
+        return asyncio.run(hostile_hosts.measure(given.seconds, given.only))
     return asyncio.run(measure(given.seconds, given.only))
 
 

@@ -25,11 +25,12 @@ from core.rpc.server import RpcServer
 from core.rpc.stream import Stream as RpcStream
 from core.secure.contexts import Contexts
 from core.secure.dial import Dialer
-from core.secure.door import Door
+from core.secure.handshakes import Handshakes
 from core.services.fibonacci import FibonacciService
 from core.utp.config import UtpConfig
 from core.values import Address, Caller, JsonValue
 from core.wire.utp_marks import OUR_MARKS, Marks
+from tests.support.answers import answered_by
 
 CHUNK = os.urandom(65536)  # bytes per write, as the Node side's
 HELLO = b"hello"
@@ -86,17 +87,17 @@ class Peer:
         async def own() -> Contexts | None:
             return contexts
 
-        self._door = Door(own)
+        self._door = Handshakes(own)
         self._dialer = Dialer(lambda to, seconds: endpoint.connect(to, timeout=seconds), own)
         if secure:
             endpoint.mark(OUR_MARKS | Marks.SECURE)
         self.bytes = 0
         self.last = 0  # ns, CLOCK_MONOTONIC
         self._tasks = TaskSet("benchmark peer")
-        self._rpc = RpcServer(self._answer)
+        self._rpc = RpcServer(answered_by(self._answer))
         self._held: list[Stream] = []
         service = FibonacciService()
-        numbers = RpcServer(lambda _, payload, caller: service.handle(payload, caller))
+        numbers = RpcServer(answered_by(lambda _, payload, caller: service.handle(payload, caller)))
         roles = {
             "echo": self._echo,
             "swallow": self._swallow,

@@ -9,6 +9,7 @@ from benchmarks.streams import MEGA, arrived
 from core.identity.identity import Identity
 from core.secure.contexts import Contexts
 from core.values import Address
+from tests.secure.sides import seal_message
 
 OPEN, SEALED = "plain", "encrypted"
 CHUNK = 65_536  # bytes; `our_peer.CHUNK`
@@ -75,7 +76,7 @@ def _handshakes(*, tickets: bool) -> float:
         while not (client.established and server.established):
             server.feed(client.outgoing())
             client.feed(server.outgoing())
-        client.feed(server.seal_message(b"word"))
+        client.feed(seal_message(server, b"word"))
         if tickets:
             one.keep(there, None, client)
         client.close()

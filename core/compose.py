@@ -44,13 +44,13 @@ from core.rendezvous.roles import Roles
 from core.rpc.client import RpcClient
 from core.rpc.server import RpcServer
 from core.secure.dial import Dialer
-from core.secure.door import Door
+from core.secure.handshakes import Handshakes
 from core.services.intents import Intent, Intents
 from core.services.names import Role
 from core.services.service import Registry
-from core.serving.admission import Guard
-from core.serving.catalog import Sharing
-from core.serving.handler import Serving
+from core.serving.admission import Admission
+from core.serving.catalog import Catalog
+from core.serving.handler import Handler
 from core.values import Address
 from core.wire.utp_marks import OUR_MARKS, Marks
 
@@ -76,11 +76,11 @@ class Parts:
     brokers: Brokers
     asking: Asking
     roles: Roles
-    guard: Guard
-    sharing: Sharing
-    serving: Serving
+    admission: Admission
+    catalog: Catalog
+    handler: Handler
     server: RpcServer
-    door: Door
+    handshakes: Handshakes
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +149,17 @@ async def compose(
     tasks = TaskSet("peer")
     stack.push_async_callback(tasks.aclose)
     own_broker = OwnBroker(hub, link, addresses)
-    guard = Guard(
+    admission = Admission(
         hub, config.trust_file, config.audiences, own=lambda: identity.peer_id,
         serving=lambda: bool(intents.of(Role.WORKER)),
     )  # fmt: skip
-    await guard.open()
-    stack.push_async_callback(guard.aclose)
-    sharing = _sharing(registry, guard, intents)
-    serving = Serving(hub, sharing, roster, guard, calls, own_broker)
-    server = RpcServer(serving.handle, on_served=serving.on_served)
-    guard.close_connections_by(server.hang_up)
-    door = Door(identity.contexts)
+    await admission.open()
+    stack.push_async_callback(admission.aclose)
+    catalog = _catalog(registry, intents)
+    handler = Handler(hub, catalog, roster, admission, calls, own_broker)
+    server = RpcServer(handler.receive, standing=handler.standing)
+    admission.close_connections_by(server.hang_up)
+    handshakes = Handshakes(identity.contexts)
 
     # being found, and opening the way
     pacer = PunchPacer(outgoing.punch)
@@ -176,7 +176,7 @@ async def compose(
     hearing = Hearing(hub, roster, addresses, outgoing, pacer, brokers, roles, asking)
 
     def on_stream(stream: Stream) -> None:
-        tasks.spawn(server.serve(stream, lambda: door.admit(stream)), name=f"serve {stream.remote}")
+        tasks.spawn(server.serve(stream, lambda: handshakes.admit(stream)), name=f"serve {stream.remote}")
 
     def on_event(event: PeerEvent) -> None:
         if isinstance(event, GrapeChanged):
@@ -202,7 +202,7 @@ async def compose(
     stack.callback(_deafen, hub, endpoint)
     return Parts(
         hub, roster, registry, intents, calls, endpoint, outgoing, identity, access, addresses, link, own_broker,
-        brokers, asking, roles, guard, sharing, serving, server, door,
+        brokers, asking, roles, admission, catalog, handler, server, handshakes,
     )  # fmt: skip
 
 
@@ -244,18 +244,18 @@ def _calls(config: PeerConfig, hub: Hub) -> Ledger | None:
     return Ledger(config.calls_file, on_problem=lambda problem: hub.emit(ErrorRaised(hub.now(), "ERR_LEDGER", problem)))
 
 
-def _sharing(registry: Registry, guard: Guard, intents: Intents) -> Sharing:
-    """Return what routes requests to the services that we intend to offer."""
-    sharing = Sharing(registry, guard.admit)
+def _catalog(registry: Registry, intents: Intents) -> Catalog:
+    """Return what finds the service that a request means, among those that we intend to offer."""
+    catalog = Catalog(registry)
 
     def on_intent(intent: Intent, on: bool) -> None:
         if intent.role is Role.WORKER and on:
-            sharing.add(intent.service)
+            catalog.add(intent.service)
         elif intent.role is Role.WORKER:
-            sharing.remove(intent.service)
+            catalog.remove(intent.service)
 
     intents.subscribe(on_intent)
-    return sharing
+    return catalog
 
 
 def _grape_host(access: GrapeAccess) -> str | None:

@@ -8,7 +8,7 @@ from core.compose import Parts, compose
 from core.errors import PeerError
 from core.ledger.record import CallRecord
 from core.net.endpoint import EndpointStatistics
-from core.news.events import Announced, PeerSnapshot, ServiceSnapshot, Traffic
+from core.news.events import Announced, BudgetRow, PeerSnapshot, ServiceSnapshot, Traffic
 from core.news.hub import Hub, Listener
 from core.peer_id import PeerId
 from core.profile.config import PeerConfig
@@ -84,9 +84,9 @@ class Peer:
             grape=self._parts.access.snapshot(),
             services=tuple(self._service_snapshot(service.name) for service in self._parts.registry),
             peers=self._parts.roster.rows(),
-            known_peers=self._parts.guard.store.peers(),
-            pending=self._parts.guard.store.pending(),
-            trust_problem=self._parts.guard.store.problem,
+            known_peers=self._parts.admission.store.peers(),
+            pending=self._parts.admission.store.pending(),
+            trust_problem=self._parts.admission.store.problem,
             traffic=self.traffic(),
             identity=self._parts.identity.snapshot(),
             broker=self._parts.own_broker.snapshot(),
@@ -100,14 +100,15 @@ class Peer:
         punches = net.punch.punches_sent + net.punch.punches_heard
         return Traffic(
             net.bytes_received, net.bytes_sent, rpc.served + rpc.failed, punches, net.streams,
-            turned_away=self._turned_away(net, rpc), refused=self._parts.serving.refused(),
+            turned_away=self._turned_away(net, rpc), refused=self._parts.handler.refused(),
+            budgets=tuple(BudgetRow(name, *state) for name, state in (*rpc.budgets, self._parts.handshakes.budget())),
         )  # fmt: skip
 
     def _turned_away(self, net: EndpointStatistics, rpc: RpcServerStatistics) -> tuple[tuple[str, int], ...]:
-        door = self._parts.door.statistics()
+        handshakes = self._parts.handshakes.statistics()
         counts = (
             ("connections", net.utp.refused + rpc.refused_connections),
-            ("handshakes", door.failed),
+            ("handshakes", handshakes.failed),
             ("punches", net.punch.acks_withheld),
             ("datagrams", net.dropped_unknown + net.utp.dropped_malformed),
             ("registrations", sum(count for _, count in self._parts.own_broker.refused())),
@@ -115,7 +116,7 @@ class Peer:
         return tuple((what, count) for what, count in counts if count)
 
     def _service_snapshot(self, name: str) -> ServiceSnapshot:
-        service, tally = self._parts.registry.get(name), self._parts.sharing.tallies[name]
+        service, tally = self._parts.registry.get(name), self._parts.catalog.tallies[name]
         return ServiceSnapshot(
             name=name,
             description=service.description,
@@ -125,7 +126,8 @@ class Peer:
             announced_nodes=self._parts.roles.announced(name),
             served=tally.served,
             failed=tally.failed,
-            audience=self._parts.guard.audience(name),
+            refused=tally.refused,
+            audience=self._parts.admission.audience(name),
             own_only=self._parts.roles.own_only(name),
         )
 
@@ -229,37 +231,37 @@ class Peer:
 
     def known_peers(self) -> tuple[KnownPeer, ...]:
         """Return whom the owner trusts with something, and who is blocked."""
-        return self._parts.guard.store.peers()
+        return self._parts.admission.store.peers()
 
     def pending(self) -> tuple[Pending, ...]:
         """Return who asked for a service it may not call; the newest is last."""
-        return self._parts.guard.store.pending()
+        return self._parts.admission.store.pending()
 
     def set_audience(self, service: str, audience: Audience) -> None:
         """Change who may call a service, as long as this peer is open: its owner remembers it in the settings."""
         self._parts.registry.get(service)
-        self._parts.guard.set_audience(service, audience)
+        self._parts.admission.set_audience(service, audience)
 
     async def trust(self, peer_id: PeerId, name: str = "", services: frozenset[str] = EVERY) -> None:
         """Let a peer call these services and no others; an empty name leaves the one it has."""
-        await self._parts.guard.trust(peer_id, name, services)
+        await self._parts.admission.trust(peer_id, name, services)
 
     async def untrust(self, peer_id: PeerId) -> None:
         """Remove a peer from the list; what it has called and may call no longer is cancelled."""
-        await self._parts.guard.untrust(peer_id)
+        await self._parts.admission.untrust(peer_id)
 
     async def block(self, peer_id: PeerId) -> None:
         """Let a peer call nothing, ask nobody, and stay connected no longer."""
-        await self._parts.guard.block(peer_id)
+        await self._parts.admission.block(peer_id)
 
     async def accept(self, peer_id: PeerId, service: str, *, once: bool) -> None:
         """Answer a pending request: from now on, or `once` within ten minutes, when it asks again."""
-        await self._parts.guard.accept(peer_id, service, once=once)
+        await self._parts.admission.accept(peer_id, service, once=once)
 
     async def confirm_trust(self) -> None:
         """The owner has looked at a damaged list of known peers: what could be recovered holds from now on."""
-        await self._parts.guard.confirm()
+        await self._parts.admission.confirm()
 
     async def refuse(self, peer_id: PeerId, service: str) -> None:
         """Forget a pending request; the peer may ask again."""
-        await self._parts.guard.refuse(peer_id, service)
+        await self._parts.admission.refuse(peer_id, service)

@@ -47,7 +47,9 @@ ROOMS: dict[str, set[str]] = {
         "core.aio", "core.wire", "core.grape", "core.identity", "core.secure", "core.services", "core.news",
         "core.profile", "core.directory",
     },
-    "core.serving": {"core.aio", "core.services", "core.trust", "core.ledger", "core.news"},
+    "core.serving": {
+        "core.aio", "core.wire", "core.rpc.memory", "core.services", "core.trust", "core.ledger", "core.news",
+    },
     "core.calling": {
         "core.aio", "core.wire", "core.net", "core.rpc", "core.secure", "core.services", "core.trust", "core.news",
         "core.directory", "core.serving",

@@ -1,10 +1,14 @@
 """Who wants whom: a broker's entries, as it saw their senders. Without I/O: time is handed in."""
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import TypeAlias
 
 from core.errors import LocalError
+from core.limits.fair import FairTable
+from core.limits.rate import TokenBucket
+from core.limits.table import BoundedTable
 from core.peer_id import PeerId
 from core.scope import Scope, listed_peer, scope, usable
 from core.values import Address
@@ -54,10 +58,7 @@ class Entry:
     local: Address | None = None  # where it says that it is at home; shown to who comes from the same host only
 
 
-@dataclass(slots=True)
-class _Rate:
-    left: float
-    at: float
+Key: TypeAlias = tuple[str, bool, Address]  # of an entry: service, role, source
 
 
 class BrokerRegistry:
@@ -66,10 +67,10 @@ class BrokerRegistry:
     def __init__(self, config: BrokerConfig | None = None) -> None:
         self.config = config or BrokerConfig()
         self.refused: Counter[str] = Counter()
-        self._entries: OrderedDict[tuple[str, bool, Address], Entry] = OrderedDict()  # least recently renewed first
-        self._of_host: Counter[str] = Counter()
-        self._rates: OrderedDict[str, _Rate] = OrderedDict()  # least recently heard first
-        self._news: OrderedDict[str, int] = OrderedDict()  # by service, rises with every new entry
+        self._entries: dict[Key, Entry] = {}  # least recently renewed first
+        self._of_host: FairTable[Key, None, str] = FairTable(self.config.entries, self.config.entries_each)
+        self._rates: BoundedTable[str, TokenBucket] = BoundedTable(self.config.hosts)
+        self._news: BoundedTable[str, int] = BoundedTable(self.config.names)  # by service, rises with every new entry
         self._news_total = 0
 
     def __len__(self) -> int:
@@ -87,14 +88,14 @@ class BrokerRegistry:
             known = self._entries.get(key)
             if known is None:
                 self._make_room(source.host)
-                self._of_host[source.host] += 1
         except LocalError as error:
             self.refused[error.name] += 1
             raise
         since = now if known is None else known.since
         local = _at_home(wanted.local) or (known.local if known else None)  # one registration of several says none
+        self._entries.pop(key, None)
         self._entries[key] = Entry(wanted.service, wanted.server, source, peer_id, since, now, local)
-        self._entries.move_to_end(key)
+        self._of_host.put(key, None, source.host)
         if known is None or known.local != local:
             self._tell(wanted.service)
         return known is None
@@ -142,45 +143,30 @@ class BrokerRegistry:
         return len(self._entries) != before
 
     def _take_turn(self, host: str, now: float) -> None:
-        burst = 2 * self.config.rate_each
-        rate = self._rates.get(host)
-        if rate is None:
-            if len(self._rates) >= self.config.hosts:
-                self._rates.popitem(last=False)
-            rate = self._rates[host] = _Rate(burst, now)
-        self._rates.move_to_end(host)
-        rate.left = min(burst, rate.left + max(0.0, now - rate.at) * self.config.rate_each)
-        rate.at = max(rate.at, now)
-        if rate.left < 1.0:
-            raise BrokerBusy(f"{host} registers more than {self.config.rate_each:g} times a second: come again later")
-        rate.left -= 1.0
+        each = self.config.rate_each
+        if not self._rates.use(host, lambda: TokenBucket(each, 2 * each)).take(now):
+            raise BrokerBusy(f"{host} registers more than {each:g} times a second: come again later")
 
     def _make_room(self, host: str) -> None:
-        if self._of_host[host] >= self.config.entries_each:
+        if self._of_host.count(host) >= self.config.entries_each:
             raise BrokerFull(f"{host} has {self.config.entries_each} entries here already; they end {self._ages()}")
-        if len(self._entries) < self.config.entries:
+        oldest = self._of_host.would_evict(host)
+        if oldest is None:
             return
-        crowd, most = self._of_host.most_common(1)[0]
-        if most <= self._of_host[host] + 1:
+        if self._of_host.count(oldest[2].host) <= self._of_host.count(host) + 1:
             raise BrokerFull(f"this broker is full: {self.config.entries} entries; they end {self._ages()}")
-        self._drop(next(key for key in self._entries if key[2].host == crowd))
+        self._drop(oldest)
 
     def _ages(self) -> str:
         return f"{self.config.age:g} s after their last registration"
 
-    def _drop(self, key: tuple[str, bool, Address]) -> None:
+    def _drop(self, key: Key) -> None:
         del self._entries[key]
-        host = key[2].host
-        self._of_host[host] -= 1
-        if not self._of_host[host]:
-            del self._of_host[host]
+        self._of_host.pop(key)
 
     def _tell(self, service: str) -> None:
-        if service not in self._news and len(self._news) >= self.config.names:
-            self._news.popitem(last=False)
         self._news_total += 1  # never a number that this service had before, also when it was forgotten
         self._news[service] = self._news_total
-        self._news.move_to_end(service)
 
 
 def _at_home(address: Address | None) -> Address | None:

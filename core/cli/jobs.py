@@ -6,7 +6,7 @@ import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from core.cli.output import Output, dumps
+from core.cli.output import Output, dumps, state_fields
 from core.cli.reasons import Reasons
 from core.directory.access import running_grape
 from core.directory.records.check import RecordMissing
@@ -22,6 +22,7 @@ from core.values import JsonValue
 
 LISTING_PATIENCE = 2.0  # seconds a request by name waits for the first announce: two ticks of a worker
 JOINING_PATIENCE = 3.0  # seconds a grape of our own gets to meet another: a query and its repetition on a slow line
+STATE_EVERY = 10.0  # seconds between `state` events
 LISTING_PAUSE = 0.2  # seconds between looks meanwhile
 
 
@@ -48,7 +49,18 @@ async def share(config: PeerConfig, output: Output, service: str, audience: Audi
             peer.set_audience(service, audience)
         await peer.share(service)
         gc.freeze()  # as in run_grape
-        await asyncio.Event().wait()
+        await _tell_state(peer, output)
+
+
+async def _tell_state(peer: Peer, output: Output) -> None:
+    """With --json, tell until cancelled what crosses the socket and what callers hold here, whenever that changed."""
+    told = None
+    while True:
+        await asyncio.sleep(STATE_EVERY)
+        traffic = peer.traffic()
+        if output.as_json and traffic != told:
+            told = traffic
+            output.result("state", "", **state_fields(traffic))
 
 
 async def broker(config: PeerConfig, output: Output) -> None:

@@ -31,6 +31,7 @@ from core.news.events import (
     ReplyReceived,
     RequestSent,
     RequestServed,
+    Traffic,
     TrustChanged,
 )
 from core.values import Address, JsonValue
@@ -131,6 +132,24 @@ def dumps(value: JsonValue) -> str:
 def event_fields(event: PeerEvent) -> dict[str, JsonValue]:
     """Return an event as the object `--json` prints, `event` first."""
     return {"event": event.kind, **_FIELDS[type(event)](event), "at": round(event.at, 3)}
+
+
+def state_fields(traffic: Traffic) -> dict[str, JsonValue]:
+    """Return what a `state` event says; `held` and the budget of memory are bytes."""
+    return {
+        "received": traffic.received,
+        "sent": traffic.sent,
+        "requests": traffic.requests,
+        "connections": traffic.connections,
+        "held": traffic.held,
+        "refused": dict(traffic.refused),
+        "turned_away": dict(traffic.turned_away),
+        "budgets": {
+            row.name: {"used": row.used, "limit": row.limit, "owners": row.owners, "refused": row.refused}
+            for row in traffic.budgets
+        },
+        "at": round(time.time(), 3),
+    }
 
 
 def event_sentence(event: PeerEvent) -> str:

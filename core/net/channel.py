@@ -94,6 +94,11 @@ class Channel:
         """True once the connection is gone for good."""
         return self._over is not None
 
+    def buffered(self) -> tuple[int, int]:
+        """Return the bytes that wait to be acknowledged there, and those that wait to be read here."""
+        unsent, unread = self.connection.buffered()
+        return unsent + (0 if self._tail is None else len(self._tail)), unread + sum(map(len, self._chunks))
+
     # -- from the engine ----------------------------------------------------------------------------------------------
 
     def handle(self, event: UtpEvent) -> None:

@@ -64,6 +64,10 @@ class Stream:
         """
         self._channel.connection.keep()
 
+    def buffered(self) -> tuple[int, int]:
+        """Return the bytes written that the other side has not acknowledged, and those it sent that nobody has read."""
+        return self._channel.buffered()
+
     async def read(self) -> bytes:
         """Return the next chunk: the bytes of one DATA packet.
 

@@ -221,6 +221,7 @@ class ServiceSnapshot:
     failed: int
     audience: Audience = Audience.TRUSTED  # who may call it
     own_only: bool = False  # announced, but on our own grape alone, which knows no other: nobody else can find us
+    refused: int = 0  # requests that the owner's rules did not let in; they count as neither served nor failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +243,17 @@ class PeerRow:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetRow:
+    """What callers take of one thing: bytes of "memory" and of "unfinished" messages, "requests", "connections", ..."""
+
+    name: str
+    used: int
+    limit: int
+    owners: int  # hosts and trusted peers that have some of it
+    refused: int  # times that there was no room, since the peer opened
+
+
+@dataclass(frozen=True, slots=True)
 class Traffic:
     """What crossed the peer's socket since it opened; `connections` are those open now."""
 
@@ -252,6 +264,12 @@ class Traffic:
     connections: int = 0
     turned_away: tuple[tuple[str, int], ...] = ()  # what never became a request: connections, handshakes, punches, ...
     refused: tuple[tuple[str, int], ...] = ()  # requests by the name of the error they were answered with
+    budgets: tuple[BudgetRow, ...] = ()  # what callers take of this peer, and how much there is
+
+    @property
+    def held(self) -> int:
+        """Bytes of memory that requests hold."""
+        return next((row.used for row in self.budgets if row.name == "memory"), 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,11 @@
-"""The limits of RPC servers and clients, each with its source; PROTOCOL section 6 is the Node peer's behaviour."""
+"""The limits of RPC servers and clients, each with its source; PROTOCOL section 6 is the Node peer's behaviour.
+
+What strangers may hold of a server is in `core.limits.bounds`.
+"""
 
 from dataclasses import dataclass, fields
 
+from core.limits import bounds
 from core.wire.rpc_message import MAX_BYTES
 
 
@@ -15,12 +19,16 @@ class RpcConfig:
     idle_close: float = 120.0  # PROTOCOL section 6: "a connection unused for 120 s is closed". By servers
     client_idle_close: float = 110.0  # sooner than any server, so that its close never meets a request of ours
     connect_timeout: float = 10.0  # three SYNs at libutp's first time-out of 3 s
-    write_timeout: float = 30.0  # a caller that reads nothing for so long is cut off: it holds results in memory
+    write_timeout: float = 30.0  # a caller that reads next to nothing for so long is cut off: it holds results here
     in_flight: int = 64  # requests of one connection that a server works on; it reads on when a place is free
     asked: int = 256  # requests of a client on one connection; the next waits for a place. Small ones fill a window
-    in_flight_total: int = 1024  # requests of all connections of a server; the same. 16 connections at their limit
-    connections_per_host: int = 64  # accepted; a peer uses one, but a carrier's NAT hides many peers. Excess: reset
-    connections: int = 1024  # accepted in all; excess: reset
+    in_flight_total: int = bounds.REQUESTS
+    in_flight_kept: int = bounds.REQUESTS_KEPT  # a quarter of all at most
+    in_flight_host: int = bounds.REQUESTS_HOST
+    in_flight_trusted: int = bounds.REQUESTS_TRUSTED
+    connections_per_host: int = bounds.CONNECTIONS_HOST
+    connections: int = bounds.CONNECTIONS
+    connections_kept: int = bounds.CONNECTIONS_KEPT  # an eighth of all at most
     pool: int = 256  # connections a client keeps; the longest unused one makes room, and if all are busy: LocalError
     map_at_once: int = 64  # addresses that one `map` asks at the same time; the others wait
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from core.errors import PeerError
 from core.rpc.idle import IdleLimit
+from core.rpc.memory import Standing
 from core.rpc.slices import Slices
 from core.rpc.stream import Stream
 from core.wire.rpc_message import Decoder, Large, Message
@@ -33,14 +34,23 @@ class Feed:
         idle: IdleLimit,
         take: Callable[[Message], bool],
         later: Callable[[Message], Awaitable[None]] | None = None,
+        *,
+        whose: Callable[[], Standing] | None = None,
+        weigh: Callable[[int], None] | None = None,
     ) -> None:
-        """`take` and `later` may raise: that ends `run`. Whatever comes puts off the end of `idle`."""
+        """`take`, `later` and `weigh` may raise: that ends `run`. Whatever comes puts off the end of `idle`.
+
+        `weigh(bytes)` hears how much came that is not read yet, when that changes; `whose()`: for whom it is read.
+        """
         self._stream = stream
         self._decoder = decoder
         self._slices = slices
         self._idle = idle
         self._take = take
         self._later = later
+        self._whose = whose
+        self._weigh = weigh
+        self._weighed = 0
         self._held: deque[Message] = deque()
         self._over = False
         self._failure: BaseException | None = None
@@ -51,8 +61,12 @@ class Feed:
         """Whether messages wait here."""
         return bool(self._held)
 
-    async def run(self) -> None:
-        """Hand on messages until the stream ends. Raises what broke it, or what `take` raised."""
+    async def run(self, stream: Stream | None = None) -> None:
+        """Hand on messages until the stream ends. Raises what broke it, or what `take` raised.
+
+        `stream`: the session that the one given at first turned out to carry.
+        """
+        self._stream = stream or self._stream
         self._stream.listen(self)
         try:
             while True:
@@ -77,21 +91,35 @@ class Feed:
         """Hand on the first of those that wait; it counts as waiting until it is taken."""
         message = self._held[0]
         if isinstance(message, Large):
-            message = await self._slices.run(self._decoder.read_steps(message))
+            owner, trusted = (None, False) if self._whose is None else self._whose()[:2]
+            message = await self._slices.run(self._decoder.read_steps(message), owner, trusted=trusted)
         if not self._take(message) and self._later is not None:
             await self._later(message)
         self._held.popleft()
+        if self._weighed:
+            self._weigh_all()
+
+    def _weigh_all(self) -> None:
+        """Say how much is here that is not read yet."""
+        size = self._decoder.held + sum(len(each.data) for each in self._held if isinstance(each, Large))
+        if size != self._weighed and self._weigh is not None:
+            self._weighed = size
+            self._weigh(size)
 
     def received(self, chunk: bytes) -> None:
         """Take one packet's bytes (`core.net.channel.Listener`)."""
         self._idle.used()
         try:
             messages = self._decoder.feed(chunk)
+            waiting = False
             for number, message in enumerate(messages):
                 if number == TURN_MAX or isinstance(message, Large) or not self._take(message):
                     self._held.extend(messages[number:])
+                    waiting = True
                     break
-            else:
+            if self._decoder.held or self._weighed or waiting:
+                self._weigh_all()
+            if not waiting:
                 return
         except Exception as error:  # `run` raises it: here it would cost us this packet, and nobody would know
             self.fail(error)

@@ -9,77 +9,80 @@ connection breaks, or `serve` is cancelled, everything that runs for it is cance
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
-from core.errors import LocalError, PayloadError, PeerError, RemoteError, TransportClosed
+from core.aio.allocator import give_back
+from core.errors import PeerError
+from core.limits import bounds
+from core.limits.budget import BudgetState
 from core.peer_id import PeerId
+from core.rpc.call import Call, Receive
 from core.rpc.config import RpcConfig
-from core.rpc.deadlines import Deadlines, Limit
-from core.rpc.feed import Feed
-from core.rpc.idle import IdleLimit
-from core.rpc.places import Places
+from core.rpc.connections import Connections
+from core.rpc.deadlines import Deadlines
+from core.rpc.fair_places import FairPlaces
+from core.rpc.incoming import Incoming
+from core.rpc.memory import Memory, Owner, Standing
 from core.rpc.slices import Slices
 from core.rpc.stream import Stream
-from core.values import Caller, JsonValue, Outcome
-from core.wire.rpc_message import (
-    LARGE,
-    Decoder,
-    Expect,
-    Malformed,
-    Message,
-    Request,
-    encode_error,
-    encode_result,
-    encode_result_steps,
-    is_large,
-)
-
-Handler: TypeAlias = Callable[[str, JsonValue, Caller], Outcome]  # (key, payload, caller)
-# (key, caller, seconds, error or None, bytes of the request, bytes of the reply: 0 when it could not be sent)
-OnServed: TypeAlias = Callable[[str, Caller, float, str | None, int, int], None]
-
-_Reply: TypeAlias = tuple[bytes, str | None]  # the message, and its error text if it is one
+from core.values import Caller
 
 _SPELL = 0.004  # seconds in which half the time, at most, goes to answering at once: a window's loop must have its turn
-_MAX_ERROR = 1000  # characters of an error text that is sent; a sentence has a hundred
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class RpcServerStatistics:
-    """`connections` and `in_flight` are now; the others count since the server was made."""
+    """`connections` and `in_flight` are now; the others count since the server was made.
+
+    `budgets`: what is taken of how much, by name.
+    """
 
     connections: int
     in_flight: int
-    refused_connections: int  # over a limit
+    refused_connections: int  # over a limit, newcomers and those that made room
     served: int  # answered with a result
     failed: int  # answered with an error, or not deliverable
     malformed: int  # values that were no requests
+    budgets: tuple[tuple[str, BudgetState], ...] = ()
 
 
 class RpcServer:
-    """Answers requests by `handler`. Which limits hold, and what happens beyond them, is in `RpcConfig`.
+    """Answers requests by the calls that `receive` returns. Limits are in `RpcConfig` and `core.limits.bounds`.
 
     Big messages are read and written in slices (`core.rpc.slices`); a handler must not change what it returned.
 
     The handler's PayloadError and LocalError go to the caller as "<NAME>: <sentence>", any other PeerError as its name,
-    a handler over its time as ERR_TIMEOUT, a result that is no JSON or too large by the name of that error, and
-    anything else as ERR_INTERNAL; that one is logged.
+    a handler over its time as ERR_TIMEOUT, a result that is no JSON or too large by the name of that error, one that
+    finds no room in memory as ERR_RATE_LIMITED, and anything else as ERR_INTERNAL; that one is logged.
     """
 
-    def __init__(self, handler: Handler, config: RpcConfig | None = None, *, on_served: OnServed | None = None) -> None:
-        self.handler = handler
-        self.config = config or RpcConfig()
+    def __init__(
+        self,
+        receive: Receive,
+        config: RpcConfig | None = None,
+        *,
+        standing: Callable[[Caller], Standing] | None = None,
+        memory: Memory | None = None,
+    ) -> None:
+        """`standing` says what a caller may hold; without it everybody is a stranger who may send what it wants."""
+        self.receive = receive
+        self.config = config = config or RpcConfig()
+        self.standing = standing or self._stranger
         self.count: Counter[str] = Counter()
-        self.places = Places(self.config.in_flight_total)
+        self.in_flight = 0  # requests
+        self.places: FairPlaces[Owner] = FairPlaces(
+            config.in_flight_total, min(config.in_flight_host, config.in_flight_total),
+            kept=min(config.in_flight_kept, config.in_flight_total // 4), per_trusted=config.in_flight_trusted,
+        )  # fmt: skip
+        self.memory = memory or Memory()
+        self.connections: Connections[Incoming] = Connections(config)
         self.deadlines = Deadlines()  # of handlers
-        self.slices = Slices()
-        self.streams: set[Stream] = set()  # being served
-        self._on_served = on_served
-        self._hosts: Counter[str] = Counter()
+        self.slices = Slices(bounds.JOBS, bounds.JOBS_HOST, kept=bounds.JOBS_KEPT)
         self._spell_at = self._spell_spent = 0.0
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._most_used = 0  # bytes that requests held, since memory was last given back
 
     async def serve(self, stream: Stream, admit: Callable[[], Awaitable[Stream]] | None = None) -> None:
         """Answer the requests of one accepted stream until it ends; closes it. Raises nothing for what a peer does.
@@ -87,29 +90,30 @@ class RpcServer:
         `admit` returns what the stream turns out to carry, or raises PeerError: then it is not served. Run this as a
         task of its own; cancelling resets the stream.
         """
-        host = stream.remote.host
-        full = self._hosts.total() >= self.config.connections
-        if full or self._hosts[host] >= self.config.connections_per_host:
-            self.count["refused"] += 1
+        standing = self.standing(Caller(stream.remote, None))
+        incoming = Incoming(self, stream, standing)
+        if not self.connections.admit(incoming, standing):
+            _log.debug("%s finds no place: too many connections", stream.remote)
             stream.abort()
             return
-        self._hosts[host] += 1
+        self._sweep_later()
         try:
-            await _Connection(self, stream if admit is None else await admit()).run()
+            await incoming.run(stream if admit is None else await admit())
         except BaseException as failure:
             stream.abort()
             if not isinstance(failure, PeerError):
                 raise
+            _log.debug("%s was not let in: %s: %s", stream.remote, failure.name, failure)
         finally:
-            self._hosts[host] -= 1
-            if not self._hosts[host]:
-                del self._hosts[host]
+            self.connections.leave(incoming)
+            incoming.let_go()
 
     def hang_up(self, on: Callable[[PeerId], bool]) -> None:
         """Reset the connections of those peers for whose ID `on` returns True."""
-        for stream in tuple(self.streams):
-            if stream.peer_id is not None and on(stream.peer_id):
-                stream.abort()
+        for incoming in self.connections:
+            peer_id = incoming.stream.peer_id
+            if peer_id is not None and on(peer_id):
+                incoming.stream.abort()
 
     def may_answer_at_once(self, now: float) -> bool:
         """Tell whether a handler may run within the socket's wake-up, not in a task of its own."""
@@ -121,191 +125,67 @@ class RpcServer:
         """Note how long that took."""
         self._spell_spent += seconds
 
-    def report(self, request: Request, caller: Caller, seconds: float, error: str | None, reply_bytes: int) -> None:
-        """Count an answered request and tell the listener."""
+    def report(self, call: Call, seconds: float, error: str | None, sent: int) -> None:
+        """Count an answered request and tell whoever served it."""
         self.count["served" if error is None else "failed"] += 1
-        if self._on_served is None:
-            return
         try:
-            self._on_served(request.key, caller, seconds, error, request.size, reply_bytes)
-        except Exception as failure:  # a listener's bug must not cost the caller its connection
-            _log.error("listening to a served request failed: %r", failure)
+            call.ended(seconds, error, sent)
+        except Exception as failure:  # a bug there must not cost the caller its connection
+            _log.error("keeping a served request failed: %r", failure)
 
     def statistics(self) -> RpcServerStatistics:
         """Return the counts so far."""
         return RpcServerStatistics(
-            connections=self._hosts.total(),
-            in_flight=self.count["in_flight"],
-            refused_connections=self.count["refused"],
+            connections=len(self.connections),
+            in_flight=self.in_flight,
+            refused_connections=self.connections.refused + self.connections.evicted,
             served=self.count["served"],
             failed=self.count["failed"],
             malformed=self.count["malformed"],
+            budgets=(
+                ("memory", self.memory.state()),
+                ("unfinished", self.memory.state_of_input()),
+                ("requests", self.places.state()),
+                ("connections", self.connections.state()),
+            ),
         )
 
+    # -- looking after the connections ------------------------------------------------------------------------------
 
-class _Connection:
-    """One accepted stream and the requests under way on it."""
+    def _stranger(self, caller: Caller) -> Standing:
+        return Standing(caller.address.host, False, self.config.message_bytes)
 
-    def __init__(self, server: RpcServer, stream: Stream) -> None:
-        self._server = server
-        self._config = server.config
-        self._stream = stream
-        self._places = Places(server.config.in_flight)
-        self._in_flight = 0
-        self._idle = IdleLimit(server.config.idle_close, lambda: self._in_flight > 0 or self._feed.busy)
-        decoder = Decoder(server.config.message_bytes, expect=Expect.REQUESTS, large=LARGE)
-        self._feed = Feed(stream, decoder, server.slices, self._idle, self._take, self._take_later)
-        self._group = asyncio.TaskGroup()
-        self._loop = asyncio.get_running_loop()
+    def _sweep_later(self) -> None:
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().call_later(bounds.SWEEP_EVERY, self._sweep)
 
-    async def run(self) -> None:
-        """Read requests and answer them until the stream ends, then finish those under way and close."""
-        whole = False
-        self._server.streams.add(self._stream)
-        try:
-            async with self._group, self._idle:
-                await self._feed.run()
-            whole = True
-            await self._stream.close()
-        except* (TransportClosed, RemoteError):
-            pass  # gone, or it sent what cannot be read on; the handlers are cancelled
-        finally:
-            self._server.streams.discard(self._stream)
-            if not whole:
-                self._stream.abort()
-
-    def _take(self, message: Message) -> bool:
-        """Start a request if there is a place for it."""
-        if isinstance(message, Request):
-            if not self._places.take():
-                return False  # nothing is read while all are taken: that is the back-pressure
-            if not self._server.places.take():
-                self._places.give()
-                return False
-            self._start(message)
-        elif isinstance(message, Malformed):
-            self._server.count["malformed"] += message.count
-            if message.fatal:
-                raise RemoteError(message.reason)
-        return True
-
-    async def _take_later(self, message: Message) -> None:
-        """Start a request once there is a place for it."""
-        await self._places.wait()
-        try:
-            await self._server.places.wait()
-        except BaseException:
-            self._places.give()
-            raise
-        if isinstance(message, Request):
-            self._start(message)
-
-    def _start(self, request: Request) -> None:
-        """Answer a request: at once if its handler does, else by a task."""
-        self._in_flight += 1
-        self._server.count["in_flight"] += 1
-        began = self._loop.time()
-        reply = self._at_once(request) if self._server.may_answer_at_once(began) else self._call(request)
-        soon = self._in_flight > 1 or self._feed.busy  # more replies follow at once: they share packets
-        if isinstance(reply, tuple) and self._stream.offer(reply[0], soon=soon):
-            self._finished()
-            seconds = self._loop.time() - began
-            self._server.answered_at_once(seconds)
-            self._server.report(request, self._caller(), seconds, reply[1], len(reply[0]))
+    def _sweep(self) -> None:
+        """Look at every connection once: what it holds, whether it moves, whether it may stay."""
+        self._sweeper = None
+        if not len(self.connections):
+            self._give_back()
             return
-        task = self._group.create_task(self._answer(request, began, reply), name="rpc request")
-        if isinstance(reply, Coroutine):
-            task.add_done_callback(lambda _: reply.close())  # of a task that was cancelled before it began
+        self._sweep_later()
+        now, loaded = asyncio.get_running_loop().time(), self.connections.loaded(bounds.LOADED)
+        for incoming in self.connections:
+            incoming.look(now, loaded=loaded)
+        if self.memory.crowded:
+            self._shed()
+        self._give_back()
 
-    def _at_once(self, request: Request) -> _Reply | Awaitable[JsonValue]:
-        """Call the handler and return the reply, or what is to be awaited for it."""
-        try:
-            outcome = self._server.handler(request.key, request.payload, self._caller())
-            if isinstance(outcome, Awaitable):
-                return outcome
-            if is_large(outcome):
-                return _ready(outcome)
-            return encode_result(request.rid, outcome, max_bytes=self._config.message_bytes), None
-        except (Exception, asyncio.CancelledError) as failure:
-            return self._refusal(request, failure)
+    def _give_back(self) -> None:
+        """Return memory to the system after much of it was held; in a thread, since that takes milliseconds."""
+        used = self.memory.used()
+        self._most_used = max(self._most_used, used)
+        if self._most_used > bounds.MUCH and used < bounds.MUCH / 8:
+            self._most_used = 0
+            asyncio.get_running_loop().run_in_executor(None, give_back)
 
-    async def _call(self, request: Request) -> JsonValue:
-        """Call the handler within a task."""
-        outcome = self._server.handler(request.key, request.payload, self._caller())
-        return await outcome if isinstance(outcome, Awaitable) else outcome
-
-    async def _answer(self, request: Request, began: float, reply: _Reply | Awaitable[JsonValue]) -> None:
-        try:
-            data, error = reply if isinstance(reply, tuple) else await self._outcome(request, reply)
-            seconds = self._loop.time() - began
-            if not self._stream.offer(data, soon=self._in_flight > 1):
-                await self._write(request, data, seconds)
-            self._server.report(request, self._caller(), seconds, error, len(data))
-        except asyncio.CancelledError:
-            seconds = self._loop.time() - began
-            self._server.report(request, self._caller(), seconds, TransportClosed.name, 0)
-            raise
-        finally:
-            self._finished()
-
-    def _caller(self) -> Caller:
-        return Caller(self._stream.remote, self._stream.peer_id)  # it may have moved: its NAT restarted
-
-    def _finished(self) -> None:
-        self._idle.used()
-        self._in_flight -= 1
-        self._server.count["in_flight"] -= 1
-        self._places.give()
-        self._server.places.give()
-
-    async def _write(self, request: Request, data: bytes, seconds: float) -> None:
-        """Send a reply that must wait. Raises TransportClosed, which ends the connection."""
-        try:
-            async with asyncio.timeout(self._config.write_timeout):
-                await self._stream.write(data, boundary=True)
-        except (TransportClosed, TimeoutError) as failure:
-            self._server.report(request, self._caller(), seconds, TransportClosed.name, 0)
-            gone = TransportClosed("the caller is gone, or does not read")
-            self._feed.fail(gone)  # at once: the group takes nothing more from here on
-            raise gone from failure
-
-    async def _outcome(self, request: Request, result: Awaitable[JsonValue]) -> _Reply:
-        """Wait for the handler, for as long as it may take, and return the reply."""
-        try:
-            with Limit(self._server.deadlines, self._config.handler_timeout) as limit:
-                value = await result
-            return await self._encode(request.rid, value), None
-        except asyncio.CancelledError as failure:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():  # else it is something inside the handler that was cancelled
-                raise
-            return self._refusal(request, failure)
-        except Exception as failure:
-            if not limit.expired:
-                return self._refusal(request, failure)
-        error = f"ERR_TIMEOUT: the service took longer than {self._config.handler_timeout:g} s"
-        return encode_error(request.rid, error), error
-
-    def _refusal(self, request: Request, failure: BaseException) -> _Reply:
-        """Return the reply that tells of a failure no more than the caller may know."""
-        match failure:
-            case PayloadError() | LocalError():
-                error = f"{failure.name}: {failure}"[:_MAX_ERROR]
-            case PeerError():
-                error = failure.name
-            case asyncio.CancelledError():
-                error = "ERR_INTERNAL"
-            case _:
-                _log.error("the handler of %r failed: %r", request.key, failure)
-                error = "ERR_INTERNAL"
-        return encode_error(request.rid, error), error
-
-    async def _encode(self, rid: str, result: JsonValue) -> bytes:
-        max_bytes = self._config.message_bytes
-        if is_large(result):
-            return await self._server.slices.run(encode_result_steps(rid, result, max_bytes=max_bytes))
-        return encode_result(rid, result, max_bytes=max_bytes)
-
-
-async def _ready(value: JsonValue) -> JsonValue:
-    return value
+    def _shed(self) -> None:
+        """End the connections whose streams hold most, until what is held fits."""
+        for incoming in sorted(self.connections, key=lambda each: each.buffered, reverse=True):
+            if not incoming.buffered:
+                return
+            if self.memory.over(incoming.standing):
+                self.connections.evict(incoming)
+                incoming.let_go()

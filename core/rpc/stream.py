@@ -28,6 +28,12 @@ class Stream(Protocol):
     def peer_id(self) -> PeerId | None:
         """Who the other side is, verified; None for a plain one."""
 
+    def buffered(self) -> tuple[int, int]:
+        """Return the bytes written that the other side has not taken, and those it sent that nobody has read."""
+
+    def keep(self) -> None:
+        """Keep this connection when others must go: its other side is trusted."""
+
     def listen(self, listener: Listener) -> None:
         """Hand what arrives to `listener` as it comes, what came before at once."""
 

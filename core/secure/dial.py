@@ -25,7 +25,7 @@ class Outgoing(Carrier, Protocol):
 
 
 class Dialer:
-    """Opens streams. `connect(address, seconds)` opens those below; `contexts` is as a `Door` wants it."""
+    """Opens streams. `connect(address, seconds)` opens those below; `contexts` is as a `Handshakes` wants it."""
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from OpenSSL import SSL
 from core.errors import PeerError, RemoteError, TransportClosed
 from core.peer_id import PeerId
 from core.secure.certificates import Judgement, judge_connection
-from core.secure.frames import RECORD_BYTES, SEAL_BYTES, FrameReader, RecordCounter, header
+from core.secure.frames import RECORD_BYTES, SEAL_BYTES, FrameReader, RecordCounter
 from core.values import Buffer
 from core.wire.rpc_message import MAX_BYTES
 
@@ -105,10 +105,6 @@ class TlsSession:
             self._fail(error)
             raise TransportClosed(f"the session broke: {self.error}") from error
         return self.outgoing(len(data) + SEAL_BYTES * (len(data) // RECORD_BYTES) + _READ)
-
-    def seal_message(self, data: bytes) -> bytes:
-        """Encrypt a whole message that is not large."""
-        return self.seal(header(len(data)), data)
 
     def outgoing(self, expected: int = _READ) -> bytes:
         """Return, and forget, what is to be sent; quickest when it is less than `expected` bytes."""

@@ -82,6 +82,7 @@ class SecureStream:
         self._writer = TaskSet("secure stream")
         self._direct = False  # a caller writes by itself; what comes then is queued
         self._writing = False  # the writer will look at the queue once more
+        self._sealed = 0  # bytes of the first in the queue that the stream below has
 
     def __repr__(self) -> str:
         return f"<SecureStream {self.peer_id.short} at {self.remote}>"
@@ -90,6 +91,16 @@ class SecureStream:
     def remote(self) -> Address:
         """The other side's address, as seen here."""
         return self._carrier.remote
+
+    def buffered(self) -> tuple[int, int]:
+        """See `core.rpc.stream.Stream`."""
+        unsent, unread = self._carrier.buffered()
+        unsent += len(self._joined) + sum(len(message.data) for message in self._queue) - self._sealed
+        return unsent, unread + sum(map(len, self._pieces))
+
+    def keep(self) -> None:
+        """See `core.rpc.stream.Stream`."""
+        self._carrier.keep()
 
     # -- reading --------------------------------------------------------------------------------------------------
 
@@ -214,12 +225,14 @@ class SecureStream:
                 message = self._queue[0]
                 message.started = True
                 await self._write_one(message)
+                self._sealed = 0
                 self._queue.popleft()
                 _settle(message, None)
         except PeerError as error:
             failure = error
         finally:
             self._writing = False
+            self._sealed = 0
             while self._queue:
                 _settle(self._queue.popleft(), failure)
 
@@ -228,11 +241,13 @@ class SecureStream:
             await self._carrier.write(message.data, boundary=message.urgent)
             return
         data = memoryview(message.data)
+        self._sealed = min(len(data), SLICE_BYTES)
         last = message.urgent and len(data) <= SLICE_BYTES  # which leaves at once; those before it fill packets
         await self._carrier.write(self._session.seal(header(len(data)), data[:SLICE_BYTES]), boundary=last)
         for at in range(SLICE_BYTES, len(data), SLICE_BYTES):
             await asyncio.sleep(0)  # others have their turn of the loop
             last = message.urgent and at + SLICE_BYTES >= len(data)
+            self._sealed = min(len(data), at + SLICE_BYTES)
             await self._carrier.write(self._session.seal(data[at : at + SLICE_BYTES]), boundary=last)
 
     # -- the end --------------------------------------------------------------------------------------------------

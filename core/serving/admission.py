@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,28 +15,18 @@ from core.errors import LocalError
 from core.news.events import PendingRequest, TrustChanged
 from core.news.hub import Hub
 from core.peer_id import PeerId
-from core.services.service import Service
+from core.services.service import AT_ONCE, Service
+from core.serving.call import Call
 from core.trust.audience import Audience
 from core.trust.entries import EVERY, Pending
-from core.trust.gate import NOT_TRUSTED, Gate, NotAllowed
+from core.trust.gate import NOT_TRUSTED, Gate
 from core.trust.store import Change, TrustStore
-from core.values import Caller, JsonValue, Outcome
+from core.values import JsonValue, Outcome
 
 HangUp: TypeAlias = Callable[[Callable[[PeerId], bool]], None]  # closes the connections of these peers
 
 
-@dataclass(eq=False, slots=True)
-class _UnderWay:
-    """A request that is being answered by a task of its own."""
-
-    service: str
-    caller: Caller
-    once: bool  # accepted by its owner, this one time
-    task: asyncio.Task[object]
-    refusal: NotAllowed | None = None
-
-
-class Guard:
+class Admission:
     """The gate of one peer, its list of known peers, and the requests it has let in."""
 
     def __init__(
@@ -55,9 +44,9 @@ class Guard:
         self._store = TrustStore(path, serving=serving)
         self._gate = Gate(self._store, audiences, own=own, on_pending=self._on_pending)
         self._own = own
-        self._under_way: set[_UnderWay] = set()
+        self._under_way: set[Call] = set()
         self._store.listen(self._on_change)
-        self._tasks = TaskSet("guard")
+        self._tasks = TaskSet("admission")
 
     def close_connections_by(self, hang_up: HangUp) -> None:
         """Call `hang_up(blocked)` whenever the list has changed: who is blocked stays connected no longer."""
@@ -76,47 +65,53 @@ class Guard:
 
     # -- requests -------------------------------------------------------------------------------------------------
 
-    def admit(self, service: Service, payload: JsonValue, caller: Caller) -> Outcome:
+    def admit(self, service: Service, call: Call, payload: JsonValue) -> Outcome:
         """Call a service for somebody who may. Raises NotAllowed, now or later, and what the service raises."""
-        refusal = self._gate.decide(service.name, caller, self._hub.now())
+        refusal = self._gate.decide(service.name, call.caller, self._hub.now())
         if refusal is not None:
             raise refusal
-        outcome = service.handle(payload, caller)
-        if not isinstance(outcome, Awaitable):
+        outcome = service.handle(payload, call.caller)
+        if type(outcome) in AT_ONCE or not isinstance(outcome, Awaitable):
             return outcome
-        once = self._gate.refusal(service.name, caller) is not None
-        watched = self._watched(outcome, service.name, caller, once)
-        if isinstance(outcome, Coroutine):  # else one whose task is cancelled before it begins "was never awaited"
-            weakref.finalize(watched, outcome.close).atexit = False
+        if call.account is not None:
+            call.counted = True
+            call.account.under_way += 1  # from now on: many may be let in before the first of their tasks begins
+        call.once = self._gate.refusal(service.name, call.caller) is not None
+        watched = self._watched(outcome, call)
+        weakref.finalize(
+            watched, _forgotten, outcome, call
+        ).atexit = False  # its task may be cancelled before it begins
         return watched
 
-    async def _watched(self, outcome: Awaitable[JsonValue], service: str, caller: Caller, once: bool) -> JsonValue:
+    async def _watched(self, outcome: Awaitable[JsonValue], call: Call) -> JsonValue:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a request needs a task")
         cancelling = task.cancelling()
-        under_way = _UnderWay(service, caller, once, task)
-        self._under_way.add(under_way)
+        call.task = task
+        self._under_way.add(call)
         try:
             result = await outcome
         except asyncio.CancelledError:
-            if under_way.refusal is None or task.uncancel() > cancelling:
+            if call.refusal is None or task.uncancel() > cancelling:
                 raise
-            raise under_way.refusal from None
+            raise call.refusal from None
         finally:
-            self._under_way.discard(under_way)
-        if under_way.refusal is not None:  # it did not end when it was told to: what it found is for nobody
+            self._under_way.discard(call)
+            call.task = None
+            call.left()
+        if call.refusal is not None:  # it did not end when it was told to: what it found is for nobody
             task.uncancel()
-            raise under_way.refusal
+            raise call.refusal
         return result
 
     def _stop_who_may_not(self) -> None:
-        for under_way in self._under_way:
-            refusal = self._gate.refusal(under_way.service, under_way.caller)
-            accepted = under_way.once and refusal is not None and refusal.name == NOT_TRUSTED
-            if refusal is not None and not accepted and under_way.refusal is None:
-                under_way.refusal = refusal
-                under_way.task.cancel()
+        for call in self._under_way:
+            refusal = self._gate.refusal(call.name, call.caller)
+            accepted = call.once and refusal is not None and refusal.name == NOT_TRUSTED
+            if refusal is not None and not accepted and call.refusal is None and call.task is not None:
+                call.refusal = refusal
+                call.task.cancel()
 
     def trusts(self, peer_id: PeerId | None) -> bool:
         """Return whether this is somebody whom the owner trusts with something, or one of the owner's own."""
@@ -211,3 +206,10 @@ class Guard:
     def _say(self, message: str) -> None:
         known, pending = len(self._store.peers()), len(self._store.pending())
         self._hub.emit(TrustChanged(self._hub.now(), message, known, pending))
+
+
+def _forgotten(outcome: Awaitable[JsonValue], call: Call) -> None:
+    """End what nobody awaits any longer: else a coroutine "was never awaited", and its caller's account stays full."""
+    if isinstance(outcome, Coroutine):
+        outcome.close()
+    call.left()

@@ -1,96 +1,117 @@
 """Requests that come in: to whom they go, what they cost their caller, and what is told, written down and counted."""
 
 import asyncio
+import logging
 from collections import Counter
-from collections.abc import Awaitable, Coroutine
 from functools import lru_cache
-from typing import Protocol
+from typing import Final
 
 from core.ledger.ledger import Ledger
-from core.ledger.record import CallRecord, outcome
+from core.ledger.record import OK, CallRecord
+from core.limits import bounds
 from core.news.events import RequestServed
 from core.news.hub import Hub
 from core.news.roster import Roster
 from core.peer_id import PeerId
-from core.serving.admission import Guard
-from core.serving.catalog import Sharing
-from core.serving.quota import Quotas
+from core.rpc.memory import Standing
+from core.serving.admission import Admission
+from core.serving.call import MAX_SHOWN, Broker, Call
+from core.serving.catalog import Catalog, UnknownService
+from core.serving.quota import Quotas, RateLimited
+from core.trust.audience import Audience
+from core.trust.gate import REFUSALS
 from core.values import Caller, JsonValue, Outcome
+from core.wire.rpc_message import MAX_BYTES
 
 _text = lru_cache(maxsize=1000)(PeerId.__str__)  # of those who call most: check characters take 20 us
-MAX_NAMES = 64  # error names counted one by one; a service makes up its own, and what is beyond is counted as others
-OTHERS = "others"
+OTHERS = "others"  # under which error names beyond `bounds.ERROR_NAMES` are counted
+REFUSED: Final = REFUSALS | {RateLimited.name}  # by us: the service was not asked, or its answer was for nobody
+OPEN_TO: Final = {False: {Audience.ANYONE}, True: {Audience.ANYONE, Audience.IDENTIFIED}}  # without, with a Peer ID
+_log = logging.getLogger(__name__)
 
 
-class Broker(Protocol):
-    """The broker that we may be."""
-
-    def serves(self, key: str, payload: JsonValue = None) -> bool:
-        """Return whether a request is for it."""
-
-    def handle(self, payload: JsonValue, caller: Caller) -> Outcome:
-        """Answer it."""
-
-
-class Serving:
-    """The handler of the peer's RPC server, and what hears of every request that was answered."""
+class Handler:
+    """What the peer's RPC server hands each request to, once when it comes and once when it has ended."""
 
     def __init__(
         self,
         hub: Hub,
-        sharing: Sharing,
+        catalog: Catalog,
         roster: Roster,
-        guard: Guard,
+        admission: Admission,
         calls: Ledger | None,
         broker: Broker | None = None,
     ) -> None:
-        self.broker = broker
+        """`broker`: the one that we may be."""
+        self._broker = broker
         self.quotas = Quotas()
         self._hub = hub
-        self._sharing = sharing
+        self._catalog = catalog
         self._roster = roster
-        self._guard = guard
+        self._admission = admission
         self._calls = calls
         self._refused: Counter[str] = Counter()  # requests, by the name of the error they were answered with
 
-    def handle(self, key: str, payload: JsonValue, caller: Caller) -> Outcome:
-        """Answer one request, at once or not. Raises PeerError."""
-        if self.broker is not None and self.broker.serves(key, payload):
-            return self.broker.handle(payload, caller)  # which counts by itself
-        trusted = self._guard.trusts(caller.peer_id)
-        self.quotas.take(caller, trusted, asyncio.get_running_loop().time())
-        answer = self._sharing.handle(key, payload, caller)
-        return self._counted(answer, caller, trusted) if isinstance(answer, Coroutine) else answer
+    def receive(self, key: str, payload: JsonValue, caller: Caller, size: int) -> Call:
+        """Decide what a request of `size` bytes is. Everything later reads it from the call."""
+        broker = self._broker
+        if broker is not None and not broker.serves(key, payload):
+            broker = None
+        service = self._catalog.find(key) if broker is None else None
+        trusted = caller.peer_id is not None and self._admission.trusts(caller.peer_id)
+        return Call(self, key, caller, service, broker, trusted, size)
 
-    async def _counted(self, answer: Awaitable[JsonValue], caller: Caller, trusted: bool) -> JsonValue:
-        self.quotas.begin(caller, trusted, asyncio.get_running_loop().time())
-        try:
-            return await answer
-        finally:
-            self.quotas.end(caller, trusted)
+    def standing(self, caller: Caller) -> Standing:
+        """Return what a caller may hold of this peer, whatever it asks for."""
+        host, peer_id = caller.address.host, caller.peer_id
+        if host.startswith("127."):
+            return Standing(host, True, MAX_BYTES)
+        if peer_id is not None and self._admission.trusts(peer_id):
+            return Standing(peer_id, True, MAX_BYTES)
+        is_open = any(self._admission.audience(name) in OPEN_TO[peer_id is not None] for name in self._catalog.shared())
+        return Standing(host, False, bounds.OPEN_MESSAGE if is_open else bounds.STRANGER_MESSAGE)
 
-    def on_served(
-        self, key: str, caller: Caller, seconds: float, error: str | None, request_bytes: int, reply_bytes: int
-    ) -> None:
+    def answer(self, call: Call, payload: JsonValue) -> Outcome:
+        """Answer a request, at once or not. Raises PeerError."""
+        if call.broker is not None:
+            return call.broker.handle(payload, call.caller)  # which counts by itself
+        call.account = self.quotas.take(call.caller, call.trusted, asyncio.get_running_loop().time())
+        if call.service is None:
+            raise UnknownService(f"nothing is shared here under {call.key[:MAX_SHOWN]!r}")
+        return self._admission.admit(call.service, call, payload)
+
+    def ended(self, call: Call) -> None:
         """Tell, count and write down what became of a request."""
-        if self.broker is not None and self.broker.serves(key):
+        if call.broker is not None:
             return  # registrations come every two seconds, and are shown as what they are
-        size = request_bytes + reply_bytes
-        self.quotas.charge(caller, self._guard.trusts(caller.peer_id), size, asyncio.get_running_loop().time())
-        service = self._sharing.label(key)
-        self._sharing.note(key, error)
-        wanted = self._sharing.wanted(key)
-        if error is None and wanted is not None:
-            self._roster.note_served(caller.address, wanted, caller.peer_id)
-        ended = outcome(error)
-        if error is not None:
-            self._refused[ended if ended in self._refused or len(self._refused) < MAX_NAMES else OTHERS] += 1
-        now = self._hub.now()
-        self._hub.emit(RequestServed(now, service, caller.address, seconds, error, caller.peer_id))
+        if call.account is not None:
+            call.account.charge(call.received + call.sent, asyncio.get_running_loop().time())
+        ended, caller, now = call.outcome, call.caller, self._hub.now()
+        self._count(call, ended)
+        self._hub.emit(RequestServed(now, call.label, caller.address, call.seconds, call.error, caller.peer_id))
         if self._calls is not None:
-            who, name = _text(caller.peer_id) if caller.peer_id else None, self._sharing.name(key)
-            sizes = request_bytes, reply_bytes
-            self._calls.add(CallRecord(now, who, str(caller.address), name, *sizes, seconds, ended))
+            who = _text(caller.peer_id) if caller.peer_id else None
+            sizes = call.received, call.sent
+            self._calls.add(CallRecord(now, who, str(caller.address), call.name, *sizes, call.seconds, ended))
+        if _log.isEnabledFor(logging.DEBUG):
+            who = caller.peer_id.short if caller.peer_id else "a plain peer"
+            _log.debug(
+                "request for %r by %s at %s: %s after %.3f s, %d bytes in and %d out%s", call.name, who, caller.address,
+                ended, call.seconds, call.received, call.sent, "" if call.error is None else f" ({call.error})",
+            )  # fmt: skip
+
+    def _count(self, call: Call, ended: str) -> None:
+        if call.service is not None:
+            tally = self._catalog.tallies[call.service.name]
+            if ended == OK:
+                tally.served += 1
+                self._roster.note_served(call.caller.address, call.wanted or call.name, call.caller.peer_id)
+            elif ended in REFUSED:
+                tally.refused += 1
+            else:
+                tally.failed += 1
+        if ended != OK:
+            self._refused[ended if ended in self._refused or len(self._refused) < bounds.ERROR_NAMES else OTHERS] += 1
 
     def refused(self) -> tuple[tuple[str, int], ...]:
         """Return how many requests were answered with which error, the most frequent first."""

@@ -4,10 +4,13 @@ A caller whom the owner trusts is known by its Peer ID. Anybody else is its host
 from this machine, and the owner's own peers, are not counted. Without I/O: time is handed in.
 """
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from dataclasses import dataclass, fields
 
 from core.errors import LocalError
+from core.limits.bounds import CALLERS
+from core.limits.rate import TokenBucket
+from core.limits.table import BoundedTable
 from core.peer_id import PeerId
 from core.scope import Scope, scope
 from core.values import Caller
@@ -33,7 +36,6 @@ class Allowance:
 STRANGER = Allowance(100.0, 1000.0, 4e6, 64e6, 64)  # 64 MB: four messages of the greatest size, then as a home's line
 # The home's own network, and whom its owner trusts: a sensor that reports, a program that works through a list.
 TRUSTED = Allowance(5000.0, 20_000.0, 100e6, 1e9, 512)
-MAX_CALLERS = 4096  # counted at a time; full: the one that asked longest ago begins anew
 
 
 class RateLimited(LocalError):
@@ -42,12 +44,37 @@ class RateLimited(LocalError):
     name = "ERR_RATE_LIMITED"
 
 
-@dataclass(slots=True)
-class _Account:
-    requests: float  # left
-    bytes: float  # left; below 0 after something great
-    at: float
-    under_way: int = 0
+class Account:
+    """What one caller, or all strangers of one host, may still ask."""
+
+    __slots__ = ("_allowed", "_bytes", "_quotas", "_requests", "under_way")
+
+    def __init__(self, allowed: Allowance, quotas: "Quotas") -> None:
+        self._allowed = allowed
+        self._quotas = quotas
+        self._requests = TokenBucket(allowed.requests, allowed.requests_at_once)
+        self._bytes = TokenBucket(allowed.bytes, allowed.bytes_at_once)
+        self.under_way = 0  # requests that a service works on
+
+    def take(self, now: float) -> None:
+        """Count a request. Raises RateLimited for one too many."""
+        allowed, left = self._allowed, self._bytes.tokens(now)
+        if self.under_way >= allowed.under_way:
+            self._refuse("under way", f"{allowed.under_way} requests of yours are under way: wait for one to end")
+        if left < 0.0:
+            wait = -left / allowed.bytes
+            self._refuse("bytes", f"you use more than {allowed.bytes / 1e6:g} MB a second: wait {wait:.2g} s")
+        if not self._requests.take(now):
+            wait = self._requests.wait(now)
+            self._refuse("requests", f"you ask more than {allowed.requests:g} times a second: wait {wait:.2g} s")
+
+    def charge(self, size: int, now: float) -> None:
+        """Count the bytes of a request and its reply, once they are known."""
+        self._bytes.charge(now, size)
+
+    def _refuse(self, what: str, sentence: str) -> None:
+        self._quotas.refused[what] += 1
+        raise RateLimited(sentence)
 
 
 Key = PeerId | str
@@ -59,71 +86,22 @@ class Quotas:
     def __init__(self, stranger: Allowance = STRANGER, trusted: Allowance = TRUSTED) -> None:
         self._stranger = stranger
         self._trusted = trusted
-        self._accounts: OrderedDict[Key, _Account] = OrderedDict()
+        self._accounts: BoundedTable[Key, Account] = BoundedTable(CALLERS)
         self.refused: Counter[str] = Counter()  # by what there was too much of
 
     def __len__(self) -> int:
         """Return how many callers are counted."""
         return len(self._accounts)
 
-    def take(self, caller: Caller, trusted: bool, now: float) -> None:
-        """Count a request. Raises RateLimited for one too many."""
-        if _is_here(caller):
-            return
-        allowed = self._allowance(caller, trusted)
-        account = self._account(_key(caller, trusted), allowed, now)
-        if account.under_way >= allowed.under_way:
-            self._refuse("under way", f"{allowed.under_way} requests of yours are under way: wait for one to end")
-        if account.requests < 1.0:
-            wait = (1.0 - account.requests) / allowed.requests
-            self._refuse("requests", f"you ask more than {allowed.requests:g} times a second: wait {wait:.2g} s")
-        if account.bytes < 0.0:
-            wait = -account.bytes / allowed.bytes
-            self._refuse("bytes", f"you use more than {allowed.bytes / 1e6:g} MB a second: wait {wait:.2g} s")
-        account.requests -= 1.0
-
-    def charge(self, caller: Caller, trusted: bool, size: int, now: float) -> None:
-        """Count the bytes of a request and its reply, once they are known."""
-        if not _is_here(caller):
-            self._account(_key(caller, trusted), self._allowance(caller, trusted), now).bytes -= size
-
-    def begin(self, caller: Caller, trusted: bool, now: float) -> None:
-        """Count a request that is worked on; `end` follows."""
-        if not _is_here(caller):
-            self._account(_key(caller, trusted), self._allowance(caller, trusted), now).under_way += 1
-
-    def end(self, caller: Caller, trusted: bool) -> None:
-        """Count it no more; an account that was forgotten meanwhile began anew."""
-        account = self._accounts.get(_key(caller, trusted))
-        if account is not None and account.under_way:
-            account.under_way -= 1
-
-    def _allowance(self, caller: Caller, trusted: bool) -> Allowance:
-        at_home = scope(caller.address.host) is Scope.PRIVATE
-        return self._trusted if trusted or at_home else self._stranger
-
-    def _account(self, key: Key, allowed: Allowance, now: float) -> _Account:
-        account = self._accounts.get(key)
-        if account is None:
-            if len(self._accounts) >= MAX_CALLERS:
-                self._accounts.popitem(last=False)
-            account = self._accounts[key] = _Account(allowed.requests_at_once, allowed.bytes_at_once, now)
-            return account
-        self._accounts.move_to_end(key)
-        passed = max(0.0, now - account.at)
-        account.at = max(now, account.at)
-        account.requests = min(allowed.requests_at_once, account.requests + passed * allowed.requests)
-        account.bytes = min(allowed.bytes_at_once, account.bytes + passed * allowed.bytes)
+    def take(self, caller: Caller, trusted: bool, now: float) -> Account | None:
+        """Count a request; return what it is charged to, None for callers on this machine. Raises RateLimited."""
+        host = caller.address.host
+        if host.startswith("127."):
+            return None
+        key = caller.peer_id if trusted and caller.peer_id is not None else host
+        account = self._accounts.use(key, lambda: Account(self._allowance(host, trusted), self))
+        account.take(now)
         return account
 
-    def _refuse(self, what: str, sentence: str) -> None:
-        self.refused[what] += 1
-        raise RateLimited(sentence)
-
-
-def _is_here(caller: Caller) -> bool:
-    return caller.address.host.startswith("127.")
-
-
-def _key(caller: Caller, trusted: bool) -> Key:
-    return caller.peer_id if trusted and caller.peer_id is not None else caller.address.host
+    def _allowance(self, host: str, trusted: bool) -> Allowance:
+        return self._trusted if trusted or scope(host) is Scope.PRIVATE else self._stranger

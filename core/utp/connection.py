@@ -139,6 +139,10 @@ class Connection:
         """Return the free bytes of the send buffer."""
         return 0 if self._close_asked or self._state is CLOSED else self._sender.room()
 
+    def buffered(self) -> tuple[int, int]:
+        """Return the bytes written and not acknowledged, and those received and not read, headers included."""
+        return self._sender.outstanding, self._receive.buffered()
+
     def read(self, now: float) -> list[bytes]:
         """Return all chunks that are in order, one per data packet, and open the receive window again."""
         chunks = self._receive.take()

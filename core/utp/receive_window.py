@@ -6,6 +6,7 @@ from typing import Final
 from core.utp.config import UtpConfig
 from core.wire.utp_packet import seq_add, seq_diff
 
+_CHUNK_BYTES: Final = 64  # that a bytes object and its place take beside its payload
 _WORD: Final = 32  # bits; BEP 29: the mask is a multiple of 32 bits long
 
 
@@ -67,6 +68,11 @@ class ReceiveWindow:
         if len(self._chunks) >= self._config.unread_packets:
             return 0
         return max(0, self._config.receive_window - self.unread_bytes - self._kept_bytes)
+
+    def buffered(self) -> int:
+        """Return the bytes kept for a reader, with what Python adds to each packet."""
+        packets = len(self._chunks) + len(self._kept)
+        return self.unread_bytes + self._kept_bytes + packets * _CHUNK_BYTES
 
     def append(self, seq: int, payload: bytes) -> bool:
         """Take a DATA packet if it is just what comes next; False, and nothing done, when it needs `insert`."""

@@ -19,6 +19,7 @@ that says so gets them as `Large`, to be read in steps. A step is a few millisec
 
 import enum
 import io
+import re
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -34,6 +35,8 @@ MAX_DEPTH: Final = 128  # containers in one another; serde_json's default, far b
 MAX_CONTAINERS: Final = 200_000  # lists and objects of one message: 15 MB of memory, and 20 ms of garbage collection
 LARGE: Final = 64 * 1024  # bytes; below, one call of the json module takes 3.5 ms at the worst (2 GHz)
 _AT_ONCE: Final = 16 * 1024  # bytes of a piece that is read without scanning it first; more than most packets have
+_RID_BYTES: Final = 256  # at the beginning of a request, within which its id ends
+_BEGINNING: Final = re.compile(rb'\s*\[\s*"([ !#-\[\]-~]{1,128})"\s*,')  # an id without escapes, as everybody sends
 MAX_RID: Final = 128  # characters; a UUID has 36
 MAX_KEY: Final = 1024  # characters; names of services have a few dozen
 
@@ -59,11 +62,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """`count` values in a row were no messages, for one reason; after a `fatal` one the stream cannot be read on."""
+    """`count` values in a row were no messages, for one reason; after a `fatal` one the stream cannot be read on.
+
+    `rid`: of a request that is too long, if that much could be read.
+    """
 
     reason: str
     count: int = 1
     fatal: bool = False
+    rid: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +196,8 @@ class Decoder:
         large: int | None = None,
     ) -> None:
         """Values of more than `large` bytes are returned as `Large`; None: never."""
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes  # of a value; it may be changed at any time
+        self.held = 0  # bytes of the unfinished value that are kept
         self._expect = expect
         self._large = max_bytes if large is None else large
         self._at_once = min(_AT_ONCE, self._large, max_bytes)
@@ -238,7 +246,14 @@ class Decoder:
                 break
             at = self._take(data, at, end, found)
             retry = retry and self._inside
+        self.held = len(self._value)
         return found
+
+    def give_up(self) -> str:
+        """Forget the unfinished value, and read nothing more; return the id of its request if it can be read."""
+        rid = _rid(self._value)
+        self._broken, self._inside, self._value, self.held = True, False, bytearray(), 0
+        return rid
 
     def _take_whole(self, data: bytes, at: int, found: list[Message]) -> int:
         """Read the messages that are whole, one after the other, without scanning: it takes a fifth of the time.
@@ -272,8 +287,9 @@ class Decoder:
     def _take(self, data: bytes, at: int, end: int, found: list[Message]) -> int:
         """Keep, or finish, the value whose next bytes are `data[at:end]`; return `end`."""
         size = len(self._value) + end - at
-        if size > self._max_bytes:
-            self._fail(found, f"a message is over the limit of {self._max_bytes:,} bytes")
+        if size > self.max_bytes:
+            rid = _rid(self._value or data[at : at + _RID_BYTES])
+            self._fail(found, f"a message is over the limit of {self.max_bytes:,} bytes", rid)
         elif not self._scanner.done:
             self._value += data[at:end]
         else:
@@ -319,10 +335,16 @@ class Decoder:
         else:
             found.append(Malformed(reason))
 
-    def _fail(self, found: list[Message], reason: str) -> None:
+    def _fail(self, found: list[Message], reason: str, rid: str = "") -> None:
         self.malformed += 1
         self._broken, self._inside, self._value = True, False, bytearray()
-        found.append(Malformed(reason, fatal=True))
+        found.append(Malformed(reason, fatal=True, rid=rid))
+
+
+def _rid(value: Buffer) -> str:
+    """Return the id with which a request begins, "" when it cannot be told."""
+    found = _BEGINNING.match(bytes(value[:_RID_BYTES]))
+    return found[1].decode() if found else ""
 
 
 _WRONG_SHAPE: Final = "a value is no message: its shape is another"

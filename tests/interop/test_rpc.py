@@ -15,6 +15,7 @@ from core.rpc.client import RpcClient
 from core.rpc.server import RpcServer
 from core.services.service import Caller
 from core.values import Address, JsonValue
+from tests.support.answers import answered_by
 from tests.support.process import Program, node
 
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio]
@@ -50,7 +51,7 @@ async def answer(_: str, payload: JsonValue, caller: Caller) -> JsonValue:
 @asynccontextmanager
 async def our_server() -> AsyncIterator[Endpoint]:
     """A server that echoes, on an endpoint of its own."""
-    server, tasks = RpcServer(answer), TaskSet("interop server")
+    server, tasks = RpcServer(answered_by(answer)), TaskSet("interop server")
     async with await Endpoint.open(Address("127.0.0.1", 0)) as endpoint:
 
         def accept(stream: Stream) -> None:

@@ -17,6 +17,7 @@ from core.net.stream import Stream
 from core.rpc.client import RpcClient
 from core.rpc.server import RpcServer
 from core.values import Address, Caller, JsonValue
+from tests.support.answers import answered_by
 
 CHUNK = 65_536  # bytes
 PACE = 0.005  # seconds between chunks: a transfer that lasts, on a line without a limit of its own
@@ -87,7 +88,7 @@ async def echo(_: str, payload: JsonValue, __: Caller) -> JsonValue:
 async def main(options: dict[str, Any]) -> None:
     """Open the endpoint and play the role."""
     role, size = options["role"], options.get("bytes", 0)
-    tasks, server = TaskSet("talker"), RpcServer(echo)
+    tasks, server = TaskSet("talker"), RpcServer(answered_by(echo))
 
     async def give(stream: Stream) -> None:
         await pour(stream, size)

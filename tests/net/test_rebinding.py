@@ -13,6 +13,7 @@ from core.rpc.client import RpcClient
 from core.rpc.server import RpcServer
 from core.values import Address, Caller, JsonValue
 from tests.net.waiting import eventually
+from tests.support.answers import answered_by
 from tests.support.rebinder import rebinder
 
 pytestmark = pytest.mark.asyncio
@@ -66,7 +67,7 @@ async def test_an_idle_rpc_connection_goes_on_with_the_next_request(open_endpoin
     async def connect(remote: Address, seconds: float) -> Stream:
         return await client.connect(remote, timeout=seconds)
 
-    rpc, asking = RpcServer(where), RpcClient(connect)
+    rpc, asking = RpcServer(answered_by(where)), RpcClient(connect)
     serving: list[asyncio.Task[None]] = []
     async with asyncio.TaskGroup() as group, rebinder(server.address) as nat:
         server.on_stream = lambda stream: serving.append(group.create_task(rpc.serve(stream)))

@@ -16,6 +16,7 @@ from core.rpc.server import RpcServer
 from core.utp.config import UtpConfig
 from core.values import Address, Caller, JsonValue
 from core.wire.utp_marks import Marks
+from tests.support.answers import answered_by
 
 pytestmark = pytest.mark.asyncio
 
@@ -36,7 +37,7 @@ async def asking(
 ) -> AsyncIterator[tuple[RpcClient, Endpoint, Endpoint]]:
     """A client, its endpoint, and that of the server it asks; both have `config`."""
     here, there = await open_endpoint(config=config), await open_endpoint(config=config)
-    server, tasks = RpcServer(answer), TaskSet("servers")
+    server, tasks = RpcServer(answered_by(answer)), TaskSet("servers")
 
     def accept(stream: Stream) -> None:
         tasks.spawn(server.serve(stream), name="serve")

@@ -13,6 +13,7 @@ from core.rpc.client import RpcClient
 from core.rpc.server import RpcServer
 from core.values import Address, Caller, JsonValue
 from tests.net.waiting import eventually
+from tests.support.answers import answered_by
 from tests.support.rebinder import rebinder
 
 pytestmark = pytest.mark.asyncio
@@ -64,7 +65,7 @@ async def test_requests_of_every_length_are_answered(open_endpoint: OpenEndpoint
     async def connect(remote: Address, allowed: float) -> Stream:
         return await client.connect(remote, timeout=allowed)
 
-    rpc, asking = RpcServer(echo), RpcClient(connect)
+    rpc, asking = RpcServer(answered_by(echo)), RpcClient(connect)
     async with asyncio.TaskGroup() as group, rebinder(server.address, most=most) as relay:
         serving: list[asyncio.Task[None]] = []
         server.on_stream = lambda stream: serving.append(group.create_task(rpc.serve(stream)))

@@ -8,12 +8,13 @@ from core.aio.tasks import TaskSet
 from core.errors import LookupEmpty, PeerError, RequestTimeout
 from core.news.events import PeerEvent
 from core.news.hub import Hub
-from core.rpc.server import Handler, RpcServer
+from core.rpc.server import RpcServer
 from core.services.names import RoleName
 from core.services.service import Caller, PayloadError
 from core.serving.catalog import UnknownService
 from core.values import Address, JsonValue
 from tests.rpc.streams import MemoryStream, pair
+from tests.support.answers import Handler, answered_by
 from tests.support.virtual_time import run
 
 StageT = TypeVar("StageT")
@@ -169,7 +170,7 @@ class FakeSocket:
         client, server = pair()
         client.remote = remote
         self.streams.append(client)
-        self._tasks.spawn(RpcServer(self.servers[remote]).serve(server), name="serve")
+        self._tasks.spawn(RpcServer(answered_by(self.servers[remote])).serve(server), name="serve")
         return client
 
     async def close(self) -> None:

@@ -36,6 +36,7 @@ from core.rpc.server import RpcServer
 from core.values import Address
 from tests.peer.ears import PATIENCE, Ears, node_of, peer
 from tests.peer.fakes import fibonacci
+from tests.support.answers import answered_by
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.asyncio
@@ -126,7 +127,7 @@ async def test_a_punch_while_no_role_is_on_is_told_and_no_more() -> None:
 
 
 async def test_a_worker_that_acknowledges_our_punch_is_asked_without_a_punch_of_its_own() -> None:
-    server = RpcServer(fibonacci)
+    server = RpcServer(answered_by(fibonacci))
     tasks = TaskSet("servers")
 
     def accept(stream: Stream) -> None:

@@ -138,7 +138,7 @@ class Scene:
 
     def broker(self, address: Address = BROKER) -> None:
         """Put a lying broker on the wire, and on the grape's list."""
-        server, endpoint = RpcServer(self._lie), self.endpoint(address)
+        server, endpoint = RpcServer(answered_by(self._lie)), self.endpoint(address)
 
         def accept(stream: Stream) -> None:
             self._tasks.spawn(server.serve(stream), name="serve")

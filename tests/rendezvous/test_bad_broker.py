@@ -14,6 +14,7 @@ from core.peer import open_peer
 from core.profile.config import PeerConfig
 from core.rpc.server import RpcServer
 from core.values import Address, Caller, JsonValue
+from tests.support.answers import answered_by
 from tests.support.process import until
 
 PUNCH = b"\xc3\xbf"
@@ -55,7 +56,7 @@ async def test_whom_a_broker_names_is_punched_five_times_and_its_lies_are_not_fo
         return {"fibonacci_worker": shown | {"a": 7, "b": [], "c": entry("127.0.0.1", 70_000)}}
 
     events: list[PeerEvent] = []
-    server, tasks = RpcServer(lie), TaskSet("broker")
+    server, tasks = RpcServer(answered_by(lie)), TaskSet("broker")
     async with await Endpoint.open(Address("127.0.0.1", 0)) as endpoint:
         endpoint.on_stream = lambda stream: _serve(tasks, server, stream)
         config = PeerConfig(bootstrap=(), dht_port=0, api_port=0, use_broker=True, brokers=(str(endpoint.address),))

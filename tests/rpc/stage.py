@@ -11,6 +11,7 @@ from core.rpc.config import RpcConfig
 from core.rpc.server import RpcServer
 from core.values import Address, Caller, JsonValue
 from tests.rpc.streams import SERVER, MemoryStream, Network
+from tests.support.answers import answered_by
 from tests.support.virtual_time import run, settle
 
 OTHER = Address("203.0.113.10", 1337)
@@ -29,7 +30,7 @@ class Stage:
     """A client and the network it reaches."""
 
     def __init__(self, network: Network | None = None, config: RpcConfig | None = None) -> None:
-        self.network = network or Network.of(RpcServer(handler))
+        self.network = network or Network.of(RpcServer(answered_by(handler)))
         self.client = RpcClient(self.network.connect, config)
 
     def ask(self, payload: JsonValue, *, address: Address = SERVER, retry: int = 0) -> "asyncio.Task[Reply]":

@@ -31,8 +31,14 @@ class MemoryStream:
         self._unread = 0
         self._changed = asyncio.Event()
         self._listener: Listener | None = None
-        self.paused = False
+        self.paused = self.kept = False
         self._waiting: deque[tuple[bytes, bool, asyncio.Future[None]]] = deque()
+
+    def buffered(self) -> tuple[int, int]:
+        return self.peer._unread + sum(len(data) for data, _, _ in self._waiting), self._unread
+
+    def keep(self) -> None:
+        self.kept = True
 
     def listen(self, listener: Listener) -> None:
         self._listener = listener

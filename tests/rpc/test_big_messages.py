@@ -13,6 +13,7 @@ from core.values import Caller, JsonValue
 from core.wire.rpc_message import encode_result
 from tests.rpc.stage import Stage, stage
 from tests.rpc.streams import SERVER, MemoryStream, Network, pair
+from tests.support.answers import answered_by
 from tests.support.virtual_time import run, settle
 
 BIG: JsonValue = ["x" * 900] * 5000  # 4.5 MB
@@ -56,7 +57,7 @@ def tiny_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def big_network() -> Network:
     """Return a network with packets of 1,400 bytes, as on the wire."""
-    network = Network.of(RpcServer(handler))
+    network = Network.of(RpcServer(answered_by(handler)))
     network.packet = 1400
     return network
 
@@ -96,7 +97,7 @@ def test_messages_are_taken_in_the_order_in_which_they_came() -> None:
     async def body() -> None:
         client, stream = pair(buffer=1 << 30)
         tasks = TaskSet()
-        tasks.spawn(RpcServer(note).serve(stream), name="serve")
+        tasks.spawn(RpcServer(answered_by(note)).serve(stream), name="serve")
         for key, payload in [("first", 1), ("second", BIG), ("third", 2)]:
             await client.write(json.dumps([key, key, payload]).encode())
         assert [json.loads(await client.read())[0] for _ in range(3)] == ["first", "second", "third"]
@@ -112,7 +113,7 @@ def test_a_caller_that_vanishes_ends_the_job(request_: list[JsonValue]) -> None:
     async def body() -> None:
         client, stream = pair(buffer=1 << 30)
         tasks = TaskSet()
-        server = RpcServer(handler)
+        server = RpcServer(answered_by(handler))
         serving = tasks.spawn(server.serve(stream), name="serve")
         async with Turns() as turns:
             await client.write(json.dumps(request_).encode())
@@ -134,7 +135,7 @@ def test_a_caller_that_resets_while_its_reply_is_written_ends_the_job() -> None:
     async def body() -> None:
         client, stream = pair()
         tasks = TaskSet()
-        server = RpcServer(handler)
+        server = RpcServer(answered_by(handler))
         serving = tasks.spawn(server.serve(stream), name="serve")
         async with Turns() as turns:
             await client.write(b'["r","k","big"]')
@@ -193,7 +194,7 @@ def test_a_big_value_that_is_no_request_is_counted_and_the_next_one_answered() -
     async def body() -> None:
         client, stream = pair(buffer=1 << 30)
         tasks = TaskSet()
-        server = RpcServer(handler)
+        server = RpcServer(answered_by(handler))
         tasks.spawn(server.serve(stream), name="serve")
         await client.write(json.dumps([BIG]).encode())
         await client.write(b'["r","k",1]')

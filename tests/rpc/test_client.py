@@ -13,6 +13,7 @@ from core.rpc.server import RpcServer
 from core.values import Address
 from tests.rpc.stage import OTHER, Stage, handler, now, scripted, stage
 from tests.rpc.streams import SERVER, MemoryStream, Network
+from tests.support.answers import answered_by
 from tests.support.virtual_time import run, settle
 
 
@@ -35,7 +36,7 @@ def test_concurrent_first_requests_share_one_connection() -> None:
         assert now() == pytest.approx(0.5 + 0.63)
         assert replies[0].seconds == pytest.approx(0.0)  # from sending, not from connecting
 
-    stage(body, network=Network.of(RpcServer(handler), delay=0.5))
+    stage(body, network=Network.of(RpcServer(answered_by(handler)), delay=0.5))
 
 
 @pytest.mark.parametrize("packet", [1, 7, 1400])
@@ -82,7 +83,7 @@ def test_the_timeout_counts_connecting_too() -> None:
         assert (await made.client.request(SERVER, "k", 0)).data == ["k", 0]
         assert made.network.attempts == [SERVER]
 
-    stage(body, network=Network.of(RpcServer(handler), delay=5.0))
+    stage(body, network=Network.of(RpcServer(answered_by(handler)), delay=5.0))
 
 
 def test_an_error_reply_is_refused_with_its_name_and_sentence() -> None:
@@ -121,7 +122,7 @@ def test_a_failure_to_connect_fails_all_who_wait_for_it() -> None:
         assert len(made.network.attempts) == 1
         assert (await made.client.request(SERVER, "k", 0)).data == ["k", 0]  # the failure is not kept
 
-    stage(body, network=Network.of(RpcServer(handler), delay=0.1))
+    stage(body, network=Network.of(RpcServer(answered_by(handler)), delay=0.1))
 
 
 def test_a_connect_that_raises_something_else_is_a_lost_connection(caplog: pytest.LogCaptureFixture) -> None:
@@ -204,7 +205,7 @@ def test_an_unused_connection_is_closed_after_its_time() -> None:
         assert made.network.clients[0].closed
         assert made.network.serving == 0
 
-    stage(body, network=Network.of(RpcServer(handler, RpcConfig(idle_close=1000.0))))
+    stage(body, network=Network.of(RpcServer(answered_by(handler), RpcConfig(idle_close=1000.0))))
 
 
 def test_use_puts_off_the_idle_close() -> None:
@@ -214,7 +215,7 @@ def test_use_puts_off_the_idle_close() -> None:
             await asyncio.sleep(100)
         assert len(made.network.attempts) == 1
 
-    stage(body, network=Network.of(RpcServer(handler, RpcConfig(idle_close=1000.0))))
+    stage(body, network=Network.of(RpcServer(answered_by(handler), RpcConfig(idle_close=1000.0))))
 
 
 def test_a_connection_in_use_is_not_closed_however_long_the_answer_takes() -> None:
@@ -335,7 +336,7 @@ def test_closing_while_connecting_leaves_nothing_behind() -> None:
             await asked
         assert made.network.clients == []
 
-    stage(body, network=Network.of(RpcServer(handler), delay=5.0))
+    stage(body, network=Network.of(RpcServer(answered_by(handler)), delay=5.0))
 
 
 def test_a_caller_that_gives_up_does_not_disturb_the_others() -> None:
@@ -347,4 +348,4 @@ def test_a_caller_that_gives_up_does_not_disturb_the_others() -> None:
         assert made.client.statistics().late == 1
         assert len(made.network.attempts) == 1
 
-    stage(body, network=Network.of(RpcServer(handler), delay=0.5))
+    stage(body, network=Network.of(RpcServer(answered_by(handler)), delay=0.5))

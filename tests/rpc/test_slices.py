@@ -16,7 +16,7 @@ class Work:
     def __init__(self, jobs: int = 4, step: float = SLICE / 7.99) -> None:  # eight fill a slice
         self.now = 0.0
         self.step = step
-        self.slices = Slices(jobs, lambda: self.now)
+        self.slices = Slices(jobs, clock=lambda: self.now)
         self.tasks = TaskSet("work")
         self.turns: list[list[str]] = [[]]
         self.closed: list[str] = []

@@ -21,7 +21,7 @@ from core.rpc.client import Reply, RpcClient
 from core.rpc.server import RpcServer
 from core.secure.contexts import Contexts
 from core.secure.dial import Dialer
-from core.secure.door import Door
+from core.secure.handshakes import Handshakes
 from core.trust.audience import Audience
 from core.trust.entries import EVERY
 from core.trust.gate import Gate
@@ -31,6 +31,7 @@ from core.values import Address, Burst, Caller, JsonValue, Outcome
 from core.wire.utp_marks import ALL_MARKS
 from core.wire.utp_packet import DATA, Packet, is_utp, parse
 from tests.secure.sides import ANNA, BERT, THERE
+from tests.support.answers import answered_by
 from tests.support.virtual_time import run
 
 ANNA_AT = Address("198.51.100.7", 5001)
@@ -170,9 +171,9 @@ class Party:
         self.endpoint = Endpoint(socket, config, Random(address.port))
         socket.start(self.endpoint._pump.receive)
         self.endpoint.on_stream = self._on_stream
-        self.door = Door(self._own)
+        self.door = Handshakes(self._own)
         self.dialer = Dialer(lambda to, seconds: self.endpoint.connect(to, timeout=seconds), self._own)
-        self.server = RpcServer(self.handle)
+        self.server = RpcServer(answered_by(self.handle))
         self.client = RpcClient(self.dialer.dial, connect_to=self.dialer.dial)
         self._tasks = TaskSet("party")
 

@@ -8,6 +8,7 @@ from OpenSSL import SSL
 from core.identity.identity import Identity
 from core.peer_id import PeerId
 from core.secure.contexts import Contexts
+from core.secure.frames import header
 from core.secure.session import TlsSession
 from core.values import Address
 
@@ -23,6 +24,11 @@ def whole(data: bytes) -> list[bytes]:
 def bytewise(data: bytes) -> list[bytes]:
     """Let what one side said arrive a byte at a time."""
     return [data[at : at + 1] for at in range(len(data))]
+
+
+def seal_message(session: TlsSession, data: bytes) -> bytes:
+    """Encrypt a whole message that is not large."""
+    return session.seal(header(len(data)), data)
 
 
 class Pair:
@@ -61,7 +67,7 @@ class Pair:
 
     def say(self, from_client: bool, data: bytes) -> None:
         """Send a message."""
-        self.carry(from_client, (self.client if from_client else self.server).seal_message(data))
+        self.carry(from_client, seal_message(self.client if from_client else self.server, data))
 
     def keep_ticket(self) -> None:
         """Let the server say a word, since its ticket comes before that, keep it, and say goodbye."""

@@ -38,7 +38,7 @@ async def test_it_is_encrypted_exactly_when_both_have_an_identity(
         assert (await here.hear(ReplyReceived)).peer_id == (BERT.peer_id if both else None)
         served = await there.hear(RequestServed)
         assert (served.peer_id, served.error) == (ANNA.peer_id if both else None, None)
-        assert called._parts.door.statistics().secured == both
+        assert called._parts.handshakes.statistics().secured == both
 
 
 async def test_who_is_called_by_id_is_verified() -> None:

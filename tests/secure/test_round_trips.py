@@ -6,7 +6,7 @@ from core.secure.contexts import Contexts
 from core.secure.session import TlsSession
 from core.utp.connection import Connection
 from core.utp.events import Connected, Incoming, Readable, UtpEvent
-from tests.secure.sides import ANNA, BERT, THERE
+from tests.secure.sides import ANNA, BERT, THERE, seal_message
 from tests.utp.pair import Link, Pair, Side
 
 DELAY = 0.1  # seconds, one way
@@ -39,7 +39,7 @@ class Call:
         self._write(self.near, self.client, REQUEST)
 
     def _write(self, connection: Connection, session: TlsSession, message: bytes = b"") -> None:
-        data = session.outgoing() + (session.seal_message(message) if message else b"")
+        data = session.outgoing() + (seal_message(session, message) if message else b"")
         if data:
             assert connection.write(data, self.pair.now, urgent=True) == len(data)
 

@@ -18,7 +18,7 @@ from core.secure import certificates
 from core.secure.contexts import Contexts
 from core.secure.frames import FIRST_BYTE
 from core.secure.session import ALPN
-from tests.secure.sides import ANNA, BERT, MALLORY, THERE, Pair, bytewise, foreign, whole
+from tests.secure.sides import ANNA, BERT, MALLORY, THERE, Pair, bytewise, foreign, seal_message, whole
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey | Ed448PrivateKey
 Split = Callable[[bytes], list[bytes]]
@@ -67,13 +67,13 @@ def test_a_wrong_peer_is_told_nothing() -> None:
     assert pair.client.error.name == "ERR_WRONG_PEER"
     assert (pair.client.peer_id, pair.server.peer_id) == (None, None), "not even who we are"
     with pytest.raises(RemoteError, match="who was called"):
-        pair.client.seal_message(b"a secret")
+        seal_message(pair.client, b"a secret")
     assert isinstance(pair.server.error, RemoteError)
 
 
 def test_a_session_is_not_usable_before_it_is_established() -> None:
     with pytest.raises(TransportClosed):
-        Contexts(ANNA).client(THERE).seal_message(b"early")
+        seal_message(Contexts(ANNA).client(THERE), b"early")
 
 
 # -- certificates that do not count -------------------------------------------------------------------------------
@@ -240,19 +240,19 @@ def changed(kind: str, first: bytes, second: bytes) -> list[bytes]:
 def test_nothing_altered_comes_through(kind: str, from_client: bool) -> None:
     pair = Pair().run()
     sender = pair.client if from_client else pair.server
-    first, second = sender.seal_message(b"first"), sender.seal_message(b"second")
+    first, second = seal_message(sender, b"first"), seal_message(sender, b"second")
     for piece in changed(kind, first, second):
         pair.carry(from_client, piece)
     receiver, came = (pair.server, pair.to_server) if from_client else (pair.client, pair.to_client)
     assert came in ([b"first"], []), "only what was not touched, and nothing behind it"
     assert isinstance(receiver.error, RemoteError)
-    pair.carry(from_client, sender.seal_message(b"third"))
+    pair.carry(from_client, seal_message(sender, b"third"))
     assert b"third" not in came
 
 
 def test_what_was_sealed_for_one_session_is_nothing_in_another() -> None:
     one, other = Pair().run(), Pair().run()
-    other.carry(True, one.client.seal_message(b"order 1000"))
+    other.carry(True, seal_message(one.client, b"order 1000"))
     assert other.to_server == []
     assert other.server.error is not None
 
@@ -276,7 +276,7 @@ def test_a_goodbye_is_told_from_a_cut() -> None:
     assert (pair.server.ended, pair.server.cut()) == (True, None)
     assert isinstance(pair.client.cut(), TransportClosed), "the server said no goodbye"
     with pytest.raises(TransportClosed):
-        pair.client.seal_message(b"after the goodbye")
+        seal_message(pair.client, b"after the goodbye")
 
 
 @pytest.mark.parametrize("phase", range(len(FLIGHTS)))

@@ -17,6 +17,7 @@ from core.secure.stream import OFFER_BYTES, SLICE_BYTES, SecureStream
 from core.values import Address, Caller, JsonValue
 from tests.rpc.streams import SERVER, MemoryStream, pair
 from tests.secure.sides import ANNA, BERT
+from tests.support.answers import answered_by
 from tests.support.virtual_time import run, settle
 
 BIG = bytes(range(256)) * 4 * (SLICE_BYTES // 256) + b"the end"
@@ -317,7 +318,7 @@ def test_rpc_of_all_sizes_and_many_at_once(packet: int) -> None:
         async def connect(address: Address, seconds: float) -> Stream:
             near, far = pair(packet=packet)
             client, server = await secured(near, far)
-            servers.spawn(RpcServer(echo).serve(server), name="serve")
+            servers.spawn(RpcServer(answered_by(echo)).serve(server), name="serve")
             return client
 
         client = RpcClient(connect)

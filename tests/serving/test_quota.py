@@ -2,8 +2,9 @@
 
 import pytest
 
+from core.limits.bounds import CALLERS
 from core.peer_id import PeerId
-from core.serving.quota import MAX_CALLERS, STRANGER, Allowance, Quotas, RateLimited
+from core.serving.quota import STRANGER, Allowance, Quotas, RateLimited
 from core.values import Address, Caller
 
 SMALL = Allowance(10.0, 20.0, 1000.0, 4000.0, 2)
@@ -56,8 +57,9 @@ def test_this_machine_is_not_counted_and_the_home_s_network_is_not_the_internet(
 def test_bytes_are_counted_when_they_are_known() -> None:
     quotas = Quotas(SMALL, LARGE)
     caller = Caller(PUBLIC)
-    quotas.take(caller, False, 0.0)
-    quotas.charge(caller, False, 10_000, 0.0)
+    account = quotas.take(caller, False, 0.0)
+    assert account is not None
+    account.charge(10_000, 0.0)
     with pytest.raises(RateLimited, match="MB a second: wait 6 s"):
         quotas.take(caller, False, 0.0)
     assert asked(quotas, caller, 1, 6.1) == 1
@@ -67,21 +69,21 @@ def test_requests_at_the_same_time() -> None:
     quotas = Quotas(SMALL, LARGE)
     caller = Caller(PUBLIC)
     for _ in range(2):
-        quotas.take(caller, False, 0.0)
-        quotas.begin(caller, False, 0.0)
+        account = quotas.take(caller, False, 0.0)
+        assert account is not None
+        account.under_way += 1
     with pytest.raises(RateLimited, match="wait for one to end"):
         quotas.take(caller, False, 0.0)
-    quotas.end(caller, False)
+    assert account is not None
+    account.under_way -= 1
     quotas.take(caller, False, 0.0)
-    for _ in range(5):  # more ends than beginnings change nothing
-        quotas.end(caller, False)
 
 
 def test_the_table_is_bounded_and_a_clock_that_goes_back_gives_nothing() -> None:
     quotas = Quotas(SMALL, LARGE)
-    for number in range(MAX_CALLERS + 50):
+    for number in range(CALLERS + 50):
         quotas.take(Caller(Address(f"203.0.{number // 250}.{number % 250}", 1)), False, 0.0)
-    assert len(quotas) == MAX_CALLERS
+    assert len(quotas) == CALLERS
     caller = Caller(Address("203.0.113.77", 1))
     asked(quotas, caller, 50, 10.0)
     assert asked(quotas, caller, 1, 5.0) == 0

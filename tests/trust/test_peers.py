@@ -15,10 +15,14 @@ from core.errors import LocalError, RefusedError
 from core.identity.identity import Identity
 from core.news.events import PendingRequest, RequestServed, TrustChanged
 from core.news.hub import Hub
+from core.news.roster import Roster
 from core.peer import Peer, PeerConfig, open_peer
 from core.services.fibonacci import FibonacciService
 from core.services.service import Registry
-from core.serving.admission import Guard
+from core.serving.admission import Admission
+from core.serving.call import Call
+from core.serving.catalog import Catalog
+from core.serving.handler import Handler
 from core.trust.audience import Audience
 from core.trust.entries import EVERY
 from core.trust.store import TrustStore
@@ -114,7 +118,7 @@ async def test_a_plain_peer_is_told_why_it_is_not_served(audience: Audience | No
         assert served.error.startswith("ERR_ENCRYPTION_REQUIRED: ")
         assert lamp.callers == []
         assert peer.pending() == ()
-        assert peer.snapshot().services[0].failed == 1
+        assert (peer.snapshot().services[0].failed, peer.snapshot().services[0].refused) == (0, 1)
 
 
 async def test_an_audience_changes_while_somebody_is_connected() -> None:
@@ -217,10 +221,10 @@ async def test_a_request_that_is_given_up_before_it_begins_leaves_no_coroutine_b
 
     late = Late()
     audiences = {"lamp": Audience.ANYONE}
-    guard = Guard(
-        Hub(), None, audiences, own=lambda: None, serving=lambda: True
-    )  # fmt: skip
-    outcome = guard.admit(late, "on", Caller(HERE))
+    hub = Hub()
+    admission = Admission(hub, None, audiences, own=lambda: None, serving=lambda: True)
+    handler = Handler(hub, Catalog(Registry()), Roster(hub), admission, None)
+    outcome = admission.admit(late, Call(handler, "lamp", Caller(HERE), late, None, False, 0), "on")
     assert isinstance(outcome, Coroutine)
     outcome.close()
     del outcome

@@ -6,9 +6,10 @@ import asyncio
 
 from core.aio.tasks import TaskSet
 from core.errors import PeerError
+from core.limits.bounds import HANDSHAKES_HOST, SILENT_TIME
 from core.secure.contexts import Contexts
-from core.secure.door import FIRST_BYTE_TIME, HANDSHAKES_PER_HOST, Door
 from core.secure.frames import FIRST_BYTE
+from core.secure.handshakes import Handshakes
 from core.secure.stream import SecureStream
 from core.values import Address
 from tests.fuzz.inputs import Input
@@ -16,7 +17,7 @@ from tests.rpc.streams import MemoryStream, pair
 from tests.secure.sides import ANNA, BERT
 from tests.support.virtual_time import VirtualLoop
 
-WATCHED = ["core.secure.door", "core.secure.handshake", "core.secure.session"]
+WATCHED = ["core.secure.handshakes", "core.secure.handshake", "core.secure.session"]
 _LOOP = VirtualLoop()
 _BERT = Contexts(BERT)
 _HELLO = Contexts(ANNA).client(Address("192.0.2.1", 1)).outgoing()
@@ -40,7 +41,7 @@ async def _scene(source: Input) -> None:
     async def own() -> Contexts:
         return _BERT
 
-    door, tasks = Door(own), TaskSet("visitors")
+    door, tasks = Handshakes(own), TaskSet("visitors")
     visitors: list[tuple[MemoryStream, asyncio.Task[object]]] = []
     for _ in range(60):
         if not source:
@@ -58,17 +59,17 @@ async def _scene(source: Input) -> None:
         else:
             near.abort()
         await asyncio.sleep(source.byte() % 4 * 2.0)
-        if door.statistics().handshakes > 2 * HANDSHAKES_PER_HOST:
+        if door.statistics().handshakes > 2 * HANDSHAKES_HOST:
             raise AssertionError("more handshakes than there may be")
-    await asyncio.sleep(FIRST_BYTE_TIME + 1)
+    await asyncio.sleep(SILENT_TIME + 1)
     if not all(task.done() for _, task in visitors):
         raise AssertionError("somebody is still at the door")
-    if door.statistics().handshakes or door._under_way:
+    if door.statistics().handshakes or len(door._under_way):
         raise AssertionError("a handshake is left behind")
     await tasks.aclose()
 
 
-async def _admitted(door: Door, near: MemoryStream, far: MemoryStream) -> object:
+async def _admitted(door: Handshakes, near: MemoryStream, far: MemoryStream) -> object:
     try:
         stream = await door.admit(far)
     except PeerError as error:

@@ -6,7 +6,7 @@ from core.errors import PeerError
 from core.secure.contexts import Contexts
 from core.secure.session import TlsSession
 from tests.fuzz.inputs import Input
-from tests.secure.sides import ANNA, BERT, THERE
+from tests.secure.sides import ANNA, BERT, THERE, seal_message
 
 WATCHED = ["core.secure.session", "core.secure.certificates", "core.secure.frames", "core.secure.contexts"]
 _ANNA, _BERT = Contexts(ANNA), Contexts(BERT)
@@ -86,7 +86,7 @@ def said(
 ) -> None:
     """Say something, if it can be said."""
     try:
-        sealed = speaker.seal_message(message)
+        sealed = seal_message(speaker, message)
     except PeerError:
         return
     for piece in path.carried(sealed):

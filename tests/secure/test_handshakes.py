@@ -10,10 +10,11 @@ import pytest
 
 from core.aio.tasks import TaskSet
 from core.errors import PeerError, RefusedError, RemoteError, RequestTimeout, TransportClosed
+from core.limits.bounds import HANDSHAKE_TIME, HANDSHAKES, HANDSHAKES_HOST, SILENT_TIME
 from core.secure.contexts import Contexts
 from core.secure.dial import Dialer
-from core.secure.door import FIRST_BYTE_TIME, HANDSHAKE_TIME, HANDSHAKES, HANDSHAKES_PER_HOST, Door
 from core.secure.handshake import shake
+from core.secure.handshakes import Handshakes
 from core.secure.session import TlsSession
 from core.secure.stream import SecureStream
 from core.values import Address
@@ -30,7 +31,7 @@ class Scene:
 
     def __init__(self, contexts: Contexts | None) -> None:
         self.contexts = contexts
-        self.door = Door(self._own)
+        self.door = Handshakes(self._own)
         self.tasks = TaskSet("visitors")
 
     async def _own(self) -> Contexts | None:
@@ -72,7 +73,7 @@ def hello() -> bytes:
 def test_a_plain_peer_passes_with_all_it_said() -> None:
     async def body(made: Scene) -> None:
         near, admitted = made.visit()
-        await asyncio.sleep(FIRST_BYTE_TIME - 1)  # it takes its time
+        await asyncio.sleep(SILENT_TIME - 1)  # it takes its time
         await near.write(b'["1","fibonacci",1]')
         stream = await admitted
         assert isinstance(stream, MemoryStream)
@@ -98,7 +99,7 @@ def test_who_says_nothing_is_given_up() -> None:
     async def body(made: Scene) -> None:
         _, admitted = made.visit()
         assert isinstance(await admitted, TransportClosed)
-        assert now() == FIRST_BYTE_TIME
+        assert now() == SILENT_TIME
 
     scene(body)
 
@@ -119,7 +120,7 @@ def test_a_slow_handshake_is_given_up_however_it_trickles() -> None:
     scene(body)
 
 
-@pytest.mark.parametrize(("hosts", "limit"), [(1, HANDSHAKES_PER_HOST), (HANDSHAKES + 1, HANDSHAKES)])
+@pytest.mark.parametrize(("hosts", "limit"), [(1, HANDSHAKES_HOST), (HANDSHAKES + 1, HANDSHAKES)])
 def test_the_oldest_of_a_crowd_makes_room(hosts: int, limit: int) -> None:
     async def body(made: Scene) -> None:
         crowd = [made.visit(f"host {number % hosts}") for number in range(limit + 1)]
@@ -173,7 +174,7 @@ def test_a_hundred_sessions_leave_nothing_behind() -> None:
             await other.close()
         statistics = made.door.statistics()
         assert (statistics.secured, statistics.handshakes, statistics.failed) == (100, 0, 0)
-        assert not made.door._under_way
+        assert not len(made.door._under_way)
         assert len(anna._tickets) <= 1
         assert len(made.tasks) == 0
 
@@ -250,7 +251,7 @@ def test_a_handshake_that_failed_leaves_nothing_behind(monkeypatch: pytest.Monke
     monkeypatch.setattr(contexts, "server", noted)
 
     async def flood(made: Scene) -> None:
-        for number in range(3 * HANDSHAKES_PER_HOST):
+        for number in range(3 * HANDSHAKES_HOST):
             near, _task = made.visit()
             await near.write(bytes((0x16, 3, 1, 2, 0)) if number % 2 else b"\x16nonsense")
             await settle()
@@ -259,7 +260,7 @@ def test_a_handshake_that_failed_leaves_nothing_behind(monkeypatch: pytest.Monke
     gc.disable()
     try:
         scene(flood, contexts)
-        assert len(sessions) == 3 * HANDSHAKES_PER_HOST
+        assert len(sessions) == 3 * HANDSHAKES_HOST
         assert not [each for each in sessions if each() is not None]
     finally:
         gc.enable()

@@ -1,16 +1,20 @@
-"""The door of accepted streams: the first byte tells an encrypted session from a plain Grenache peer.
+"""Letting accepted streams in: the first byte tells an encrypted session from a plain Grenache peer.
 
 A plain peer may take its time until its first request. Whoever begins a handshake must end it soon, and only so many
-are under way at a time: the oldest makes room, for an honest one is over within a few round trips.
+are under way at a time: the oldest of the host with most makes room. An honest one is over in a few round trips.
 """
 
 import asyncio
+import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from core.errors import PeerError, RefusedError, RequestTimeout, TransportClosed
+from core.limits.bounds import HANDSHAKE_TIME, HANDSHAKES, HANDSHAKES_HOST, SILENT_TIME
+from core.limits.budget import BudgetState
+from core.limits.fair import FairTable
 from core.rpc.stream import Stream
 from core.secure.frames import FIRST_BYTE
 from core.secure.handshake import shake
@@ -19,13 +23,10 @@ from core.secure.stream import Carrier, SecureStream
 if TYPE_CHECKING:
     from core.secure.contexts import Contexts
 
-FIRST_BYTE_TIME: Final = 120.0  # seconds; as long as a plain peer keeps an unused connection (PROTOCOL section 6)
-HANDSHAKE_TIME: Final = 10.0  # seconds; as long as connecting may take
-HANDSHAKES: Final = 256  # under way; with 100 KB each they cost 25 MB
-HANDSHAKES_PER_HOST: Final = 16  # of them; a carrier's NAT hides many peers, but few arrive within one round trip
+_log = logging.getLogger(__name__)
 
 
-class Visitor(Carrier, Protocol):
+class Visitor(Carrier, Hashable, Protocol):
     """An accepted stream."""
 
     async def peek(self) -> bytes:
@@ -33,8 +34,8 @@ class Visitor(Carrier, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class DoorStatistics:
-    """`handshakes` are under way now; the others count since the door was made."""
+class HandshakeStatistics:
+    """`handshakes` are under way now; the others count since the peer opened."""
 
     handshakes: int
     secured: int
@@ -44,13 +45,13 @@ class DoorStatistics:
     displaced: int  # made room for another
 
 
-class Door:
+class Handshakes:
     """Lets streams in. `contexts` gives those of our identity, waiting for them if need be; None: there is none."""
 
     def __init__(self, contexts: Callable[[], "Awaitable[Contexts | None]"]) -> None:
         self._contexts = contexts
         self._count: Counter[str] = Counter()
-        self._under_way: dict[Visitor, str] = {}  # with its host; oldest first
+        self._under_way: FairTable[Visitor, None, str] = FairTable(HANDSHAKES, HANDSHAKES_HOST)
 
     async def admit(self, stream: Visitor) -> Stream:
         """Return the stream, once it says something: as it is, or the session that it turned out to carry.
@@ -58,7 +59,7 @@ class Door:
         Raises PeerError when nothing became of it; the stream is then still to be aborted.
         """
         try:
-            async with asyncio.timeout(FIRST_BYTE_TIME):
+            async with asyncio.timeout(SILENT_TIME):
                 first = await stream.peek()
         except TimeoutError:
             raise TransportClosed(f"{stream.remote} connected and said nothing") from None
@@ -66,15 +67,18 @@ class Door:
             return stream
         try:
             secured = await self._secure(stream)
-        except PeerError:
+        except PeerError as error:
             self._count["failed"] += 1
+            _log.debug("handshake of %s failed: %s: %s", stream.remote, error.name, error)
             raise
         self._count["secured"] += 1
         return secured
 
     async def _secure(self, stream: Visitor) -> SecureStream:
-        self._make_room(stream.remote.host)
-        self._under_way[stream] = stream.remote.host
+        for evicted in self._under_way.put(stream, None, stream.remote.host):
+            evicted.key.abort()
+            self._count["displaced"] += 1
+        began = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(HANDSHAKE_TIME):
                 contexts = await self._contexts()
@@ -92,22 +96,22 @@ class Door:
                 f"{stream.remote} made room for another handshake", name="ERR_TOO_MANY_HANDSHAKES"
             ) from error
         finally:
-            self._under_way.pop(stream, None)
+            self._under_way.pop(stream)
         self._count["resumed"] += session.resumed
+        if _log.isEnabledFor(logging.DEBUG):
+            who, how = session.peer_id, "resumed" if session.resumed else "whole"
+            seconds = asyncio.get_running_loop().time() - began
+            _log.debug("handshake of %s: %s, %s, after %.3f s", stream.remote, who.short if who else "?", how, seconds)
         return SecureStream(stream, session, pieces)
 
-    def _make_room(self, host: str) -> None:
-        """Give up the oldest handshake of this host, or of all, if there are as many as there may be."""
-        of_host = [stream for stream, its_host in self._under_way.items() if its_host == host]
-        crowd = of_host if len(of_host) >= HANDSHAKES_PER_HOST else list(self._under_way)
-        if len(crowd) >= (HANDSHAKES_PER_HOST if crowd is of_host else HANDSHAKES):
-            del self._under_way[crowd[0]]
-            crowd[0].abort()
-            self._count["displaced"] += 1
+    def budget(self) -> tuple[str, BudgetState]:
+        """Return how many are under way of how many, by how many hosts, and how often one had to go."""
+        hosts = len({stream.remote.host for stream in self._under_way})
+        return "handshakes", BudgetState(len(self._under_way), HANDSHAKES, hosts, self._count["displaced"])
 
-    def statistics(self) -> DoorStatistics:
+    def statistics(self) -> HandshakeStatistics:
         """Return the counts so far."""
-        return DoorStatistics(
+        return HandshakeStatistics(
             handshakes=len(self._under_way),
             secured=self._count["secured"],
             resumed=self._count["resumed"],

@@ -1,0 +1,26 @@
+"""Giving freed memory back to the system: C's allocator keeps what a burst left behind, for the next one."""
+
+import contextlib
+import ctypes
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+
+
+@lru_cache(maxsize=1)
+def _trim() -> Callable[[int], int] | None:
+    """Return glibc's `malloc_trim` (malloc_trim(3)); None on other systems and C libraries."""
+    if not sys.platform.startswith("linux"):
+        return None
+    with contextlib.suppress(OSError, AttributeError):
+        found = ctypes.CDLL(None).malloc_trim
+        found.argtypes, found.restype = [ctypes.c_size_t], ctypes.c_int
+        trim: Callable[[int], int] = found
+        return trim
+    return None
+
+
+def give_back() -> bool:
+    """Return what is free to the system, where that can be done. Takes milliseconds: call it from a thread."""
+    trim = _trim()
+    return trim is not None and bool(trim(0))

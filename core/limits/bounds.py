@@ -1,0 +1,172 @@
+"""What strangers and friends may hold of a peer that serves: every bound once, with unit, source and reason.
+
+`RULES` names them for the table of docs/threat-model.md, each with the test that tries it. "Trusted" are callers that
+proved a Peer ID which the owner trusts with something, and whoever calls from this machine.
+"""
+
+from typing import Final, NamedTuple
+
+MB: Final = 1_000_000
+KIB: Final = 1024
+
+# -- memory that requests hold: unfinished input, payloads under way, results, replies, and the streams' own buffers ---
+
+MEMORY: Final = 256 * MB
+"""Bytes in all: an eighth of a board with 2 GB, and room for a dozen messages of the greatest size (16 MiB)."""
+MEMORY_KEPT: Final = 160 * MB
+"""Bytes of MEMORY that only trusted callers get, so that strangers together hold 96 MB: under the 150 MB that a peer
+may grow by in an attack (issue 11), with what the allocator loses by fragmentation."""
+MEMORY_HOST: Final = 64 * MB
+"""Bytes that the strangers of one host hold: four messages of the greatest size."""
+MEMORY_TRUSTED: Final = 192 * MB
+"""Bytes that one trusted caller holds: what its program asks at once, and the rest is left to the others."""
+FREE_BYTES: Final = 4 * KIB
+"""Bytes of a request, or of a stream's buffers, that are not counted: counting would cost more than they do."""
+PAYLOAD_FACTOR: Final = 8
+"""Bytes of Python objects that a byte of JSON becomes, at the most usual: `"ab",` takes 5 and becomes 59."""
+
+MUCH: Final = 16 * MB
+"""Bytes; after more were held and are free again, the allocator is told to return them to the system."""
+
+# -- what comes, until it is whole ------------------------------------------------------------------------------------
+
+INPUT_HOST: Final = 8 * MB
+"""Bytes of unfinished messages from the strangers of one host: eight of the longest that a stranger may send."""
+INPUT: Final = 64 * MB
+"""Bytes of unfinished messages in all; four of the greatest size."""
+INPUT_KEPT: Final = 32 * MB
+"""Bytes of INPUT that only trusted callers get."""
+STRANGER_MESSAGE: Final = 64 * KIB
+"""Bytes of a message from a stranger whom no service here is open to: the longest that is read without a job of its
+own (`core.wire.rpc_message.LARGE`). A plain Grenache peer sends 1,402 at the most (PROTOCOL section 6)."""
+OPEN_MESSAGE: Final = 1 * MB
+"""Bytes of a message from a stranger to whom a service is open: a photograph as it comes from a telephone's messenger,
+or a long text; who sends more is somebody the owner knows."""
+LEAST_RATE: Final = 1 * KIB
+"""Bytes a second that a message under way must move, either way: a tenth of the slowest modem in use (GPRS)."""
+STALL_TIME: Final = 20.0
+"""Seconds over which LEAST_RATE is looked at: longer than a mobile line is away in a tunnel (10 to 15 s)."""
+
+# -- connections ------------------------------------------------------------------------------------------------------
+
+CONNECTIONS: Final = 1024
+"""Accepted connections in all; some 20 KB each. As many as the uTP layer keeps."""
+CONNECTIONS_KEPT: Final = 128
+"""Of them for trusted peers: a household and a fleet."""
+CONNECTIONS_HOST: Final = 64
+"""Of strangers of one host: a peer uses one, but a carrier's NAT hides many peers."""
+CONNECTIONS_TRUSTED: Final = 64
+"""Of one trusted caller."""
+SILENT_TIME: Final = 120.0
+"""Seconds until the first byte; as long as a plain peer keeps an unused connection (PROTOCOL section 6)."""
+SILENT_TIME_LOADED: Final = 10.0
+"""Seconds until the first byte while more than half of the places are taken: three SYNs of libutp at 3 s."""
+IDLE_TIME_LOADED: Final = 30.0
+"""Seconds that a stranger's connection may be unused then: a request every 29 s, the keepalive of uTP, keeps it."""
+LOADED: Final = 0.5
+"""Part of the strangers' places beyond which the shorter times hold."""
+SPARED: Final = 5.0
+"""Seconds since its last request for which a connection is not given up for a newcomer."""
+SWEEP_EVERY: Final = 1.0
+"""Seconds between looks at all connections: 1,024 take 5 ms. A line of 100 Mbit/s fills 12 MB meanwhile."""
+
+# -- requests under way -----------------------------------------------------------------------------------------------
+
+REQUESTS: Final = 1024
+"""Requests that are worked on, or whose reply waits, in all; some 10 KB each."""
+REQUESTS_KEPT: Final = 256
+"""Of them for trusted callers."""
+REQUESTS_HOST: Final = 256
+"""Of strangers of one host: four connections at their limit of 64."""
+REQUESTS_TRUSTED: Final = 512
+"""Of one trusted caller."""
+JOBS: Final = 4
+"""Big messages that are read or written at a time, a slice per turn of the loop; the others wait for their turn."""
+JOBS_KEPT: Final = 1
+"""Of them for trusted callers."""
+JOBS_HOST: Final = 2
+"""Of strangers of one host."""
+
+# -- handshakes, and the rest -----------------------------------------------------------------------------------------
+
+HANDSHAKE_TIME: Final = 10.0
+"""Seconds; as long as connecting may take."""
+HANDSHAKES: Final = 256
+"""Under way; with 100 KB each they cost 25 MB."""
+HANDSHAKES_HOST: Final = 16
+"""Of them from one host: a carrier's NAT hides many peers, but few arrive within one round trip."""
+TICKETS: Final = 256
+"""Of sessions as a client: as many as the RPC client keeps connections; 3 KB each."""
+CALLERS: Final = 4096
+"""Callers whose rates are counted at a time."""
+ERROR_NAMES: Final = 64
+"""Error names counted one by one; a service makes up its own."""
+LEDGER_QUEUE: Final = 10_000
+"""Calls that wait for the disk: two seconds of the busiest service; 3 MB."""
+
+
+class Rule(NamedTuple):
+    """A bound in words: of what, how much of one host, in all, kept for trusted callers, when full, and its test."""
+
+    what: str
+    per_host: str
+    in_all: str
+    kept: str
+    when_full: str
+    test: str
+
+
+def _bytes(amount: float) -> str:
+    return f"{amount / MB:g} MB" if amount >= MB else f"{amount / KIB:g} KiB"
+
+
+RULES: Final = (
+    Rule(
+        "memory that requests hold", _bytes(MEMORY_HOST), _bytes(MEMORY), _bytes(MEMORY_KEPT),
+        "ERR_RATE_LIMITED; of streams' buffers, the connection that holds most is reset",
+        "tests/rpc/test_memory.py",
+    ),
+    Rule(
+        "unfinished messages", _bytes(INPUT_HOST), _bytes(INPUT), _bytes(INPUT_KEPT),
+        "ERR_RATE_LIMITED, and the connection is closed", "tests/rpc/test_input.py",
+    ),
+    Rule(
+        "one message of a stranger",
+        f"{_bytes(STRANGER_MESSAGE)}; {_bytes(OPEN_MESSAGE)} where a service is open to it",
+        "", "16 MiB", "ERR_MESSAGE_SIZE, and the connection is closed", "tests/rpc/test_input.py",
+    ),
+    Rule(
+        "the rate of a message under way, in or out", f"{LEAST_RATE} bytes a second over {STALL_TIME:g} s", "", "",
+        "the connection is reset", "tests/rpc/test_input.py",
+    ),
+    Rule(
+        "accepted connections", str(CONNECTIONS_HOST), str(CONNECTIONS), str(CONNECTIONS_KEPT),
+        "the one that never asked goes, silent for longest, of the host with most; then one unused; else the newcomer",
+        "tests/rpc/test_connections.py",
+    ),
+    Rule(
+        "time until the first byte", f"{SILENT_TIME:g} s; {SILENT_TIME_LOADED:g} s while half of the places are taken",
+        "", "", "the connection is reset", "tests/rpc/test_connections.py",
+    ),
+    Rule(
+        "requests under way", str(REQUESTS_HOST), str(REQUESTS), str(REQUESTS_KEPT),
+        "nothing more is read from who would be over; hosts take turns, trusted callers first",
+        "tests/rpc/test_fair_places.py",
+    ),
+    Rule(
+        "big messages being read or written", str(JOBS_HOST), str(JOBS), str(JOBS_KEPT),
+        "they wait; hosts take turns, trusted callers first", "tests/rpc/test_slices.py",
+    ),
+    Rule(
+        "TLS handshakes under way", str(HANDSHAKES_HOST), str(HANDSHAKES), "",
+        "the oldest of the host with most is reset", "tests/secure/test_handshakes.py",
+    ),
+    Rule(
+        "callers whose rate is counted", "1", str(CALLERS), "", "the one that asked longest ago begins again",
+        "tests/serving/test_quota.py",
+    ),
+    Rule(
+        "calls that wait for the disk", "", str(LEDGER_QUEUE), "", "dropped, counted and said",
+        "tests/ledger/test_ledger.py",
+    ),
+)  # fmt: skip

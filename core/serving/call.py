@@ -1,0 +1,87 @@
+"""One incoming request, from its arrival to its record: what it is, whose it is, and what became of it.
+
+What a request means is worked out once, by `core.serving.handler.Handler.receive`. Quota, admission, the service and
+the record then read and write this one object. It does not keep the payload: what the next kinds of service bring (a
+byte stream that is opened) can be admitted, counted and recorded by the same object.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from core.ledger.record import outcome
+from core.services.service import Service, consumer_key, worker_key
+from core.values import Caller, JsonValue, Outcome
+
+if TYPE_CHECKING:
+    from core.serving.handler import Handler
+    from core.serving.quota import Account
+    from core.trust.gate import NotAllowed
+
+MAX_SHOWN = 80  # characters of a key that means nothing here; it is a stranger's text
+
+
+class Broker(Protocol):
+    """The broker that this peer may be."""
+
+    def serves(self, key: str, payload: JsonValue = None) -> bool:
+        """Return whether a request is for it."""
+
+    def handle(self, payload: JsonValue, caller: Caller) -> Outcome:
+        """Answer it, and count it."""
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """A request. `service` and `broker` say where it goes: one of them, or neither when its key means nothing here."""
+
+    handler: "Handler"
+    key: str
+    caller: Caller
+    service: Service | None
+    broker: Broker | None
+    trusted: bool  # the owner trusts this caller with something
+    received: int  # bytes of the request, as they came
+    sent: int = 0  # bytes of the reply; 0 when it could not be sent
+    seconds: float = 0.0  # from its arrival to its end
+    error: str | None = None  # the text it was answered with: "ERR_X" or "ERR_X: a sentence"
+    account: "Account | None" = None  # what it is charged to; None: callers on this machine are not counted
+    counted: bool = False  # in its account, as under way
+    once: bool = False  # the owner has accepted it this one time
+    task: "asyncio.Task[object] | None" = None  # answers it, while it is under way
+    refusal: "NotAllowed | None" = None  # why it was stopped under way
+
+    @property
+    def name(self) -> str:
+        """The service's name for people and for the record; the key, cut, when it means nothing here."""
+        return self.key[:MAX_SHOWN] if self.service is None else self.service.name
+
+    @property
+    def label(self) -> str:
+        """The name under which the service is announced; the key, cut, when it means nothing here."""
+        return self.key[:MAX_SHOWN] if self.service is None else worker_key(self.service.name)
+
+    @property
+    def wanted(self) -> str | None:
+        """The name under which those who want the service are announced; None when the key means nothing here."""
+        return None if self.service is None else consumer_key(self.service.name)
+
+    @property
+    def outcome(self) -> str:
+        """ "ok", or the name of the error it was answered with."""
+        return outcome(self.error)
+
+    def left(self) -> None:
+        """Hear that it is under way no longer. Idempotent."""
+        if self.counted and self.account is not None:
+            self.account.under_way -= 1
+        self.counted = False
+
+    def answer(self, payload: JsonValue) -> Outcome:
+        """Return the answer, or what is awaited for it. Raises PeerError."""
+        return self.handler.answer(self, payload)
+
+    def ended(self, seconds: float, error: str | None, sent: int) -> None:
+        """Hear how it ended. Must be called once, whatever happened."""
+        self.seconds, self.error, self.sent = seconds, error, sent
+        self.handler.ended(self)

@@ -1,0 +1,134 @@
+"""Which connections stay when there are too many."""
+
+import asyncio
+
+import pytest
+
+from core.limits import bounds
+from core.rpc.config import RpcConfig
+from core.rpc.connections import Connections
+from core.rpc.memory import Standing
+from core.rpc.server import RpcServer
+from core.values import Address
+from tests.rpc.streams import MemoryStream, pair
+from tests.sim.clock import run, settle
+from tests.support.answers import answered_by
+
+
+class Line:
+    """A connection that notes its end."""
+
+    def __init__(self, *, spared: bool = False) -> None:
+        self.gone = False
+        self._spared = spared
+
+    def spared(self) -> bool:
+        return self._spared
+
+    def evict(self) -> None:
+        self.gone = True
+
+
+def stranger(host: str) -> Standing:
+    return Standing(host, False, 1000)
+
+
+def friend(name: str) -> Standing:
+    return Standing(name, True, 1000)
+
+
+def table(total: int = 8, per_host: int = 4) -> Connections[Line]:
+    return Connections(RpcConfig(connections=total, connections_per_host=per_host))
+
+
+def test_the_silent_one_of_the_host_with_most_makes_room() -> None:
+    connections = table()
+    crowd = [Line() for _ in range(4)]
+    others = [Line() for _ in range(3)]
+    for line in crowd:
+        assert connections.admit(line, stranger("crowd"))
+    connections.asked(crowd[0])
+    for line in others:
+        assert connections.admit(line, stranger("other"))
+    newcomer = Line()
+    assert connections.admit(newcomer, stranger("new"))
+    assert [line.gone for line in crowd] == [False, True, False, False], "the first has asked"
+    assert not any(line.gone for line in others)
+
+
+@pytest.mark.parametrize("spared", [True, False])
+def test_when_all_of_a_host_have_asked_an_unused_one_makes_room_or_the_newcomer_goes(spared: bool) -> None:
+    connections = table()
+    lines = [Line(spared=spared) for _ in range(4)]
+    for line in lines:
+        connections.admit(line, stranger("host"))
+        connections.asked(line)
+    assert connections.admit(Line(), stranger("host")) is not spared
+    assert [line.gone for line in lines] == [not spared, False, False, False]
+
+
+def test_one_who_is_trusted_always_finds_a_place_and_keeps_it() -> None:
+    connections = table()
+    mine = Line()
+    assert connections.admit(mine, stranger("home"))
+    connections.trust(mine, "friend")
+    for number in range(100):
+        line = Line()
+        assert connections.admit(line, stranger(f"host {number}"))
+        if number % 2:
+            connections.asked(line)
+    assert not mine.gone
+    assert len(connections) <= 8
+    again = Line()
+    assert connections.admit(again, friend("friend"))
+    connections.doubt(mine, "home")
+    for number in range(20):
+        line = Line()
+        connections.admit(line, stranger(f"late {number}"))
+        connections.asked(line)
+    assert [mine.gone, again.gone] == [True, False], "one is trusted no longer"
+
+
+def test_a_thousand_silent_connections_lock_nobody_out() -> None:
+    """FAULTS.md A3: 16 hosts with 64 connections each that say nothing."""
+
+    async def scene() -> None:
+        server = RpcServer(answered_by(lambda key, payload, caller: payload))
+        crowd: list[MemoryStream] = []
+
+        def connect(host: str) -> MemoryStream:
+            client, stream = pair()
+            stream.remote = Address(host, 5)
+            crowd.append(client)
+            group.create_task(server.serve(stream))
+            return client
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(1024):
+                connect(f"203.0.113.{number % 16}")
+            await settle()
+            guest = connect("198.51.100.1")
+            await settle()
+            await guest.write(b'["r","k",1]')
+            assert await guest.read() == b'["r",null,1]'
+            at = asyncio.get_running_loop().time()
+            await asyncio.sleep(bounds.SILENT_TIME_LOADED + 2 * bounds.SWEEP_EVERY)
+            assert server.statistics().connections == 1, "silence is given less time under load"
+            assert asyncio.get_running_loop().time() - at < 20
+            await guest.close()
+
+    run(scene())
+
+
+def test_a_quiet_server_leaves_silent_connections_their_time() -> None:
+    async def scene() -> None:
+        server = RpcServer(answered_by(lambda key, payload, caller: payload))
+        client, stream = pair()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(server.serve(stream))
+            await asyncio.sleep(100)
+            await client.write(b'["r","k",1]')
+            assert await client.read() == b'["r",null,1]'
+            await client.close()
+
+    run(scene())
