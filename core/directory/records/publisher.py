@@ -13,6 +13,7 @@ from core.dht.items import signed_bytes
 from core.directory.records.check import SALT, RecordForged, check_item, record_hash
 from core.directory.records.finder import Shelf
 from core.errors import LookupEmpty, PeerError, RefusedError
+from core.limits.rate import Backoff
 from core.peer_id import PeerId
 from core.values import Address, JsonValue
 from core.wire.peer_record import PeerRecord
@@ -96,7 +97,7 @@ class Publisher:
         self._sequence: int | None = None  # of the newest record of ours, None until the grapes were asked for it
         self._due = monotonic()  # of a renewal
         self._not_before = self._due
-        self._failures = 0
+        self._backoff = Backoff(*RETRY)
         self._changed = asyncio.Event()
         self._tasks = TaskSet("records")
 
@@ -131,12 +132,13 @@ class Publisher:
         try:
             await self._put(offer)
         except PeerError as error:
-            self._failures += 1
             _log.info("our record could not be put: %s", error)
             self._on_problem(error)
-            pause = min(RETRY[1], RETRY[0] * 2.0 ** min(self._failures - 1, 10))
+            pause = self._backoff.failed()
         else:
-            self._published, self._failures, pause = offer, 0, PAUSE
+            self._published, pause = offer, PAUSE
+            self._backoff.succeeded()
+            _log.debug("our record says %s at %s", offer.services, [str(place) for place in offer.addresses])
             self._due = now + REFRESH * self._random.uniform(1 - JITTER, 1 + JITTER)
             self._on_problem(None)
         self._not_before = self._monotonic() + pause
