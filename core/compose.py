@@ -16,6 +16,7 @@ from core.calling.outgoing import Outgoing
 from core.directory.access import GrapeAccess
 from core.directory.names import GrapeClient
 from core.errors import PeerError
+from core.files.presence import Presence
 from core.ledger.ledger import Ledger
 from core.net.endpoint import Endpoint, EndpointConfig
 from core.net.stream import Stream
@@ -35,7 +36,7 @@ from core.own.addresses import OwnAddresses
 from core.own.identity import OwnIdentity
 from core.own.networks import Networks, networks
 from core.own.record import OwnRecord
-from core.profile.config import PeerConfig
+from core.profile.config import KeyPlace, PeerConfig
 from core.rendezvous.brokers import Brokers
 from core.rendezvous.hearing import Hearing
 from core.rendezvous.own_broker import OwnBroker
@@ -167,7 +168,7 @@ async def compose(
     stack.push_async_callback(roles.aclose)
     stack.push_async_callback(brokers.aclose)
     stack.push_async_callback(own_broker.aclose)
-    record = OwnRecord(hub, identity, link, intents, addresses.addresses)
+    record = OwnRecord(hub, identity, link, intents, addresses.addresses, _alone(config, stack))
     stack.push_async_callback(record.aclose)
     record.start()
     stack.callback(intents.close)
@@ -256,6 +257,26 @@ def _catalog(registry: Registry, intents: Intents) -> Catalog:
 
     intents.subscribe(on_intent)
     return catalog
+
+
+def _alone(config: PeerConfig, stack: AsyncExitStack) -> Callable[[], bool]:
+    """Return what tells whether no other process publishes with this profile. We count as one from the first call."""
+    place = config.identity
+    made: list[Presence] = []
+
+    def alone() -> bool:
+        if not isinstance(place, KeyPlace):
+            return True
+        if not made:
+            made.append(Presence(place.directory / f"{place.profile}.running"))
+        return made[0].alone()
+
+    def leave() -> None:
+        for presence in made:
+            presence.leave()
+
+    stack.callback(leave)  # behind the record, which asks a last time when it ends
+    return alone
 
 
 def _grape_host(access: GrapeAccess) -> str | None:

@@ -1,12 +1,12 @@
 """A lookup cache with an age and a bound, and requests in flight that several callers share."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar, cast
 
 from core.aio.tasks import TaskSet
 from core.errors import LocalError
+from core.limits.table import BoundedTable
 
 ValueT = TypeVar("ValueT")
 
@@ -15,10 +15,9 @@ class AgedCache(Generic[ValueT]):
     """Values by name, for `max_age` seconds on `clock`; full, the one set longest ago makes room."""
 
     def __init__(self, max_entries: int, max_age: float, clock: Callable[[], float]) -> None:
-        self._max_entries = max_entries
         self._max_age = max_age
         self._clock = clock
-        self._entries: OrderedDict[str, tuple[float, ValueT]] = OrderedDict()
+        self._entries: BoundedTable[str, tuple[float, ValueT]] = BoundedTable(max_entries)
 
     def get(self, name: str) -> ValueT | None:
         """Return a value that is not too old."""
@@ -32,10 +31,7 @@ class AgedCache(Generic[ValueT]):
 
     def set(self, name: str, value: ValueT) -> None:
         """Keep a value from now on."""
-        self._entries.pop(name, None)
         self._entries[name] = (self._clock(), value)
-        if len(self._entries) > self._max_entries:
-            self._entries.popitem(last=False)
 
     def drop(self, name: str) -> None:
         """Forget one name."""

@@ -1,6 +1,7 @@
 """The embedded grape as its own peer calls it: a link's verbs in process, with a link's results and errors."""
 
 import asyncio
+import logging
 import random as random_module
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -21,6 +22,8 @@ CACHE_ENTRIES: Final = 512  # names
 PATIENCE: Final = 8.0  # seconds for one operation; three tries of 2.5 s is what a link takes at most
 
 ResultT = TypeVar("ResultT")
+
+log = logging.getLogger(__name__)
 
 
 class OwnGrape:
@@ -49,6 +52,7 @@ class OwnGrape:
             raise RefusedError("a lookup needs the name of a service", name="ERR_GRAPE_LOOKUP")
         found = await self._outcome(partial(self._dht.lookup, key)) if len(key) <= MAX_KEY_BYTES else ()
         peers = tuple(dict.fromkeys(self._dht.listed(found, LOOPBACK)))
+        log.debug("lookup of %s: %s", name, [str(peer) for peer in peers])
         if not peers:
             raise LookupEmpty("no grape knows anybody under that name")
         self._cache.set(name, peers)
@@ -66,7 +70,9 @@ class OwnGrape:
         if not 0 < len(key) <= MAX_KEY_BYTES:
             raise RefusedError(f"a service name is 1 to {MAX_KEY_BYTES} bytes long", name="ERR_GRAPE_ANNOUNCE")
         self._cache.drop(name)
-        return await self._outcome(partial(self._dht.announce, key, Address(LOOPBACK, port)))
+        nodes: int = await self._outcome(partial(self._dht.announce, key, Address(LOOPBACK, port)))
+        log.debug("announced %s at port %d on %d grapes", name, port, nodes)
+        return nodes
 
     async def put(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from core.errors import PeerError
 from core.grape.config import LOCAL_PORT_COUNT, LOCAL_PORT_FIRST, LOOPBACK
+from core.limits.rate import Backoff
 from core.net.udp import resolve
 from core.values import Address
 
@@ -90,11 +91,13 @@ class Bootstrapper:
 
     async def _resolve(self) -> None:
         """Resolve the names, for ever: failures after a growing pause, the rest every REFRESH seconds."""
-        pause = RETRY_FIRST
+        backoff = Backoff(RETRY_FIRST, RETRY_LAST)
         while True:
-            failed = await self._resolve_all()
-            await asyncio.sleep(pause if failed else REFRESH)
-            pause = min(pause * 2, RETRY_LAST) if failed else RETRY_FIRST
+            if await self._resolve_all():
+                await asyncio.sleep(backoff.failed())
+            else:
+                backoff.succeeded()
+                await asyncio.sleep(REFRESH)
 
     async def _resolve_all(self) -> bool:
         """Resolve each name, join what is new; tell whether one failed."""

@@ -27,12 +27,14 @@ class OwnRecord:
         store: "Store",
         intents: Intents,
         addresses: Callable[[], Iterable[Address]],
+        alone: Callable[[], bool] = lambda: True,
     ) -> None:
         self._hub = hub
         self._identity = identity
         self._store = store
         self._intents = intents
         self._addresses = addresses
+        self._alone = alone
         self._publisher: Publisher | None = None
         self._most_grapes = 0  # known at a time since we were last alone
         self._told = False
@@ -71,8 +73,17 @@ class OwnRecord:
             lambda: Offer.of(self._intents.of(Role.WORKER), self._addresses()),
             monotonic=asyncio.get_running_loop().time,
             on_problem=self._on_problem,
+            alone=self._alone,
+            on_other=self._on_other,
         )
         self._publisher.start()
+
+    def _on_other(self) -> None:
+        sentence = (
+            "Another process shares with this profile, and so with the same Peer ID: by it, one of both is found. "
+            "Give one of them a profile of its own with --profile."
+        )
+        self._hub.emit(ErrorRaised(self._hub.now(), "ERR_PROFILE_IN_USE", sentence))
 
     def _on_problem(self, error: PeerError | None) -> None:
         """Tell once of grapes that keep no records; of those that do not answer, others tell."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import random as random_module
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
@@ -17,6 +18,8 @@ from core.errors import LocalError, PeerError
 from core.values import Address, JsonValue
 
 ResultT = TypeVar("ResultT")
+
+log = logging.getLogger(__name__)
 
 
 class Link:
@@ -65,6 +68,7 @@ class Link:
             return self._mixed(cached)
         peers = await self._ask("lookup", name, lambda reply: read_peers(reply, self._config.max_peers))
         self._cache.set(name, peers)
+        log.debug("lookup of %s: %s", name, [str(peer) for peer in peers])
         return self._mixed(peers)
 
     def _mixed(self, peers: Sequence[Address]) -> list[Address]:

@@ -1,5 +1,6 @@
 """Whether a record that somebody handed us is this peer's own, and says what is so now."""
 
+import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -12,6 +13,9 @@ from core.wire.peer_record import PeerRecord
 SALT: Final = b"grapevine"  # BEP 44: one key may have several items; this one is its record
 SKEW: Final = 300  # seconds that two clocks may differ; certificates are as often refused for less
 MAX_LIFE: Final = 3600  # seconds; a record is renewed, not written for ever: who is silent for an hour is not there
+
+
+FLOOR: Final = 1_704_067_200  # 2024-01-01: whoever's clock says less was never set
 
 
 class RecordMissing(Unreachable):
@@ -69,13 +73,29 @@ def check_found(peer_id: PeerId, found: Mapping[str, JsonValue], now: float) -> 
 
 
 def check_times(record: PeerRecord, now: float) -> None:
-    """Raise RecordExpired unless `now` (Unix seconds) is within the record's time, give or take SKEW."""
+    """Raise RecordExpired unless `now` (Unix seconds) is within the record's time, give or take SKEW.
+
+    A clock that says a time before this was written was never set, as on a board without a battery: nothing can be
+    judged by it, and nothing is. The newest record that was seen is still the only one believed.
+    """
     short = record.peer_id.short
+    if min(now, record.issued) < FLOOR:
+        return  # one of the clocks was never set: who answers there has to prove itself anyway
     if record.expires - record.issued > MAX_LIFE:
         raise RecordExpired(f"the record of peer {short} claims to hold for more than {MAX_LIFE // 60} minutes")
     if now - record.expires > SKEW:
         ago = (now - record.expires) / 60
-        raise RecordExpired(f"the record of peer {short} expired {ago:,.0f} minutes ago: the peer is not there")
+        raise RecordExpired(
+            f"the record of peer {short} expired {ago:,.0f} minutes ago by this computer's clock, which says "
+            f"{_clock(now)}: the peer is not there any longer, or one of the two clocks is wrong"
+        )
     if record.issued - now > SKEW:
         ahead = (record.issued - now) / 60
-        raise RecordExpired(f"the record of peer {short} is {ahead:,.0f} minutes ahead of this clock: set the clocks")
+        raise RecordExpired(
+            f"the record of peer {short} is {ahead:,.0f} minutes ahead of this computer's clock, which says "
+            f"{_clock(now)}: one of the two clocks is wrong; set this one if that is not the time"
+        )
+
+
+def _clock(now: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now))

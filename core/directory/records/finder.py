@@ -1,7 +1,7 @@
 """Find a peer's record, and refuse an older one than was seen before."""
 
+import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -16,9 +16,12 @@ from core.directory.records.check import (
     record_hash,
 )
 from core.errors import LookupEmpty
+from core.limits.table import BoundedTable
 from core.peer_id import PeerId
 from core.values import JsonValue
 from core.wire.peer_record import PeerRecord
+
+_log = logging.getLogger(__name__)
 
 MAX_KNOWN: Final = 1024  # peers whose newest record is remembered, 1 KB each; the one found longest ago makes room
 
@@ -49,8 +52,7 @@ class Finder:
     def __init__(self, shelf: Shelf, clock: Callable[[], float] = time.time, *, max_known: int = MAX_KNOWN) -> None:
         self._shelf = shelf
         self._clock = clock
-        self._max_known = max_known
-        self._known: OrderedDict[PeerId, tuple[PeerRecord, int]] = OrderedDict()  # found longest ago first
+        self._known: BoundedTable[PeerId, tuple[PeerRecord, int]] = BoundedTable(max_known)  # found longest ago first
         self._replayed = 0
 
     async def find(self, peer_id: PeerId) -> PeerRecord:
@@ -62,9 +64,13 @@ class Finder:
         try:
             found = await self._shelf.get(record_hash(peer_id), salt=SALT)
         except LookupEmpty:
+            _log.debug("peer %s: nobody holds a record", peer_id.short)
             record = self._remembered(peer_id, RecordMissing(_nobody(peer_id)))
         else:
             record = self._newest(*check_found(peer_id, found, self._clock()))
+        _log.debug(
+            "peer %s: offers %s at %s", peer_id.short, record.services, [str(place) for place in record.addresses]
+        )
         if not record.services:
             raise RecordWithdrawn(f"peer {peer_id.short} shares nothing at the moment")
         return record
@@ -78,12 +84,10 @@ class Finder:
         _, newest = self._known.get(peer_id, (record, sequence))
         if sequence < newest:
             self._replayed += 1
+            _log.debug("peer %s: record %d found, %d seen before", peer_id.short, sequence, newest)
             older = RecordExpired(f"the record found of peer {peer_id.short} is older than one seen before")
             return self._remembered(peer_id, older)
         self._known[peer_id] = record, sequence
-        self._known.move_to_end(peer_id)
-        if len(self._known) > self._max_known:
-            self._known.popitem(last=False)
         return record
 
     def _remembered(self, peer_id: PeerId, otherwise: RecordExpired | RecordMissing) -> PeerRecord:

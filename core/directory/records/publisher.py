@@ -13,6 +13,7 @@ from core.dht.items import signed_bytes
 from core.directory.records.check import SALT, RecordForged, check_item, record_hash
 from core.directory.records.finder import Shelf
 from core.errors import LookupEmpty, PeerError, RefusedError
+from core.limits.rate import Backoff
 from core.peer_id import PeerId
 from core.values import Address, JsonValue
 from core.wire.peer_record import PeerRecord
@@ -76,7 +77,10 @@ class Publisher:
         monotonic: Callable[[], float] = time.monotonic,
         random: random_module.Random | None = None,
         on_problem: Callable[[PeerError | None], None] = lambda error: None,
+        alone: Callable[[], bool] = lambda: True,
+        on_other: Callable[[], None] = lambda: None,
     ) -> None:
+        """`alone` tells whether no other process publishes under this identity; `on_other` hears when one begins."""
         self._signer = signer
         self._store = store
         self._offer = offer
@@ -84,13 +88,16 @@ class Publisher:
         self._monotonic = monotonic
         self._random = random or random_module.SystemRandom()
         self._on_problem = on_problem
+        self._alone = alone
+        self._on_other = on_other
+        self._was_alone = True
         self._published = Offer()
         self._issued = 0  # Unix seconds, of what was put last
         self._exposed = False  # a record with services is on the grapes, or may be
         self._sequence: int | None = None  # of the newest record of ours, None until the grapes were asked for it
         self._due = monotonic()  # of a renewal
         self._not_before = self._due
-        self._failures = 0
+        self._backoff = Backoff(*RETRY)
         self._changed = asyncio.Event()
         self._tasks = TaskSet("records")
 
@@ -105,9 +112,9 @@ class Publisher:
         self._changed.set()
 
     async def aclose(self) -> None:
-        """Stop, and take back what was published, if the grapes are quick."""
+        """Stop, and take back what was published, if the grapes are quick; unless another process goes on."""
         await self._tasks.aclose()
-        if self._exposed:
+        if self._exposed and self._alone():
             with contextlib.suppress(PeerError, TimeoutError):
                 async with asyncio.timeout(GOODBYE):
                     await self._put(Offer())
@@ -117,6 +124,7 @@ class Publisher:
         offer, now = self._offer(), self._monotonic()
         if not offer.services and not self._exposed:
             return LOOK
+        self._look_for_others(now)
         if offer == self._published and now < self._due and not self._clock_jumped():
             return min(LOOK, self._due - now)
         if now < self._not_before:
@@ -124,16 +132,27 @@ class Publisher:
         try:
             await self._put(offer)
         except PeerError as error:
-            self._failures += 1
             _log.info("our record could not be put: %s", error)
             self._on_problem(error)
-            pause = min(RETRY[1], RETRY[0] * 2.0 ** min(self._failures - 1, 10))
+            pause = self._backoff.failed()
         else:
-            self._published, self._failures, pause = offer, 0, PAUSE
+            self._published, pause = offer, PAUSE
+            self._backoff.succeeded()
+            _log.debug("our record says %s at %s", offer.services, [str(place) for place in offer.addresses])
             self._due = now + REFRESH * self._random.uniform(1 - JITTER, 1 + JITTER)
             self._on_problem(None)
         self._not_before = self._monotonic() + pause
         return pause
+
+    def _look_for_others(self, now: float) -> None:
+        """Put our record again at once when another process of this identity has ended: what is stored may be its."""
+        alone = self._alone()
+        if alone and not self._was_alone:
+            _log.info("another process of this profile has ended: our record is put again")
+            self._due = min(self._due, now)
+        elif self._was_alone and not alone:
+            self._on_other()
+        self._was_alone = alone
 
     async def _run(self) -> None:
         while True:

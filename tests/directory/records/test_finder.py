@@ -194,3 +194,23 @@ def test_the_memory_is_bounded_and_forgets_who_was_found_longest_ago() -> None:
     assert it.finder.statistics().replayed == 0
     meet(many[2], 7)
     assert it.finder.statistics().replayed == 1
+
+
+def test_a_clock_that_was_never_set_refuses_no_record() -> None:
+    """FAULTS F9: a board without a battery, in 1970. The newest record it has seen is the only one it believes."""
+    it = Stage()
+    it.clock.now = 300.0
+    it.answer = answer(US, record_of(US), 7)
+    assert it.find().services == ("echo",)
+    it.answer = answer(US, record_of(US), 6)
+    assert it.finder.statistics().replayed == 0
+    it.find()
+    assert it.finder.statistics().replayed == 1
+
+
+def test_a_record_of_another_hour_says_what_this_clock_says() -> None:
+    it = Stage()
+    it.answer = answer(US, record_of(US), 7)
+    it.clock.now += 3600
+    with pytest.raises(RecordExpired, match=r"clock, which says 2027-01-15 09:00 UTC.*one of the two clocks is wrong"):
+        it.find()

@@ -258,3 +258,27 @@ def test_it_runs_by_itself_from_start_to_close() -> None:
 
     asyncio.run(whole())
     assert it.store.puts == [int(START), int(START) + 1]
+
+
+def test_only_the_last_process_of_a_profile_takes_the_record_back() -> None:
+    """FAULTS F7: two `share` of one profile, one ended, and the other was not found for 293 s."""
+    it = Stage()
+    alone = [False]
+    other = Publisher(
+        US, it.store, lambda: SHARING, clock=it.clock, monotonic=it.clock, random=Random(5), alone=lambda: alone[0]
+    )
+    it.offer = Offer.of(["fibonacci"], [THERE])
+    it.publisher = Publisher(
+        US, it.store, lambda: it.offer, clock=it.clock, monotonic=it.clock, random=Random(4), alone=lambda: alone[0]
+    )
+    asyncio.run(other.step())
+    it.run(10)
+    assert it.found().addresses == (THERE,)
+    asyncio.run(it.publisher.aclose())
+    assert it.found().addresses == (THERE,)
+    alone[0] = True
+    asyncio.run(other.step())  # within LOOK seconds
+    assert it.found().addresses == (HERE,)
+    asyncio.run(other.aclose())
+    with pytest.raises(RecordMissing):
+        it.found()
