@@ -6,6 +6,7 @@ reversed, and may begin at every point of it.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -138,6 +139,8 @@ async def run(
     quitter.enter_loop()
     remove_leftovers(store.path.parent)
     settings = store.load()
+    with contextlib.suppress(LocalError):  # a disk that takes nothing: what is written later says so
+        await asyncio.to_thread(store.begin)
     registry = Registry(FibonacciService())
     async with AsyncExitStack() as stack:
         bridge = Bridge()

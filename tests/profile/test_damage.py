@@ -14,7 +14,9 @@ from core.profile.fields import CLOSED
 from core.profile.settings import Settings, SettingsStore
 from core.trust.audience import Audience, audience_of
 
-TRUSTED = Settings(audiences={"fibonacci": Audience.TRUSTED}, sharing=("fibonacci",), udp_port=1337, act_as_broker=True)
+TRUSTED = Settings(
+    audiences={"fibonacci": Audience.TRUSTED}, share_at_start=("fibonacci",), udp_port=1337, act_as_broker=True
+)
 
 
 @pytest.fixture
@@ -137,7 +139,7 @@ def test_a_field_costs_itself_only(path: Path) -> None:
         '{"schema": 1, "grapes": "http://h:1"}',
         '{"schema": 1, "grapes": ["h:1"]}',
         '{"schema": 1, "window": []}',
-        '{"schema": 1, "sharing": ["\\u001b[2J"]}',
+        '{"schema": 1, "consuming": ["\\u001b[2J"]}',
         '{"schema": 1, "audiences": {"fibonacci": []}}',
         '{"schema": 1, "unconfirmed": 7}',
         "[" * 100_000,
@@ -173,7 +175,7 @@ def test_saving_by_the_way_confirms_nothing_and_loses_nothing(path: Path) -> Non
         store.save(dataclasses.replace(settings, udp_port=5, close_action="tray"))
         assert store.problem is not None, width
     store = SettingsStore(root=path.parent)
-    assert store.load().sharing == ()
+    assert store.load().share_at_start == ()
     assert "comma too many" in (store.problem or "")
     assert store.confirm() == dataclasses.replace(TRUSTED, udp_port=5, close_action="tray")
     assert [each.read_bytes() for each in path.parent.glob("*.damaged-*")] == [damaged]
@@ -228,12 +230,10 @@ def test_members_of_a_later_version_are_written_again(path: Path) -> None:
     assert json.loads(path.read_text())["later"] == {"x": [1]}
 
 
-def test_what_was_on_is_read_from_the_old_setting_too(path: Path) -> None:
-    path.write_text(json.dumps({"schema": 1, "share_at_start": ["fibonacci"]}))
-    assert SettingsStore(root=path.parent).load().sharing == ("fibonacci",)
-    path.write_text(json.dumps({"schema": 1, "share_at_start": ["fibonacci"], "sharing": [], "consuming": ["x"]}))
+def test_what_was_on_comes_back(path: Path) -> None:
+    path.write_text(json.dumps({"schema": 1, "share_at_start": ["fibonacci"], "consuming": ["x"]}))
     settings = SettingsStore(root=path.parent).load()
-    assert (settings.sharing, settings.consuming) == ((), ("x",))
+    assert (settings.share_at_start, settings.consuming) == (("fibonacci",), ("x",))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
