@@ -6,7 +6,6 @@ reversed, and may begin at every point of it.
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import sys
@@ -20,7 +19,6 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from core.aio.tasks import TaskSet
 from core.errors import LocalError
-from core.files.leftovers import remove_leftovers
 from core.news.events import GrapeSnapshot, GrapeState, ServiceSnapshot
 from core.profile.config import KeyPlace, PeerConfig
 from core.profile.integration import integration
@@ -137,10 +135,7 @@ async def run(
 ) -> None:
     """Show the window, then open the peer, until quitting is asked for. `load` imports the core."""
     quitter.enter_loop()
-    remove_leftovers(store.path.parent)
-    settings = store.load()
-    with contextlib.suppress(LocalError):  # a disk that takes nothing: what is written later says so
-        await asyncio.to_thread(store.begin)
+    settings = store.start()
     registry = Registry(FibonacciService())
     async with AsyncExitStack() as stack:
         bridge = Bridge()

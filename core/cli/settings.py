@@ -14,8 +14,8 @@ from core.profile.settings import Settings, SettingsStore
 from core.values import JsonValue
 
 _SHOWN = (
-    "grapes", "bootstrap", "dht_port", "api_port", "udp_port", "share_at_start", "consuming", "audiences",
-    "act_as_broker", "use_broker", "brokers",
+    "grapes", "bootstrap", "dht_port", "api_port", "udp_port", "sharing", "consuming", "audiences", "act_as_broker",
+    "use_broker", "brokers",
 )  # fmt: skip
 
 

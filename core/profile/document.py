@@ -167,6 +167,8 @@ def _fields(document: Mapping[str, Any], *, cut: bool) -> tuple[dict[str, Any], 
             fields.pop(name, None)
             if name in CLOSED:
                 fields[name] = CLOSED[name]
+    if document.get("sharing") is None and not cut:
+        fields["sharing"] = fields.get("share_at_start", ())
     return fields, problems
 
 

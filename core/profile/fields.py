@@ -32,8 +32,8 @@ class Settings:
     """What a user chose. An empty `grapes` means the embedded grape; port 0 means any free port.
 
     `audiences` has who may call a service, by its name; "*" stands for all that are not named, and one that is not
-    there has its default. `share_at_start` and `consuming` are the services that were on last: they are on again at the
-    next start.
+    there has its default. `sharing` and `consuming` are the services that were on last, and are on again at the next
+    start. `share_at_start` is what older versions had instead: it is read where `sharing` is missing.
     """
 
     grapes: tuple[str, ...] = ()
@@ -49,6 +49,7 @@ class Settings:
     notify_new_peers: bool = True
     close_action: CloseAction = "ask"
     window: WindowState = field(default_factory=WindowState)
+    sharing: tuple[str, ...] = ()
     consuming: tuple[str, ...] = ()
 
     def validate(self) -> "Settings":
@@ -67,6 +68,7 @@ class Settings:
 CLOSED: Final[Mapping[str, Any]] = {
     "audiences": {EVERY_SERVICE: Audience.OFF},
     "share_at_start": (),
+    "sharing": (),
     "consuming": (),
     "act_as_broker": False,
     "use_broker": False,
@@ -75,7 +77,7 @@ CLOSED: Final[Mapping[str, Any]] = {
 
 def check_field(name: str, value: object) -> None:
     """Raise LocalError unless a value of the right type is one that this field may have."""
-    if name in ("grapes", "bootstrap", "brokers", "share_at_start", "consuming"):
+    if name in ("grapes", "bootstrap", "brokers", "share_at_start", "sharing", "consuming"):
         entries = value if isinstance(value, tuple) else ()
         if len(entries) > MAX_ENTRIES:
             raise LocalError(f"{name} has more than {MAX_ENTRIES} entries")

@@ -14,9 +14,7 @@ from core.profile.fields import CLOSED
 from core.profile.settings import Settings, SettingsStore
 from core.trust.audience import Audience, audience_of
 
-TRUSTED = Settings(
-    audiences={"fibonacci": Audience.TRUSTED}, share_at_start=("fibonacci",), udp_port=1337, act_as_broker=True
-)
+TRUSTED = Settings(audiences={"fibonacci": Audience.TRUSTED}, sharing=("fibonacci",), udp_port=1337, act_as_broker=True)
 
 
 @pytest.fixture
@@ -139,7 +137,7 @@ def test_a_field_costs_itself_only(path: Path) -> None:
         '{"schema": 1, "grapes": "http://h:1"}',
         '{"schema": 1, "grapes": ["h:1"]}',
         '{"schema": 1, "window": []}',
-        '{"schema": 1, "consuming": ["\\u001b[2J"]}',
+        '{"schema": 1, "sharing": ["\\u001b[2J"]}',
         '{"schema": 1, "audiences": {"fibonacci": []}}',
         '{"schema": 1, "unconfirmed": 7}',
         "[" * 100_000,
@@ -175,7 +173,7 @@ def test_saving_by_the_way_confirms_nothing_and_loses_nothing(path: Path) -> Non
         store.save(dataclasses.replace(settings, udp_port=5, close_action="tray"))
         assert store.problem is not None, width
     store = SettingsStore(root=path.parent)
-    assert store.load().share_at_start == ()
+    assert store.load().sharing == ()
     assert "comma too many" in (store.problem or "")
     assert store.confirm() == dataclasses.replace(TRUSTED, udp_port=5, close_action="tray")
     assert [each.read_bytes() for each in path.parent.glob("*.damaged-*")] == [damaged]
@@ -218,7 +216,7 @@ def test_a_fresh_start_is_no_damage(tmp_path: Path) -> None:
     assert store.load() == Settings()
     assert store.problem is None
     assert not (tmp_path / "new").exists()
-    store.begin()
+    assert store.start() == Settings()
     store.trust_file.write_text("{}")
     assert SettingsStore(root=tmp_path / "new").load() == Settings()
 
@@ -230,10 +228,12 @@ def test_members_of_a_later_version_are_written_again(path: Path) -> None:
     assert json.loads(path.read_text())["later"] == {"x": [1]}
 
 
-def test_what_was_on_comes_back(path: Path) -> None:
-    path.write_text(json.dumps({"schema": 1, "share_at_start": ["fibonacci"], "consuming": ["x"]}))
+def test_what_was_on_is_read_from_the_old_setting_too(path: Path) -> None:
+    path.write_text(json.dumps({"schema": 1, "share_at_start": ["fibonacci"]}))
+    assert SettingsStore(root=path.parent).load().sharing == ("fibonacci",)
+    path.write_text(json.dumps({"schema": 1, "share_at_start": ["fibonacci"], "sharing": [], "consuming": ["x"]}))
     settings = SettingsStore(root=path.parent).load()
-    assert (settings.share_at_start, settings.consuming) == (("fibonacci",), ("x",))
+    assert (settings.sharing, settings.consuming) == ((), ("x",))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
@@ -246,3 +246,17 @@ def test_a_file_that_others_could_change_is_closed_to_them_and_that_is_said(path
     assert path.stat().st_mode & 0o777 == 0o600
     store.load()
     assert store.notices == ()
+
+
+def test_starting_removes_leftovers_and_changes_nothing_that_is_there(path: Path) -> None:
+    leftover = path.with_name(f"default.json.{2**22 + 1}-0.tmp")
+    leftover.write_text("half")
+    before = path.stat().st_mtime_ns
+    assert SettingsStore(root=path.parent).start() == SettingsStore(root=path.parent).load()
+    assert path.stat().st_mtime_ns == before
+    assert not leftover.exists()
+    path.write_text("{")
+    SettingsStore(root=path.parent).start()
+    assert path.read_text() == "{"
+    (path.parent / "file").write_text("")
+    assert SettingsStore(root=path.parent / "file").start() == Settings().closed()
