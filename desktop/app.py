@@ -19,7 +19,6 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from core.aio.tasks import TaskSet
 from core.errors import LocalError
-from core.files.leftovers import remove_leftovers
 from core.news.events import GrapeSnapshot, GrapeState, ServiceSnapshot
 from core.profile.config import KeyPlace, PeerConfig
 from core.profile.integration import integration
@@ -136,8 +135,7 @@ async def run(
 ) -> None:
     """Show the window, then open the peer, until quitting is asked for. `load` imports the core."""
     quitter.enter_loop()
-    remove_leftovers(store.path.parent)
-    settings = store.load()
+    settings = store.start()
     registry = Registry(FibonacciService())
     async with AsyncExitStack() as stack:
         bridge = Bridge()

@@ -1,6 +1,5 @@
 """The commands of `grapevine`. Names and flags are scripted against; do not rename them."""
 
-import contextlib
 import json
 import os
 import sys
@@ -22,7 +21,6 @@ from core.cli.running import run
 from core.cli.settings import settings
 from core.cli.trust import trust
 from core.errors import LocalError, PeerError
-from core.files.leftovers import remove_leftovers
 from core.profile.config import KeyPlace, PeerConfig
 from core.profile.logs import set_up_logging
 from core.profile.settings import DEFAULT_PROFILE, SettingsStore, check_grape_url, check_profile
@@ -51,13 +49,9 @@ def _config(
 ) -> PeerConfig:  # fmt: skip
     """Return the profile's settings with what the command line says in their place; `speaks`: with its identity."""
     store = SettingsStore(profile)
-    remove_leftovers(store.path.parent)
-    saved = PeerConfig.from_settings(store.load())
+    saved = PeerConfig.from_settings(store.start() if speaks else store.load())
     for sentence in (*store.notices, *([store.problem] if store.problem else [])):
         output.notice(sentence)
-    if speaks:
-        with contextlib.suppress(LocalError):  # a disk that takes nothing: what is written later says so
-            store.begin()
     wanted = nodes(bootstrap)
     return PeerConfig(
         # a bootstrap list asks for a grape of our own, whatever the settings say

@@ -52,8 +52,7 @@ def _with_list(profile: str, as_json: bool, job: Job, *, changes: bool = True) -
         for sentence in (*store.notices, *([store.problem] if store.problem else [])):
             output.notice(sentence)
         if changes:
-            settings.load()
-            settings.begin()
+            settings.start()
         await job(store, output, now)
 
     run(work, output)

@@ -24,7 +24,7 @@ class KeyPlace:
     directory: Path
     profile: str
     on_made: Callable[[str], None] | None = field(default=None, compare=False)
-    patience: float = 10.0
+    patience: float = field(default=10.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ A damaged file never opens what was closed. As long as its owner has not looked,
 what could be read is kept, and holds again once the owner has confirmed it.
 """
 
+import contextlib
 import dataclasses
 import threading
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ import platformdirs
 
 from core.errors import LocalError
 from core.files.kept import keep_damaged
+from core.files.leftovers import remove_leftovers
 from core.files.private import make_private_directory, read_private, write_private
 from core.profile.document import MAX_FILE_BYTES, Reading, dump, nothing, read
 from core.profile.fields import (
@@ -99,10 +101,17 @@ class SettingsStore:
                 self.problem, self._words, self._loaded = None, "", self.recovered
             return self.recovered
 
-    def begin(self) -> None:
-        """Make the file, if this profile is new: from then on one that is gone was removed. Raises LocalError."""
+    def start(self) -> Settings:
+        """Load for a program that uses the profile: leftovers of killed ones go, and a new profile gets its file.
+
+        From then on a file that is gone was removed. What is written later says that a disk refuses.
+        """
+        remove_leftovers(self.path.parent)
+        settings = self.load()
         if self.problem is None and not _is_there(self.path):
-            self.save(self._loaded)
+            with contextlib.suppress(LocalError):
+                self.save(settings)
+        return settings
 
     def _is_as_loaded(self, name: str, settings: Settings) -> bool:
         return bool(getattr(settings, name) == getattr(self._loaded, name))
@@ -147,7 +156,7 @@ class SettingsStore:
     def _sentence(self) -> str:
         profile = "" if self.profile == DEFAULT_PROFILE else f" --profile {self.profile}"
         return (
-            f"The settings file {self.path} is damaged: {self._words}. {_ADVICE}. "
+            f"The settings file {self.path} could not be used: {self._words}. {_ADVICE}. "
             f"Look at the settings, then confirm them (grapevine settings confirm{profile})."
         )
 

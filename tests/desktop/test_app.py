@@ -297,14 +297,15 @@ def test_settings_come_back_at_the_next_start(tmp_path: Path) -> None:
     assert saved.window.geometry
 
 
-def test_an_unreadable_settings_file_is_said_and_kept(tmp_path: Path) -> None:
+def test_an_unreadable_settings_file_is_said_and_kept_when_the_window_saves(tmp_path: Path) -> None:
     path = tmp_path / "config" / "grapevine" / "a.json"
     path.parent.mkdir(parents=True)
     path.write_text("{")
     with app("--scripted", "a", env=offscreen(tmp_path)) as program:
         assert "could not be used" in program.state()["message"]
         assert program.end()[0] == 0
-    assert path.with_suffix(".unreadable.json").read_text() == "{"
+    assert path.with_name("a.json.damaged-1").read_text() == "{"
+    assert "unconfirmed" in path.read_text(), "nobody has looked yet"
 
 
 def test_two_real_peers_find_each_other_and_the_first_reply_arrives(tmp_path: Path) -> None:

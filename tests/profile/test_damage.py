@@ -216,7 +216,7 @@ def test_a_fresh_start_is_no_damage(tmp_path: Path) -> None:
     assert store.load() == Settings()
     assert store.problem is None
     assert not (tmp_path / "new").exists()
-    store.begin()
+    assert store.start() == Settings()
     store.trust_file.write_text("{}")
     assert SettingsStore(root=tmp_path / "new").load() == Settings()
 
@@ -246,3 +246,17 @@ def test_a_file_that_others_could_change_is_closed_to_them_and_that_is_said(path
     assert path.stat().st_mode & 0o777 == 0o600
     store.load()
     assert store.notices == ()
+
+
+def test_starting_removes_leftovers_and_changes_nothing_that_is_there(path: Path) -> None:
+    leftover = path.with_name(f"default.json.{2**22 + 1}-0.tmp")
+    leftover.write_text("half")
+    before = path.stat().st_mtime_ns
+    assert SettingsStore(root=path.parent).start() == SettingsStore(root=path.parent).load()
+    assert path.stat().st_mtime_ns == before
+    assert not leftover.exists()
+    path.write_text("{")
+    SettingsStore(root=path.parent).start()
+    assert path.read_text() == "{"
+    (path.parent / "file").write_text("")
+    assert SettingsStore(root=path.parent / "file").start() == Settings().closed()
