@@ -36,6 +36,7 @@ from core.own.identity import OwnIdentity
 from core.own.networks import Networks, networks
 from core.own.record import OwnRecord
 from core.profile.config import PeerConfig
+from core.remotes import Remotes
 from core.rendezvous.brokers import Brokers
 from core.rendezvous.hearing import Hearing
 from core.rendezvous.own_broker import OwnBroker
@@ -106,7 +107,8 @@ async def compose(
     intents = Intents(registry)
 
     # the socket, and who and where we are
-    outreach = Outreach()
+    remotes = Remotes()
+    outreach = Outreach(remotes)
 
     def may_acknowledge(source: Address, now: float) -> bool:
         outreach.heard(source, now)
@@ -141,7 +143,7 @@ async def compose(
     stack.push_async_callback(client.close)
     brokers = Brokers(hub, outgoing, link, client, addresses, intents, lambda: _grape_host(access))
     asking = Asking(
-        hub, roster, outgoing, addresses.port, link, told, registry, client, dialer.require_identity, brokers
+        hub, roster, outgoing, addresses.port, link, told, registry, client, dialer.require_identity, brokers, remotes
     )
     stack.push_async_callback(asking.aclose)
 
@@ -162,8 +164,8 @@ async def compose(
     door = Door(identity.contexts)
 
     # being found, and opening the way
-    pacer = PunchPacer(outgoing.punch)
-    roles = Roles(hub, roster, addresses, link, asking.ask, told, pacer, intents, registry, brokers)
+    pacer = PunchPacer(outgoing.punch, remotes)
+    roles = Roles(hub, roster, addresses, link, asking.ask, told, pacer, intents, registry, brokers, remotes)
     stack.push_async_callback(roles.aclose)
     stack.push_async_callback(brokers.aclose)
     stack.push_async_callback(own_broker.aclose)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -19,6 +18,7 @@ from core.news.events import ReplyReceived, RequestSent
 from core.news.hub import Hub
 from core.news.roster import Roster
 from core.peer_id import PeerId
+from core.remotes import Remotes
 from core.rpc.client import Reply, RpcClient
 from core.services.names import Role, RoleName, worker_of
 from core.services.service import Registry
@@ -31,7 +31,6 @@ FRESH = 5.0  # seconds; a kept connection to somebody seen so lately is used wit
 INVITE_AFTER = 0.5  # seconds a request by name tries alone before workers are asked to punch us
 PUNCHED_WITHIN = 5.0  # seconds after that; a worker looks for us every second, and both grapes may be slow
 SLACK = 0.1  # seconds beyond a request's time: what waits for an answer ends first, and knows whom it tried
-MAX_REACHED = 256  # peers called by ID whose address is remembered; as many as the client keeps connections
 CLOSED = "this peer is closed"
 _THEIR_OWN = REFUSALS | {UnknownService.name}  # reasons to refuse that another who shares the same may not have
 
@@ -94,6 +93,7 @@ class Asking:
         client: RpcClient,
         require_identity: Callable[[], Awaitable[None]],
         brokers: Brokers = NoBrokers(),  # noqa: B008 - it has no state
+        remotes: Remotes | None = None,
     ) -> None:
         """`port()` is announced. `told` takes what the grapes list and returns who may be asked.
 
@@ -110,7 +110,7 @@ class Asking:
         self._require_identity = require_identity
         self._brokers = brokers
         self._finder = Finder(link)
-        self._reached: OrderedDict[PeerId, Address] = OrderedDict()  # by ID; the one asked longest ago first
+        self._remotes = Remotes() if remotes is None else remotes
         self._races: set[Race] = set()
         self._tasks = TaskSet("asking")
         self._closed = False
@@ -214,18 +214,18 @@ class Asking:
 
         async def candidates() -> Candidates:
             key, places, recorded = await whereabouts(target, self._finder, self._link)
-            reached = self._reached.get(target.peer_id)  # its NAT may have shown it at an address it does not know
+            reached = self._remotes.reached(target.peer_id)  # its NAT may have shown it at an address it does not know
             found = [*places] if reached is None or reached in places else [*places, reached]
             return Candidates(key, found, 0.0 if recorded else STAGGER)  # its own words are few: all of them at once
 
-        kept = self._reached.get(target.peer_id)
+        kept = self._remotes.reached(target.peer_id)
         if target.service is not None and kept is not None and self._fresh_connection(kept, target.peer_id):
             key = str(worker_of(target.service))
             with contextlib.suppress(TransportClosed):
                 # no second try here: who has just left is looked for, not waited for at the place it left
                 return await self.ask(kept, key, key, payload, timeout, target.peer_id, retry=0)
         reply = await self._ask_first(candidates, payload, timeout, target.peer_id)
-        self._remember(target.peer_id, reply.peer)
+        self._remotes.note_reached(target.peer_id, reply.peer)
         return reply
 
     async def _ask_first(
@@ -300,12 +300,6 @@ class Asking:
 
     def _seen_lately(self, address: Address) -> bool:
         return self._roster.seen_since(address, self._hub.now() - FRESH)
-
-    def _remember(self, peer_id: PeerId, address: Address) -> None:
-        self._reached[peer_id] = address
-        self._reached.move_to_end(peer_id)
-        if len(self._reached) > MAX_REACHED:
-            self._reached.popitem(last=False)
 
     def _punch_all(self, found: Sequence[Address]) -> None:
         for address in found:
