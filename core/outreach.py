@@ -164,6 +164,11 @@ class Outreach:
         host.units -= packets * each
         return True
 
+    def may_acknowledge(self, source: Address, now: float) -> bool:
+        """Note a punch from there, and return whether it is acknowledged; for the punch engine."""
+        self.heard(source, now)
+        return self.take(source, now)
+
     def may_dial(self, address: Address, now: float, syns: int) -> bool:
         """Return whether a connection may be tried, which sends so many SYNs at most, and count them."""
         if self.free(address, now):

@@ -119,9 +119,9 @@ class Roles:
         if grape.state is GrapeState.UNREACHABLE:
             self._announced.clear()  # whoever still lists us, we cannot renew it
             self._hub.touch()
-        self.renew()
+        self.publish()
 
-    def renew(self) -> None:
+    def publish(self) -> None:
         """Announce and look up again now: the grapes around us have changed, or we have moved."""
         for running in self._running.values():
             running.pairing.nudge()
