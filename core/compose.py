@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from core.aio.tasks import TaskSet
 from core.calling.caller import Asking
 from core.calling.outgoing import Outgoing
+from core.calling.paths import Publication
 from core.directory.access import GrapeAccess
 from core.directory.names import GrapeClient
 from core.errors import PeerError
@@ -37,6 +38,7 @@ from core.own.identity import OwnIdentity
 from core.own.networks import Networks, networks
 from core.own.record import OwnRecord
 from core.profile.config import KeyPlace, PeerConfig
+from core.remotes import Remotes
 from core.rendezvous.brokers import Brokers
 from core.rendezvous.hearing import Hearing
 from core.rendezvous.own_broker import OwnBroker
@@ -107,14 +109,10 @@ async def compose(
     intents = Intents(registry)
 
     # the socket, and who and where we are
-    outreach = Outreach()
-
-    def may_acknowledge(source: Address, now: float) -> bool:
-        outreach.heard(source, now)
-        return outreach.take(source, now)
-
+    remotes = Remotes()
+    outreach = Outreach(remotes)
     endpoint = await outside.open_endpoint(
-        Address(config.bind, config.udp_port), EndpointConfig(may_acknowledge=may_acknowledge)
+        Address(config.bind, config.udp_port), EndpointConfig(may_acknowledge=outreach.may_acknowledge)
     )
     stack.push_async_callback(endpoint.close)
     identity = _identity(config, hub, endpoint)
@@ -142,8 +140,9 @@ async def compose(
     stack.push_async_callback(client.close)
     brokers = Brokers(hub, outgoing, link, client, addresses, intents, lambda: _grape_host(access))
     asking = Asking(
-        hub, roster, outgoing, addresses.port, link, told, registry, client, dialer.require_identity, brokers
-    )
+        hub, roster, outgoing, addresses, link, told, registry, client, dialer.require_identity,
+        openers=(brokers,), remotes=remotes,
+    )  # fmt: skip
     stack.push_async_callback(asking.aclose)
 
     # requests that come in
@@ -163,8 +162,8 @@ async def compose(
     handshakes = Handshakes(identity.contexts)
 
     # being found, and opening the way
-    pacer = PunchPacer(outgoing.punch)
-    roles = Roles(hub, roster, addresses, link, asking.ask, told, pacer, intents, registry, brokers)
+    pacer = PunchPacer(outgoing.punch, remotes)
+    roles = Roles(hub, roster, addresses, link, asking.ask, told, pacer, intents, registry, brokers, remotes)
     stack.push_async_callback(roles.aclose)
     stack.push_async_callback(brokers.aclose)
     stack.push_async_callback(own_broker.aclose)
@@ -175,29 +174,11 @@ async def compose(
 
     # from here on the world is heard
     hearing = Hearing(hub, roster, addresses, outgoing, pacer, brokers, roles, asking)
-
-    def on_stream(stream: Stream) -> None:
-        tasks.spawn(server.serve(stream, lambda: handshakes.admit(stream)), name=f"serve {stream.remote}")
-
-    def on_event(event: PeerEvent) -> None:
-        if isinstance(event, GrapeChanged):
-            roles.on_grape(event.grape)
-            own_broker.on_grape()
-            record.on_grape(event.grape)
-        elif isinstance(event, RequestServed):
-            outgoing.validated(event.caller)
-        elif isinstance(event, ReplyReceived):
-            outgoing.validated(event.peer)
-
-    def on_moved() -> None:
-        roles.renew()
-        own_broker.on_grape()
-        record.changed()
-
-    hub.subscribe(on_event)
+    _follow_the_grapes(hub, roles, own_broker, record)
     roles.on_grape(access.snapshot())  # it was told before there was anybody here to hear it
-    addresses.subscribe(on_moved)
-    endpoint.hear(on_stream, hearing.on_punch)
+    _follow_our_addresses(addresses, roles, own_broker, record)
+    _note_who_answers(hub, outgoing)
+    endpoint.hear(_accept(tasks, server, handshakes), hearing.on_punch)
     tasks.spawn(addresses.watch(), name="follow our addresses")
     tasks.spawn(_sweep_forever(roster), name="forget who is gone")
     stack.callback(_deafen, hub, endpoint)
@@ -283,6 +264,45 @@ def _grape_host(access: GrapeAccess) -> str | None:
     """Return the host of the grape in use, this machine's own as an address; what it lists is judged by that."""
     host = urlsplit(access.snapshot().url).hostname
     return "127.0.0.1" if host == "localhost" else host
+
+
+def _follow_the_grapes(hub: Hub, roles: Roles, own_broker: OwnBroker, record: OwnRecord) -> None:
+    def on_event(event: PeerEvent) -> None:
+        if isinstance(event, GrapeChanged):
+            roles.on_grape(event.grape)
+            own_broker.publish()
+            record.on_grape(event.grape)
+
+    hub.subscribe(on_event)
+
+
+def _follow_our_addresses(addresses: OwnAddresses, *publications: Publication) -> None:
+    def on_moved() -> None:
+        for each in publications:
+            each.publish()
+
+    addresses.subscribe(on_moved)
+
+
+def _note_who_answers(hub: Hub, outgoing: Outgoing) -> None:
+    """Requests and replies need a uTP connection, which nobody can open in the name of another address."""
+
+    def on_event(event: PeerEvent) -> None:
+        if isinstance(event, RequestServed):
+            outgoing.validated(event.caller)
+        elif isinstance(event, ReplyReceived):
+            outgoing.validated(event.peer)
+
+    hub.subscribe(on_event)
+
+
+def _accept(tasks: TaskSet, server: RpcServer, handshakes: Handshakes) -> Callable[[Stream], None]:
+    """Return what serves each stream that is accepted."""
+
+    def on_stream(stream: Stream) -> None:
+        tasks.spawn(server.serve(stream, lambda: handshakes.admit(stream)), name=f"serve {stream.remote}")
+
+    return on_stream
 
 
 async def _sweep_forever(roster: Roster) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from core.errors import LocalError
-from core.limits.fair import FairTable
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
+from core.remotes import Remote, Remotes
 from core.scope import Scope, scope, usable
 from core.values import Address
 
@@ -52,7 +52,7 @@ class OutreachConfig:
     new_burst: float = 32.0
     meetings: float = 3.0  # with silent addresses of one host at once, and one more in `failed_for`: four a minute
     meetings_told: float = 48.0  # that one broker arranges at once, and a third of it more in that time
-    remembered: int = 4096  # addresses, and hosts; 1,024 places are for those that are validated
+    hosts: int = 4096  # remembered
     permitted: int = 256  # addresses that the owner named; full: the one named longest ago is forgotten
 
 
@@ -70,21 +70,20 @@ class _Host:
 
 
 @dataclass(slots=True)
-class _Remote:
-    heard_at: float = -math.inf
-    validated_at: float = -math.inf
+class _Tried:
+    """Our note on a remote that has not answered."""
+
     unanswered: int = 0  # probes since it was heard
     failed_until: float = -math.inf
 
 
 class Outreach:
-    """Says how much may leave for an address. Every table is bounded by `OutreachConfig.remembered`."""
+    """Says how much may leave for an address. What it knows of addresses is in `remotes`."""
 
-    def __init__(self, config: OutreachConfig | None = None) -> None:
+    def __init__(self, remotes: Remotes | None = None, config: OutreachConfig | None = None) -> None:
         self.config = config or OutreachConfig()
-        limit = self.config.remembered
-        self._hosts: BoundedTable[str, _Host] = BoundedTable(limit)
-        self._remotes: FairTable[Address, _Remote, str] = FairTable(limit, 64, kept=limit // 4)
+        self._remotes = Remotes() if remotes is None else remotes
+        self._hosts: BoundedTable[str, _Host] = BoundedTable(self.config.hosts)
         self._permitted: BoundedTable[Address, None] = BoundedTable(self.config.permitted)
         self._new = TokenBucket(self.config.new_rate, self.config.new_burst)
         self._brokers: BoundedTable[Address, TokenBucket] = BoundedTable(64)
@@ -107,8 +106,8 @@ class Outreach:
 
     def heard(self, address: Address, now: float) -> None:
         """Note a packet from there. Its sender may have forged the address."""
-        remote = self._remote(address)
-        remote.heard_at, remote.unanswered, remote.failed_until = now, 0, -math.inf
+        remote, tried = self._known(address)
+        remote.heard_at, tried.unanswered, tried.failed_until = now, 0, -math.inf
         host = self._host(address)
         host.trying.pop(address, None)
         if host.heard.take(now):
@@ -116,10 +115,10 @@ class Outreach:
 
     def validated(self, address: Address, now: float) -> None:
         """Note an answer that nobody elsewhere can forge."""
-        remote = self._remotes.get(address) or _Remote()
+        remote = self._remotes.keep(address)
         remote.heard_at = remote.validated_at = now
-        remote.unanswered, remote.failed_until = 0, -math.inf
-        self._remotes.put(address, remote, address.host, kept=True)
+        tried = remote.note(_Tried)
+        tried.unanswered, tried.failed_until = 0, -math.inf
         host = self._host(address)
         host.trying.pop(address, None)
         host.units, host.at = self.config.burst, now  # this host is no bystander
@@ -128,7 +127,7 @@ class Outreach:
 
     def failed(self, address: Address, now: float) -> None:
         """Note that a meeting came to nothing."""
-        self._remote(address).failed_until = now + self.config.failed_for
+        self._known(address)[1].failed_until = now + self.config.failed_for
 
     # -- what may leave ----------------------------------------------------------------------------------------------
 
@@ -143,15 +142,15 @@ class Outreach:
         """Return how many punches may leave now, at most `most`, and count them. One, until it is validated."""
         if self.free(address, now):
             return most
-        remote = self._remote(address)
+        remote, tried = self._known(address)
         if now - remote.heard_at < self.config.heard_for:
             return int(self.take(address, now))
-        if now < remote.failed_until or not self._try(address, remote, now) or not self.take(address, now):
+        if now < tried.failed_until or not self._try(address, now) or not self.take(address, now):
             return 0
-        remote.unanswered += 1
-        if remote.unanswered >= self.config.probes:
-            remote.unanswered = 0
-            remote.failed_until = now + self.config.failed_for
+        tried.unanswered += 1
+        if tried.unanswered >= self.config.probes:
+            tried.unanswered = 0
+            tried.failed_until = now + self.config.failed_for
         return 1
 
     def take(self, address: Address, now: float, packets: int = 1, each: int = 1) -> bool:
@@ -165,13 +164,17 @@ class Outreach:
         host.units -= packets * each
         return True
 
+    def may_acknowledge(self, source: Address, now: float) -> bool:
+        """Note a punch from there, and return whether it is acknowledged; for the punch engine."""
+        self.heard(source, now)
+        return self.take(source, now)
+
     def may_dial(self, address: Address, now: float, syns: int) -> bool:
         """Return whether a connection may be tried, which sends so many SYNs at most, and count them."""
         if self.free(address, now):
             return True
-        remote = self._remote(address)
-        fresh = now - remote.heard_at < self.config.heard_for
-        return (fresh or self._try(address, remote, now)) and self.take(address, now, syns, SYN_UNITS)
+        fresh = now - self._known(address)[0].heard_at < self.config.heard_for
+        return (fresh or self._try(address, now)) and self.take(address, now, syns, SYN_UNITS)
 
     def may_meet(self, address: Address, broker: Address, now: float, packets: int) -> bool:
         """Return whether a meeting that a broker arranges may begin, and count it; its packets are counted apart."""
@@ -191,7 +194,7 @@ class Outreach:
             return False
         return host.meetings.take(now)
 
-    def _try(self, address: Address, remote: _Remote, now: float) -> bool:
+    def _try(self, address: Address, now: float) -> bool:
         """Return whether an unheard address has, or gets, one of its host's places; the first time is counted."""
         host = self._host(address)
         if now - host.told_at >= self.config.told_for:
@@ -217,12 +220,9 @@ class Outreach:
             ),
         )
 
-    def _remote(self, address: Address) -> _Remote:
-        known = self._remotes.use(address)
-        if known is None:
-            known = _Remote()
-            self._remotes.put(address, known, address.host)
-        return known
+    def _known(self, address: Address) -> tuple[Remote, _Tried]:
+        remote = self._remotes.use(address)
+        return remote, remote.note(_Tried)
 
 
 def refusal(target: Address, by: str | None, beside: Callable[[Address], bool]) -> str | None:

@@ -15,7 +15,15 @@ from tests.support.imports import Import, imports, is_under, module_name
 from tests.support.tools import ROOT
 
 # Values and bounds that everybody may know.
-BASE = {"core.values", "core.errors", "core.peer_id", "core.scope", "core.limits", "core.outreach"}
+BASE = {
+    "core.values",
+    "core.errors",
+    "core.peer_id",
+    "core.scope",
+    "core.limits",
+    "core.remotes",
+    "core.outreach",
+}
 TRUST_VALUES = {"core.trust.audience", "core.trust.entries"}
 
 # room -> what it may import, besides itself and BASE; docs/architecture.md shows the same table
@@ -68,7 +76,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core.peer_id": set(),
     "core.scope": {"core.values"},
     "core.limits": set(),
-    "core.outreach": {"core.values", "core.errors", "core.scope", "core.limits"},
+    "core.remotes": {"core.values", "core.peer_id", "core.limits"},
+    "core.outreach": {"core.values", "core.errors", "core.scope", "core.limits", "core.remotes"},
     **{room: known | BASE for room, known in ROOMS.items()},
     "core.compose": FACADE | BASE,
     "core.peer": FACADE | BASE | {"core.compose"},

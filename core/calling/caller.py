@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
-from collections import OrderedDict
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from core.aio.tasks import TaskSet
-from core.calling.locate import whereabouts
 from core.calling.outgoing import Told
+from core.calling.paths import Opener, Wanted
+from core.calling.punching import Punching
 from core.calling.race import MAX_LISTED, STAGGER, Race
+from core.calling.sources import GrapeNames, Located, PeerRecords, Remembered, locate
 from core.calling.target import PeerTarget, peer_target
 from core.directory.names import Directory
 from core.directory.records.finder import Finder, Shelf
@@ -19,6 +21,7 @@ from core.news.events import ReplyReceived, RequestSent
 from core.news.hub import Hub
 from core.news.roster import Roster
 from core.peer_id import PeerId
+from core.remotes import Remotes
 from core.rpc.client import Reply, RpcClient
 from core.services.names import Role, RoleName, worker_of
 from core.services.service import Registry
@@ -31,9 +34,11 @@ FRESH = 5.0  # seconds; a kept connection to somebody seen so lately is used wit
 INVITE_AFTER = 0.5  # seconds a request by name tries alone before workers are asked to punch us
 PUNCHED_WITHIN = 5.0  # seconds after that; a worker looks for us every second, and both grapes may be slow
 SLACK = 0.1  # seconds beyond a request's time: what waits for an answer ends first, and knows whom it tried
-MAX_REACHED = 256  # peers called by ID whose address is remembered; as many as the client keeps connections
 CLOSED = "this peer is closed"
 _THEIR_OWN = REFUSALS | {UnknownService.name}  # reasons to refuse that another who shares the same may not have
+
+
+_log = logging.getLogger(__name__)
 
 
 class Punches(Protocol):
@@ -50,33 +55,11 @@ class Grapes(Directory, Shelf, Protocol):
     """What asking needs of the link."""
 
 
-class Brokers(Protocol):
-    """What asking needs of the brokers that are used."""
+class Addresses(Protocol):
+    """What asking needs of our own addresses."""
 
-    @property
-    def in_use(self) -> bool:
-        """Whether brokers are used."""
-
-    def searching(self, worker: RoleName) -> contextlib.AbstractContextManager[None]:
-        """Be registered as a consumer of this for the time of a search."""
-
-
-class NoBrokers:
-    """Where none are used."""
-
-    in_use = False
-
-    def searching(self, worker: RoleName) -> contextlib.AbstractContextManager[None]:
-        """Register nowhere."""
-        return contextlib.nullcontext()
-
-
-class Candidates(NamedTuple):
-    """Where the answer to a request may be had, and under which key."""
-
-    key: str
-    found: Sequence[Address]
-    stagger: float = STAGGER
+    def port(self) -> int:
+        """Return the port under which others reach our socket, as it is announced."""
 
 
 class Asking:
@@ -87,30 +70,34 @@ class Asking:
         hub: Hub,
         roster: Roster,
         punches: Punches,
-        port: Callable[[], int],
+        own: Addresses,
         link: Grapes,
         told: Told,
         registry: Registry,
         client: RpcClient,
         require_identity: Callable[[], Awaitable[None]],
-        brokers: Brokers = NoBrokers(),  # noqa: B008 - it has no state
+        *,
+        openers: Sequence[Opener] = (),
+        remotes: Remotes | None = None,
     ) -> None:
-        """`port()` is announced. `told` takes what the grapes list and returns who may be asked.
+        """`told` takes what was named and returns who may be asked. `openers` are asked in their order, punching last.
 
         `client` is closed by its owner. `require_identity` raises LocalError when we can call nobody by Peer ID.
         """
         self._hub = hub
         self._roster = roster
         self._punches = punches
-        self._port = port
+        self._own = own
         self._told = told
         self._link = link
         self._registry = registry
         self._client = client
         self._require_identity = require_identity
-        self._brokers = brokers
         self._finder = Finder(link)
-        self._reached: OrderedDict[PeerId, Address] = OrderedDict()  # by ID; the one asked longest ago first
+        self._remotes = Remotes() if remotes is None else remotes
+        self._sources = (Remembered(self._remotes), PeerRecords(self._finder), GrapeNames(link))
+        self._punching = Punching(punches.punch)
+        self._openers = (*openers, self._punching)
         self._races: set[Race] = set()
         self._tasks = TaskSet("asking")
         self._closed = False
@@ -155,7 +142,7 @@ class Asking:
             raise LocalError("there is one peer with that ID: ask it by a request")
         key = self._key(name.strip())
         found = self._told(await self._link.lookup(key, fresh=True))
-        self._punch_all(found)
+        self._punching.punch(found)
         for address in found:
             self._hub.emit(RequestSent(self._hub.now(), key, address))
         outcomes = await self._client.map(found, key, payload, timeout=timeout)
@@ -197,70 +184,63 @@ class Asking:
 
     async def _ask_by_name(self, key: str, payload: JsonValue, timeout: float) -> Reply:
         """Ask the first that can be reached; the next one when that has stopped sharing, or dies meanwhile."""
-
-        async def candidates() -> Candidates:
-            try:
-                return Candidates(key, await self._link.lookup(key, fresh=True))
-            except LookupEmpty:
-                if not self._brokered(key):
-                    raise
-            return Candidates(key, ())
-
-        return await self._ask_first(candidates, payload, timeout)
+        return await self._ask_first(Wanted(key), payload, timeout)
 
     async def _ask_by_id(self, target: PeerTarget, payload: JsonValue, timeout: float) -> Reply:
         """Ask this peer and nobody else, wherever it is found."""
         await self._require_identity()
 
-        async def candidates() -> Candidates:
-            key, places, recorded = await whereabouts(target, self._finder, self._link)
-            reached = self._reached.get(target.peer_id)  # its NAT may have shown it at an address it does not know
-            found = [*places] if reached is None or reached in places else [*places, reached]
-            return Candidates(key, found, 0.0 if recorded else STAGGER)  # its own words are few: all of them at once
-
-        kept = self._reached.get(target.peer_id)
+        kept = self._remotes.reached(target.peer_id)
         if target.service is not None and kept is not None and self._fresh_connection(kept, target.peer_id):
             key = str(worker_of(target.service))
             with contextlib.suppress(TransportClosed):
                 # no second try here: who has just left is looked for, not waited for at the place it left
                 return await self.ask(kept, key, key, payload, timeout, target.peer_id, retry=0)
-        reply = await self._ask_first(candidates, payload, timeout, target.peer_id)
-        self._remember(target.peer_id, reply.peer)
+        reply = await self._ask_first(Wanted(target.service, target.peer_id), payload, timeout)
+        self._remotes.note_reached(target.peer_id, reply.peer)
         return reply
 
-    async def _ask_first(
-        self,
-        seek: Callable[[], Awaitable[Candidates]],
-        payload: JsonValue,
-        timeout: float,
-        expected: PeerId | None = None,
-    ) -> Reply:
+    async def _ask_first(self, wanted: Wanted, payload: JsonValue, timeout: float) -> Reply:
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout
         failed: dict[Address, PeerError] = {}
+        expected = wanted.peer_id
         while True:
-            key, address = await self._find(await seek(), max(0.001, until - loop.time()), failed, expected)
+            located = await self._locate(wanted)
+            address = await self._reach(located, max(0.001, until - loop.time()), failed, expected)
+            key = located.key
             try:
                 return await self.ask(address, key, key, payload, max(0.001, until - loop.time()), expected)
             except (RefusedError, TransportClosed) as error:
+                _log.debug("%s did not answer %s: %s", address, key, error)
                 if isinstance(error, RefusedError) and (expected or error.name not in _THEIR_OWN):
                     raise  # understood, and refused for a reason that others will have too
                 failed[address] = error
 
-    async def _find(
-        self, candidates: Candidates, timeout: float, failed: Mapping[Address, PeerError], expected: PeerId | None
-    ) -> tuple[str, Address]:
-        """Return a key and an address that a connection was made to, or is kept to."""
-        key = candidates.key
-        worker = _worker(key)
-        found = [address for address in self._told(candidates.found) if address not in failed]
+    async def _locate(self, wanted: Wanted) -> Located:
+        """Ask all sources. Where an opener finds peers by itself, a name that nobody is listed under is no error."""
+        try:
+            return await locate(self._sources, wanted)
+        except LookupEmpty:
+            named = wanted.peer_id is None and wanted.service is not None and _worker(wanted.service) is not None
+            if wanted.service is None or not named or not any(opener.finds for opener in self._openers):
+                raise
+            return Located(wanted.service, ())
+
+    async def _reach(
+        self, located: Located, timeout: float, failed: Mapping[Address, PeerError], expected: PeerId | None
+    ) -> Address:
+        """Return an address that a connection was made to, or is kept to."""
+        worker = _worker(located.key)
+        told = self._told(each.path.address for each in located.candidates)
+        found = [address for address in told if address not in failed]
         if self._closed:
             raise TransportClosed(CLOSED)
         if not found and failed:
             raise list(failed.values())[-1]
         for address in found:
             if self._fresh_connection(address, expected):
-                return key, address
+                return address
         # An idle connection may have died unseen and would win every race, so it comes last; who answers our punch
         # does not wait for its turn.
         found.sort(key=lambda address: (self._client.connected(address, expected), not self._seen_lately(address)))
@@ -269,30 +249,23 @@ class Asking:
             timeout,
             excluded=failed,
             patient=worker is not None,
-            stagger=candidates.stagger,
+            stagger=0.0 if located.own_words else STAGGER,  # its own words are few: all of them at once
         )
         invitation = None
         if worker is not None:
-            invitation = self._tasks.spawn(self._invite(worker, race, one=expected is not None), name=f"invite {key}")
+            invite = self._invite(worker, race, one=expected is not None)
+            invitation = self._tasks.spawn(invite, name=f"invite {located.key}")
         self._races.add(race)
         try:
-            with self._registered(worker):
-                if not self._brokered(key):  # else the broker arranges who punches whom, and when
-                    self._punch_all(found)
-                return key, await race.winner(found)
+            with contextlib.ExitStack() as stack:
+                for opener in self._openers:
+                    if stack.enter_context(opener.opening(worker, found)):
+                        break  # who punches whom, and when, is arranged
+                return await race.winner(found)
         finally:
             self._races.discard(race)
             if invitation is not None:
                 invitation.cancel()
-
-    def _brokered(self, key: str) -> bool:
-        return self._brokers.in_use and _worker(key) is not None
-
-    def _registered(self, worker: RoleName | None) -> contextlib.AbstractContextManager[None]:
-        """Be registered at the brokers in use, as a consumer of this, for the time of a search."""
-        if worker is None or not self._brokers.in_use:
-            return contextlib.nullcontext()
-        return self._brokers.searching(worker)
 
     def _fresh_connection(self, address: Address, expected: PeerId | None) -> bool:
         """Return whether there is a connection that can be trusted to be alive."""
@@ -300,17 +273,6 @@ class Asking:
 
     def _seen_lately(self, address: Address) -> bool:
         return self._roster.seen_since(address, self._hub.now() - FRESH)
-
-    def _remember(self, peer_id: PeerId, address: Address) -> None:
-        self._reached[peer_id] = address
-        self._reached.move_to_end(peer_id)
-        if len(self._reached) > MAX_REACHED:
-            self._reached.popitem(last=False)
-
-    def _punch_all(self, found: Sequence[Address]) -> None:
-        for address in found:
-            with contextlib.suppress(PeerError):  # a listing may name what nobody can punch
-                self._punches.punch(address)
 
     async def _invite(self, worker: RoleName, race: Race, *, one: bool) -> None:
         """Soon list us as a consumer, so that workers behind a NAT punch us and so open it.
@@ -320,12 +282,12 @@ class Asking:
         """
         await asyncio.sleep(INVITE_AFTER)
         try:
-            await self._link.announce(str(worker.other), self._port())
+            await self._link.announce(str(worker.other), self._own.port())
         except PeerError:
             race.lose_patience()  # only those found can answer
         if one:
             with contextlib.suppress(PeerError):
-                self._punch_all(self._told(await self._link.lookup(str(worker), fresh=True))[:MAX_LISTED])
+                self._punching.punch(self._told(await self._link.lookup(str(worker), fresh=True))[:MAX_LISTED])
             await asyncio.sleep(PUNCHED_WITHIN)
             race.lose_patience()
 

@@ -2,20 +2,19 @@
 
 import asyncio
 import math
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from core.aio.tasks import TaskSet
 from core.errors import PeerError
 from core.outreach import HeldBack
+from core.remotes import Remotes
 from core.serving.catalog import UnknownService
 from core.values import Address
 
 ASK_AGAIN = 5.0  # seconds between requests to a worker that keeps punching: lively in the window, little on the wire
 PAUSES = (1.0, 2.0, 5.0, 15.0, 60.0)  # seconds after the 1st, 2nd, ... failure in a row; ASK_AGAIN if it punches
 ASK_UNHEARD_AFTER = 2.0  # seconds; a public worker of another kind may never punch, so it is asked all the same
-MAX_KNOWN = 1024  # addresses remembered; the least recently used is forgotten and may be asked at once again
 MAX_AT_ONCE = 64  # requests under way; a punch beyond that is answered by the next one, a second later
 MAX_UNHEARD = 32  # of those, to the merely listed: stale ones take 10 s each, and a live worker's punch must find room
 
@@ -30,6 +29,13 @@ class _Known:
     busy: bool = False
 
 
+@dataclass(slots=True)
+class _Asked:
+    """Our note on a remote, by service; there are as many as this peer consumes."""
+
+    of: dict[str, _Known] = field(default_factory=dict)
+
+
 class Requester:
     """Decides when to ask whom; `ask` does it and raises PeerError.
 
@@ -41,10 +47,14 @@ class Requester:
         self,
         ask: Callable[[Address], Awaitable[object]],
         on_failure: Callable[[Address, PeerError], None],
+        service: str = "",
+        remotes: Remotes | None = None,
     ) -> None:
+        """`service` is what is asked for: each has notes of its own in `remotes`."""
         self._ask = ask
         self._on_failure = on_failure
-        self._known: OrderedDict[Address, _Known] = OrderedDict()
+        self._service = service
+        self._remotes = Remotes() if remotes is None else remotes
         self._tasks = TaskSet("requester")
         self._closed = False
 
@@ -77,11 +87,7 @@ class Requester:
                 self._start(address, known)
 
     def _recall(self, address: Address, next_at: float) -> _Known:
-        known = self._known.setdefault(address, _Known(next_at))
-        self._known.move_to_end(address)
-        if len(self._known) > MAX_KNOWN:
-            self._known.popitem(last=False)
-        return known
+        return self._remotes.use(address).note(_Asked).of.setdefault(self._service, _Known(next_at))
 
     def _start(self, address: Address, known: _Known) -> None:
         if known.busy:

@@ -39,7 +39,7 @@ class OwnRecord:
         self._most_grapes = 0  # known at a time since we were last alone
         self._told = False
         self._tasks = TaskSet("own record")
-        intents.subscribe(lambda intent, on: self.changed())
+        intents.subscribe(lambda intent, on: self.publish())
 
     def start(self) -> None:
         """Begin, once the identity is open."""
@@ -51,8 +51,8 @@ class OwnRecord:
         if self._publisher is not None:
             await self._publisher.aclose()
 
-    def changed(self) -> None:
-        """Look again: something else is shared."""
+    def publish(self) -> None:
+        """Look again: something else is shared, or we moved."""
         if self._publisher is not None:
             self._publisher.changed()
 

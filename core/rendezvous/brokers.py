@@ -91,8 +91,8 @@ class Brokers:
             await self._client.stop()
 
     @property
-    def in_use(self) -> bool:
-        """Whether brokers are used."""
+    def finds(self) -> bool:
+        """Whether brokers are used, which may name peers that no source has told of."""
         return self._client.on
 
     def head_start(self) -> float:
@@ -104,13 +104,16 @@ class Brokers:
         self._listeners.append(listener)
 
     @contextmanager
-    def searching(self, worker: RoleName) -> Iterator[None]:
-        """Be registered as a consumer of this for the time of a search."""
+    def opening(self, worker: RoleName | None, candidates: Sequence[Address]) -> Iterator[bool]:
+        """Be registered as a consumer of this for the time of a search: brokers arrange who punches whom, and when."""
+        if worker is None or not self._client.on:
+            yield False
+            return
         name = worker.other
         self._searches[name] += 1
         self._client.want(_want(name))
         try:
-            yield
+            yield True
         finally:
             self._searches[name] -= 1
             if not self._searches[name]:

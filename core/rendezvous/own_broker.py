@@ -59,8 +59,8 @@ class OwnBroker:
         """Answer a registration."""
         return self._service.handle(payload, caller)
 
-    def on_grape(self) -> None:
-        """Announce again now: the grapes around us changed."""
+    def publish(self) -> None:
+        """Announce again now: the grapes around us changed, or we moved."""
         if self._announcer is not None:
             self._announcer.nudge()
 

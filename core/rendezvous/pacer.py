@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from core.errors import PeerError
 from core.limits.rate import MAX_DOUBLINGS, TokenBucket
-from core.limits.table import BoundedTable
 from core.outreach import HeldBack
+from core.remotes import Remotes
 from core.values import Address
 
 TICK = 1.0  # seconds; the demo's workers punch once a second (PROTOCOL section 7)
@@ -23,13 +23,14 @@ MAX_SILENT_PAUSE = 30.0  # seconds; a Linux NAT forgets a one-way mapping after 
 PATIENCE = 5  # answers at a full pace; a pair that needs more (both NATs moved its port) is served rarely but for ever
 MAX_PAUSE = 15.0  # seconds between answers; half the same 30 s
 NEW_AFTER = 30.0  # seconds of silence after which a punch is the first of a new conversation: the same 30 s
-MAX_KNOWN = 1024  # addresses remembered; the one used longest ago is forgotten: that costs a series too many
 ANSWERS_A_SECOND = 100.0  # to all; sources can be forged. More: unanswered
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class _Pace:
+    """Our note on a remote."""
+
     sent_at: float = -math.inf
     heard_at: float = -math.inf
     wanted_at: float = -math.inf
@@ -45,9 +46,9 @@ class PunchPacer:
     Times are monotone seconds.
     """
 
-    def __init__(self, punch: Callable[[Address], None]) -> None:
+    def __init__(self, punch: Callable[[Address], None], remotes: Remotes | None = None) -> None:
         self._punch = punch
-        self._known: BoundedTable[Address, _Pace] = BoundedTable(MAX_KNOWN)
+        self._remotes = Remotes() if remotes is None else remotes
         self._answers = TokenBucket(ANSWERS_A_SECOND, ANSWERS_A_SECOND)
 
     def want(self, address: Address, now: float, wait: float = 0.0) -> None:
@@ -55,7 +56,7 @@ class PunchPacer:
 
         Series that nobody answered are remembered for as long as the address is, whatever is listed meanwhile.
         """
-        pace = self._known.use(address, _Pace)
+        pace = self._remotes.use(address).note(_Pace)
         if now - pace.wanted_at > NEW_AFTER:
             pace.due_at = max(pace.due_at, now + wait)
         pace.wanted_at = now
@@ -68,7 +69,7 @@ class PunchPacer:
     def heard(self, address: Address, now: float) -> None:
         """Answer a punch that arrived at `now`, ever less often while they keep coming."""
         self.alive(address, now)
-        pace = self._known.use(address, _Pace)
+        pace = self._remotes.use(address).note(_Pace)
         if now - pace.heard_at > NEW_AFTER:
             pace.answers = 0
         pace.heard_at = now
@@ -79,8 +80,9 @@ class PunchPacer:
 
     def alive(self, address: Address, now: float) -> None:
         """Note a sign of life: who is wanted is punched every second again."""
-        pace = self._known.get(address)
-        if pace is not None:
+        remote = self._remotes.get(address)
+        if remote is not None:
+            pace = remote.note(_Pace)
             pace.silent = 0
             pace.due_at = min(pace.due_at, now + TICK)
 

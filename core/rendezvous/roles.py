@@ -12,6 +12,7 @@ from core.errors import PeerError
 from core.news.events import Announced, ErrorRaised, GrapeSnapshot, GrapeState
 from core.news.hub import Hub
 from core.news.roster import Roster
+from core.remotes import Remotes
 from core.rendezvous.pacer import PunchPacer
 from core.rendezvous.pairing import Pairing
 from core.rendezvous.place import Place
@@ -66,6 +67,7 @@ class Roles:
         intents: Intents,
         registry: Registry,
         brokers: Named,
+        remotes: Remotes | None = None,
     ) -> None:
         """`told` takes what the grapes list and returns who may be punched."""
         self._hub = hub
@@ -78,6 +80,7 @@ class Roles:
         self._intents = intents
         self._registry = registry
         self._brokers = brokers
+        self._remotes = Remotes() if remotes is None else remotes
         self._running: dict[RoleName, _Running] = {}
         self._ending = TaskSet("roles that end")
         self._announced: dict[RoleName, int] = {}
@@ -116,9 +119,9 @@ class Roles:
         if grape.state is GrapeState.UNREACHABLE:
             self._announced.clear()  # whoever still lists us, we cannot renew it
             self._hub.touch()
-        self.renew()
+        self.publish()
 
-    def renew(self) -> None:
+    def publish(self) -> None:
         """Announce and look up again now: the grapes around us have changed, or we have moved."""
         for running in self._running.values():
             running.pairing.nudge()
@@ -189,7 +192,7 @@ class Roles:
             # the request's key is the address, as the demo's consumer has it (PROTOCOL sections 6 and 7)
             return self._ask(address, str(address), key, self._payload(name), REQUEST_TIMEOUT)
 
-        return Requester(ask, self._on_failure)
+        return Requester(ask, self._on_failure, name.service, self._remotes)
 
     def _payload(self, name: RoleName) -> JsonValue:
         intent = self._intents.get(name)

@@ -24,12 +24,12 @@ from core.wire.peer_record import PeerRecord
 from tests.directory.records.fakes import answer
 from tests.peer.fakes import (
     CONSUMER,
-    US,
     WORKER,
     A,
     B,
     C,
     FakeDirectory,
+    FakePlace,
     FakeSocket,
     LoopHub,
     fibonacci,
@@ -85,7 +85,7 @@ class Stage:
             self.hub,
             Roster(self.hub),
             self.socket,
-            lambda: US.port,
+            FakePlace(),
             self.directory,
             list,
             registry,
@@ -363,7 +363,7 @@ def test_an_id_is_looked_up_by_its_record_and_never_as_a_name() -> None:
 
 
 def test_how_many_addresses_are_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.calling.caller.MAX_REACHED", 1)
+    monkeypatch.setattr("core.remotes.MAX_REACHED", 1)
 
     async def body(it: Stage) -> None:
         it.records(A)
@@ -388,7 +388,7 @@ def test_without_an_identity_of_our_own_nobody_is_called_by_id() -> None:
         registry = Registry(FibonacciService())
         nobody = Dialer(no_stream, no_contexts)
         plain = Asking(
-            it.hub, Roster(it.hub), it.socket, lambda: US.port, it.directory, list, registry, it.client,
+            it.hub, Roster(it.hub), it.socket, FakePlace(), it.directory, list, registry, it.client,
             nobody.require_identity,
         )  # fmt: skip
         try:

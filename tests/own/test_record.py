@@ -77,7 +77,7 @@ def test_a_change_is_put_when_it_is_told() -> None:
         it.share("echo")
         await asyncio.sleep(0.01)
         assert len(it.store.puts) == 2
-        it.record.changed()
+        it.record.publish()
         assert await it.puts() == 0
 
     stage(body)
@@ -85,7 +85,7 @@ def test_a_change_is_put_when_it_is_told() -> None:
 
 def test_without_an_identity_nothing_is_put() -> None:
     async def body(it: Stage) -> None:
-        it.record.changed()
+        it.record.publish()
         it.grapes(1)
         assert await it.puts() == 0
         assert it.store.gets == 0

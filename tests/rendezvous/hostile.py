@@ -29,6 +29,7 @@ from core.trust.audience import Audience
 from core.values import Address, Caller, JsonValue
 from core.wire.broker_message import BROKER_SERVICE
 from tests.secure.middle import Letter, Wire, WireSocket
+from tests.support.answers import answered_by
 
 US = Address("192.168.1.5", 40000)
 BROKER = Address("203.0.113.4", 4000)

@@ -6,7 +6,6 @@ from core.errors import LocalError, PeerError
 from core.outreach import HeldBack
 from core.rendezvous.pacer import (
     ANSWERS_A_SECOND,
-    MAX_KNOWN,
     MAX_PAUSE,
     MAX_SILENT_PAUSE,
     NEW_AFTER,
@@ -177,10 +176,3 @@ def test_two_that_punch_back_fall_silent() -> None:
         sides["b" if name == "a" else "a"].heard(A if name == "a" else B, now)
         assert len(flights) < 10
     assert flights == ["a", "b"]
-
-
-def test_its_memory_is_bounded() -> None:
-    it = Sent()
-    for number in range(MAX_KNOWN + 10):
-        it.pacer.want(Address("192.0.2.1", number), 0.0)
-    assert len(it.pacer._known) == MAX_KNOWN

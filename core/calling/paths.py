@@ -1,0 +1,97 @@
+"""Ways to another peer: who tells of them, and who opens them. Adding one touches its own file and the composition."""
+
+import enum
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from core.peer_id import PeerId
+from core.services.names import RoleName
+from core.values import Address
+
+
+class PathKind(enum.Enum):
+    """How packets get there. Ways through a relay, and IPv6, are to come."""
+
+    DIRECT = "direct"  # to an IPv4 address, perhaps through NATs
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A way to a peer's socket."""
+
+    address: Address
+    kind: PathKind = PathKind.DIRECT
+
+
+class Origin(enum.Enum):
+    """Who told of a candidate."""
+
+    GRAPES = "the grapes"
+    RECORD = "its own record"
+    REMEMBERED = "an earlier request"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Where the answer to a request may be had. `peer_id`: who should be there, which that peer still has to prove."""
+
+    path: Path
+    origin: Origin
+    peer_id: PeerId | None = None
+    service: str | None = None  # the key it is asked under
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is looked for: a name as announced, or a peer by its ID, perhaps with a service as a person wrote it."""
+
+    service: str | None
+    peer_id: PeerId | None = None
+
+
+class Found(NamedTuple):
+    """What one source knows, and under which key it is asked. `final`: the peer's own words, so no need to ask on."""
+
+    candidates: Sequence[Candidate]
+    key: str | None = None
+    final: bool = False
+
+
+class CandidateSource(Protocol):
+    """Somebody who tells of candidates."""
+
+    async def find(self, wanted: Wanted) -> Found | None:
+        """Return the candidates for this; None when it is no question for this source.
+
+        Raises LookupEmpty or RecordMissing when it knows nobody, and other sources may; another PeerError is final.
+        """
+
+
+class Publication(Protocol):
+    """Something that makes us known, so that others find us as a candidate."""
+
+    def publish(self) -> None:
+        """Make what we offer known again now: it has changed, or we have moved, or others keep it now."""
+
+
+class Opener(Protocol):
+    """Somebody who opens the way to candidates."""
+
+    @property
+    def finds(self) -> bool:
+        """Whether it may bring peers that no source has told of."""
+
+    def opening(self, worker: RoleName | None, candidates: Sequence[Address]) -> AbstractContextManager[bool]:
+        """Open the way to those who play this role, as long as the context lasts.
+
+        Yields whether all is arranged: then nobody else opens it. `worker` None: it is no role of a service.
+        """
+
+
+def candidates(
+    found: Iterable[Address], origin: Origin, peer_id: PeerId | None = None, service: str | None = None
+) -> list[Candidate]:
+    """Return direct candidates at these addresses."""
+    return [Candidate(Path(address), origin, peer_id, service) for address in found]

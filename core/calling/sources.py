@@ -1,0 +1,113 @@
+"""Who tells of candidates for a request: the grapes' names, a peer's own record, and what we remember."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from core.calling.paths import Candidate, CandidateSource, Found, Origin, Wanted, candidates
+from core.directory.names import Directory
+from core.directory.records.check import RecordMissing, RecordWithdrawn
+from core.directory.records.finder import Finder
+from core.errors import LocalError, LookupEmpty, PeerError, RefusedError
+from core.remotes import Remotes
+from core.services.names import worker_of
+from core.serving.catalog import UnknownService
+from core.wire.peer_record import PeerRecord
+
+_log = logging.getLogger(__name__)
+
+
+class GrapeNames:
+    """Who is announced on the grapes under a name. For a peer by its ID: any of them may be it, and has to prove it."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    async def find(self, wanted: Wanted) -> Found | None:
+        """Look the name up. Raises LookupEmpty, and what keeps us from asking."""
+        if wanted.service is None:
+            return None
+        key = wanted.service if wanted.peer_id is None else str(worker_of(wanted.service))
+        listed = await self._directory.lookup(key, fresh=True)
+        return Found(candidates(listed, Origin.GRAPES, wanted.peer_id, key), key)
+
+
+class PeerRecords:
+    """Where a peer says that it is, in a record that it has signed."""
+
+    def __init__(self, finder: Finder) -> None:
+        self._finder = finder
+
+    async def find(self, wanted: Wanted) -> Found | None:
+        """Find the record. Raises RecordMissing, RecordExpired, RecordForged, RefusedError, LocalError."""
+        if wanted.peer_id is None:
+            return None
+        record = await self._finder.find(wanted.peer_id)
+        key = str(worker_of(_service(record, wanted.service)))
+        return Found(candidates(record.addresses, Origin.RECORD, wanted.peer_id, key), key, final=True)
+
+
+class Remembered:
+    """Where a peer was when we asked it last: its NAT may have shown it at an address that it does not know."""
+
+    def __init__(self, remotes: Remotes) -> None:
+        self._remotes = remotes
+
+    async def find(self, wanted: Wanted) -> Found | None:
+        """Recall the address."""
+        reached = None if wanted.peer_id is None else self._remotes.reached(wanted.peer_id)
+        return None if reached is None else Found(candidates([reached], Origin.REMEMBERED, wanted.peer_id))
+
+
+class Located(NamedTuple):
+    """What all sources know together. `own_words`: the peer itself says so."""
+
+    key: str
+    candidates: Sequence[Candidate]
+    own_words: bool = False
+
+
+async def locate(sources: Iterable[CandidateSource], wanted: Wanted) -> Located:
+    """Ask the sources in their order, until one has the peer's own words.
+
+    Raises the first error of a source when none knows under which key to ask; what is remembered alone is not enough.
+    """
+    found: dict[str, Candidate] = {}
+    key: str | None = None
+    missing: PeerError | None = None
+    for source in sources:
+        try:
+            told = await source.find(wanted)
+        except RecordWithdrawn:
+            raise
+        except (LookupEmpty, RecordMissing) as error:
+            _log.debug("%s knows nobody: %s", type(source).__name__, error)
+            missing = missing or error
+            continue
+        if told is None:
+            continue
+        _log.debug("%s: %s", type(source).__name__, ", ".join(str(each.path.address) for each in told.candidates))
+        for each in told.candidates:
+            found.setdefault(str(each.path.address), each)
+        key = key or told.key
+        if told.final:
+            return Located(str(key), _remembered_last(found.values()), own_words=True)
+    if key is None:
+        raise missing or LookupEmpty(f"nobody knows {wanted.service or wanted.peer_id}")
+    return Located(key, _remembered_last(found.values()))
+
+
+def _remembered_last(found: Iterable[Candidate]) -> list[Candidate]:
+    return sorted(found, key=lambda each: each.origin is Origin.REMEMBERED)
+
+
+def _service(record: PeerRecord, wanted: str | None) -> str:
+    short, offered = record.peer_id.short, ", ".join(record.services)
+    if wanted is None:
+        if len(record.services) > 1:
+            raise LocalError(f"peer {short} offers {offered}: say which, as in PEER-ID/{record.services[0]}")
+        return record.services[0]
+    for name in (wanted, worker_of(wanted).service):
+        if name in record.services:
+            return name
+    raise RefusedError(f"peer {short} does not offer {wanted[:80]!r}, only {offered}", name=UnknownService.name)
