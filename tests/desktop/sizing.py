@@ -215,30 +215,22 @@ class Checker:
                 self._say(f"{what} of {describe(widget)} has a contrast of {found:.2f}:1, not {least}:1")
 
     def _drawn(self, widget: QWidget) -> Iterator[tuple[str, QRect, float]]:
-        if isinstance(widget, QLabel):
-            if widget.text().strip() and widget.isEnabled():  # what a message covers is off
-                yield "the text", widget.rect(), TEXT
-        else:
-            yield from self._drawn_in_control(widget)
-
-    def _drawn_in_control(self, widget: QWidget) -> Iterator[tuple[str, QRect, float]]:
         inner = widget.rect().adjusted(4, 4, -4, -4)
-        if isinstance(widget, QLineEdit) and (widget.text() or widget.placeholderText()):
-            yield "the text" if widget.text() else "the placeholder", inner, TEXT
-        elif isinstance(widget, QPlainTextEdit) and (widget.toPlainText() or widget.placeholderText()):
-            yield "the text", inner, TEXT
-        elif isinstance(widget, Switch):
+        if isinstance(widget, Switch):
             yield "the text", widget.rect().adjusted(widget.words_offset(), 0, 0, 0), TEXT
             yield "the track", QRect(0, 0, widget.words_offset() - 8, widget.height()), PARTS
-        elif isinstance(widget, QComboBox) and not widget.isEditable():
-            yield "the text", inner.adjusted(0, 0, -20, 0), TEXT
-        elif isinstance(widget, QAbstractButton) and (widget.text() or not widget.icon().isNull()):
+        elif isinstance(widget, QAbstractButton):
             yield from _button_parts(widget)
         elif isinstance(widget, QGroupBox):
             yield "the title", QRect(0, 0, widget.width(), 22), TEXT
         elif isinstance(widget, QTabBar):
             for number in range(widget.count()):
                 yield f"the tab {widget.tabText(number)!r}", widget.tabRect(number).adjusted(6, 4, -6, -4), TEXT
+        elif isinstance(widget, QComboBox):
+            if not widget.isEditable():
+                yield "the text", inner.adjusted(0, 0, -20, 0), TEXT
+        elif _words(widget):
+            yield "the text", widget.rect() if isinstance(widget, QLabel) else inner, TEXT
 
 
 DANGEROUS = ("Quit", "Renew", "Import", "Remove", "Forget", "Block", "Accept", "Always", "Become", "Let anyone")
@@ -272,6 +264,15 @@ def is_cut(label: QLabel) -> bool:
     if label.wordWrap():
         return label.height() < label.heightForWidth(label.width())
     return label.height() < label.sizeHint().height() or label.width() < label.sizeHint().width()
+
+
+def _words(widget: QWidget) -> str:
+    """Return the words that a label or a field shows; what a message covers is off, and shows none."""
+    if isinstance(widget, QLabel):
+        return widget.text().strip() if widget.isEnabled() else ""
+    if isinstance(widget, QLineEdit):
+        return widget.text() or widget.placeholderText()
+    return widget.toPlainText() or widget.placeholderText() if isinstance(widget, QPlainTextEdit) else ""
 
 
 def _inside_a_field(first: QWidget, second: QWidget) -> bool:

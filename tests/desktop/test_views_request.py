@@ -2,12 +2,11 @@
 
 import itertools
 import json
-import time
 from collections.abc import Callable
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QGuiApplication, QTextCursor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPlainTextEdit, QToolTip
 from pytestqt.qtbot import QtBot
@@ -18,6 +17,7 @@ from desktop.models.pretty import DISPLAY_CHARACTERS
 from desktop.theme import ThemeSource
 from desktop.views import request as module
 from desktop.views.contract import Ending
+from desktop.views.editor import MAX_LINE, MAX_LINES
 from desktop.views.main_window import MainWindow
 from desktop.views.request import RequestView
 from tests.desktop.fake_peer import ANNA, BEN, SEQUENCE, FakeBridge, busy_snapshot, empty_snapshot
@@ -267,38 +267,76 @@ def test_a_mistyped_peer_id_is_explained_and_not_sent(panel: RequestView, bridge
 # -- what is too long to be laid out -------------------------------------------------------------------------------
 
 
-FRAME = 0.016  # seconds; what a paste may take of the window
+class Laid:
+    """Notes the most that Qt had to lay out of an editor at once: time itself depends on what else the machine does."""
+
+    def __init__(self, editor: QPlainTextEdit) -> None:
+        self.longest = self.most = 0
+        self._editor = editor
+        editor.document().contentsChange.connect(self._look)
+
+    def _look(self) -> None:
+        block = self._editor.document().begin()
+        self.most = max(self.most, self._editor.document().blockCount())
+        while block.isValid():
+            self.longest = max(self.longest, block.length())
+            block = block.next()
+
+    def within_a_frame(self) -> bool:
+        return self.longest <= MAX_LINE + 1 and self.most <= MAX_LINES
 
 
-def paste(editor: QPlainTextEdit, text: str) -> float:
-    """Paste, let the window draw, and return the seconds that it took."""
+def paste(editor: QPlainTextEdit, text: str) -> Laid:
+    """Paste, let the window draw, and return what was laid out."""
+    laid = Laid(editor)
     source = QMimeData()
     source.setText(text)
-    started = time.perf_counter()
     editor.insertFromMimeData(source)
     QApplication.processEvents()
-    return time.perf_counter() - started
+    return laid
 
 
 def minified(characters: int) -> str:
     return json.dumps(["a" * 20] * (characters // 24), separators=(",", ":"))
 
 
-@pytest.mark.parametrize("text", [minified(100_000), minified(199_000), "9" * 150_000, "[1\r" * 30_000, "\n" * 90_000])
+TOO_LONG = [
+    minified(100_000), minified(199_000), "9" * 150_000, "[1\r" * 30_000, "\n" * 90_000, "\u2029" * 2_500, "1" * 4_001
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TOO_LONG, ids=lambda text: f"{len(text)} of {text[:2]!a}")
 def test_a_paste_never_freezes_the_window(panel: RequestView, qtbot: QtBot, text: str) -> None:
-    times = []
-    for _ in range(3):
-        panel.payload.set_text("")
-        times.append(paste(panel.payload.editor, text))
-    assert min(times) < FRAME
+    panel.payload.set_text("")
+    assert paste(panel.payload.editor, text).within_a_frame()
     assert panel.payload.editor.value() == text
+    assert panel.payload.editor.is_kept()
     assert len(panel.payload.editor.toPlainText()) < 500
 
 
-@pytest.mark.parametrize("text", [minified(1_000_000), "{}" * 5_000_000])
+@pytest.mark.parametrize("text", [minified(90_000), "9" * 5_000])
+def test_what_is_dropped_or_put_into_a_text_counts_as_a_whole(panel: RequestView, qtbot: QtBot, text: str) -> None:
+    editor = panel.payload.editor
+    for _ in range(2):
+        panel.payload.set_text("[" + "1" * 3_000)
+        editor.moveCursor(QTextCursor.MoveOperation.End)
+        assert paste(editor, text).within_a_frame()
+        assert editor.value() == "[" + "1" * 3_000 + text
+
+
+def test_short_lines_are_pasted_as_ever(panel: RequestView, qtbot: QtBot) -> None:
+    panel.payload.set_text("")
+    text = json.dumps(list(range(1_500)), indent=1)
+    assert paste(panel.payload.editor, text).within_a_frame()
+    assert panel.payload.editor.toPlainText() == text
+    panel.payload.editor.undo()
+    assert panel.payload.editor.toPlainText() == ""
+
+
+@pytest.mark.parametrize("text", [minified(1_000_000), "{}" * 5_000_000], ids=["1 MB", "10 MB"])
 def test_a_paste_beyond_all_bounds_is_refused_in_words(panel: RequestView, qtbot: QtBot, text: str) -> None:
-    took = min(paste(panel.payload.editor, text) for _ in range(3))
-    assert took < FRAME * (1 + len(text) / 1_000_000)  # reading the clipboard is Qt's
+    laid = paste(panel.payload.editor, text)
+    assert (laid.most, laid.longest) == (0, 0)
     assert panel.payload.verdict() == f"Not pasted: {len(text):,} characters. A payload typed here has 200,000 at most."
     assert panel.payload.editor.value() == '{"length": 10}'
     assert panel.send_button.isEnabled()
@@ -326,19 +364,17 @@ def test_what_is_kept_aside_is_sent_whole_and_can_be_taken_back(
 
 
 def test_long_payloads_of_the_history_come_back_as_quickly(
-    panel: RequestView, bridge: FakeBridge, qtbot: QtBot, best_time: Callable[[Callable[[], None]], float]
+    panel: RequestView, bridge: FakeBridge, qtbot: QtBot
 ) -> None:
     panel.payload.set_text(minified(150_000))
     panel.send()
     bridge.answer(None)
     panel.payload.set_text("null")
-    index = panel.history.index(0, 0)
-
-    def recall() -> None:
-        panel._recall(index)
-
-    assert best_time(recall) < 2 * FRAME
+    laid = Laid(panel.payload.editor)
+    area = panel.history_list.visualRect(panel.history.index(0, 0)).center()
+    QTest.mouseClick(panel.history_list.viewport(), Qt.MouseButton.LeftButton, pos=area)
     assert panel.payload.editor.is_kept()
+    assert laid.within_a_frame()
 
 
 def test_keys_cannot_make_a_line_too_long_either(panel: RequestView, qtbot: QtBot) -> None:
@@ -354,16 +390,17 @@ def test_a_reply_on_one_line_never_freezes_the_window(
     panel: RequestView, bridge: FakeBridge, qtbot: QtBot, error: bool
 ) -> None:
     panel.send()
+    laid = Laid(panel.answer._text)
     long = "x" * 10_000_000
-    started = time.perf_counter()
     if error:
         bridge.fail(f"ERR_X: {long}")
     else:
         bridge.answer(long)
-    assert time.perf_counter() - started < 3 * FRAME
     qtbot.waitUntil(lambda: len(panel.answer.text()) > 100)
-    assert len(panel.answer.text()) < 2_100
+    assert laid.within_a_frame()
     assert panel.answer.copy_full_button.isVisible()
+    if error:
+        assert all(len(entry.error or "") <= 500 for entry in panel.history.entries())
 
 
 def test_a_target_has_a_length(panel: RequestView, qtbot: QtBot) -> None:
