@@ -181,6 +181,7 @@ async def run(
         keeper = Keeper(bridge, start.peer_config(settings), registry)
         choices.changed.connect(lambda settings: keeper.use(start.peer_config(settings)))
         identity.replaced.connect(keeper.reopen)
+        identity.retried.connect(bridge.retry_identity)
         tasks = TaskSet("application")
         stack.push_async_callback(tasks.aclose)
 

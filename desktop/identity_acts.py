@@ -27,12 +27,14 @@ class IdentityActs(QObject):
         failed(str): a sentence; nothing was changed.
         read(object): an Identity was read from a file; `become` takes it.
         replaced(): the peer has to be opened again.
+        retried(): the peer should try again to open its key.
     """
 
     done = Signal(str)
     failed = Signal(str)
     read = Signal(object)
     replaced = Signal()
+    retried = Signal()
 
     def __init__(self, place: KeyPlace, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -43,6 +45,10 @@ class IdentityActs(QObject):
     async def aclose(self) -> None:
         """End what is under way; a key is written whole or not at all. Idempotent."""
         await self._tasks.aclose()
+
+    def retry(self) -> None:
+        """Have the peer try again to open a key that could not be opened."""
+        self.retried.emit()
 
     def export(self, path: str, passphrase: str) -> None:
         """Write the identity to a file, under a passphrase."""

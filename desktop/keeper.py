@@ -68,7 +68,7 @@ class Keeper:
             self._set_audiences()
 
     def reopen(self) -> None:
-        """Close the peer and open it anew, with the identity that is kept by now."""
+        """Close the peer and open it again, with the identity that is kept by now."""
         self._changed.set()
 
     async def run(self, load: Callable[[], Awaitable[Opener]] = load_core) -> None:

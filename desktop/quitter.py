@@ -62,7 +62,7 @@ class Quitter:
         await self._event.wait()
 
     def done(self) -> None:
-        """The program has ended by itself: no backstop, and a second Ctrl+C prints nothing any more."""
+        """The program has ended by itself: no backstop, and a second Ctrl+C prints nothing."""
         for each in SIGNALS:
             signal.signal(each, signal.SIG_IGN)
         if self._backstop is not None:

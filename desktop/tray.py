@@ -173,21 +173,19 @@ class Tray(QObject):
         self._state_line = menu.addAction("")
         self._state_line.setEnabled(False)
         menu.addSeparator()
-        self._share = {
-            name: self._toggle(menu_text(f"Share {name} service"), name, self._bridge.set_sharing) for name in services
-        }
-        self._consume = {
-            name: self._toggle(menu_text(f"Consume {name}"), name, self._bridge.set_consuming) for name in services
-        }
+        share, consume = self.tr("Share {name} service"), self.tr("Consume {name}")
+        toggle, bridge = self._toggle, self._bridge
+        self._share = {name: toggle(share.format(name=name), name, bridge.set_sharing) for name in services}
+        self._consume = {name: toggle(consume.format(name=name), name, bridge.set_consuming) for name in services}
         menu.addSeparator()
-        self._waiting = menu.addMenu("Requests waiting")
+        self._waiting = menu.addMenu(self.tr("Requests waiting"))
         self._waiting.menuAction().setVisible(False)
         self._waiting_for: tuple[Asking, ...] = ()
-        menu.addAction("Copy my Peer ID").triggered.connect(self.copy_id_requested)
-        menu.addAction("Send request").triggered.connect(self.request_requested)
-        menu.addAction("Open Grapevine").triggered.connect(self.open_requested)
+        menu.addAction(self.tr("Copy my Peer ID")).triggered.connect(self.copy_id_requested)
+        menu.addAction(self.tr("Send request")).triggered.connect(self.request_requested)
+        menu.addAction(self.tr("Open Grapevine")).triggered.connect(self.open_requested)
         menu.addSeparator()
-        menu.addAction("Quit").triggered.connect(self.quit_requested)
+        menu.addAction(self.tr("Quit")).triggered.connect(self.quit_requested)
 
     def _show_pending(self, snapshot: PeerSnapshot) -> None:
         """Say who waits, and offer the answers; the menu is filled again only when it would say something else."""
@@ -197,7 +195,8 @@ class Tray(QObject):
             Asking(each, named.get(each.peer_id, ""), warning(each.peer_id, snapshot.known_peers))
             for each in reversed(pending)
         )
-        self._waiting.setTitle(f"Requests waiting ({len(snapshot.pending)})")
+        words = self.tr("Requests waiting ({number})")
+        self._waiting.setTitle(words.format(number=f"{len(snapshot.pending):,}"))
         if asking == self._waiting_for:
             return
         self._waiting_for = asking
@@ -205,7 +204,7 @@ class Tray(QObject):
         for each in asking:
             self._offer_answers(each)
         self._waiting.addSeparator()
-        self._waiting.addAction("Show all").triggered.connect(self.pending_requested)
+        self._waiting.addAction(self.tr("Show all")).triggered.connect(self.pending_requested)
         self._waiting.menuAction().setVisible(bool(asking))
 
     def _offer_answers(self, asking: "Asking") -> None:
@@ -223,14 +222,14 @@ class Tray(QObject):
     def _answers(self, asked: Pending) -> tuple[tuple[str, Callable[[], None]], ...]:
         bridge = self._bridge
         return (
-            ("Refuse", lambda: bridge.refuse(asked.peer_id, asked.service)),
-            ("Accept once", lambda: bridge.accept(asked.peer_id, asked.service, once=True)),
-            ("Always accept...", lambda: self.always_requested.emit(asked)),
-            ("Block", lambda: bridge.block(asked.peer_id)),
+            (self.tr("Refuse"), lambda: bridge.refuse(asked.peer_id, asked.service)),
+            (self.tr("Accept once"), lambda: bridge.accept(asked.peer_id, asked.service, once=True)),
+            (self.tr("Always accept..."), lambda: self.always_requested.emit(asked)),
+            (self.tr("Block"), lambda: bridge.block(asked.peer_id)),
         )
 
     def _toggle(self, text: str, service: str, act: Callable[[str, bool], None]) -> QAction:
-        action = self._menu.addAction(text)
+        action = self._menu.addAction(menu_text(text))
         action.setCheckable(True)
         # `triggered` is the user's click alone; `toggled` would answer our own setChecked
         action.triggered.connect(lambda on: act(service, on), Qt.ConnectionType.QueuedConnection)

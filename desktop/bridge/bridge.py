@@ -142,6 +142,14 @@ class Bridge(QObject):
         """Forget a pending request; the peer may ask again."""
         self._acts.do("refuse", lambda peer: peer.refuse(peer_id, service))
 
+    def retry_identity(self) -> None:
+        """Try again to open a key that could not be opened: a keyring that was locked may be open now."""
+
+        async def retry(peer: "Peer") -> None:
+            peer.retry_identity()
+
+        self._acts.do("try the key again", retry)
+
     # -- brokers -------------------------------------------------------------------------------------------------
 
     def act_as_broker(self, on: bool) -> None:

@@ -1,4 +1,4 @@
-"""Who is registered with us, the broker, as a table model. Rows come and go with every snapshot."""
+"""The peers registered with us, the broker, as a table model. Rows come and go with every snapshot."""
 
 from collections.abc import Hashable, Sequence
 

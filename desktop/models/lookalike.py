@@ -1,4 +1,4 @@
-"""Who could be taken for somebody else: IDs that begin or end alike, and names that look alike. Pure functions.
+"""Peers that could be taken for somebody else: IDs that begin or end alike, and names that look alike. Pure functions.
 
 A key whose ID begins with five characters of a friend's takes half a minute to find on one core. So no decision rests
 on a part of an ID, and where a stranger's resembles that of a known peer the window says so.

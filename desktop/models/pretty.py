@@ -61,6 +61,13 @@ def full(value: JsonValue) -> str:
         raise ValueError("the answer is nested too deep to write out") from None
 
 
+def _printable(text: str) -> str:
+    """Return JSON with its own escapes for what would turn or hide the text around it; it stays the same value."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
+
+
 class _Writer:
     """Writes text until the limit."""
 
@@ -92,7 +99,7 @@ class _Writer:
         if isinstance(value, str):
             value = value[: max(self._left, 0) + 1]  # a longer one ends in _Full: its escaped form is longer still
         try:
-            return json.dumps(value, ensure_ascii=False)
+            return _printable(json.dumps(value, ensure_ascii=False))
         except ValueError:  # an int above Python's digit limit
             self.complete = False
             return ELLIPSIS

@@ -28,12 +28,6 @@ STATE_ROLE: Final = Qt.ItemDataRole.UserRole + 2  # what a row is at this moment
 SENTENCE: Final = 600  # characters of what a screen reader says for a row
 LEFT: Final = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter  # joined once: flags take 5 us to join
 RIGHT: Final = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-_ROLES: Final = frozenset(
-    {
-        *(Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.TextAlignmentRole, Qt.ItemDataRole.AccessibleTextRole),
-        *(Qt.ItemDataRole.ToolTipRole, SORT_ROLE, ROW_ROLE, STATE_ROLE),
-    }
-)
 
 
 def short_name(who: Any) -> str:  # noqa: ANN401 - a PeerId, or the text of one
@@ -92,6 +86,8 @@ class RowsModel(QAbstractTableModel, Generic[Row]):
         self._rows: list[Row] = []
         self.scene = Scene(clock(), name_of)
         self._columns: tuple[Column[Row], ...] = tuple(each.column for each in self.columns)
+        self._texts = tuple(each.text for each in self._columns)
+        self._alignments = tuple(RIGHT if each.right else LEFT for each in self._columns)
 
     # -- what a subclass says --------------------------------------------------------------------------------------
 
@@ -165,33 +161,21 @@ class RowsModel(QAbstractTableModel, Generic[Row]):
             return self.title(section)
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._columns[section].about or None
-        return self._alignment(section) if role == Qt.ItemDataRole.TextAlignmentRole else None
+        return self._alignments[section] if role == Qt.ItemDataRole.TextAlignmentRole else None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:  # noqa: ANN401 - Qt's variant
         """Return a cell's text, tooltip, sort key, sentence for screen readers, or the row."""
-        if role not in _ROLES or not index.isValid():
+        answer = _ANSWERS.get(role)
+        if answer is None or not index.isValid():
             return None  # most of what a paint asks: fonts, colours, icons, sizes
-        row, number = self.row_at(index.row()), index.column()
-        if role == Qt.ItemDataRole.DisplayRole:
-            return self._text(row, number)
-        if role == SORT_ROLE:
-            return self._sort_key(row, number)
-        if role == ROW_ROLE:
-            return row
-        if role == STATE_ROLE:
-            return self.state(row)
-        if role == Qt.ItemDataRole.TextAlignmentRole:
-            return self._alignment(number)
-        if role == Qt.ItemDataRole.AccessibleTextRole:
-            said = self.sentence(row) if number == 0 else f"{self.title(number)}: {self._text(row, number)}"
-            return shown(said, SENTENCE)
-        return self._hint(row, number)
+        return answer(self, self.row_at(index.row()), index.column())
 
     def _text(self, row: Row, number: int) -> str:
-        return shown(self._columns[number].text(row, self.scene))
+        return shown(self._texts[number](row, self.scene))
 
-    def _alignment(self, number: int) -> Qt.AlignmentFlag:
-        return RIGHT if self._columns[number].right else LEFT
+    def _said(self, row: Row, number: int) -> str:
+        said = self.sentence(row) if number == 0 else f"{self.title(number)}: {self._text(row, number)}"
+        return shown(said, SENTENCE)
 
     def _sort_key(self, row: Row, number: int) -> Sortable:
         sort = self._columns[number].sort
@@ -200,6 +184,19 @@ class RowsModel(QAbstractTableModel, Generic[Row]):
     def _hint(self, row: Row, number: int) -> str | None:
         hint = self._columns[number].hint
         return tip(self.hint(row) if hint is None else hint(row, self.scene)) or None
+
+
+# A paint asks thousands of times: one look-up, where comparing roles one after the other took up to ten times as long.
+# Not in the model: a model that refers to itself lives until a garbage collection, which must not be what ends it.
+_ANSWERS: Final[dict[int, Callable[[RowsModel[Any], Any, int], Any]]] = {
+    Qt.ItemDataRole.DisplayRole: lambda model, row, number: model._text(row, number),
+    Qt.ItemDataRole.TextAlignmentRole: lambda model, _row, number: model._alignments[number],
+    Qt.ItemDataRole.AccessibleTextRole: lambda model, row, number: model._said(row, number),
+    Qt.ItemDataRole.ToolTipRole: lambda model, row, number: model._hint(row, number),
+    SORT_ROLE: lambda model, row, number: model._sort_key(row, number),
+    ROW_ROLE: lambda _model, row, _number: row,
+    STATE_ROLE: lambda model, row, _number: model.state(row),
+}
 
 
 def runs(numbers: Sequence[int], longest: int | None = None) -> Iterator[tuple[int, int]]:

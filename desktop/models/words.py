@@ -1,7 +1,9 @@
-"""Numbers and times in words people read. Pure functions; Unix seconds in, short text out."""
+"""Numbers and times in words people read; Unix seconds in, short text out."""
 
 import datetime
 import functools
+
+from PySide6.QtCore import QCoreApplication
 
 PLAIN = "plain"  # a peer without an identity, where another has its name
 PLAIN_HINT = "A plain Grenache peer: nobody knows who that is"
@@ -85,8 +87,12 @@ def size(amount: float) -> str:
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
-    """Return `1 grape`, `3 grapes`, `1,204 requests`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+    """Return `1 grape`, `3 grapes`, `1,204 requests`; in another language its own plural of `%n grapes`."""
+    many = plural or f"{noun}s"
+    translated = QCoreApplication.translate("count", f"%n {many}", "", number)
+    if translated != f"{number} {many}":
+        return translated
+    return f"{number:,} {noun if number == 1 else many}"
 
 
 VERDICTS = {  # of a request by its ending, which `desktop.views.contract` names

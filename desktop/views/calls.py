@@ -81,7 +81,7 @@ class CallsView(PageView):
         self._retheme(theme.theme)
 
     def _lay_out(self) -> None:
-        title = heading(self.tr("Who ca&lled"), self.table)
+        title = heading(self.tr("Ca&lls"), self.table)
         self.search.setPlaceholderText(self.tr("Name, ID, address or service"))
         self.search.setAccessibleName(self.tr("Search calls"))
         self.search.setClearButtonEnabled(True)

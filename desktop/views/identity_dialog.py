@@ -46,6 +46,7 @@ class Acts(Protocol):
     def load(self, path: str, passphrase: str) -> None: ...
     def become(self, identity: Any) -> None: ...  # noqa: ANN401 - a key, which only the core knows
     def renew(self) -> None: ...
+    def retry(self) -> None: ...
 
 
 class IdentityDialog(Sheet):
@@ -70,6 +71,11 @@ class IdentityDialog(Sheet):
         self.said = Lines(SAID_LINES)
         self.said.setObjectName("muted")
         self.copy_button = self._button(self.tr("&Copy"), self.tr("Copy the whole Peer ID"), self.copy)
+        self.retry_button = self._button(self.tr("&Try again"), self.tr("Try to open the key again"), acts.retry)
+        policy = self.retry_button.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # nothing moves when the key is open
+        self.retry_button.setSizePolicy(policy)
+        self.retry_button.hide()
         self.export_button = self._button(self.tr("&Export..."), self.tr("Write the key to a file"), self.export)
         self.import_button = self._button(self.tr("&Import..."), self.tr("Become a peer that was exported"), self.load)
         self.renew_button = self._button(self.tr("&Renew..."), self.tr("Become a new peer"), self.renew)
@@ -95,6 +101,7 @@ class IdentityDialog(Sheet):
         column.setSpacing(10)
         column.addWidget(self.id)
         column.addWidget(self.copy_button, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self.retry_button, 0, Qt.AlignmentFlag.AlignLeft)
         column.addStretch()
         upper.addWidget(right)
         self.body.addLayout(upper)
@@ -125,6 +132,7 @@ class IdentityDialog(Sheet):
             self.fit()
         self.kept.setText(identity.message)
         self.copy_button.setEnabled(there)
+        self.retry_button.setVisible(identity.can_retry)
         self.export_button.setEnabled(there)
         if not there:
             self.close_button.setFocus()  # never the next button, which may be one that replaces the key

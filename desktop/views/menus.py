@@ -4,6 +4,7 @@ import html
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QWidget
 
@@ -69,10 +70,10 @@ class Menus:
         self._fill_peer_menu()
 
     def _menu(self, title: str) -> QMenu:
-        return self._window.menuBar().addMenu(title)
+        return self._window.menuBar().addMenu(_tr(title))
 
     def _add(self, menu: QMenu, name: str, words: str, act: Callable[[], None], *keys: str) -> QAction:
-        action = QAction(words, self._window)
+        action = QAction(_tr(words), self._window)
         action.setShortcuts([QKeySequence(key) for key in keys])
         action.triggered.connect(lambda _checked=False: act())
         menu.addAction(action)
@@ -135,8 +136,12 @@ class Menus:
     def _add_toggles(self, name: str) -> tuple[QAction, QAction]:
         share_key, consume_key = ("", "") if self._toggles else ("Ctrl+Shift+S", "Ctrl+Shift+O")  # of the first service
         shown = menu_text(name)
-        share = self._toggle(f"&Share {shown}", lambda on: self._bridge.set_sharing(name, on), share_key)
-        consume = self._toggle(f"C&onsume {shown}", lambda on: self._bridge.set_consuming(name, on), consume_key)
+        bridge, words = (
+            self._bridge,
+            (_tr("&Share {name}").format(name=shown), _tr("C&onsume {name}").format(name=shown)),
+        )
+        share = self._toggle(words[0], lambda on: bridge.set_sharing(name, on), share_key)
+        consume = self._toggle(words[1], lambda on: bridge.set_consuming(name, on), consume_key)
         return share, consume
 
     def _toggle(self, words: str, act: Callable[[bool], None], keys: str) -> QAction:
@@ -175,6 +180,10 @@ class Menus:
         return [(action.text().replace("&", ""), action.shortcut().toString(native)) for action in found]
 
 
+def _tr(words: str) -> str:
+    return QCoreApplication.translate("Menus", words)
+
+
 def _on_focus(verb: str) -> None:
     """Call `copy` or `selectAll` of the widget that has the keyboard, if it can."""
     widget: QWidget | None = QApplication.focusWidget()
@@ -188,6 +197,6 @@ def keys_text(menus: Menus) -> str:
     lines = [*menus.keyed(), *OTHER_KEYS]
     rows = "".join(
         f"<tr><td>{html.escape(words)}</td><td width=24></td><td><b>{html.escape(keys)}</b></td></tr>"
-        for words, keys in lines
+        for words, keys in ((_tr(each), keys) for each, keys in lines)
     )
     return f"<table cellspacing=3>{rows}</table>"

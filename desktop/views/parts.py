@@ -8,8 +8,10 @@ from collections.abc import Callable
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton, QWidget
 
-from desktop.models.safe import tip
+from desktop.models.safe import lines, tip
 from desktop.theme import fixed_font
+
+LONGEST_LABEL = 4000  # characters; more is never read in a label, and Qt lays out all of it
 
 
 class PlainLabel(QLabel):
@@ -23,6 +25,10 @@ class PlainLabel(QLabel):
         if name:
             self.setObjectName(name)
         self.setText(text)
+
+    def setText(self, text: str) -> None:
+        """Show this text; what would turn or hide what stands around it is written out."""
+        super().setText(lines(text, LONGEST_LABEL))
 
 
 def heading(words: str, buddy: QWidget | None = None) -> PlainLabel:

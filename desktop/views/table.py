@@ -2,7 +2,15 @@
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QAbstractItemModel, QByteArray, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import (
+    QAbstractItemModel,
+    QByteArray,
+    QItemSelectionModel,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    Qt,
+)
 from PySide6.QtGui import (
     QAction,
     QContextMenuEvent,
@@ -185,6 +193,13 @@ class RowTable(QTableView):
             event.accept()
             return
         super().keyPressEvent(event)
+
+    def selectRow(self, row: int) -> None:
+        """Select this row and no other, whatever keys are held: Qt would add to the selection under Ctrl or Shift."""
+        model, selection = self.model(), self.selectionModel()
+        if model is not None and selection is not None:
+            flag = QItemSelectionModel.SelectionFlag
+            selection.setCurrentIndex(model.index(row, 0), flag.ClearAndSelect | flag.Rows)
 
     def selected_rows(self) -> list[int]:
         """Return the selected rows from top to bottom."""

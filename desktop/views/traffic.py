@@ -80,6 +80,6 @@ class TrafficView(QWidget):
         self.look()
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """Look no more."""
+        """Stop looking."""
         super().hideEvent(event)
         self._timer.stop()

@@ -88,6 +88,9 @@ class ScriptedPeer:
     def set_audience(self, service: str, audience: Audience) -> None:
         self.audiences[service] = audience
 
+    def retry_identity(self) -> None:
+        self.calls.append("retry identity")
+
     async def share(self, service: str) -> None:
         await self._do(f"share {service}", sharing=True, announced_nodes=4)
 

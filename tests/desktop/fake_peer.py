@@ -384,3 +384,7 @@ class FakeIdentityActs(QObject):
     def renew(self) -> None:
         """Write the call down."""
         self.calls.append(("renew",))
+
+    def retry(self) -> None:
+        """Write the call down."""
+        self.calls.append(("retry",))

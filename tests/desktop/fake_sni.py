@@ -56,9 +56,13 @@ class MenuItem:
 
 
 class Panel:
-    """The double. `address` is that of a session bus; `notifications` False leaves that service away."""
+    """The double. `address` is that of a session bus; `notifications` False leaves that service away.
 
-    def __init__(self, address: str, *, notifications: bool = True) -> None:
+    `markup`: the service says that it reads markup in a text.
+    """
+
+    def __init__(self, address: str, *, notifications: bool = True, markup: bool = False) -> None:
+        self._capabilities = ["body", "actions", *(["body-markup"] if markup else [])]
         self.items: list[tuple[str, str]] = []  # bus name and path of every tray item that registered
         self.shown: list[Notification] = []
         self._server = _connect(address)
@@ -147,7 +151,7 @@ class Panel:
             "Get": lambda call: new_method_return(call, "v", (self._watcher_properties()[call.body[1]],)),
             "GetAll": lambda call: new_method_return(call, "a{sv}", (self._watcher_properties(),)),
             "Notify": self._on_notify,
-            "GetCapabilities": lambda call: new_method_return(call, "as", (["body", "actions"],)),
+            "GetCapabilities": lambda call: new_method_return(call, "as", (self._capabilities,)),
             "GetServerInformation": lambda call: new_method_return(call, "ssss", ("double", "test", "1", "1.2")),
         }
         while not self._ended.is_set():

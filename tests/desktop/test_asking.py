@@ -194,3 +194,12 @@ def test_our_own_peer_is_this_computer_and_counts_for_nobody(people: MainWindow,
     assert sorted(model.index(row, 1).data() for row in range(2)) == ["plain", "this computer"]
     assert people.peers.counts() == "0 consumers, 1 worker"
     assert ANNA not in (own.address, BEN)
+
+
+def test_a_row_is_selected_alone_whatever_keys_are_held(people: MainWindow) -> None:
+    table = people.people.waiting
+    table.selectRow(0)
+    QTest.keyClick(table, Qt.Key.Key_F10, Qt.KeyboardModifier.ControlModifier)  # Qt remembers Ctrl from here on
+    table.selectRow(1)
+    assert table.selected_rows() == [1]
+    QTest.keyClick(table, Qt.Key.Key_Escape)

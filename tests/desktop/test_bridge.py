@@ -296,3 +296,21 @@ async def test_closing_delivers_what_is_pending_and_may_come_twice(watched: Watc
     await watched.bridge.aclose()
     watched.bridge.set_sharing("fibonacci", True)  # a late click
     assert not watched.bridge.waiting()
+
+
+@pytest.mark.asyncio
+async def test_a_key_is_tried_again_by_the_peer_that_is_open(watched: Watched, peer: ScriptedPeer) -> None:
+    watched.bridge.retry_identity()
+    assert watched.failures == ["The peer is not open yet. Try again in a moment."]
+    attach(watched, peer)
+    watched.bridge.retry_identity()
+    await until(lambda: peer.calls == ["retry identity"])
+
+
+@pytest.mark.asyncio
+async def test_a_switch_that_the_user_turned_is_told(watched: Watched, peer: ScriptedPeer) -> None:
+    told: list[tuple[object, bool]] = []
+    watched.bridge.wished.connect(lambda wish, on: told.append((wish, on)))
+    watched.bridge.set_sharing("fibonacci", True)
+    watched.bridge.set_consuming("fibonacci", False)
+    assert told == [(SHARE, True), (Wish("fibonacci", share=False), False)]

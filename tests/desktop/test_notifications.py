@@ -71,6 +71,27 @@ async def scene(qapp: QApplication, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     await scene.notifier.aclose()
 
 
+@pytest.mark.asyncio
+async def test_where_nothing_can_be_shown_the_caller_hears_it(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scene.balloons, "show_message", lambda *_: False)
+    heard: list[str] = []
+    scene.notifier.tell("fibonacci answered", "[1, 1]", lambda: None, heard.append)
+    await until(lambda: heard)
+    assert heard == ["fibonacci answered: [1, 1]"]
+
+
+@pytest.mark.asyncio
+async def test_our_own_punches_are_no_news(qapp: QApplication, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    balloons = Balloons()
+    notifier = Notifier(
+        balloons, lambda _address: None, wanted=lambda: True, focused=lambda: False, ours=lambda at: at == peer(1)
+    )
+    notifier.on_events((first_punch(1),))
+    assert not notifier._timer.isActive()
+    await notifier.aclose()
+
+
 def test_words_name_a_few_and_count_the_rest() -> None:
     assert words([peer(1)])[1] == "192.0.2.7:1 can reach this computer now."
     title, text = words([peer(port) for port in range(1, 8)])
@@ -165,6 +186,19 @@ class TestOnTheBus:
             assert panel.shown[1].replaces == told.number
             assert bus_scene.revealed == [peer(1)]
         assert not bus_scene.balloons.shown
+
+    @pytest.mark.parametrize(("markup", "text"), [(True, "&lt;b&gt;x&lt;/b&gt; &amp;amp;"), (False, "<b>x</b> &amp;")])
+    @pytest.mark.asyncio
+    async def test_a_service_that_reads_markup_gets_none(
+        self, bus_scene: Scene, bus: str, markup: bool, text: str
+    ) -> None:
+        from tests.desktop.fake_sni import Panel
+
+        with Panel(bus, markup=markup) as panel:
+            bus_scene.notifier.tell("<b>title</b>", "<b>x</b> &amp;", lambda: None)
+            await until(lambda: panel.shown)
+            assert panel.shown[0].text == text
+            assert "<" not in panel.shown[0].title
 
     @pytest.mark.asyncio
     async def test_without_the_service_the_tray_shows_it(self, bus_scene: Scene, bus: str) -> None:

@@ -12,6 +12,7 @@ from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
 from core.identity.identity import Identity
+from core.news.events import IdentitySnapshot
 from core.profile.config import KeyPlace
 from core.trust.audience import Audience
 from core.trust.entries import EVERY
@@ -225,6 +226,19 @@ def test_the_header_says_who_we_are(people: MainWindow, bridge: FakeBridge) -> N
     people.menus.actions["copy_id"].trigger()
     assert QGuiApplication.clipboard().text() == str(OURS)
     assert people.header.peer_id() == str(OURS)
+
+
+def test_a_key_that_could_not_be_opened_is_tried_again_on_a_button(qtbot: QtBot) -> None:
+    acts = FakeIdentityActs()
+    dialog = IdentityDialog(acts)
+    qtbot.addWidget(dialog)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
+    dialog.show_identity(people_snapshot().identity)
+    assert dialog.retry_button.isHidden()
+    dialog.show_identity(IdentitySnapshot(None, "The keyring is locked: unlock it and try again.", can_retry=True))
+    assert not dialog.retry_button.isHidden()
+    dialog.retry_button.click()
+    assert acts.calls == [("retry",)]
 
 
 def test_the_identity_dialog_asks_before_anything_changes(qtbot: QtBot) -> None:

@@ -3,6 +3,7 @@
 import pytest
 from PySide6.QtGui import Qt, QTextDocumentFragment
 
+from core.values import JsonValue
 from desktop.models.safe import LONGEST, LONGEST_TIP, lines, menu_text, shown, tip, unmarked
 
 HOSTILE = (
@@ -49,3 +50,27 @@ def test_what_cannot_be_printed_is_written_out() -> None:
     assert shown("Anna's greenhouse") == "Anna's greenhouse"
     assert shown("abcdef", 4) == "abc\N{HORIZONTAL ELLIPSIS}"
     assert menu_text("a & b") == "a && b"
+
+
+@pytest.mark.usefixtures("qapp")
+@pytest.mark.parametrize("text", HOSTILE)
+def test_labels_write_out_what_would_turn_the_text_around_it(text: str) -> None:
+    from desktop.views.fields import Lines
+    from desktop.views.parts import PlainLabel
+
+    for label in (PlainLabel(text), Lines(2)):
+        label.setText(text)
+        assert all(line.isprintable() for line in label.text().split("\n"))
+        assert len(label.text()) <= 4000
+
+
+def test_an_answer_keeps_its_value_and_shows_what_is_in_it() -> None:
+    import json
+
+    from desktop.models.pretty import pretty
+
+    value: JsonValue = {"a\u202eb": ["c\u2066\U000e0041", "d"]}
+    shown_text = pretty(value).text
+    assert "\u202e" not in shown_text
+    assert "\\u202e" in shown_text
+    assert json.loads(shown_text) == value
