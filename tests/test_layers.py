@@ -36,6 +36,7 @@ ROOMS: dict[str, set[str]] = {
     "core.utp": {"core.wire"},
     "core.dht": {"core.wire"},
     "core.punch": {"core.wire"},
+    "core.streams": {"core.wire"},
     # the one layer that owns sockets and timers
     "core.net": {"core.wire", "core.utp", "core.dht", "core.punch", "core.aio"},
     # what a peer can do
@@ -44,6 +45,7 @@ ROOMS: dict[str, set[str]] = {
     "core.trust": {"core.files", "core.wire"},
     "core.ledger": {"core.files"},
     "core.rpc": {"core.aio", "core.wire", "core.services.service"},  # what is served, not the services
+    "core.tunnel": {"core.aio", "core.wire", "core.streams", "core.rpc.stream"},
     "core.secure": {"core.aio", "core.wire", "core.net", "core.identity", "core.rpc.stream"},
     "core.grape": {"core.aio", "core.wire", "core.dht", "core.net"},
     "core.broker": {"core.aio", "core.wire"},
@@ -89,7 +91,7 @@ IMPURE = {
     "asyncio", "concurrent", "datetime", "multiprocessing", "queue", "random", "secrets", "select", "selectors",
     "signal", "socket", "ssl", "subprocess", "threading", "time", "uuid", "aiohttp",
 }  # fmt: skip
-PURE = {"core.utp", "core.dht", "core.punch", "core.wire", *BASE, "core.news.events"}
+PURE = {"core.utp", "core.dht", "core.punch", "core.streams", "core.wire", *BASE, "core.news.events"}
 
 # (module, imported): the exceptions, each for a reason
 EXCEPTIONS = {

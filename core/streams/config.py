@@ -1,0 +1,30 @@
+"""The numbers of the stream engine: each with its unit, its source and its reason."""
+
+from dataclasses import dataclass
+
+KIB = 1024
+FIRST_WINDOW = 64 * KIB  # bytes that may be sent on a new stream before any CREDIT; part of the protocol
+
+
+@dataclass(frozen=True, slots=True)
+class StreamConfig:
+    """Bounds of one session. Sizes are bytes unless the name says otherwise."""
+
+    streams: int = 2048
+    """Streams at a time, of both sides. A browser opens 6 to a host, ssh one; 1,000 idle sensors still fit."""
+    unanswered: int = 256
+    """OPENs that nobody has accepted or refused yet. Full: the next ones are refused with ERR_STREAM_LIMIT."""
+    window_max: int = 1024 * KIB
+    """The greatest window of one stream: as much as the uTP connection below has on its way (UtpConfig)."""
+    windows: int = 16 * 1024 * KIB
+    """All that windows may grow beyond FIRST_WINDOW, in one session."""
+    unread: int = 16 * 1024 * KIB
+    """Bytes received that no reader has taken, in one session. Beyond: the session reads nothing until some are."""
+    grow_within: float = 1.0
+    """Seconds. Who takes half a window within that time gets twice the window: over 64 KiB a second is no trickle."""
+    send_buffer: int = 128 * KIB
+    """Bytes of one stream that wait to be sent: two frames, so that the next is there when its turn comes."""
+    quantum: int = 16 * KIB
+    """Bytes of one stream's turn while others wait: one TLS record."""
+    datagrams: int = 64
+    """Datagrams of one stream that wait to be sent. Full: the oldest is dropped, as routers do with a short queue."""

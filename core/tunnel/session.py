@@ -1,0 +1,304 @@
+"""A session: one encrypted connection between two peers, and the byte streams that it carries, on the loop."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from core.aio.tasks import TaskSet
+from core.errors import PeerError, RequestTimeout, TransportClosed
+from core.peer_id import PeerId
+from core.rpc.stream import Stream
+from core.streams.config import StreamConfig
+from core.streams.engine import StreamEngine
+from core.streams.events import (
+    Accepted,
+    DatagramReceived,
+    Ended,
+    Finished,
+    Goodbye,
+    Opening,
+    Received,
+    Refused,
+    Reset,
+    StreamEvent,
+    Writable,
+)
+from core.tunnel.stream import ByteStream, StreamReset
+from core.values import Address
+from core.wire.stream_frame import Reason
+
+WRITE_BYTES: Final = 128 * 1024  # handed to the connection at a time; it seals as much in one step
+OFFER_BYTES: Final = 900  # what a connection may take at once, without a task (`core.secure.stream.OFFER_BYTES`)
+CLOSING: Final = Reason("ERR_CLOSING", "this peer is closing")
+
+_log = logging.getLogger(__name__)
+
+
+class Session:
+    """Carries streams both ways until the connection ends. The two sides differ only in who connected.
+
+    `on_opening` is handed each stream that the other side opens: it calls `accept` or `refuse` on it, now or later.
+    `on_over` is called once, at the end.
+    """
+
+    def __init__(
+        self,
+        connection: Stream,
+        *,
+        initiator: bool,
+        on_opening: Callable[[ByteStream], None],
+        on_over: Callable[["Session"], None] = lambda session: None,
+        config: StreamConfig | None = None,
+    ) -> None:
+        self._connection = connection
+        self._engine = StreamEngine(initiator=initiator, config=config)
+        self._on_opening = on_opening
+        self._on_over = on_over
+        self._streams: dict[int, ByteStream] = {}
+        self._loop = asyncio.get_running_loop()
+        self._writer = TaskSet(f"session with {connection.remote}")
+        self._writing = False
+        self._scheduled = False
+        self._held = False  # the connection is paused: readers here are slow
+        self._failure: PeerError | None = None
+        self._over = asyncio.Event()
+        self.used_at = self._loop.time()  # when a stream was last opened, or the last one ended
+        self.refuses_new = False  # the other side said goodbye
+
+    def start(self) -> None:
+        """Begin to listen to the connection."""
+        self._connection.listen(self)
+
+    def __len__(self) -> int:
+        """Return how many streams there are."""
+        return len(self._streams)
+
+    @property
+    def remote(self) -> Address:
+        """The other side, as seen here."""
+        return self._connection.remote
+
+    @property
+    def peer_id(self) -> PeerId | None:
+        """Who the other side is, verified."""
+        return self._connection.peer_id
+
+    @property
+    def over(self) -> bool:
+        """Whether the connection has ended."""
+        return self._over.is_set()
+
+    @property
+    def usable(self) -> bool:
+        """Whether streams may be opened."""
+        return not self.over and not self.refuses_new
+
+    # -- for users ----------------------------------------------------------------------------------------------------
+
+    def open(self, payload: bytes) -> ByteStream:
+        """Open a stream; what is written leaves with the opening. Raises LocalError."""
+        number = self._engine.open(payload, self._loop.time())
+        stream = self._streams[number] = ByteStream(self, number, payload, ours=True)
+        self.used_at = self._loop.time()
+        self._send_soon()
+        return stream
+
+    async def open_accepted(self, payload: bytes, timeout: float) -> ByteStream:
+        """Open a stream and wait until the other side took it. Raises RefusedError, RequestTimeout, TransportClosed."""
+        stream = self.open(payload)
+        try:
+            async with asyncio.timeout(timeout):
+                await stream.accepted()
+        except TimeoutError:
+            stream.reset()
+            raise RequestTimeout(f"{self.remote} did not take the stream within {timeout:.3g} s") from None
+        except BaseException:
+            stream.reset()
+            raise
+        return stream
+
+    async def wait_over(self) -> None:
+        """Wait until the connection has ended."""
+        await self._over.wait()
+
+    async def close(self) -> None:
+        """Give up all streams, send what that takes, and end. Idempotent; takes bounded time."""
+        if not self.over:
+            self._engine.goodbye(CLOSING)
+            for stream in list(self._streams.values()):
+                stream.reset(CLOSING)
+            await self._write_all()
+            self._end(TransportClosed("this peer closed the connection"))
+        await self._writer.aclose()
+        await self._connection.close()
+
+    def abort(self, error: PeerError | None = None) -> None:
+        """End at once, without a word. Idempotent."""
+        self._connection.abort()
+        self._end(error or TransportClosed("the connection was given up here"))
+
+    # -- for streams (`core.tunnel.stream.Engine`) --------------------------------------------------------------------
+
+    def accept(self, number: int, payload: bytes) -> None:
+        """Take a stream that the other side opens."""
+        self._engine.accept(number, payload)
+        self._send_soon()
+
+    def refuse(self, number: int, reason: Reason) -> None:
+        """Do not take it."""
+        self._engine.refuse(number, reason)
+        self._forget(number)
+        self._send_soon()
+
+    def write(self, number: int, data: bytes) -> int:
+        """Queue bytes; return how many were taken."""
+        taken = self._engine.write(number, data)
+        if taken:
+            self._send_soon()
+        return taken
+
+    def send_datagram(self, number: int, data: bytes) -> bool:
+        """Queue one datagram."""
+        queued = self._engine.send_datagram(number, data)
+        self._send_soon()
+        return queued
+
+    def end(self, number: int) -> None:
+        """End our direction of a stream."""
+        self._engine.end(number)
+        self._send_soon()
+
+    def reset(self, number: int, reason: Reason) -> None:
+        """Give a stream up."""
+        self._engine.reset(number, reason)
+        self._forget(number)
+        self._send_soon()
+
+    def consumed(self, number: int, size: int) -> None:
+        """Let the other side send as much again."""
+        self._engine.consumed(number, size, self._loop.time())
+        if self._held and not self._engine.congested:
+            self._held = False
+            self._loop.call_soon(self._resume)
+        self._send_soon()
+
+    # -- from the connection (`core.rpc.stream.Listener`) -------------------------------------------------------------
+
+    def received(self, chunk: bytes) -> None:
+        """Take bytes of the connection."""
+        engine = self._engine
+        engine.receive(chunk, self._loop.time())
+        for event in engine.events():
+            self._handle(event)
+        if engine.error is not None:
+            _log.info("session with %s: %s", self.remote, engine.error)
+            self.abort(engine.error)
+            return
+        if engine.congested and not self._held:
+            self._held = True
+            self._connection.pause()
+        self._send_soon()
+
+    def ended(self, error: PeerError | None) -> None:
+        """Hear that the connection is over."""
+        self._end(error or TransportClosed(f"{self.remote} closed the connection"))
+
+    # -- within -------------------------------------------------------------------------------------------------------
+
+    def _handle(self, event: StreamEvent) -> None:
+        if isinstance(event, Opening):
+            stream = self._streams[event.stream] = ByteStream(self, event.stream, event.payload, ours=False)
+            self.used_at = self._loop.time()
+            self._on_opening(stream)
+            return
+        if isinstance(event, Goodbye):
+            self.refuses_new = True
+            return
+        handle = self._streams.get(event.stream)
+        if handle is None:
+            return
+        if isinstance(event, Received):
+            handle.on_received(event.data)
+        elif isinstance(event, Refused | Reset | Finished):
+            self._forget(event.stream)
+            _tell_over(handle, event)
+        else:
+            _tell(handle, event)
+
+    def _forget(self, number: int) -> None:
+        if self._streams.pop(number, None) is not None:
+            self.used_at = self._loop.time()
+
+    def _resume(self) -> None:
+        if not self._held and not self.over:
+            self._connection.resume()
+
+    def _send_soon(self) -> None:
+        """Send at the end of this turn of the loop, so that what is written in it shares records and packets."""
+        if not self._scheduled and not self._writing and not self.over:
+            self._scheduled = True
+            self._loop.call_soon(self._send)
+
+    def _send(self) -> None:
+        self._scheduled = False
+        if self._writing or self.over:
+            return
+        data = self._next()
+        if data and (len(data) > OFFER_BYTES or not self._connection.offer(data)):
+            self._writing = True
+            self._writer.spawn(self._write(data), name=f"write to {self.remote}")
+
+    def _next(self) -> bytes:
+        parts = self._engine.outgoing(WRITE_BYTES)
+        for event in self._engine.events():  # a writer may go on, a stream may have ended
+            self._handle(event)
+        return b"".join(parts)
+
+    async def _write(self, data: bytes) -> None:
+        try:
+            while data:
+                await self._connection.write(data)
+                data = self._next()
+        except PeerError as error:
+            self._end(error)
+        finally:
+            self._writing = False
+
+    async def _write_all(self) -> None:
+        """Send what waits, after what is being sent."""
+        await self._writer.settle(1.0)
+        if not self._writing and not self.over:
+            await self._write(self._next())
+
+    def _end(self, error: PeerError) -> None:
+        if self.over:
+            return
+        self._failure = error
+        self._over.set()
+        streams, self._streams = list(self._streams.values()), {}
+        for stream in streams:
+            stream.on_broken(error.again())
+        self._on_over(self)
+
+
+def _tell(handle: ByteStream, event: StreamEvent) -> None:
+    match event:
+        case DatagramReceived():
+            handle.on_datagram(event.data)
+        case Accepted():
+            handle.on_accepted(event.payload)
+        case Ended():
+            handle.on_ended()
+        case Writable():
+            handle.on_writable()
+
+
+def _tell_over(handle: ByteStream, event: Refused | Reset | Finished) -> None:
+    match event:
+        case Refused():
+            handle.on_refused(event.reason)
+        case Reset():
+            handle.on_broken(StreamReset(event.reason.message, name=event.reason.name))
+        case Finished():
+            handle.on_finished()
