@@ -1,0 +1,118 @@
+"""A local TCP connection joined to a byte stream: each direction by itself, with back-pressure and half-close."""
+
+import asyncio
+import logging
+import socket
+import struct
+from typing import Final
+
+from core.errors import PeerError
+from core.tunnel.stream import ByteStream
+from core.wire.stream_frame import Reason
+
+LOCAL_RESET: Final = Reason("ERR_LOCAL_RESET", "the program on the other side closed its connection in the middle")
+
+_log = logging.getLogger(__name__)
+
+
+class Splice(asyncio.Protocol):
+    """The local side as an asyncio protocol, the far side as the stream's listener; nothing grows without a bound.
+
+    What the local program sends faster than the stream takes waits in the system's socket buffers, as TCP has it; what
+    the stream brings faster than the program reads waits at the sender.
+    """
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self._transport: asyncio.Transport | None = None
+        self._rest = b""  # read from the program, and not yet taken by the stream: one read at most
+        self._ended = False  # the program sends no more
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def wait_over(self) -> None:
+        """Wait until both sides are closed."""
+        await asyncio.shield(self._over)
+
+    # -- the program (asyncio.Protocol) -------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin: hand on what the stream has."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if self._stream.over:
+            transport.abort()
+            return
+        self._stream.listen(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on what the program says."""
+        taken = self._stream.offer(data)
+        if taken < len(data) and self._transport is not None:
+            self._rest += data[taken:]
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """The program sends no more; it may still read. True: the transport stays open for that."""
+        self._ended = True
+        if not self._rest:
+            self._stream.end()
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The program's connection is gone."""
+        self._transport = None
+        self._stream.reset(LOCAL_RESET)  # without effect where both sides have ended
+        self._settle()
+
+    def pause_writing(self) -> None:
+        """The program reads slowly."""
+        self._stream.pause()
+
+    def resume_writing(self) -> None:
+        """It has read."""
+        self._stream.resume()
+
+    # -- the stream (`core.tunnel.stream.Listener`) -------------------------------------------------------------------
+
+    def received(self, data: bytes) -> None:
+        """Pass on what came from the other peer."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def ended(self) -> None:
+        """The other peer sends no more."""
+        if self._transport is not None and self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def closed(self, error: PeerError | None) -> None:
+        """The stream is over."""
+        if self._transport is not None:
+            if error is None:
+                self._transport.close()
+            else:
+                _log.debug("stream to %s broke: %s", self._stream.remote, error)
+                _reset(self._transport)
+        self._settle()
+
+    def writable(self) -> None:
+        """The stream takes more."""
+        rest, self._rest = self._rest, b""
+        taken = self._stream.offer(rest)
+        if taken < len(rest):
+            self._rest = rest[taken:]
+        elif self._ended:
+            self._stream.end()
+        elif self._transport is not None:
+            self._transport.resume_reading()
+
+    def _settle(self) -> None:
+        if self._transport is None and self._stream.over and not self._over.done():
+            self._over.set_result(None)
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """Close a TCP connection by RST (RFC 9293 section 3.5.1): the program sees a break, not an end."""
+    local = transport.get_extra_info("socket")
+    if local is not None:
+        local.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
