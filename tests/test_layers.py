@@ -49,6 +49,8 @@ ROOMS: dict[str, set[str]] = {
     "core.secure": {"core.aio", "core.wire", "core.net", "core.identity", "core.rpc.stream"},
     "core.grape": {"core.aio", "core.wire", "core.dht", "core.net"},
     "core.broker": {"core.aio", "core.wire"},
+    "core.kinds": {"core.aio", "core.wire", "core.tunnel", "core.services", "core.trust.audience"},
+    "core.using": {"core.aio", "core.wire", "core.tunnel"},
     # what a peer is
     "core.news": {*TRUST_VALUES, "core.services.names"},
     "core.profile": {"core.files", "core.identity", *TRUST_VALUES},

@@ -1,0 +1,71 @@
+"""A share: what its owner chose to offer, as the settings keep it. It says what to run, and runs nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from core.errors import LocalError
+from core.trust.audience import Audience
+from core.values import JsonValue
+from core.wire.stream_opening import check_name
+
+MAX_SHARES: Final = 64  # of one peer; a window lists them, and a record names 32 at most
+BAD: Final = "ERR_SHARE"  # a share that cannot be, as the owner wrote it
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """`options` are the kind's own. `permanent`: it is kept, and starts again when `on`."""
+
+    name: str
+    kind: str
+    options: Mapping[str, JsonValue] = field(default_factory=dict)
+    audience: Audience = Audience.TRUSTED
+    permanent: bool = True
+    on: bool = True
+
+    def __post_init__(self) -> None:
+        """Raise LocalError (ERR_NAME) for a name that no service can have."""
+        check_name(self.name)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return what the settings file keeps."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "options": dict(self.options),
+            "audience": self.audience.value,
+            "on": self.on,
+        }
+
+    @classmethod
+    def from_json(cls, value: JsonValue) -> "Share":
+        """Read what `to_json` gave. Raises LocalError. An audience that cannot be understood is nobody: OFF."""
+        if not isinstance(value, dict):
+            raise LocalError("a share is an object with a name and a kind", name=BAD)
+        name, kind, options = value.get("name"), value.get("kind"), value.get("options", {})
+        if not isinstance(name, str) or not isinstance(kind, str) or not isinstance(options, dict):
+            raise LocalError("a share has a name, a kind and an object of options", name=BAD)
+        return cls(name, kind, options, _audience(value.get("audience")), permanent=True, on=value.get("on") is True)
+
+
+def _audience(value: JsonValue) -> Audience:
+    if isinstance(value, str) and value in set(Audience):
+        return Audience(value)
+    return Audience.OFF
+
+
+def text_option(share: Share, key: str) -> str:
+    """Return an option that is a text. Raises LocalError."""
+    value = share.options.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise LocalError(f"{share.name}: a {share.kind} share needs {key!r}, a text", name=BAD)
+    return value
+
+
+def number_option(share: Share, key: str, default: float, least: float, most: float) -> float:
+    """Return an option that is a number within bounds, or its default. Raises LocalError."""
+    value = share.options.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise LocalError(f"{share.name}: {key!r} is a number from {least:g} to {most:g}", name=BAD)
+    return float(value)
