@@ -4,10 +4,12 @@ from typing import Final
 
 from core.errors import LocalError
 from core.kinds.base import Shared
+from core.kinds.command import CommandService
 from core.kinds.share import BAD, Share
 from core.kinds.tcp import TcpService
+from core.kinds.watch import WatchService
 
-KINDS: Final[dict[str, type[Shared]]] = {kind.kind: kind for kind in (TcpService,)}
+KINDS: Final[dict[str, type[Shared]]] = {kind.kind: kind for kind in (CommandService, WatchService, TcpService)}
 
 
 def make(share: Share) -> Shared:

@@ -1,0 +1,219 @@
+"""Programs as services: what they answer, and what hangs, babbles, forks or ends badly: bounded, named, ended."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable
+from pathlib import Path
+
+import pytest
+
+from core.errors import LocalError
+from core.kinds import command as command_module
+from core.kinds import program as program_module
+from core.kinds.command import CommandService
+from core.kinds.share import Share
+from core.kinds.table import make
+from core.kinds.values import QUEUE, Broadcast, Value, parse_line, value_of
+from core.kinds.watch import WatchService
+from core.values import JsonValue
+from tests.kinds.streams import CALLER, joined
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.skipif(os.name != "posix", reason="process groups are POSIX's")]
+
+
+def script(tmp_path: Path, body: str) -> str:
+    path = tmp_path / "program"
+    path.write_text(f"#!{sys.executable}\n{body}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def service(tmp_path: Path, body: str, **options: JsonValue) -> CommandService:
+    made = make(Share("thermo", "json", {"command": script(tmp_path, body), **options}))
+    assert isinstance(made, CommandService)
+    return made
+
+
+async def ask(service: CommandService, payload: JsonValue = None) -> JsonValue:
+    outcome = service.handle(payload, CALLER)
+    assert isinstance(outcome, Awaitable)
+    return await outcome
+
+
+async def refused(service: CommandService, payload: JsonValue = None) -> str:
+    with pytest.raises(LocalError) as caught:
+        await ask(service, payload)
+    return f"{caught.value.name}: {caught.value}"
+
+
+async def test_a_program_gets_the_payload_and_its_output_is_the_answer(tmp_path: Path) -> None:
+    body = "import json, os, sys; print(json.dumps([json.load(sys.stdin), os.environ['GRAPEVINE_CALLER']]))"
+    assert await ask(service(tmp_path, body), {"a": [1, "ü"]}) == [{"a": [1, "ü"]}, str(CALLER.peer_id)]
+
+
+@pytest.mark.parametrize(
+    ("printed", "answer"), [("21.5", 21.5), ("warm and dry", "warm and dry"), ("", ""), ("NaN", "NaN")]
+)
+async def test_what_is_not_json_is_text(tmp_path: Path, printed: str, answer: JsonValue) -> None:
+    assert await ask(service(tmp_path, f"print({printed!r})")) == answer
+
+
+async def test_a_program_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    body = f"""
+import os, signal, subprocess, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen(["sleep", "1000"])
+open({str(pids)!r}, "w").write(f"{{os.getpid()}} {{child.pid}}")
+time.sleep(1000)"""
+    slow = service(tmp_path, body, timeout=1.0)
+    original, program_module.GRACE = program_module.GRACE, 0.1  # type: ignore[misc]
+    try:
+        assert (await refused(slow)).startswith("ERR_TIMEOUT: the program of thermo did not answer within 1 s")
+    finally:
+        program_module.GRACE = original  # type: ignore[misc]
+    for pid in map(int, pids.read_text().split()):
+        assert not _alive(pid)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+async def test_a_child_that_goes_on_does_not_hold_the_answer_up(tmp_path: Path) -> None:
+    body = "import subprocess; subprocess.Popen(['sleep', '1000']); print(7)"
+    assert await ask(service(tmp_path, body)) == 7
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ("raise SystemExit(3)", "ERR_PROGRAM: the program of thermo failed: it ended with 3"),
+        (
+            "import sys; sys.stdout.buffer.write(b'\\xff\\xfe')",
+            "ERR_PROGRAM: the program of thermo printed what is neither",
+        ),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "ERR_PROGRAM: the program of thermo failed"),
+    ],
+)
+async def test_what_a_program_does_wrong_has_a_name_and_tells_no_paths(tmp_path: Path, body: str, error: str) -> None:
+    told = await refused(service(tmp_path, body))
+    assert told.startswith(error)
+    assert str(tmp_path) not in told
+
+
+async def test_a_program_that_prints_without_end_is_ended_at_the_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program_module, "ANSWER_MAX", 1024 * 1024)
+    assert "printed more than 1 MB" in await refused(service(tmp_path, "while True: print('x' * 60000)"))
+
+
+async def test_requests_beyond_the_bound_are_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command_module, "WAITING", 0)
+    busy = service(tmp_path, "print(1)")
+    under_way = [asyncio.get_running_loop().create_task(ask(busy)) for _ in range(8)]
+    await asyncio.sleep(0)
+    assert (await refused(busy)).startswith("ERR_RATE_LIMITED: thermo is busy")
+    assert await asyncio.gather(*under_way) == [1] * 8
+
+
+LINES = "import json, sys\nfor line in sys.stdin: print(json.dumps({'got': json.loads(line)}), flush=True)"
+
+
+async def test_a_program_that_goes_on_answers_line_by_line_in_order(tmp_path: Path) -> None:
+    lines = service(tmp_path, LINES, lines=True)
+    answers = await asyncio.gather(*(ask(lines, number) for number in range(50)))
+    assert answers == [{"got": number} for number in range(50)]
+    await lines.aclose()
+
+
+async def test_one_that_ends_fails_what_is_under_way_and_is_not_started_again_at_once(tmp_path: Path) -> None:
+    lines = service(tmp_path, "import sys; sys.stdin.readline()", lines=True)
+    assert "ended" in await refused(lines, 1)
+    assert "started again" in await refused(lines, 2)
+    await lines.aclose()
+
+
+async def test_one_that_is_late_is_ended_since_its_next_line_would_answer_another(tmp_path: Path) -> None:
+    body = "import sys, time\nfor line in sys.stdin: time.sleep('slow' in line and 1000); print(line, flush=True)"
+    lines = service(tmp_path, body, lines=True, timeout=0.5)
+    assert (await refused(lines, "slow")).startswith("ERR_TIMEOUT")
+    assert await ask(lines, "quick") == "quick"
+    await lines.aclose()
+
+
+@pytest.mark.parametrize("command", ["", "   ", "'unbalanced", "/nowhere/at-all", "no-such-program-here"])
+async def test_a_command_that_cannot_be_is_refused_when_it_is_shared(command: str) -> None:
+    with pytest.raises(LocalError) as caught:
+        CommandService(Share("x", "json", {"command": command}))
+    assert caught.value.name == "ERR_SHARE"
+
+
+WATCHED = "import sys, time\nfor n in range(3): print(n, flush=True)\ntime.sleep(1000)"
+
+
+async def test_values_reach_watchers_and_the_newest_is_there_for_who_comes_late(tmp_path: Path) -> None:
+    watched = make(Share("temp", "values", {"command": script(tmp_path, WATCHED)}))
+    assert isinstance(watched, WatchService)
+    async with joined(watched) as pair:
+        early = await pair.open()
+        got: list[JsonValue] = []
+        rest = b""
+        while len(got) < 1 or got[-1] != 2:
+            *lines, rest = (rest + await early.read()).split(b"\n")
+            got += [parse_line(line).value for line in lines]
+        late = await pair.open()
+        assert parse_line(await late.read()).value == 2
+        assert watched.handle(None, CALLER) == 2
+        assert (await watched.check()).ok
+        early.reset()
+        late.reset()
+
+
+async def test_a_program_that_ends_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.kinds.watch.RESTART_LEAST", 0.01)
+    count = tmp_path / "count"
+    body = f"p = {str(count)!r}\nopen(p, 'a').write('x')\nprint(len(open(p).read()))"
+    watched = make(Share("temp", "values", {"command": script(tmp_path, body)}))
+    async with joined(watched) as pair:
+        stream = await pair.open()
+        said = b""
+        while b",3]" not in said:
+            said += await stream.read()
+
+
+async def test_stopping_the_share_ends_its_program(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    body = (
+        f"import os, time\nopen({str(pid)!r}, 'w').write(str(os.getpid())); print('on', flush=True)\ntime.sleep(1000)"
+    )
+    watched = make(Share("temp", "values", {"command": script(tmp_path, body)}))
+    async with joined(watched) as pair:
+        await (await pair.open()).read()
+    assert not _alive(int(pid.read_text()))
+
+
+async def test_a_slow_watcher_loses_the_oldest_values() -> None:
+    source = Broadcast(lambda: 1.5)
+    with source._watching() as watcher:
+        for number in range(QUEUE + 10):
+            source.put(number)
+        assert [value.value for value in watcher.queue] == list(range(10, QUEUE + 10))
+    assert len(source) == 0
+    assert source.last == Value(1.5, QUEUE + 9)
+
+
+@pytest.mark.parametrize("line", [b"{", b"[1]", b'["x",1]', b"[true,1]", b"\xff"])
+async def test_a_line_that_is_none_is_refused(line: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - of json, of the codec, or ours
+        parse_line(line)
+
+
+async def test_a_line_that_is_no_text_has_no_value() -> None:
+    with pytest.raises(UnicodeDecodeError):
+        value_of(b"\xff\xfe")
