@@ -50,7 +50,7 @@ ROOMS: dict[str, set[str]] = {
     "core.grape": {"core.aio", "core.wire", "core.dht", "core.net"},
     "core.broker": {"core.aio", "core.wire"},
     "core.kinds": {"core.aio", "core.wire", "core.tunnel", "core.services", "core.trust.audience"},
-    "core.using": {"core.aio", "core.wire", "core.tunnel"},
+    "core.using": {"core.aio", "core.wire", "core.tunnel", "core.kinds"},
     # what a peer is
     "core.news": {*TRUST_VALUES, "core.services.names"},
     "core.profile": {"core.files", "core.identity", *TRUST_VALUES},

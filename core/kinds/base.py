@@ -27,8 +27,6 @@ class Shared(abc.ABC):
     """
 
     kind: ClassVar[str]
-    title: ClassVar[str]  # what can be shared, for people: "A port of this machine or of another in the home"
-    used_as: ClassVar[str]  # how the other side uses it, a name of `core.using`: "json", "tcp", "http", "values", "udp"
 
     def __init__(self, share: Share) -> None:
         """Raises LocalError for options that this kind does not take."""

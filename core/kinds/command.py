@@ -24,8 +24,6 @@ class CommandService(Shared):
     """Options: `command`; `lines`: true for a program that goes on; `timeout`: seconds."""
 
     kind: ClassVar[str] = "json"
-    title: ClassVar[str] = "A program that answers requests"
-    used_as: ClassVar[str] = "json"
 
     def __init__(self, share: Share) -> None:
         super().__init__(share)

@@ -1,15 +1,28 @@
-"""The kinds of services there are. A new kind is one module and one line here."""
+"""The kinds of services there are. A new kind is one module and one line here; none is loaded before it is needed."""
 
-from typing import Final
+import importlib
+from typing import Final, NamedTuple
 
 from core.errors import LocalError
 from core.kinds.base import Shared
-from core.kinds.command import CommandService
 from core.kinds.share import BAD, Share
-from core.kinds.tcp import TcpService
-from core.kinds.watch import WatchService
 
-KINDS: Final[dict[str, type[Shared]]] = {kind.kind: kind for kind in (CommandService, WatchService, TcpService)}
+
+class Kind(NamedTuple):
+    """`title` says what can be shared, for people; `used_as` how the other side uses it."""
+
+    module: str
+    service: str
+    title: str
+    used_as: str
+
+
+KINDS: Final = {
+    "http": Kind("core.kinds.http", "HttpService", "A web page or API", "http"),
+    "tcp": Kind("core.kinds.tcp", "TcpService", "A port of this machine, or of another in the home", "tcp"),
+    "json": Kind("core.kinds.command", "CommandService", "A program that answers requests", "json"),
+    "values": Kind("core.kinds.watch", "WatchService", "Values that a program prints, such as a sensor's", "values"),
+}
 
 
 def make(share: Share) -> Shared:
@@ -17,4 +30,5 @@ def make(share: Share) -> Shared:
     kind = KINDS.get(share.kind)
     if kind is None:
         raise LocalError(f"{share.name}: there is no kind of service {share.kind!r}", name=BAD)
-    return kind(share)
+    service: type[Shared] = getattr(importlib.import_module(kind.module), kind.service)
+    return service(share)

@@ -37,8 +37,6 @@ class TcpService(Shared):
     """Options: `target`, as `target_of` reads it."""
 
     kind: ClassVar[str] = "tcp"
-    title: ClassVar[str] = "A port of this machine, or of another in the home"
-    used_as: ClassVar[str] = "tcp"
 
     def __init__(self, share: Share) -> None:
         super().__init__(share)

@@ -26,8 +26,6 @@ class WatchService(Shared):
     """Options: `command`. It runs as long as the share is on; one that ends is started again, less and less often."""
 
     kind: ClassVar[str] = "values"
-    title: ClassVar[str] = "Values that a program prints, such as a sensor's"
-    used_as: ClassVar[str] = "values"
 
     def __init__(self, share: Share) -> None:
         super().__init__(share)

@@ -1,0 +1,196 @@
+"""HTTP over byte streams: what a proxy passes on, on both sides, and connections that are streams."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from core.errors import PeerError
+from core.tunnel.stream import ByteStream
+from core.tunnel.transport import StreamTransport
+
+if TYPE_CHECKING:
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.tracing import Trace
+
+# RFC 9110 section 7.6.1, and the older ones that proxies still meet: they speak of one connection, not of the message.
+HOP_BY_HOP: Final = frozenset(
+    {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
+     "transfer-encoding", "upgrade"}
+)  # fmt: skip
+# What only a proxy that its reader trusts may say; from outside it is a lie, and taken out.
+FORWARDED: Final = frozenset(
+    {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port",
+     "x-forwarded-server", "x-real-ip", "x-grapevine-peer"}
+)  # fmt: skip
+PEER_HEADER: Final = "X-Grapevine-Peer"  # the caller's Peer ID, verified
+MESSAGE_MAX: Final = (
+    16 * 1024 * 1024
+)  # bytes of one WebSocket message, which is whole in memory here; as an RPC message
+HEADERS_MAX: Final = 32 * 1024  # bytes of one header field, and of a request line: what common servers take at most
+PIECE: Final = 64 * 1024  # bytes of a body read at a time
+_ADDED: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")  # by aiohttp, where they are missing
+_CLOSING: Final = aiohttp.ClientWSTimeout(ws_close=5.0)  # seconds for the other end of a WebSocket to say goodbye
+_NO_BODY: Final = frozenset({204, 304})
+
+
+def end_to_end(headers: CIMultiDictProxy[str], drop: Iterable[str] = ()) -> CIMultiDict[str]:
+    """Return the fields that are for the other end: not those of this connection, and not `drop` (lower case)."""
+    named = {name.strip().lower() for value in headers.getall("Connection", ()) for name in value.split(",")}
+    gone = HOP_BY_HOP | named | set(drop)
+    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in gone)
+
+
+class StreamConnector(aiohttp.BaseConnector):
+    """Connections of an aiohttp client that are byte streams; `open_stream` raises PeerError."""
+
+    def __init__(self, open_stream: Callable[[], Awaitable[ByteStream]], *, limit: int = 64) -> None:
+        super().__init__(limit=limit, keepalive_timeout=30.0)
+        self._open_stream = open_stream
+
+    async def _create_connection(
+        self, req: aiohttp.ClientRequest, traces: "list[Trace]", timeout: aiohttp.ClientTimeout
+    ) -> "ResponseHandler":
+        stream = await self._open_stream()
+        protocol: ResponseHandler = self._factory()
+        StreamTransport(stream, protocol).begin()
+        return protocol
+
+
+class StreamServer:
+    """An aiohttp server whose connections are byte streams."""
+
+    def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
+        self._server = web.Server(
+            handler, access_log=None, keepalive_timeout=75.0, max_line_size=HEADERS_MAX, max_field_size=HEADERS_MAX
+        )
+
+    async def serve(self, stream: ByteStream) -> None:
+        """Serve one connection until it is over."""
+        StreamTransport(stream, self._server()).begin()
+        try:
+            await stream.wait_over()
+        finally:
+            stream.reset()  # without effect when it is over
+
+    async def aclose(self) -> None:
+        """End the connections there are."""
+        await self._server.shutdown(0.1)
+
+
+async def forward(
+    request: web.BaseRequest, session: aiohttp.ClientSession, url: URL, headers: CIMultiDict[str]
+) -> web.StreamResponse:
+    """Pass a request on to `url`, with `headers` in place of its own, and stream the answer back.
+
+    Raises aiohttp.ClientError, PeerError or OSError when nothing answers, before a byte of an answer was sent.
+    """
+    if _wants_web_socket(request):
+        return await _forward_web_socket(request, session, url, headers)
+    body = request.content.iter_chunked(PIECE) if request.body_exists else None
+    async with session.request(
+        request.method, url, headers=headers, data=body, allow_redirects=False, skip_auto_headers=_ADDED
+    ) as answer:
+        return await _send_back(request, answer)
+
+
+async def _send_back(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+    response = web.StreamResponse(status=answer.status, reason=answer.reason)
+    response.headers.clear()
+    response.headers.extend(end_to_end(answer.headers))
+    empty = request.method == "HEAD" or answer.status in _NO_BODY
+    if not empty and "Content-Length" not in answer.headers:
+        if request.version >= aiohttp.HttpVersion11:
+            response.enable_chunked_encoding()
+        else:
+            response.force_close()
+    await response.prepare(request)
+    if not empty:
+        try:
+            async for piece in answer.content.iter_any():
+                await response.write(piece)
+        except aiohttp.ClientError:
+            _cut(request)  # the reader must not take what came for all
+            raise ConnectionResetError("the answer broke off") from None
+        await response.write_eof()
+    return response
+
+
+def _cut(request: web.BaseRequest) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def _wants_web_socket(request: web.BaseRequest) -> bool:
+    return request.headers.get("Upgrade", "").lower() == "websocket" and request.method == "GET"
+
+
+_SOCKET_OWN: Final = frozenset(
+    {"sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions", "sec-websocket-protocol",
+     "sec-websocket-accept"}
+)  # fmt: skip
+
+
+async def _forward_web_socket(
+    request: web.BaseRequest, session: aiohttp.ClientSession, url: URL, headers: CIMultiDict[str]
+) -> web.StreamResponse:
+    asked = [
+        name.strip() for value in request.headers.getall("Sec-WebSocket-Protocol", ()) for name in value.split(",")
+    ]
+    kept = CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in _SOCKET_OWN)
+    async with session.ws_connect(
+        url, headers=kept, protocols=asked, autoping=False, max_msg_size=MESSAGE_MAX, timeout=_CLOSING
+    ) as far:
+        chosen = (far.protocol,) if far.protocol else ()
+        near = web.WebSocketResponse(protocols=chosen, autoping=False, max_msg_size=MESSAGE_MAX, compress=False)
+        await near.prepare(request)
+        there = asyncio.get_running_loop().create_task(_pass_on(near, far))
+        back = asyncio.get_running_loop().create_task(_pass_on(far, near))
+        try:
+            await asyncio.wait((there, back), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (there, back):
+                task.cancel()
+            await asyncio.gather(there, back, return_exceptions=True)
+            await near.close()
+        return near
+
+
+_Socket = aiohttp.ClientWebSocketResponse | web.WebSocketResponse
+
+
+async def _pass_on(source: _Socket, sink: _Socket) -> None:
+    async for message in source:
+        match message.type:
+            case aiohttp.WSMsgType.TEXT:
+                await sink.send_str(message.data)
+            case aiohttp.WSMsgType.BINARY:
+                await sink.send_bytes(message.data)
+            case aiohttp.WSMsgType.PING:
+                await sink.ping(message.data)
+            case aiohttp.WSMsgType.PONG:
+                await sink.pong(message.data)
+    code = source.close_code
+    await sink.close(code=code if code is not None and _may_be_sent(code) else 1000)
+
+
+def _may_be_sent(code: int) -> bool:
+    """Return whether a close frame may have this code (RFC 6455 section 7.4): 1005, 1006 and 1015 may not."""
+    return 3000 <= code < 5000 or code in {1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011}
+
+
+def reason_of(error: Exception) -> str:
+    """Return in words why nothing answered."""
+    if isinstance(error, PeerError):
+        return str(error)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return error.os_error.strerror or str(error.os_error)
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "it closed the connection before it answered"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(error) or type(error).__name__
