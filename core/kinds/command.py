@@ -89,6 +89,7 @@ class _Lines:
         self._words = words
         self._name = name
         self._program: Program | None = None
+        self._ending: set[Program] = set()
         self._process: asyncio.subprocess.Process | None = None
         self._waiting: deque[asyncio.Future[bytes]] = deque()
         self._tasks = TaskSet(f"program of {name}")
@@ -100,6 +101,8 @@ class _Lines:
         """End it."""
         await self._tasks.aclose()
         await self._end(LocalError(f"{self._name} is no longer shared", name=PROGRAM))
+        for program in list(self._ending):  # whose end was cut short with the task that awaited it
+            await program.aclose()
 
     async def ask(self, said: bytes, seconds: float) -> JsonValue:
         """Send a line and return the answer to it. Raises LocalError."""
@@ -161,4 +164,6 @@ class _Lines:
                 answer.exception()  # retrieved: who asked may have gone
         program, self._program, self._process = self._program, None, None
         if program is not None:
+            self._ending.add(program)
             await program.aclose()
+            self._ending.discard(program)

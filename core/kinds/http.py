@@ -107,8 +107,6 @@ class HttpService(Shared):
         except aiohttp.WSServerHandshakeError as error:
             return page(error.status, "No WebSocket", "The page refused this WebSocket.")
         except (aiohttp.ClientError, PeerError, TimeoutError, OSError) as error:
-            if request.transport is None or request.transport.is_closing():
-                raise ConnectionResetError("the caller has gone") from None
             _log.info("%s: %s", self.name, reason_of(error))
             sentence = f"Nothing answers on port {self._url.port} of the other side: {reason_of(error)}."
             return page(502, "Nothing answers there", sentence)

@@ -19,6 +19,7 @@ class Kind(NamedTuple):
 
 KINDS: Final = {
     "http": Kind("core.kinds.http", "HttpService", "A web page or API", "http"),
+    "folder": Kind("core.kinds.folder", "FolderService", "A folder, to read or to drop files into", "http"),
     "tcp": Kind("core.kinds.tcp", "TcpService", "A port of this machine, or of another in the home", "tcp"),
     "json": Kind("core.kinds.command", "CommandService", "A program that answers requests", "json"),
     "values": Kind("core.kinds.watch", "WatchService", "Values that a program prints, such as a sensor's", "values"),

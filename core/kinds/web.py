@@ -115,7 +115,7 @@ async def _send_back(request: web.BaseRequest, answer: aiohttp.ClientResponse) -
                 await response.write(piece)
         except aiohttp.ClientError:
             _cut(request)  # the reader must not take what came for all
-            raise ConnectionResetError("the answer broke off") from None
+            return response
         await response.write_eof()
     return response
 

@@ -122,8 +122,6 @@ class LocalPages:
         except aiohttp.WSServerHandshakeError as error:
             return page(error.status, "No WebSocket", "The page refused this WebSocket.")
         except (aiohttp.ClientError, PeerError, TimeoutError, OSError) as error:
-            if request.transport is None or request.transport.is_closing():
-                raise ConnectionResetError("the browser has gone") from None
             return _away(request, open_page, error)
 
 

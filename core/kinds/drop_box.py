@@ -1,0 +1,159 @@
+"""A drop box: whoever may use it puts files in, sees nothing of what is there, and overwrites nothing."""
+
+import asyncio
+import contextlib
+import html
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from aiohttp import BodyPartReader, StreamReader, web
+from aiohttp.multipart import MultipartReader
+
+from core.errors import LocalError
+from core.kinds.http import page
+
+PIECE: Final = 256 * 1024  # bytes written in one step, in a thread
+SPARE: Final = 256 * 1024 * 1024  # bytes that stay free on the disk, whatever is put in
+NAME_BYTES: Final = 200  # of a file's name; most file systems take 255, and a number may follow
+UPLOADS: Final = 8  # at a time; more wait
+PART: Final = ".part"  # of a file that has not come whole; removed when the rest does not come
+_UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')  # what one of the common systems does not take in a name
+
+
+class TooMuch(LocalError):
+    """A file is over the limit, or the disk is nearly full."""
+
+    name = "ERR_TOO_LARGE"
+
+
+class DropBox:
+    """Takes files into `folder`, each at most `limit` bytes."""
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self._folder = folder
+        self._limit = limit
+        self._turns = asyncio.Semaphore(UPLOADS)
+
+    async def answer(self, request: web.BaseRequest, title: str) -> web.StreamResponse:
+        """Show the form, or take what is sent: a form, or with PUT one file under the name in the path."""
+        if request.method in {"GET", "HEAD"}:
+            return web.Response(text=_form(title, ""), content_type="text/html")
+        if request.method not in {"POST", "PUT"}:
+            return page(405, "A drop box", "Files can be put in here, and nothing else.")
+        try:
+            async with self._turns:
+                names = await (self._take_form(request) if request.method == "POST" else self._take_one(request))
+        except TooMuch as error:
+            return page(413, "Too large", f"{error}.")
+        except ConnectionResetError:
+            return page(400, "Not taken", "The file did not come whole.")  # which nobody reads
+        except OSError as error:
+            return page(
+                507, "Not taken", f"The other side could not keep the file: {error.strerror or 'its disk failed'}."
+            )
+        said = f"Taken: {', '.join(names)}." if names else "There was no file in it."
+        return web.Response(status=201 if names else 400, text=_form(title, said), content_type="text/html")
+
+    async def _take_form(self, request: web.BaseRequest) -> list[str]:
+        if not request.content_type.startswith("multipart/"):
+            return []
+        names = []
+        async for part in MultipartReader(request.headers, request.content):
+            if isinstance(part, BodyPartReader) and part.filename:
+                names.append(await self._take(part.filename, part))
+        return names
+
+    async def _take_one(self, request: web.BaseRequest) -> list[str]:
+        name = os.fsdecode(unquote_to_bytes(request.raw_path.partition("?")[0].rpartition("/")[2]))
+        return [await self._take(name, request.content)] if name else []
+
+    async def _take(self, name: str, source: StreamReader | BodyPartReader) -> str:
+        part = self._folder / f".{secrets.token_hex(8)}{PART}"
+        handle = await asyncio.to_thread(os.open, part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            try:
+                await self._write(handle, source)
+            finally:
+                os.close(handle)
+            return await asyncio.to_thread(_settle, part, self._folder, safe_name(name))
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink()
+
+    async def _write(self, handle: int, source: StreamReader | BodyPartReader) -> None:
+        size = 0
+        while piece := await _next(source):
+            size += len(piece)
+            if size > self._limit:
+                raise TooMuch(f"files of more than {self._limit:,} bytes are not taken here")
+            if await asyncio.to_thread(_free, self._folder) < SPARE:
+                raise TooMuch("the disk of the other side is nearly full")
+            await asyncio.to_thread(_write_all, handle, piece)
+
+
+async def _next(source: StreamReader | BodyPartReader) -> bytes:
+    if isinstance(source, BodyPartReader):
+        return bytes(await source.read_chunk(PIECE))
+    try:
+        return await source.read(PIECE)
+    except RuntimeError:  # aiohttp's, when the connection closes in the middle
+        raise ConnectionResetError("the sender has gone") from None
+
+
+def safe_name(name: str) -> str:
+    """Return a name that every common system takes, without folders, hidden or not."""
+    plain = os.fsencode(name.replace("\\", "/").rpartition("/")[2]).decode(errors="replace")
+    plain = _UNSAFE.sub("_", plain).strip(" .")
+    stem, dot, ending = plain.rpartition(".")
+    if not dot or len(ending.encode()) > 20:
+        stem, ending = plain, ""
+    while len(stem.encode()) > NAME_BYTES:
+        stem = stem[:-1]
+    return (f"{stem}.{ending}" if ending else stem) or "file"
+
+
+def _settle(part: Path, folder: Path, name: str) -> str:
+    """Give a whole file its name, or the first with a number that is free; return it."""
+    stem, dot, ending = name.rpartition(".")
+    if not dot:
+        stem, ending = name, ""
+    for number in range(1, 10_000):
+        candidate = name if number == 1 else f"{stem} ({number}){dot}{ending}"
+        try:
+            os.close(os.open(folder / candidate, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # the name is ours now
+        except FileExistsError:
+            continue
+        os.replace(part, folder / candidate)
+        return candidate
+    raise FileExistsError(17, "there are thousands of that name already")
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def _free(folder: Path) -> int:
+    if not hasattr(os, "statvfs"):
+        return SPARE
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+def _form(title: str, said: str) -> str:
+    told = f"<p><strong>{html.escape(said)}</strong></p>" if said else ""
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
+        f'<meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
+        "<style>body{font:18px/1.5 system-ui,sans-serif;max-width:34em;margin:15vh auto;padding:0 1em}</style>"
+        f"<h1>{html.escape(title)}</h1>{told}<p>Choose files to hand over. "
+        "Nobody who uses this page sees what is here.</p>"
+        '<form method="post" enctype="multipart/form-data"><label>Files: '
+        '<input type="file" name="file" multiple required>'
+        "</label> <button>Send</button></form></html>"
+    )
