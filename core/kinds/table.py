@@ -22,6 +22,7 @@ KINDS: Final = {
     "folder": Kind("core.kinds.folder", "FolderService", "A folder, to read or to drop files into", "http"),
     "tcp": Kind("core.kinds.tcp", "TcpService", "A port of this machine, or of another in the home", "tcp"),
     "json": Kind("core.kinds.command", "CommandService", "A program that answers requests", "json"),
+    "python": Kind("core.kinds.python", "PythonService", "A Python function", "json"),
     "values": Kind("core.kinds.watch", "WatchService", "Values that a program prints, such as a sensor's", "values"),
 }
 

@@ -1,0 +1,123 @@
+"""Python functions as services: plain, async, generators; what raises, cannot be loaded, or is no JSON."""
+
+from collections.abc import Awaitable
+from pathlib import Path
+
+import pytest
+
+from core.errors import LocalError, PayloadError
+from core.kinds.share import Share
+from core.kinds.table import make
+from core.kinds.values import parse_line
+from core.values import JsonValue
+from tests.kinds.streams import CALLER, joined
+
+pytestmark = pytest.mark.asyncio
+
+GARDEN = '''
+import asyncio, itertools
+from core.errors import PayloadError
+
+def handle(payload, caller):
+    """Waters the garden."""
+    return {"got": payload, "from": caller.peer_id.short}
+
+def alone(payload):
+    return (payload, 1)
+
+async def later(payload, caller):
+    await asyncio.sleep(0)
+    return payload * 2
+
+def fails(payload, caller):
+    raise RuntimeError("/home/anna/secret")
+
+def refuses(payload, caller):
+    raise PayloadError("expected a plant")
+
+def odd(payload, caller):
+    return {1: object()}
+
+async def grows():
+    for number in range(3):
+        yield number
+    await asyncio.sleep(1000)
+
+def counts():
+    yield from ("a", "b")
+
+class Beds:
+    @staticmethod
+    def rose(payload):
+        return "rose"
+
+def nothing(): return 1
+number = 7
+'''
+
+
+@pytest.fixture
+def garden(tmp_path: Path) -> Path:
+    path = tmp_path / "garden.py"
+    path.write_text(GARDEN)
+    return path
+
+
+def share(target: str) -> Share:
+    return Share("garden", "python", {"target": target})
+
+
+async def ask(target: str, payload: JsonValue) -> JsonValue:
+    outcome = make(share(target)).handle(payload, CALLER)
+    assert isinstance(outcome, Awaitable)
+    answer: JsonValue = await outcome
+    return answer
+
+
+async def test_functions_answer_plain_async_with_and_without_the_caller(garden: Path) -> None:
+    assert CALLER.peer_id is not None
+    assert await ask(f"{garden}:handle", 1) == {"got": 1, "from": CALLER.peer_id.short}
+    assert await ask(f"{garden}:alone", 1) == [1, 1]
+    assert await ask(f"{garden}:later", 21) == 42
+    assert await ask(f"{garden}:Beds.rose", None) == "rose"
+    assert make(share(f"{garden}:handle")).description == "Waters the garden."
+
+
+async def test_what_a_function_raises_is_logged_and_not_told_but_for_a_refused_payload(
+    garden: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(LocalError) as caught:
+        await ask(f"{garden}:fails", 1)
+    assert (caught.value.name, str(caught.value)) == ("ERR_HANDLER", "garden failed on this request")
+    assert "/home/anna/secret" in caplog.text
+    with pytest.raises(PayloadError, match="expected a plant"):
+        await ask(f"{garden}:refuses", 1)
+    with pytest.raises(LocalError, match="JSON cannot carry"):
+        await ask(f"{garden}:odd", 1)
+
+
+@pytest.mark.parametrize("name", ["grows", "counts"])
+async def test_generators_make_values_that_go_on(garden: Path, name: str) -> None:
+    service = make(share(f"{garden}:{name}"))
+    last: JsonValue = 2 if name == "grows" else "b"
+    async with joined(service) as pair:
+        stream, said = await pair.open(), b""
+        while b"\n" not in said or parse_line(said.splitlines()[-1]).value != last:
+            said += await stream.read()
+        assert service.handle(None, CALLER) == last
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["{}:missing", "{}:number", "{}:nothing", "nowhere.py:handle", "no.such.module:x", "no-entry-point", ""],
+)
+async def test_what_cannot_be_loaded_says_so(garden: Path, target: str) -> None:
+    with pytest.raises(LocalError) as caught:
+        make(share(target.format(garden)))
+    assert caught.value.name == "ERR_SHARE"
+
+
+async def test_a_module_that_fails_while_it_is_loaded_says_so(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text("1/0")
+    with pytest.raises(LocalError, match="ZeroDivisionError"):
+        make(share(f"{tmp_path}/bad.py:handle"))
