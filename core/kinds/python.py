@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 class PythonService(Shared):
     """Options: `target`, `./file.py:name`, `package.module:name`, or the name of an entry point.
 
-    A function gets the payload and, if it takes a second argument, a `core.values.Caller`; what it returns is the answer.
+    A function gets the payload and, if it takes two arguments, a `core.values.Caller`; what it returns is the answer.
     It raises `core.errors.PayloadError` for a payload that it does not take: that sentence goes to the caller, and of
     any other error only that there was one. A generator function without arguments makes values that go on.
     """

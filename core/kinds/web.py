@@ -1,6 +1,7 @@
 """HTTP over byte streams: what a proxy passes on, on both sides, and connections that are streams."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -33,6 +34,7 @@ MESSAGE_MAX: Final = (
 )  # bytes of one WebSocket message, which is whole in memory here; as an RPC message
 HEADERS_MAX: Final = 32 * 1024  # bytes of one header field, and of a request line: what common servers take at most
 PIECE: Final = 64 * 1024  # bytes of a body read at a time
+_log = logging.getLogger(__name__)
 _ADDED: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")  # by aiohttp, where they are missing
 _CLOSING: Final = aiohttp.ClientWSTimeout(ws_close=5.0)  # seconds for the other end of a WebSocket to say goodbye
 _NO_BODY: Final = frozenset({204, 304})
@@ -66,7 +68,11 @@ class StreamServer:
 
     def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
         self._server = web.Server(
-            handler, access_log=None, keepalive_timeout=75.0, max_line_size=HEADERS_MAX, max_field_size=HEADERS_MAX
+            _quietly(handler),
+            access_log=None,
+            keepalive_timeout=75.0,
+            max_line_size=HEADERS_MAX,
+            max_field_size=HEADERS_MAX,
         )
 
     async def serve(self, stream: ByteStream) -> None:
@@ -80,6 +86,22 @@ class StreamServer:
     async def aclose(self) -> None:
         """End the connections there are."""
         await self._server.shutdown(0.1)
+
+
+def _quietly(
+    handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
+    """Return a handler for which a caller that goes in the middle is no error of ours."""
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except ConnectionError as error:
+            _log.debug("%s went before the answer was whole: %s", request.remote, error)
+            _cut(request)
+            return web.Response(status=503)  # which nobody reads
+
+    return answer
 
 
 async def forward(
