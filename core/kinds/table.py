@@ -21,6 +21,7 @@ KINDS: Final = {
     "http": Kind("core.kinds.http", "HttpService", "A web page or API", "http"),
     "folder": Kind("core.kinds.folder", "FolderService", "A folder, to read or to drop files into", "http"),
     "tcp": Kind("core.kinds.tcp", "TcpService", "A port of this machine, or of another in the home", "tcp"),
+    "udp": Kind("core.kinds.udp", "UdpService", "A UDP port, for games, VPNs and name servers", "udp"),
     "json": Kind("core.kinds.command", "CommandService", "A program that answers requests", "json"),
     "python": Kind("core.kinds.python", "PythonService", "A Python function", "json"),
     "values": Kind("core.kinds.watch", "WatchService", "Values that a program prints, such as a sensor's", "values"),

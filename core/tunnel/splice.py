@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 import struct
-from typing import Final
+from typing import Final, cast
 
 from core.errors import PeerError
 from core.tunnel.stream import ByteStream
@@ -37,10 +37,9 @@ class Splice(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin: hand on what the stream has."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
         if self._stream.over:
-            transport.abort()
+            self._transport.abort()
             return
         self._stream.listen(self)
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, cast
 
 from core.aio.tasks import TaskSet
 from core.errors import LocalError, PeerError
@@ -92,6 +92,6 @@ class _Arrival(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Hold the program up, and open a stream for it."""
-        assert isinstance(transport, asyncio.Transport)
-        transport.pause_reading()
-        self._join(transport)
+        local = cast(asyncio.Transport, transport)  # uvloop's is no subclass
+        local.pause_reading()
+        self._join(local)
