@@ -16,7 +16,7 @@ from core.calling.outgoing import Outgoing
 from core.calling.paths import Publication
 from core.directory.access import GrapeAccess
 from core.directory.names import GrapeClient
-from core.errors import PeerError
+from core.errors import PeerError, RequestTimeout
 from core.files.presence import Presence
 from core.ledger.ledger import Ledger
 from core.net.endpoint import Endpoint, EndpointConfig
@@ -29,6 +29,7 @@ from core.news.events import (
     PeerEvent,
     ReplyReceived,
     RequestServed,
+    TrustChanged,
 )
 from core.news.hub import Hub
 from core.news.roster import Roster
@@ -37,6 +38,7 @@ from core.own.addresses import OwnAddresses
 from core.own.identity import OwnIdentity
 from core.own.networks import Networks, networks
 from core.own.record import OwnRecord
+from core.peer_id import PeerId
 from core.profile.config import KeyPlace, PeerConfig
 from core.remotes import Remotes
 from core.rendezvous.brokers import Brokers
@@ -46,17 +48,27 @@ from core.rendezvous.pacer import PunchPacer
 from core.rendezvous.roles import Roles
 from core.rpc.client import RpcClient
 from core.rpc.server import RpcServer
+from core.rpc.stream import Stream as Connection
 from core.secure.dial import Dialer
+from core.secure.frames import ALPN, STREAMS
 from core.secure.handshakes import Handshakes
 from core.services.intents import Intent, Intents
-from core.services.names import Role
+from core.services.names import Role, RoleName
+from core.services.personal import Personal, is_personal, personal_name
 from core.services.service import Registry
 from core.serving.admission import Admission
 from core.serving.catalog import Catalog
 from core.serving.handler import Handler
+from core.serving.openings import Openings
+from core.serving.shares import LISTED, Shares
+from core.tunnel.stream import ByteStream
+from core.tunnel.tunnels import Tunnels
+from core.using.uses import Uses
 from core.values import Address
+from core.wire.stream_opening import Opening, pack_opening
 from core.wire.utp_marks import OUR_MARKS, Marks
 
+STREAM_TIMEOUT = 15.0  # seconds to find and reach a peer, and open a stream: a request takes 10 at most
 SWEEP_EVERY = 5.0  # seconds; a row for somebody who is gone stays that much longer at most
 
 
@@ -84,6 +96,10 @@ class Parts:
     handler: Handler
     server: RpcServer
     handshakes: Handshakes
+    tunnels: Tunnels
+    openings: Openings
+    shares: Shares
+    uses: Uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +177,27 @@ async def compose(
     admission.close_connections_by(server.hang_up)
     handshakes = Handshakes(identity.contexts)
 
+    # byte streams, both ways, and what is shared and used over them
+    openings = Openings(handler)
+    stack.push_async_callback(openings.aclose)
+    tunnels = Tunnels(_dial_streams(asking, dialer), openings.on_opening)
+    tunnels.start()
+    stack.push_async_callback(tunnels.aclose)
+    admission.close_connections_by(tunnels.hang_up)
+    shares = Shares(hub, registry, intents, admission, catalog, openings)
+    stack.push_async_callback(shares.aclose)
+    uses = Uses(_open_stream(tunnels), hub.touch)
+    stack.push_async_callback(uses.aclose)
+
     # being found, and opening the way
     pacer = PunchPacer(outgoing.punch, remotes)
     roles = Roles(hub, roster, addresses, link, asking.ask, told, pacer, intents, registry, brokers, remotes)
     stack.push_async_callback(roles.aclose)
     stack.push_async_callback(brokers.aclose)
     stack.push_async_callback(own_broker.aclose)
-    record = OwnRecord(hub, identity, link, intents, addresses.addresses, _alone(config, stack))
+    record = OwnRecord(
+        hub, identity, link, intents, addresses.addresses, _listed(intents, admission, identity), _alone(config, stack)
+    )
     stack.push_async_callback(record.aclose)
     record.start()
     stack.callback(intents.close)
@@ -178,13 +208,14 @@ async def compose(
     roles.on_grape(access.snapshot())  # it was told before there was anybody here to hear it
     _follow_our_addresses(addresses, roles, own_broker, record)
     _note_who_answers(hub, outgoing)
-    endpoint.hear(_accept(tasks, server, handshakes), hearing.on_punch)
+    _be_met_by_our_id(registry, intents, admission, identity, hub)
+    endpoint.hear(_accept(tasks, server, handshakes, tunnels), hearing.on_punch)
     tasks.spawn(addresses.watch(), name="follow our addresses")
     tasks.spawn(_sweep_forever(roster), name="forget who is gone")
     stack.callback(_deafen, hub, endpoint)
     return Parts(
         hub, roster, registry, intents, calls, endpoint, outgoing, identity, access, addresses, link, own_broker,
-        brokers, asking, roles, admission, catalog, handler, server, handshakes,
+        brokers, asking, roles, admission, catalog, handler, server, handshakes, tunnels, openings, shares, uses,
     )  # fmt: skip
 
 
@@ -231,6 +262,8 @@ def _catalog(registry: Registry, intents: Intents) -> Catalog:
     catalog = Catalog(registry)
 
     def on_intent(intent: Intent, on: bool) -> None:
+        if is_personal(intent.service):
+            return
         if intent.role is Role.WORKER and on:
             catalog.add(intent.service)
         elif intent.role is Role.WORKER:
@@ -296,13 +329,83 @@ def _note_who_answers(hub: Hub, outgoing: Outgoing) -> None:
     hub.subscribe(on_event)
 
 
-def _accept(tasks: TaskSet, server: RpcServer, handshakes: Handshakes) -> Callable[[Stream], None]:
-    """Return what serves each stream that is accepted."""
+def _accept(tasks: TaskSet, server: RpcServer, handshakes: Handshakes, tunnels: Tunnels) -> Callable[[Stream], None]:
+    """Return what serves each connection that is accepted: with requests, or with byte streams."""
+
+    def other(admitted: Connection) -> Awaitable[None] | None:
+        return tunnels.serve(admitted) if getattr(admitted, "protocol", ALPN) == STREAMS else None
 
     def on_stream(stream: Stream) -> None:
-        tasks.spawn(server.serve(stream, lambda: handshakes.admit(stream)), name=f"serve {stream.remote}")
+        tasks.spawn(server.serve(stream, lambda: handshakes.admit(stream), other), name=f"serve {stream.remote}")
 
     return on_stream
+
+
+def _dial_streams(asking: Asking, dialer: Dialer) -> Callable[[PeerId, float], Awaitable[Connection]]:
+    """Return what connects to a peer for byte streams: it is found and reached as for a request."""
+
+    async def dial(peer_id: PeerId, seconds: float) -> Connection:
+        until = asyncio.get_running_loop().time() + seconds
+        try:
+            async with asyncio.timeout(seconds):
+                address = await asking.reach(peer_id, seconds)
+        except TimeoutError:
+            raise RequestTimeout(f"peer {peer_id.short}: not reached within {seconds:.3g} s") from None
+        return await dialer.dial_streams(address, max(0.5, until - asyncio.get_running_loop().time()), peer_id)
+
+    return dial
+
+
+def _open_stream(tunnels: Tunnels) -> Callable[[PeerId, str], Awaitable[ByteStream]]:
+    async def open_stream(peer_id: PeerId, service: str) -> ByteStream:
+        return await tunnels.open(peer_id, pack_opening(Opening(service, {})), STREAM_TIMEOUT)
+
+    return open_stream
+
+
+def _unlisted(intents: Intents, admission: Admission) -> bool:
+    return any(admission.audience(name) not in LISTED for name in intents.of(Role.WORKER))
+
+
+def _listed(intents: Intents, admission: Admission, identity: OwnIdentity) -> Callable[[], list[str]]:
+    """Return what our public record names: what is for anyone, and for the rest the name that says nothing."""
+
+    def listed() -> list[str]:
+        names = [name for name in intents.of(Role.WORKER) if admission.audience(name) in LISTED]
+        if identity.peer_id is not None and _unlisted(intents, admission):
+            names.append(personal_name(identity.peer_id))
+        return names
+
+    return listed
+
+
+def _be_met_by_our_id(
+    registry: Registry, intents: Intents, admission: Admission, identity: OwnIdentity, hub: Hub
+) -> None:
+    """Play the worker's role under our personal name as long as something is shared that is not listed by its own."""
+    holding = False  # what is done here changes intents in turn
+
+    def look() -> None:
+        nonlocal holding
+        if identity.peer_id is None or holding:
+            return
+        own = RoleName(personal_name(identity.peer_id), Role.WORKER)
+        wanted = _unlisted(intents, admission)
+        if wanted == (own in intents) or intents.closed:
+            return
+        holding = True
+        if wanted:
+            if own.service not in registry:
+                registry.add(Personal(identity.peer_id))
+            intents.declare(Intent(own.service, Role.WORKER))
+        else:
+            intents.withdraw(own)
+        holding = False
+
+    intents.subscribe(lambda intent, on: look())
+    hub.subscribe(lambda event: look() if isinstance(event, TrustChanged) else None)
+    identity.when_open(look)
+    look()
 
 
 async def _sweep_forever(roster: Roster) -> None:

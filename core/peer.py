@@ -1,12 +1,16 @@
 """The peer: one facade over the parts that `core.compose` puts together. Desktop and command line use only this."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from core.compose import Parts, compose
-from core.errors import PeerError
+from core.errors import PeerError, RefusedError, RequestTimeout
+from core.kinds.base import Check, Shared
+from core.kinds.share import Share
 from core.ledger.record import CallRecord
+from core.limits.budget import BudgetState
 from core.net.endpoint import EndpointStatistics
 from core.news.events import Announced, BudgetRow, PeerSnapshot, ServiceSnapshot, Traffic
 from core.news.hub import Hub, Listener
@@ -18,10 +22,14 @@ from core.rpc.server import RpcServerStatistics
 from core.services.fibonacci import FibonacciService
 from core.services.intents import Intent
 from core.services.names import Role, RoleName
-from core.services.service import Registry
+from core.services.personal import is_personal
+from core.services.service import Registry, Service
 from core.trust.audience import Audience
 from core.trust.entries import EVERY, KnownPeer, Pending
+from core.tunnel.stream import ByteStream
+from core.using.offers import OfferRow, read_offers
 from core.values import Address, JsonValue
+from core.wire.stream_opening import LIST, Opening, pack_opening
 
 __all__ = ["Peer", "PeerConfig", "Reply", "open_peer"]
 
@@ -82,7 +90,7 @@ class Peer:
             address=address,
             observed=Address(observed, address.port) if observed else None,
             grape=self._parts.access.snapshot(),
-            services=tuple(self._service_snapshot(service.name) for service in self._parts.registry),
+            services=tuple(self._service_snapshot(each.name) for each in self._parts.registry if _is_own(each)),
             peers=self._parts.roster.rows(),
             known_peers=self._parts.admission.store.peers(),
             pending=self._parts.admission.store.pending(),
@@ -92,6 +100,8 @@ class Peer:
             broker=self._parts.own_broker.snapshot(),
             broker_use=self._parts.brokers.snapshot(),
             addresses=self._parts.addresses.usable(),
+            shares=self._parts.shares.rows(),
+            uses=self._parts.uses.rows(),
         )
 
     def traffic(self) -> Traffic:
@@ -101,8 +111,11 @@ class Peer:
         return Traffic(
             net.bytes_received, net.bytes_sent, rpc.served + rpc.failed, punches, net.streams,
             turned_away=self._turned_away(net, rpc), refused=self._parts.handler.refused(),
-            budgets=tuple(BudgetRow(name, *state) for name, state in (*rpc.budgets, self._parts.handshakes.budget())),
+            budgets=tuple(BudgetRow(name, *state) for name, state in (*rpc.budgets, *self._other_budgets())),
         )  # fmt: skip
+
+    def _other_budgets(self) -> tuple[tuple[str, BudgetState], ...]:
+        return self._parts.handshakes.budget(), self._parts.openings.budget()
 
     def _turned_away(self, net: EndpointStatistics, rpc: RpcServerStatistics) -> tuple[tuple[str, int], ...]:
         handshakes = self._parts.handshakes.statistics()
@@ -116,7 +129,7 @@ class Peer:
         return tuple((what, count) for what, count in counts if count)
 
     def _service_snapshot(self, name: str) -> ServiceSnapshot:
-        service, tally = self._parts.registry.get(name), self._parts.catalog.tallies[name]
+        service, tally = self._parts.registry.get(name), self._parts.catalog.tally(name)
         return ServiceSnapshot(
             name=name,
             description=service.description,
@@ -141,6 +154,75 @@ class Peer:
         """Stop announcing and answering a service. Idempotent."""
         self._parts.intents.withdraw(RoleName(service, Role.WORKER))
         await self._parts.roles.settled()
+
+    # -- shares: what is offered over byte streams and as JSON services of one's own ---------------------------------
+
+    async def add_share(self, share: Share) -> None:
+        """Share something, and begin at once if it is on. Raises LocalError that says what cannot be."""
+        await self._parts.shares.add(share)
+
+    async def restore_shares(self, shares: Iterable[Share]) -> None:
+        """Take shares that were kept; what keeps one from running is told in its row, and it is kept all the same."""
+        for share in shares:
+            await self._parts.shares.restore(share)
+
+    async def remove_share(self, name: str) -> Share:
+        """End a share and forget it; return what it was."""
+        return await self._parts.shares.remove(name)
+
+    async def switch_share(self, name: str, on: bool) -> Share:
+        """Begin a share, or end it and keep it; return what it is now. Idempotent."""
+        return await self._parts.shares.switch(name, on)
+
+    def shares(self) -> tuple[Share, ...]:
+        """Return all shares, as they would be kept."""
+        return self._parts.shares.all()
+
+    async def check_share(self, name: str) -> Check:
+        """Look whether what is shared is there, in words for its owner."""
+        return await self._parts.shares.check(name)
+
+    # -- what other peers share ----------------------------------------------------------------------------------------
+
+    async def offered_by(self, peer_id: PeerId, *, timeout: float = REQUEST_TIMEOUT) -> tuple[OfferRow, ...]:
+        """Return what a peer shares with us, as it says. Raises PeerError."""
+        stream = await self.open_stream(peer_id, LIST, timeout=timeout)
+        try:
+            async with asyncio.timeout(timeout):
+                return await read_offers(stream)
+        except TimeoutError:
+            raise RequestTimeout(f"peer {peer_id.short} did not say what it shares within {timeout:g} s") from None
+        finally:
+            stream.reset()
+
+    async def open_stream(
+        self, peer_id: PeerId, service: str, details: dict[str, JsonValue] | None = None, *, timeout: float = 15.0
+    ) -> ByteStream:
+        """Open a byte stream to a service of a peer, encrypted and verified. Raises RefusedError, other PeerErrors."""
+        return await self._parts.tunnels.open(peer_id, pack_opening(Opening(service, details or {})), timeout)
+
+    async def use(self, peer_id: PeerId, service: str, *, kind: str = "", port: int = 0, peer: str = "") -> str:
+        """Open a service of a peer here: a local port or page; return HOST:PORT or a URL.
+
+        Without `kind` the peer is asked. `port` 0 is any free one. `peer` is the peer's name, for a page's address.
+        """
+        if not kind:
+            offers = await self.offered_by(peer_id)
+            found = next((offer for offer in offers if offer.name == service), None)
+            if found is None:
+                known = ", ".join(offer.name for offer in offers) or "nothing"
+                sentence = f"peer {peer_id.short} shares no {service[:80]!r} with us; it shares {known}"
+                raise RefusedError(sentence, name="ERR_SERVICE_UNKNOWN")
+            kind = found.kind
+        return await self._parts.uses.open(peer_id, peer or self._name_of(peer_id), service, kind, port)
+
+    async def stop_using(self, where: str) -> None:
+        """Close a service that is open here. Idempotent."""
+        await self._parts.uses.close(where)
+
+    def _name_of(self, peer_id: PeerId) -> str:
+        known = self._parts.admission.store.find(peer_id)
+        return known.name if known is not None and known.name else peer_id.short
 
     async def consume(self, service: str, payload: JsonValue = None) -> None:
         """Announce that we want a service and ask every worker that punches us or is found. Idempotent.
@@ -239,6 +321,9 @@ class Peer:
 
     def set_audience(self, service: str, audience: Audience) -> None:
         """Change who may call a service, as long as this peer is open: its owner remembers it in the settings."""
+        if any(share.name == service for share in self._parts.shares.all()):
+            self._parts.shares.set_audience(service, audience)
+            return
         self._parts.registry.get(service)
         self._parts.admission.set_audience(service, audience)
 
@@ -265,3 +350,8 @@ class Peer:
     async def refuse(self, peer_id: PeerId, service: str) -> None:
         """Forget a pending request; the peer may ask again."""
         await self._parts.admission.refuse(peer_id, service)
+
+
+def _is_own(service: Service) -> bool:
+    """Return whether a service is one of the program's own: shares have rows of their own."""
+    return not isinstance(service, Shared) and not is_personal(service.name)

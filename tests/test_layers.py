@@ -50,7 +50,7 @@ ROOMS: dict[str, set[str]] = {
     "core.grape": {"core.aio", "core.wire", "core.dht", "core.net"},
     "core.broker": {"core.aio", "core.wire"},
     "core.kinds": {"core.aio", "core.wire", "core.tunnel", "core.services", "core.trust.audience"},
-    "core.using": {"core.aio", "core.wire", "core.tunnel", "core.kinds"},
+    "core.using": {"core.aio", "core.wire", "core.tunnel", "core.kinds", "core.news"},
     # what a peer is
     "core.news": {*TRUST_VALUES, "core.services.names"},
     "core.profile": {"core.files", "core.identity", *TRUST_VALUES},
@@ -60,7 +60,8 @@ ROOMS: dict[str, set[str]] = {
         "core.profile", "core.directory",
     },
     "core.serving": {
-        "core.aio", "core.wire", "core.rpc.memory", "core.services", "core.trust", "core.ledger", "core.news",
+        "core.aio", "core.wire", "core.rpc.memory", "core.tunnel", "core.services", "core.kinds", "core.trust",
+        "core.ledger", "core.news",
     },
     "core.calling": {
         "core.aio", "core.wire", "core.net", "core.rpc", "core.secure", "core.services", "core.trust", "core.news",

@@ -24,6 +24,7 @@ from core.peer_id import PeerId
 from core.remotes import Remotes
 from core.rpc.client import Reply, RpcClient
 from core.services.names import Role, RoleName, worker_of
+from core.services.personal import personal_name
 from core.services.service import Registry
 from core.serving.catalog import UnknownService
 from core.trust.gate import REFUSALS
@@ -136,6 +137,17 @@ class Asking:
         except TimeoutError:
             raise RequestTimeout(f"{target}: no answer within {round(timeout, 2):g} s") from None
 
+    async def reach(self, peer_id: PeerId, timeout: float) -> Address:
+        """Return an address where this peer is, verified, whatever it shares. Raises PeerError."""
+        await self._require_identity()
+        kept = self._remotes.reached(peer_id)
+        if kept is not None and self._fresh_connection(kept, peer_id):
+            return kept
+        located = await self._locate(Wanted(personal_name(peer_id), peer_id))
+        address = await self._reach(located, timeout, {}, peer_id)
+        self._remotes.note_reached(peer_id, address)
+        return address
+
     async def map(self, name: str, payload: JsonValue, timeout: float) -> list[Reply | PeerError]:
         """Ask every provider of a name at once. Returns one reply or error for each."""
         if peer_target(name) is not None:
@@ -231,7 +243,7 @@ class Asking:
         self, located: Located, timeout: float, failed: Mapping[Address, PeerError], expected: PeerId | None
     ) -> Address:
         """Return an address that a connection was made to, or is kept to."""
-        worker = _worker(located.key)
+        worker = located.meeting or _worker(located.key)
         told = self._told(each.path.address for each in located.candidates)
         found = [address for address in told if address not in failed]
         if self._closed:

@@ -57,6 +57,7 @@ class Found(NamedTuple):
     candidates: Sequence[Candidate]
     key: str | None = None
     final: bool = False
+    meeting: RoleName | None = None  # the name under which the way is opened, where that is another
 
 
 class CandidateSource(Protocol):

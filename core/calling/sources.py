@@ -10,7 +10,8 @@ from core.directory.records.check import RecordMissing, RecordWithdrawn
 from core.directory.records.finder import Finder
 from core.errors import LocalError, LookupEmpty, PeerError, RefusedError
 from core.remotes import Remotes
-from core.services.names import worker_of
+from core.services.names import RoleName, worker_of
+from core.services.personal import personal_name
 from core.serving.catalog import UnknownService
 from core.wire.peer_record import PeerRecord
 
@@ -43,8 +44,10 @@ class PeerRecords:
         if wanted.peer_id is None:
             return None
         record = await self._finder.find(wanted.peer_id)
-        key = str(worker_of(_service(record, wanted.service)))
-        return Found(candidates(record.addresses, Origin.RECORD, wanted.peer_id, key), key, final=True)
+        personal = personal_name(wanted.peer_id)
+        meeting = worker_of(personal) if personal in record.services else None
+        key = str(worker_of(_service(record, wanted.service, personal)))
+        return Found(candidates(record.addresses, Origin.RECORD, wanted.peer_id, key), key, final=True, meeting=meeting)
 
 
 class Remembered:
@@ -65,6 +68,7 @@ class Located(NamedTuple):
     key: str
     candidates: Sequence[Candidate]
     own_words: bool = False
+    meeting: RoleName | None = None  # the name under which the way is opened, where that is not the key
 
 
 async def locate(sources: Iterable[CandidateSource], wanted: Wanted) -> Located:
@@ -91,7 +95,7 @@ async def locate(sources: Iterable[CandidateSource], wanted: Wanted) -> Located:
             found.setdefault(str(each.path.address), each)
         key = key or told.key
         if told.final:
-            return Located(str(key), _remembered_last(found.values()), own_words=True)
+            return Located(str(key), _remembered_last(found.values()), own_words=True, meeting=told.meeting)
     if key is None:
         raise missing or LookupEmpty(f"nobody knows {wanted.service or wanted.peer_id}")
     return Located(key, _remembered_last(found.values()))
@@ -101,13 +105,21 @@ def _remembered_last(found: Iterable[Candidate]) -> list[Candidate]:
     return sorted(found, key=lambda each: each.origin is Origin.REMEMBERED)
 
 
-def _service(record: PeerRecord, wanted: str | None) -> str:
-    short, offered = record.peer_id.short, ", ".join(record.services)
+def _service(record: PeerRecord, wanted: str | None, personal: str) -> str:
+    """Return the service that is meant. One that is not listed may still be shared with us."""
+    listed = [name for name in record.services if name != personal]
+    short, offered = record.peer_id.short, ", ".join(listed)
+    if wanted == personal:
+        return listed[0] if listed and personal not in record.services else personal
     if wanted is None:
-        if len(record.services) > 1:
-            raise LocalError(f"peer {short} offers {offered}: say which, as in PEER-ID/{record.services[0]}")
-        return record.services[0]
+        if len(listed) > 1:
+            raise LocalError(f"peer {short} offers {offered}: say which, as in PEER-ID/{listed[0]}")
+        if not listed:
+            raise LocalError(f"peer {short} lists nothing openly: say which service you mean, as in PEER-ID/garden")
+        return listed[0]
     for name in (wanted, worker_of(wanted).service):
         if name in record.services:
             return name
+    if personal in record.services:
+        return wanted
     raise RefusedError(f"peer {short} does not offer {wanted[:80]!r}, only {offered}", name=UnknownService.name)

@@ -72,10 +72,7 @@ class TcpService(Shared):
             return
         stream.accept(pack_details({"k": self.kind}))
         _, splice = await asyncio.get_running_loop().create_connection(lambda: Splice(stream), sock=local)
-        try:
-            await splice.wait_over()
-        finally:
-            stream.reset()  # without effect when it is over
+        await splice.wait_over()
 
     async def _connect(self, seconds: float) -> socket.socket:
         loop = asyncio.get_running_loop()

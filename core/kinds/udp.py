@@ -52,7 +52,6 @@ class UdpService(Shared):
             await carry(stream, flow, transport)
         finally:
             transport.close()
-            stream.reset()  # without effect when it is over
 
 
 def _address(found: list[tuple[Any, Any, int, str, Any]]) -> tuple[str, int]:

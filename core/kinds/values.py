@@ -107,7 +107,6 @@ class Broadcast:
                 pass  # it has gone
             finally:
                 gone.cancel()
-                stream.reset()
 
     @contextmanager
     def _watching(self) -> Iterator[_Watcher]:

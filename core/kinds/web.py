@@ -78,10 +78,7 @@ class StreamServer:
     async def serve(self, stream: ByteStream) -> None:
         """Serve one connection until it is over."""
         StreamTransport(stream, self._server()).begin()
-        try:
-            await stream.wait_over()
-        finally:
-            stream.reset()  # without effect when it is over
+        await stream.wait_over()
 
     async def aclose(self) -> None:
         """End the connections there are."""

@@ -97,6 +97,14 @@ HANDSHAKES_HOST: Final = 16
 """Of them from one host: a carrier's NAT hides many peers, but few arrive within one round trip."""
 TICKETS: Final = 256
 """Of sessions as a client: as many as the RPC client keeps connections; 3 KB each."""
+STREAMS: Final = 8192
+"""Byte streams that services work on. An idle one takes some 10 KB here and its window at the other side."""
+STREAMS_KEPT: Final = 4096
+"""Of them, for trusted callers."""
+STREAMS_HOST: Final = 256
+"""Of one host of strangers: a browser opens 6, some browsers behind one NAT some dozens."""
+STREAMS_TRUSTED: Final = 2048
+"""Of one trusted peer: as many as one connection carries (core.streams.config)."""
 CALLERS: Final = 4096
 """Callers whose rates are counted at a time."""
 ERROR_NAMES: Final = 64
@@ -160,6 +168,10 @@ RULES: Final = (
     Rule(
         "TLS handshakes under way", str(HANDSHAKES_HOST), str(HANDSHAKES), "",
         "the oldest of the host with most is reset", "tests/secure/test_handshakes.py",
+    ),
+    Rule(
+        "byte streams that services work on", f"{STREAMS_HOST}; {STREAMS_TRUSTED} of a trusted peer", str(STREAMS),
+        str(STREAMS_KEPT), "ERR_RATE_LIMITED", "tests/serving/test_openings.py",
     ),
     Rule(
         "callers whose rate is counted", "1", str(CALLERS), "", "the one that asked longest ago begins again",

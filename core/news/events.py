@@ -225,6 +225,38 @@ class ServiceSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class ShareRow:
+    """One share. `sent` and `received` are bytes of the streams that are open now, from here and to here."""
+
+    name: str
+    kind: str
+    description: str
+    audience: Audience
+    on: bool
+    permanent: bool
+    problem: str  # why it is not on, though it should be
+    users: tuple[PeerId, ...]  # who has streams open now
+    streams: int  # open now
+    sent: int
+    received: int
+    served: int  # requests and streams that went well
+    failed: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class UseRow:
+    """A service of another peer that is open here."""
+
+    where: str  # a URL, or HOST:PORT
+    peer_id: PeerId
+    peer: str  # its name here
+    service: str
+    kind: str
+    problem: str  # why the last connection could not be carried; "" when it could
+
+
+@dataclass(frozen=True, slots=True)
 class PeerRow:
     """Another peer. Times are Unix seconds; `rtt` is the last request's round trip in seconds."""
 
@@ -361,4 +393,6 @@ class PeerSnapshot:
     identity: IdentitySnapshot = IdentitySnapshot()
     broker: BrokerSnapshot = BrokerSnapshot()
     broker_use: BrokerUse = BrokerUse()
+    shares: tuple[ShareRow, ...] = ()
+    uses: tuple[UseRow, ...] = ()
     addresses: tuple[OwnAddress, ...] = ()  # where others reach us, the nearest first

@@ -47,7 +47,7 @@ class OwnIdentity:
         """
         self._source = source
         self._on_failure = on_failure
-        self._on_open = on_open
+        self._on_open = [on_open]
         self._on_change = on_change
         self._failure = ""
         self._locked = False  # it may be had another time
@@ -65,6 +65,10 @@ class OwnIdentity:
     def peer_id(self) -> PeerId | None:
         """Our Peer ID, once it is open."""
         return None if self.identity is None else self.identity.peer_id
+
+    def when_open(self, listener: Callable[[], None]) -> None:
+        """Call `listener` each time that an identity is opened from now on."""
+        self._on_open.append(listener)
 
     def snapshot(self) -> IdentitySnapshot:
         """Return who we are, in words where that is nobody."""
@@ -147,7 +151,8 @@ class OwnIdentity:
         self._on_change()
         if self.identity is not None:
             self._opened.set()
-            self._on_open()
+            for listener in tuple(self._on_open):
+                listener()
         if store is not None and self.identity is not None:
             self._tell_where(self._source)
             await self._move(store)

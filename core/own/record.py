@@ -10,7 +10,6 @@ from core.news.events import ErrorRaised, GrapeSnapshot
 from core.news.hub import Hub
 from core.own.identity import OwnIdentity
 from core.services.intents import Intents
-from core.services.names import Role
 from core.values import Address
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class OwnRecord:
-    """Publishes what we offer, and `addresses()`; it looks again at once when the intents change, and now and then."""
+    """Publishes `listed()` and `addresses()`; it looks again at once when the intents change, and now and then."""
 
     def __init__(
         self,
@@ -27,13 +26,14 @@ class OwnRecord:
         store: "Store",
         intents: Intents,
         addresses: Callable[[], Iterable[Address]],
+        listed: Callable[[], Iterable[str]],
         alone: Callable[[], bool] = lambda: True,
     ) -> None:
         self._hub = hub
         self._identity = identity
         self._store = store
-        self._intents = intents
         self._addresses = addresses
+        self._listed = listed
         self._alone = alone
         self._publisher: Publisher | None = None
         self._most_grapes = 0  # known at a time since we were last alone
@@ -70,7 +70,7 @@ class OwnRecord:
         self._publisher = Publisher(
             identity,
             self._store,
-            lambda: Offer.of(self._intents.of(Role.WORKER), self._addresses()),
+            lambda: Offer.of(self._listed(), self._addresses()),
             monotonic=asyncio.get_running_loop().time,
             on_problem=self._on_problem,
             alone=self._alone,

@@ -151,9 +151,9 @@ class Brokers:
     # -- news --------------------------------------------------------------------------------------------------------
 
     def _on_intent(self, intent: Intent, on: bool) -> None:
-        if on:
+        if on and intent.listed:
             self._client.want(_want(intent.name))
-        elif intent.name not in self._searches:
+        elif not on and intent.name not in self._searches:
             self._client.unwant(_want(intent.name))
 
     def _at_home(self) -> Address | None:

@@ -18,6 +18,7 @@ from core.rendezvous.pairing import Pairing
 from core.rendezvous.place import Place
 from core.services.intents import Intent, Intents
 from core.services.names import Role, RoleName
+from core.services.personal import is_personal
 from core.services.service import Registry
 from core.values import Address, JsonValue
 
@@ -161,9 +162,9 @@ class Roles:
     # -- beginning and ending ----------------------------------------------------------------------------------------
 
     def _on_intent(self, intent: Intent, on: bool) -> None:
-        if on:
+        if on and intent.listed:
             self._begin(intent.name)
-        else:
+        elif not on:
             self._end(intent.name)
         self._hub.touch()
 
@@ -230,7 +231,7 @@ class Roles:
             return
         self._announced[name], self._told_alone[name] = nodes, self._alone
         self._hub.touch()
-        if nodes:
+        if nodes and not is_personal(name.service):
             self._hub.emit(Announced(self._hub.now(), str(name), nodes, self._alone))
 
     def _on_problem(self, tried: str, error: PeerError | None) -> None:

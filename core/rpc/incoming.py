@@ -51,6 +51,7 @@ class Incoming:
         self._loop = asyncio.get_running_loop()
         self._opened_at = self._used_at = self._loop.time()  # seconds; used: a request came
         self._looked_at = self._opened_at
+        self._lent = False
         self._asked = False  # a request has come
         self._writing = 0  # replies that wait for the caller's window
         self._written = 0  # bytes of them, which are counted as replies
@@ -89,6 +90,14 @@ class Incoming:
         if whole:
             await stream.close()
 
+    async def lend(self, stream: Stream, serving: Awaitable[None]) -> None:
+        """Keep the place for something else that is served on this stream, for as long as that takes."""
+        self.stream = stream
+        self._lent = True
+        self._stand(self.server.standing(self.caller()))
+        self.server.connections.asked(self)
+        await serving
+
     def caller(self) -> Caller:
         """Return who is there, where it is now: its NAT may have restarted."""
         return Caller(self.stream.remote, self.stream.peer_id)
@@ -97,7 +106,7 @@ class Incoming:
 
     def spared(self) -> bool:
         """Return whether it works on a request, or had one just now."""
-        return self.in_flight > 0 or self._loop.time() < self._used_at + bounds.SPARED
+        return self._lent or self.in_flight > 0 or self._loop.time() < self._used_at + bounds.SPARED
 
     def evict(self) -> None:
         """End at once: another needs the place."""
@@ -118,6 +127,8 @@ class Incoming:
         """See to it that it does not stall, and count what its stream holds; `loaded`: places are scarce."""
         if self.stream.peer_id is not None or not self.standing.trusted:
             self._stand(self.server.standing(self.caller()))
+        if self._lent:
+            return  # whoever serves it has bounds of its own
         unsent, unread = self.stream.buffered()
         size = max(0, unsent - self._written) + unread
         self._buffers.set(size if size > bounds.FREE_BYTES else 0, self.standing)

@@ -84,11 +84,17 @@ class RpcServer:
         self._sweeper: asyncio.TimerHandle | None = None
         self._most_used = 0  # bytes that requests held, since memory was last given back
 
-    async def serve(self, stream: Stream, admit: Callable[[], Awaitable[Stream]] | None = None) -> None:
+    async def serve(
+        self,
+        stream: Stream,
+        admit: Callable[[], Awaitable[Stream]] | None = None,
+        other: Callable[[Stream], Awaitable[None] | None] = lambda stream: None,
+    ) -> None:
         """Answer the requests of one accepted stream until it ends; closes it. Raises nothing for what a peer does.
 
-        `admit` returns what the stream turns out to carry, or raises PeerError: then it is not served. Run this as a
-        task of its own; cancelling resets the stream.
+        `admit` returns what the stream turns out to carry, or raises PeerError: then it is not served. `other` returns
+        what serves a stream that carries no requests; it keeps its place among the connections. Run this as a task of
+        its own; cancelling resets the stream.
         """
         standing = self.standing(Caller(stream.remote, None))
         incoming = Incoming(self, stream, standing)
@@ -98,7 +104,9 @@ class RpcServer:
             return
         self._sweep_later()
         try:
-            await incoming.run(stream if admit is None else await admit())
+            admitted = stream if admit is None else await admit()
+            serving = other(admitted)
+            await (incoming.run(admitted) if serving is None else incoming.lend(admitted, serving))
         except BaseException as failure:
             stream.abort()
             if not isinstance(failure, PeerError):

@@ -7,7 +7,8 @@ from OpenSSL import SSL
 from core.identity.identity import Identity
 from core.peer_id import PeerId
 from core.secure.certificates import Judgement, verify
-from core.secure.session import ALPN, TlsSession
+from core.secure.frames import ALPN, PROTOCOLS
+from core.secure.session import TlsSession
 from core.secure.tickets import Tickets
 from core.values import Address
 
@@ -28,17 +29,19 @@ class Contexts:
         self._server.set_session_id(b"grapevine")  # else OpenSSL takes up no session that has a client's certificate
         self._server.set_timeout(SESSION_TIME)
         self._server.set_alpn_select_callback(  # the session refuses who has not offered it
-            lambda tls, offered: ALPN if ALPN in offered else SSL.NO_OVERLAPPING_PROTOCOLS
+            lambda tls, offered: next((each for each in PROTOCOLS if each in offered), SSL.NO_OVERLAPPING_PROTOCOLS)
         )
 
-    def client(self, address: Address, expected: PeerId | None = None) -> TlsSession:
+    def client(self, address: Address, expected: PeerId | None = None, protocol: bytes = ALPN) -> TlsSession:
         """Return a session that begins at once, with a ticket if there is one; `expected`: nobody else will do."""
         tls = SSL.Connection(self._client, None)
+        if protocol != ALPN:
+            tls.set_alpn_protos([protocol])
         tls.set_connect_state()
         ticket = self._tickets.take(address, expected)
         if ticket is not None:
             tls.set_session(ticket)
-        return TlsSession(tls, Judgement(expected))
+        return TlsSession(tls, Judgement(expected), protocols=(protocol,))
 
     def server(self) -> TlsSession:
         """Return a session for somebody who called."""

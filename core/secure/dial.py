@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from core.errors import LocalError, RemoteError, RequestTimeout
 from core.peer_id import PeerId
 from core.rpc.stream import Stream
+from core.secure.frames import ALPN, STREAMS
 from core.secure.handshake import shake
 from core.secure.stream import Carrier, SecureStream
 from core.values import Address
@@ -35,12 +36,19 @@ class Dialer:
         self._connect = connect
         self._contexts = contexts
 
+    async def dial_streams(self, address: Address, seconds: float, expected: PeerId) -> Stream:
+        """Open a connection for byte streams to this peer, verified. Raises as `dial`."""
+        return await self._dial(address, seconds, expected, STREAMS)
+
     async def dial(self, address: Address, seconds: float, expected: PeerId | None = None) -> Stream:
         """Open a stream to `address`: encrypted if the other side is marked for that, else plain.
 
         With `expected` it leads to this peer, verified, before a byte of a request leaves. Raises RemoteError
         (ERR_WRONG_PEER, ERR_PLAIN_PEER, ERR_CERTIFICATE, ERR_TLS), RequestTimeout, TransportClosed, or LocalError.
         """
+        return await self._dial(address, seconds, expected, ALPN)
+
+    async def _dial(self, address: Address, seconds: float, expected: PeerId | None, protocol: bytes) -> Stream:
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         stream = await self._connect(address, seconds)
@@ -52,7 +60,7 @@ class Dialer:
                     f"{address} speaks plainly only, so it cannot be {expected.short}", name="ERR_PLAIN_PEER"
                 )
             async with asyncio.timeout_at(until):
-                return await self._secure(stream, address, expected)
+                return await self._secure(stream, address, expected, protocol)
         except TimeoutError:
             stream.abort()
             raise RequestTimeout(f"{address} did not end the handshake within {round(seconds, 2):g} s") from None
@@ -65,13 +73,13 @@ class Dialer:
         if await self._contexts() is None:
             raise _no_identity()
 
-    async def _secure(self, stream: Outgoing, address: Address, expected: PeerId | None) -> Stream:
+    async def _secure(self, stream: Outgoing, address: Address, expected: PeerId | None, protocol: bytes) -> Stream:
         contexts = await self._contexts()
         if contexts is None:
             if expected is None:
                 return stream
             raise _no_identity()
-        session = contexts.client(address, expected)
+        session = contexts.client(address, expected, protocol)
         pieces = await shake(stream, session)
         return SecureStream(stream, session, pieces, lambda: contexts.keep(address, expected, session))
 

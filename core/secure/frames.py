@@ -9,6 +9,9 @@ from core.errors import RemoteError
 from core.values import Buffer
 
 HEADER_BYTES: Final = 4
+ALPN: Final = b"grapevine/1"  # what a session is for (RFC 7301): requests and replies
+STREAMS: Final = b"grapevine-streams/1"  # byte streams (core.tunnel)
+PROTOCOLS: Final = (ALPN, STREAMS)
 FIRST_BYTE: Final = 0x16  # of a TLS handshake (RFC 8446 section 5.1); a plain message begins with [ or { or space
 RECORD_BYTES: Final = 16_384  # plaintext of one TLS record at the most (RFC 8446 section 5.1)
 _RECORD_HEADER: Final = 5  # bytes: type, version, length

@@ -6,6 +6,7 @@ who was meant (`core.secure.certificates`), and where a message ends. Nothing he
 """
 
 import contextlib
+from collections.abc import Container
 from typing import Final
 
 from OpenSSL import SSL
@@ -13,11 +14,10 @@ from OpenSSL import SSL
 from core.errors import PeerError, RemoteError, TransportClosed
 from core.peer_id import PeerId
 from core.secure.certificates import Judgement, judge_connection
-from core.secure.frames import RECORD_BYTES, SEAL_BYTES, FrameReader, RecordCounter
+from core.secure.frames import PROTOCOLS, RECORD_BYTES, SEAL_BYTES, FrameReader, RecordCounter
 from core.values import Buffer
 from core.wire.rpc_message import MAX_BYTES
 
-ALPN: Final = b"grapevine/1"
 _READ: Final = 4096  # bytes taken out of OpenSSL in one call: more than a side says in a handshake
 
 
@@ -28,11 +28,23 @@ class TlsSession:
     `outgoing` afterwards and send it, also after an error: the other side is told what is wrong.
     """
 
-    def __init__(self, connection: SSL.Connection, judgement: Judgement, *, max_bytes: int = MAX_BYTES) -> None:
-        """`connection` is on memory buffers and knows its role; a client's says its first words at once."""
+    def __init__(
+        self,
+        connection: SSL.Connection,
+        judgement: Judgement,
+        *,
+        max_bytes: int = MAX_BYTES,
+        protocols: Container[bytes] = PROTOCOLS,
+    ) -> None:
+        """`connection` is on memory buffers and knows its role; a client's says its first words at once.
+
+        `protocols`: one of these has to be agreed upon (ALPN).
+        """
         connection.set_app_data(judgement)  # where `core.secure.certificates.verify` finds it
         self._tls = connection
         self._judgement = judgement
+        self._protocols = protocols
+        self.protocol = b""  # what was agreed upon, once established
         self._frames = FrameReader(max_bytes)
         self._records = RecordCounter()
         self.established = False  # the other side is verified; on a client's word alone until its first message comes
@@ -145,7 +157,8 @@ class TlsSession:
         self.resumed = self._judgement.found is None
         judge_connection(self._tls, self._judgement)
         self.error = self._judgement.error
-        if self.error is None and self._tls.get_alpn_proto_negotiated() != ALPN:
+        self.protocol = self._tls.get_alpn_proto_negotiated()
+        if self.error is None and self.protocol not in self._protocols:
             self.error = RemoteError(f"{self._who()} does not speak Grapevine's protocol", name="ERR_TLS")
         self.established = self.error is None
         if self.error is not None:

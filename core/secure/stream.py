@@ -68,6 +68,7 @@ class SecureStream:
         if session.peer_id is None:
             raise AssertionError("this session is not established")
         self.peer_id: Final[PeerId] = session.peer_id
+        self.protocol: Final = session.protocol  # what it is for: `core.secure.frames.PROTOCOLS`
         self._carrier = carrier
         self._session = session
         self._pieces = deque(first)  # came, and not yet handed over

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from core.errors import LocalError
 from core.services.names import Role, RoleName
+from core.services.personal import is_personal
 from core.services.service import Registry
 from core.values import JsonValue
 
@@ -17,6 +18,7 @@ class Intent:
     service: str
     role: Role
     payload: JsonValue = field(default=None, compare=False)
+    listed: bool = field(default=True, compare=False)  # its name is announced; else it is met by our ID only
 
     @property
     def name(self) -> RoleName:
@@ -51,8 +53,10 @@ class Intents:
         return self._held.get(name)
 
     def of(self, role: Role) -> tuple[str, ...]:
-        """Return the services that we offer (`Role.WORKER`) or want."""
-        return tuple(each.service for each in self._held.values() if each.role is role)
+        """Return the services that we offer (`Role.WORKER`) or want; our personal name is none."""
+        return tuple(
+            each.service for each in self._held.values() if each.role is role and not is_personal(each.service)
+        )
 
     def offers(self, service: str) -> bool:
         """Return whether we are a worker of this service."""
@@ -86,6 +90,11 @@ class Intents:
         if intent is not None:
             for listener in reversed(self._listeners):
                 listener(intent, False)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be declared any longer."""
+        return self._closed
 
     def close(self) -> None:
         """Withdraw everything; nothing can be declared from now on."""

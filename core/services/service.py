@@ -21,8 +21,11 @@ class Service(Protocol):
     """
 
     name: str
-    description: str
     example: JsonValue
+
+    @property
+    def description(self) -> str:
+        """What it is, for those who may use it."""
 
     def handle(self, payload: JsonValue, caller: Caller) -> Outcome:
         """Answer one request. Raises PayloadError for a payload it does not take.
@@ -54,6 +57,10 @@ class Registry:
         if service.name in self._services:
             raise LocalError(f"a service named {service.name!r} is already registered")
         self._services[service.name] = service
+
+    def remove(self, name: str) -> None:
+        """Remove a service. Idempotent."""
+        self._services.pop(name, None)
 
     def get(self, name: str) -> Service:
         """Return a service by its name. Raises LocalError that lists the names there are."""

@@ -8,7 +8,7 @@ import contextlib
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from core.aio.tasks import TaskSet
 from core.errors import LocalError
@@ -19,9 +19,14 @@ from core.services.service import AT_ONCE, Service
 from core.serving.call import Call
 from core.trust.audience import Audience
 from core.trust.entries import EVERY, Pending
-from core.trust.gate import NOT_TRUSTED, Gate
+from core.trust.gate import NOT_TRUSTED, SERVICE_OFF, Gate, NotAllowed
 from core.trust.store import Change, TrustStore
-from core.values import JsonValue, Outcome
+from core.tunnel.stream import ByteStream
+from core.values import Caller, JsonValue, Outcome
+from core.wire.stream_opening import Opening
+
+T = TypeVar("T")
+Serve = Callable[[ByteStream, Opening, Caller], Awaitable[None]]
 
 HangUp: TypeAlias = Callable[[Callable[[PeerId], bool]], None]  # closes the connections of these peers
 
@@ -73,17 +78,35 @@ class Admission:
         outcome = service.handle(payload, call.caller)
         if type(outcome) in AT_ONCE or not isinstance(outcome, Awaitable):
             return outcome
-        if call.account is not None:
+        return self._under_watch(outcome, call, service.name)
+
+    def admit_stream(self, service: Service, call: Call, stream: ByteStream, opening: Opening) -> Awaitable[None]:
+        """Let a service serve a byte stream for somebody who may. Raises NotAllowed, now or later, and LocalError."""
+        refusal = self._gate.decide(service.name, call.caller, self._hub.now())
+        if refusal is not None:
+            raise refusal
+        serve: Serve | None = getattr(service, "serve", None)
+        if serve is None:
+            raise LocalError(f"{service.name} answers requests, and has no streams", name="ERR_NOT_A_STREAM")
+        return self._under_watch(serve(stream, opening, call.caller), call, service.name)
+
+    def allows(self, service: str, caller: Caller) -> bool:
+        """Return whether somebody may call a service at this moment; asking leaves no trace."""
+        return self._gate.refusal(service, caller) is None
+
+    def _under_watch(self, outcome: Awaitable[T], call: Call, service: str) -> Awaitable[T]:
+        """Return what is awaited for an outcome, which is stopped when its caller may no longer have it."""
+        if call.account is not None and not call.stream:
             call.counted = True
             call.account.under_way += 1  # from now on: many may be let in before the first of their tasks begins
-        call.once = self._gate.refusal(service.name, call.caller) is not None
+        call.once = self._gate.refusal(service, call.caller) is not None
         watched = self._watched(outcome, call)
         weakref.finalize(
             watched, _forgotten, outcome, call
         ).atexit = False  # its task may be cancelled before it begins
         return watched
 
-    async def _watched(self, outcome: Awaitable[JsonValue], call: Call) -> JsonValue:
+    async def _watched(self, outcome: Awaitable[T], call: Call) -> T:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a request needs a task")
@@ -112,6 +135,14 @@ class Admission:
             if refusal is not None and not accepted and call.refusal is None and call.task is not None:
                 call.refusal = refusal
                 call.task.cancel()
+
+    def stop(self, service: str) -> None:
+        """End what is under way for a service that is no longer shared, and forget who might call it."""
+        for call in self._under_way:
+            if call.name == service and call.refusal is None and call.task is not None:
+                call.refusal = NotAllowed(f"{service} is no longer shared", name=SERVICE_OFF)
+                call.task.cancel()
+        self._gate.forget_audience(service)
 
     def trusts(self, peer_id: PeerId | None) -> bool:
         """Return whether this is somebody whom the owner trusts with something, or one of the owner's own."""
@@ -208,7 +239,7 @@ class Admission:
         self._hub.emit(TrustChanged(self._hub.now(), message, known, pending))
 
 
-def _forgotten(outcome: Awaitable[JsonValue], call: Call) -> None:
+def _forgotten(outcome: Awaitable[object], call: Call) -> None:
     """End what nobody awaits any longer: else a coroutine "was never awaited", and its caller's account stays full."""
     if isinstance(outcome, Coroutine):
         outcome.close()

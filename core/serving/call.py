@@ -47,6 +47,7 @@ class Call:
     error: str | None = None  # the text it was answered with: "ERR_X" or "ERR_X: a sentence"
     account: "Account | None" = None  # what it is charged to; None: callers on this machine are not counted
     counted: bool = False  # in its account, as under way
+    stream: bool = False  # a byte stream that was opened, and is under way for as long as it is open
     once: bool = False  # the owner has accepted it this one time
     task: "asyncio.Task[object] | None" = None  # answers it, while it is under way
     refusal: "NotAllowed | None" = None  # why it was stopped under way

@@ -29,7 +29,7 @@ class Catalog:
         self._registry = registry
         self._shared: dict[str, Service] = {}
         self._by_key: dict[str, Service] = {}  # by each name that a request may carry
-        self.tallies: dict[str, Tally] = {service.name: Tally() for service in registry}
+        self._tallies: dict[str, Tally] = {}
 
     def __contains__(self, name: object) -> bool:
         return name in self._shared
@@ -47,6 +47,14 @@ class Catalog:
         """Stop sharing; requests under way are still answered."""
         self._shared.pop(name, None)
         self._index()
+
+    def tally(self, name: str) -> Tally:
+        """Return the counts of a service of the registry; they begin with 0."""
+        return self._tallies.setdefault(name, Tally())
+
+    def find_name(self, name: str) -> Service | None:
+        """Return the service that is shared under exactly this name, None when there is none."""
+        return self._shared.get(name)
 
     def shared(self) -> list[str]:
         """Return the names of what is shared."""

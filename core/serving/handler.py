@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Awaitable
 from functools import lru_cache
 from typing import Final
 
@@ -14,14 +15,17 @@ from core.news.hub import Hub
 from core.news.roster import Roster
 from core.peer_id import PeerId
 from core.rpc.memory import Standing
+from core.services.service import Service
 from core.serving.admission import Admission
 from core.serving.call import MAX_SHOWN, Broker, Call
 from core.serving.catalog import Catalog, UnknownService
 from core.serving.quota import Quotas, RateLimited
 from core.trust.audience import Audience
 from core.trust.gate import REFUSALS
+from core.tunnel.stream import ByteStream
 from core.values import Caller, JsonValue, Outcome
 from core.wire.rpc_message import MAX_BYTES
+from core.wire.stream_opening import LIST, Opening
 
 _text = lru_cache(maxsize=1000)(PeerId.__str__)  # of those who call most: check characters take 20 us
 OTHERS = "others"  # under which error names beyond `bounds.ERROR_NAMES` are counted
@@ -61,6 +65,24 @@ class Handler:
         trusted = caller.peer_id is not None and self._admission.trusts(caller.peer_id)
         return Call(self, key, caller, service, broker, trusted, size)
 
+    def receive_stream(self, service: str, caller: Caller, size: int) -> Call:
+        """Decide what the opening of a byte stream is, of `size` bytes; "" asks which services there are."""
+        trusted = caller.peer_id is not None and self._admission.trusts(caller.peer_id)
+        return Call(self, service, caller, self._catalog.find_name(service), None, trusted, size, stream=True)
+
+    def open_stream(self, call: Call, stream: ByteStream, opening: Opening) -> Awaitable[None]:
+        """Let a service serve a stream. Raises PeerError, now or later."""
+        call.account = self.quotas.take(call.caller, call.trusted, asyncio.get_running_loop().time())
+        if call.service is None:
+            raise UnknownService(f"nothing is shared here under {call.key[:MAX_SHOWN]!r}")
+        return self._admission.admit_stream(call.service, call, stream, opening)
+
+    def offered_to(self, call: Call) -> list[Service]:
+        """Return the services that a caller may use at this moment."""
+        call.account = self.quotas.take(call.caller, call.trusted, asyncio.get_running_loop().time())
+        services = (self._catalog.find_name(name) for name in self._catalog.shared())
+        return [each for each in services if each is not None and self._admission.allows(each.name, call.caller)]
+
     def standing(self, caller: Caller) -> Standing:
         """Return what a caller may hold of this peer, whatever it asks for."""
         host, peer_id = caller.address.host, caller.peer_id
@@ -82,9 +104,11 @@ class Handler:
 
     def ended(self, call: Call) -> None:
         """Tell, count and write down what became of a request."""
+        if call.stream and call.key == LIST:
+            return  # who asks what there is has not used anything yet
         if call.broker is not None:
             return  # registrations come every two seconds, and are shown as what they are
-        if call.account is not None:
+        if call.account is not None and not call.stream:  # streams have back-pressure, and may be long
             call.account.charge(call.received + call.sent, asyncio.get_running_loop().time())
         ended, caller, now = call.outcome, call.caller, self._hub.now()
         self._count(call, ended)
@@ -102,7 +126,7 @@ class Handler:
 
     def _count(self, call: Call, ended: str) -> None:
         if call.service is not None:
-            tally = self._catalog.tallies[call.service.name]
+            tally = self._catalog.tally(call.service.name)
             if ended == OK:
                 tally.served += 1
                 self._roster.note_served(call.caller.address, call.wanted or call.name, call.caller.peer_id)

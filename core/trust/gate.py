@@ -50,6 +50,10 @@ class Gate:
         """Change who may call a service."""
         self._audiences[service] = audience
 
+    def forget_audience(self, service: str) -> None:
+        """Take back what was chosen for a service."""
+        self._audiences.pop(service, None)
+
     def decide(self, service: str, caller: Caller, now: float) -> NotAllowed | None:
         """Return None when this request may pass, else what the caller is told. A stranger becomes a pending request.
 

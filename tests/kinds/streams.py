@@ -41,6 +41,8 @@ class Joined:
             reason = Reason(error.name, str(error))
             stream.refuse(reason)
             stream.reset(reason)
+        finally:
+            stream.reset()
 
 
 @asynccontextmanager

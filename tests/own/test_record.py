@@ -31,7 +31,9 @@ class Stage:
         echo = FibonacciService()
         echo.name = "echo"
         self.intents = Intents(Registry(FibonacciService(), echo))
-        self.record = OwnRecord(self.hub, self.identity, self.store, self.intents, self.addresses)
+        self.record = OwnRecord(
+            self.hub, self.identity, self.store, self.intents, self.addresses, lambda: self.intents.of(Role.WORKER)
+        )
         self.share("fibonacci")
         self.identity.start()
         self.record.start()

@@ -16,8 +16,7 @@ from OpenSSL import SSL
 from core.errors import RemoteError, TransportClosed
 from core.secure import certificates
 from core.secure.contexts import Contexts
-from core.secure.frames import FIRST_BYTE
-from core.secure.session import ALPN
+from core.secure.frames import ALPN, FIRST_BYTE
 from tests.secure.sides import ANNA, BERT, MALLORY, THERE, Pair, bytewise, foreign, seal_message, whole
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey | Ed448PrivateKey

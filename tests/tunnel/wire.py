@@ -28,6 +28,11 @@ class End:
         self._listener = listener
         self.hand_over()
 
+    def buffered(self) -> tuple[int, int]:
+        return self.other.waiting, self.waiting
+
+    def keep(self) -> None: ...
+
     def pause(self) -> None:
         self.paused = True
 
