@@ -51,7 +51,7 @@ class Ledbat:
         self._delivery = DeliveryRate()
         self._short_at: float | None = None  # when the queue was short last
         self._hold_until = -math.inf  # the window stays while the queue drains
-        self.window: float = config.initial_window_packets * self.packet
+        self.window: float = float(config.initial_window_packets * self.packet)
 
     def starting(self) -> bool:
         """Whether this is slow start."""
@@ -130,7 +130,7 @@ class Ledbat:
         """
         if not again:
             self._threshold = max(self.window * _HALF, self._least)
-        self.window = self.packet
+        self.window = float(self.packet)
 
     def _drain(self, queuing: float, now: float) -> None:
         """Let the queue run empty for a round trip when it has not been short for long, as LEDBAT++ does more often.
@@ -144,7 +144,7 @@ class Ledbat:
             self._short_at = now
             self._hold_until = now + self._base_round_trip() + queuing
             self._threshold = self.window
-            self.window = self._least
+            self.window = float(self._least)
 
     @property
     def _least(self) -> int:

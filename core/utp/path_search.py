@@ -50,7 +50,7 @@ class PathSearch:
         if self.next_at != _DUE and not self._sent:
             self._refused = math.inf  # a new search
         if self._sent and self._tries >= TRIES:
-            self._refused = self._sent
+            self._refused = float(self._sent)
             self._tries = 0
         self._sent = 0
         wanted = self._candidate()
