@@ -96,14 +96,19 @@ class Answer:
         if not self._result.grow(size):
             del value
             return await self._send(*refusal(self._rid, self._key, Overdrawn(_OVERDRAWN)))
-        return await self._send_large([value])
+        box = [value]
+        del value  # else a frame that waits below would hold it as well
+        return await self._send_large(box)
 
     async def _send_large(self, box: list[JsonValue]) -> tuple[str | None, int]:
         """Encode and send the one value in `box`, which is then empty; of one connection one after the other."""
-        async with self._incoming.large:
-            reply = await self._encoded_slowly(box)
-            self._result.let_go()
-            return await self._send(*reply)
+        try:
+            async with self._incoming.large:
+                reply = await self._encoded_slowly(box)
+                self._result.let_go()
+                return await self._send(*reply)
+        finally:
+            box.clear()
 
     def _encoded(self, value: JsonValue) -> EncodedReply:
         try:

@@ -264,9 +264,9 @@ class Incoming:
         try:
             await self.stream.write(data, boundary=True)
         except PeerError as failure:
-            gone = TransportClosed("the caller is gone")
-            self._feed.fail(gone.again())  # at once; another one: where this is raised the reply is at hand
-            raise gone from failure
+            self._feed.fail(TransportClosed("the caller is gone"))  # at once: the group takes nothing more from here on
+            # Another one, and in no variable: a circle with where it is raised would keep the reply from being freed.
+            raise TransportClosed("the caller is gone") from failure
         finally:
             self._writing -= 1
             self._written -= len(data)
