@@ -245,6 +245,8 @@ async def measure(seconds: float, only: str) -> int:
 
         async def run(program: Program, whom: PeerId) -> int:
             caller, idle = await Caller(home, me).open(), await Caller(home, me).open()
+            for process_id in (program.pid, os.getpid()):  # what else this machine does is not to be measured
+                os.setpriority(os.PRIO_PROCESS, process_id, -10)
             await call(caller.client, to, whom, 1.0)
             quiet = await call(caller.client, to, whom, 8.0)
             before = resident(program.pid)

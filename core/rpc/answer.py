@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EncodedReply: TypeAlias = tuple[bytes, str | None]  # the message, and its error text if it is one
 
 _MAX_ERROR: Final = 1000  # characters of an error text that is sent; a sentence has a hundred
-_OVERDRAWN: Final = "the answers to you hold as much memory here as they may: take them, or ask for less at a time"
+OVERDRAWN: Final = "the answers to you hold as much memory here as they may: take them, or ask for less at a time"
 _log = logging.getLogger(__name__)
 
 
@@ -74,7 +74,7 @@ class Answer:
         if not self._server.memory.may_hold_another(self._whose):
             if isinstance(result, Coroutine):
                 result.close()
-            return await self._send(*refusal(self._rid, self._key, Overdrawn(_OVERDRAWN)))
+            return await self._send(*refusal(self._rid, self._key, Overdrawn(OVERDRAWN)))
         try:
             with Limit(self._server.deadlines, config.handler_timeout) as limit:
                 value = await result
@@ -95,15 +95,20 @@ class Answer:
         self._server.memory.expect(self._whose, size)
         if not self._result.grow(size):
             del value
-            return await self._send(*refusal(self._rid, self._key, Overdrawn(_OVERDRAWN)))
-        return await self._send_large([value])
+            return await self._send(*refusal(self._rid, self._key, Overdrawn(OVERDRAWN)))
+        box = [value]
+        del value  # else a frame that waits below would hold it as well
+        return await self._send_large(box)
 
     async def _send_large(self, box: list[JsonValue]) -> tuple[str | None, int]:
         """Encode and send the one value in `box`, which is then empty; of one connection one after the other."""
-        async with self._incoming.large:
-            reply = await self._encoded_slowly(box)
-            self._result.let_go()
-            return await self._send(*reply)
+        try:
+            async with self._incoming.large:
+                reply = await self._encoded_slowly(box)
+                self._result.let_go()
+                return await self._send(*reply)
+        finally:
+            box.clear()
 
     def _encoded(self, value: JsonValue) -> EncodedReply:
         try:
@@ -116,7 +121,7 @@ class Answer:
         size = self._result.amount
         if not self._result.grow(size + min(most, self._text)):
             box.clear()
-            return refusal(self._rid, self._key, Overdrawn(_OVERDRAWN))
+            return refusal(self._rid, self._key, Overdrawn(OVERDRAWN))
         try:
             steps = encode_result_steps(self._rid, box.pop(), max_bytes=most)
             return await self._server.slices.run(steps, whose.owner, trusted=whose.trusted), None
@@ -130,7 +135,7 @@ class Answer:
         if self._incoming.offer(data):
             return error, len(data)
         if error is None and not self._reply.grow(len(data)):
-            return await self._send(*refusal(self._rid, self._key, Overdrawn(_OVERDRAWN)))
+            return await self._send(*refusal(self._rid, self._key, Overdrawn(OVERDRAWN)))
         await self._incoming.write(data)
         return error, len(data)
 

@@ -8,7 +8,6 @@ import asyncio
 import math
 from collections.abc import Callable
 from types import TracebackType
-from typing import Final
 
 
 class Deadline:
@@ -90,14 +89,15 @@ class Limit:
         if task is None:
             raise RuntimeError("a time limit needs a task")
         self.expired = False
-        self._task: Final = task
+        self._task: asyncio.Task[object] | None = task
         self._cancelling = task.cancelling()
         self._deadlines = deadlines
         self._deadline = deadlines.set(seconds, self._expire, task.get_loop())
 
     def _expire(self) -> None:
         self.expired = True
-        self._task.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     def __enter__(self) -> "Limit":
         return self
@@ -106,5 +106,6 @@ class Limit:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._deadlines.lift(self._deadline)
-        if self.expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+        task, self._task = self._task, None  # a cancelled task in a circle would keep all that was at hand there
+        if task is not None and self.expired and task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error

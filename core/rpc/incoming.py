@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import PeerError, RemoteError, TransportClosed
 from core.limits import bounds
-from core.rpc.answer import Answer, EncodedReply, refusal
+from core.rpc.answer import OVERDRAWN, Answer, EncodedReply, refusal
 from core.rpc.call import Call, Overdrawn
 from core.rpc.feed import Feed
 from core.rpc.idle import IdleLimit
@@ -197,6 +197,8 @@ class Incoming:
             owner, trusted, _ = self.standing
             if self._full() or not self.server.places.free(owner, trusted=trusted):
                 return False  # nothing is read while all are taken: that is the back-pressure
+            if not trusted and not self.server.may_answer_at_once(self._loop.time()):
+                return False  # a burst of many hosts is begun bit by bit, with everybody's turns between
             self._start(message, None)
         elif isinstance(message, Malformed):
             self.server.count["malformed"] += message.count
@@ -211,10 +213,29 @@ class Incoming:
             await self._turn
         whose = self.standing
         await self.server.places.wait(whose.owner, trusted=whose.trusted)
-        if isinstance(message, Request):
+        if not isinstance(message, Request):
+            self.server.places.give(whose.owner)
+        elif whose.trusted:
             self._start(message, whose)
         else:
+            await self._start_in_turn(message, whose)
+
+    async def _start_in_turn(self, request: Request, whose: Standing) -> None:
+        """Start a stranger's request when it is its host's turn."""
+        try:
+            await self.server.turns.wait(whose.owner)
+        except BaseException:
             self.server.places.give(whose.owner)
+            raise
+        try:
+            await self.server.turn()
+        except BaseException:
+            self.server.places.give(whose.owner)
+            raise
+        else:
+            self._start(request, whose)
+        finally:
+            self.server.turns.give(whose.owner)
 
     def _full(self) -> bool:
         return self.in_flight >= self._config.in_flight or self._writing > 0
@@ -244,6 +265,7 @@ class Incoming:
             server.places.charge(whose.owner)
         answer = Answer(self, request.rid, request.key, call, began, whose, payload)
         task = self._group.create_task(answer.run(reply), name="rpc request")
+        server.spent(self._loop.time() - began)
         task.add_done_callback(lambda _: _over(answer, reply))  # it may have been cancelled before it began
 
     def _begin(
@@ -259,7 +281,11 @@ class Incoming:
         try:
             outcome = call.answer(request.payload)
             if type(outcome) not in AT_ONCE and isinstance(outcome, Awaitable):
-                return outcome
+                if self.server.memory.may_hold_another(self.standing):
+                    return outcome
+                if isinstance(outcome, Coroutine):
+                    outcome.close()
+                return refusal(request.rid, request.key, Overdrawn(OVERDRAWN))
             value: JsonValue = outcome  # type: ignore[assignment]  # mypy does not know AT_ONCE
             if is_large(value):
                 return _ready(value)
@@ -275,9 +301,9 @@ class Incoming:
         try:
             await self.stream.write(data, boundary=True)
         except PeerError as failure:
-            gone = TransportClosed("the caller is gone")
-            self._feed.fail(gone.again())  # at once; another one: where this is raised the reply is at hand
-            raise gone from failure
+            self._feed.fail(TransportClosed("the caller is gone"))  # at once: the group takes nothing more from here on
+            # Another one, and in no variable: a circle with where it is raised would keep the reply from being freed.
+            raise TransportClosed("the caller is gone") from failure
         finally:
             self._writing -= 1
             self._written -= len(data)

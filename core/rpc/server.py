@@ -76,6 +76,7 @@ class RpcServer:
             config.in_flight_total, min(config.in_flight_host, config.in_flight_total),
             kept=min(config.in_flight_kept, config.in_flight_total // 4), per_trusted=config.in_flight_trusted,
         )  # fmt: skip
+        self.turns: FairPlaces[Owner] = FairPlaces(1)  # of strangers, one request after the other, when there are many
         self.memory = memory or Memory()
         self.connections: Connections[Incoming] = Connections(config)
         self.deadlines = Deadlines()  # of handlers
@@ -132,6 +133,17 @@ class RpcServer:
     def answered_at_once(self, seconds: float) -> None:
         """Note how long that took."""
         self._spell_spent += seconds
+
+    def spent(self, seconds: float) -> None:
+        """Note how long beginning a request took that is answered by a task."""
+        self._spell_spent += seconds
+
+    async def turn(self) -> None:
+        """Let the loop do everything else once, if strangers' requests have had their time."""
+        loop = asyncio.get_running_loop()
+        if not self.may_answer_at_once(loop.time()):
+            await asyncio.sleep(0)
+            self._spell_at, self._spell_spent = loop.time(), 0.0
 
     def report(self, call: Call, seconds: float, error: str | None, sent: int) -> None:
         """Count an answered request and tell whoever served it."""
