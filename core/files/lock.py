@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import LocalError
+from core.files.private import close_to_others
 
 WAIT: Final = 5.0  # seconds; whoever holds it writes one file, which takes 0.1 s at most
 _PAUSE: Final = 0.01  # seconds between two tries
@@ -23,6 +24,8 @@ def locked(path: Path, wait: float | None = None) -> Iterator[None]:
     """
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
+        with contextlib.suppress(OSError):  # another user who can open it can hold it, and so hold us up
+            close_to_others(path)
         patience = WAIT if wait is None else wait
         until = time.monotonic() + patience
         while not _try(file):

@@ -5,6 +5,7 @@ Fields about openness that were hit become closed ones (`CLOSED`).
 """
 
 import dataclasses
+import difflib
 import json
 import re
 import types
@@ -21,10 +22,12 @@ from core.trust.audience import Audience
 SCHEMA: Final = 1
 MAX_FILE_BYTES: Final = 1 << 20  # a settings file is a few hundred bytes; a huge one is not ours
 MAX_SAID: Final = 3  # problems in the sentence; more are the same mistake again
+ALIKE: Final = 0.8  # of 1: how like the name of a missing field one is that nobody knows, to be a slip of the pen
 MAX_SHOWN: Final = 60  # characters of a wrong value in the sentence
 UNCONFIRMED: Final = "unconfirmed"  # the file was damaged, was written again since, and its owner has not looked yet
 
 _COMMA: Final = re.compile(r'("(?:[^"\\\n]|\\.)*")|,(?=\s*[}\]])')  # a text, which stays, or a comma too many
+_UNREADABLE: Final = "\ufffd"  # what decoding puts in the place of bytes that are no text
 _SPACE: Final = re.compile(r"[\s,]*")
 
 
@@ -93,17 +96,33 @@ def _parse(data: bytes) -> tuple[dict[str, Any], str | None]:
     except UnicodeDecodeError as error:
         damage = f"it is not text in UTF-8 (byte {error.start + 1})"
         text = data.decode(errors="replace")
+    twice: list[str] = []
     try:
-        document = json.loads(text)
+        document = json.loads(text, object_pairs_hook=lambda pairs: _once(pairs, twice))
     except json.JSONDecodeError as error:
         damage = damage or f"line {error.lineno}, column {error.colno}: {_what(error, text)}"
     except (ValueError, RecursionError):  # a number of 5,000 digits, or brackets in brackets in brackets
         return {}, "it is not JSON that a settings file has"
     else:
+        if twice:
+            damage = damage or f"{_shown(twice[0])} is there twice"
         if isinstance(document, dict):
             return document, damage
         return {}, "it is not a JSON object"
     return _members(_COMMA.sub(lambda found: found[1] or "", text)), damage
+
+
+def _once(pairs: list[tuple[str, Any]], twice: list[str]) -> dict[str, Any]:
+    """Return an object without the members that are there twice: nobody knows which of them is meant.
+
+    In their place is one that cannot be read, as those that are no UTF-8.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice += (again := [name for name in found if names.count(name) > 1])
+        found = {name: value for name, value in pairs if name not in again} | {_UNREADABLE: None}
+    return found
 
 
 def _what(error: json.JSONDecodeError, text: str) -> str:
@@ -151,8 +170,13 @@ def _fields(document: Mapping[str, Any], *, cut: bool) -> tuple[dict[str, Any], 
     problems: list[str] = []
     fields: dict[str, Any] = dict(CLOSED) if cut else {}
     hints = typing.get_type_hints(Settings)
+    strangers = [name for name in document if name not in hints]
     for name in (each.name for each in dataclasses.fields(Settings)):
-        if document.get(name) is None:
+        if name not in document:
+            similar = difflib.get_close_matches(name, strangers, 1, ALIKE)
+            if similar:
+                problems.append(f"nobody knows {_shown(similar[0])}: {name} may be meant")
+                fields |= {name: CLOSED[name]} if name in CLOSED else {}
             continue
         try:
             if name == "audiences":
@@ -167,14 +191,14 @@ def _fields(document: Mapping[str, Any], *, cut: bool) -> tuple[dict[str, Any], 
             fields.pop(name, None)
             if name in CLOSED:
                 fields[name] = CLOSED[name]
-    if document.get("sharing") is None and not cut:
+    if "sharing" not in document and "sharing" not in fields:
         fields["sharing"] = fields.get("share_at_start", ())
     return fields, problems
 
 
 def _audiences(value: object, problems: list[str]) -> dict[str, Audience]:
     """Return who may call what; a service with an audience that nobody knows is off."""
-    if not isinstance(value, dict) or any("\ufffd" in service for service in value):
+    if not isinstance(value, dict) or any(_UNREADABLE in service for service in value):
         raise LocalError(f"audiences has the wrong kind of value: {_shown(value)}")
     found = {}
     for service, audience in value.items():
@@ -198,7 +222,7 @@ def _checked(name: str, value: object, hint: Any) -> object:  # noqa: ANN401 - a
     if origin is Literal:
         good = value in typing.get_args(hint)
     elif origin is tuple:
-        good = isinstance(value, list) and all(isinstance(item, str) and "\ufffd" not in item for item in value)
+        good = isinstance(value, list) and all(isinstance(item, str) and _UNREADABLE not in item for item in value)
         value = tuple(value) if good and isinstance(value, list) else value
     else:
         expected = hint if isinstance(hint, type) else types.NoneType

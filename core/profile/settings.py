@@ -86,9 +86,10 @@ class SettingsStore:
             if self.problem is None:
                 self._write(settings, None)
                 return
+            confirmed = self._was_confirmed()
             same = {each.name for each in dataclasses.fields(settings) if self._is_as_loaded(each.name, settings)}
             kept: dict[str, Any] = {name: getattr(self.recovered, name) for name in same}
-            self._write(dataclasses.replace(settings, **kept), self._words)
+            self._write(dataclasses.replace(settings, **kept), None if confirmed else self._words)
 
     def confirm(self) -> Settings:
         """The owner has looked: put what could be read in force, save it, and return it. Raises LocalError.
@@ -97,9 +98,18 @@ class SettingsStore:
         """
         with self._writing:
             if self.problem is not None:
-                self._write(self.recovered, None)
+                if not self._was_confirmed():
+                    self._write(self.recovered, None)
                 self.problem, self._words, self._loaded = None, "", self.recovered
             return self.recovered
+
+    def _was_confirmed(self) -> bool:
+        """Tell whether another program has written a sound file meanwhile, and recover what is in that."""
+        reading = self._read()
+        if reading.problems or not _is_there(self.path):
+            return False
+        self.recovered, self._unknown = reading.settings, reading.unknown
+        return True
 
     def start(self) -> Settings:
         """Load for a program that uses the profile: leftovers of killed ones go, and a new profile gets its file.
@@ -138,19 +148,18 @@ class SettingsStore:
     def _write(self, settings: Settings, unconfirmed: str | None) -> None:
         try:
             make_private_directory(self.path.parent)
-            if self.problem is not None and self.path.exists():
+            if self.path.exists():
                 self._keep()
             write_private(self.path, dump(settings, self._unknown, unconfirmed))
         except OSError as error:
             raise LocalError(f"settings could not be saved in {self.path}: {error.strerror or error}") from error
 
     def _keep(self) -> None:
-        """Keep the damaged file beside, unless it is one that we wrote since."""
-        try:
-            if read(read_private(self.path, MAX_FILE_BYTES)).rewritten:
+        """Keep a damaged file beside, also one that was damaged since we read it; but not one that we wrote since."""
+        with contextlib.suppress(OSError):
+            reading = read(read_private(self.path, MAX_FILE_BYTES))
+            if not reading.problems or reading.rewritten:
                 return
-        except OSError:
-            pass
         keep_damaged(self.path)
 
     def _sentence(self) -> str:

@@ -4,6 +4,7 @@ Everything here blocks; the store calls it in a thread. What a damaged file is w
 """
 
 import contextlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from core.trust.edits import Edit, repeat
 from core.trust.entries import Key, KnownPeer
 from core.trust.recovery import Found, dump_copy, essence, judge, load_copy
 
+_log = logging.getLogger(__name__)
 MAX_BYTES: Final = 1 << 25  # a full list has 3 MB, one in which every peer has every service named 30
 Stamp: TypeAlias = tuple[int, int, int]  # what changes with every writing: inode, time in ns, size
 
@@ -139,12 +141,17 @@ class TrustFile:
 
     def _bytes(self, path: Path) -> bytes | str | None:
         try:
-            data = read_private(path, MAX_BYTES, self.notices.append)
+            data = read_private(path, MAX_BYTES, self._notice)
         except FileNotFoundError:
             return "it is a link to a file that is not there" if path.is_symlink() else None
         except OSError as error:
             return error.strerror or str(error)
         return data if len(data) <= MAX_BYTES else "it is far too large"
+
+    def _notice(self, sentence: str) -> None:
+        if sentence not in self.notices:
+            self.notices.append(sentence)
+            _log.warning("%s", sentence)
 
     def _sentence(self) -> str | None:
         if not self._found.words:

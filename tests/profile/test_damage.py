@@ -64,6 +64,12 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "bad audiences": lambda path: with_field(path, "audiences", ["fibonacci"]),
     "cut": text_of(lambda text: text[: len(text) // 2]),
     "cut in the audience": text_of(lambda text: text[: text.index("trusted")]),
+    "null": lambda path: with_field(path, "audiences", None),
+    "null inside": lambda path: with_field(path, "audiences", {"fibonacci": None}),
+    "twice": text_of(lambda text: text.replace("\n}", ',\n  "audiences": {"fibonacci": "anyone"}\n}')),
+    "twice inside": text_of(lambda text: text.replace('"trusted"', '"trusted", "fibonacci": "anyone"')),
+    "one letter": text_of(lambda text: text.replace("audiences", "audience")),
+    "one bit": text_of(lambda text: text.replace("audiences", "audiencer")),
     "empty": lambda path: path.write_bytes(b""),
     "zeros": lambda path: path.write_bytes(bytes(500)),
     "list": lambda path: path.write_text("[]"),
@@ -260,3 +266,26 @@ def test_starting_removes_leftovers_and_changes_nothing_that_is_there(path: Path
     assert path.read_text() == "{"
     (path.parent / "file").write_text("")
     assert SettingsStore(root=path.parent / "file").start() == Settings().closed()
+
+
+def test_what_another_program_has_confirmed_stays_confirmed(path: Path) -> None:
+    DAMAGES["comma"](path)
+    window, other, third = (SettingsStore(root=path.parent) for _ in range(3))
+    closed = window.load()
+    third.load()
+    other.load()
+    other.save(dataclasses.replace(other.confirm(), udp_port=9))
+    window.save(dataclasses.replace(closed, close_action="quit"))
+    wanted = dataclasses.replace(TRUSTED, udp_port=9, close_action="quit")
+    assert SettingsStore(root=path.parent).load() == wanted
+    assert third.confirm() == wanted
+    assert SettingsStore(root=path.parent).load() == wanted
+
+
+def test_a_file_that_is_damaged_while_a_program_runs_is_kept_too(path: Path) -> None:
+    store = SettingsStore(root=path.parent)
+    settings = store.load()
+    path.write_text("{ by hand,, }")
+    store.save(dataclasses.replace(settings, udp_port=8))
+    assert path.with_name("default.json.damaged-1").read_text() == "{ by hand,, }"
+    assert SettingsStore(root=path.parent).load().udp_port == 8
