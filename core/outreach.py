@@ -33,11 +33,10 @@ class HeldBack(LocalError):
 class OutreachConfig:
     """Bounds, of one sharing peer."""
 
-    row: float = (
-        16.0  # packets to a host in a row, whoever names it: a meeting's 6 openers and 5 punches, and 5 answers
-    )
+    row: float = 20.0  # packets to a host in a row: a meeting's 6 openers and 5 punches, 5 answers, and `kept`
     row_rate: float = 1.5  # packets a second after that
     burst: float = 20.0  # units to a host because it is named: a meeting, and the SYNs of a request
+    kept: int = 4  # packets to a named host that only SYNs may take: who is met is also called
     rate: float = 0.2  # units a second after that, as long as somebody names the host: a meeting a minute
     heard: float = 3.0  # units for each packet that came from there, which may be forged: three times its bytes
     heard_rate: float = 0.5  # packets a second that count so, and `heard_burst` at once: a plain peer's series of 5
@@ -153,16 +152,21 @@ class Outreach:
             tried.failed_until = now + self.config.failed_for
         return 1
 
-    def take(self, address: Address, now: float, packets: int = 1, each: int = 1) -> bool:
-        """Count packets of `each` units for an address, and return True; or return False when that is too much."""
+    def take(self, address: Address, now: float, packets: int = 1) -> bool:
+        """Count punches, or answers to some, and return True; or return False when that is too much."""
         if self.free(address, now):
             return True
         host = self._host(address)
-        if host.units < packets * each or not host.row.take(now, packets):
+        if not self._affords(host, now, packets):
             self.held_back += 1
             return False
-        host.units -= packets * each
+        host.row.charge(now, packets)
+        host.units -= packets
         return True
+
+    def _affords(self, host: _Host, now: float, packets: int) -> bool:
+        kept = self.config.kept if now - host.told_at < self.config.told_for else 0
+        return host.units >= packets + kept * SYN_UNITS and host.row.tokens(now) >= packets + kept
 
     def may_acknowledge(self, source: Address, now: float) -> bool:
         """Note a punch from there, and return whether it is acknowledged; for the punch engine."""
@@ -173,8 +177,13 @@ class Outreach:
         """Return whether a connection may be tried, which sends so many SYNs at most, and count them."""
         if self.free(address, now):
             return True
+        host = self._host(address)
         fresh = now - self._known(address)[0].heard_at < self.config.heard_for
-        return (fresh or self._try(address, now)) and self.take(address, now, syns, SYN_UNITS)
+        if not (fresh or self._try(address, now)) or host.units < syns * SYN_UNITS or not host.row.take(now, syns):
+            self.held_back += 1
+            return False
+        host.units -= syns * SYN_UNITS
+        return True
 
     def may_meet(self, address: Address, broker: Address, now: float, packets: int) -> bool:
         """Return whether a meeting that a broker arranges may begin, and count it; its packets are counted apart."""
@@ -184,12 +193,7 @@ class Outreach:
         told = self._brokers.use(
             broker, lambda: TokenBucket(config.meetings_told / 3 / config.failed_for, config.meetings_told)
         )
-        if (
-            host.units < packets
-            or host.row.tokens(now) < packets
-            or host.meetings.tokens(now) < 1.0
-            or not told.take(now)
-        ):
+        if not self._affords(host, now, packets) or host.meetings.tokens(now) < 1.0 or not told.take(now):
             self.held_back += 1
             return False
         return host.meetings.take(now)
