@@ -43,6 +43,7 @@ class OutreachConfig:
     heard_burst: float = 5.0
     told_for: float = 60.0  # seconds that a host counts as named after it was
     silent: int = 4  # addresses of one host that are tried at a time
+    few: int = 3  # punches at a time to an address that is heard and named
     probes: int = 4  # single packets to an address that nobody has heard, before it counts as failed
     failed_for: float = 60.0  # seconds that a failure is remembered, whatever is listed: twice a NAT's 30 s
     heard_for: float = 30.0  # seconds that hearing counts: the shortest common UDP mapping time (NAT.md 2.1)
@@ -138,12 +139,16 @@ class Outreach:
         return remote is not None and now - remote.validated_at < self.config.validated_for
 
     def packets(self, address: Address, now: float, most: int) -> int:
-        """Return how many punches may leave now, at most `most`, and count them. One, until it is validated."""
+        """Return how many punches may leave now, at most `most`, and count them.
+
+        One, until it is heard; then a few, if it is also named: a single one may be lost. All, when it is validated.
+        """
         if self.free(address, now):
             return most
         remote, tried = self._known(address)
         if now - remote.heard_at < self.config.heard_for:
-            return int(self.take(address, now))
+            few = min(most, self.config.few) if self._named(address, now) else 1
+            return next((count for count in range(few, 0, -1) if self.take(address, now, count)), 0)
         if now < tried.failed_until or not self._try(address, now) or not self.take(address, now):
             return 0
         tried.unanswered += 1
@@ -201,7 +206,7 @@ class Outreach:
     def _try(self, address: Address, now: float) -> bool:
         """Return whether an unheard address has, or gets, one of its host's places; the first time is counted."""
         host = self._host(address)
-        if now - host.told_at >= self.config.told_for:
+        if not self._named(address, now):
             return False
         if address not in host.trying:
             for each in [each for each, until in host.trying.items() if until <= now]:
@@ -212,6 +217,9 @@ class Outreach:
         # until its last probe is due, and a moment for the answer
         host.trying[address] = now + self.config.probes
         return True
+
+    def _named(self, address: Address, now: float) -> bool:
+        return now - self._host(address).told_at < self.config.told_for
 
     def _host(self, address: Address) -> _Host:
         config = self.config
