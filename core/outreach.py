@@ -33,17 +33,17 @@ class HeldBack(LocalError):
 class OutreachConfig:
     """Bounds, of one sharing peer."""
 
-    row: float = (
-        16.0  # packets to a host in a row, whoever names it: a meeting's 6 openers and 5 punches, and 5 answers
-    )
+    row: float = 20.0  # packets to a host in a row: a meeting's 6 openers and 5 punches, 5 answers, and `kept`
     row_rate: float = 1.5  # packets a second after that
     burst: float = 20.0  # units to a host because it is named: a meeting, and the SYNs of a request
+    kept: int = 4  # packets to a named host that only SYNs may take: who is met is also called
     rate: float = 0.2  # units a second after that, as long as somebody names the host: a meeting a minute
     heard: float = 3.0  # units for each packet that came from there, which may be forged: three times its bytes
     heard_rate: float = 0.5  # packets a second that count so, and `heard_burst` at once: a plain peer's series of 5
     heard_burst: float = 5.0
     told_for: float = 60.0  # seconds that a host counts as named after it was
     silent: int = 4  # addresses of one host that are tried at a time
+    few: int = 3  # punches at a time to an address that is heard and named
     probes: int = 4  # single packets to an address that nobody has heard, before it counts as failed
     failed_for: float = 60.0  # seconds that a failure is remembered, whatever is listed: twice a NAT's 30 s
     heard_for: float = 30.0  # seconds that hearing counts: the shortest common UDP mapping time (NAT.md 2.1)
@@ -139,12 +139,16 @@ class Outreach:
         return remote is not None and now - remote.validated_at < self.config.validated_for
 
     def packets(self, address: Address, now: float, most: int) -> int:
-        """Return how many punches may leave now, at most `most`, and count them. One, until it is validated."""
+        """Return how many punches may leave now, at most `most`, and count them.
+
+        One, until it is heard; then a few, if it is also named: a single one may be lost. All, when it is validated.
+        """
         if self.free(address, now):
             return most
         remote, tried = self._known(address)
         if now - remote.heard_at < self.config.heard_for:
-            return int(self.take(address, now))
+            few = min(most, self.config.few) if self._named(address, now) else 1
+            return next((count for count in range(few, 0, -1) if self.take(address, now, count)), 0)
         if now < tried.failed_until or not self._try(address, now) or not self.take(address, now):
             return 0
         tried.unanswered += 1
@@ -153,16 +157,21 @@ class Outreach:
             tried.failed_until = now + self.config.failed_for
         return 1
 
-    def take(self, address: Address, now: float, packets: int = 1, each: int = 1) -> bool:
-        """Count packets of `each` units for an address, and return True; or return False when that is too much."""
+    def take(self, address: Address, now: float, packets: int = 1) -> bool:
+        """Count punches, or answers to some, and return True; or return False when that is too much."""
         if self.free(address, now):
             return True
         host = self._host(address)
-        if host.units < packets * each or not host.row.take(now, packets):
+        if not self._affords(host, now, packets):
             self.held_back += 1
             return False
-        host.units -= packets * each
+        host.row.charge(now, packets)
+        host.units -= packets
         return True
+
+    def _affords(self, host: _Host, now: float, packets: int) -> bool:
+        kept = self.config.kept if now - host.told_at < self.config.told_for else 0
+        return host.units >= packets + kept * SYN_UNITS and host.row.tokens(now) >= packets + kept
 
     def may_acknowledge(self, source: Address, now: float) -> bool:
         """Note a punch from there, and return whether it is acknowledged; for the punch engine."""
@@ -173,8 +182,13 @@ class Outreach:
         """Return whether a connection may be tried, which sends so many SYNs at most, and count them."""
         if self.free(address, now):
             return True
+        host = self._host(address)
         fresh = now - self._known(address)[0].heard_at < self.config.heard_for
-        return (fresh or self._try(address, now)) and self.take(address, now, syns, SYN_UNITS)
+        if not (fresh or self._try(address, now)) or host.units < syns * SYN_UNITS or not host.row.take(now, syns):
+            self.held_back += 1
+            return False
+        host.units -= syns * SYN_UNITS
+        return True
 
     def may_meet(self, address: Address, broker: Address, now: float, packets: int) -> bool:
         """Return whether a meeting that a broker arranges may begin, and count it; its packets are counted apart."""
@@ -184,12 +198,7 @@ class Outreach:
         told = self._brokers.use(
             broker, lambda: TokenBucket(config.meetings_told / 3 / config.failed_for, config.meetings_told)
         )
-        if (
-            host.units < packets
-            or host.row.tokens(now) < packets
-            or host.meetings.tokens(now) < 1.0
-            or not told.take(now)
-        ):
+        if not self._affords(host, now, packets) or host.meetings.tokens(now) < 1.0 or not told.take(now):
             self.held_back += 1
             return False
         return host.meetings.take(now)
@@ -197,7 +206,7 @@ class Outreach:
     def _try(self, address: Address, now: float) -> bool:
         """Return whether an unheard address has, or gets, one of its host's places; the first time is counted."""
         host = self._host(address)
-        if now - host.told_at >= self.config.told_for:
+        if not self._named(address, now):
             return False
         if address not in host.trying:
             for each in [each for each, until in host.trying.items() if until <= now]:
@@ -208,6 +217,9 @@ class Outreach:
         # until its last probe is due, and a moment for the answer
         host.trying[address] = now + self.config.probes
         return True
+
+    def _named(self, address: Address, now: float) -> bool:
+        return now - self._host(address).told_at < self.config.told_for
 
     def _host(self, address: Address) -> _Host:
         config = self.config

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from core.aio.tasks import TaskSet
+from core.aio.waiting import wait_for
 from core.errors import LookupEmpty, PeerError
 from core.peer_id import PeerId
 from core.values import Address, JsonValue
@@ -66,6 +67,7 @@ class _Broker:
     address: Address
     tasks: TaskSet
     listings: dict[Want, Listing] = field(default_factory=dict)
+    registering: dict[Want, asyncio.Event] = field(default_factory=dict)  # what is registered again and again; set: now
     registered: bool = False
     message: str = "Asking it"
     ours: bool = False
@@ -252,9 +254,15 @@ class BrokerClient:
             self._on_changed()
 
     def _register(self, broker: _Broker, want: Want) -> None:
-        broker.tasks.spawn(self._register_forever(broker, want), name=f"register {want.service[:60]}")
+        """Begin, or register at once what ended a moment ago and still waits for its next turn."""
+        now = broker.registering.get(want)
+        if now is not None:
+            now.set()
+            return
+        now = broker.registering[want] = asyncio.Event()
+        broker.tasks.spawn(self._register_forever(broker, want, now), name=f"register {want.service[:60]}")
 
-    async def _register_forever(self, broker: _Broker, want: Want) -> None:
+    async def _register_forever(self, broker: _Broker, want: Want, now: asyncio.Event) -> None:
         failures = 0
         with contextlib.suppress(KeyError):
             while want in self._wants:
@@ -265,7 +273,9 @@ class BrokerClient:
                     pause = PAUSES[min(failures, len(PAUSES) - 1)]
                     failures += 1
                     self._failed(broker, want, error)
-                await asyncio.sleep(pause)
+                await asyncio.sleep(HURRY)
+                await wait_for(now, pause - HURRY)
+        broker.registering.pop(want, None)
         broker.listings.pop(want, None)
 
     async def _register_once(self, broker: _Broker, want: Want) -> float:

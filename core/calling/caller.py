@@ -10,7 +10,7 @@ from core.aio.tasks import TaskSet
 from core.calling.outgoing import Told
 from core.calling.paths import Opener, Wanted
 from core.calling.punching import Punching
-from core.calling.race import MAX_LISTED, STAGGER, Race
+from core.calling.race import MAX_LISTED, MAX_NAMED, STAGGER, Race
 from core.calling.sources import GrapeNames, Located, PeerRecords, Remembered, locate
 from core.calling.target import PeerTarget, peer_target
 from core.directory.names import Directory
@@ -273,7 +273,10 @@ class Asking:
                 for opener in self._openers:
                     if stack.enter_context(opener.opening(worker, found)):
                         break  # who punches whom, and when, is arranged
-                return await race.winner(found)
+                _log.debug("%s: trying %s", located.key, ", ".join(map(str, found[:MAX_NAMED])) or "whoever punches us")
+                winner = await race.winner(found)
+                _log.debug("%s: %s is reached", located.key, winner)
+                return winner
         finally:
             self._races.discard(race)
             if invitation is not None:

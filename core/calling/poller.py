@@ -1,6 +1,7 @@
 """The consumer's half that asks: on a punch, or when a found worker stays silent, request from that address."""
 
 import asyncio
+import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ PAUSES = (1.0, 2.0, 5.0, 15.0, 60.0)  # seconds after the 1st, 2nd, ... failure 
 ASK_UNHEARD_AFTER = 2.0  # seconds; a public worker of another kind may never punch, so it is asked all the same
 MAX_AT_ONCE = 64  # requests under way; a punch beyond that is answered by the next one, a second later
 MAX_UNHEARD = 32  # of those, to the merely listed: stale ones take 10 s each, and a live worker's punch must find room
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -104,6 +107,7 @@ class Requester:
         except PeerError as error:
             known.next_at = loop.time() + PAUSES[min(known.failures, len(PAUSES) - 1)]
             known.failures += 1
+            _log.debug("%s did not answer, %d in a row: %s", address, known.failures, error)
             if error.name not in (known.told, UnknownService.name):
                 known.told = error.name
                 self._on_failure(address, error)

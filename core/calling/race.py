@@ -40,6 +40,7 @@ class Race:
         self._excluded = frozenset(excluded)
         self._tasks = TaskSet("race")
         self._tried: dict[Address, asyncio.Event] = {}  # set: try it now
+        self._hosts: set[str] = set()
         self._running = 0
         self._failure: PeerError | None = None
         self._winner: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
@@ -55,6 +56,7 @@ class Race:
             if len(self._tried) >= MAX_TRIED:
                 return
             hurry = self._tried[address] = asyncio.Event()
+            self._hosts.add(address.host)
             self._running += 1
             self._tasks.spawn(self._attempt(address, hurry, delay), name=f"reach {address}")
         elif not delay:
@@ -62,7 +64,7 @@ class Race:
 
     def hosts(self) -> set[str]:
         """Return the hosts tried so far."""
-        return {address.host for address in self._tried}
+        return self._hosts
 
     def lose_patience(self) -> None:
         """Nobody else can be expected: fail when, or if already, all attempts have failed."""

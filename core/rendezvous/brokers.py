@@ -1,5 +1,6 @@
 """The brokers that this peer uses: what it registers there, and the meetings that come of it."""
 
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from core.values import Address, JsonValue
 from core.wire.broker_message import BROKER_SERVICE
 
 HEAD_START = 3.0  # seconds; a meeting's outcome after 2 s, and one more for the broker to tell both sides
+
+_log = logging.getLogger(__name__)
 
 OnNamed: TypeAlias = Callable[[RoleName, Sequence[Address]], None]
 
@@ -173,11 +176,13 @@ class Brokers:
         self._hub.touch()
         message = self._client.message()
         if message != self._message:
+            _log.debug("brokers: %s", message)
             self._message = message
             registered = sum(status.registered for status in self._client.statuses())
             self._hub.emit(BrokerChanged(self._hub.now(), registered, message))
 
     def _on_problem(self, broker: Address | None, error: PeerError) -> None:
+        _log.debug("broker %s: %s", broker or "lookup", error)
         where = "" if broker is None else f"broker {broker}: "
         self._hub.emit(ErrorRaised(self._hub.now(), error.name, f"{where}{error}", broker))
 

@@ -9,6 +9,7 @@ finding 4).
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
 from core.aio.tasks import TaskSet
@@ -22,7 +23,10 @@ from core.rendezvous.place import Place
 from core.services.names import RoleName
 from core.values import Address
 
+MAX_LOGGED = 8  # addresses in one line of the log
 MAX_PUNCHED = 256  # targets a tick; a listing holds 100 at most (PROTOCOL section 1), so two grapes' worth and some
+
+_log = logging.getLogger(__name__)
 
 
 class Pairing:
@@ -116,11 +120,14 @@ class Pairing:
         except LookupEmpty:
             found = []
         except PeerError as error:
+            _log.debug("%s failed, and the last listing is kept: %s", self.seeking, error)
             self._on_problem(self.seeking, error)  # keep the last listing: those peers may well be there
             return
         self._on_problem(self.seeking, None)
         others = (address for address in found[:MAX_PUNCHED] if not self._place.is_self(address))  # we list ourselves
         found = self._told(others)
+        if set(found) != set(self._listing):
+            _log.debug("%s: %s", self.seeking, ", ".join(map(str, found[:MAX_LOGGED])) or "nobody")
         if not set(found).issubset(self._listing):
             self._punch_now.set()
         self._listing = found

@@ -1,5 +1,6 @@
 """The roles a peer plays per service: worker (shares it) and consumer (wants it), and what punches mean to them."""
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -26,6 +27,8 @@ REQUEST_TIMEOUT = 10.0  # seconds; the demo's (PROTOCOL section 6)
 Ask: TypeAlias = Callable[[Address, str, str, JsonValue, float], Awaitable[object]]  # (address, key, name shown, ...)
 ENDING = 5.0  # seconds that is waited for the end of a role; its tasks are given up after 3
 UNLISTED_PATIENCE = 1.5  # seconds; whoever punched us before we looked it up, the next two lookups show what it is
+
+_log = logging.getLogger(__name__)
 
 
 class Named(Protocol):
@@ -171,6 +174,7 @@ class Roles:
     def _begin(self, name: RoleName) -> None:
         requester = self._requester(name) if name.role is Role.CONSUMER else None
         pairing = self._pair(name, requester)
+        _log.debug("the role %s begins", name)
         self._running[name] = _Running(pairing, requester)
         pairing.start()
 
@@ -179,6 +183,7 @@ class Roles:
         running = self._running.pop(name, None)
         if running is None:
             return
+        _log.debug("the role %s ends", name)
         self._announced.pop(name, None)
         self._told_alone.pop(name, None)
         self._problems.pop(running.pairing.announcing, None)

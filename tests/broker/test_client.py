@@ -221,3 +221,17 @@ async def test_the_broker_that_was_named_is_used_and_no_other() -> None:
     async with using(scene, str(SECOND)):
         await scene.until(lambda: bool(scene.found))
     assert {address for address, _ in scene.asked} == {SECOND}
+
+
+async def test_what_is_wanted_again_and_again_is_registered_once_and_at_once() -> None:
+    """As a request by name does it, each time: a registration that waited for its turn went on beside the new one."""
+    scene = Scene({BROKER: lambda: Answer(listing(WORKER))})
+    async with using(scene) as client:
+        await scene.until(lambda: len(scene.found) >= 1)
+        for _ in range(20):
+            client.unwant(WANT)
+            client.want(WANT)
+        await scene.until(lambda: len(scene.asked) >= 2)
+        (broker,) = client._brokers.values()
+        assert len(broker.tasks) == 1
+        assert len(scene.asked) <= 3

@@ -14,6 +14,7 @@ from core.calling.poller import (
     Requester,
 )
 from core.errors import PeerError, RefusedError, RequestTimeout, TransportClosed
+from core.outreach import HeldBack
 from core.serving.catalog import UnknownService
 from core.values import Address
 from tests.peer.fakes import A, B, now, play
@@ -200,5 +201,17 @@ def test_closing_gives_up_and_what_comes_later_is_ignored() -> None:
         await settle()
         assert len(it.asked) == 1
         assert it.failures == []
+
+    stage(body)
+
+
+def test_what_is_held_back_is_no_failure_and_is_tried_again() -> None:
+    async def body(it: Stage) -> None:
+        it.error = HeldBack("it has not answered")
+        await it.punched_for(3)
+        it.error = None
+        await it.punched_for(3)
+        assert it.failures == []
+        assert len(it.asked) == 4
 
     stage(body)

@@ -6,6 +6,7 @@ import pytest
 
 from core.calling.race import MAX_LISTED, MAX_TRIED, STAGGER, Race
 from core.errors import LocalError, PeerError, RequestTimeout, TransportClosed
+from core.outreach import HeldBack
 from core.values import Address
 from tests.peer.fakes import A, B, C, now
 from tests.support.virtual_time import run, settle
@@ -198,3 +199,18 @@ def test_a_bug_in_connecting_costs_that_attempt_only() -> None:
         return heard
 
     assert len(run(scene())) == 1
+
+
+def test_who_was_held_back_is_tried_when_it_gives_a_sign_of_life() -> None:
+    async def scene() -> None:
+        paths = Paths(a=0.01)
+        paths.refuse[A] = HeldBack("it has not answered")
+        race = Race(paths.connect, 10.0, patient=True)
+        loop = asyncio.get_running_loop()
+        loop.call_later(2.0, paths.refuse.clear)
+        loop.call_later(3.0, race.add, A)
+        assert await race.winner([A]) == A
+        assert paths.tried == [(0.0, A), (3.0, A)]
+        assert race.hosts() == {A.host}
+
+    run(scene())

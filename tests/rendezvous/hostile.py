@@ -28,6 +28,7 @@ from core.services.service import Registry
 from core.trust.audience import Audience
 from core.values import Address, Caller, JsonValue
 from core.wire.broker_message import BROKER_SERVICE
+from tests.peer.fakes import fibonacci
 from tests.secure.middle import Letter, Wire, WireSocket
 from tests.support.answers import answered_by
 
@@ -139,14 +140,21 @@ class Scene:
 
     def broker(self, address: Address = BROKER) -> None:
         """Put a lying broker on the wire, and on the grape's list."""
-        server, endpoint = RpcServer(answered_by(self._lie)), self.endpoint(address)
+        self._run(RpcServer(answered_by(self._lie)), address)
+        self.grape.brokers.append(address)
+
+    def serve(self, address: Address) -> None:
+        """Put an honest worker on the wire, which punches nobody."""
+        self._run(RpcServer(answered_by(fibonacci)), address)
+
+    def _run(self, server: RpcServer, address: Address) -> None:
+        endpoint = self.endpoint(address)
 
         def accept(stream: Stream) -> None:
             self._tasks.spawn(server.serve(stream), name="serve")
 
         endpoint.on_stream = accept
         self._endpoints.append(endpoint)
-        self.grape.brokers.append(address)
 
     def _lie(self, key: str, payload: JsonValue, caller: Caller) -> JsonValue:
         self.asked += 1

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from core.news.events import RequestServed
+from core.news.events import ReplyReceived, RequestServed
 from core.rpc.client import RpcClient
 from core.values import Address
-from tests.rendezvous.hostile import BROKER, US, Scene
+from tests.rendezvous.hostile import BROKER, PUNCH, US, Scene
 from tests.sim.clock import run
 
 MINUTES = 10.0
@@ -168,3 +168,44 @@ def test_while_all_lie_a_friend_is_served() -> None:
 
     run(scenario())
     assert len([each for each in scene.events if isinstance(each, RequestServed)]) == 100
+
+
+def test_a_consumer_that_is_listed_and_alive_is_punched_every_second() -> None:
+    """As plain ones are: it never acknowledges, and asks every few seconds."""
+    scene, consumer = Scene(), Address("203.0.113.200", 5000)
+
+    async def scenario() -> None:
+        scene.grape.lies = lambda number: [consumer]
+        friend = scene.endpoint(consumer)
+        client = RpcClient(lambda to, seconds: friend.connect(to, timeout=seconds))
+        async with scene.peer() as peer:
+            await peer.share("fibonacci")
+            for _ in range(6):
+                await client.request(US, "fibonacci_worker", {"length": 3}, timeout=2.0)
+                await asyncio.sleep(5.0)
+            await client.close()
+            await friend.close()
+
+    run(scenario())
+    punches = [letter for letter in scene.wire.seen if (letter.source, letter.to, letter.data) == (US, consumer, PUNCH)]
+    assert len(punches) >= 28
+
+
+def test_a_consumer_among_dead_addresses_asks_the_live_one_soon() -> None:
+    scene, worker = Scene(), Address("203.0.113.200", 5000)
+    answered: list[float] = []
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        dead = [Address(f"45.0.{number}.7", 5000) for number in range(99)]
+        scene.grape.lies = lambda number: [*dead, worker]
+        scene.serve(worker)
+        async with scene.peer() as peer:
+            peer.subscribe(lambda event: answered.append(loop.time()) if isinstance(event, ReplyReceived) else None)
+            await peer.consume("fibonacci")
+            await asyncio.sleep(60.0)
+
+    run(scenario())
+    assert answered
+    assert answered[0] < 15.0
+    assert len(answered) >= 8
