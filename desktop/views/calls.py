@@ -64,7 +64,7 @@ class CallsView(PageView):
         self.clear_button = button(self.tr("&Clear..."), self.tr("Forget every call"), self.clear)
         self._said = PlainLabel(self.tr(KEPT), name="muted", wrap=True)
         self.caller_id = IdLine(self.tr("Peer ID of the selected call"))
-        self.caller_id.setPlaceholderText(self.tr("The whole Peer ID of the selected call"))
+        self.caller_id.setPlaceholderText(self.tr("Peer ID of the selected call"))
         self._lay_out()
         self._make_menu()
         self._fresh: int | None = None  # tickets of what was asked, None: nothing is under way

@@ -259,8 +259,8 @@ def is_cut(label: QLabel) -> bool:
     """Return whether a label shows less than its words."""
     if isinstance(label, Lines):
         return label.cut()
-    if not label.text():
-        return False
+    if not label.text() or label.text().endswith("\N{HORIZONTAL ELLIPSIS}"):  # cut by hand
+        return bool(label.text())
     if label.wordWrap():
         return label.height() < label.heightForWidth(label.width())
     return label.height() < label.sizeHint().height() or label.width() < label.sizeHint().width()

@@ -21,7 +21,17 @@ from desktop.views import services
 from desktop.views.main_window import MainWindow
 from desktop.views.sheets import Words
 from tests.desktop import fake_peer as scene
-from tests.desktop.fake_peer import ANNA, BEN, CLEO, FIBONACCI, FakeBridge, busy_snapshot, empty_snapshot, peer_row
+from tests.desktop.fake_peer import (
+    ANNA,
+    BEN,
+    CLEO,
+    FIBONACCI,
+    HOME,
+    FakeBridge,
+    busy_snapshot,
+    empty_snapshot,
+    peer_row,
+)
 
 
 def clipboard() -> str:
@@ -35,7 +45,6 @@ def trigger(window: MainWindow, name: str) -> None:
 # -- header ------------------------------------------------------------------------------------------------------
 
 
-HOME = Address("192.168.1.5", 41234)
 CARRIER = Address("100.64.3.4", 41234)
 LOOPBACK = Address("127.0.0.1", 55284)
 
