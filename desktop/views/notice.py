@@ -58,6 +58,8 @@ class NoticePlace(QWidget):
         """See which parts are there."""
         if event.type() in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent):
             self._choose()
+        elif event.type() == QEvent.Type.LayoutRequest and watched in self._parts:
+            self.updateGeometry()  # a part has other things in it, as in a window that has become wide
         return False
 
     def _shown(self) -> QWidget:

@@ -431,6 +431,10 @@ def main(width: int, height: int, themes: list[str]) -> list[str]:
         window = MainWindow(bridge, Settings(), theme, identity=scene.FakeIdentityActs())
         window.show()
         window.move(QPoint(0, 0))
+        size = window.size()
+        for wanted in (window.minimumSize(), size):  # as a user does who makes it small, and large again
+            window.resize(wanted)
+            settle()
         pages(window, bridge, checker)
         dialogs(window, checker)
         window.shut()
