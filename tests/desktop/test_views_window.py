@@ -119,7 +119,10 @@ def test_addresses_are_those_that_others_can_use(
     assert clipboard() == (copied or "before")
 
 
-def test_nothing_moves_when_the_standing_changes(window: MainWindow, bridge: FakeBridge) -> None:
+@pytest.mark.parametrize("size", [QSize(700, 480), START_SIZE], ids=["narrow", "wide"])
+def test_nothing_moves_when_the_standing_changes(window: MainWindow, bridge: FakeBridge, size: QSize) -> None:
+    window.resize(size)
+
     def places() -> dict[str, QPoint]:
         parts = {"switch": window.services.share_switch("fibonacci"), "tabs": window.pages.bar,
                  "peers": window.peers.table, "send": window.request.send_button}  # fmt: skip
