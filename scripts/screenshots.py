@@ -21,7 +21,7 @@ from core.news.events import Traffic
 from core.profile.settings import Settings
 from desktop.theme import ThemeSource
 from desktop.views.close_question import ask_close
-from desktop.views.main_window import MainWindow
+from desktop.views.main_window import START_SIZE, MainWindow
 from tests.desktop import fake_peer as scene
 
 SETTLE_MS = 700  # milliseconds; switches slide for 120, background formatting takes a few
@@ -114,6 +114,7 @@ def main(folder: Path) -> None:
             bridge = scene.FakeBridge()
             window = MainWindow(bridge, Settings(), theme, identity=scene.FakeIdentityActs())
             window.show()
+            window.resize(START_SIZE)  # the offscreen platform's own screen is smaller
             play(window, bridge)
             settle()
             window.traffic.look()

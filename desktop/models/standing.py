@@ -21,11 +21,15 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An address, and where it can be used from. `address` None: there is none, and `words` say why."""
+    """An address, and where it can be used from. `address` None: there is none, and `words` say why.
+
+    `hint` says what has to be so for it to work.
+    """
 
     name: str
     address: Address | None
     words: str
+    hint: str
 
     def shown(self) -> str:
         """Return the address, or the words in its place."""
@@ -98,7 +102,12 @@ def places(snapshot: PeerSnapshot | None) -> tuple[Place, Place]:
         inside_words = _tr("the same address")  # this computer is on the Internet itself
     else:
         inside_words = _tr("not known yet") if own is None or scope(own.host) is Scope.INVALID else _tr("none")
-    return Place(near, inside, inside_words), Place(far, outside, _tr("not known yet"))
+    near_hint = _tr("For computers in the same home or office network.")
+    far_hint = _tr(
+        "As other grapes see this computer. Behind a router, it works for peers that this one punches to; "
+        "others need a forwarded port."
+    )
+    return Place(near, inside, inside_words, near_hint), Place(far, outside, _tr("not known yet"), far_hint)
 
 
 def best_address(snapshot: PeerSnapshot | None) -> Address | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QGuiApplication, QIcon, QShowEvent
-from PySide6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QVBoxLayout, QWidget
 
 from core.ledger.record import CallRecord
 from core.news.events import PeerEvent, PeerSnapshot, RequestServed
@@ -15,6 +15,7 @@ from desktop.models.people import names
 from desktop.models.safe import lines
 from desktop.models.table import ROW_ROLE, STATE_ROLE
 from desktop.theme import Theme, ThemeSource
+from desktop.views.columns import Pair
 from desktop.views.contract import BridgeLike
 from desktop.views.fields import limit
 from desktop.views.flow import FlowRow
@@ -29,6 +30,7 @@ SAMPLES = (
 )
 SEARCH_MS = 200  # milliseconds after the last key until the search begins
 REFRESH_MS = 1000  # milliseconds between two looks for new calls while the page is shown
+SIDE_BY_SIDE = 1000  # pixels of width; below that the whole ID has a line of its own
 KEPT = "Kept on this computer only: 100,000 calls and 30 days at most, never what was said."
 NOBODY = "Nobody has called yet."
 NO_MATCH = "No call fits the search."
@@ -64,7 +66,7 @@ class CallsView(PageView):
         self.clear_button = button(self.tr("&Clear..."), self.tr("Forget every call"), self.clear)
         self._said = PlainLabel(self.tr(KEPT), name="muted", wrap=True)
         self.caller_id = IdLine(self.tr("Peer ID of the selected call"))
-        self.caller_id.setPlaceholderText(self.tr("The whole Peer ID of the selected call"))
+        self.caller_id.setPlaceholderText(self.tr("Peer ID of the selected call"))
         self._lay_out()
         self._make_menu()
         self._fresh: int | None = None  # tickets of what was asked, None: nothing is under way
@@ -103,10 +105,7 @@ class CallsView(PageView):
         column.setSpacing(8)
         column.addLayout(row)
         column.addWidget(self.table, 1)
-        below = QHBoxLayout()
-        below.addWidget(self._said, 2)
-        below.addWidget(self.caller_id, 3)
-        column.addLayout(below)
+        column.addWidget(Pair(self._said, self.caller_id, SIDE_BY_SIDE))
 
     def _make_menu(self) -> None:
         act = self._action

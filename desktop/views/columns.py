@@ -1,6 +1,6 @@
 """Parts side by side where there is room, one below the other where there is not."""
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QByteArray, QSize, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QSplitter, QStackedWidget, QWidget
 
@@ -12,6 +12,7 @@ class Columns(QSplitter):
         """`narrow` is the width, in pixels, below which there is one column."""
         super().__init__(Qt.Orientation.Horizontal, parent)
         self._narrow = narrow
+        self._beside: list[int] = []  # widths of the columns while there was room for them
         self.setChildrenCollapsible(False)
 
     def one_column(self) -> bool:
@@ -23,8 +24,22 @@ class Columns(QSplitter):
         wanted = Qt.Orientation.Vertical if self.width() < self._narrow else Qt.Orientation.Horizontal
         if wanted is not self.orientation():
             self.setOrientation(wanted)
-            across = wanted is Qt.Orientation.Horizontal
-            self.setSizes([max(1, part.sizePolicy().horizontalStretch()) if across else 1 for part in self._parts()])
+            others = [self._least(part) for part in self._parts()[1:]]
+            if self.one_column():
+                self.setSizes([1] * self.count())  # each its least height, and an equal share of what is left
+            elif sum(self._beside) >= self._narrow:
+                self.setSizes(self._beside)
+            else:
+                self.setSizes([max(1, self.width() - sum(others)), *others])  # the first column takes what is left
+
+    def _least(self, part: QWidget) -> int:
+        return max(part.minimumSizeHint().width(), part.minimumWidth())
+
+    def restoreState(self, state: QByteArray | bytes | bytearray | memoryview) -> bool:
+        """Take a state that was saved, perhaps in a window of another width."""
+        restored = super().restoreState(state)
+        self.fit()
+        return restored
 
     def _parts(self) -> list[QWidget]:
         return [part for at in range(self.count()) if (part := self.widget(at)) is not None]
@@ -32,11 +47,13 @@ class Columns(QSplitter):
     def minimumSizeHint(self) -> QSize:
         """Return the least size: narrow enough for one column, and as high as the direction needs."""
         least = super().minimumSizeHint()
-        widths = [max(part.minimumSizeHint().width(), part.minimumWidth()) for part in self._parts()]
+        widths = [self._least(part) for part in self._parts()]
         return QSize(max(widths, default=0), least.height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Choose the direction again."""
+        if not self.one_column() and event.oldSize().width() >= self._narrow > event.size().width():
+            self._beside = self.sizes()  # Qt has not made them smaller yet
         super().resizeEvent(event)
         self.fit()
 

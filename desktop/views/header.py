@@ -58,6 +58,8 @@ class AddressLabel(QWidget):
         self.value.setFont(self._fonts[bool(self._address)])
         self.value.setText(place.shown())
         self.setAccessibleName(f"{place.name}: {place.shown()}")
+        self.setAccessibleDescription(place.hint)
+        self.setToolTip(plain_tip(place.hint))
         self.button.setVisible(bool(self._address))
         self.button.setToolTip(self.tr("Copy this address"))
         self.button.setAccessibleName(self.tr("Copy the address: {name}").format(name=place.name))

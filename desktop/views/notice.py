@@ -21,6 +21,7 @@ class NoticePlace(QWidget):
         for part in parts:
             part.setParent(self)
             part.installEventFilter(self)
+            _polish(part)
         self._guard = QTimer(self)
         self._guard.setSingleShot(True)
         self._guard.setInterval(GUARD_MS)
@@ -38,10 +39,10 @@ class NoticePlace(QWidget):
         return QSize(200, max(text, *(self._need(part) for part in self._parts)))
 
     def _need(self, part: QWidget) -> int:
-        layout = part.layout()
+        layout, least = part.layout(), part.minimumSizeHint().height()
         if layout is not None and layout.hasHeightForWidth() and self.width():
-            return layout.totalMinimumHeightForWidth(self.width())
-        return part.minimumSizeHint().height()
+            return max(least, layout.totalMinimumHeightForWidth(self.width()))  # while hidden, Qt may say less
+        return least
 
     def minimumSizeHint(self) -> QSize:
         """Return the same height."""
@@ -58,6 +59,8 @@ class NoticePlace(QWidget):
         """See which parts are there."""
         if event.type() in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent):
             self._choose()
+        elif event.type() == QEvent.Type.LayoutRequest and watched in self._parts:
+            self.updateGeometry()  # a part has other things in it, as in a window that has become wide
         return False
 
     def _shown(self) -> QWidget:
@@ -86,3 +89,10 @@ class NoticePlace(QWidget):
     def _place(self) -> None:
         for part in self._parts:
             part.setGeometry(self.rect())
+
+
+def _polish(part: QWidget) -> None:
+    """Let the style sheet have its say now: what is hidden is measured without it otherwise, and is larger later."""
+    for widget in (part, *part.findChildren(QWidget)):
+        widget.ensurePolished()
+        widget.updateGeometry()

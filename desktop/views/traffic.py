@@ -65,7 +65,9 @@ class TrafficView(QWidget):
     def _write(self) -> None:
         for number, cell in enumerate(self._cells):
             text = self._words[number] if number < len(self._words) else ""
-            cell.setText(cell.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, cell.width()))
+            written = cell.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, cell.width())
+            cell.setText(written)
+            cell.setToolTip("" if written == text else text)  # uncut, the line's own tooltip tells the totals
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Cut what does not fit."""

@@ -41,7 +41,8 @@ from core.values import Address, JsonValue
 from desktop.views.contract import Ending
 
 NOW = 1_789_999_200.0  # Unix seconds; where the scenes play
-BOUND = Address("0.0.0.0", 41234)
+BOUND = Address("0.0.0.0", 41234)  # before anybody has looked where this computer is
+HOME = Address("192.168.1.5", 41234)  # as the core tells it: our address on our network
 OBSERVED = Address("198.51.100.23", 41234)
 ANNA = Address("203.0.113.5", 40817)
 BEN = Address("192.0.2.44", 51022)
@@ -249,7 +250,7 @@ def peer_row(
 
 def empty_snapshot(grape: GrapeSnapshot = ALONE, service: ServiceSnapshot = FIBONACCI) -> PeerSnapshot:
     """Return a peer just opened, with nobody around."""
-    return PeerSnapshot(1, BOUND, None, grape, (service,), ())
+    return PeerSnapshot(1, HOME, None, grape, (service,), ())
 
 
 def busy_snapshot(now: float = NOW) -> PeerSnapshot:
@@ -278,7 +279,7 @@ def busy_snapshot(now: float = NOW) -> PeerSnapshot:
         ),
     )
     identity = IdentitySnapshot(OURS, "Your key is in this computer's keyring.", True)
-    return PeerSnapshot(42, BOUND, OBSERVED, CONNECTED, (service,), peers, identity=identity)
+    return PeerSnapshot(42, HOME, OBSERVED, CONNECTED, (service,), peers, identity=identity)
 
 
 ALICE, BOB, EVE = (PeerId(bytes([number]) * 32) for number in (7, 88, 201))

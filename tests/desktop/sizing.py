@@ -259,8 +259,8 @@ def is_cut(label: QLabel) -> bool:
     """Return whether a label shows less than its words."""
     if isinstance(label, Lines):
         return label.cut()
-    if not label.text():
-        return False
+    if not label.text() or label.text().endswith("\N{HORIZONTAL ELLIPSIS}"):  # cut by hand
+        return bool(label.text())
     if label.wordWrap():
         return label.height() < label.heightForWidth(label.width())
     return label.height() < label.sizeHint().height() or label.width() < label.sizeHint().width()
@@ -431,6 +431,10 @@ def main(width: int, height: int, themes: list[str]) -> list[str]:
         window = MainWindow(bridge, Settings(), theme, identity=scene.FakeIdentityActs())
         window.show()
         window.move(QPoint(0, 0))
+        size = window.size()
+        for wanted in (window.minimumSize(), size):  # as a user does who makes it small, and large again
+            window.resize(wanted)
+            settle()
         pages(window, bridge, checker)
         dialogs(window, checker)
         window.shut()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import cast
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -18,10 +18,20 @@ from core.values import Address
 from desktop.models.peers import PeerColumn
 from desktop.theme import ThemeSource
 from desktop.views import services
-from desktop.views.main_window import MainWindow
+from desktop.views.main_window import START_SIZE, MainWindow
 from desktop.views.sheets import Words
 from tests.desktop import fake_peer as scene
-from tests.desktop.fake_peer import ANNA, BEN, CLEO, FIBONACCI, FakeBridge, busy_snapshot, empty_snapshot, peer_row
+from tests.desktop.fake_peer import (
+    ANNA,
+    BEN,
+    CLEO,
+    FIBONACCI,
+    HOME,
+    FakeBridge,
+    busy_snapshot,
+    empty_snapshot,
+    peer_row,
+)
 
 
 def clipboard() -> str:
@@ -35,7 +45,6 @@ def trigger(window: MainWindow, name: str) -> None:
 # -- header ------------------------------------------------------------------------------------------------------
 
 
-HOME = Address("192.168.1.5", 41234)
 CARRIER = Address("100.64.3.4", 41234)
 LOOPBACK = Address("127.0.0.1", 55284)
 
@@ -110,7 +119,10 @@ def test_addresses_are_those_that_others_can_use(
     assert clipboard() == (copied or "before")
 
 
-def test_nothing_moves_when_the_standing_changes(window: MainWindow, bridge: FakeBridge) -> None:
+@pytest.mark.parametrize("size", [QSize(700, 480), START_SIZE], ids=["narrow", "wide"])
+def test_nothing_moves_when_the_standing_changes(window: MainWindow, bridge: FakeBridge, size: QSize) -> None:
+    window.resize(size)
+
     def places() -> dict[str, QPoint]:
         parts = {"switch": window.services.share_switch("fibonacci"), "tabs": window.pages.bar,
                  "peers": window.peers.table, "send": window.request.send_button}  # fmt: skip
@@ -438,3 +450,23 @@ def test_a_snapshot_of_a_thousand_peers_costs_less_than_a_frame(
     changed = replace(snapshot, peers=busier + rows[20:])
     turns = iter([changed, snapshot, changed])
     assert best_time(lambda: bridge.show(next(turns))) < 0.02
+
+
+def test_a_window_made_narrow_and_wide_again_is_as_it_was(window: MainWindow, bridge: FakeBridge) -> None:
+    def shape() -> tuple[list[int], int, Qt.Orientation]:
+        for _ in range(4):
+            QApplication.processEvents()
+        return window._across.sizes(), window.notice.height(), window._across.orientation()
+
+    bridge.show(scene.people_snapshot())
+    window.resize(START_SIZE)
+    wide = shape()
+    assert wide[2] is Qt.Orientation.Horizontal
+    assert wide[0][0] > 2 * wide[0][1]
+    window._across.setSizes([wide[0][0] - 60, wide[0][1] + 60])
+    wide = shape()
+    window.resize(QSize(700, 480))
+    assert shape()[2] is Qt.Orientation.Vertical
+    window.resize(START_SIZE)
+    assert shape() == wide
+    assert window.notice.height() >= window.pending.minimumSizeHint().height()
