@@ -29,6 +29,7 @@ from core.trust.audience import audience_of
 from desktop.bridge import Bridge
 from desktop.choices import Choices
 from desktop.closing import Closing
+from desktop.damaged import ask_about_settings
 from desktop.faults import Faults, start_log
 from desktop.guard import Guard
 from desktop.icons import app_icon
@@ -186,8 +187,7 @@ async def run(
         stack.push_async_callback(tasks.aclose)
 
         await _show(window, tray, hidden=start.hidden)
-        if store.problem:
-            window.show_message(store.problem)
+        ask_about_settings(window, store, choices, bridge)
         tasks.spawn(keeper.run(load), name="peer")
         await quitter.wait()
         log.info("quitting")
