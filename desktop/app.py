@@ -159,22 +159,8 @@ async def run(
 
         tray = Tray(bridge, tuple(service.name for service in registry))
         closing = Closing(window, tray, bridge, choices, quitter.ask)
-        notifier = Notifier(
-            tray,
-            window.reveal_peer,
-            window.reveal_pending,
-            wanted=lambda: choices.current.notify_new_peers,
-            focused=window.isActiveWindow,
-            ours=lambda address: Ourselves(bridge.snapshot()).at(address),
-        )
+        notifier = _notifier(window, tray, bridge, choices)
         stack.push_async_callback(notifier.aclose)
-        asking = TrayRequest(
-            bridge,
-            lambda title, text: notifier.tell(title, text, window.reveal, window.show_message),
-            window.request.remember,
-            parent=tray,
-        )
-        tray.request_requested.connect(asking.send)
         _wire(window, tray, closing, notifier, bridge, instance, quitter)
         stack.callback(tray.hide)
         stack.callback(window.hide)
@@ -193,6 +179,25 @@ async def run(
         log.info("quitting")
         window.hide()  # at once: what follows may take a moment
         tray.hide()
+
+
+def _notifier(window: MainWindow, tray: Tray, bridge: Bridge, choices: Choices) -> Notifier:
+    """Return what tells the user of peers, of requests that wait, and of the answer to a request from the tray."""
+    notifier = Notifier(
+        tray,
+        window.reveal_peer,
+        window.reveal_pending,
+        wanted=lambda: choices.current.notify_new_peers,
+        focused=window.isActiveWindow,
+        ours=lambda address: Ourselves(bridge.snapshot()).at(address),
+    )
+
+    def tell(title: str, text: str) -> None:
+        notifier.tell(title, text, window.reveal, window.show_message)
+
+    asking = TrayRequest(bridge, tell, window.request.remember, parent=tray)
+    tray.request_requested.connect(asking.send)
+    return notifier
 
 
 def _wire(
