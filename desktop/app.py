@@ -29,6 +29,7 @@ from core.trust.audience import audience_of
 from desktop.bridge import Bridge
 from desktop.choices import Choices
 from desktop.closing import Closing
+from desktop.damaged import ask_about_settings
 from desktop.faults import Faults, start_log
 from desktop.guard import Guard
 from desktop.icons import app_icon
@@ -158,22 +159,8 @@ async def run(
 
         tray = Tray(bridge, tuple(service.name for service in registry))
         closing = Closing(window, tray, bridge, choices, quitter.ask)
-        notifier = Notifier(
-            tray,
-            window.reveal_peer,
-            window.reveal_pending,
-            wanted=lambda: choices.current.notify_new_peers,
-            focused=window.isActiveWindow,
-            ours=lambda address: Ourselves(bridge.snapshot()).at(address),
-        )
+        notifier = _notifier(window, tray, bridge, choices)
         stack.push_async_callback(notifier.aclose)
-        asking = TrayRequest(
-            bridge,
-            lambda title, text: notifier.tell(title, text, window.reveal, window.show_message),
-            window.request.remember,
-            parent=tray,
-        )
-        tray.request_requested.connect(asking.send)
         _wire(window, tray, closing, notifier, bridge, instance, quitter)
         stack.callback(tray.hide)
         stack.callback(window.hide)
@@ -186,13 +173,31 @@ async def run(
         stack.push_async_callback(tasks.aclose)
 
         await _show(window, tray, hidden=start.hidden)
-        if store.problem:
-            window.show_message(store.problem)
+        ask_about_settings(window, store, choices, bridge)
         tasks.spawn(keeper.run(load), name="peer")
         await quitter.wait()
         log.info("quitting")
         window.hide()  # at once: what follows may take a moment
         tray.hide()
+
+
+def _notifier(window: MainWindow, tray: Tray, bridge: Bridge, choices: Choices) -> Notifier:
+    """Return what tells the user of peers, of requests that wait, and of the answer to a request from the tray."""
+    notifier = Notifier(
+        tray,
+        window.reveal_peer,
+        window.reveal_pending,
+        wanted=lambda: choices.current.notify_new_peers,
+        focused=window.isActiveWindow,
+        ours=lambda address: Ourselves(bridge.snapshot()).at(address),
+    )
+
+    def tell(title: str, text: str) -> None:
+        notifier.tell(title, text, window.reveal, window.show_message)
+
+    asking = TrayRequest(bridge, tell, window.request.remember, parent=tray)
+    tray.request_requested.connect(asking.send)
+    return notifier
 
 
 def _wire(

@@ -9,6 +9,7 @@ from desktop.models.words import count, size
 WINDOW = 4  # differences that a rate is taken over: 2 s at two looks a second, so that a figure can be read
 QUIET_BYTES = 2000  # a second, both ways; below that only punches and keep-alives cross, at most one a second
 QUIET = "Quiet"
+IN_BYTES = frozenset({"memory", "unfinished"})  # budgets that are counted in bytes
 MOST_NAMED = 8  # errors that the tooltip names, the most frequent
 
 
@@ -49,11 +50,25 @@ def totals(traffic: Traffic) -> str:
         f"Since the start: {count(traffic.requests, 'request')} answered, {size(traffic.received)} received, "
         f"{size(traffic.sent)} sent, {count(traffic.punches, 'punch', 'punches')}."
     )
+    for line in budgets(traffic):
+        said += f"\n{line}"
     if traffic.refused:
         said += f"\nRefused: {_listed((name, number) for name, number in traffic.refused[:MOST_NAMED])}."
     if traffic.turned_away:
         said += f"\nTurned away: {_listed(traffic.turned_away)}."
     return said
+
+
+def budgets(traffic: Traffic) -> tuple[str, ...]:
+    """Return what callers take of this peer now and how much there is, and where there was no room, as sentences."""
+    taken = [f"{_amount(row.name, row.used)} of {_amount(row.name, row.limit)} {row.name}" for row in traffic.budgets]
+    full = [f"{count(row.refused, 'time')} for {row.name}" for row in traffic.budgets if row.refused]
+    lines = [f"Callers take now: {', '.join(taken)}."] if taken else []
+    return (*lines, f"No room was left: {', '.join(full)}.") if full else tuple(lines)
+
+
+def _amount(name: str, number: int) -> str:
+    return size(number) if name in IN_BYTES else f"{number:,}"
 
 
 def refused_words(traffic: Traffic) -> str:

@@ -6,7 +6,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from core.trust.entries import Pending
-from desktop.models.people import called
+from desktop.models.safe import shown
 from desktop.views.contract import BridgeLike
 from desktop.views.flow import FlowRow
 
@@ -38,7 +38,7 @@ class Answers(QWidget):
     def show_request(self, pending: Pending | None) -> None:
         """Say which request the buttons answer; none: they are off."""
         self._pending = pending
-        about = f"{called(pending.peer_id, ())} asking for {pending.service}" if pending else ""
+        about = f"Peer ID {pending.peer_id}, asking for {shown(pending.service)}" if pending else ""
         for button in (self.always, self.once, self.refuse, self.block):
             button.setEnabled(pending is not None)
             button.setAccessibleDescription(about)

@@ -4,10 +4,7 @@ The window decides nothing about closing: its close event is refused and told as
 with `shut()`.
 """
 
-import base64
-import binascii
 import dataclasses
-import json
 from collections.abc import Callable
 from functools import partial
 
@@ -46,6 +43,7 @@ from desktop.views.sheets import Scrolled, Scrolling, Words, reveal
 from desktop.views.table import RowTable
 from desktop.views.timeline import TimelineView
 from desktop.views.traffic import TrafficView
+from desktop.views.window_state import packed, unpack
 
 MIN_SIZE = QSize(360, 200)  # pixels; 800 x 480 at 200 %, less a frame and a panel: everything scrolls there
 START_SIZE = QSize(1220, 780)  # pixels; fits a 1280 x 800 screen with a panel
@@ -320,29 +318,16 @@ class MainWindow(QMainWindow):
 
     def save_state(self) -> WindowState:
         """Return where the window and its parts are."""
-        parts = [_text(part.saveState()) for part in self._splitters()]
-        parts += [_text(table.header_state()) for table in self._tables()]
-        parts.append(_text(QByteArray(self.pages.current().encode())))
-        return WindowState(_text(self.saveGeometry()), _text(QByteArray(json.dumps(parts).encode())))
+        parts = [part.saveState() for part in self._splitters()]
+        parts += [table.header_state() for table in self._tables()]
+        return packed(self.saveGeometry(), [*parts, QByteArray(self.pages.current().encode())])
 
     def restore_state(self, state: WindowState) -> None:
         """Put the window and its parts back; what cannot be read is left as it is."""
-        geometry = _bytes(state.geometry)
-        if geometry is not None:
-            self.restoreGeometry(geometry)
-        packed = _bytes(state.state)
-        try:
-            parts = json.loads(bytes(packed.data())) if packed is not None else []
-        except ValueError:
-            return
         keepers: list[Callable[[QByteArray], object]] = [part.restoreState for part in self._splitters()]
         keepers += [each.restore_header for each in self._tables()]
         keepers.append(lambda key: self.pages.choose(bytes(key.data()).decode(errors="replace")))
-        if isinstance(parts, list) and len(parts) == len(keepers):
-            for restore, saved in zip(keepers, parts, strict=True):
-                restored = _bytes(saved) if isinstance(saved, str) else None
-                if restored is not None:
-                    restore(restored)
+        unpack(state, self.restoreGeometry, keepers)
 
     def shut(self) -> None:
         """Close for good; the program is ending."""
@@ -445,14 +430,3 @@ def _application() -> QApplication:
     if not isinstance(app, QApplication):
         raise TypeError("a window needs a QApplication first")
     return app
-
-
-def _text(data: QByteArray) -> str:
-    return base64.b64encode(data.data()).decode("ascii")
-
-
-def _bytes(text: str) -> QByteArray | None:
-    try:
-        return QByteArray(base64.b64decode(text, validate=True)) if text else None
-    except (binascii.Error, ValueError):
-        return None

@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
+from desktop.models.safe import tip
 from desktop.models.traffic import Rates, refused_words, totals
 from desktop.views.contract import BridgeLike
 from desktop.views.parts import PlainLabel
@@ -46,9 +47,9 @@ class TrafficView(QWidget):
     def look(self) -> None:
         """Show what crosses now."""
         traffic = self._bridge.traffic()
-        tip = totals(traffic)
-        if tip != self.toolTip():
-            self.setToolTip(tip)
+        hint = tip(totals(traffic))
+        if hint != self.toolTip():
+            self.setToolTip(hint)
         words = self._rates.note(self._clock(), traffic)
         refused = refused_words(traffic)
         if refused:

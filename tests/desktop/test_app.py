@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
+from pytestqt.qtbot import QtBot
 
 from core.errors import LocalError
 from core.news.events import GrapeChanged, GrapeState, PeerSnapshot
@@ -22,12 +23,15 @@ from core.services.service import Registry
 from core.trust.audience import Audience
 from desktop import keeper as keeper_module
 from desktop.__main__ import main
-from desktop.app import Start
+from desktop.app import KEYRING_PATIENCE, Start
 from desktop.bridge import Bridge
 from desktop.choices import Choices
+from desktop.damaged import ask_about_settings
 from desktop.display import HEADLESS_HINT, display_problem, qt_problem
 from desktop.keeper import Keeper
 from desktop.quitter import Quitter
+from desktop.views.main_window import MainWindow
+from desktop.views.sheets import Question
 from tests.desktop.core_double import CONNECTED, FIBONACCI, STARTING, Opener
 from tests.desktop.polling import await_true, until
 from tests.desktop.xvfb import ROOT, app, environment, offscreen
@@ -111,7 +115,7 @@ def test_a_display_that_is_not_there_ends_in_sentences(tmp_path: Path) -> None:
 def test_options_of_this_run_stand_in_for_the_settings() -> None:
     settings = Settings(grapes=("http://192.0.2.7:30001",), bootstrap=("192.0.2.7:20001",), udp_port=7)
     store, opened = SettingsStore("a"), Start("a").peer_config(settings)
-    assert opened.identity == KeyPlace(store.path.parent, "a")
+    assert opened.identity == KeyPlace(store.path.parent, "a", patience=KEYRING_PATIENCE)
     files = {"trust_file": store.trust_file, "calls_file": store.calls_file}
     assert replace(opened, identity=None) == PeerConfig.from_settings(settings, **files)
     run = Start("a", grapes=("http://192.0.2.8:30001",), bootstrap=()).peer_config(settings)
@@ -302,10 +306,40 @@ def test_an_unreadable_settings_file_is_said_and_kept_when_the_window_saves(tmp_
     path.parent.mkdir(parents=True)
     path.write_text("{")
     with app("--scripted", "a", env=offscreen(tmp_path)) as program:
-        assert "could not be used" in program.state()["message"]
+        found = program.until(visible=True, questions=1)
+        assert "is damaged" in found["message"]
+        assert found["sharing"] is False
         assert program.end()[0] == 0
     assert path.with_name("a.json.damaged-1").read_text() == "{"
     assert "unconfirmed" in path.read_text(), "nobody has looked yet"
+
+
+def problem_of(store: SettingsStore) -> str | None:
+    return store.problem
+
+
+@pytest.mark.asyncio
+async def test_what_could_be_read_is_used_only_when_the_owner_says_so(
+    window: MainWindow, tmp_path: Path, qtbot: QtBot
+) -> None:
+    store = SettingsStore("a", root=tmp_path)
+    store.path.write_text('{"schema": 1, "sharing": ["fibonacci"], "audiences": {"fibonacci": "trusted"}, "udp_port": ')
+    settings = store.load()
+    assert settings.sharing == ()
+    choices, bridge = Choices(store, settings), Bridge()
+    ask_about_settings(window, store, choices, bridge)
+    (asked,) = window.findChildren(Question, "damaged")
+    assert "Until you decide, nothing is shared" in asked.findChildren(QLabel)[1].text()
+    asked.reject()
+    assert problem_of(store)
+    assert choices.current == settings
+    ask_about_settings(window, store, choices, bridge)
+    asked = window.findChildren(Question, "damaged")[-1]
+    asked.answer_button.click()
+    assert not problem_of(store)
+    assert choices.current == store.recovered
+    await choices.aclose(WindowState())
+    await bridge.aclose()
 
 
 def test_two_real_peers_find_each_other_and_the_first_reply_arrives(tmp_path: Path) -> None:

@@ -103,6 +103,7 @@ def test_a_look_alike_is_warned_of_wherever_it_is_accepted(people: MainWindow, b
     bridge.show(replace(people_snapshot(), pending=asking((LIKE_ALICE, "fibonacci"))))
     assert people.pending.text().startswith("Careful: this ID looks like the one of \u201cAnna's greenhouse\u201d")
     assert people.pending.shown_id() == str(LIKE_ALICE)
+    assert str(LIKE_ALICE) in people.pending.answers.once.accessibleDescription()
     view = people.people
     people.reveal_pending()
     assert view.careful.text().startswith("Careful")

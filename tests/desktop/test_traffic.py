@@ -6,8 +6,8 @@ import pytest
 from PySide6.QtCore import QEvent, QObject
 from pytestqt.qtbot import QtBot
 
-from core.news.events import Traffic
-from desktop.models.traffic import QUIET, WINDOW, Rates
+from core.news.events import BudgetRow, Traffic
+from desktop.models.traffic import QUIET, WINDOW, Rates, budgets, totals
 from desktop.models.words import size
 from desktop.views.main_window import MainWindow
 from desktop.views.traffic import LOOK_MS, TrafficView
@@ -43,6 +43,17 @@ def test_one_punch_a_second_is_quiet_and_a_peer_that_counts_anew_is_no_negative_
     assert rates.note(1.0, replace(BUSY, punches=2, sent=BUSY.sent + 500))[1] == QUIET
     assert rates.note(2.0, Traffic(received=10)) == ("0 connections", QUIET)
     assert rates.note(3.0, Traffic(received=10, requests=1))[1] == "1 request/s"
+
+
+def test_what_callers_take_is_told_with_its_limits() -> None:
+    memory = BudgetRow("memory", 4_200_000, 256_000_000, 3, 0)
+    places = BudgetRow("connections", 12, 1024, 3, 2)
+    assert budgets(Traffic()) == ()
+    assert budgets(Traffic(budgets=(memory, places))) == (
+        "Callers take now: 4.2 MB of 256 MB memory, 12 of 1,024 connections.",
+        "No room was left: 2 times for connections.",
+    )
+    assert "4.2 MB of 256 MB memory" in totals(Traffic(budgets=(memory,)))
 
 
 class Paints(QObject):
