@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
 
 from tests.support import slow_half
 from tests.support.process import NO_KEYRING
 from tests.support.seal import Seal, become_root, seal
 from tests.support.tools import demand
+from tests.support.workers import Scheduling
 
 SEAL = pytest.StashKey[Seal]()
 HOME = pytest.StashKey[str]()
@@ -31,6 +33,11 @@ def pytest_xdist_auto_num_workers() -> int:
     """Choose twice as many workers as cores (`-n auto`): tests wait a lot. Each takes up to half a gigabyte."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     return int(os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS", min(2 * cores, 8)))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    """Keep together what shares a thing, unless another way to share out the tests is asked for."""
+    return Scheduling(config, log) if config.getoption("dist") == "load" else None
 
 
 def pytest_report_header() -> str:
