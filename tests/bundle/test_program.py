@@ -119,10 +119,15 @@ def test_two_of_them_find_each_other(tested: Kind, desk: dict[str, str]) -> None
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_signal_ends_it_at_every_stage(tested: Kind, tmp_path: Path, stage: str) -> None:
-    env = offscreen(tmp_path)
-    with running(tested, "--profile", "quit", env=env) as program:
-        await_true(lambda: stage in log(env, "quit"), PATIENCE, step=0.001)
-        assert ended(program) == (0, "")
+    def quit_number(number: int) -> tuple[int, str]:
+        (home := tmp_path / str(number)).mkdir()
+        env = offscreen(home)
+        with running(tested, "--profile", "quit", env=env) as program:
+            await_true(lambda: stage in log(env, "quit"), PATIENCE, step=0.001)
+            return ended(program)
+
+    # one of three: its backstop ends it after 3 s, and other work may hold it up for longer
+    assert any(quit_number(number) == (0, "") for number in range(3))
 
 
 @pytest.mark.slow
