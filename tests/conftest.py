@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -54,6 +55,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def pytest_configure(config: pytest.Config) -> None:
     """Give this process a network, settings, a session bus and a keyring that are nobody's."""
     become_root()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background: programs would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not _runs_tests(config):
         return
     config.stash[SEAL] = seal()
