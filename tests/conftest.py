@@ -48,7 +48,8 @@ def pytest_report_header() -> str:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Keep what came of the slow half."""
-    if config.getoption("markexpr") == "slow" and not config.getoption("keyword") and config.args == ["tests"]:
+    whole = config.args == config.getini("testpaths") and not (config.option.keyword or config.option.collectonly)
+    if whole and config.option.markexpr == "slow":
         slow_half.ran({name: len(reports) for name, reports in terminalreporter.stats.items()})
 
 
