@@ -7,8 +7,8 @@ PYTHON ?=
 export PYTHON
 
 PYTEST_ARGS ?=
-# Twice as many workers as cores; tests that share a thing are in one group, which one worker runs.
-PYTEST = .venv/bin/python -m pytest -n auto --dist loadgroup
+# Twice as many workers as cores, at most eight: tests/conftest.py
+PYTEST = .venv/bin/python -m pytest -n auto
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16

@@ -3,17 +3,20 @@
 import gc
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
 
 from tests.support import slow_half
 from tests.support.process import NO_KEYRING
 from tests.support.seal import Seal, become_root, seal
 from tests.support.tools import demand
+from tests.support.workers import Scheduling
 
 SEAL = pytest.StashKey[Seal]()
 HOME = pytest.StashKey[str]()
@@ -33,6 +36,11 @@ def pytest_xdist_auto_num_workers() -> int:
     return int(os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS", min(2 * cores, 8)))
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    """Keep together what shares a thing, unless another way to share out the tests is asked for."""
+    return Scheduling(config, log) if config.getoption("dist") == "load" else None
+
+
 def pytest_report_header() -> str:
     """Say what a run without the slow half does not see."""
     return slow_half.told()
@@ -40,13 +48,16 @@ def pytest_report_header() -> str:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Keep what came of the slow half."""
-    if config.getoption("markexpr") == "slow" and not config.getoption("keyword") and config.args == ["tests"]:
+    whole = config.args == config.getini("testpaths") and not (config.option.keyword or config.option.collectonly)
+    if whole and config.option.markexpr == "slow":
         slow_half.ran({name: len(reports) for name, reports in terminalreporter.stats.items()})
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give this process a network, settings, a session bus and a keyring that are nobody's."""
     become_root()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background: programs would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not _runs_tests(config):
         return
     config.stash[SEAL] = seal()

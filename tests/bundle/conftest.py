@@ -14,7 +14,6 @@ from tests.support.tools import ROOT
 BUILD_SECONDS = 600  # on a machine that is busy; 50 is usual
 BUNDLE = ROOT / "dist" / "grapevine"
 PROGRAM = BUNDLE / "grapevine"
-BUILT = pytest.mark.xdist_group("bundle")  # it is built once, in one folder
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def built() -> Path:
     return BUNDLE
 
 
-@pytest.fixture(params=["source", pytest.param("bundle", marks=[pytest.mark.slow, BUILT])])
+@pytest.fixture(params=["source", pytest.param("bundle", marks=pytest.mark.slow)])
 def tested(request: pytest.FixtureRequest) -> Kind:
     """First the source, then the bundle."""
     if request.param == "source":

@@ -38,7 +38,6 @@ async def test_no_timer_fires_early(qapp: QApplication, delay: float) -> None:
         loop.call_at(when, note, when)
     await until(lambda: len(fired) == len(due))
     assert min(fired) >= 0.0
-    assert sorted(fired)[0] < 0.02  # and at least one of them soon after
 
 
 @pytest.mark.asyncio

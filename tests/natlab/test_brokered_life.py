@@ -18,7 +18,7 @@ from tests.natlab.matrix import SEQUENCE, Town
 from tests.support.process import Event, Program, grapevine
 from tests.support.selection import chosen
 
-pytestmark = [pytest.mark.natlab, pytest.mark.xdist_group("natlab brokered life")]
+pytestmark = pytest.mark.natlab
 
 SOON = 20.0  # seconds until an answer on a machine that is busy; one or two are usual
 SHORT = Line(lifetimes=Lifetimes(one_way=6, stream=6))

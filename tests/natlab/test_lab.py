@@ -14,8 +14,7 @@ from tests.natlab.namespaces import namespaces
 from tests.support.process import node
 from tests.support.tools import ROOT
 
-# in one worker: they look at what is there before and after
-pytestmark = [pytest.mark.natlab, pytest.mark.xdist_group("natlab lab")]
+pytestmark = pytest.mark.natlab
 
 _KILLED_RUN = """
 import os

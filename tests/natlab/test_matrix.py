@@ -13,7 +13,7 @@ from tests.natlab.matrix import PLAIN, SYMMETRIC, Cell, Nodes, Order, Outcome
 from tests.natlab.report import page, summary
 from tests.support.selection import chosen
 
-pytestmark = [pytest.mark.natlab, pytest.mark.xdist_group("natlab matrix")]
+pytestmark = pytest.mark.natlab
 
 LANES = 4
 

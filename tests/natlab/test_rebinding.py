@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.natlab, pytest.mark.asyncio]
 SERVER = f"{PUBLIC}:7000"
 BYTES = 65_536 * 600  # three seconds and more, paced
 DOWN = 2.0  # seconds that the router takes to start again
-LOST = 6.0  # seconds without progress that a restart may cost beyond that; one or two are usual
+LOST = 15.0  # seconds without progress that a restart may cost beyond that; one or two are usual, 29 a dead peer
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ async def test_requests_go_on(lab: Lab, down: float) -> None:
         asked = await client.event("asked", timeout=60.0)
         await moved(server)
     assert asked["connections"] == 1, "the same connection"
-    assert asked["count"] > 100
+    assert asked["count"] > 10
     assert down <= asked["longest"] < down + LOST
     print(f"requests: router down for {down} s, no answer for {asked['longest']:.2f} s")  # noqa: T201
 

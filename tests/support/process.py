@@ -21,7 +21,8 @@ Answer: TypeAlias = Any  # JSON; the test that asked compares it with what it ex
 # Seconds for anything a healthy program does at once; generous, because CI machines stall.
 PATIENCE = 60.0
 NO_KEYRING = "keyring.backends.fail.Keyring"  # PYTHON_KEYRING_BACKEND: a test's keys are in its folder, not in yours
-_STDERR_KEPT = 3000  # characters; a traceback's end is what tells
+_STDERR_KEPT = 200_000  # characters; of which a failure shows the end
+_STDERR_SHOWN = 3000
 
 
 class ProgramFailed(AssertionError):
@@ -129,7 +130,7 @@ class Program(asyncio.SubprocessProtocol):
     def transcript(self) -> str:
         """Return what the program printed last, for a failure's message."""
         lines = [json.dumps(event)[:300] for event in self.events[-30:]]
-        return "\n".join([f"--- {self.name} printed", *lines, "--- stderr", self.stderr])
+        return "\n".join([f"--- {self.name} printed", *lines, "--- stderr", self.stderr[-_STDERR_SHOWN:]])
 
     async def stop(self) -> None:
         """Kill the program unless it has ended; return when it has."""
