@@ -54,6 +54,7 @@ from desktop.views.close_question import CloseQuestion
 from desktop.views.fields import Lines
 from desktop.views.identity_dialog import IdentityDialog, PassphraseDialog
 from desktop.views.main_window import MainWindow
+from desktop.views.notice import NoticePlace
 from desktop.views.person_dialog import PersonDialog
 from desktop.views.sheets import Question, Scrolling, reveal
 from desktop.views.switch import Switch
@@ -205,6 +206,8 @@ class Checker:
     # -- what is drawn -----------------------------------------------------------------------------------------
 
     def _legible(self, widget: QWidget) -> None:
+        if covered(widget):
+            return
         bring(widget)
         for what, place, least in self._drawn(widget):
             seen = place.intersected(widget.visibleRegion().boundingRect())
@@ -297,6 +300,14 @@ def _scroller(widget: QWidget) -> Scrolling | None:
             return parent
         parent = parent.parentWidget()
     return None
+
+
+def covered(widget: QWidget) -> bool:
+    """Tell whether a message covers a part of the reserved place: that part is off, and nobody sees it."""
+    part: QWidget | None = widget
+    while part is not None and not isinstance(part.parentWidget(), NoticePlace):
+        part = part.parentWidget()
+    return part is not None and not part.isEnabled()
 
 
 def bring(widget: QWidget) -> None:

@@ -307,7 +307,7 @@ def test_an_unreadable_settings_file_is_said_and_kept_when_the_window_saves(tmp_
     path.write_text("{")
     with app("--scripted", "a", env=offscreen(tmp_path)) as program:
         found = program.until(visible=True, questions=1)
-        assert "is damaged" in found["message"]
+        assert "nothing is shared and nobody may call" in found["message"]
         assert found["sharing"] is False
         assert program.end()[0] == 0
     assert path.with_name("a.json.damaged-1").read_text() == "{"
