@@ -99,11 +99,25 @@ ATTACKS = [
 BUSY = [ports, many_hosts, our_network, brokers_turn_ports, brokers_name_many, all_at_once]
 
 
-@pytest.mark.parametrize("consumes", [False, True], ids=["shares", "shares and consumes"])
+SIDES = pytest.mark.parametrize("consumes", [False, True], ids=["shares", "shares and consumes"])
+
+
+@SIDES
 @pytest.mark.parametrize("attack", ATTACKS, ids=[attack.__name__ for attack in ATTACKS])
 def test_a_bystander_gets_little(attack: Callable[[Scene], None], consumes: bool) -> None:
+    suffer(attack, consumes, BUSY_MINUTES if attack in BUSY else MINUTES)
+
+
+@pytest.mark.slow
+@SIDES
+@pytest.mark.parametrize("attack", BUSY, ids=[attack.__name__ for attack in BUSY])
+def test_a_bystander_gets_little_in_ten_minutes_too(attack: Callable[[Scene], None], consumes: bool) -> None:
+    suffer(attack, consumes, MINUTES)
+
+
+def suffer(attack: Callable[[Scene], None], consumes: bool, minutes: float) -> None:
+    """Let a peer be attacked, and see to what bystanders get."""
     scene = Scene()
-    minutes = BUSY_MINUTES if attack in BUSY else MINUTES
 
     async def scenario() -> None:
         attack(scene)
