@@ -77,13 +77,11 @@ class Openings:
             told = isinstance(failure, LocalError)  # as an RPC server has it: another peer's words are not for a caller
             reason = Reason(failure.name, str(failure) if told else "the service failed")
             error = f"{reason.name}: {reason.message}"
-            stream.refuse(reason)  # one of both, whichever the stream can still be
-            stream.reset(reason)
+            stream.refuse(reason)
         except Exception:
             _log.exception("a stream of %s failed", call.name)
             error = "ERR_INTERNAL: the service failed"
             stream.refuse(Reason("ERR_INTERNAL", "the service failed"))
-            stream.reset(Reason("ERR_INTERNAL", "the service failed"))
         finally:
             self.open.pop(stream, None)
             stream.reset()  # without effect when it is over

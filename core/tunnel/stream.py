@@ -72,7 +72,7 @@ class ByteStream:
 
     __slots__ = (
         "_accepted", "_answer", "_chunks", "_datagrams", "_ended", "_engine", "_failure", "_listener", "_number",
-        "_over",        "_paused", "_told_end", "_waiters", "bytes_received", "bytes_sent", "ours", "payload",
+        "_over", "_paused", "_taken", "_told_end", "_waiters", "bytes_received", "bytes_sent", "ours", "payload",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, number: int, payload: bytes, *, ours: bool) -> None:
@@ -82,6 +82,7 @@ class ByteStream:
         self.payload = payload
         self.ours = ours
         self._accepted = not ours
+        self._taken = False  # we accepted it, if it is theirs
         self._answer = b""
         self._chunks: deque[bytes] = deque()
         self._datagrams: deque[bytes] | None = None
@@ -117,10 +118,16 @@ class ByteStream:
 
     def accept(self, payload: bytes = b"") -> None:
         """Take a stream that the other side opens."""
+        self._taken = True
         self._engine.accept(self._number, payload)
 
     def refuse(self, reason: Reason) -> None:
-        """Do not take it: the opener gets this error's name and sentence."""
+        """Do not take it: the opener gets this error's name and sentence. One that was taken is given up with them."""
+        if self._taken or self.ours:
+            self.reset(reason)
+            return
+        if self._over:
+            return
         self._engine.refuse(self._number, reason)
         self._break(TransportClosed(reason.message))
 

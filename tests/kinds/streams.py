@@ -40,7 +40,6 @@ class Joined:
         except PeerError as error:
             reason = Reason(error.name, str(error))
             stream.refuse(reason)
-            stream.reset(reason)
         finally:
             stream.reset()
 

@@ -30,7 +30,7 @@ async def later(payload, caller):
     return payload * 2
 
 def fails(payload, caller):
-    raise RuntimeError("/home/anna/secret")
+    raise RuntimeError("/srv/anna/secret")
 
 def refuses(payload, caller):
     raise PayloadError("expected a plant")
@@ -89,7 +89,7 @@ async def test_what_a_function_raises_is_logged_and_not_told_but_for_a_refused_p
     with pytest.raises(LocalError) as caught:
         await ask(f"{garden}:fails", 1)
     assert (caught.value.name, str(caught.value)) == ("ERR_HANDLER", "garden failed on this request")
-    assert "/home/anna/secret" in caplog.text
+    assert "/srv/anna/secret" in caplog.text
     with pytest.raises(PayloadError, match="expected a plant"):
         await ask(f"{garden}:refuses", 1)
     with pytest.raises(LocalError, match="JSON cannot carry"):

@@ -89,6 +89,14 @@ async def test_a_refusal_is_an_error_with_the_owners_words(two: Two) -> None:
     assert len(two.a) == len(two.b) == 0
 
 
+async def test_a_stream_that_was_taken_is_given_up_with_the_reason(two: Two) -> None:
+    ours, theirs = await two.stream()
+    theirs.refuse(WHY)
+    with pytest.raises(StreamReset, match="people its owner trusts"):
+        await ours.read()
+    assert len(two.a) == len(two.b) == 0
+
+
 async def test_nobody_waits_for_an_answer_longer_than_it_wants(two: Two) -> None:
     two.decide = lambda stream: None
     with pytest.raises(RequestTimeout, match="did not take"):
