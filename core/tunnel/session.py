@@ -53,6 +53,7 @@ class Session:
         config: StreamConfig | None = None,
     ) -> None:
         self._connection = connection
+        self.initiator = initiator  # we connected
         self._engine = StreamEngine(initiator=initiator, config=config)
         self._on_opening = on_opening
         self._on_over = on_over
