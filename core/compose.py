@@ -48,6 +48,7 @@ from core.rendezvous.pacer import PunchPacer
 from core.rendezvous.roles import Roles
 from core.rpc.client import RpcClient
 from core.rpc.server import RpcServer
+from core.rpc.stream import Lodger
 from core.rpc.stream import Stream as Connection
 from core.secure.dial import Dialer
 from core.secure.frames import ALPN, STREAMS
@@ -180,7 +181,9 @@ async def compose(
     # byte streams, both ways, and what is shared and used over them
     openings = Openings(handler)
     stack.push_async_callback(openings.aclose)
-    tunnels = Tunnels(_dial_streams(asking, dialer), openings.on_opening)
+    tunnels = Tunnels(
+        _dial_streams(asking, dialer), openings.on_opening, trusts=lambda caller: handler.standing(caller).trusted
+    )
     tunnels.start()
     stack.push_async_callback(tunnels.aclose)
     admission.close_connections_by(tunnels.hang_up)
@@ -332,8 +335,8 @@ def _note_who_answers(hub: Hub, outgoing: Outgoing) -> None:
 def _accept(tasks: TaskSet, server: RpcServer, handshakes: Handshakes, tunnels: Tunnels) -> Callable[[Stream], None]:
     """Return what serves each connection that is accepted: with requests, or with byte streams."""
 
-    def other(admitted: Connection) -> Awaitable[None] | None:
-        return tunnels.serve(admitted) if getattr(admitted, "protocol", ALPN) == STREAMS else None
+    def other(admitted: Connection) -> Lodger | None:
+        return tunnels.lodger(admitted) if getattr(admitted, "protocol", ALPN) == STREAMS else None
 
     def on_stream(stream: Stream) -> None:
         tasks.spawn(server.serve(stream, lambda: handshakes.admit(stream), other), name=f"serve {stream.remote}")

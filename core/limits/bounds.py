@@ -105,6 +105,12 @@ STREAMS_HOST: Final = 256
 """Of one host of strangers: a browser opens 6, some browsers behind one NAT some dozens."""
 STREAMS_TRUSTED: Final = 2048
 """Of one trusted peer: as many as one connection carries (core.streams.config)."""
+SESSIONS: Final = 256
+"""Sessions of byte streams, whoever connected: as many as the RPC client keeps connections."""
+SESSIONS_KEPT: Final = 128
+"""Of them for sessions of ours and trusted peers."""
+SESSIONS_HOST: Final = 16
+"""Of strangers of one host: a peer uses one, but a carrier's NAT hides many; as of handshakes."""
 CALLERS: Final = 4096
 """Callers whose rates are counted at a time."""
 ERROR_NAMES: Final = 64
@@ -172,6 +178,11 @@ RULES: Final = (
     Rule(
         "byte streams that services work on", f"{STREAMS_HOST}; {STREAMS_TRUSTED} of a trusted peer", str(STREAMS),
         str(STREAMS_KEPT), "ERR_RATE_LIMITED", "tests/serving/test_openings.py",
+    ),
+    Rule(
+        "sessions of byte streams", str(SESSIONS_HOST), str(SESSIONS), str(SESSIONS_KEPT),
+        "the one idle for longest goes, a stranger's first; for a trusted peer, a stranger's busy one; else the "
+        "newcomer", "tests/tunnel/test_places.py",
     ),
     Rule(
         "callers whose rate is counted", "1", str(CALLERS), "", "the one that asked longest ago begins again",

@@ -13,7 +13,7 @@ from core.rpc.feed import Feed
 from core.rpc.idle import IdleLimit
 from core.rpc.memory import BUFFERS, INPUT, PAYLOADS, Held, Standing
 from core.rpc.progress import Progress
-from core.rpc.stream import Stream
+from core.rpc.stream import Lodger, Stream
 from core.services.service import AT_ONCE
 from core.values import Caller, JsonValue
 from core.wire.rpc_message import (
@@ -51,7 +51,7 @@ class Incoming:
         self._loop = asyncio.get_running_loop()
         self._opened_at = self._used_at = self._loop.time()  # seconds; used: a request came
         self._looked_at = self._opened_at
-        self._lent = False
+        self._lodger: Lodger | None = None  # serves it instead
         self._asked = False  # a request has come
         self._writing = 0  # replies that wait for the caller's window
         self._written = 0  # bytes of them, which are counted as replies
@@ -90,13 +90,13 @@ class Incoming:
         if whole:
             await stream.close()
 
-    async def lend(self, stream: Stream, serving: Awaitable[None]) -> None:
+    async def lend(self, stream: Stream, lodger: Lodger) -> None:
         """Keep the place for something else that is served on this stream, for as long as that takes."""
         self.stream = stream
-        self._lent = True
+        self._lodger = lodger
         self._stand(self.server.standing(self.caller()))
         self.server.connections.asked(self)
-        await serving
+        await lodger.serve()
 
     def caller(self) -> Caller:
         """Return who is there, where it is now: its NAT may have restarted."""
@@ -106,7 +106,9 @@ class Incoming:
 
     def spared(self) -> bool:
         """Return whether it works on a request, or had one just now."""
-        return self._lent or self.in_flight > 0 or self._loop.time() < self._used_at + bounds.SPARED
+        if self._lodger is not None:
+            return self._lodger.idle() < bounds.SPARED
+        return self.in_flight > 0 or self._loop.time() < self._used_at + bounds.SPARED
 
     def evict(self) -> None:
         """End at once: another needs the place."""
@@ -127,9 +129,10 @@ class Incoming:
         """See to it that it does not stall, and count what its stream holds; `loaded`: places are scarce."""
         if self.stream.peer_id is not None or not self.standing.trusted:
             self._stand(self.server.standing(self.caller()))
-        if self._lent:
-            return  # whoever serves it has bounds of its own
         unsent, unread = self.stream.buffered()
+        if self._lodger is not None:
+            self._look_at(self._lodger, unsent + unread, loaded=loaded)
+            return
         size = max(0, unsent - self._written) + unread
         self._buffers.set(size if size > bounds.FREE_BYTES else 0, self.standing)
         if self._decoder.held and self._used_at >= self._looked_at:  # a request was whole since: this is another one
@@ -146,6 +149,13 @@ class Incoming:
                 since, most = self._used_at, bounds.IDLE_TIME_LOADED
             if now - since >= most:
                 self.server.connections.evict(self)
+
+    def _look_at(self, lodger: Lodger, buffered: int, *, loaded: bool) -> None:
+        """Count what a lodger holds with the stream's buffers; while places are scarce, a stranger's uses its own."""
+        size = buffered + lodger.held()
+        self._buffers.set(size if size > bounds.FREE_BYTES else 0, self.standing)
+        if loaded and not self.standing.trusted and lodger.idle() >= bounds.IDLE_TIME_LOADED:
+            self.server.connections.evict(self)
 
     def _stand(self, standing: Standing) -> None:
         """Take what the caller may hold now; its owner may have changed that."""

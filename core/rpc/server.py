@@ -25,7 +25,7 @@ from core.rpc.fair_places import FairPlaces
 from core.rpc.incoming import Incoming
 from core.rpc.memory import Memory, Owner, Standing
 from core.rpc.slices import Slices
-from core.rpc.stream import Stream
+from core.rpc.stream import Lodger, Stream
 from core.values import Caller
 
 _SPELL = 0.004  # seconds in which half the time, at most, goes to answering at once: a window's loop must have its turn
@@ -89,7 +89,7 @@ class RpcServer:
         self,
         stream: Stream,
         admit: Callable[[], Awaitable[Stream]] | None = None,
-        other: Callable[[Stream], Awaitable[None] | None] = lambda stream: None,
+        other: Callable[[Stream], Lodger | None] = lambda stream: None,
     ) -> None:
         """Answer the requests of one accepted stream until it ends; closes it. Raises nothing for what a peer does.
 
@@ -106,8 +106,8 @@ class RpcServer:
         self._sweep_later()
         try:
             admitted = stream if admit is None else await admit()
-            serving = other(admitted)
-            await (incoming.run(admitted) if serving is None else incoming.lend(admitted, serving))
+            lodger = other(admitted)
+            await (incoming.run(admitted) if lodger is None else incoming.lend(admitted, lodger))
         except BaseException as failure:
             stream.abort()
             if not isinstance(failure, PeerError):

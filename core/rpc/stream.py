@@ -17,6 +17,19 @@ class Listener(Protocol):
         """Hear that nothing more comes: None once either side closed, else why it broke."""
 
 
+class Lodger(Protocol):
+    """What serves a connection that carries no requests; it keeps the connection's place among the others."""
+
+    async def serve(self) -> None:
+        """Serve until the connection is over. Raises PeerError for one that is not taken."""
+
+    def held(self) -> int:
+        """Return the bytes that wait in it, both ways."""
+
+    def idle(self) -> float:
+        """Return for how many seconds nothing has been under way; 0.0 while something is."""
+
+
 class Stream(Protocol):
     """A reliable, ordered connection. Cancelling a `write` sends nothing or the whole message, never a part."""
 

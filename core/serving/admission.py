@@ -100,6 +100,7 @@ class Admission:
             call.counted = True
             call.account.under_way += 1  # from now on: many may be let in before the first of their tasks begins
         call.once = self._gate.refusal(service, call.caller) is not None
+        call.known = self._knows(call.caller)
         watched = self._watched(outcome, call)
         weakref.finalize(
             watched, _forgotten, outcome, call
@@ -131,10 +132,14 @@ class Admission:
     def _stop_who_may_not(self) -> None:
         for call in self._under_way:
             refusal = self._gate.refusal(call.name, call.caller)
-            accepted = call.once and refusal is not None and refusal.name == NOT_TRUSTED
+            removed = call.known and not self._knows(call.caller)  # a grant goes with the trust
+            accepted = call.once and not removed and refusal is not None and refusal.name == NOT_TRUSTED
             if refusal is not None and not accepted and call.refusal is None and call.task is not None:
                 call.refusal = refusal
                 call.task.cancel()
+
+    def _knows(self, caller: Caller) -> bool:
+        return caller.peer_id is not None and self._store.find(caller.peer_id) is not None
 
     def stop(self, service: str) -> None:
         """End what is under way for a service that is no longer shared, and forget who might call it."""

@@ -49,6 +49,7 @@ class Call:
     counted: bool = False  # in its account, as under way
     stream: bool = False  # a byte stream that was opened, and is under way for as long as it is open
     once: bool = False  # the owner has accepted it this one time
+    known: bool = False  # its caller was in the list of known peers when it was let in
     task: "asyncio.Task[object] | None" = None  # answers it, while it is under way
     refusal: "NotAllowed | None" = None  # why it was stopped under way
 

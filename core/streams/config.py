@@ -27,4 +27,8 @@ class StreamConfig:
     quantum: int = 16 * KIB
     """Bytes of one stream's turn while others wait: one TLS record."""
     datagrams: int = 64
-    """Datagrams of one stream that wait to be sent. Full: the oldest is dropped, as routers do with a short queue."""
+    """Datagrams of one stream that wait, each way. Full: the oldest is dropped, as routers do with a short queue."""
+    datagram_bytes: int = 320 * KIB
+    """Bytes of them: four of the longest. Full: the oldest is dropped."""
+    datagrams_held: int = 1024 * KIB
+    """Bytes of datagrams that wait in one session, each way. Full: a stream drops its own oldest, or the newcomer."""

@@ -21,7 +21,7 @@ from core.streams.events import (
     StreamEvent,
     Writable,
 )
-from core.streams.flow import Inbound, Outbound
+from core.streams.flow import Datagrams, Inbound, Outbound, Room
 from core.wire.stream_frame import (
     DATAGRAM_MAX,
     ERROR,
@@ -42,12 +42,12 @@ CONTROL_MAX = 64 * 1024  # bytes of control frames that wait; more than a hostil
 class _Stream:
     __slots__ = ("datagrams", "inbound", "opened", "ours", "outbound")
 
-    def __init__(self, ours: bool, config: StreamConfig, now: float) -> None:
+    def __init__(self, ours: bool, config: StreamConfig, now: float, room: Room) -> None:
         self.ours = ours
         self.opened = False  # accepted
         self.outbound = Outbound(config)
         self.inbound = Inbound(now)
-        self.datagrams: deque[bytes] = deque(maxlen=config.datagrams)
+        self.datagrams = Datagrams(room, config)
 
 
 class StreamEngine:
@@ -66,6 +66,7 @@ class StreamEngine:
         self._grown = 0  # by how much all windows are over the first ones
         self._control: deque[bytes] = deque()
         self._control_bytes = 0
+        self._datagrams = Room(self._config.datagrams_held)  # those that wait to be sent
         self._ready: OrderedDict[int, None] = OrderedDict()  # streams that can send now; the next one first
         self._events: list[StreamEvent] = []
         self._said_goodbye = False
@@ -91,7 +92,7 @@ class StreamEngine:
         if len(payload) > OPEN_MAX:
             raise LocalError(f"what a stream is opened with takes {OPEN_MAX} bytes at most", name=LIMIT)
         number, self._next = self._next, self._next + 2
-        self._streams[number] = _Stream(True, self._config, now)
+        self._streams[number] = _Stream(True, self._config, now, self._datagrams)
         self._say(Kind.OPEN, number, payload)
         return number
 
@@ -124,13 +125,16 @@ class StreamEngine:
         return taken
 
     def send_datagram(self, number: int, data: bytes) -> bool:
-        """Queue a datagram; the oldest goes when too many wait. Return whether it is queued: False for a long one."""
+        """Queue a datagram; the oldest go when too many wait.
+
+        Return whether it is queued: False for a long one, or when other streams have taken all the room.
+        """
         stream = self._streams.get(number)
         if stream is None or len(data) > DATAGRAM_MAX:
             return False
-        stream.datagrams.append(data)
+        queued = stream.datagrams.add(data)
         self._schedule(number, stream)
-        return True
+        return queued
 
     def end(self, number: int) -> None:
         """Send no more than what is queued. Idempotent."""
@@ -162,6 +166,12 @@ class StreamEngine:
     def congested(self) -> bool:
         """Whether so much waits for readers here that nothing more should be read from the connection."""
         return self.unread >= self._config.unread
+
+    @property
+    def held(self) -> int:
+        """Bytes that wait here, for readers or to be sent."""
+        unsent = sum(stream.outbound.queued for stream in self._streams.values())
+        return self.unread + unsent + self._control_bytes + self._datagrams.used
 
     # -- the session --------------------------------------------------------------------------------------------------
 
@@ -236,6 +246,7 @@ class StreamEngine:
 
     def _drop(self, number: int) -> None:
         stream = self._streams.pop(number)
+        stream.datagrams.clear()
         self._unanswered -= not stream.ours and not stream.opened
         self.unread -= stream.inbound.unread
         self._grown -= stream.inbound.grown
@@ -279,7 +290,7 @@ class StreamEngine:
             self._say(Kind.REFUSE, number, pack_reason(reason))
             return
         self._unanswered += 1
-        self._streams[number] = _Stream(False, self._config, now)
+        self._streams[number] = _Stream(False, self._config, now, self._datagrams)
         self._events.append(Opening(number, payload))
 
     def _answer_ping(self, payload: bytes) -> None:
@@ -330,4 +341,5 @@ class StreamEngine:
             raise RemoteError(f"stream {number} got bytes {what}", name=ERROR)
         inbound.unread += len(data)
         self.unread += len(data)
-        self._events.append(Received(number, data))
+        if data:  # a frame of no bytes is no end, and no event
+            self._events.append(Received(number, data))

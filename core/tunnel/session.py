@@ -24,6 +24,7 @@ from core.streams.events import (
     StreamEvent,
     Writable,
 )
+from core.streams.flow import Datagrams, Room
 from core.tunnel.stream import ByteStream, StreamReset
 from core.values import Address
 from core.wire.stream_frame import Reason
@@ -52,6 +53,7 @@ class Session:
         config: StreamConfig | None = None,
     ) -> None:
         self._connection = connection
+        self.initiator = initiator  # we connected
         self._engine = StreamEngine(initiator=initiator, config=config)
         self._on_opening = on_opening
         self._on_over = on_over
@@ -60,6 +62,8 @@ class Session:
         self._writer = TaskSet(f"session with {connection.remote}")
         self._writing = False
         self._scheduled = False
+        self._config = config or StreamConfig()
+        self._datagrams = Room(self._config.datagrams_held)  # those that came, and nobody has read
         self._held = False  # the connection is paused: readers here are slow
         self._failure: PeerError | None = None
         self._over = asyncio.Event()
@@ -93,6 +97,11 @@ class Session:
     def usable(self) -> bool:
         """Whether streams may be opened."""
         return not self.over and not self.refuses_new
+
+    @property
+    def held(self) -> int:
+        """Bytes that wait here, of all streams, both ways."""
+        return 0 if self.over else self._engine.held + self._datagrams.used
 
     # -- for users ----------------------------------------------------------------------------------------------------
 
@@ -182,6 +191,10 @@ class Session:
             self._held = False
             self._loop.call_soon(self._resume)
         self._send_soon()
+
+    def waiting_datagrams(self) -> Datagrams:
+        """Return a queue for those of one stream that nobody has read yet."""
+        return Datagrams(self._datagrams, self._config)
 
     # -- from the connection (`core.rpc.stream.Listener`) -------------------------------------------------------------
 

@@ -6,9 +6,11 @@ from typing import Final, Protocol
 
 from core.errors import PeerError, RefusedError, TransportClosed
 from core.peer_id import PeerId
+from core.streams.flow import Datagrams
 from core.values import Address
 from core.wire.stream_frame import Reason
 
+JOINED: Final = 1024  # bytes up to which pieces that wait are joined: single bytes would cost 40 times what they are
 CANCELLED: Final = Reason("ERR_STREAM_CANCELLED", "the other side gave this stream up")
 
 
@@ -66,6 +68,9 @@ class Engine(Protocol):
     def consumed(self, number: int, size: int) -> None:
         """Let the other side send as much again."""
 
+    def waiting_datagrams(self) -> Datagrams:
+        """Return a queue for those of one stream that nobody has read yet."""
+
 
 class ByteStream:
     """A stream, ours or the other side's. All its memory is bounded by the windows of the engine."""
@@ -85,7 +90,7 @@ class ByteStream:
         self._taken = False  # we accepted it, if it is theirs
         self._answer = b""
         self._chunks: deque[bytes] = deque()
-        self._datagrams: deque[bytes] | None = None
+        self._datagrams: Datagrams | None = None
         self._listener: Listener | None = None
         self._paused = False
         self._ended = False  # the other side's direction
@@ -168,7 +173,7 @@ class ByteStream:
     async def read_datagram(self) -> bytes:
         """Return the next datagram. Raises what broke the stream."""
         if self._datagrams is None:
-            self._datagrams = deque(maxlen=64)
+            self._datagrams = self._engine.waiting_datagrams()
         while not self._datagrams:
             self._raise_if_broken()
             if self._ended:
@@ -229,7 +234,10 @@ class ByteStream:
     def on_received(self, data: bytes) -> None:
         """Take bytes."""
         self.bytes_received += len(data)
-        self._chunks.append(data)
+        if self._chunks and len(self._chunks[-1]) + len(data) <= JOINED:
+            self._chunks[-1] += data
+        else:
+            self._chunks.append(data)
         self._hand_over()
         self._wake()
 
@@ -237,8 +245,8 @@ class ByteStream:
         """Take a datagram; what nobody reads is dropped, the oldest first."""
         self.bytes_received += len(data)
         if self._datagrams is None:
-            self._datagrams = deque(maxlen=64)
-        self._datagrams.append(data)
+            self._datagrams = self._engine.waiting_datagrams()
+        self._datagrams.add(data)
         self._wake()
 
     def on_ended(self) -> None:
@@ -256,6 +264,8 @@ class ByteStream:
     def on_finished(self) -> None:
         """Hear that both directions have ended."""
         self._over = True
+        if self._datagrams is not None:
+            self._datagrams.clear()
         self._hand_over()
         self._wake()
 
@@ -285,6 +295,8 @@ class ByteStream:
             return
         self._over = True
         self._failure = error
+        if self._datagrams is not None:
+            self._datagrams.clear()
         self._hand_over()
         self._wake()
 

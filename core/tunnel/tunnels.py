@@ -7,15 +7,16 @@ from typing import Final
 
 from core.aio.tasks import TaskSet
 from core.errors import LocalError, PeerError, TransportClosed
+from core.limits import bounds
 from core.peer_id import PeerId
 from core.rpc.stream import Stream
 from core.streams.config import StreamConfig
 from core.tunnel.session import Session
 from core.tunnel.stream import ByteStream
+from core.values import Caller
 
 KEEP: Final = 120.0  # seconds an idle session is kept, so that the next open takes one round trip; as RPC's connections
 SWEEP_EVERY: Final = 10.0  # seconds between looks for idle sessions
-MAX_SESSIONS: Final = 256  # as many as the RPC client keeps connections; the one idle for longest makes room
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +24,8 @@ _log = logging.getLogger(__name__)
 class Tunnels:
     """Opens streams to peers by their ID, and hands over those that others open here.
 
-    `dial(peer_id, seconds)` returns an encrypted connection to that peer and nobody else, for streams.
+    `dial(peer_id, seconds)` returns an encrypted connection to that peer and nobody else, for streams. `trusts` tells
+    whose sessions have kept places.
     """
 
     def __init__(
@@ -32,9 +34,12 @@ class Tunnels:
         on_opening: Callable[[ByteStream], None],
         *,
         config: StreamConfig | None = None,
-        limit: int = MAX_SESSIONS,
+        limit: int = bounds.SESSIONS,
+        trusts: Callable[[Caller], bool] = lambda caller: True,
     ) -> None:
         self._limit = limit
+        self._open_to_strangers = limit - min(bounds.SESSIONS_KEPT, limit // 2)
+        self._trusts = trusts
         self._dial = dial
         self._on_opening = on_opening
         self._config = config
@@ -91,14 +96,20 @@ class Tunnels:
 
     # -- streams of theirs --------------------------------------------------------------------------------------------
 
+    def lodger(self, connection: Stream) -> "Served":
+        """Return what serves an accepted connection."""
+        return Served(self, connection)
+
     async def serve(self, connection: Stream) -> None:
         """Serve an accepted connection until it ends; whatever happens then is told to its streams."""
+        await self.lodger(connection).serve()
+
+    def accept(self, connection: Stream) -> Session:
+        """Begin to serve an accepted connection. Raises LocalError for a plain one, or when there is no place."""
         if connection.peer_id is None:
             connection.abort()
             raise LocalError("streams are for encrypted connections only")
-        session = self._add(connection, connection.peer_id, initiator=False)
-        await session.wait_over()
-        await session.close()
+        return self._add(connection, connection.peer_id, initiator=False)
 
     def hang_up(self, on: Callable[[PeerId], bool]) -> None:
         """Cut the sessions with these peers at once."""
@@ -139,7 +150,7 @@ class Tunnels:
 
     def _add(self, connection: Stream, peer_id: PeerId, *, initiator: bool) -> Session:
         try:
-            self._make_room()
+            self._make_room(Caller(connection.remote, peer_id), initiator=initiator)
         except LocalError:
             connection.abort()
             raise
@@ -158,16 +169,69 @@ class Tunnels:
         if peer_id is not None and not sessions:
             self._sessions.pop(peer_id, None)
 
-    def _make_room(self) -> None:
-        """Close the session that has been idle for longest when there are too many; busy ones are kept."""
-        sessions = self._all()
-        if len(sessions) >= self._limit:
-            idle = min((session for session in sessions if not len(session)), key=lambda s: s.used_at, default=None)
-            if idle is None:
-                raise LocalError(f"{self._limit} peers have streams open: close some first", name="ERR_STREAM_LIMIT")
-            self._tasks.spawn(idle.close(), name=f"make room: {idle.remote}")
+    def _make_room(self, caller: Caller, *, initiator: bool) -> None:
+        """Have a place for one more session. Raises LocalError when there is none.
+
+        A stranger's newcomer ends only idle sessions of strangers. Ours, and those of trusted peers, end the session
+        that is idle for longest, a stranger's first, and at last a stranger's busy one.
+        """
+        strangers = [session for session in self._all() if self._strange(session)]
+        ours = initiator or self._trusts(caller)
+        if not ours:
+            same = [session for session in strangers if session.remote.host == caller.address.host]
+            crowded = len(same) >= bounds.SESSIONS_HOST
+            if crowded or len(strangers) >= self._open_to_strangers:
+                self._give_up(_idlest(same if crowded else strangers))
+                return
+        if self._count() >= self._limit:
+            idle = _idlest(strangers) or (_idlest(self._all()) if ours else None)
+            if idle is None and ours and strangers:
+                idle = min(strangers, key=lambda session: session.used_at)
+            self._give_up(idle)
+
+    def _give_up(self, session: Session | None) -> None:
+        if session is None:
+            raise LocalError(f"{self._limit} peers have streams open: close some first", name="ERR_STREAM_LIMIT")
+        self._tasks.spawn(session.close(), name=f"make room: {session.remote}")
+        self._on_over(session)  # its place is free at once
+
+    def _strange(self, session: Session) -> bool:
+        return not session.initiator and not self._trusts(Caller(session.remote, session.peer_id))
+
+    def _count(self) -> int:
+        return sum(map(len, self._sessions.values()))
 
     async def _sweep_forever(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_EVERY)
             self.look()
+
+
+class Served:
+    """An accepted connection and its session (`core.rpc.stream.Lodger`)."""
+
+    def __init__(self, tunnels: Tunnels, connection: Stream) -> None:
+        self._tunnels = tunnels
+        self._connection = connection
+        self._session: Session | None = None
+
+    async def serve(self) -> None:
+        """Serve until it ends. Raises LocalError."""
+        session = self._session = self._tunnels.accept(self._connection)
+        await session.wait_over()
+        await session.close()
+
+    def held(self) -> int:
+        """Return the bytes that wait in its streams."""
+        return 0 if self._session is None else self._session.held
+
+    def idle(self) -> float:
+        """Return for how many seconds there has been no stream."""
+        if self._session is None or len(self._session):
+            return 0.0
+        return asyncio.get_running_loop().time() - self._session.used_at
+
+
+def _idlest(sessions: list[Session]) -> Session | None:
+    """Return the session without streams that has been so for longest."""
+    return min((session for session in sessions if not len(session)), key=lambda s: s.used_at, default=None)

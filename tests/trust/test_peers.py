@@ -270,6 +270,30 @@ async def test_accepted_once_it_is_served_once_and_may_finish() -> None:
         assert [each.key for each in peer.pending()] == [(ANNA.peer_id, "lamp")]
 
 
+@pytest.mark.parametrize("removed", [False, True])
+async def test_what_was_accepted_once_ends_when_the_peer_is_removed(tmp_path: Path, removed: bool) -> None:
+    """FAULTS.md D3: one who was known, for something else, and asked for this one as well."""
+    path = tmp_path / "default.trust.json"
+    async with host(path) as (peer, _, lamp), anna() as client:
+        await peer.trust(ANNA.peer_id, "Anna", frozenset({"fibonacci"}))
+        await refusal(client, at(peer))
+        await peer.accept(ANNA.peer_id, "lamp", once=True)
+        asked = asyncio.get_running_loop().create_task(client.request(at(peer), "wait", timeout=5.0))
+        await asyncio.wait_for(lamp.waiting.wait(), 5.0)
+        if removed:
+            elsewhere = TrustStore(path, serving=lambda: False)
+            await elsewhere.open(NOW)
+            await elsewhere.untrust(ANNA.peer_id, NOW)
+            with pytest.raises(RefusedError) as failed:
+                await asked
+            assert failed.value.name == "ERR_NOT_TRUSTED"
+            assert lamp.cancelled == 1
+        else:
+            await peer.trust(ANNA.peer_id, "Anna B.", frozenset({"other"}))
+            lamp.go_on.set()
+            assert (await asked).data == "wait"
+
+
 @pytest.mark.parametrize("end", ["untrust", "other service", "block", "off", "file"])
 async def test_what_a_peer_has_called_ends_with_its_trust(tmp_path: Path, end: str) -> None:
     path = tmp_path / "default.trust.json"
