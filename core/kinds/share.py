@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from core.errors import LocalError
-from core.trust.audience import Audience
+from core.trust.audience import EVERY_SERVICE, Audience
 from core.values import JsonValue
 from core.wire.stream_opening import check_name
 
@@ -27,6 +27,8 @@ class Share:
     def __post_init__(self) -> None:
         """Raise LocalError (ERR_NAME) for a name that no service can have."""
         check_name(self.name)
+        if self.name == EVERY_SERVICE:
+            raise LocalError(f"{self.name!r} stands for every service: choose another name", name="ERR_NAME")
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return what the settings file keeps."""
