@@ -182,6 +182,10 @@ class Peer:
         """Look whether what is shared is there, in words for its owner."""
         return await self._parts.shares.check(name)
 
+    def share_warnings(self, name: str) -> list[str]:
+        """Return what its owner should know of a share that is on, as sentences. Raises LocalError for none."""
+        return self._parts.shares.warnings(name)
+
     # -- what other peers share ----------------------------------------------------------------------------------------
 
     async def offered_by(self, peer_id: PeerId, *, timeout: float = REQUEST_TIMEOUT) -> tuple[OfferRow, ...]:

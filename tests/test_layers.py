@@ -53,7 +53,7 @@ ROOMS: dict[str, set[str]] = {
     "core.using": {"core.aio", "core.wire", "core.tunnel", "core.kinds", "core.news"},
     # what a peer is
     "core.news": {*TRUST_VALUES, "core.services.names"},
-    "core.profile": {"core.files", "core.identity", *TRUST_VALUES},
+    "core.profile": {"core.files", "core.identity", "core.kinds.share", *TRUST_VALUES},
     "core.directory": {"core.aio", "core.wire", "core.dht", "core.grape", "core.news", "core.profile"},
     "core.own": {
         "core.aio", "core.wire", "core.grape", "core.identity", "core.secure", "core.services", "core.news",

@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -16,15 +15,14 @@ from core.cli.grape import grape
 from core.cli.identity import identity
 from core.cli.install import install, uninstall
 from core.cli.options import broker_option, network_options, nodes, quiet_option, usage
-from core.cli.output import Output
-from core.cli.running import run
 from core.cli.settings import settings
+from core.cli.share import share
+from core.cli.shares import shares
+from core.cli.starting import start
 from core.cli.trust import trust
+from core.cli.using import connect, fetch, offers, open_command, watch
 from core.errors import LocalError, PeerError
-from core.profile.config import KeyPlace, PeerConfig
-from core.profile.logs import set_up_logging
-from core.profile.settings import DEFAULT_PROFILE, SettingsStore, check_grape_url, check_profile
-from core.trust.audience import Audience
+from core.profile.settings import DEFAULT_PROFILE, check_grape_url, check_profile
 from core.values import JsonValue
 
 
@@ -41,44 +39,6 @@ def _version() -> str:
         return version("grapevine")
     except PackageNotFoundError:  # run from a source tree that was never installed
         return "unknown"
-
-
-def _config(
-    output: Output, profile: str, grapes: tuple[str, ...], bootstrap: str | None, port: int | None, speaks: bool,
-    brokers: tuple[str, ...] = (),
-) -> PeerConfig:  # fmt: skip
-    """Return the profile's settings with what the command line says in their place; `speaks`: with its identity."""
-    store = SettingsStore(profile)
-    saved = PeerConfig.from_settings(store.start() if speaks else store.load())
-    for sentence in (*store.notices, *([store.problem] if store.problem else [])):
-        output.notice(sentence)
-    wanted = nodes(bootstrap)
-    return PeerConfig(
-        # a bootstrap list asks for a grape of our own, whatever the settings say
-        grapes=grapes or (saved.grapes if wanted is None else ()),
-        bootstrap=saved.bootstrap if wanted is None else wanted,
-        dht_port=saved.dht_port,
-        api_port=saved.api_port,
-        udp_port=saved.udp_port if port is None else port,
-        trust_file=store.trust_file,
-        calls_file=store.calls_file,
-        audiences=saved.audiences,
-        identity=KeyPlace(store.path.parent, profile, output.notice) if speaks else None,
-        use_broker=bool(brokers) or saved.use_broker,
-        brokers=tuple(text for text in brokers if text) if brokers else saved.brokers,
-    )
-
-
-def _start(
-    job: Callable[[PeerConfig, Output], Any], *, brief: bool, profile: str, verbose: bool, as_json: bool,
-    grapes: tuple[str, ...], bootstrap: str | None, port: int | None, speaks: bool = False,
-    brokers: tuple[str, ...] = (), quiet: bool = False,
-) -> None:  # fmt: skip
-    """Run a job. One that is `brief` asks once and ends; one that `speaks` to other peers needs an identity."""
-    set_up_logging(profile, verbose=verbose)
-    output = Output(as_json=as_json, quiet=brief or quiet)
-    config = _config(output, profile, grapes, bootstrap, port, speaks, brokers)
-    run(lambda: job(config, output), output, fast=not brief)
 
 
 def _jobs() -> ModuleType:
@@ -156,23 +116,6 @@ def grapevine(
 
 
 @grapevine.command()
-@click.argument("service")
-@click.option(
-    "--audience",
-    type=click.Choice(["trusted", "identified", "anyone"]),
-    default=None,
-    help="Who may call it, for this run: only peers you trust, anyone with a Peer ID, or anyone at all.",
-)
-@quiet_option
-@broker_option
-@network_options
-def share(service: str, audience: str | None, **network: Any) -> None:  # noqa: ANN401 - the options of `network_options`
-    """Share SERVICE (fibonacci) until Ctrl-C."""
-    wanted = None if audience is None else Audience(audience)
-    _start(lambda config, output: _jobs().share(config, output, service, wanted), brief=False, speaks=True, **network)
-
-
-@grapevine.command()
 @quiet_option
 @network_options
 def broker(**network: Any) -> None:  # noqa: ANN401
@@ -181,7 +124,7 @@ def broker(**network: Any) -> None:  # noqa: ANN401
     A broker sees their addresses, never what they say. It must be reachable itself: run it on a public machine, with
     --port, and with a grape that others know.
     """
-    _start(
+    start(
         lambda config, output: _jobs().broker(replace(config, act_as_broker=True), output),
         brief=False,
         speaks=True,
@@ -205,7 +148,7 @@ def broker(**network: Any) -> None:  # noqa: ANN401
 @network_options
 def consume(service: str, length: int, once: bool, timeout: float, **network: Any) -> None:  # noqa: ANN401
     """Request SERVICE (fibonacci) repeatedly from every provider, until Ctrl-C."""
-    _start(
+    start(
         lambda config, output: _jobs().consume(config, output, service, {"length": length}, once, timeout),
         brief=once,
         speaks=True,
@@ -235,7 +178,7 @@ def request(target: str, payload: str, timeout: float, **network: Any) -> None: 
         value = _json(payload)
     except PeerError as error:
         raise click.BadParameter(str(error), param_hint="PAYLOAD_JSON") from None
-    _start(
+    start(
         lambda config, output: _jobs().request(config, output, target, value, timeout),
         brief=True,
         speaks=True,
@@ -248,7 +191,7 @@ def request(target: str, payload: str, timeout: float, **network: Any) -> None: 
 @network_options
 def lookup(name: str, **network: Any) -> None:  # noqa: ANN401
     """Print the addresses announced under NAME, or those of PEER-ID: one host:port on each line."""
-    _start(lambda config, output: _jobs().lookup(config, output, name), brief=True, **network)
+    start(lambda config, output: _jobs().lookup(config, output, name), brief=True, **network)
 
 
 @grapevine.command()
@@ -257,7 +200,7 @@ def lookup(name: str, **network: Any) -> None:  # noqa: ANN401
 @network_options
 def announce(name: str, service_port: int, **network: Any) -> None:  # noqa: ANN401
     """Announce NAME at PORT once; the grapes list it for two minutes."""
-    _start(lambda config, output: _jobs().announce(config, output, name, service_port), brief=True, **network)
+    start(lambda config, output: _jobs().announce(config, output, name, service_port), brief=True, **network)
 
 
 @grapevine.command()
@@ -265,7 +208,7 @@ def announce(name: str, service_port: int, **network: Any) -> None:  # noqa: ANN
 @network_options
 def put(value: str, **network: Any) -> None:  # noqa: ANN401
     """Store VALUE on the grapes and print its hash."""
-    _start(lambda config, output: _jobs().put(config, output, value), brief=True, **network)
+    start(lambda config, output: _jobs().put(config, output, value), brief=True, **network)
 
 
 @grapevine.command()
@@ -273,9 +216,11 @@ def put(value: str, **network: Any) -> None:  # noqa: ANN401
 @network_options
 def get(hash: str, **network: Any) -> None:  # noqa: ANN401
     """Print what is stored under HASH."""
-    _start(lambda config, output: _jobs().get(config, output, hash), brief=True, **network)
+    start(lambda config, output: _jobs().get(config, output, hash), brief=True, **network)
 
 
+for command in (share, shares, offers, open_command, connect, watch, fetch):
+    grapevine.add_command(command)
 grapevine.add_command(grape)
 grapevine.add_command(trust)
 grapevine.add_command(settings)

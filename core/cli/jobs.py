@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from core.cli.output import Output, dumps, state_fields
+from core.cli.peers import find
 from core.cli.reasons import Reasons
 from core.directory.access import running_grape
 from core.directory.records.check import RecordMissing
@@ -15,9 +16,9 @@ from core.grape.config import GrapeConfig
 from core.grape.grape import open_grape
 from core.news.events import ErrorRaised, GrapeChanged, GrapeState, PeerEvent, ReplyReceived
 from core.peer import Peer, open_peer
+from core.peer_id import looks_like_id
 from core.profile.config import PeerConfig
 from core.services.service import PayloadError
-from core.trust.audience import Audience
 from core.values import JsonValue
 
 LISTING_PATIENCE = 2.0  # seconds a request by name waits for the first announce: two ticks of a worker
@@ -42,17 +43,7 @@ async def run_grape(config: GrapeConfig, output: Output) -> None:
             await asyncio.sleep(1.0)
 
 
-async def share(config: PeerConfig, output: Output, service: str, audience: Audience | None) -> None:
-    """Share until cancelled; with `audience` to that one, whatever the settings say."""
-    async with open_peer(config, output.event) as peer:
-        if audience is not None:
-            peer.set_audience(service, audience)
-        await peer.share(service)
-        gc.freeze()  # as in run_grape
-        await _tell_state(peer, output)
-
-
-async def _tell_state(peer: Peer, output: Output) -> None:
+async def tell_state(peer: Peer, output: Output) -> None:
     """With --json, tell until cancelled what crosses the socket and what callers hold here, whenever that changed."""
     told = None
     while True:
@@ -110,8 +101,9 @@ async def request(config: PeerConfig, output: Output, target: str, payload: Json
     loop = asyncio.get_running_loop()
     started = loop.time()
     reasons = Reasons()
-    async with _brief_peer(config, output) as peer:
+    async with brief_peer(config, output) as peer:
         peer.subscribe(reasons)
+        target = target_of(target, peer)
         patience = started + min(timeout, LISTING_PATIENCE)
         while True:
             try:
@@ -128,16 +120,24 @@ async def request(config: PeerConfig, output: Output, target: str, payload: Json
             output.result("reply", dumps(reply.data))
 
 
+def target_of(target: str, peer: Peer) -> str:
+    """Return what a peer is asked by: NAME/SERVICE of a peer that we know becomes its ID. Raises LocalError."""
+    if "/" not in target or looks_like_id(target.partition("/")[0]):
+        return target
+    place = find(target, peer.known_peers())
+    return f"{place.peer_id}/{place.service}"
+
+
 async def lookup(config: PeerConfig, output: Output, name: str) -> None:
     """Print a listing."""
-    async with _brief_peer(config, output) as peer:
+    async with brief_peer(config, output) as peer:
         found = [str(address) for address in await peer.lookup(name)]
         output.result("lookup", "\n".join(found), service=name, addresses=list[JsonValue](found))
 
 
 async def announce(config: PeerConfig, output: Output, name: str, port: int) -> None:
     """Announce once."""
-    async with _brief_peer(config, output) as peer:
+    async with brief_peer(config, output) as peer:
         await _require_company(peer)
         nodes = await peer.announce(name, port)
         if not output.as_json:
@@ -146,7 +146,7 @@ async def announce(config: PeerConfig, output: Output, name: str, port: int) -> 
 
 async def put(config: PeerConfig, output: Output, value: str) -> None:
     """Store a value and print its hash."""
-    async with _brief_peer(config, output) as peer:
+    async with brief_peer(config, output) as peer:
         await _require_company(peer)
         hash = await peer.put(value)
         output.result("put", hash, hash=hash)
@@ -154,14 +154,14 @@ async def put(config: PeerConfig, output: Output, value: str) -> None:
 
 async def get(config: PeerConfig, output: Output, hash: str) -> None:
     """Print a stored value."""
-    async with _brief_peer(config, output) as peer:
+    async with brief_peer(config, output) as peer:
         item = await peer.get(hash)
         value = item.get("v")
         output.result("get", value if isinstance(value, str) else dumps(value), hash=hash, value=value)
 
 
 @asynccontextmanager
-async def _brief_peer(config: PeerConfig, output: Output) -> AsyncIterator[Peer]:
+async def brief_peer(config: PeerConfig, output: Output) -> AsyncIterator[Peer]:
     """Open a peer for one command: through the grape that runs on this machine, if any, else with one of its own."""
     if not config.grapes and config.bootstrap is None:
         url = await running_grape()

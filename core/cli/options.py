@@ -62,10 +62,22 @@ def quiet_option(command: Command) -> Command:
 
 def network_options(command: Command) -> Command:
     """Add the options of every command that needs a grape."""
+    return as_json_option(connection_options(command))
+
+
+def timeout_option(command: Command) -> Command:
+    """Add `--timeout`, for what waits for another peer."""
+    return click.option(
+        "--timeout", type=click.FloatRange(0, min_open=True), default=15.0, show_default=True,
+        help="Seconds to wait for the other peer.",
+    )(command)  # fmt: skip
+
+
+def connection_options(command: Command) -> Command:
+    """Add the options of a command that needs a grape and whose output is another program's."""
     for option in (
         profile_option,
         verbose_option,
-        as_json_option,
         click.option("--port", type=click.IntRange(0, 65535), default=None,
                      help="UDP port of this peer. Without it: the settings' port, or any free one."),
         click.option("--bootstrap", metavar="H:P,...", default=None, callback=usage(nodes),

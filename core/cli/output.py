@@ -175,9 +175,14 @@ class Output:
         elif not self._quiet and not self._punches.take(event):
             self._line(event_sentence(event))
 
-    def result(self, kind: str, text: str, **fields: JsonValue) -> None:
+    def result(self, kind: str, text: str, /, **fields: JsonValue) -> None:
         """Print what the command was asked for: `text` for people, `fields` as an event of this kind."""
         self._line(dumps({"event": kind, **fields}) if self.as_json else text)
+
+    def news(self, kind: str, text: str, /, **fields: JsonValue) -> None:
+        """Print something that the command did, unless people asked for quiet."""
+        if self.as_json or not self._quiet:
+            self.result(kind, text, **fields)
 
     def notice(self, sentence: str) -> None:
         """Say something that somebody should know, on stderr, where it is in no program's way."""

@@ -15,7 +15,7 @@ from core.values import JsonValue
 
 _SHOWN = (
     "grapes", "bootstrap", "dht_port", "api_port", "udp_port", "sharing", "consuming", "audiences", "act_as_broker",
-    "use_broker", "brokers",
+    "use_broker", "brokers", "shares", "uses",
 )  # fmt: skip
 
 
@@ -74,7 +74,14 @@ def _text(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{service}: {audience}" for service, audience in value.items()) or "as usual"
     if isinstance(value, tuple):
-        return ", ".join(value) or "none"
+        return ", ".join(_entry(each) for each in value) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    return str(value)
+
+
+def _entry(value: object) -> str:
+    """Return a name, an address, or what a share or an opening is called."""
+    if isinstance(value, dict):
+        return str(value.get("name") or value.get("service") or "?")
     return str(value)

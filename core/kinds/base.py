@@ -4,7 +4,7 @@ import abc
 from typing import ClassVar, NamedTuple
 
 from core.errors import LocalError
-from core.kinds.share import Share
+from core.kinds.share import Share, check_options
 from core.tunnel.stream import ByteStream
 from core.values import Caller, JsonValue, Outcome
 from core.wire.stream_opening import Opening
@@ -27,9 +27,11 @@ class Shared(abc.ABC):
     """
 
     kind: ClassVar[str]
+    options: ClassVar[frozenset[str]]  # those that this kind knows
 
     def __init__(self, share: Share) -> None:
         """Raises LocalError for options that this kind does not take."""
+        check_options(share, self.options)
         self.share = share
         self.name = share.name
         self.example: JsonValue = None

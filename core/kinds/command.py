@@ -10,7 +10,7 @@ from core.aio.tasks import TaskSet
 from core.errors import LocalError, PeerError
 from core.kinds.base import Check, Shared
 from core.kinds.program import LINE_MAX, PROGRAM, Program, answer_of, command_of
-from core.kinds.share import BAD, Share, number_option
+from core.kinds.share import Share, flag_option, number_option
 from core.kinds.values import value_of
 from core.limits.rate import Backoff
 from core.values import Caller, JsonValue, Outcome
@@ -24,15 +24,13 @@ class CommandService(Shared):
     """Options: `command`; `lines`: true for a program that goes on; `timeout`: seconds."""
 
     kind: ClassVar[str] = "json"
+    options: ClassVar[frozenset[str]] = frozenset({"command", "lines", "timeout"})
 
     def __init__(self, share: Share) -> None:
         super().__init__(share)
         self._words = command_of(share)
         self._seconds = number_option(share, "timeout", TIMEOUT, 0.1, 3600.0)
-        lines = share.options.get("lines", False)
-        if not isinstance(lines, bool):
-            raise LocalError(f"{share.name}: 'lines' is true or false", name=BAD)
-        self._lines = _Lines(self._words, share.name) if lines else None
+        self._lines = _Lines(self._words, share.name) if flag_option(share, "lines") else None
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._under_way = 0
 

@@ -20,7 +20,7 @@ from core.kinds.base import Check, Shared
 from core.kinds.drop_box import DropBox
 from core.kinds.folder_files import Files, Listing
 from core.kinds.http import page
-from core.kinds.share import BAD, Share, number_option, text_option
+from core.kinds.share import BAD, Share, flag_option, number_option, text_option
 from core.kinds.web import StreamServer
 from core.tunnel.stream import ByteStream
 from core.values import Caller, JsonValue
@@ -37,15 +37,16 @@ class FolderService(Shared):
     """Options: `path`; `drop`: true for a drop box; `hidden`: true to show hidden files; `upload_max`: bytes."""
 
     kind: ClassVar[str] = "folder"
+    options: ClassVar[frozenset[str]] = frozenset({"path", "drop", "hidden", "upload_max"})
 
     def __init__(self, share: Share) -> None:
         super().__init__(share)
         self._path = Path(os.path.expanduser(text_option(share, "path")))
         if not self._path.is_absolute():
             raise LocalError(f"{share.name}: give the whole path of the folder, not {str(self._path)[:80]!r}", name=BAD)
-        self._files = Files(self._path, hidden=share.options.get("hidden") is True)
+        self._files = Files(self._path, hidden=flag_option(share, "hidden"))
         most = number_option(share, "upload_max", UPLOAD_MAX, 1, 2**63)
-        self._box = DropBox(self._path, int(most)) if share.options.get("drop") is True else None
+        self._box = DropBox(self._path, int(most)) if flag_option(share, "drop") else None
         self._readers = asyncio.Semaphore(READERS)
         self._servers: set[StreamServer] = set()
 

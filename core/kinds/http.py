@@ -11,7 +11,7 @@ from yarl import URL
 
 from core.errors import LocalError, PeerError
 from core.kinds.base import Check, Shared
-from core.kinds.share import BAD, Share, text_option
+from core.kinds.share import BAD, Share, flag_option, text_option
 from core.kinds.tcp import CHECK_TIMEOUT, target_of
 from core.kinds.web import FORWARDED, PEER_HEADER, StreamServer, end_to_end, forward, reason_of
 from core.tunnel.stream import ByteStream
@@ -29,11 +29,12 @@ class HttpService(Shared):
     """Options: `target`, a URL or as of a TCP share; `tell_caller`: whether the page learns the caller's Peer ID."""
 
     kind: ClassVar[str] = "http"
+    options: ClassVar[frozenset[str]] = frozenset({"target", "tell_caller"})
 
     def __init__(self, share: Share) -> None:
         super().__init__(share)
         self._url = _url_of(share)
-        self._tell_caller = share.options.get("tell_caller") is True
+        self._tell_caller = flag_option(share, "tell_caller")
         self._session: aiohttp.ClientSession | None = None
         self._servers: set[StreamServer] = set()
 

@@ -37,6 +37,7 @@ class PythonService(Shared):
     """
 
     kind: ClassVar[str] = "python"
+    options: ClassVar[frozenset[str]] = frozenset({"target"})
 
     def __init__(self, share: Share) -> None:
         super().__init__(share)

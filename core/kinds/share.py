@@ -1,11 +1,11 @@
 """A share: what its owner chose to offer, as the settings keep it. It says what to run, and runs nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from core.errors import LocalError
-from core.trust.audience import Audience
+from core.trust.audience import EVERY_SERVICE, Audience
 from core.values import JsonValue
 from core.wire.stream_opening import check_name
 
@@ -27,6 +27,8 @@ class Share:
     def __post_init__(self) -> None:
         """Raise LocalError (ERR_NAME) for a name that no service can have."""
         check_name(self.name)
+        if self.name == EVERY_SERVICE:
+            raise LocalError(f"{self.name!r} stands for every service: choose another name", name="ERR_NAME")
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return what the settings file keeps."""
@@ -61,6 +63,25 @@ def text_option(share: Share, key: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise LocalError(f"{share.name}: a {share.kind} share needs {key!r}, a text", name=BAD)
     return value
+
+
+def flag_option(share: Share, key: str) -> bool:
+    """Return an option that is true or false; false when it is not there. Raises LocalError.
+
+    What is meant to be true and is written otherwise is an error, never false: it may be what closes a share.
+    """
+    value = share.options.get(key, False)
+    if not isinstance(value, bool):
+        raise LocalError(f"{share.name}: {key!r} is true or false", name=BAD)
+    return value
+
+
+def check_options(share: Share, known: Collection[str]) -> None:
+    """Raise LocalError for an option that this kind does not know: it may be a mistyped one that closes a share."""
+    for key in share.options:
+        if key not in known:
+            has = ", ".join(sorted(known))
+            raise LocalError(f"{share.name}: a {share.kind} share has no option {key[:40]!r}; it has {has}", name=BAD)
 
 
 def number_option(share: Share, key: str, default: float, least: float, most: float) -> float:

@@ -37,6 +37,7 @@ class TcpService(Shared):
     """Options: `target`, as `target_of` reads it."""
 
     kind: ClassVar[str] = "tcp"
+    options: ClassVar[frozenset[str]] = frozenset({"target"})
 
     def __init__(self, share: Share) -> None:
         super().__init__(share)
@@ -60,7 +61,7 @@ class TcpService(Shared):
         try:
             local = await self._connect(CHECK_TIMEOUT)
         except LocalError as error:
-            return Check(False, f"{error}.")
+            return Check(False, f"Nothing answers there yet: {error}.")
         local.close()
         return Check(True, f"Something answers on {self.target}.")
 

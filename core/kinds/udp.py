@@ -19,6 +19,7 @@ class UdpService(Shared):
     """Options: `target`, as of a TCP share."""
 
     kind: ClassVar[str] = "udp"
+    options: ClassVar[frozenset[str]] = frozenset({"target"})
 
     def __init__(self, share: Share) -> None:
         super().__init__(share)

@@ -26,6 +26,7 @@ class WatchService(Shared):
     """Options: `command`. It runs as long as the share is on; one that ends is started again, less and less often."""
 
     kind: ClassVar[str] = "values"
+    options: ClassVar[frozenset[str]] = frozenset({"command"})
 
     def __init__(self, share: Share) -> None:
         super().__init__(share)

@@ -21,6 +21,7 @@ from core.trust.audience import Audience
 
 SCHEMA: Final = 1
 MAX_FILE_BYTES: Final = 1 << 20  # a settings file is a few hundred bytes; a huge one is not ours
+MAX_DEPTH: Final = 16  # lists and objects in each other in a share; what writes the file goes into each
 MAX_SAID: Final = 3  # problems in the sentence; more are the same mistake again
 ALIKE: Final = 0.8  # of 1: how like the name of a missing field one is that nobody knows, to be a slip of the pen
 MAX_SHOWN: Final = 60  # characters of a wrong value in the sentence
@@ -183,6 +184,8 @@ def _fields(document: Mapping[str, Any], *, cut: bool) -> tuple[dict[str, Any], 
                 fields[name] = _audiences(document[name], problems)
             elif name == "window":
                 fields[name] = _window(document[name])
+            elif name in ("shares", "uses"):
+                fields[name] = _entries(name, document[name])
             else:
                 fields[name] = _checked(name, document[name], hints[name])
             check_field(name, fields[name])
@@ -208,6 +211,20 @@ def _audiences(value: object, problems: list[str]) -> dict[str, Audience]:
             found[service] = Audience.OFF
             problems.append(f"nobody knows the audience {_shown(audience)} of {_shown(service)}")
     return found
+
+
+def _entries(name: str, value: object) -> tuple[Any, ...]:
+    """Return a list as it is: what cannot be read of it costs one entry, and only when that is wanted."""
+    if not isinstance(value, list):
+        raise LocalError(f"{name} has the wrong kind of value: {_shown(value)}")
+    if _is_deep(value, MAX_DEPTH):
+        raise LocalError(f"{name} has lists or objects in each other more than {MAX_DEPTH} deep")
+    return tuple(value)
+
+
+def _is_deep(value: object, most: int) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return most < 0 or any(_is_deep(each, most - 1) for each in inside)
 
 
 def _window(value: object) -> WindowState:

@@ -8,8 +8,9 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from core.errors import LocalError
+from core.kinds.share import MAX_SHARES
 from core.trust.audience import EVERY_SERVICE, Audience
-from core.values import Address
+from core.values import Address, JsonValue
 
 DEFAULT_PROFILE: Final = "default"
 MAX_AUDIENCES: Final = 1024  # services; those that nobody offers now are kept, for when they are back
@@ -34,6 +35,9 @@ class Settings:
     `audiences` has who may call a service, by its name; "*" stands for all that are not named, and one that is not
     there has its default. `sharing` and `consuming` are the services that were on last, and are on again at the next
     start. `share_at_start` is what older versions had instead: it is read where `sharing` is missing.
+
+    `shares` are the permanent shares and `uses` the services of other peers that are kept, each as JSON, as it is in
+    the file: `core.profile.shares` reads them. One that cannot be read is not run, and is written again as it was.
     """
 
     grapes: tuple[str, ...] = ()
@@ -51,6 +55,8 @@ class Settings:
     window: WindowState = field(default_factory=WindowState)
     sharing: tuple[str, ...] = ()
     consuming: tuple[str, ...] = ()
+    shares: tuple[JsonValue, ...] = field(default=(), hash=False)
+    uses: tuple[JsonValue, ...] = field(default=(), hash=False)
 
     def validate(self) -> "Settings":
         """Return self. Raises LocalError with a sentence that names the first wrong value and what to write instead."""
@@ -72,6 +78,8 @@ CLOSED: Final[Mapping[str, Any]] = {
     "consuming": (),
     "act_as_broker": False,
     "use_broker": False,
+    "shares": (),
+    "uses": (),
 }
 
 
@@ -86,6 +94,8 @@ def check_field(name: str, value: object) -> None:
     elif name in ("dht_port", "api_port", "udp_port"):
         if not isinstance(value, int) or not 0 <= value <= 65535:
             raise LocalError(f"{name} {value} is not a port: use 0 (any) to 65535")
+    elif name in ("shares", "uses") and isinstance(value, tuple) and len(value) > MAX_SHARES:
+        raise LocalError(f"{name} has more than {MAX_SHARES} entries")
     elif name == "audiences" and isinstance(value, Mapping) and len(value) > MAX_AUDIENCES:
         raise LocalError(f"audiences has more than {MAX_AUDIENCES} services")
 

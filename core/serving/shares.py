@@ -138,6 +138,11 @@ class Shares:
         service = running.service or make(running.share)
         return await service.check()
 
+    def warnings(self, name: str) -> list[str]:
+        """Return what its owner should know of a share, as sentences; none of one that cannot be."""
+        running = self._find(name)
+        return running.service.warnings() if running.service is not None else []
+
     # -- within -------------------------------------------------------------------------------------------------------
 
     def _find(self, name: str) -> _Running:

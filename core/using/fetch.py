@@ -1,6 +1,7 @@
 """A file of another peer's folder, fetched whole: what a break left is gone on with, and nothing is overwritten."""
 
 import asyncio
+import html
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -128,4 +129,6 @@ async def _sentence(answer: aiohttp.ClientResponse) -> str:
     """Return what a page of ours says, or the status alone."""
     text = (await answer.content.read(4096)).decode(errors="replace")
     said = text.partition("<p>")[2].partition("</p>")[0]
-    return said.strip() or f"the other side answered {answer.status}"
+    if 300 <= answer.status < 400:
+        return "that is a folder: name a file in it"
+    return html.unescape(said).strip().removesuffix(".") or f"the other side answered {answer.status}"

@@ -23,6 +23,11 @@ from core.values import Address
 LOOPBACK: Final = "127.0.0.1"
 LABEL_MAX: Final = 63  # bytes of one label of a host's name (RFC 1035 section 2.3.4)
 AGAIN: Final = 3.0  # seconds after which a page that says that the peer is away asks again by itself
+PASSING: Final = {  # refusals that may be over in a moment, and what they mean here
+    "ERR_SERVICE_UNKNOWN": "The other side does not share this at the moment.",
+    "ERR_SERVICE_OFF": "The other side does not share this at the moment.",
+    "ERR_RATE_LIMITED": "The other side is busy at the moment.",
+}
 _SEPARATORS: Final = re.compile(r"[^a-z0-9]+")
 
 _log = logging.getLogger(__name__)
@@ -127,13 +132,18 @@ class LocalPages:
 
 def _away(request: web.BaseRequest, open_page: _Page, error: Exception) -> web.Response:
     _log.info("%s: %s", open_page.title, reason_of(error))
+    if isinstance(error, RefusedError) and error.name in PASSING:
+        return page(503, open_page.title, f"{PASSING[error.name]} This page goes on by itself.", again=_again(request))
     if isinstance(error, RefusedError):
         return page(403, open_page.title, f"The other side says no: {error}.")
     sentence = (
         f"The other side is not there at the moment ({reason_of(error)}). This page goes on by itself when it is back."
     )
-    again = AGAIN if request.method == "GET" else None
-    return page(503, open_page.title, sentence, again=again)
+    return page(503, open_page.title, sentence, again=_again(request))
+
+
+def _again(request: web.BaseRequest) -> float | None:
+    return AGAIN if request.method == "GET" else None
 
 
 def _host_of(request: web.BaseRequest) -> tuple[str, int]:

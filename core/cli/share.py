@@ -1,0 +1,80 @@
+"""`grapevine share`: a port, a page, a folder, a program, a sensor, a function, or the demo service."""
+
+from typing import Any
+
+import click
+
+from core.cli.options import broker_option, network_options, quiet_option
+from core.cli.starting import start
+from core.cli.wanted import Wanted
+from core.errors import LocalError
+from core.trust.audience import Audience
+
+
+@click.command()
+@click.argument("targets", metavar="[SERVICE|PORT|URL|FOLDER|FILE.py:FUNCTION]...", nargs=-1)
+@click.option("--name", default=None, help="What it is called for others. Without it: made of what it is.")
+@click.option("--tcp", multiple=True, metavar="[HOST:]PORT", help="A TCP port, of this machine or another in the home.")
+@click.option("--udp", multiple=True, metavar="[HOST:]PORT", help="A UDP port.")
+@click.option(
+    "--command",
+    "commands",
+    multiple=True,
+    metavar="COMMAND",
+    help="A program that answers JSON requests: one run for each.",
+)
+@click.option("--lines", is_flag=True, help="With --command: it goes on, and answers each line with a line.")
+@click.option("--watch", "watches", multiple=True, metavar="COMMAND", help="A program whose lines are values.")
+@click.option("--drop", is_flag=True, help="Files can be put into the folder, and not be read.")
+@click.option("--all", "everything", is_flag=True, help="All permanent shares of this profile.")
+@click.option("--permanent", is_flag=True, help="Keep it: the window and 'share --all' share it again at each start.")
+@click.option(
+    "--for",
+    "friends",
+    multiple=True,
+    metavar="PEER",
+    help="Trust this peer with what is shared: a Peer ID, or a name of your list.",
+)
+@click.option(
+    "--audience",
+    type=click.Choice(["trusted", "identified", "anyone"]),
+    default=None,
+    help="Who may use it: only peers you trust, anyone with a Peer ID, or anyone at all. "
+    "Without it: trusted; fibonacci is for anyone.",
+)
+@quiet_option
+@broker_option
+@network_options
+def share(
+    targets: tuple[str, ...], name: str | None, tcp: tuple[str, ...], udp: tuple[str, ...], commands: tuple[str, ...],
+    lines: bool, watches: tuple[str, ...], drop: bool, everything: bool, permanent: bool, friends: tuple[str, ...],
+    audience: str | None, **network: Any,  # noqa: ANN401 - the options of `network_options`
+) -> None:  # fmt: skip
+    """Share something until Ctrl-C.
+
+    \b
+      grapevine share 8080 --name garden          a web page on this machine
+      grapevine share http://192.168.1.5/         a web page in the home
+      grapevine share ~/Pictures/holiday          a folder, to read
+      grapevine share ~/inbox --drop              a folder, to put files into
+      grapevine share --tcp 22                    a port
+      grapevine share --watch './temp --every 5'  a sensor
+      grapevine share ./garden.py:handle          a Python function
+      grapevine share fibonacci                   the demo service
+    """
+    wanted = Wanted(targets, tcp, udp, commands, watches, name, drop, lines, permanent, frozenset({"fibonacci"}))
+    if not (targets or tcp or udp or commands or watches or everything):
+        raise click.UsageError("name what to share: a SERVICE such as fibonacci, a port, a page, a folder; or --all")
+    try:
+        wanted.check()
+    except LocalError as error:
+        raise click.UsageError(str(error)) from None
+    who = None if audience is None else Audience(audience)
+
+    def job(config: Any, output: Any) -> Any:  # noqa: ANN401 - loaded only when it is run: `--help` answers at once
+        from core.cli.share_jobs import Order
+        from core.cli.share_jobs import share as run_share
+
+        return run_share(config, output, Order(wanted, network["profile"], everything, who, friends))
+
+    start(job, brief=False, speaks=True, **network)

@@ -1,0 +1,107 @@
+"""Two command lines and a grape on loopback: Anna shares, Bert, who knows her by name and whom she trusts, uses it."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.process import NO_KEYRING, Event, Program, grapevine
+from tests.support.tools import ROOT
+
+PATIENCE = 90.0  # seconds for a program that ends by itself; CI machines stall
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a program ended."""
+
+    code: int
+    out: bytes
+    err: str
+
+
+async def finished(
+    *command: str, env: dict[str, str] | None = None, said: bytes = b"", cwd: Path = ROOT, timeout: float = PATIENCE
+) -> Finished:
+    """Run a program to its end, with `said` on its standard input."""
+    process = await asyncio.create_subprocess_exec(
+        *command, env={**os.environ, **(env or {})}, cwd=cwd, stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(timeout):
+            out, err = await process.communicate(said)
+    except TimeoutError:
+        process.kill()
+        out, err = await process.communicate()
+        raise AssertionError(f"{command} went on after {timeout} s: {out[-2000:]!r} {err.decode()[-3000:]}") from None
+    return Finished(process.returncode or 0, out, err.decode(errors="replace"))
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Return what a command line with its settings under `home` needs; PATH has `grapevine`, as ssh looks for it."""
+    own = {f"XDG_{kind}_HOME": str(home) for kind in ("CONFIG", "DATA", "STATE")}
+    return {**own, "PYTHON_KEYRING_BACKEND": NO_KEYRING, "PYTHONPATH": str(ROOT)}
+
+
+GRAPEVINE = (sys.executable, "-m", "core.cli")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two profiles that know each other, and the grape between."""
+
+    anna: Path
+    bert: Path
+    anna_id: str
+    bert_id: str
+    grape: str
+
+    @asynccontextmanager
+    async def share(self, *arguments: str) -> AsyncIterator[tuple[Program, Event]]:
+        """Have Anna share something; the event is how the first share went."""
+        async with grapevine("share", *arguments, "--grape", self.grape, home=self.anna) as program:
+            told = await program.event("shared")
+            yield program, told
+
+    @asynccontextmanager
+    async def open(self, service: str, *arguments: str) -> AsyncIterator[tuple[Program, str]]:
+        """Have Bert open a service of Anna's; the text is where."""
+        async with grapevine(
+            "open", f"anna/{service}", *arguments, "--grape", self.grape, "--timeout", "60", home=self.bert
+        ) as program:
+            yield program, (await program.event("opened"))["where"]
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return a command of Bert's, for a program that runs it itself."""
+        return [*GRAPEVINE, *arguments, "--grape", self.grape]
+
+    async def ask(self, *arguments: str, said: bytes = b"", cwd: Path = ROOT) -> Finished:
+        """Have Bert run a command to its end."""
+        return await finished(*self.command(*arguments), env=environment(self.bert), said=said, cwd=cwd)
+
+
+async def own(home: Path, *arguments: str) -> Finished:
+    """Run a command that needs no network, for the profile under `home`."""
+    return await finished(*GRAPEVINE, *arguments, env=environment(home))
+
+
+@asynccontextmanager
+async def pair(folder: Path) -> AsyncIterator[Pair]:
+    """Make both, and run the grape."""
+    anna, bert = folder / "anna", folder / "bert"
+    ids = [(await own(home, "id")).out.decode().strip() for home in (anna, bert)]
+    for home, other, name in ((anna, ids[1], "bert"), (bert, ids[0], "anna")):
+        assert (await own(home, "trust", "add", other, "--name", name)).code == 0
+    async with grapevine("grape", "--dp", "0", "--aph", "0", "--bn", "", "-b", "127.0.0.1", home=folder) as program:
+        yield Pair(anna, bert, ids[0], ids[1], (await program.event("listening"))["api"])
+
+
+def is_there(programs: Sequence[str]) -> bool:
+    """Return whether all these programs are installed."""
+    import shutil
+
+    return all(shutil.which(program) for program in programs)
