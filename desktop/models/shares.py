@@ -72,7 +72,7 @@ def share_words(share: ShareRow, users: str) -> str:
     if not share.users:
         return _tr("{name} is on. Nobody uses it now.").format(name=name)
     streams = count(share.streams, _tr("connection"), _tr("connections"))
-    return _tr("{name} is on. {users} use it now, over {streams}.").format(name=name, users=users, streams=streams)
+    return _tr("{name} is on. Used now by {users}, over {streams}.").format(name=name, users=users, streams=streams)
 
 
 def other_side(share: ShareRow, peer_id: PeerId | None) -> str:
@@ -145,7 +145,7 @@ class OfferColumn(Columns):
 
     NAME = Column[OfferRow]("Name", lambda offer, _scene: offer.name)
     WHAT = Column[OfferRow]("What", lambda offer, _scene: kind_words(offer.kind))
-    SAYS = Column[OfferRow]("In its own words", lambda offer, _scene: offer.description)
+    SAYS = Column[OfferRow]("In their words", lambda offer, _scene: offer.description)
 
 
 class OfferModel(RowsModel[OfferRow]):

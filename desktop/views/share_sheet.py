@@ -136,7 +136,7 @@ class ShareSheet(Sheet):
         self.way.addItems([self.tr("In the browser: it is a web page"), self.tr("With any program")])
         self.audience = AudienceBox(self.tr("this"))
         self.audience.show_audience(Audience.TRUSTED)
-        self.permanent = QCheckBox(self.tr("Share it again whenever Grapevine starts"))
+        self.permanent = QCheckBox(self.tr("Share it at every start"))
         self.permanent.setChecked(True)
         self.check, self.warning = Lines(1), Lines(WARNING_LINES)
         self.check.setObjectName("muted")

@@ -30,8 +30,9 @@ from desktop.views.watch_sheet import WatchSheet
 
 OFFER_SAMPLES = ("holiday pictures", "Program that answers", "values that go on, and more")
 USE_SAMPLES = ("MM", "holiday pictures", "Anna's greenhouse", "127.0.0.1:65535", f"{ICON_ROOM}cannot be reached")
+LEAST_LINES = 4  # of each table, with its header; more scroll
 NOBODY_ASKED = "Pick a friend, and see what they share with you."
-NOTHING_OPEN = "Nothing is open here. Open something that a friend shares: it gets an address on this computer."
+NOTHING_OPEN = "Nothing is open here. What you open gets an address on this computer."
 
 
 class UsingView(PageView):
@@ -126,6 +127,8 @@ class UsingView(PageView):
         column.addWidget(self.words)
         column.addLayout(below)
         column.addWidget(self.table, 1)
+        for table in (self.offered, self.table):
+            table.setMinimumHeight(LEAST_LINES * table.verticalHeader().defaultSectionSize())
 
     def _make_menus(self) -> None:
         self._offer_actions = (self._action(self.tr("Open"), self.open),)
