@@ -136,7 +136,10 @@ class Keeper:
 
     def _set_audiences(self) -> None:
         if self._open is not None:
+            shares = {share.name for share in self._open.shares()}  # they have an audience of their own
             for service in self._registry:
+                if service.name in shares:
+                    continue
                 self._open.set_audience(service.name, audience_of(service.name, self._config.audiences))
 
     def _say(self, state: GrapeState, message: str) -> None:

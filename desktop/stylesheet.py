@@ -105,9 +105,12 @@ QComboBox[open="true"] { border-color: $warn; }
 QTabBar#pages { background: transparent; }
 QTabBar#pages::tab { background: transparent; color: $muted; border: 2px solid transparent; border-radius: 6px;
                      padding: 4px 12px; margin-right: 4px; }
+QTabBar#pages[narrow="true"]::tab { padding: 4px 1px; margin-right: 0px; }
 QTabBar#pages::tab:hover { background: $raised; color: $text; }
 QTabBar#pages::tab:selected { background: $surface; color: $text; border-color: $line; font-weight: 600; }
 QTabBar#pages:focus::tab:selected, QTabBar#pages::tab:selected:focus { border-color: $accent; }
+QTableView::indicator { width: 14px; height: 14px; border: 1px solid $edge; border-radius: 4px; background: $surface; }
+QTableView::indicator:checked { background: $accent; border-color: $accent; image: url("$icons/$tick.svg"); }
 QRadioButton { spacing: 8px; padding: 2px; border: 2px solid transparent; border-radius: 6px; }
 QRadioButton:focus { border-color: $accent; }
 QRadioButton::indicator { width: 14px; height: 14px; border: 1px solid $edge; border-radius: 8px;

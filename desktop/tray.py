@@ -22,6 +22,7 @@ from desktop.icons import tray_icon
 from desktop.models.lookalike import warning
 from desktop.models.people import names
 from desktop.models.safe import menu_text, shown, unmarked
+from desktop.tray_shares import TrayShares
 from desktop.tray_state import Reading, Steady, TrayState, read
 
 LOGIN_SECONDS = 30.0  # how long a panel may come after us until `settled` says that there is none (DESKTOP 6)
@@ -146,6 +147,7 @@ class Tray(QObject):
                 if service.name in actions:
                     actions[service.name].setChecked(on)
         self._show_pending(snapshot)
+        self.shares.show_snapshot(snapshot)
         self._update()
 
     def _update(self) -> None:
@@ -177,6 +179,7 @@ class Tray(QObject):
         toggle, bridge = self._toggle, self._bridge
         self._share = {name: toggle(share.format(name=name), name, bridge.set_sharing) for name in services}
         self._consume = {name: toggle(consume.format(name=name), name, bridge.set_consuming) for name in services}
+        self.shares = TrayShares(menu, bridge.sharing.switch)
         menu.addSeparator()
         self._waiting = menu.addMenu(self.tr("Requests waiting"))
         self._waiting.menuAction().setVisible(False)

@@ -1,11 +1,13 @@
 """What the tray icon says: the worst of grape, link and share, as one of seven states and in words. No Qt here."""
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from core.news.events import GrapeState, PeerRow, PeerSnapshot, Role, ServiceSnapshot
+from core.news.events import GrapeState, PeerRow, PeerSnapshot, Role, ServiceSnapshot, ShareRow
 
 ACTIVE_SECONDS = 60.0  # a consumer heard within a minute counts as there; its loop asks and punches every second
+MAX_NAMES = 3  # of what is shared, in the words beside the icon
 HOLD_SECONDS = 2.0  # a state stays at least so long: flicker tells nobody anything (DESKTOP 11, R6)
 
 
@@ -43,17 +45,19 @@ def read(snapshot: PeerSnapshot | None, now: float) -> Reading:
     if grape.state is GrapeState.STARTING:
         return Reading(TrayState.CONNECTING, grape.message or "Connecting")
     shared = [service for service in snapshot.services if service.sharing]
-    if not shared:
+    if not shared and not _shares(snapshot):
         return Reading(TrayState.READY, _sentences("Ready, nothing is shared", _consuming(snapshot)))
     unannounced = [service for service in shared if service.announced_nodes == 0]
     if unannounced:
-        return Reading(TrayState.CONNECTING, f"Announcing {_names(unannounced)}")
+        return Reading(TrayState.CONNECTING, f"Announcing {_listed(each.name for each in unannounced)}")
     return _sharing(snapshot, shared, now)
 
 
 def _sharing(snapshot: PeerSnapshot, shared: list[ServiceSnapshot], now: float) -> Reading:
-    there = sum(_active(row, now) for row in snapshot.peers)
-    what = f"Sharing {_names(shared)}"
+    users = {user for share in _shares(snapshot) for user in share.users}
+    others = {row.peer_id or row.address for row in snapshot.peers if shared and _active(row, now)}
+    there = len(users | others)
+    what = f"Sharing {_listed([*(each.name for each in shared), *(each.name for each in _shares(snapshot))])}"
     if not there:
         return Reading(TrayState.SHARING, _sentences(f"{what}, no peer is there now", _consuming(snapshot)))
     peers = "1 peer" if there == 1 else f"{there} peers"
@@ -67,11 +71,18 @@ def _active(row: PeerRow, now: float) -> bool:
 
 def _consuming(snapshot: PeerSnapshot) -> str:
     wanted = [service for service in snapshot.services if service.consuming]
-    return f"Consuming {_names(wanted)}" if wanted else ""
+    return f"Consuming {_listed(each.name for each in wanted)}" if wanted else ""
 
 
-def _names(services: list[ServiceSnapshot]) -> str:
-    return ", ".join(service.name for service in services)
+def _shares(snapshot: PeerSnapshot) -> list[ShareRow]:
+    return [share for share in snapshot.shares if share.on]
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Return names, the first of many only: a tooltip has one line."""
+    names = list(names)
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return f"{', '.join(names[:MAX_NAMES])}{more}"
 
 
 def _sentences(*parts: str) -> str:

@@ -5,6 +5,7 @@
 Set QT_SCALE_FACTOR=2 for a display of 200 %. Nothing of the core runs: a fake bridge tells a lifelike scene.
 """
 
+import math
 import os
 import sys
 import time
@@ -19,9 +20,12 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from core.news.events import Traffic
 from core.profile.settings import Settings
+from desktop.models.values import value_row
 from desktop.theme import ThemeSource
 from desktop.views.close_question import ask_close
 from desktop.views.main_window import START_SIZE, MainWindow
+from desktop.views.share_sheet import ShareSheet
+from desktop.views.watch_sheet import WatchSheet
 from tests.desktop import fake_peer as scene
 
 SETTLE_MS = 700  # milliseconds; switches slide for 120, background formatting takes a few
@@ -92,6 +96,30 @@ def broker(window: MainWindow, bridge: scene.FakeBridge) -> None:
     window.pages.choose("broker")
 
 
+def sharing(window: MainWindow, bridge: scene.FakeBridge) -> None:
+    """Show what is shared."""
+    bridge.show(scene.shares_snapshot(time.time()))
+    window.pages.choose("sharing")
+    window.sharing.table.selectRow(0)
+
+
+def nothing_shared(window: MainWindow, bridge: scene.FakeBridge) -> None:
+    """Show the page as it is at first."""
+    bridge.show(scene.people_snapshot(time.time()))
+    window.pages.choose("sharing")
+
+
+def using(window: MainWindow, bridge: scene.FakeBridge) -> None:
+    """Show what a friend offers, and what is open here."""
+    bridge.using.kept.add((scene.ALICE, "printer"))
+    bridge.show(scene.shares_snapshot(time.time()))
+    window.pages.choose("using")
+    window.using.friend.setCurrentIndex(0)
+    window.using.ask()
+    bridge.using.offered.emit(bridge.using.ticket, scene.OFFERS, "")
+    window.using.table.selectRow(0)
+
+
 SCENES: dict[str, Callable[[MainWindow, scene.FakeBridge], None]] = {
     "empty": empty,
     "busy": busy,
@@ -100,6 +128,9 @@ SCENES: dict[str, Callable[[MainWindow, scene.FakeBridge], None]] = {
     "people": people,
     "calls": calls,
     "broker": broker,
+    "nothing-shared": nothing_shared,
+    "sharing": sharing,
+    "using": using,
 }
 
 
@@ -124,6 +155,12 @@ def main(folder: Path) -> None:
                 settle()
                 save(window, folder / f"small-{colours}.png")
                 dialogs(window, folder, colours)
+            if name in ("sharing", "using", "nothing-shared"):
+                window.resize(QSize(1024, 600))
+                settle()
+                save(window, folder / f"{name}-1024-{colours}.png")
+            if name == "sharing":
+                share_sheets(window, bridge, folder, colours)
             if name == "people":
                 window.resize(QSize(880, 700))
                 settle()
@@ -144,6 +181,31 @@ def dialogs(window: MainWindow, folder: Path, colours: str) -> None:
     settle()
     save(question, folder / f"close-{colours}.png")
     question.reject()
+
+
+def share_sheets(window: MainWindow, bridge: scene.FakeBridge, folder: Path, colours: str) -> None:
+    """Draw the sheets that share, edit and watch."""
+    window.sharing.share()
+    settle()
+    bridge.sharing.tell_found(*scene.FOUND)
+    (sheet,) = window.findChildren(ShareSheet)
+    sheet.found.setCurrentRow(0)
+    save(sheet, folder / f"share-first-{colours}.png")
+    sheet.kinds["folder"].click()
+    sheet.text.setText(str(Path.home()))
+    settle()
+    bridge.sharing.tell_look(True, True, f"The folder {Path.home()} is there.", "This is your home folder.")
+    settle(50)
+    save(sheet, folder / f"share-second-{colours}.png")
+    sheet.reject()
+    watch = WatchSheet(bridge.using, scene.ALICE, "Anna's greenhouse", "temperature", window)
+    watch.show()
+    now = time.time() - 120
+    rows = tuple(value_row(now + at, round(21 + 3 * math.sin(at / 9) + at % 5 / 10, 2)) for at in range(120))
+    bridge.using.values.emit(bridge.using.ticket, rows)
+    settle()
+    save(watch, folder / f"watch-{colours}.png")
+    watch.reject()
 
 
 def people_dialogs(window: MainWindow, folder: Path, colours: str) -> None:

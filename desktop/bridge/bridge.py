@@ -15,6 +15,8 @@ from desktop.bridge.feed import Feed
 from desktop.bridge.records import Records
 from desktop.bridge.requests import Requests
 from desktop.bridge.session import Session
+from desktop.bridge.sharing import Sharing
+from desktop.bridge.using import Using
 from desktop.bridge.wishes import Wish, Wishes
 
 if TYPE_CHECKING:
@@ -46,6 +48,9 @@ class Bridge(QObject):
             found=self.calls_found.emit, said=self.calls_said.emit, cleared=self.calls_cleared.emit,
             ticket=self._ticket,
         )  # fmt: skip
+        self.sharing = Sharing(self, self._acts, self._ticket)
+        self.using = Using(self, self._acts, self._ticket)
+        self._parts = (self._acts, self._requests, self._records, self._wishes, self.sharing, self.using)
 
     def _ticket(self) -> int:
         self._tickets += 1
@@ -59,7 +64,7 @@ class Bridge(QObject):
             raise LocalError("the bridge has a peer: detach that one first")
         self._session = session = Session(peer, TaskSet("bridge"))
         self._feed.attach(peer)
-        for part in (self._acts, self._requests, self._records, self._wishes):
+        for part in self._parts:
             part.attach(session)
 
     async def detach(self) -> None:
@@ -68,7 +73,7 @@ class Bridge(QObject):
         self._feed.detach()
         if session is not None:
             await session.tasks.aclose()
-        for part in (self._acts, self._requests, self._records, self._wishes):
+        for part in self._parts:
             part.detach()
 
     def stand_in(self, grape: GrapeSnapshot, services: tuple[ServiceSnapshot, ...] | None = None) -> None:

@@ -39,10 +39,12 @@ from desktop.views.people import PeopleView
 from desktop.views.request import RequestView
 from desktop.views.services import ServicesView
 from desktop.views.settings_dialog import SettingsDialog
+from desktop.views.sharing import SharingView
 from desktop.views.sheets import Scrolled, Scrolling, Words, reveal
 from desktop.views.table import RowTable
 from desktop.views.timeline import TimelineView
 from desktop.views.traffic import TrafficView
+from desktop.views.using import UsingView
 from desktop.views.window_state import packed, unpack
 
 MIN_SIZE = QSize(360, 200)  # pixels; 800 x 480 at 200 %, less a frame and a panel: everything scrolls there
@@ -104,6 +106,8 @@ class MainWindow(QMainWindow):
         self.people = PeopleView(bridge, self._theme)
         self.calls = CallsView(bridge, self._theme)
         self.broker = BrokerView(self._theme, settings.brokers)
+        self.sharing = SharingView(bridge, self._theme)
+        self.using = UsingView(bridge, self._theme)
         self.pages = Pages()
         self._lay_out()
         self.menus = Menus(self, bridge, self._acts())
@@ -116,6 +120,8 @@ class MainWindow(QMainWindow):
         self.pending.answers.always_wanted.connect(self.people.accept_always)
         self.people.call_wanted.connect(self._call)
         self.calls.call_wanted.connect(self._call)
+        self.using.call_wanted.connect(self._call)
+        self.sharing.demo_wanted.connect(self._on_live(self.services.focus))
         self.calls.known_wanted.connect(self._add_known)
         self.services.audience_chosen.connect(self._choose_audience)
         self.broker.acting_chosen.connect(self._choose_acting)
@@ -154,12 +160,14 @@ class MainWindow(QMainWindow):
         self.pages.register(
             (
                 Page("live", self.tr("Live"), lambda: live),
+                Page("sharing", self.tr("Sharing"), lambda: self.sharing),
+                Page("using", self.tr("Using"), lambda: self.using),
                 Page("people", self.tr("People"), lambda: self.people, lambda snapshot: len(snapshot.pending)),
                 Page("calls", self.tr("Calls"), lambda: self.calls),
                 Page("broker", self.tr("Broker"), lambda: self.broker),
             )
         )
-        for page in (self.people, self.calls, self.broker):
+        for page in (self.sharing, self.using, self.people, self.calls, self.broker):
             page.setMinimumHeight(PAGE_HEIGHT)
         self.notice = NoticePlace(self.header.details, self.pending, self.banner)
         middle = Scrolled()

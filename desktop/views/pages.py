@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QStyle, QStyleOptionTab, QTabBar, QVBoxLayout, QWidget
 
 from core.news.events import PeerSnapshot
@@ -14,6 +15,7 @@ from desktop.views.columns import CurrentOnly
 from desktop.views.table import RowTable
 
 ROOM = " (99)"  # behind the title of a page that counts
+NARROW = 560  # pixels of width; below that the tabs have hardly any room beside their words, and still fit in a row
 
 
 class PageView(QWidget):
@@ -112,6 +114,16 @@ class Pages(QWidget):
             if page.badge is not no_badge:
                 self.bar.setTabData(at, page.title)
             self.bar.setAccessibleTabName(at, page.title.replace("&", ""))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Draw the tabs closer together where there is little room."""
+        super().resizeEvent(event)
+        narrow = self.width() < NARROW
+        if self.bar.property("narrow") != narrow:
+            self.bar.setProperty("narrow", narrow)
+            self.bar.style().unpolish(self.bar)
+            self.bar.style().polish(self.bar)
+            self.bar.updateGeometry()
 
     def pages(self) -> tuple[Page, ...]:
         """Return the pages in order."""

@@ -182,7 +182,7 @@ class PeopleView(PageView):
 
     def show_snapshot(self, snapshot: PeerSnapshot) -> None:
         """Show the requests that wait and the known peers; a selection stays where it was."""
-        self._services = [service.name for service in snapshot.services]
+        self._services = [service.name for service in snapshot.services] + [share.name for share in snapshot.shares]
         if snapshot.known_peers != self._known:
             self._known = snapshot.known_peers
             self._names = names(snapshot.known_peers)

@@ -2,11 +2,12 @@
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from core.errors import PeerError
+from core.kinds.share import Share
 from core.news.events import GrapeSnapshot, GrapeState, PeerEvent, PeerRow, PeerSnapshot, Role, ServiceSnapshot, Traffic
 from core.profile.config import PeerConfig
 from core.services.service import Registry
@@ -55,6 +56,7 @@ class ScriptedPeer:
         self.state = PeerSnapshot(1, ADDRESS, None, CONNECTED, (FIBONACCI,), ())
         self.calls: list[str] = []
         self.audiences: dict[str, Audience] = {}
+        self.held: dict[str, Share] = {}
         self.gate = asyncio.Event()
         self.gate.set()
         self.refusal: PeerError | None = None
@@ -87,6 +89,13 @@ class ScriptedPeer:
 
     def set_audience(self, service: str, audience: Audience) -> None:
         self.audiences[service] = audience
+
+    def shares(self) -> tuple[Share, ...]:
+        return tuple(self.held.values())
+
+    async def restore_shares(self, shares: Iterable[Share]) -> None:
+        for share in shares:
+            self.held[share.name] = share
 
     def retry_identity(self) -> None:
         self.calls.append("retry identity")

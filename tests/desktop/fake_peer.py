@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Signal
 
+from core.kinds.listening import Found
+from core.kinds.share import Share
 from core.ledger.record import CallRecord
 from core.news.events import (
     Announced,
@@ -32,11 +34,14 @@ from core.news.events import (
     RequestServed,
     Role,
     ServiceSnapshot,
+    ShareRow,
     Traffic,
+    UseRow,
 )
 from core.peer_id import PeerId
 from core.trust.audience import Audience
 from core.trust.entries import EVERY, KnownPeer, Pending
+from core.using.offers import OfferRow
 from core.values import Address, JsonValue
 from desktop.views.contract import Ending
 
@@ -108,6 +113,105 @@ class FakeOutcome:
     ending: Ending = "silent"
 
 
+@dataclass(frozen=True, slots=True)
+class FakeLook:
+    """As `core.kinds.preview.Look`."""
+
+    possible: bool
+    ok: bool
+    sentence: str
+    warnings: tuple[str, ...] = ()
+
+
+class FakeSharing(QObject):
+    """As `desktop.bridge.sharing.Sharing`: verbs are written down, the test tells what comes of them."""
+
+    done = Signal(object, str)
+    looked = Signal(object, object)
+    found = Signal(object, object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[object, ...]] = []
+        self.ticket = 0
+
+    def _asked(self, *call: object) -> int:
+        self.calls.append(call)
+        self.ticket += 1
+        return self.ticket
+
+    def add(self, share: Share) -> int:
+        return self._asked("add", share)
+
+    def switch(self, name: str, on: bool) -> None:
+        self.calls.append(("switch", name, on))
+
+    def remove(self, name: str) -> None:
+        self.calls.append(("remove", name))
+
+    def set_audience(self, name: str, audience: Audience) -> None:
+        self.calls.append(("audience", name, audience))
+
+    def look(self, share: Share) -> int:
+        return self._asked("look", share)
+
+    def check(self, name: str) -> int:
+        return self._asked("check", name)
+
+    def find(self) -> int:
+        return self._asked("find")
+
+    def tell_look(self, possible: bool, ok: bool, sentence: str, *warnings: str) -> None:
+        """Answer what was asked last."""
+        self.looked.emit(self.ticket, FakeLook(possible, ok, sentence, warnings))
+
+    def tell_found(self, *found: Found) -> None:
+        """Answer the newest `find`, and no other."""
+        self.found.emit(self.ticket, found)
+
+
+class FakeUsing(QObject):
+    """As `desktop.bridge.using.Using`."""
+
+    offered = Signal(object, object, str)
+    opened = Signal(object, str, str)
+    values = Signal(object, object)
+    ended = Signal(object, str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[object, ...]] = []
+        self.ticket = 0
+        self.kept: set[tuple[PeerId, str]] = set()
+
+    def _asked(self, *call: object) -> int:
+        self.calls.append(call)
+        self.ticket += 1
+        return self.ticket
+
+    def ask(self, peer_id: PeerId) -> int:
+        return self._asked("ask", peer_id)
+
+    def open(self, peer_id: PeerId, service: str, kind: str) -> int:
+        return self._asked("open", peer_id, service, kind)
+
+    def close(self, where: str) -> None:
+        self.calls.append(("close", where))
+
+    def keep(self, row: UseRow, on: bool) -> None:
+        self.calls.append(("keep", row.service, on))
+        (self.kept.add if on else self.kept.discard)((row.peer_id, row.service))
+
+    def is_kept(self, row: UseRow) -> bool:
+        return (row.peer_id, row.service) in self.kept
+
+    def watch(self, peer_id: PeerId, service: str) -> int:
+        return self._asked("watch", peer_id, service)
+
+    def cancel(self, ticket: int) -> None:
+        self.calls.append(("cancel", ticket))
+
+
 class FakeBridge(QObject):
     """Keeps the contract of docs/architecture.md, "Desktop", with nothing behind it.
 
@@ -128,6 +232,8 @@ class FakeBridge(QObject):
         self._snapshot = snapshot
         self._tickets = 0
         self.crossed = Traffic()
+        self.sharing = FakeSharing()
+        self.using = FakeUsing()
 
     def ask_calls(self, text: str, outcome: str, before: int | None, limit: int) -> int:
         self.calls.append(("ask calls", text, outcome, before, limit))
@@ -323,6 +429,48 @@ def broker_snapshot(now: float = NOW) -> PeerSnapshot:
     row = BrokerRow(Address("203.0.113.9", 21000), True, "Registered at 203.0.113.9:21000.", 2, True)
     use = BrokerUse(True, (), "Registered at 203.0.113.9:21000.", (row,), 1)
     return replace(people_snapshot(now), revision=44, pending=(), broker=broker, broker_use=use)
+
+
+FOUND = (
+    Found(3000, "node", "Web page", "http"),
+    Found(1883, "mosquitto", "MQTT broker", "tcp"),
+    Found(22, "", "SSH", "tcp"),
+    Found(8123, "", "Home Assistant", "http"),
+)
+OFFERS = (
+    OfferRow("garden", "http", "a web page"),
+    OfferRow("holiday", "folder", "a folder"),
+    OfferRow("ssh", "tcp", "a TCP port (22)"),
+    OfferRow("temperature", "values", "values that go on"),
+    OfferRow("thermo", "json", "a program that answers requests"),
+    OfferRow("<b>telescope</b>", "hologram", "a kind of the future <img src=x>\u202e"),
+)
+
+
+def shares_snapshot(now: float = NOW) -> PeerSnapshot:
+    """Return the peer with shares of several kinds, and services of others that are open here."""
+
+    def share(name: str, kind: str, description: str, audience: Audience, **rest: object) -> ShareRow:
+        usual: dict[str, object] = {
+            "on": True, "permanent": True, "problem": "", "users": (), "streams": 0, "sent": 0, "received": 0,
+            "served": 0, "failed": 0, "refused": 0,
+        }  # fmt: skip
+        return ShareRow(name, kind, description, audience, **{**usual, **rest})  # type: ignore[arg-type]
+
+    shares = (
+        share("garden", "http", "a web page", Audience.TRUSTED, users=(ALICE, EVE), streams=3, sent=6_460_000,
+              received=41_000, served=431),
+        share("holiday pictures", "folder", "a folder", Audience.TRUSTED, permanent=False, served=12, failed=1),
+        share("temperature", "values", "values that go on", Audience.IDENTIFIED, users=(BOB,), streams=1, sent=912),
+        share("ssh", "tcp", "", Audience.TRUSTED, on=False),
+        share("camera", "folder", "", Audience.TRUSTED, on=False,
+              problem="The folder /media/camera is not there, or cannot be read"),
+    )  # fmt: skip
+    uses = (
+        UseRow("http://printer.anna-s-greenhouse.localhost:40917/", ALICE, "Anna's greenhouse", "printer", "http", ""),
+        UseRow("127.0.0.1:40222", BOB, BOB.short, "ssh", "tcp", "peer K5ZHS2L cannot be reached"),
+    )  # fmt: skip
+    return replace(people_snapshot(now), revision=45, pending=(), shares=shares, uses=uses)
 
 
 def busy_events(now: float = NOW) -> list[PeerEvent]:

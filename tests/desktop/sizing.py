@@ -49,15 +49,20 @@ from core.profile.settings import Settings
 from core.trust.entries import KnownPeer
 from core.values import Address
 from desktop.closing import QuitQuestion
+from desktop.models.share_form import FORMS
+from desktop.models.values import value_row
 from desktop.theme import ThemeSource, contrast
 from desktop.views.close_question import CloseQuestion
+from desktop.views.edit_share import EditShareSheet
 from desktop.views.fields import Lines
 from desktop.views.identity_dialog import IdentityDialog, PassphraseDialog
 from desktop.views.main_window import MainWindow
 from desktop.views.notice import NoticePlace
 from desktop.views.person_dialog import PersonDialog
+from desktop.views.share_sheet import ShareSheet
 from desktop.views.sheets import Question, Scrolling, reveal
 from desktop.views.switch import Switch
+from desktop.views.watch_sheet import WatchSheet
 from tests.desktop import fake_peer as scene
 
 TEXT, PARTS = 4.5, 3.0  # WCAG 2.1, 1.4.3 and 1.4.11
@@ -236,7 +241,7 @@ class Checker:
             yield "the text", widget.rect() if isinstance(widget, QLabel) else inner, TEXT
 
 
-DANGEROUS = ("Quit", "Renew", "Import", "Remove", "Forget", "Block", "Accept", "Always", "Become", "Let anyone")
+DANGEROUS = ("Quit", "Renew", "Import", "Remove", "Forget", "Block", "Accept", "Always", "Become", "Let anyone", "Stop")
 
 
 def _button_parts(button: QAbstractButton) -> Iterator[tuple[str, QRect, float]]:
@@ -363,7 +368,23 @@ def pages(window: MainWindow, bridge: scene.FakeBridge, checker: Checker) -> Non
             window.broker.brokers.setText("wrong")
             window.broker._choose_using(True)
         checker.look(f"page {page.key}", window)
+        if page.key in ("sharing", "using"):
+            shares(window, bridge)
+            checker.look(f"page {page.key}, full", window)
+            bridge.show(scene.people_snapshot())
     window.pages.choose("live")
+
+
+def shares(window: MainWindow, bridge: scene.FakeBridge) -> None:
+    """Fill the pages of shares and of what is used."""
+    bridge.show(scene.shares_snapshot())
+    window.sharing.table.selectRow(0)
+    window.using.friend.setEditText(str(scene.ALICE))
+    window.using.ask()
+    bridge.using.offered.emit(bridge.using.ticket, scene.OFFERS, "")
+    window.using.table.selectRow(1)
+    window.using.friend.setEditText("nobody")
+    window.using.ask()
 
 
 def dialogs(window: MainWindow, checker: Checker) -> None:
@@ -400,6 +421,35 @@ def _dialogs(window: MainWindow, known: KnownPeer) -> dict[str, Callable[[], QDi
 
         return make
 
+    def share(key: str = "") -> Callable[[], QDialog]:
+        def make() -> QDialog:
+            sharing = scene.FakeSharing()
+            made = ShareSheet(sharing, (), window)
+            made.open()
+            sharing.tell_found(*scene.FOUND)
+            made.found.setCurrentRow(0)
+            if key:
+                made.kinds[key].click()
+                made.text.setText("/home/anna/a folder with a long name" * 3)
+                made.check.setText(MORE)
+                made.warning.setText(MORE)
+                made._said.setText(MORE)
+            return made
+
+        return make
+
+    def edit_share() -> QDialog:
+        made = EditShareSheet(scene.FakeSharing(), scene.shares_snapshot().shares[0], MORE, window)
+        made.check.setText(MORE)
+        return made
+
+    def watch() -> QDialog:
+        using = scene.FakeUsing()
+        made = WatchSheet(using, scene.ALICE, "Anna's greenhouse", "temperature", window)
+        using.values.emit(1, tuple(value_row(scene.NOW + at, 20 + at % 7) for at in range(40)))
+        using.ended.emit(1, MORE)
+        return made
+
     question = ("Become a new peer?", MORE, "Become a new peer", lambda: None)
     return {
         "close": lambda: CloseQuestion(window, lambda _action, _kept: None),
@@ -409,6 +459,10 @@ def _dialogs(window: MainWindow, known: KnownPeer) -> dict[str, Callable[[], QDi
         "question": lambda: Question(window, "Another identity", *question, typed="AAAQEAY"),
         "add a peer": person,
         "known peer": lambda: PersonDialog(["fibonacci", "camera"], known, parent=window),
+        "share": share(),
+        **{f"share, {form.key}": share(form.key) for form in FORMS},
+        "edit a share": edit_share,
+        "watch": watch,
         "keys": words(window._show_keys),
         "about": words(lambda: window.menus.actions["about"].trigger()),
     }

@@ -212,7 +212,7 @@ def test_who_may_call_is_chosen_marked_and_remembered(people: MainWindow, qtbot:
 
 
 def test_pages_by_key_and_kept_for_the_next_start(people: MainWindow, bridge: FakeBridge) -> None:
-    people.menus.actions["page2"].trigger()
+    people.menus.actions["page4"].trigger()
     assert people.pages.current() == "people"
     people.menus.actions["find"].trigger()
     state = people.save_state()

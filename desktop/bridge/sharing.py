@@ -1,0 +1,170 @@
+"""What this peer shares: changed by the user, given to the next peer when one is closed, and told to be remembered."""
+
+import asyncio
+import importlib
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Signal
+
+from core.kinds.listening import what_listens
+from core.kinds.share import Share
+from core.trust.audience import Audience
+from desktop.bridge.acts import Acts
+from desktop.bridge.session import Session
+from desktop.bridge.tickets import Tickets, Work
+
+if TYPE_CHECKING:
+    from core.peer import Peer
+
+
+class Sharing(QObject):
+    """The verbs of the page *Sharing* (`desktop.views.contract_shares.SharingLike`)."""
+
+    done = Signal(object, str)  # ticket, "" or a sentence that says what was not done
+    looked = Signal(object, object)  # ticket, Look
+    found = Signal(object, object)  # ticket, tuple[Found, ...]
+    kept = Signal(object)  # Share: permanent, new or changed, to be remembered
+    dropped = Signal(str)  # the name of a permanent share that is there no longer
+
+    def __init__(self, parent: QObject, acts: Acts, ticket: Callable[[], int]) -> None:
+        super().__init__(parent)
+        self._acts = acts
+        self._tickets = Tickets(self, ticket)
+        self._held: tuple[Share, ...] = ()  # all there are, also the temporary ones
+
+    def hold(self, shares: tuple[Share, ...]) -> None:
+        """Take shares that were remembered; the next peer has them."""
+        self._held = shares
+
+    def attach(self, session: Session) -> None:
+        """Give this peer the shares there are."""
+        self._tickets.attach(session)
+        if self._held:
+            self._acts.do("share again", self._restore)
+
+    def detach(self) -> None:
+        """Keep the shares for the next peer."""
+        self._tickets.detach()
+
+    # -- what changes them --------------------------------------------------------------------------------------------
+
+    def add(self, share: Share) -> int:
+        """Share something. `done` says whether that worked."""
+
+        def work(ticket: int) -> Work:
+            async def add(peer: "Peer") -> None:
+                await _load(share)
+                await peer.add_share(share)
+                self._note(peer)
+                self.done.emit(ticket, "")
+
+            return add
+
+        return self._tickets.ask(f"share {share.name}", work, self.done.emit)
+
+    def switch(self, name: str, on: bool) -> None:
+        """Begin a share, or pause it."""
+        self._change("switch a share", lambda peer: peer.switch_share(name, on))
+
+    def remove(self, name: str) -> None:
+        """End a share and forget it."""
+        self._change("end a share", lambda peer: peer.remove_share(name))
+
+    def set_audience(self, name: str, audience: Audience) -> None:
+        """Change who may use a share; streams of those who no longer may are ended at once."""
+
+        async def change(peer: "Peer") -> None:
+            peer.set_audience(name, audience)
+
+        self._change("who may use a share", change)
+
+    def _change(self, what: str, act: "Callable[[Peer], Awaitable[Any]]") -> None:
+        async def change(peer: "Peer") -> None:
+            await act(peer)
+            self._note(peer)
+
+        self._acts.do(what, change)
+
+    async def _restore(self, peer: "Peer") -> None:
+        held = self._held
+        for share in held:
+            await _load(share)
+        await peer.restore_shares(held)
+
+    def _note(self, peer: "Peer") -> None:
+        """Remember what is shared now."""
+        before, self._held = _permanent(self._held), peer.shares()
+        now = _permanent(self._held)
+        for name in before.keys() - now.keys():
+            self.dropped.emit(name)
+        for name, share in now.items():
+            if before.get(name) != share:
+                self.kept.emit(share)
+
+    # -- what is looked at ---------------------------------------------------------------------------------------------
+
+    def look(self, share: Share) -> int:
+        """Look whether something could be shared and is there; `looked` says it."""
+
+        def work(ticket: int) -> Work:
+            async def look(peer: "Peer") -> None:
+                del peer
+                preview = await _import("core.kinds.preview")
+                self.looked.emit(ticket, await preview.look_at(share))
+
+            return look
+
+        return self._tickets.ask("look at what would be shared", work, self._not_looked)
+
+    def check(self, name: str) -> int:
+        """Look whether what a share names is there; `looked` says it."""
+
+        def work(ticket: int) -> Work:
+            async def check(peer: "Peer") -> None:
+                found = await peer.check_share(name)
+                self.looked.emit(ticket, Looked(True, found.ok, found.sentence))
+
+            return check
+
+        return self._tickets.ask("look at a share", work, self._not_looked)
+
+    def find(self) -> int:
+        """Look what listens on this machine; `found` says it."""
+
+        def work(ticket: int) -> Work:
+            async def find(peer: "Peer") -> None:
+                del peer
+                self.found.emit(ticket, await what_listens())
+
+            return find
+
+        return self._tickets.ask("look what listens here", work, lambda ticket, _words: self.found.emit(ticket, ()))
+
+    def _not_looked(self, ticket: int, words: str) -> None:
+        self.looked.emit(ticket, Looked(False, False, words))
+
+
+class Looked:
+    """As `core.kinds.preview.Look`, which is imported with the core only."""
+
+    def __init__(self, possible: bool, ok: bool, sentence: str) -> None:
+        self.possible, self.ok, self.sentence = possible, ok, sentence
+        self.warnings: tuple[str, ...] = ()
+
+
+def _permanent(shares: tuple[Share, ...]) -> dict[str, Share]:
+    return {share.name: share for share in shares if share.permanent}
+
+
+async def _import(module: str) -> Any:  # noqa: ANN401 - a module
+    """Import a module in a thread: the window goes on."""
+    return await asyncio.to_thread(importlib.import_module, module)
+
+
+async def _load(share: Share) -> None:
+    """Import the kind of a share in a thread, so that starting it does not hold the window up."""
+    table = await _import("core.kinds.table")
+    kind = table.KINDS.get(share.kind)
+    if kind is not None:
+        await _import(kind.module)
