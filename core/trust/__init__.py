@@ -1,0 +1,1 @@
+"""Who may call which service: known peers, audiences, and requests that wait for the owner's answer."""
