@@ -128,7 +128,7 @@ class Incoming:
         if self.stream.peer_id is not None or not self.standing.trusted:
             self._stand(self.server.standing(self.caller()))
         if self._lent:
-            return  # whoever serves it has bounds of its own
+            return  # the server has bounds of its own
         unsent, unread = self.stream.buffered()
         size = max(0, unsent - self._written) + unread
         self._buffers.set(size if size > bounds.FREE_BYTES else 0, self.standing)
@@ -180,7 +180,7 @@ class Incoming:
             self._coming.stop()
 
     def _turn_away(self, rid: str, error: str, reason: str) -> None:
-        """Read no more of this connection, and say why if it can be told to which request."""
+        """Stop reading this connection, and say why if it is known to which request."""
         self._input.let_go()
         self._coming.stop()
         _log.debug("%s is turned away: %s", self.stream.remote, reason)

@@ -1,1 +1,1 @@
-"""Who may call which service: known peers, audiences, and requests that wait for the owner's answer."""
+"""Permission to call services: known peers, audiences, and requests that wait for the owner's answer."""

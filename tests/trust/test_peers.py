@@ -207,7 +207,7 @@ async def test_what_is_changed_is_there_at_the_next_start(tmp_path: Path) -> Non
         (known,) = peer.known_peers()
         assert (known.name, known.blocked) == ("Ann", True)
         await peer.untrust(ANN)
-        assert ears.of(TrustChanged)[-1].message == f"Ann ({ANN.short}) is known no more"
+        assert ears.of(TrustChanged)[-1].message == f"Ann ({ANN.short}) is no longer known"
         assert ears.of(PendingRequest) == []
     async with host(path) as (peer, _, _):
         assert peer.known_peers() == ()
