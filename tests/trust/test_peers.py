@@ -306,7 +306,7 @@ async def test_a_blocked_peer_is_hung_up_on_and_others_are_not() -> None:
         async def fewer() -> bool:
             return peer._parts.server.statistics().connections == connected - 1
 
-        await until(fewer, "the blocked one is connected no more")
+        await until(fewer, "the blocked one is no longer connected")
         await on(client, peer)
         assert (await refusal(mallory, at(peer))).name == "ERR_BLOCKED"
         assert peer.pending() == ()
