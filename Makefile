@@ -47,6 +47,11 @@ fuzz: setup ## fuzz every parser and engine, a minute each (ARGS='--seconds 600 
 	@scripts/setup fuzz
 	.venv/bin/python -m tests.fuzz.campaign $(ARGS)
 
+.PHONY: docs
+docs: setup ## write the pages of docs/ that are made from the code
+	.venv/bin/python -m scripts.reference
+	.venv/bin/python -m scripts.state_diagram
+
 lint: setup ## ruff and mypy only
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .

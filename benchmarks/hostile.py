@@ -48,7 +48,7 @@ CALLS = 100  # a second, of the trusted caller: enough for a p99, too few to be 
 MOST_SLOWER, MOST_GROWN = 5.0, 50.0  # times, MB: issue 4
 STEP = 0.01  # seconds between two volleys
 PUNCH = b"\xc3\xbf"
-HELLO = b"\x16\x03\x01\x02\x00"  # the first bytes of a TLS ClientHello of 512 bytes, and no more
+HELLO = b"\x16\x03\x01\x02\x00"  # the first bytes of a TLS ClientHello of 512 bytes, and nothing else
 
 
 # ---- the attackers, a process of their own
@@ -113,7 +113,7 @@ async def half_open(target: Address, seconds: float, rate: float) -> int:
 
 
 async def slow_loris(target: Address, seconds: float) -> int:
-    """Keep handshakes under way by a byte a second, and begin anew whatever is cut off."""
+    """Keep handshakes under way by a byte a second, and begin those again that are cut off."""
     endpoint = await Endpoint.open(Address("127.10.0.1", 0), config=_config())
     until, begun = time.monotonic() + seconds, 0
 
@@ -166,7 +166,7 @@ def attacker(arguments: list[str]) -> None:
     sys.stdout.write(json.dumps(counts) + "\n")
 
 
-# ---- the peer, and whom its owner trusts
+# ---- the peer, and the caller that its owner trusts
 
 
 @dataclass(frozen=True, slots=True)

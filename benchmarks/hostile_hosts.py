@@ -181,14 +181,14 @@ def attacker(arguments: list[str]) -> None:
     sys.stdout.write(json.dumps(counts) + "\n")
 
 
-# ---- the peer, and whom its owner trusts
+# ---- the peer, and the caller that its owner trusts
 
 
 Run: TypeAlias = Callable[[Program, PeerId], Coroutine[object, object, int]]
 
 
 class Caller:
-    """Somebody whom the owner trusts, in a namespace of its own."""
+    """A caller that the owner trusts, in a namespace of its own."""
 
     def __init__(self, place: Public, identity: Identity) -> None:
         self._place = place

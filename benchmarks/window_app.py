@@ -63,7 +63,7 @@ class Instruments(QObject):
         asyncio.Handle._run = self._timed()  # type: ignore[method-assign, assignment]
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Begin again."""
         self.late: list[int] = []
         self.blocked: list[int] = []
         self.turns: list[int] = []

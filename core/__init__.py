@@ -1,0 +1,1 @@
+"""A Grapevine peer without a window: `core.peer` is its facade, docs/architecture.md has its rooms."""

@@ -146,7 +146,7 @@ async def compose(
     # what the grapes list
     link = await stack.enter_async_context(access)
 
-    # requests that go out, and those whom brokers name
+    # requests that go out, and peers that brokers name
     outgoing = Outgoing(endpoint, outreach, addresses)
 
     def told(listed: Iterable[Address]) -> list[Address]:

@@ -1,4 +1,4 @@
-"""The one rule for sending to an address that has not answered, whoever told us of it.
+"""The one rule for sending to an address that has not answered, whatever the source of the address.
 
 A grape, a broker, a record, an invitation or a forged packet may name anybody. So what leaves for such an address is
 bounded per host (RFC 9000 section 8.1 has the same idea), and nothing leaves for an address that nobody named.

@@ -316,7 +316,7 @@ class Peer:
     # -- who may call: all hold at once, on live connections too, and are remembered ------------------------------
 
     def known_peers(self) -> tuple[KnownPeer, ...]:
-        """Return whom the owner trusts with something, and who is blocked."""
+        """Return the peers that the owner trusts with something, and those that are blocked."""
         return self._parts.admission.store.peers()
 
     def pending(self) -> tuple[Pending, ...]:

@@ -1,6 +1,6 @@
 """A Peer ID as people write it: base32 with check characters, in groups that can be read over the telephone.
 
-The ID is the raw Ed25519 public key itself, not a hash of it: whoever has the ID can look up the peer's signed record
+The ID is the raw Ed25519 public key itself, not a hash of it: anyone with the ID can look up the peer's signed record
 (BEP 44 finds it by the key) and verify both the record and an encrypted connection, with nothing else to ask for.
 
 Each 13 characters of the key are followed by one check character (Luhn modulo 32, which finds every single wrong

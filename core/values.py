@@ -38,7 +38,7 @@ class Address(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks a service: the address a request came from, as seen here, and who proved to be there.
+    """The caller of a service: the address a request came from, as seen here, and the Peer ID proved there.
 
     `peer_id` is None for a plain Grenache peer: nobody knows who that is.
     """

@@ -63,7 +63,7 @@ class Start:
 
     def key_place(self) -> KeyPlace:
         """Return where this profile's key is."""
-        # whoever sees the window can answer the keyring, and may take minutes for it
+        # a user who sees the window can answer the keyring, and may take minutes for it
         return KeyPlace(SettingsStore(self.profile).path.parent, self.profile, patience=KEYRING_PATIENCE)
 
     def peer_config(self, settings: Settings) -> PeerConfig:
@@ -209,7 +209,7 @@ def _wire(
     instance: SingleInstance,
     quitter: Quitter,
 ) -> None:
-    """Connect who asks with who does."""
+    """Connect the widgets with the parts that act."""
     window.quit_requested.connect(quitter.ask)
     window.close_requested.connect(closing.on_close)
     tray.quit_requested.connect(quitter.ask)

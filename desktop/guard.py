@@ -1,4 +1,4 @@
-"""One filter for the whole program: what no control and no label may do, whoever made it.
+"""One filter for the whole program: what no control and no label may do.
 
 A wheel changes nothing that has not the keyboard: two notches over a box that says who may call opened a service to
 anyone (FAULTS E5). The wheel goes to what scrolls behind. And a label that nobody gave a format shows its text as it

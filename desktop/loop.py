@@ -204,7 +204,7 @@ class DaemonExecutor(concurrent.futures.Executor):
         return self._pending
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more work. Never waits, whatever `wait` says: that is the point of this class."""
+        """Stop taking work. Never waits, whatever `wait` says: that is the point of this class."""
         self._closed = True
 
     def _work(self) -> None:

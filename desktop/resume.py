@@ -6,7 +6,7 @@ from core.profile.settings import Settings
 from desktop.bridge import Bridge, Wish
 from desktop.choices import Choices
 
-MAX_KEPT: Final = 32  # services; the settings take no more
+MAX_KEPT: Final = 32  # services; as many as the settings take
 
 
 def resume(bridge: Bridge, settings: Settings) -> None:

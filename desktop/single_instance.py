@@ -1,6 +1,6 @@
 """One window per profile: a second start asks the first one to show itself, and ends.
 
-A `QLockFile` decides who is first; it is stale as soon as its holder is dead, however it died. Whoever holds the lock
+A `QLockFile` decides who is first; it is stale as soon as its holder is dead, however it died. The holder of the lock
 owns the socket beside it, so a socket left by SIGKILL is simply removed. (`QLocalServer.UserAccessOption` is not used:
 on Unix it lets a second `listen` succeed while the first lives, QTBUG-48635. The directory is private instead.)
 

@@ -18,7 +18,7 @@ def told(*addresses: Address, now: float = 0.0) -> Outreach:
 
 
 def drain(it: Outreach, address: Address, now: float) -> int:
-    """Take packets until no more leave."""
+    """Take packets until none leaves."""
     count = 0
     while it.take(address, now):
         count += 1

@@ -19,7 +19,7 @@ from core.values import Address, JsonValue
 from core.wire.broker_message import Listing, Registration, parse_listing, registration_document
 
 PAUSE = 2.0  # seconds between registrations (PROTOCOL section 7), and how long a broker of ours may wait for news
-TOLD_IN = PAUSE + 0.5  # seconds until who registers as the demo does has heard of a newcomer; the half for a slow line
+TOLD_IN = PAUSE + 0.5  # seconds until a peer that registers like the demo hears of a newcomer; 0.5 for a slow line
 HURRY = 0.1  # seconds between registrations at a broker that tells news: the least
 SEEK_EVERY = 5.0  # seconds between looks for brokers by their name; less than an entry's 15 s, so a change costs one
 PAUSES = (0.5, 1.0, 2.0, 5.0, 15.0)  # seconds after the 1st, 2nd, ... failure in a row at one broker
@@ -29,11 +29,11 @@ MAX_WANTED = 64  # roles that are registered; more is a mistake
 
 
 class BrokerReply(Protocol):
-    """What came back: who answered (None: nobody who proved it), and what."""
+    """What came back: the Peer ID that the other side proved (None: it proved none), and the answer."""
 
     @property
     def peer_id(self) -> PeerId | None:
-        """Who answered, verified."""
+        """The Peer ID of the side that answered, verified."""
 
     @property
     def data(self) -> JsonValue:
@@ -164,7 +164,7 @@ class BrokerClient:
             self._register(broker, want)
 
     def unwant(self, want: Want) -> None:
-        """Register for this no more."""
+        """Stop registering for this."""
         self._wants.pop(want, None)
 
     def wants(self, want: Want) -> bool:
@@ -194,7 +194,7 @@ class BrokerClient:
         return {broker.you for broker in self._brokers.values() if broker.you is not None}
 
     def found(self, want: Want) -> list[Address]:
-        """Return those of the other role whom all brokers together name now."""
+        """Return the peers of the other role that all brokers together name now."""
         found: dict[Address, None] = {}
         for broker in self._brokers.values():
             told = broker.listings.get(want)
@@ -236,7 +236,7 @@ class BrokerClient:
         return [address for address in await self._find() if not self._is_self(address)]
 
     async def _settle(self, found: Sequence[Address]) -> None:
-        """Begin with brokers that are new, and leave those that are announced no more and do not answer either."""
+        """Begin with brokers that are new, and leave those that are no longer announced and do not answer either."""
         for address, broker in list(self._brokers.items()):
             if address not in found and not broker.registered:
                 await self._leave(address)
@@ -309,7 +309,7 @@ class BrokerClient:
         return {entry.address: TOLD_IN for entry in told.entries if entry.address not in at_once}
 
     def _sound(self, told: Listing, broker: Address) -> Listing:
-        """Leave out whom nobody should punch."""
+        """Leave out addresses that nobody should punch."""
         kept = []
         for entry in told.entries:
             if self._is_self(entry.address) or entry.address == told.you:

@@ -1,4 +1,4 @@
-"""Who wants whom: a broker's entries, as it saw their senders. Without I/O: time is handed in."""
+"""A broker's entries: peers that offer or want a service, at the address it saw. Without I/O: time is handed in."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -23,9 +23,9 @@ class BrokerConfig:
     entries: int = 500  # in all (PROTOCOL section 7); full: the host that has most loses its oldest, or is refused
     entries_each: int = 64  # of one host: an office or a carrier's NAT, each peer with a role or two
     rate_each: float = 50.0  # registrations a second of one host, twice that at once: 100 peers that come every 2 s
-    hosts: int = 1024  # whose rate is remembered; full: who was silent for longest begins anew
+    hosts: int = 1024  # whose rate is remembered; full: the one silent for longest is forgotten
     waiting: int = 512  # answers that wait for news; more are answered at once, and come again 2 s later
-    names: int = 500  # services whose news are counted; full: the one without news for longest begins anew
+    names: int = 500  # services whose news are counted; full: the one without news for longest starts from 0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -55,7 +55,7 @@ class Entry:
     peer_id: PeerId | None
     since: float
     renewed_at: float
-    local: Address | None = None  # where it says that it is at home; shown to who comes from the same host only
+    local: Address | None = None  # where it says that it is at home; shown only to peers that come from the same host
 
 
 Key: TypeAlias = tuple[str, bool, Address]  # of an entry: service, role, source
@@ -118,7 +118,7 @@ class BrokerRegistry:
                 continue
             if scope(entry.address.host) is Scope.LOOPBACK:
                 address = shown_as(entry.address)
-            else:  # a home's own addresses mean something else, or nothing, to who is outside of it
+            else:  # a home's own addresses mean something else, or nothing, outside of it
                 address = entry.address if scope(entry.address.host) >= reach else None
             if address is not None:
                 found.append(Listed(entry.service, entry.server, address))
@@ -170,7 +170,7 @@ class BrokerRegistry:
 
 
 def _at_home(address: Address | None) -> Address | None:
-    """Return an address on a private network that can be one; whoever says another gets no further with it."""
+    """Return an address on a private network that can be one. A false one leads nowhere."""
     private = address is not None and usable(address) and scope(address.host) is Scope.PRIVATE
     return address if private else None
 

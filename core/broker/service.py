@@ -35,7 +35,7 @@ class BrokerService:
         self._waiters = 0
 
     def handle(self, payload: JsonValue, caller: Caller) -> Outcome:
-        """Register the caller and answer with who else is there. Raises PayloadError, BrokerBusy, BrokerFull."""
+        """Register the caller and answer with the others there. Raises PayloadError, BrokerBusy, BrokerFull."""
         now = asyncio.get_running_loop().time()
         try:
             wanted = parse_registration(payload)

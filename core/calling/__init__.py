@@ -1,1 +1,1 @@
-"""Requests that go out: whom a person means, where that peer is, which address answers, when to ask again."""
+"""Requests that go out: which peer a person means, where it is, which address answers, when to ask again."""

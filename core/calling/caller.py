@@ -34,7 +34,7 @@ RETRIES = 1  # a kept connection may have died unseen, as when the peer restarte
 FRESH = 5.0  # seconds; a kept connection to somebody seen so lately is used without asking who else is there
 INVITE_AFTER = 0.5  # seconds a request by name tries alone before workers are asked to punch us
 PUNCHED_WITHIN = 5.0  # seconds after that; a worker looks for us every second, and both grapes may be slow
-SLACK = 0.1  # seconds beyond a request's time: what waits for an answer ends first, and knows whom it tried
+SLACK = 0.1  # seconds beyond a request's time: what waits for an answer ends first, and knows what it tried
 CLOSED = "this peer is closed"
 _THEIR_OWN = REFUSALS | {UnknownService.name}  # reasons to refuse that another who shares the same may not have
 
@@ -272,8 +272,8 @@ class Asking:
             with contextlib.ExitStack() as stack:
                 for opener in self._openers:
                     if stack.enter_context(opener.opening(worker, found)):
-                        break  # who punches whom, and when, is arranged
-                _log.debug("%s: trying %s", located.key, ", ".join(map(str, found[:MAX_NAMED])) or "whoever punches us")
+                        break  # both sides know when to punch
+                _log.debug("%s: trying %s", located.key, ", ".join(map(str, found[:MAX_NAMED])) or "who punches us")
                 winner = await race.winner(found)
                 _log.debug("%s: %s is reached", located.key, winner)
                 return winner

@@ -1,4 +1,4 @@
-"""Ways to another peer: who tells of them, and who opens them. Adding one touches its own file and the composition."""
+"""Ways to another peer: sources that find them, and openers that open them. A new one is a file of its own."""
 
 import enum
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ class Path:
 
 
 class Origin(enum.Enum):
-    """Who told of a candidate."""
+    """The source of a candidate."""
 
     GRAPES = "the grapes"
     RECORD = "its own record"

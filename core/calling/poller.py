@@ -40,10 +40,10 @@ class _Asked:
 
 
 class Requester:
-    """Decides when to ask whom; `ask` does it and raises PeerError.
+    """Decides when to ask which worker; `ask` does it and raises PeerError.
 
     A failure is told to `on_failure` when it is the first in a row or another than the last. That somebody does not
-    share the service is no failure to tell: consumers punch too, and who stopped sharing is listed for a while.
+    share the service is no failure to tell: consumers punch too, and a peer that stopped sharing is listed for a while.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Requester:
         await self._tasks.aclose()
 
     def on_punch(self, address: Address, *, patience: float = 0.0) -> None:
-        """Ask whoever punched us, unless it was asked a moment ago.
+        """Ask a peer that punched us, unless it was asked a moment ago.
 
         With `patience` (seconds) a new one is asked only if it still punches by then: it may not be a worker.
         """

@@ -27,7 +27,7 @@ class Punching:
         yield False
 
     def punch(self, candidates: Sequence[Address]) -> None:
-        """Punch these; a listing may name what nobody can punch, and what may get no more."""
+        """Punch these. Skip addresses that cannot be punched, and those that may get nothing further."""
         for address in candidates:
             with contextlib.suppress(PeerError):
                 self._punch(address)

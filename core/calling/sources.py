@@ -1,4 +1,4 @@
-"""Who tells of candidates for a request: the grapes' names, a peer's own record, and what we remember."""
+"""Sources of candidates for a request: the grapes' names, a peer's own record, and what we remember."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class GrapeNames:
-    """Who is announced on the grapes under a name. For a peer by its ID: any of them may be it, and has to prove it."""
+    """Peers announced on the grapes under a name. For a peer by its ID: any of them may be it, and has to prove it."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory

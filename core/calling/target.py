@@ -1,4 +1,4 @@
-"""Whom a person means: a service by its name, a peer at `host:port`, or a peer by its ID, perhaps with a service."""
+"""The target that a person wrote: a service's name, a peer's `host:port`, or its ID, perhaps with a service."""
 
 from typing import NamedTuple
 

@@ -44,7 +44,7 @@ from core.profile.logs import set_up_logging
     "bind",
     default=None,
     metavar="HOST",
-    help="Listening host; without it all interfaces, so whoever reaches a port may announce and store.",
+    help="Listening host. Without it: all interfaces, so anyone who reaches a port may announce and store.",
 )
 @click.option(
     "--api-host",

@@ -56,7 +56,7 @@ def verbose_option(command: Command) -> Command:
 def quiet_option(command: Command) -> Command:
     """Add `--quiet`."""
     return click.option(
-        "--quiet", is_flag=True, help="Print nothing but problems; with --json every event all the same."
+        "--quiet", is_flag=True, help="Print problems only. With --json, events are printed all the same."
     )(command)
 
 

@@ -1,7 +1,7 @@
 """Nobody is sent more than three times what it asked with, before it has shown that it receives what we send.
 
 A query's source can be forged, and a reply with nodes or an item is up to twenty times as long. So the first answer to
-somebody new is cut to fit; a ping goes with it, and whoever answers that, or writes with a token of ours, gets whole
+somebody new is cut to fit; a ping goes with it. A node that answers it, or writes with a token of ours, gets whole
 answers from then on. Names of Grenache networks have few nodes: 7 fit the first answer, and it is seldom cut at all.
 """
 

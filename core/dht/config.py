@@ -21,12 +21,12 @@ class DhtConfig:
     # 11 (observed; its default is not documented); 5 keep dead nodes, each 2 s of a lookup, out of a small network.
     node_liveness: float = 300.0
     refresh_interval: float = 900.0  # between searches that refresh the table (BEP 5: 15 minutes)
-    # Operations wait this long for the first bootstrap answer, then do with who is known: a LAN answers in 1 ms, most
+    # Operations wait this long for the first bootstrap answer, then use the known nodes: a LAN answers in 1 ms, most
     # of the Internet in 0.2 s, and a person who clicked does not notice. Dead bootstrap nodes would cost 2 s.
     join_patience: float = 0.3
     bootstrap_first_retry: float = 1.0  # while alone: first retry, then doubled each time ...
     bootstrap_last_retry: float = 15.0  # ... up to this, so that a grape that comes back is found without a click
-    bootstrap_interval: float = 60.0  # not alone: few nodes, or a bootstrap node left: search anew, halves heal
+    bootstrap_interval: float = 60.0  # not alone: few nodes, or a bootstrap node left: search again, halves heal
     max_public_nodes_per_host: int = 8  # table entries per public IP (Sybil); loopback and private are not counted
 
     token_rotation: float = 300.0  # BEP 5: secrets change every 5 minutes, the previous one is still accepted

@@ -1,6 +1,6 @@
 """One iterative search (BEP 5, Kademlia): ask ever nearer nodes until the k nearest that live have answered.
 
-Pure bookkeeping: it says whom to ask next and takes what became of it; who sends is not its concern.
+Pure bookkeeping: it says which node to ask next and takes the outcome; it sends nothing itself.
 """
 
 import enum
@@ -32,7 +32,7 @@ class _Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom to ask: `id` is None for a seed. `named_by`: the host of the node that named it, None: we know it."""
+    """A node to ask: `id` is None for a seed. `named_by`: the host of the node that named it, None: we know it."""
 
     id: bytes | None
     address: Address
@@ -77,7 +77,7 @@ class Search:
             self._sort()
 
     def next(self) -> Target | None:
-        """Return whom to ask now, and count it as asked; None while enough are asked, or when nobody is left."""
+        """Return the node to ask now, and count it as asked; None while enough are asked, or when none is left."""
         if self._in_flight >= self._concurrency or self._queries_left <= 0:
             return None
         if self._seeds:

@@ -64,7 +64,7 @@ class Node:
         self._replies = Replies(self._strangers, self._outbox, self._counters)
         self._events: list[DhtEvent] = []
         self._bootstrap: list[Address] = []
-        self._own_addresses: set[Address] = set()  # of ours among the bootstrap nodes, hence as bounded
+        self._own_addresses: set[Address] = set()  # of ours among the bootstrap nodes, and so as bounded
         self._pinged: set[Address] = set()  # bounded by the transactions
         self._probes = 0  # pings in flight to strangers
         self._joined = True  # False until the first attempt to join met somebody or gave up: operations wait for it
@@ -109,7 +109,7 @@ class Node:
     def put(self, item: Item, now: float, *, host: str = LOCAL) -> OperationId:
         """Store an item here and at the nodes nearest to its target; ends with Stored, or Failed (ItemRefused).
 
-        `host` is the IPv4 of whoever wants it stored: on its account it goes here.
+        `host` is the IPv4 of the client that wants it stored: it counts on that host's account here.
         """
         operation = self._new_operation()
         if self._acceptable(operation, self._responder.items.refusal(item, now)):
@@ -289,7 +289,7 @@ class Node:
         self._settle(pending, message, now)
 
     def _settle(self, pending: Pending, outcome: Outcome, now: float) -> None:
-        """Bring the table up to date with what became of a query, then tell whoever asked."""
+        """Bring the table up to date with the outcome of a query, then tell the task that asked."""
         expected = None if pending.expected_id is None else Contact(pending.expected_id, pending.to)
         answered = None
         if isinstance(outcome, Reply):

@@ -94,9 +94,9 @@ class FindPeers(Task):
 
 
 class WritingTask(Task):
-    """Writes to the nodes nearest to `target`. At its end `on_end(task, now)` returns True if it began the task anew.
+    """Writes to the nodes nearest to `target`. At its end `on_end(task, now)` returns True if it began the task again.
 
-    `key`: under what those who took it are remembered. `tokens`: whom it wrote to; `taken`: how many of them took the
+    `key`: the nodes that took it are remembered under it. `tokens`: the nodes written to; `taken`: how many took the
     write, or judged it; `remembered`: they were not searched for.
     """
 

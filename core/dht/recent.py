@@ -14,7 +14,7 @@ MAX_KEYS = 1024  # names that one grape announces again and again; a further one
 MAX_AGE = 240.0
 
 # The key of all keys while everybody we know is among the nearest to any of them, as in most Grenache networks: tokens
-# are the host's to whom they are given, not the key's. A node that binds them to a key refuses, and is asked for one.
+# belong to the host that got them, not to the key. A node that binds them to a key refuses, and is asked for one.
 WHOLE_NETWORK = b""
 
 
@@ -35,13 +35,13 @@ class RecentWriters:
         return len(self._kept)
 
     def keep(self, key: bytes, tokens: WriteTokens, generation: int, now: float) -> None:
-        """Remember whom a search found; nobody is not worth it."""
+        """Remember the nodes that a search found, if there are any."""
         self._kept.pop(key, None)
         if tokens:
             self._kept[key] = _Kept(tokens, generation, now)
 
     def find(self, key: bytes, generation: int, now: float) -> WriteTokens | None:
-        """Return whom to write to, or None: search."""
+        """Return the nodes to write to, or None: search."""
         kept = self._kept.get(key)
         if kept is None:
             return None

@@ -102,7 +102,7 @@ class ItemStore:
         """Return why `item` may not replace what is stored (BEP 44: 301, 302), or None if it may.
 
         The same item again is no conflict: it renews the age. The sentences are the Node grape's, which hands them on
-        to its HTTP clients, so those can tell the cases apart whoever stored the item.
+        to its HTTP clients, so those can tell the cases apart, on our grape and on others.
         """
         stored = self.get(item.target(), now)
         if stored is None or stored.key is None:

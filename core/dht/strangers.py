@@ -1,4 +1,4 @@
-"""Whom a node may send to that has never answered it.
+"""How much a node may send to addresses that have never answered it.
 
 Such addresses come from other nodes' answers, and from the source field of queries, which can be forged: either way
 somebody may mean to have us send to a third party. So one host gets few packets until it answers, an address is asked

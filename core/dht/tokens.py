@@ -1,4 +1,4 @@
-"""Write tokens (BEP 5): they prove that whoever announces or puts receives at the IP it sends from."""
+"""Write tokens (BEP 5): they prove that a node that announces or puts receives at the IP it sends from."""
 
 import hashlib
 import hmac

@@ -7,7 +7,7 @@ from core.scope import scope, usable
 from core.values import Address
 
 MAX_VOTERS = 32  # the latest; old ones make room, so that a new address wins within as many replies
-MAX_VOTERS_PER_HOST = 4  # whoever runs a hundred nodes on one host has four votes
+MAX_VOTERS_PER_HOST = 4  # a hundred nodes on one host have four votes
 
 
 class Votes:

@@ -13,7 +13,7 @@ from core.scope import Scope, scope
 from core.wire.compact import Contact, unpack_nodes
 from core.wire.krpc import Fields, Reply, take_bytes, take_id
 
-WriteTokens: TypeAlias = list[tuple[Contact, bytes]]  # whom to write to, the nearest first, and what they demand for it
+WriteTokens: TypeAlias = list[tuple[Contact, bytes]]  # the nodes to write to, the nearest first, with their tokens
 
 MAX_NODES_TAKEN = 64  # of one reply; k = 20 are customary, more would let one node fill the search
 

@@ -126,7 +126,7 @@ def _embedded(config: PeerConfig) -> GrapeConfig:
         bootstrap=config.bootstrap or (),
         bind=config.bind,
         lazy_http=True,
-        http_host=LOOPBACK,  # whoever reaches it may announce in our name: this machine's users only
+        http_host=LOOPBACK,  # its clients may announce in our name: this machine's users only
         port_search=PORT_SEARCH,
         local_peers=config.bootstrap is None,
     )

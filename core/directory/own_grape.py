@@ -59,7 +59,7 @@ class OwnGrape:
         return self._mixed(peers)
 
     def _mixed(self, peers: Sequence[Address]) -> list[Address]:
-        """Return peers in a new order: whoever takes the first one shall not always take the same."""
+        """Return peers in a new order: a caller that takes the first one shall not always take the same."""
         return self._random.sample(peers, len(peers))
 
     async def announce(self, name: str, port: int) -> int:

@@ -8,7 +8,7 @@ from typing import Final
 
 from core.files.private import sync_directory
 
-MOST: Final = 20  # kept of one file; whoever has more has not looked at any, and is asked to
+MOST: Final = 20  # kept of one file; an owner with more has not looked at any, and is asked to
 MAX_COMPARED: Final = 1 << 26  # bytes; larger ones are kept without looking whether they are kept already
 
 

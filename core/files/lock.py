@@ -1,4 +1,4 @@
-"""One lock between programs: whoever holds it may write the file that it stands beside."""
+"""One lock between programs: its holder may write the file that it stands beside."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from typing import Final
 from core.errors import LocalError
 from core.files.private import close_to_others
 
-WAIT: Final = 5.0  # seconds; whoever holds it writes one file, which takes 0.1 s at most
+WAIT: Final = 5.0  # seconds; its holder writes one file, which takes 0.1 s at most
 _PAUSE: Final = 0.01  # seconds between two tries
 
 

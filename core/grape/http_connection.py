@@ -79,7 +79,7 @@ class HttpConnection(asyncio.Protocol):
         self._ready = False  # for it: there may be
         self._resting = False  # it is others' turn
         self._answered_early = False  # what still comes of the body is thrown away
-        self._choked = False  # the client does not read our answers: it gets no more until it does
+        self._choked = False  # the client does not read our answers: it gets nothing further until it does
         self._last = False  # close after this answer
 
     # -- what asyncio calls
@@ -258,7 +258,7 @@ class HttpConnection(asyncio.Protocol):
 
 
 def _head(reply: HttpReply, *, keep: bool, old: bool) -> bytes:
-    """Return an answer's head, with no more headers than the Node grape sends. `old`: the client speaks HTTP/1.0."""
+    """Return an answer's head, with the headers that the Node grape sends. `old`: the client speaks HTTP/1.0."""
     close = b"Connection: close\r\n" if not keep else b"Connection: keep-alive\r\n" if old else b""
     return b"HTTP/1.1 %d %b\r\nContent-Length: %d\r\nDate: %b\r\n%b\r\n" % (
         reply.status,

@@ -1,10 +1,10 @@
 """Tells requests that a web page can make a visitor's browser send from those of programs.
 
-A grape trusts whoever reaches its port, and every page that somebody opens beside a grape reaches it, too: a browser
+A grape trusts everybody who reaches its port, and every page that is open beside a grape reaches it, too: a browser
 sends what a page says to any address, and only keeps the answer from it. Browsers mark what they send so that servers
 can tell, with header fields that no page can set or leave out (Fetch standard, "forbidden request-header"); programs,
 curl and both links among them, send none of these. A name that the page's owner can point at this machine (DNS
-rebinding) makes the page and the grape one site to the browser: hence names are refused, and numbers are not.
+rebinding) makes the page and the grape one site to the browser. So names are refused, and numbers are not.
 """
 
 import ipaddress

@@ -19,9 +19,9 @@ from core.peer_id import PeerId
 
 SECRET_BYTES: Final = 32  # the seed (RFC 8032 section 5.1.5)
 MIN_PASSPHRASE: Final = 8  # characters; the export is a file that may be copied and guessed at leisure
-MAX_PASSPHRASE: Final = 1023  # bytes; the library takes no more
+MAX_PASSPHRASE: Final = 1023  # bytes; the library takes no longer one
 MAX_EXPORT: Final = 16_384  # bytes; an exported key has some 500
-# A peer's clock may be wrong by years (a board without a battery), and who trusts a key trusts it until told otherwise.
+# A peer's clock may be wrong by years (a board without a battery), and a key is trusted until its owner says otherwise.
 _FROM: Final = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 _UNTIL: Final = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)  # RFC 5280 section 4.1.2.5: "never"
 

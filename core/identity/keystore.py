@@ -70,7 +70,7 @@ class KeyStore:
 
         `keyring_time` is how many seconds a keyring gets to answer; `first_time` the same at the very first start, when
         it may ask its user for a new password. `on_wait` is told when it is asked, `on_answer` when it has answered too
-        late for whoever asked.
+        late for the caller.
         """
         self._profile = profile
         self._directory = directory

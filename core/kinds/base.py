@@ -62,6 +62,6 @@ class Shared(abc.ABC):
     async def serve(self, stream: ByteStream, opening: Opening, caller: Caller) -> None:
         """Serve one byte stream until it is over: `accept` it first. Raises PeerError to refuse it in words.
 
-        Whoever called ends the stream when this returns, raises or is cancelled, with the reason.
+        The caller of this method ends the stream when it returns, raises or is cancelled, with the reason.
         """
         raise LocalError(f"{self.name} answers JSON requests: use 'grapevine request'", name=NOT_A_STREAM)

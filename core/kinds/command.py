@@ -36,7 +36,7 @@ class CommandService(Shared):
 
     @property
     def description(self) -> str:
-        """Say no more than what it is: the command line is the owner's business."""
+        """Say what it is, and nothing else: the command line is the owner's business."""
         return "a program that answers requests"
 
     async def aclose(self) -> None:
@@ -111,7 +111,7 @@ class _Lines:
         try:
             async with asyncio.timeout(seconds):
                 process.stdin.write(said)
-                with contextlib.suppress(ConnectionError):  # its end is noticed by who reads it
+                with contextlib.suppress(ConnectionError):  # the reader notices its end
                     await process.stdin.drain()
                 return value_of(await answer)
         except TimeoutError:

@@ -1,4 +1,4 @@
-"""A drop box: whoever may use it puts files in, sees nothing of what is there, and overwrites nothing."""
+"""A drop box: its users put files in. They see nothing of what is there, and overwrite nothing."""
 
 import asyncio
 import contextlib
@@ -50,7 +50,7 @@ class DropBox:
         except TooMuch as error:
             return page(413, "Too large", f"{error}.")
         except ConnectionResetError:
-            return page(400, "Not taken", "The file did not come whole.")  # which nobody reads
+            return page(400, "Not taken", "The file did not arrive completely.")  # which nobody reads
         except OSError as error:
             return page(
                 507, "Not taken", f"The other side could not keep the file: {error.strerror or 'its disk failed'}."
@@ -152,7 +152,7 @@ def _form(title: str, said: str) -> str:
         f'<meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
         "<style>body{font:18px/1.5 system-ui,sans-serif;max-width:34em;margin:15vh auto;padding:0 1em}</style>"
         f"<h1>{html.escape(title)}</h1>{told}<p>Choose files to hand over. "
-        "Nobody who uses this page sees what is here.</p>"
+        "Only the owner sees what is here.</p>"
         '<form method="post" enctype="multipart/form-data"><label>Files: '
         '<input type="file" name="file" multiple required>'
         "</label> <button>Send</button></form></html>"

@@ -47,7 +47,7 @@ class HttpService(Shared):
         """Name what is known of this port."""
         known = _ADMIN_PORTS.get(self._url.port or 0)
         return (
-            [f"This is usually {known}, which can change things in your home: whoever may use it can try to."]
+            [f"This is usually {known}, which can change things in your home. Everybody who may use it can try that."]
             if known
             else []
         )

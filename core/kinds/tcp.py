@@ -16,10 +16,10 @@ CONNECT_TIMEOUT: Final = 10.0  # seconds; a machine of the home that is on answe
 CHECK_TIMEOUT: Final = 2.0  # seconds; the owner looks at a dialog meanwhile
 PORT_CLOSED: Final = "ERR_PORT_CLOSED"
 _SENSITIVE: Final = {
-    22: "This is usually SSH: whoever may use it can try to log in.",
+    22: "This is usually SSH. Everybody who may use it can try to log in.",
     23: "This is usually Telnet, which sends passwords in the clear.",
     445: "This is usually Windows file sharing, with all that it shares.",
-    3389: "This is usually Remote Desktop: whoever may use it can try to log in.",
+    3389: "This is usually Remote Desktop. Everybody who may use it can try to log in.",
     5900: "This is usually VNC, a view of the whole screen.",
 }
 

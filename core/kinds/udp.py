@@ -34,7 +34,7 @@ class UdpService(Shared):
         return f"a UDP port ({self.target.port})"
 
     async def check(self) -> Check:
-        """Say what can be said: a UDP port answers nobody who does not speak its protocol."""
+        """Say what can be said: a UDP port answers only in its own protocol."""
         return Check(True, f"Datagrams go to {self.target}. Whether something listens there cannot be seen.")
 
     async def serve(self, stream: ByteStream, opening: Opening, caller: Caller) -> None:

@@ -1,4 +1,4 @@
-"""Values that go on: the newest one is kept for who comes late, and each new one goes to all who watch."""
+"""A series of values: the newest one is kept for late watchers, and each new one goes to all watchers."""
 
 import asyncio
 import json

@@ -37,7 +37,7 @@ class WatchService(Shared):
 
     @property
     def description(self) -> str:
-        """Say no more than what it is."""
+        """Say what it is, and nothing else."""
         return "values that go on"
 
     async def start(self) -> None:

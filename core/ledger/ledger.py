@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from core.errors import LocalError
 from core.ledger.record import CallRecord, Filter
 
-if TYPE_CHECKING:  # SQLite is loaded by the thread, for who is called: a megabyte, and milliseconds
+if TYPE_CHECKING:  # the thread loads SQLite, and only in a peer that is called: a megabyte, and milliseconds
     from core.ledger.store import CallStore
 
 BATCH: Final = 500  # calls in a transaction

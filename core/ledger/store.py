@@ -74,7 +74,7 @@ class CallStore:
 
     def _prepare(self) -> None:
         self._base.execute("PRAGMA journal_mode = WAL")
-        self._base.execute("PRAGMA synchronous = NORMAL")  # a crash of the machine may cost the last calls, no more
+        self._base.execute("PRAGMA synchronous = NORMAL")  # a crash of the machine may cost the last calls only
         self._base.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
         self._base.execute("PRAGMA secure_delete = ON")  # what went is not to be found in the file
         with self._transaction():

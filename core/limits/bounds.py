@@ -1,7 +1,7 @@
 """What strangers and friends may hold of a peer that serves: every bound once, with unit, source and reason.
 
 `RULES` names them for the table of docs/threat-model.md, each with the test that tries it. "Trusted" are callers that
-proved a Peer ID which the owner trusts with something, and whoever calls from this machine.
+proved a Peer ID that the owner trusts with something, and callers from this machine.
 """
 
 from typing import Final, NamedTuple
@@ -37,11 +37,11 @@ INPUT: Final = 64 * MB
 INPUT_KEPT: Final = 32 * MB
 """Bytes of INPUT that only trusted callers get."""
 STRANGER_MESSAGE: Final = 64 * KIB
-"""Bytes of a message from a stranger whom no service here is open to: the longest that is read without a job of its
+"""Bytes of a message from a stranger to which no service here is open: the longest that is read without a job of its
 own (`core.wire.rpc_message.LARGE`). A plain Grenache peer sends 1,402 at the most (PROTOCOL section 6)."""
 OPEN_MESSAGE: Final = 1 * MB
-"""Bytes of a message from a stranger to whom a service is open: a photograph as it comes from a telephone's messenger,
-or a long text; who sends more is somebody the owner knows."""
+"""Bytes of a message from a stranger to which a service is open: a photograph as a telephone's messenger sends it, or a
+long text. Callers that send more are known to the owner."""
 LEAST_RATE: Final = 1 * KIB
 """Bytes a second that a message under way must move, either way: a tenth of the slowest modem in use (GPRS)."""
 STALL_TIME: Final = 20.0
@@ -137,7 +137,7 @@ def _bytes(amount: float) -> str:
 RULES: Final = (
     Rule(
         "memory that requests hold", _bytes(MEMORY_HOST), _bytes(MEMORY), _bytes(MEMORY_KEPT),
-        "ERR_RATE_LIMITED; of streams' buffers, the connection that holds most is reset",
+        "ERR_RATE_LIMITED; for buffers of streams, the connection that holds most is reset",
         "tests/rpc/test_memory.py",
     ),
     Rule(
@@ -155,7 +155,8 @@ RULES: Final = (
     ),
     Rule(
         "accepted connections", str(CONNECTIONS_HOST), str(CONNECTIONS), str(CONNECTIONS_KEPT),
-        "the one that never asked goes, silent for longest, of the host with most; then one unused; else the newcomer",
+        "the host with most loses the connection that never asked anything and was silent for longest; if there is "
+        "none, an unused one goes, or the newcomer",
         "tests/rpc/test_connections.py",
     ),
     Rule(
@@ -164,7 +165,7 @@ RULES: Final = (
     ),
     Rule(
         "requests under way", str(REQUESTS_HOST), str(REQUESTS), str(REQUESTS_KEPT),
-        "nothing more is read from who would be over; hosts take turns, trusted callers first",
+        "nothing further is read from a host that would exceed it; hosts take turns, trusted callers first",
         "tests/rpc/test_fair_places.py",
     ),
     Rule(
@@ -185,11 +186,11 @@ RULES: Final = (
         "newcomer", "tests/tunnel/test_places.py",
     ),
     Rule(
-        "callers whose rate is counted", "1", str(CALLERS), "", "the one that asked longest ago begins again",
+        "callers whose rate is counted", "1", str(CALLERS), "", "the caller that asked longest ago is forgotten",
         "tests/serving/test_quota.py",
     ),
     Rule(
-        "calls that wait for the disk", "", str(LEDGER_QUEUE), "", "dropped, counted and said",
+        "calls that wait for the disk", "", str(LEDGER_QUEUE), "", "further calls are not recorded, and that is told",
         "tests/ledger/test_ledger.py",
     ),
 )  # fmt: skip

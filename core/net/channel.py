@@ -33,7 +33,7 @@ class Driver(Protocol):
 
 
 class Listener(Protocol):
-    """Who is handed what arrives within the wake-up that brought it, instead of reading. Neither call may block."""
+    """A listener is handed what arrives within the wake-up that brought it, instead of reading. No call may block."""
 
     def received(self, chunk: bytes, /) -> None:
         """Take the bytes of one DATA packet; of several in a row, if the other side joins messages anyway."""

@@ -16,7 +16,7 @@ from core.net.udp_socket import Received, Receiver, Tally
 from core.values import Address, Buffer
 
 DRAIN_MAX = 64  # datagrams after which a wake-up ends: 1400 bytes each, they take some 1 ms to handle
-DATAGRAM_MAX = 65535  # bytes; the UDP length field. Asking for all of it costs no more than asking for 2048 (measured)
+DATAGRAM_MAX = 65535  # bytes; the UDP length field. Asking for all of it costs the same as asking for 2048 (measured)
 DRAIN_BYTES = 65536  # bytes after which a wake-up ends: two joined arrivals, so that 127 datagrams are the most
 DRAIN_SECONDS = 0.002  # that a wake-up should take with all that it causes; a turn of the window's loop has as much
 DRAIN_MIN = 2  # datagrams that a wake-up takes however long those before took: one that stalled must not stay slow

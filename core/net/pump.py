@@ -26,7 +26,7 @@ REPORTS_MAX = 20  # failures of callbacks reported in full per pump; a flood of 
 
 
 class Route(Generic[EventT]):
-    """A machine and who hears its events. `on_source` is told each source that the machine was given datagrams from.
+    """A machine and the listener to its events. `on_source` is told each source that the machine got datagrams from.
 
     `idle` tells, cheaply, that there is nothing to transmit, to tell or to wait for: then the machine is not asked.
     None: it always is.

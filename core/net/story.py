@@ -1,6 +1,6 @@
 """What is logged of connections and punches, at debug level: what was tried, with which address, what came back.
 
-The engines do not log. Whoever calls looks at `told()` first: it is all that a quiet program pays.
+The engines do not log. Callers check `told()` first: that check is all that a quiet program pays.
 """
 
 import logging
@@ -18,7 +18,7 @@ def told() -> bool:
 
 
 def tell_connection(event: UtpEvent) -> None:
-    """Log what happened to a connection, but for the coming and going of data."""
+    """Log what happened to a connection, except that data came or left."""
     remote = event.connection.remote
     match event:
         case Readable() | Writable():

@@ -22,7 +22,7 @@ NO_WAY: Final = frozenset(
 
 
 class Receiver(Protocol):
-    """Who takes what arrives; called once per wake-up, buffers are only valid during the call."""
+    """Takes what arrives; called once per wake-up, buffers are only valid during the call."""
 
     def __call__(self, batch: Sequence[Received], /) -> None: ...
 

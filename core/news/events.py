@@ -133,7 +133,7 @@ class PendingRequest(PeerEvent):
 
 @dataclass(frozen=True, slots=True)
 class TrustChanged(PeerEvent):
-    """Who may call what has changed; `message` says how. `known` peers are on the list, `pending` requests wait."""
+    """The list of known peers changed; `message` says how. `known` peers are on it, `pending` requests wait."""
 
     kind: ClassVar[str] = "trust"
     message: str
@@ -143,7 +143,7 @@ class TrustChanged(PeerEvent):
 
 @dataclass(frozen=True, slots=True)
 class Registered(PeerEvent):
-    """Somebody new registered with us, the broker. `server`: it offers the service, or else wants it."""
+    """A new peer registered with us, the broker. `server`: it offers the service, or else wants it."""
 
     kind: ClassVar[str] = "registered"
     service: str
@@ -154,7 +154,7 @@ class Registered(PeerEvent):
 
 @dataclass(frozen=True, slots=True)
 class BrokerChanged(PeerEvent):
-    """How it goes with the brokers that we use; `message` says it in words."""
+    """The state of the brokers that we use changed; `message` says it in words."""
 
     kind: ClassVar[str] = "broker"
     registered: int  # brokers that took our registrations
@@ -163,7 +163,7 @@ class BrokerChanged(PeerEvent):
 
 @dataclass(frozen=True, slots=True)
 class PunchEnded(PeerEvent):
-    """What became of punching `peer`, whom a broker named, from both sides; told when it is another than before.
+    """The outcome of punching `peer`, which a broker named, from both sides; emitted when the outcome changes.
 
     `open`: something came through, from `observed`. `reason`: in words, what happened.
     """
@@ -187,7 +187,7 @@ class ErrorRaised(PeerEvent):
 
 
 class GrapeState(enum.Enum):
-    """How the grape this peer uses is doing."""
+    """The state of the grape that this peer uses."""
 
     STARTING = "starting"
     ALONE = "alone"
@@ -306,7 +306,7 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class IdentitySnapshot:
-    """Who this peer is. `peer_id` None: nobody yet, or nobody at all; `message` says which, or where the key is kept.
+    """This peer's identity. `peer_id` None: none yet, or none at all; `message` says which, or where the key is kept.
 
     `protected`: by the keyring or a passphrase. `can_retry`: it could not be opened; `Peer.retry_identity` tries.
     """
@@ -319,7 +319,7 @@ class IdentitySnapshot:
 
 @dataclass(frozen=True, slots=True)
 class BrokerEntry:
-    """One who is registered with us. Times are Unix seconds; `server`: it offers the service, or else wants it."""
+    """A peer that is registered with us. Times are Unix seconds; `server`: it offers the service, or else wants it."""
 
     service: str
     server: bool
@@ -352,7 +352,7 @@ class BrokerRow:
 
 @dataclass(frozen=True, slots=True)
 class BrokerUse:
-    """Whether brokers are used, which, and in words how it goes. `fixed`: those to use; none: the announced ones."""
+    """Whether brokers are used, which, and their state in words. `fixed`: those to use; none: the announced ones."""
 
     on: bool = False
     fixed: tuple[str, ...] = ()
@@ -370,7 +370,7 @@ class Holds(enum.Enum):
 
 
 class OwnAddress(NamedTuple):
-    """Where somebody else reaches this peer, who is as near as `holds` says."""
+    """Where others reach this peer, from as far as `holds` says."""
 
     address: Address
     holds: Holds
@@ -386,7 +386,7 @@ class PeerSnapshot:
     grape: GrapeSnapshot
     services: tuple[ServiceSnapshot, ...]
     peers: tuple[PeerRow, ...]
-    known_peers: tuple[KnownPeer, ...] = ()  # whom the owner trusts with something, and who is blocked
+    known_peers: tuple[KnownPeer, ...] = ()  # peers that the owner trusts with something, and blocked ones
     pending: tuple[Pending, ...] = ()  # who waits for the owner's answer; the newest is last
     trust_problem: str | None = None  # why nobody is known, when the list could not be used
     traffic: Traffic = Traffic()  # moves on without a new revision

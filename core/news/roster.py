@@ -1,4 +1,4 @@
-"""Who is known: one bounded table of other peers, fed by lookups, punches and requests."""
+"""Known addresses: one bounded table of other peers, fed by lookups, punches and requests."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ class Roster:
         for entry in list(self._entries.values()):
             keep = KEEP_ANSWERED if entry.replies else KEEP_SILENT
             if not entry.listed and now - entry.last_seen >= keep:
-                self._lose(entry, "is listed no more and went silent")
+                self._lose(entry, "is no longer listed and went silent")
 
     def forget(self, service: str, reason: str) -> None:
         """Drop every peer found under `service`: its role has ended."""

@@ -1,1 +1,1 @@
-"""Who and where this peer is: its identity, its addresses, its record."""
+"""What this peer is to others: its identity, its addresses, its record."""

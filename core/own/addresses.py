@@ -1,4 +1,4 @@
-"""Where this peer is: the one place that knows our port and hosts, by who told, and says when they change."""
+"""Where this peer is: the one place that knows our port and hosts, by their source, and says when they change."""
 
 import asyncio
 import enum
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class Source(enum.Enum):
-    """Who says that we are there."""
+    """The source of an address of ours."""
 
     BOUND = "bound"  # the socket is bound to this host alone
     LAN = "lan"  # this machine has it on a network
@@ -61,7 +61,7 @@ class OwnAddresses:
         return self._observed()
 
     def by_source(self) -> dict[Address, Source]:
-        """Return every address that we may be reached at, the nearest first, and who says so."""
+        """Return every address that we may be reached at, the nearest first, and its source."""
         found: dict[Address, Source] = {}
         for host in self.hosts():
             found[Address(host, self._port)] = Source.LAN if self._bind == ANY_HOST else Source.BOUND

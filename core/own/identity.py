@@ -1,4 +1,4 @@
-"""Who this peer is: its identity is opened beside everything else, since a keyring may take as long as its user needs.
+"""This peer's identity. It is opened beside everything else, since a keyring may take as long as its user needs.
 
 A keyring that is locked is asked again by itself, less and less often, and on demand. Nothing waits for it: until then
 this peer is one without an identity.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # 7 MB that a peer without an identity does not load
     from core.identity.keystore import Keeping, KeyStore
     from core.secure.contexts import Contexts
 
-RETRY_FIRST: Final = 5.0  # seconds; whoever logs in unlocks the keyring within moments
+RETRY_FIRST: Final = 5.0  # seconds; a user who logs in unlocks the keyring within moments
 RETRY_MOST: Final = 300.0  # seconds; a keyring that asks each time must not become a nuisance
 LOCKED: Final = "ERR_IDENTITY_LOCKED"  # of `core.identity.keystore`
 _WAITING: Final = "Waiting for this computer's keyring. Unlock it, if it asks you to."
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 class OwnIdentity:
-    """Opens an identity in the background. Whoever needs it waits for `contexts`, or for `opened`."""
+    """Opens an identity in the background. Parts that need it wait for `contexts`, or for `opened`."""
 
     def __init__(
         self,

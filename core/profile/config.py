@@ -59,7 +59,7 @@ class PeerConfig:
     def from_settings(
         cls, settings: Settings, *, trust_file: Path | None = None, calls_file: Path | None = None
     ) -> "PeerConfig":
-        """Take a profile's settings, but for those of the window; `SettingsStore` says where the files are."""
+        """Take a profile's settings, except those of the window; `SettingsStore` says where the files are."""
         return cls(
             grapes=settings.grapes,
             bootstrap=settings.bootstrap or None,

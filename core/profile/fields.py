@@ -30,33 +30,46 @@ class WindowState:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a user chose. An empty `grapes` means the embedded grape; port 0 means any free port.
+    """What a user chose. A field that the file leaves out has its default.
 
-    `audiences` has who may call a service, by its name; "*" stands for all that are not named, and one that is not
-    there has its default. `sharing` and `consuming` are the services that were on last, and are on again at the next
-    start. `share_at_start` is what older versions had instead: it is read where `sharing` is missing.
-
-    `shares` are the permanent shares and `uses` the services of other peers that are kept, each as JSON, as it is in
-    the file: `core.profile.shares` reads them. One that cannot be read is not run, and is written again as it was.
+    `share_at_start` is what older versions had instead of `sharing`: it is read where `sharing` is missing.
     """
 
     grapes: tuple[str, ...] = ()
+    """Grapes to use, as `http://HOST:PORT`, in order. None: the peer brings a grape of its own."""
     bootstrap: tuple[str, ...] = ()
+    """Grapes that our own grape joins, as `HOST:PORT` of their DHT. None: those on this machine."""
     dht_port: int = 20001  # customary first grape; the next free one is taken when it is in use
+    """UDP port of our own grape; 0: any free one. The next free one is taken when it is in use."""
     api_port: int = 30001  # same
+    """TCP port of our own grape's HTTP API, on 127.0.0.1; the same."""
     udp_port: int = 0
+    """UDP port of the peer; 0: any free one."""
     share_at_start: tuple[str, ...] = ()
+    """Of older versions: services to share at the start, read where `sharing` is missing."""
     audiences: Mapping[str, Audience] = field(default_factory=dict, hash=False)
+    """Who may call a service, by its name: `trusted`, `identified`, `anyone` or `off`. `*` stands for all services
+    that are not named. A service that is not there has its default."""
     act_as_broker: bool = False
+    """Be a broker for others."""
     use_broker: bool = False
-    brokers: tuple[str, ...] = ()  # host:port; none: those that are announced on the grapes
+    """Let brokers help when both sides are behind a NAT."""
+    brokers: tuple[str, ...] = ()
+    """Brokers to use, as `HOST:PORT`. None: those that are announced on the grapes."""
     notify_new_peers: bool = True
+    """Notify when a new peer is found."""
     close_action: CloseAction = "ask"
+    """What the window's close button does: `ask`, `tray` or `quit`."""
     window: WindowState = field(default_factory=WindowState)
+    """Where the window was: Qt's own bytes, as base64."""
     sharing: tuple[str, ...] = ()
+    """Services that were shared last, and are shared again at the next start."""
     consuming: tuple[str, ...] = ()
+    """Services that were requested repeatedly last, and are again at the next start."""
     shares: tuple[JsonValue, ...] = field(default=(), hash=False)
+    """The permanent shares, each as JSON (`core.profile.shares`). One that cannot be read is not run, and is kept."""
     uses: tuple[JsonValue, ...] = field(default=(), hash=False)
+    """Services of other peers that are opened again at the next start, each as JSON; the same holds for them."""
 
     def validate(self) -> "Settings":
         """Return self. Raises LocalError with a sentence that names the first wrong value and what to write instead."""

@@ -1,0 +1,1 @@
+"""The punch engine: small datagrams that open the NATs of two sides for each other, without I/O."""

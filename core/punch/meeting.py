@@ -1,10 +1,10 @@
 """Two that were told of one another at the same moment: who is punched how, until when, and what became of it.
 
 A meeting begins with a series whose first punches are openers, so that neither side's router hears from the other
-before its own packets have left. Whoever is heard but does not hear us yet is punched on every 0.2 s; whoever has not
+before its own packets have left. One that is heard but does not hear us yet is punched on every 0.2 s; one that has not
 answered a whole series gets nothing further. After 2 s the outcome is told, with the reason if it is none.
 
-Who will be told of us only later, as by a broker that has to be asked, gets nothing but openers until then: they keep
+A peer that is told of us only later, as by a broker that has to be asked, gets only openers until then: they keep
 our door open, and the other's router hears of us after its own packets have left.
 """
 
@@ -20,7 +20,7 @@ class MeetingConfig:
 
     openers: int = 6  # 50 ms apart, before the first punch that arrives: both may begin 300 ms apart
     packets: int = 5  # punches after them; PROTOCOL section 4, `max`. Without an answer none follow
-    every: float = 0.2  # seconds between punches to who is heard but does not hear us
+    every: float = 0.2  # seconds between punches to a peer that is heard but does not hear us
     patience: float = 2.0  # seconds until the outcome; 97.6 % of those who meet do so at the first attempt (NAT.md 2.2)
     again: float = 60.0  # seconds after a failure before the same address is tried again: twice a NAT's 30 s
     unsure: float = 2.5  # seconds of openers in such a new try: news that was lost on its way comes a second late

@@ -1,7 +1,7 @@
 """Opening a path through NATs: short series of punches, and the answer that lets the other side stop.
 
 A series toward an address is at most five punches 50 ms apart, and half a second more in which an answer may come.
-Whoever stops as soon as it *hears* can leave the other side deaf: its own punches so far may all have been lost. So a
+A side that stops as soon as it *hears* can leave the other one deaf: its own punches may all have been lost. So a
 series stops early only when it heard and knows that it was heard. An acknowledgement proves both at once, because it
 came back; so does a uTP packet, because somebody there uses the path. Plain Grenache peers never acknowledge: against
 them a series runs to its bound.
@@ -215,7 +215,7 @@ class Puncher:
         self._count.punches_heard += 1
         first = source not in self._known
         known = self._remember(source, now)
-        # Each address first: a flood from one does not use up what all the others share. And whom we punch ourselves
+        # Each address first: a flood from one does not use up what all the others share. And a peer that we punch
         # is heard in any flood of forged ones.
         expected = source in self._series or source in self._settling
         if known.acks.take(now) and (expected or self._acks.take(now)):

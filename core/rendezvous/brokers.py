@@ -103,12 +103,12 @@ class Brokers:
         return HEAD_START if self._client.on else 0.0
 
     def subscribe(self, listener: OnNamed) -> None:
-        """Call `listener(name, addresses)` with those whom brokers name now to a role of ours."""
+        """Call `listener(name, addresses)` with the peers that brokers name now to a role of ours."""
         self._listeners.append(listener)
 
     @contextmanager
     def opening(self, worker: RoleName | None, candidates: Sequence[Address]) -> Iterator[bool]:
-        """Be registered as a consumer of this for the time of a search: brokers arrange who punches whom, and when."""
+        """Be registered as a consumer of this for the time of a search: brokers tell both sides when to punch."""
         if worker is None or not self._client.on:
             yield False
             return

@@ -1,4 +1,4 @@
-"""Meetings with those whom brokers name, on the loop: the timer, the punches, and the outcome in words."""
+"""Meetings with peers that brokers name, on the loop: the timer, the punches, and the outcome in words."""
 
 import asyncio
 import logging

@@ -42,7 +42,7 @@ class OwnBroker:
             self._acting = TaskSet("acting as a broker")
             self._announcer = Announcer(BROKER_SERVICE, self._place.port, self._directory, self._on_announced)
             self._acting.spawn(self._announcer.run(), name=f"announce {BROKER_SERVICE}")
-            self._acting.spawn(self._sweep_forever(), name="forget who no longer registers")
+            self._acting.spawn(self._sweep_forever(), name="forget peers that no longer register")
         elif not on and self._acting is not None:
             acting, self._acting, self._announcer, self._announced = self._acting, None, None, 0
             self._service.close()

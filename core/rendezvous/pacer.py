@@ -2,7 +2,7 @@
 
 A peer that punches us must hear us, or its own filter never learns that the way is open. But several roles may want
 the same address punched, and the other side has roles too: all of it together is one series a second each way. Who
-never answers is punched less often. How much a series may be, and to whom, is for `core.outreach` to say.
+never answers is punched less often. How long a series may be, and to which address, is for `core.outreach` to say.
 """
 
 import logging
@@ -20,7 +20,7 @@ TICK = 1.0  # seconds; the demo's workers punch once a second (PROTOCOL section 
 PAUSE = 0.9  # seconds between series to one address; under the second of a tick, which timers may shorten a little
 SILENT_PATIENCE = 3  # silent series before the pause grows: a consumer may come a moment after its announce
 MAX_SILENT_PAUSE = 30.0  # seconds; a Linux NAT forgets a one-way mapping after 30 s (NAT.md 2.1), so no rarer than that
-PATIENCE = 5  # answers at a full pace; a pair that needs more (both NATs moved its port) is served rarely but for ever
+PATIENCE = 5  # answers at a full pace; a pair that needs more (both NATs moved its port) is served rarely, and for ever
 MAX_PAUSE = 15.0  # seconds between answers; half the same 30 s
 NEW_AFTER = 30.0  # seconds of silence after which a punch is the first of a new conversation: the same 30 s
 ANSWERS_A_SECOND = 100.0  # to all; sources can be forged. More: unanswered

@@ -3,8 +3,8 @@
 The worker announces `<service>_worker` and punches every `<service>_consumer`; the consumer does the reverse
 (PROTOCOL section 7). First tick at once, then every second.
 
-Whom a broker names as well is left to the meeting that the broker arranged (`core.rendezvous.brokers`); while brokers
-are used, others wait a moment, so that a punch of ours does not reach a router before its owner's own (NAT.md
+A peer that a broker names too is left to the meeting that the broker arranged (`core.rendezvous.brokers`). While
+brokers are used, others wait a moment, so that a punch of ours does not reach a router before its owner's own (NAT.md
 finding 4).
 """
 
@@ -87,7 +87,7 @@ class Pairing:
         self._seek_now.set()
 
     def look(self) -> None:
-        """Look up again now: somebody is there whom the newest listing does not name."""
+        """Look up again now: we heard from a peer that is missing from the last listing."""
         self._seek_now.set()
 
     def lists(self, address: Address) -> bool:
@@ -95,7 +95,7 @@ class Pairing:
         return address in self._listing or address in self._brokered
 
     def brokered(self, addresses: Sequence[Address]) -> None:
-        """Take those whom brokers name now, instead of those they named before."""
+        """Take the peers that brokers name now, instead of those they named before."""
         self._brokered = list(addresses)
         self._on_listing(self._everybody())
 

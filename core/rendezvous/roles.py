@@ -26,13 +26,13 @@ from core.values import Address, JsonValue
 REQUEST_TIMEOUT = 10.0  # seconds; the demo's (PROTOCOL section 6)
 Ask: TypeAlias = Callable[[Address, str, str, JsonValue, float], Awaitable[object]]  # (address, key, name shown, ...)
 ENDING = 5.0  # seconds that is waited for the end of a role; its tasks are given up after 3
-UNLISTED_PATIENCE = 1.5  # seconds; whoever punched us before we looked it up, the next two lookups show what it is
+UNLISTED_PATIENCE = 1.5  # seconds; a peer that punched us before we looked it up: the next two lookups show what it is
 
 _log = logging.getLogger(__name__)
 
 
 class Named(Protocol):
-    """Where it is heard whom brokers name to a role of ours."""
+    """Tells which peers brokers name to a role of ours."""
 
     def head_start(self) -> float:
         """Return for how many seconds brokers arrange meetings before peers found on the grapes are punched."""
@@ -121,7 +121,7 @@ class Roles:
         """Announce everything again now: grapes that are new to us do not hold our announces."""
         self._alone = grape.embedded and not grape.nodes
         if grape.state is GrapeState.UNREACHABLE:
-            self._announced.clear()  # whoever still lists us, we cannot renew it
+            self._announced.clear()  # a grape may still list us, and we cannot renew it
             self._hub.touch()
         self.publish()
 

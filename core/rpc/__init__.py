@@ -1,0 +1,1 @@
+"""JSON requests and replies over streams: client, server, and the bounds of both."""

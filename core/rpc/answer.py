@@ -141,7 +141,7 @@ class Answer:
 
 
 def refusal(rid: str, key: str, failure: BaseException) -> EncodedReply:
-    """Return the reply that tells of a failure no more than the caller may know."""
+    """Return the reply that tells of a failure what the caller may know of it."""
     match failure:
         case PayloadError() | LocalError():
             error = f"{failure.name}: {failure}"[:_MAX_ERROR]

@@ -1,4 +1,4 @@
-"""What a server asks of whoever serves: a call for each request, from its arrival to its end."""
+"""What a server needs from the serving side: a call for each request, from its arrival to its end."""
 
 from collections.abc import Callable
 from typing import Protocol, TypeAlias

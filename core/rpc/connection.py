@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 class Destination(NamedTuple):
-    """Where a connection leads, and to whom if that matters."""
+    """Where a connection leads, and to which peer if that matters."""
 
     address: Address
     expected: PeerId | None
@@ -59,7 +59,7 @@ class Connection:
 
     @property
     def peer_id(self) -> PeerId | None:
-        """Who the other side is, verified; None for a plain one, and before it is connected."""
+        """The other side's Peer ID, verified; None for a plain one, and before it is connected."""
         return None if self._stream is None else self._stream.peer_id
 
     @property

@@ -37,7 +37,7 @@ class Connections(Generic[C]):
         self._asking: FairTable[C, None, Owner] = FairTable(self._limit + 1, self._limit + 1)
         self._trusted: FairTable[C, None, Owner] = FairTable(self._limit + 1, self._limit + 1)
         self._owners: dict[C, Owner] = {}
-        self.refused = 0  # newcomers for whom nobody had to go
+        self.refused = 0  # newcomers that were turned away, because no other connection had to go
         self.evicted = 0  # connections that made room
 
     def __len__(self) -> int:

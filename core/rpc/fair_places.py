@@ -62,7 +62,7 @@ class FairPlaces(Generic[O]):
             raise
 
     def give(self, owner: O) -> None:
-        """Give a place back: to whoever's turn it is."""
+        """Give a place back: to the host whose turn it is."""
         self._budget.give(owner, 1)
         if self._waiting[True] or self._waiting[False]:
             self._pass_on()

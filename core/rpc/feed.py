@@ -40,7 +40,7 @@ class Feed:
     ) -> None:
         """`take`, `later` and `weigh` may raise: that ends `run`. Whatever comes puts off the end of `idle`.
 
-        `weigh(bytes)` hears how much came that is not read yet, when that changes; `whose()`: for whom it is read.
+        `weigh(bytes)` hears how much came that is not read yet, when that changes; `whose()`: its owner.
         """
         self._stream = stream
         self._decoder = decoder

@@ -190,7 +190,7 @@ class Incoming:
             self._coming.stop()
 
     def _turn_away(self, rid: str, error: str, reason: str) -> None:
-        """Read no more of this connection, and say why if it can be told to which request."""
+        """Stop reading this connection, and say why if it is known to which request."""
         self._input.let_go()
         self._coming.stop()
         _log.debug("%s is turned away: %s", self.stream.remote, reason)

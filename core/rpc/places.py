@@ -37,7 +37,7 @@ class Places:
             raise
 
     def give(self) -> None:
-        """Give a place back: to whoever waits for longest."""
+        """Give a place back: to the task that waits for longest."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():

@@ -146,7 +146,7 @@ class RpcServer:
             self._spell_at, self._spell_spent = loop.time(), 0.0
 
     def report(self, call: Call, seconds: float, error: str | None, sent: int) -> None:
-        """Count an answered request and tell whoever served it."""
+        """Count an answered request and tell the service."""
         self.count["served" if error is None else "failed"] += 1
         try:
             call.ended(seconds, error, sent)

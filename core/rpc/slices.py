@@ -37,7 +37,7 @@ class Slices:
         self._strangers = 0  # of them, jobs for owners that are not trusted
 
     async def run(self, steps: Generator[None, None, T], owner: Hashable = None, *, trusted: bool = False) -> T:
-        """Return what `steps` returns, or raise what it raises. Closes it when cancelled. `owner`: for whom it is."""
+        """Return what `steps` returns, or raise what it raises. Closes it when cancelled. `owner`: on its account."""
         try:
             await self._places.wait(owner, trusted=trusted)
             self._running += 1

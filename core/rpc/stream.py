@@ -8,7 +8,7 @@ from core.values import Address
 
 
 class Listener(Protocol):
-    """Who is handed what arrives, within the wake-up that brought it."""
+    """A listener is handed what arrives, within the wake-up that brought it."""
 
     def received(self, chunk: bytes, /) -> None:
         """Take the bytes of one packet."""
@@ -39,7 +39,7 @@ class Stream(Protocol):
 
     @property
     def peer_id(self) -> PeerId | None:
-        """Who the other side is, verified; None for a plain one."""
+        """The other side's Peer ID, verified; None for a plain one."""
 
     def buffered(self) -> tuple[int, int]:
         """Return the bytes written that the other side has not taken, and those it sent that nobody has read."""

@@ -1,7 +1,7 @@
 """Which certificates count, and whose they are.
 
 Accepted is any self-signed Ed25519 certificate and nothing else. What it says does not matter: TLS 1.3 has its owner
-sign the handshake (RFC 8446 section 4.4.3), so that whoever shows it has the key, and the key is the Peer ID.
+sign the handshake (RFC 8446 section 4.4.3), so that the side that shows it has the key, and the key is the Peer ID.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _SELF_SIGNED: Final = 18  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: to OpenSSL a
 
 @dataclass(slots=True)
 class Judgement:
-    """What is known of the other side's certificate: whom we expect, who it is, or what is wrong with it."""
+    """What is known of the other side's certificate: which peer we expect, which it is, or what is wrong with it."""
 
     expected: PeerId | None
     found: PeerId | None = None

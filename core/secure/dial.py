@@ -1,4 +1,4 @@
-"""Connecting to a peer: encrypted wherever it can be, and to who was meant or not at all."""
+"""Connecting to a peer: encrypted wherever it can be, and to the peer that was meant or not at all."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

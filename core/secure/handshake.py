@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 async def shake(carrier: Carrier, session: "TlsSession") -> list[bytes]:
     """Go on until the session is established; return what of messages came with its end.
 
-    Raises RemoteError for whoever is not let in, TransportClosed for a stream that ended. Takes what time it takes.
+    Raises RemoteError for a peer that is not let in, TransportClosed for a stream that ended. It has no time-out.
     """
     await _tell(carrier, session)
     pieces: list[bytes] = []

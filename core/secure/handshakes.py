@@ -1,6 +1,6 @@
 """Letting accepted streams in: the first byte tells an encrypted session from a plain Grenache peer.
 
-A plain peer may take its time until its first request. Whoever begins a handshake must end it soon, and only so many
+A plain peer may take its time until its first request. A handshake that begins must end soon, and only so many
 are under way at a time: the oldest of the host with most makes room. An honest one is over in a few round trips.
 """
 

@@ -56,7 +56,7 @@ class TlsSession:
 
     @property
     def peer_id(self) -> PeerId | None:
-        """Who the other side is, once established."""
+        """The other side's Peer ID, once established."""
         return self._judgement.found if self.established else None
 
     @property
@@ -153,7 +153,7 @@ class TlsSession:
         return self.established
 
     def _settle(self) -> None:
-        """The handshake is done: look at who is there. Also when a ticket was used, and no callback was called."""
+        """The handshake is done: check the other side's ID. Also when a ticket was used, and no callback was called."""
         self.resumed = self._judgement.found is None
         judge_connection(self._tls, self._judgement)
         self.error = self._judgement.error

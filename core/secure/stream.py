@@ -36,7 +36,7 @@ class Carrier(Stream, Protocol):
 
 
 class _Waiting:
-    """A message, or what is sealed already (`sealed`), that must wait to be written; `done` for who waits for it."""
+    """A message, or what is sealed already (`sealed`), that waits to be written. `done` ends the wait of its task."""
 
     __slots__ = ("data", "done", "sealed", "started", "urgent")
 
@@ -204,7 +204,7 @@ class SecureStream:
             raise
 
     async def _write_directly(self, sealed: bytes, boundary: bool) -> None:
-        """Spare the only writer a task of ours: the stream below begins at once, and ends it whoever is cancelled."""
+        """Spare the only writer a task of ours: the stream below begins at once, and ends it if either is cancelled."""
         self._direct = True
         await self._carrier.write(sealed, boundary=boundary)
         self._direct = False  # not when it was cancelled: then nobody knows when the stream below has ended it

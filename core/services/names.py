@@ -27,7 +27,7 @@ class RoleName(NamedTuple):
 
     @property
     def other(self) -> "RoleName":
-        """The name of those whom this role looks for."""
+        """The name of the peers that this role looks for."""
         return RoleName(self.service, self.role.other)
 
     @classmethod

@@ -8,7 +8,7 @@ from core.peer_id import PeerId
 from core.values import Caller, JsonValue, Outcome
 
 PREFIX: Final = "gv-"
-_DIGITS: Final = 32  # of hexadecimal: 128 bits; nobody finds the ID by the name, and whoever has the ID knows the name
+_DIGITS: Final = 32  # of hexadecimal: 128 bits; the ID gives the name, and the name does not give the ID
 
 
 def personal_name(peer_id: PeerId) -> str:
@@ -31,5 +31,5 @@ class Personal:
         self.name = personal_name(peer_id)
 
     def handle(self, payload: JsonValue, caller: Caller) -> Outcome:
-        """Refuse: whoever is here knows which service it wants."""
+        """Refuse: a caller has to name the service that it wants."""
         raise LocalError("name the service that you want, as in PEER-ID/garden", name="ERR_SERVICE_UNKNOWN")

@@ -150,7 +150,7 @@ class Admission:
         self._gate.forget_audience(service)
 
     def trusts(self, peer_id: PeerId | None) -> bool:
-        """Return whether this is somebody whom the owner trusts with something, or one of the owner's own."""
+        """Return whether the owner trusts this peer with something, or it is one of the owner's own."""
         if peer_id is None:
             return False
         known = self._store.find(peer_id)
@@ -189,7 +189,7 @@ class Admission:
         """Remove a peer from the list."""
         called = self._called(peer_id)
         await self._store.untrust(peer_id, self._hub.now())
-        self._say(f"{called} is known no more")
+        self._say(f"{called} is no longer known")
 
     async def block(self, peer_id: PeerId) -> None:
         """Let a peer call nothing, ask nobody, and stay connected no longer."""

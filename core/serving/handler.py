@@ -1,4 +1,4 @@
-"""Requests that come in: to whom they go, what they cost their caller, and what is told, written down and counted."""
+"""Requests that come in: where they go, what they cost their caller, and what is told, written down and counted."""
 
 import asyncio
 import logging

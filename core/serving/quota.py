@@ -1,7 +1,7 @@
 """How much each caller may ask: requests and bytes a second, and requests at the same time.
 
-A caller whom the owner trusts is known by its Peer ID. Anybody else is its host: IDs cost nothing to make. Who calls
-from this machine, and the owner's own peers, are not counted. Without I/O: time is handed in.
+A caller that the owner trusts is known by its Peer ID. Any other caller counts as its host: IDs cost nothing to make.
+Callers on this machine, and the owner's own peers, are not counted. Without I/O: time is handed in.
 """
 
 from collections import Counter
@@ -34,7 +34,7 @@ class Allowance:
 
 # A service in a home answers some people and their programs: a person with a script stays far below, a flood does not.
 STRANGER = Allowance(100.0, 1000.0, 4e6, 64e6, 64)  # 64 MB: four messages of the greatest size, then as a home's line
-# The home's own network, and whom its owner trusts: a sensor that reports, a program that works through a list.
+# The home's own network, and peers that its owner trusts: a sensor that reports, a program that works through a list.
 TRUSTED = Allowance(5000.0, 20_000.0, 100e6, 1e9, 512)
 
 

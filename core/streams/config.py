@@ -21,7 +21,7 @@ class StreamConfig:
     unread: int = 16 * 1024 * KIB
     """Bytes received that no reader has taken, in one session. Beyond: the session reads nothing until some are."""
     grow_within: float = 1.0
-    """Seconds. Who takes half a window within that time gets twice the window: over 64 KiB a second is no trickle."""
+    """Seconds. A reader that takes half a window within that time gets twice the window: over 64 KiB a second."""
     send_buffer: int = 128 * KIB
     """Bytes of one stream that wait to be sent: two frames, so that the next is there when its turn comes."""
     quantum: int = 16 * KIB

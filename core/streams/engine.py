@@ -137,7 +137,7 @@ class StreamEngine:
         return queued
 
     def end(self, number: int) -> None:
-        """Send no more than what is queued. Idempotent."""
+        """Send what is queued, and nothing after it. Idempotent."""
         stream = self._streams.get(number)
         if stream is not None and not stream.outbound.ending:
             stream.outbound.ending = True

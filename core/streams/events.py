@@ -41,7 +41,7 @@ class DatagramReceived(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """The other side sends no more bytes; ours may still be sent."""
+    """The other side sends no further bytes; ours may still be sent."""
 
     stream: int
 

@@ -1,7 +1,7 @@
 """Changes of the list, each a value of its own.
 
 A change is made twice: at once to the list in memory, and soon after to the list that the file holds by then, which
-another program may have changed meanwhile. So nobody's change is lost, whoever writes last.
+another program may have changed meanwhile. So no change is lost, in whatever order they are written.
 """
 
 import logging

@@ -43,7 +43,7 @@ class Pending:
 
     @property
     def key(self) -> Key:
-        """Who asks for what."""
+        """The peer and the service that it asks for."""
         return self.peer_id, self.service
 
 

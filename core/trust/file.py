@@ -65,7 +65,7 @@ class TrustFile:
     def merge(self, edits: Sequence[Edit], now: float, *, claim: bool) -> Merged:
         """Make these changes to what the file holds now, and write it if that changed anything.
 
-        `claim`: take out the grants, whoever gave them; a request is let in once, so only one program may have one.
+        `claim`: take out the grants of all programs; a request is let in once, so only one program may have one.
         Raises LocalError with a sentence when the disk refuses.
         """
         try:

@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 class Change(enum.Enum):
     """What kind of change it was."""
 
-    NOTED = enum.auto()  # of no consequence to who may call: somebody was seen, or asks
+    NOTED = enum.auto()  # changes nothing in who may call: somebody was seen, or asks
     MADE = enum.auto()  # by a person, here
     FOUND = enum.auto()  # in the file: by another program
 

@@ -85,7 +85,7 @@ class Session:
 
     @property
     def peer_id(self) -> PeerId | None:
-        """Who the other side is, verified."""
+        """The other side's Peer ID, verified."""
         return self._connection.peer_id
 
     @property

@@ -26,7 +26,7 @@ class Splice(asyncio.Protocol):
         self._stream = stream
         self._transport: asyncio.Transport | None = None
         self._rest = b""  # read from the program, and not yet taken by the stream: one read at most
-        self._ended = False  # the program sends no more
+        self._ended = False  # the program has ended its direction
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def wait_over(self) -> None:
@@ -51,7 +51,7 @@ class Splice(asyncio.Protocol):
             self._transport.pause_reading()
 
     def eof_received(self) -> bool:
-        """The program sends no more; it may still read. True: the transport stays open for that."""
+        """The program has ended its direction; it may still read. True: the transport stays open for that."""
         self._ended = True
         if not self._rest:
             self._stream.end()
@@ -79,7 +79,7 @@ class Splice(asyncio.Protocol):
             self._transport.write(data)
 
     def ended(self) -> None:
-        """The other peer sends no more."""
+        """The other peer has ended its direction."""
         if self._transport is not None and self._transport.can_write_eof():
             self._transport.write_eof()
 

@@ -21,13 +21,13 @@ class StreamReset(TransportClosed):
 
 
 class Listener(Protocol):
-    """Who is handed what arrives, within the wake-up that brought it. None of these may block."""
+    """A listener is handed what arrives, within the wake-up that brought it. None of these may block."""
 
     def received(self, data: bytes, /) -> None:
         """Take bytes, in order. Call `pause` when they cannot be passed on: nothing more is lost or handed over."""
 
     def ended(self) -> None:
-        """Hear that the other side sends no more bytes; ours may still be sent."""
+        """Hear that the other side sends no further bytes; ours may still be sent."""
 
     def closed(self, error: PeerError | None, /) -> None:
         """Hear, last and exactly once, that the stream is over: None when both sides ended it, else why it broke."""
@@ -45,7 +45,7 @@ class Engine(Protocol):
 
     @property
     def peer_id(self) -> PeerId | None:
-        """Who that is, verified."""
+        """The other side's Peer ID, verified."""
 
     def accept(self, number: int, payload: bytes) -> None:
         """Take a stream that the other side opens."""
@@ -111,7 +111,7 @@ class ByteStream:
 
     @property
     def peer_id(self) -> PeerId | None:
-        """Who the other side is, verified."""
+        """The other side's Peer ID, verified."""
         return self._engine.peer_id
 
     @property

@@ -90,7 +90,7 @@ class StreamTransport(asyncio.Transport):
             self._end_if_written()
 
     def close(self) -> None:
-        """Send what waits, end our direction, and read no more."""
+        """Send what waits, end our direction, and stop reading."""
         if self._closing:
             return
         self._closing = True

@@ -1,4 +1,4 @@
-"""The sessions of a peer: one with each other peer, whoever connected; opened when needed and kept for a while."""
+"""The sessions of a peer: one with each other peer, opened by either side when needed, and kept for a while."""
 
 import asyncio
 import logging

@@ -116,7 +116,7 @@ class Uses:
 
     async def _open_page(self, peer_id: PeerId, peer: str, service: str, kind: str, port: int) -> _Use:
         if self._pages is None:
-            from core.using.http import LocalPages  # 20 MB of aiohttp, for who opens pages
+            from core.using.http import LocalPages  # 20 MB of aiohttp, only for pages
 
             pages = LocalPages(port=port)
             await pages.start()

@@ -1,4 +1,4 @@
-"""Challenge acks (RFC 5961): what nobody without the numbers can end a connection with, and who restarted still can.
+"""Challenge acks (RFC 5961): a forger without the numbers ends no connection, and a peer that restarted still can.
 
 A RESET or a SYN ends nothing by itself. It is answered by an ack that carries a secret sequence number. A peer that
 lives ignores that number. A peer that does not know the connection answers RESET, and a RESET repeats the number.

@@ -209,7 +209,7 @@ class Mux:
     def closed(
         self, connection: Connection, error: PeerError | None, now: float, *, known: bool, peer_may_repeat: bool
     ) -> None:
-        """Forget a connection, but for the ack of its FIN."""
+        """Forget a connection, except the ack of its FIN."""
         if known:
             self._events.append(Closed(connection, error))
         key = (connection.remote, connection.receive_id)
@@ -300,7 +300,7 @@ class Mux:
         self._rebinding.add(connection)
 
     def _full(self) -> bool:
-        """Whether all places are taken. Half-open connections have their own: whoever forges SYNs takes no others."""
+        """Whether all places are taken. Half-open connections have their own: forged SYNs take no others."""
         return len(self._connections) - len(self._half_open) >= self._config.connections
 
     def _admits(self, source: Address) -> bool:
@@ -378,7 +378,7 @@ class Mux:
         key = (connection.remote, connection.receive_id)
         if self._half_open.pop(key, None) is None:
             return
-        self._closed.forget(key)  # a closed one with its ids needs no more answers
+        self._closed.forget(key)  # a closed one with its ids needs no answers any longer
         if connection.state is State.CLOSED:
             return
         host = connection.remote.host

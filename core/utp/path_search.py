@@ -1,6 +1,6 @@
 """How long a full packet may be on one path: packetization layer path MTU discovery (RFC 8899, RFC 4821).
 
-uTP numbers packets, so one that proves too long can never be cut again. Hence a size carries data only after a probe of
+uTP numbers packets, so one that proves too long can never be cut again. So a size carries data only after a probe of
 that size, which carries none, was answered; and what was numbered before a path shrank is repeated with fragmentation
 allowed. All sizes are bytes of UDP payload, IPv4: 28 less than an MTU. Times are seconds.
 """

@@ -20,7 +20,7 @@ _FIRST_WAIT: Final = 0.1  # seconds between two challenges; packets that came to
 _LONGEST_WAIT: Final = 1.0  # seconds, up to which the wait doubles
 _KEPT: Final = 6  # newest challenges that an answer may be to: those of 2.5 s or more, the longest round trip
 # microseconds: a secret is that far before our clock, so that no ordinary packet tells it, and so that it only looks
-# late: the base of who measures delays is their minimum, and stays as it is
+# late: a peer that measures delays takes their minimum as its base, which stays as it is
 _SHIFT_MIN, _SHIFT_MAX = 1 << 24, 1 << 30
 _PROMPT: Final = 1 << 16  # microseconds that an answer may take; one guess in 2,700 hits one of the newest challenges
 _GUESSES: Final = 8  # packets that tell neither our time nor a secret, before the address is refused
@@ -80,7 +80,7 @@ class PathValidation:
         return None
 
     def clocks(self, now: float) -> Iterator[int]:
-        """Iterate over what the time is now for who measured a challenge last."""
+        """Iterate over what the time is now for the side that measured a challenge last."""
         return ((stamp + microseconds(now - sent_at)) & MASK for _, stamp, sent_at in self._challenges)
 
     def guessed(self) -> bool:

@@ -1,7 +1,7 @@
 """SYN cookies (RFC 4987 section 3.6): SYNs that are answered while nothing of them is kept.
 
 That is so while all half-open places are taken, and for a SYN whose ids belong to another connection already.
-Number and clock of such an answer are a keyed hash of the SYN. Who acks that number and tells that clock has heard it,
+Number and clock of such an answer are a keyed hash of the SYN. A peer that acks both has heard it,
 so its first packet is enough to make the SYN again. The clock carries the SYN's marks, too.
 """
 
@@ -59,9 +59,9 @@ class SynCookies:
         return self._hash(syn, source, int(now) // _SLOT, _marks_of(syn))
 
     def answer(self, syn: Packet, source: Address, now: float, *, next_seq: int | None = None) -> bytes:
-        """Return the answer to a SYN: as long as that, so that a forged source gets no more than the forger sends.
+        """Return the answer to a SYN: as long as that, so that a forged source gets only what the forger sends.
 
-        `next_seq`: of the connection that has the SYN's ids; whoever repeats our number then means the new one.
+        `next_seq`: of the connection that has the SYN's ids; a packet that repeats our number then means the new one.
         """
         self._key = self._key or self._random.getrandbits(_KEY_BITS).to_bytes(_KEY_BITS // 8, "big")
         self._until = now + 2 * _SLOT

@@ -22,14 +22,14 @@ BROKER_SERVICE: Final = "fibo_broker"  # the name under which brokers are announ
 SERVICE_MAX: Final = 128  # bytes of UTF-8; the demo's names have 16 and 18
 WAIT_MAX: Final = 5.0  # seconds; far under the 10 s after which the demo's requests give up
 MEMBERS_MAX: Final = 16  # of a registration; two are needed, five are known
-LISTED_MAX: Final = 64  # entries that are taken from an answer; a broker of ours sends no more
+LISTED_MAX: Final = 64  # entries that are taken from an answer; a broker of ours sends as many at most
 EXAMINED_MAX: Final = 1024  # entries that are looked at for them; the rest of a longer answer is not read
 _ABOUT_US: Final = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """`server`: it offers the service, or else wants it. `wait` None: a peer that knows no more than PROTOCOL."""
+    """`server`: it offers the service, or else wants it. `wait` None: a peer that knows only PROTOCOL."""
 
     service: str
     server: bool
@@ -92,7 +92,7 @@ def entry_document(listed: Listed) -> dict[str, JsonValue]:
 
 
 def entry_key(listed: Listed) -> str:
-    """Return the name of an entry in a listing: the MD5 of its JSON, as 32 hex digits. It identifies, no more."""
+    """Return the name of an entry in a listing: the MD5 of its JSON, as 32 hex digits. It proves nothing."""
     text = json.dumps(entry_document(listed), separators=(",", ":"), ensure_ascii=False)
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 

@@ -16,7 +16,7 @@ from core.values import JsonValue
 from core.wire.json_scan import ESCAPE_TEXT, SCALAR_TEXT, skip_space
 
 _WINDOW: Final = 2048  # bytes in which a container is expected to end; if it does, it is read at once
-_RETRY: Final = 256  # bytes between attempts that fail; so they read no more than 8 times the text
+_RETRY: Final = 256  # bytes between attempts that fail; so they read the text 8 times at most
 # What is looked for was scanned before, so these may be loose. Repeats are bounded: by the time that they take, and
 # because the regex engine keeps some memory per round.
 _STRING_TEXT: Final = rb'"(?:[^"\\]{1,256}+|\\.){0,16}+"'

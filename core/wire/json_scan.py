@@ -1,7 +1,7 @@
 """Finding where a JSON value ends while it arrives in pieces, in one pass, and that it can no longer become one.
 
 RFC 8259, strictly: no NaN, no bare control character, and no escaped lone surrogate (section 8.2 leaves that open; a
-str with one cannot be sent on as UTF-8). Bytes above 7f are let through: whoever decodes the value checks its UTF-8.
+str with one cannot be sent on as UTF-8). Bytes above 7f are let through: decoding the value checks its UTF-8.
 """
 
 import re

@@ -6,7 +6,7 @@
 Text, because a Node grape's HTTP API shows values as text and would spoil other bytes. Times are Unix seconds. Services
 are sorted; addresses stand in the order in which they are to be tried. Keys that version 1 does not know are ignored,
 so that it can be added to; what a reader must not misunderstand gets another version, which is refused. Both layers are
-canonical: one record of these fields has one value. Who wrote it is not part of it: the item is found and signed by
+canonical: one record of these fields has one value. Its author is not part of it: the item is found and signed by
 that peer's key.
 """
 
@@ -25,7 +25,7 @@ from core.wire.compact import PEER_BYTES, pack_peer, unpack_peer
 VERSION: Final = 1
 MAX_BYTES: Final = 1000  # of the bencoded value, BEP 44
 MAX_TEXT: Final = MAX_BYTES - len(b"1000:")  # of its text; base64 leaves 746 bytes for the fields
-MAX_ADDRESSES: Final = 8  # each costs whoever calls some packets to a place that only this record names
+MAX_ADDRESSES: Final = 8  # each costs a caller some packets to a place that only this record names
 MAX_SERVICES: Final = 32
 MAX_NAME: Final = 64  # bytes of UTF-8; names of services have a dozen
 MAX_TIME: Final = 1 << 40  # seconds: some 34,000 years from now

@@ -1,7 +1,7 @@
 """RPC messages (PROTOCOL section 6): JSON lists on a byte stream, with no framing at all.
 
 A request is `["rid","key",payload]`; a reply is `["rid",null,result]` or `["rid","ERR_X",null]`. An error reply and a
-request without payload look the same: whoever made the connection receives replies only, whoever accepted it requests
+request without payload look the same: the side that connected receives replies only, the side that accepted requests
 only, and says so by `Expect`.
 
 How a reader finds its way back. Each piece fed is one packet, and a plain Grenache peer puts one message in a packet
@@ -10,7 +10,7 @@ and parses each packet by itself. So:
 - what begins with neither `[` nor `{`, or stops being JSON, is dropped with the rest of the packet that it began in;
 - a value begun in an *earlier* packet that stops being JSON is dropped, and the packet that shows it is read again from
   its start, as a packet of its own, once. So after a message cut short the next packet, or in the worst case the one
-  after that, is understood, and every byte is looked at no more than twice.
+  after that, is understood, and every byte is looked at twice at most.
 - a complete value that is no message (wrong shape, not UTF-8, a number out of range) costs only itself.
 
 Big messages would hold up everything else for up to half a second, so they can be written by `..._steps`, and a reader
@@ -92,7 +92,7 @@ class Expect(enum.Enum):
 
 
 def is_large(value: JsonValue) -> bool:
-    """Return whether a payload or result should be encoded in steps; looks at no more of it than decides that."""
+    """Return whether a payload or result should be encoded in steps; looks only at as much of it as decides that."""
     return weight(value, LARGE) > LARGE
 
 

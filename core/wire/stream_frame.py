@@ -36,7 +36,7 @@ class Kind(IntEnum):
     REFUSE = 3  # it is not; payload: `Reason`
     DATA = 4  # bytes, in order
     CREDIT = 5  # so many more bytes may be sent: 4 bytes
-    END = 6  # the sender of this frame sends no more DATA (as TCP's FIN)
+    END = 6  # the sender of this frame sends no further DATA (as TCP's FIN)
     RESET = 7  # the stream is over, both ways, and what is under way is dropped; payload: `Reason`
     DATAGRAM = 8  # one datagram: may be dropped, is never split or joined
     PING = 9  # payload: 8 bytes, which PONG brings back

@@ -43,7 +43,7 @@ class Packet(NamedTuple):
     """One datagram. Times are microseconds modulo 2**32, sequence numbers are modulo 2**16.
 
     `selective_ack` is the bit mask, empty when there is none: bit i of byte k stands for `ack + 2 + 8 * k + i`.
-    `extensions` are all others, in order; whoever does not know one skips it.
+    `extensions` are all others, in order; a peer that does not know one skips it.
     """
 
     type: PacketType

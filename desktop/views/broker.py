@@ -1,4 +1,4 @@
-"""The page of brokers: being one, with who is registered here; and using some, with how it goes."""
+"""The page of brokers: being one, with the peers registered here; and using some, with their state."""
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget

@@ -1,4 +1,4 @@
-"""The services this peer can share or use: two switches for each, what it does now, and who may call."""
+"""The services that this peer can share or use: two switches for each, its state, and its audience."""
 
 import json
 from collections.abc import Callable
@@ -134,7 +134,7 @@ class Toggle(QFrame):
 
 
 class AudienceBox(QComboBox):
-    """Who may call a service. The open one is marked for what it is.
+    """Chooses who may call a service. The open choice is marked for what it is.
 
     Signals:
         picked(Audience): by the user.

@@ -1,4 +1,4 @@
-"""A broker's entries on a hand-moved clock: who is shown to whom, for how long, and who is refused."""
+"""A broker's entries on a hand-moved clock: which are shown to which peer, for how long, and which are refused."""
 
 import pytest
 

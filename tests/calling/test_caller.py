@@ -125,7 +125,7 @@ def test_a_second_request_uses_the_connection() -> None:
 
 
 def test_dead_addresses_in_the_listing_do_not_keep_it_from_the_live_one() -> None:
-    """Whoever answers our punch is tried at once, however late its turn would come."""
+    """A peer that answers our punch is tried at once, however late its turn would come."""
 
     async def body(it: Stage) -> None:
         it.lists(*DEAD, A)

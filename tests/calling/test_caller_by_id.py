@@ -1,4 +1,4 @@
-"""Requests by Peer ID, in virtual time: whom they reach, whom they never reach, and what is said when nobody is."""
+"""Requests by Peer ID, in virtual time: which peers they reach, which never, and what is said when none is there."""
 
 import asyncio
 import time
@@ -48,7 +48,7 @@ class FakeDialer(Dialer):
     def __init__(self, socket: FakeSocket) -> None:
         self.socket = socket
         self.who: dict[Address, PeerId] = {}
-        self.plain: list[Address] = []  # dialled without saying whom
+        self.plain: list[Address] = []  # dialled without an expected Peer ID
 
     async def require_identity(self) -> None:
         """We have one."""

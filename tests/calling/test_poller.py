@@ -1,4 +1,4 @@
-"""When a consumer asks whom, in virtual time."""
+"""When a consumer asks which worker, in virtual time."""
 
 import asyncio
 import itertools

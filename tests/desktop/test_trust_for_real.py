@@ -25,7 +25,7 @@ SEQUENCE = [1, 1, 2, 3, 5]
 
 
 class Scene:
-    """A window over a peer that shares with whom it trusts, and a stranger."""
+    """A window over a peer that shares with peers it trusts, and a stranger."""
 
     def __init__(self, window: MainWindow, owner: Peer, stranger: Peer, whom: str) -> None:
         self.window = window

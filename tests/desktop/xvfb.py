@@ -44,7 +44,7 @@ def running(*command: str, env: dict[str, str] | None = None) -> Iterator[subpro
 def xvfb() -> Iterator[str]:
     """Start an X server on a free display and yield its name, as in DISPLAY."""
     reading, writing = os.pipe()
-    # -noreset: else the server starts anew when its last client leaves, as wmctrl may before openbox has come
+    # -noreset: else the server starts again when its last client leaves, as wmctrl may before openbox has come
     command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", SIZE, "-nolisten", "tcp", "-noreset"]
     server = subprocess.Popen(command, pass_fds=[writing], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     os.close(writing)

@@ -1,4 +1,4 @@
-"""core.dht.lookup: whom a search asks, in which order, and when it ends."""
+"""core.dht.lookup: which nodes a search asks, in which order, and when it ends."""
 
 from core.dht.lookup import Search, Target
 from core.values import Address
@@ -20,7 +20,7 @@ def make(k: int = 3, concurrency: int = 2, max_queries: int = 50) -> Search:
 
 
 def asked(search: Search) -> Target:
-    """Return whom the search asks now."""
+    """Return the nodes that the search asks now."""
     target = search.next()
     assert target is not None
     return target

@@ -72,7 +72,7 @@ PORTS = range(1024, 3000)
 
 
 class Recorded(Network):
-    """Notes what we send to whom and when, and how much the hostile nodes have sent."""
+    """Notes what we send, where and when, and how much the hostile nodes have sent."""
 
     def __init__(self, victims: Sequence[str] = (VICTIM,)) -> None:
         super().__init__()

@@ -81,7 +81,7 @@ async def test_an_embedded_grape_listens_for_this_machine_only() -> None:
 
 
 async def test_alone_is_alone_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """FAULTS E1: whoever shares on a grape that knows no other is told that nobody finds it, and what to do."""
+    """FAULTS E1: an owner who shares on a grape that knows no other is told that nobody finds it, and what to do."""
     async with GrapeAccess(embedded(), lambda grape: None) as grape:
         assert await grape.announce("svc", 1337) == 1
     access = GrapeAccess(embedded(), lambda grape: None)

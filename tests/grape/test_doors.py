@@ -65,7 +65,7 @@ PAGES: list[tuple[str, dict[str, str]]] = [
 
 
 def announce(headers: dict[str, str], method: str = "POST") -> bytes:
-    """Return an announce with these fields, "" left out save for an empty Origin."""
+    """Return an announce with these fields, "" left out, except an empty Origin."""
     raw = request_bytes("/announce", ANNOUNCE, method=method, headers=headers)
     return raw.replace(b"\r\n\r\n", b"\r\nOrigin:\r\n\r\n", 1) if headers.get("Origin") == "" else raw
 

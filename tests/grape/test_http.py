@@ -180,7 +180,7 @@ class Recorded:
 
 @pytest.mark.asyncio
 async def test_one_host_cannot_take_all_connections() -> None:
-    """Whoever opens thousands loses its own; what others have, and this machine's clients, stay."""
+    """A host that opens thousands loses its own; what others have, and this machine's clients, stay."""
     async with serving(replace(CONFIG, max_connections=32)) as served:
         server, kept = served.server, [Recorded() for _ in range(4)]
         for number, quiet in enumerate(kept):

@@ -1,4 +1,4 @@
-"""Our uTP against libutp: 50 MB each way, whoever connected, whole by its checksum.
+"""Our uTP against libutp: 50 MB each way, whichever side connected, whole by its checksum.
 
 `GRAPEVINE_STREAM_BYTES=1000000000` makes it a gigabyte.
 """

@@ -11,6 +11,7 @@ import pytest
 from core.errors import LocalError
 from core.kinds import command as command_module
 from core.kinds import program as program_module
+from core.kinds import values as values_module
 from core.kinds.command import CommandService
 from core.kinds.share import Share
 from core.kinds.table import make
@@ -213,6 +214,17 @@ async def test_a_slow_watcher_loses_the_oldest_values() -> None:
         assert [value.value for value in watcher.queue] == list(range(10, QUEUE + 10))
     assert len(source) == 0
     assert source.last == Value(1.5, QUEUE + 9)
+
+
+async def test_one_watcher_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(values_module, "WATCHERS", 1)
+    source = Broadcast(lambda: 1.5)
+    with source._watching():
+        with pytest.raises(LocalError, match="watch this already") as caught, source._watching():
+            pass
+        assert caught.value.name == "ERR_RATE_LIMITED"
+    with source._watching():
+        assert len(source) == 1
 
 
 @pytest.mark.parametrize("line", [b"{", b"[1]", b'["x",1]', b"[true,1]", b"\xff"])

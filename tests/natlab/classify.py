@@ -1,6 +1,6 @@
 """What a network does to UDP, found out as RFC 5780 does: ask servers at two addresses with two ports each.
 
-Mapping: does the port that they see depend on whom we ask? Filtering: from where does an answer get in?
+Mapping: does the port that they see depend on the server that we ask? Filtering: from where does an answer get in?
 """
 
 import asyncio

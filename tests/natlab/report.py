@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from tests.natlab.kinds import Kind
 from tests.natlab.matrix import OURS, Order, Outcome
 
-_HEAD = """# Who meets whom
+_HEAD = """# Which networks meet
 
 Made by `make natlab`; not to be edited. A worker (`grapevine share fibonacci --broker`) is behind a network of the
 kind on the left, a consumer (`grapevine consume fibonacci --broker --once`) behind one of the kind above; a grape and

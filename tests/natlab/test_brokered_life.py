@@ -85,7 +85,7 @@ async def mappings_run_out(world: Internet, homes: Path) -> None:
 
 
 async def asked_by_id(world: Internet, homes: Path) -> None:
-    """Whoever knows a Peer ID reaches its owner from behind one router to behind another, encrypted."""
+    """A caller that knows a Peer ID reaches its owner from behind one router to behind another, encrypted."""
     worker, asker = world.site(Kind.CGNAT), world.site(Kind.LINUX)
     async with pair(world, homes, worker, asker) as (place, _):
         # the first program that `pair` started after grape and broker is the worker
@@ -94,7 +94,7 @@ async def asked_by_id(world: Internet, homes: Path) -> None:
         asking = ("request", f"{peer_id}/fibonacci", '{"length": 10}', "--broker", "--grape", place.api)
         async with place.run(*asking, inside=asker.inside) as request:
             reply = await request.event("reply", timeout=SOON)
-    assert (reply["data"], reply["peer_id"]) == (SEQUENCE, peer_id), "encrypted, and from whom it was meant for"
+    assert (reply["data"], reply["peer_id"]) == (SEQUENCE, peer_id), "encrypted, and from the right peer"
 
 
 async def two_in_one_home(world: Internet, homes: Path, kind: Kind, line: Line) -> None:

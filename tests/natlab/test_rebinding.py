@@ -1,4 +1,4 @@
-"""A home router restarts, and its NAT begins anew with other ports: what runs through it goes on in seconds."""
+"""A home router restarts, and its NAT begins again with other ports: what runs through it goes on in seconds."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""RPC over real endpoints: how messages share packets, and that none is lost, whoever the other side is."""
+"""RPC over real endpoints: how messages share packets, and that none is lost, whatever the other side is."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -109,7 +109,7 @@ class FakePlace:
 
 
 class FakeNamed:
-    """Brokers that name whom a test says."""
+    """Brokers that name the peers that a test says."""
 
     def __init__(self) -> None:
         self.listeners: list[Callable[[RoleName, Sequence[Address]], None]] = []

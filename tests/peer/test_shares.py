@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import LocalError, PeerError, RefusedError, TransportClosed
-from core.kinds.share import Share
+from core.kinds.share import MAX_SHARES, Share
 from core.news.events import RequestServed
 from core.peer import Peer
 from core.services.personal import personal_name
@@ -151,3 +151,14 @@ async def test_a_share_survives_its_own_json() -> None:
         with pytest.raises(LocalError):
             Share.from_json(bad)
     assert Share.from_json({"name": "a", "kind": "tcp", "audience": "everybody"}).audience is Audience.OFF
+
+
+async def test_there_are_so_many_shares_and_one_more_is_refused() -> None:
+    async with grape() as (opened, _), peer(identity=BERT, grapes=(opened.url,)) as (bert, _):
+        for number in range(MAX_SHARES):
+            await bert.add_share(Share(f"port-{number}", "tcp", {"target": "22"}, on=False))
+        with pytest.raises(LocalError, match="remove one first") as caught:
+            await bert.add_share(Share("one-more", "tcp", {"target": "22"}, on=False))
+        assert caught.value.name == "ERR_SHARE"
+        await bert.remove_share("port-0")
+        await bert.add_share(Share("one-more", "tcp", {"target": "22"}, on=False))

@@ -115,7 +115,7 @@ def test_two_symmetric_nats_with_strict_filters_do_not_meet() -> None:
     pair.world.run(until=19.9)
     assert heard_at(pair.a_socket) is None
     assert heard_at(pair.b_socket) is None
-    assert pair.a.statistics().punches_sent == 100  # 20 s of whole series, and no more
+    assert pair.a.statistics().punches_sent == 100  # 20 s of whole series, and nothing else
 
 
 def test_series_every_second_keep_a_mapping_open() -> None:

@@ -1,4 +1,4 @@
-"""A broker that lies, on loopback: whom it names is punched five times at most, and strangers' networks never."""
+"""A broker that lies, on loopback: what it names is punched five times at most, and strangers' networks never."""
 
 import socket
 from pathlib import Path

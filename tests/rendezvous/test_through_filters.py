@@ -1,4 +1,4 @@
-"""Two whole peers behind routers that let in only whom they sent to, met by a grape alone, in virtual time."""
+"""Two whole peers behind routers that let in only addresses they sent to, met by a grape alone, in virtual time."""
 
 import asyncio
 import ipaddress

@@ -34,7 +34,7 @@ class Stage:
         self.client = RpcClient(self.network.connect, config)
 
     def ask(self, payload: JsonValue, *, address: Address = SERVER, retry: int = 0) -> "asyncio.Task[Reply]":
-        """Ask in the background; whoever calls awaits it, so it needs no other owner."""
+        """Ask in the background; the caller awaits it, so it needs no other owner."""
         request = self.client.request(address, "k", payload, retry=retry)
         return asyncio.get_running_loop().create_task(request, name="ask")
 

@@ -44,7 +44,7 @@ class Turns:
             await asyncio.sleep(0)
 
     async def _run(self) -> None:
-        while self.count < 100_000:  # then time goes on, and whoever still waits fails by its time-out
+        while self.count < 100_000:  # then time goes on, and tasks that still wait fail by their time-out
             await asyncio.sleep(0)
             self.count += 1
 

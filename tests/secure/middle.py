@@ -184,7 +184,7 @@ class Party:
         self._tasks.spawn(self.server.serve(stream, lambda: self.door.admit(stream)), name="serve")
 
     def handle(self, key: str, payload: JsonValue, caller: Caller) -> Outcome:
-        """Serve whom the gate lets in."""
+        """Serve callers that the gate lets in."""
         refusal = self.gate.decide(key, caller, NOW)
         if refusal is not None:
             self.turned_away.append((refusal.name, caller.peer_id))

@@ -85,7 +85,7 @@ def test_without_mallory_the_request_is_answered() -> None:
 
 @carrying
 def test_a_flipped_bit_ends_in_an_error(number: int) -> None:
-    """But for the version in the header of a hello, which nobody looks at (RFC 8446 section 5.1)."""
+    """Except the version in the header of a hello, which nobody looks at (RFC 8446 section 5.1)."""
     size = len(CARRYING[number].payload)
     for at in sorted({*range(6), *range(6 + number % 17, size, 17), size - 1}):
         outcome, _ = attack(Alter(number, flip(at)))

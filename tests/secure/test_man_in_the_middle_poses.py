@@ -101,7 +101,7 @@ def test_a_ticket_of_bert_does_not_help_who_stands_in_his_place(front: Callable[
 
 
 def test_who_was_called_by_address_is_not_taken_for_bert_afterwards() -> None:
-    """Neither the kept connection nor its ticket: both are for whoever is there."""
+    """Neither the kept connection nor its ticket: both are for the peer that is there."""
 
     async def body(scene: Scene, proxy: Proxy) -> None:
         for kept in (True, False):

@@ -306,7 +306,7 @@ def test_what_was_altered_ends_the_stream_and_the_other_side_hears_why() -> None
 
 
 async def echo(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
-    """Return what came, and from whom."""
+    """Return what came, and the peer it came from."""
     return [payload, str(caller.peer_id)]
 
 

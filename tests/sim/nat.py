@@ -73,7 +73,7 @@ class NatTable:
         return flow.port
 
     def inbound(self, port: int, remote: Address, now: float) -> Address | None:
-        """Return whom a datagram from `remote` to the outside port is for; None when it is filtered."""
+        """Return the inside address for a datagram from `remote` to the outside port; None when it is filtered."""
         flow = self._by_port.get(port)
         if flow is None or self._expired(flow.used_at, now):
             return None

@@ -9,7 +9,7 @@
 
 The clock moves only in `run`. Every engine is treated as the real pump treats it: after any call transmit, events,
 deadline; one timer per socket. Verbs may be called from `at` and `every`, from a socket's `on_event`, or between
-two runs; whoever calls a verb of *another* socket's engine from `on_event` calls that socket's `flush`.
+two runs; a caller of a verb of *another* socket's engine, in `on_event`, calls that socket's `flush`.
 """
 
 import heapq

@@ -91,7 +91,7 @@ class Namespace:
 def become_root() -> None:
     """On Linux: be root in a user namespace of our own, where the system allows it. Before there is a second thread.
 
-    Files stay the user's. `seal` and the NAT lab need no more.
+    Files stay the user's. `seal` and the NAT lab need nothing else.
     """
     if sys.platform != "linux" or os.geteuid() == 0:
         return

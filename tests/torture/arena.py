@@ -57,7 +57,7 @@ class Host:
         self.born(0)
 
     def born(self, life: int) -> None:
-        """Begin, or begin anew with the same ids and numbers: what a restarted libutp does."""
+        """Begin, or begin again with the same ids and numbers: what a restarted libutp does."""
         seed = f"mux {self.arena.plan.seed} {self.side}"
         random = EdgyRandom(seed, self.side) if self.arena.plan.near_wrap else Random(seed)
         self.mux = Mux(self.arena.plan.config, random)
@@ -224,7 +224,7 @@ class Arena:
             host.offset += mishap.seconds
             if host.alive and not host.suspended:
                 host.flush()
-        elif mishap.kind == "rebind":  # the NAT before it forgets, and maps anew
+        elif mishap.kind == "rebind":  # the NAT before it forgets, and maps again
             host.address = host.address._replace(port=host.address.port + 1)
         elif mishap.kind == "blackout":
             self.dark = True

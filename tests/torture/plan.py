@@ -7,7 +7,7 @@ from random import Random
 from core.utp.config import UtpConfig
 from core.wire.utp_marks import ALL_MARKS, Marks
 
-WRAP = 2**32 / 1e6  # seconds; when the microseconds of a timestamp begin anew
+WRAP = 2**32 / 1e6  # seconds; when the microseconds of a timestamp start from 0
 
 
 @dataclass(frozen=True)

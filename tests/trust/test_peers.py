@@ -207,7 +207,7 @@ async def test_what_is_changed_is_there_at_the_next_start(tmp_path: Path) -> Non
         (known,) = peer.known_peers()
         assert (known.name, known.blocked) == ("Ann", True)
         await peer.untrust(ANN)
-        assert ears.of(TrustChanged)[-1].message == f"Ann ({ANN.short}) is known no more"
+        assert ears.of(TrustChanged)[-1].message == f"Ann ({ANN.short}) is no longer known"
         assert ears.of(PendingRequest) == []
     async with host(path) as (peer, _, _):
         assert peer.known_peers() == ()
@@ -330,7 +330,7 @@ async def test_a_blocked_peer_is_hung_up_on_and_others_are_not() -> None:
         async def fewer() -> bool:
             return peer._parts.server.statistics().connections == connected - 1
 
-        await until(fewer, "the blocked one is connected no more")
+        await until(fewer, "the blocked one is no longer connected")
         await on(client, peer)
         assert (await refusal(mallory, at(peer))).name == "ERR_BLOCKED"
         assert peer.pending() == ()

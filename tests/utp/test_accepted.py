@@ -113,7 +113,7 @@ def test_a_known_peers_connection_makes_room_for_nobody() -> None:
 
 
 def test_places_are_kept_for_known_peers() -> None:
-    """Strangers never take them; whoever is known gives its place as a stranger back."""
+    """Strangers never take them; a known peer gives its place as a stranger back."""
     config = UtpConfig(connections=16)
     assert config.connections_kept == 2
     peers = Peers(config)
@@ -163,7 +163,7 @@ def test_a_host_at_its_bound_loses_its_own_silent_ones_only() -> None:
 
 
 def test_half_open_connections_take_no_places() -> None:
-    """Whoever forges SYNs, in a friend's name even, takes no place from anybody."""
+    """A forger of SYNs, in a friend's name even, takes no place from anybody."""
     peers = Peers(UtpConfig(connections=4, connections_per_host=4, half_open=8))
     for number in range(100):
         syn = Packet(PacketType.SYN, 1000 + 2 * number, 1, 0, 1 << 20, 5, 0)

@@ -329,7 +329,7 @@ def test_many_connections_move_at_once() -> None:
     scene = Scene(config=UtpConfig(connections_per_host=1000, half_open=1000))
     ends = [scene.client.mux.connect(SERVER, scene.world.now) for _ in range(300)]
     assert scene.until(lambda: len(scene.client.of(Connected)) == 301)
-    scene.later(0.1)  # whose handshake is not over is not known yet, and starts anew
+    scene.later(0.1)  # whose handshake is not over is not known yet, and starts again
     scene.router.table.flush()
     for end in ends:
         end.write(b"still here", scene.world.now)

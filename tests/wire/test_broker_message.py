@@ -24,7 +24,7 @@ def test_a_plain_registration_has_two_members() -> None:
     assert registration_document(Registration(SERVICE, True)) == {"service": SERVICE, "server": True}
     told_by_mistake = Registration(SERVICE, True, local=Address("192.168.1.7", 4000))
     assert registration_document(told_by_mistake) == {"service": SERVICE, "server": True}, (
-        "a plain broker learns no more"
+        "a plain broker learns nothing else"
     )
 
 

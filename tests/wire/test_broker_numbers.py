@@ -11,5 +11,5 @@ from core.wire.broker_message import WAIT_MAX, parse_registration
     [(0, 0.0), (2.5, 2.5), (10**400, WAIT_MAX), (float("inf"), WAIT_MAX), (-(10**400), None), (float("nan"), None)],
 )
 def test_a_wait_is_cut_whatever_its_size(wait: JsonValue, read: float | None) -> None:
-    """An integer may be too large for a float (found by fuzzing): that was an error of ours, not of who registers."""
+    """An integer may be too large for a float (found by fuzzing): that was our error, not the peer's."""
     assert parse_registration({"service": "x", "server": True, "wait": wait}).wait == read

@@ -15,7 +15,7 @@ class LinkConfig:
     probe_interval: float = 3.0  # how often to look whether a better grape is back: a person waits that long
     max_in_flight: int = 256  # requests at once; further ones fail at once, in words
     max_reply_bytes: int = 256 << 10  # a full listing is 2.5 kB (100 peers), an item under 4 kB
-    max_peers: int = 1000  # in one listing; the DHT engine collects no more either
+    max_peers: int = 1000  # in one listing; the DHT engine collects as many
     max_urls: int = 16  # grapes; more is a mistake in a settings file
     connections: int = 16  # to one grape at once; further requests wait, within their time-out
     # A Node grape closes a connection that was idle for 5 s; ours go before, so that no request meets that moment.

@@ -15,7 +15,7 @@ SKEW: Final = 300  # seconds that two clocks may differ; certificates are as oft
 MAX_LIFE: Final = 3600  # seconds; a record is renewed, not written for ever: who is silent for an hour is not there
 
 
-FLOOR: Final = 1_704_067_200  # 2024-01-01: whoever's clock says less was never set
+FLOOR: Final = 1_704_067_200  # 2024-01-01: a clock that says less was never set
 
 
 class RecordMissing(Unreachable):

@@ -34,7 +34,7 @@ class Signer(Protocol):
 
     @property
     def peer_id(self) -> PeerId:
-        """Who we are."""
+        """Our Peer ID."""
 
     def sign(self, data: bytes) -> bytes:
         """Return an Ed25519 signature."""

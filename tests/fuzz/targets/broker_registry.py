@@ -1,4 +1,4 @@
-"""A broker's registry, whoever registers for whatever, however often: an entry, or LocalError with a name.
+"""A broker's registry, any registrations, however often: an entry, or LocalError with a name.
 Every table stays within its bound, nobody pushes out who has less, and who does not come again is forgotten.
 """
 

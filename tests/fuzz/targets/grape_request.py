@@ -145,7 +145,7 @@ def told(said: bytes) -> list[bytes]:
 
 
 def same(whole: list[bytes], parts: list[bytes]) -> bool:
-    """Return whether the answers are equal, but for a request with a refused head and a malformed body.
+    """Return whether the answers are equal, except to a request with a refused head and a malformed body.
 
     It is answered once, for what is read first, and ends the connection either way.
     """

@@ -1,4 +1,4 @@
-"""A puncher, whatever comes from wherever and whoever is punched: nothing raises but LocalError for what cannot be.
+"""A puncher, whatever comes from wherever and whatever is punched: nothing raises but LocalError for what cannot be.
 Tables and queues stay within their bounds, a series is at most so many packets, and all of them end.
 """
 

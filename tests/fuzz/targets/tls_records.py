@@ -1,5 +1,5 @@
 """Two TLS sessions with somebody in between who alters, cuts, repeats, swaps, joins and makes up what they say.
-What comes out is what was said, in order, from whom it was said by, up to where it was touched; and nothing raises.
+What comes out is what was said, in order, from the peer that said it, up to where it was touched; and nothing raises.
 """
 
 from core.errors import PeerError
@@ -63,7 +63,7 @@ def run(data: bytes) -> None:
         said(server, client, message, path, came)
     for session, other in ((client, BERT), (server, ANNA)):
         if session.peer_id not in (None, other.peer_id):
-            raise AssertionError(f"{session.peer_id} is nobody who was there")
+            raise AssertionError(f"{session.peer_id} is none of those that were there")
         got = b"".join(came[session])
         whole = b"".join(_SAID)
         if not whole.startswith(got) or (not path.touched and got != whole):

@@ -1,0 +1,155 @@
+"""The bounds that stand in other rooms than `core.limits.bounds`, as rows of the same table."""
+
+from typing import Final
+
+from core.broker.registry import BrokerConfig
+from core.dht import strangers
+from core.dht.config import DhtConfig
+from core.grape.config import GrapeConfig
+from core.kinds import command, share, values
+from core.ledger import store
+from core.limits.bounds import RULES, Rule
+from core.outreach import OutreachConfig
+from core.serving.quota import STRANGER, TRUSTED
+from core.streams.config import StreamConfig
+from core.trust import book
+from core.using import uses
+from core.utp.config import UtpConfig
+
+_BROKER: Final = BrokerConfig()
+_DHT: Final = DhtConfig()
+_GRAPE: Final = GrapeConfig()
+_OUT: Final = OutreachConfig()
+_STREAMS: Final = StreamConfig()
+_UTP: Final = UtpConfig()
+_KIB: Final = 1024
+
+_CALLS: Final = (
+    Rule(
+        "requests a second of a stranger's host", f"{STRANGER.requests:g}, {STRANGER.requests_at_once:g} at once", "",
+        f"{TRUSTED.requests:g}, {TRUSTED.requests_at_once:,g} at once", "ERR_RATE_LIMITED",
+        "tests/serving/test_quota.py",
+    ),
+    Rule(
+        "bytes a second of requests and replies",
+        f"{STRANGER.bytes / 1e6:g} MB, {STRANGER.bytes_at_once / 1e6:g} MB at once",
+        "", f"{TRUSTED.bytes / 1e6:g} MB, {TRUSTED.bytes_at_once / 1e6:,g} MB at once", "ERR_RATE_LIMITED",
+        "tests/serving/test_quota.py",
+    ),
+    Rule(
+        "requests that wait for the owner's answer", str(book.MAX_PENDING_PER_HOST), str(book.MAX_PENDING), "",
+        "the oldest of that host, then of the host with most, is forgotten", "tests/trust/test_store.py",
+    ),
+    Rule(
+        "known peers", "", f"{book.MAX_PEERS:,}", "", "no further one is added, and an error says so",
+        "tests/trust/test_store.py",
+    ),
+    Rule(
+        "calls in the record", "", f"{store.MAX_ROWS:,}, {store.MAX_AGE / 86_400:g} days", "",
+        "the oldest are deleted", "tests/ledger/test_ledger.py",
+    ),
+)  # fmt: skip
+
+_STREAM_RULES: Final = (
+    Rule(
+        "byte streams of one connection", str(_STREAMS.streams), "", "", "ERR_STREAM_LIMIT",
+        "tests/streams/test_engine.py",
+    ),
+    Rule(
+        "streams of one connection that wait to be accepted", str(_STREAMS.unanswered), "", "", "ERR_STREAM_LIMIT",
+        "tests/streams/test_engine.py",
+    ),
+    Rule(
+        "unread bytes of one connection's streams", f"{_STREAMS.unread // (_KIB * _KIB)} MiB", "", "",
+        "the connection is not read until a reader takes some", "tests/streams/test_engine.py",
+    ),
+    Rule(
+        "datagrams of one stream that wait", str(_STREAMS.datagrams), "", "", "the oldest is dropped",
+        "tests/streams/test_engine.py",
+    ),
+    Rule("shares", "", str(share.MAX_SHARES), "", "ERR_SHARE", "tests/peer/test_shares.py"),
+    Rule(
+        "services of others that are open here", "", str(uses.MAX_USES), "", "ERR_TOO_MANY", "tests/using/test_uses.py",
+    ),
+    Rule(
+        "programs of one share that run", "", f"{command.AT_ONCE}; {command.WAITING} more wait", "", "ERR_RATE_LIMITED",
+        "tests/kinds/test_programs.py",
+    ),
+    Rule("watchers of one sensor", "", str(values.WATCHERS), "", "ERR_RATE_LIMITED", "tests/kinds/test_programs.py"),
+)  # fmt: skip
+
+_PACKETS: Final = (
+    Rule(
+        "uTP connections", str(_UTP.connections_per_host), str(_UTP.connections), str(_UTP.connections_kept),
+        "one that never delivered a byte makes room; else the SYN is dropped", "tests/utp/test_bounds.py",
+    ),
+    Rule(
+        "half-open uTP connections", "", str(_UTP.half_open), "", "SYNs are answered by cookies and not kept",
+        "tests/utp/test_syn_cookies.py",
+    ),
+    Rule(
+        "unread bytes of a uTP connection", f"{_UTP.receive_window // _KIB} KiB", "", "", "the window closes",
+        "tests/utp/test_zero_window.py",
+    ),
+    Rule(
+        "packets to an address that has not answered", f"{_OUT.row:g} at once, then {_OUT.row_rate:g} a second",
+        f"{_OUT.new_burst:g} new addresses at once, then {_OUT.new_rate:g} a second", "", "nothing is sent",
+        "tests/rendezvous/test_third_parties.py",
+    ),
+    Rule(
+        "bytes to an address that has not answered", f"{_OUT.heard:g} x what came from there", "", "",
+        "nothing is sent", "tests/test_outreach.py",
+    ),
+    Rule(
+        "silent addresses that are tried", str(_OUT.silent), "", "",
+        f"they wait; after {_OUT.probes} probes an address is left alone for {_OUT.failed_for:g} s",
+        "tests/test_outreach.py",
+    ),
+    Rule(
+        "DHT packets to a node that has never answered",
+        f"{strangers.HOST_BURST} at once, then {strangers.HOST_RATE:g} a second",
+        f"{strangers.NEW_BURST} new nodes at once, then {strangers.NEW_RATE:g} a second", "", "nothing is sent",
+        "tests/dht/test_third_parties.py",
+    ),
+    Rule(
+        "DHT bytes at another node's word", f"{strangers.FACTOR} x what that node sent", "", "", "nothing is sent",
+        "tests/dht/test_amplification.py",
+    ),
+)  # fmt: skip
+
+_DIRECTORY: Final = (
+    Rule(
+        "names with peers in a grape", "", f"{_DHT.max_tables:,}", "", "the host with most peers loses its oldest",
+        "tests/dht/test_storage.py",
+    ),
+    Rule(
+        "peers in a grape", "", f"{_DHT.max_peers:,}; {_DHT.max_peers_per_table:,} of one name", "",
+        "the host with most loses its oldest", "tests/dht/test_storage.py",
+    ),
+    Rule(
+        "values in a grape", "", f"{_DHT.max_values:,}", "", "the host with most loses its oldest",
+        "tests/dht/test_storage.py",
+    ),
+    Rule(
+        "nodes in the routing table, of one public address", str(_DHT.max_public_nodes_per_host), "", "",
+        "the newcomer is left out", "tests/dht/test_routing.py",
+    ),
+    Rule(
+        "HTTP connections of a grape", "", str(_GRAPE.max_connections), "", "the host with most loses its oldest",
+        "tests/grape/test_http.py",
+    ),
+    Rule(
+        "operations of a grape over HTTP", "half of all, for another host", str(_GRAPE.max_operations), "",
+        "ERR_GRAPE_BUSY", "tests/grape/test_api.py",
+    ),
+    Rule(
+        "entries of a broker", str(_BROKER.entries_each), str(_BROKER.entries), "",
+        "ERR_BROKER_FULL, or the host with most loses its oldest", "tests/broker/test_registry.py",
+    ),
+    Rule(
+        "registrations a second at a broker", f"{_BROKER.rate_each:g}", "", "", "ERR_BROKER_RATE",
+        "tests/broker/test_registry.py",
+    ),
+)  # fmt: skip
+
+ALL_RULES: Final = (*RULES, *_CALLS, *_STREAM_RULES, *_PACKETS, *_DIRECTORY)
