@@ -115,6 +115,13 @@ CALLERS: Final = 4096
 """Callers whose rates are counted at a time."""
 ERROR_NAMES: Final = 64
 """Error names counted one by one; a service makes up its own."""
+REFUSALS_TOLD: Final = 1.0
+"""Refusals of one host that are shown and written down, a second: a person reads no more, and nobody may push the
+record of who called out of the file, or fill a terminal. All are counted."""
+REFUSALS_AT_ONCE: Final = 20.0
+"""Of them at once: what an honest program tries before it is looked at."""
+REFUSALS_TOLD_ALL: Final = 10.0
+"""Of all hosts, a second: 100,000 calls, the record's bound, then last for three hours of an attack at least."""
 LEDGER_QUEUE: Final = 10_000
 """Calls that wait for the disk: two seconds of the busiest service; 3 MB."""
 
@@ -188,6 +195,10 @@ RULES: Final = (
     Rule(
         "callers whose rate is counted", "1", str(CALLERS), "", "the caller that asked longest ago is forgotten",
         "tests/serving/test_quota.py",
+    ),
+    Rule(
+        "refusals that are shown and written down", f"{REFUSALS_TOLD:g} a second", f"{REFUSALS_TOLD_ALL:g} a second",
+        "", "counted only", "tests/serving/test_openings_flood.py",
     ),
     Rule(
         "calls that wait for the disk", "", str(LEDGER_QUEUE), "", "further calls are not recorded, and that is told",

@@ -10,6 +10,8 @@ from typing import Final
 from core.ledger.ledger import Ledger
 from core.ledger.record import OK, CallRecord
 from core.limits import bounds
+from core.limits.rate import TokenBucket
+from core.limits.table import BoundedTable
 from core.news.events import RequestServed
 from core.news.hub import Hub
 from core.news.roster import Roster
@@ -54,6 +56,8 @@ class Handler:
         self._roster = roster
         self._admission = admission
         self._calls = calls
+        self._told: BoundedTable[str, TokenBucket] = BoundedTable(bounds.CALLERS)  # refusals, by host
+        self._told_all = TokenBucket(bounds.REFUSALS_TOLD_ALL, 10 * bounds.REFUSALS_TOLD_ALL)
         self._refused: Counter[str] = Counter()  # requests, by the name of the error they were answered with
 
     def receive(self, key: str, payload: JsonValue, caller: Caller, size: int) -> Call:
@@ -112,6 +116,8 @@ class Handler:
             call.account.charge(call.received + call.sent, asyncio.get_running_loop().time())
         ended, caller, now = call.outcome, call.caller, self._hub.now()
         self._count(call, ended)
+        if (ended in REFUSED or call.service is None) and not self._worth_telling(caller):
+            return
         self._hub.emit(RequestServed(now, call.label, caller.address, call.seconds, call.error, caller.peer_id))
         if self._calls is not None:
             who = _text(caller.peer_id) if caller.peer_id else None
@@ -123,6 +129,14 @@ class Handler:
                 "request for %r by %s at %s: %s after %.3f s, %d bytes in and %d out%s", call.name, who, caller.address,
                 ended, call.seconds, call.received, call.sent, "" if call.error is None else f" ({call.error})",
             )  # fmt: skip
+
+    def _worth_telling(self, caller: Caller) -> bool:
+        """Return whether a refusal is shown and written down, or only counted: a flood of them is neither."""
+        host, now = caller.address.host, asyncio.get_running_loop().time()
+        if host.startswith("127."):
+            return True
+        mine = self._told.use(host, lambda: TokenBucket(bounds.REFUSALS_TOLD, bounds.REFUSALS_AT_ONCE))
+        return mine.take(now) and self._told_all.take(now)
 
     def _count(self, call: Call, ended: str) -> None:
         if call.service is not None:

@@ -3,29 +3,23 @@
 import asyncio
 import json
 import logging
-from typing import Protocol
+from collections.abc import Awaitable, Sequence
+from typing import NamedTuple
 
 from core.aio.tasks import TaskSet
 from core.errors import LocalError, PeerError, RemoteError
 from core.limits import bounds
 from core.limits.budget import Budget, BudgetState
 from core.rpc.memory import Owner
+from core.services.service import Service
 from core.serving.call import Call
 from core.serving.handler import Handler
 from core.tunnel.stream import ByteStream
 from core.values import Caller, JsonValue
 from core.wire.stream_frame import Reason
-from core.wire.stream_opening import LIST, Opening, parse_opening
+from core.wire.stream_opening import LIST, parse_opening
 
 _log = logging.getLogger(__name__)
-
-
-class Offered(Protocol):
-    """What is said of a service to somebody who may use it."""
-
-    name: str
-    kind: str
-    description: str
 
 
 class Openings:
@@ -44,65 +38,87 @@ class Openings:
         await self._tasks.aclose()
 
     def on_opening(self, stream: ByteStream) -> None:
-        """Take a stream that the other side opens."""
-        standing = self._handler.standing(Caller(stream.remote, stream.peer_id))
+        """Take a stream that the other side opens; what is refused is so at once, without a task."""
+        caller = Caller(stream.remote, stream.peer_id)
+        standing = self._handler.standing(caller)
         if not self._places.take(standing.owner, 1, trusted=standing.trusted):
             stream.refuse(Reason("ERR_RATE_LIMITED", "too many of your streams are open here: close some, or wait"))
             return
-        self._tasks.spawn(self._serve_in_place(stream, standing.owner), name=f"serve a stream of {stream.remote}")
+        served = self._begin(stream, caller)
+        if served is None:
+            self._places.give(standing.owner, 1)
+        else:
+            self._tasks.spawn(
+                self._serve_in_place(stream, served, standing.owner), name=f"serve a stream of {stream.remote}"
+            )
 
     def budget(self) -> tuple[str, BudgetState]:
         """Return how many streams are served of how many, by how many callers, and how often there was no place."""
         return "streams", self._places.state()
 
-    async def _serve_in_place(self, stream: ByteStream, owner: Owner) -> None:
-        try:
-            await self._serve(stream)
-        finally:
-            self._places.give(owner, 1)
-
-    async def _serve(self, stream: ByteStream) -> None:
-        began = asyncio.get_running_loop().time()
-        caller = Caller(stream.remote, stream.peer_id)
-        error: str | None = None
+    def _begin(self, stream: ByteStream, caller: Caller) -> "_Served | None":
+        """Return what serves a stream; None: it was refused, which is counted and written down."""
         try:
             opening = parse_opening(stream.payload)
         except RemoteError as failure:
             stream.refuse(Reason(failure.name, str(failure)))
-            return
+            return None
         call = self._handler.receive_stream(opening.service, caller, len(stream.payload))
+        began = asyncio.get_running_loop().time()
         try:
-            await self._answer(call, stream, opening)
+            if opening.service == LIST:
+                return _Served(call, self._list(stream, self._handler.offered_to(call)), began)
+            served = self._handler.open_stream(call, stream, opening)
         except PeerError as failure:
-            told = isinstance(failure, LocalError)  # as an RPC server has it: another peer's words are not for a caller
-            reason = Reason(failure.name, str(failure) if told else "the service failed")
-            error = f"{reason.name}: {reason.message}"
-            stream.refuse(reason)
+            self._end(stream, call, began, _give_up(stream, failure))
+            return None
         except Exception:
             _log.exception("a stream of %s failed", call.name)
-            error = "ERR_INTERNAL: the service failed"
-            stream.refuse(Reason("ERR_INTERNAL", "the service failed"))
+            self._end(stream, call, began, _give_up(stream, LocalError("the service failed", name="ERR_INTERNAL")))
+            return None
+        self.open[stream] = call
+        return _Served(call, served, began)
+
+    async def _serve_in_place(self, stream: ByteStream, served: "_Served", owner: Owner) -> None:
+        error: str | None = None
+        try:
+            await served.work
+        except PeerError as failure:
+            error = _give_up(stream, failure)
+        except Exception:
+            _log.exception("a stream of %s failed", served.call.name)
+            error = _give_up(stream, LocalError("the service failed", name="ERR_INTERNAL"))
         finally:
             self.open.pop(stream, None)
-            stream.reset()  # without effect when it is over
-            call.received += stream.bytes_received
-            call.ended(asyncio.get_running_loop().time() - began, error, stream.bytes_sent)
+            self._places.give(owner, 1)
+            self._end(stream, served.call, served.began, error)
 
-    async def _answer(self, call: Call, stream: ByteStream, opening: Opening) -> None:
-        if opening.service == LIST:
-            await self._list(stream, call)
-            return
-        served = self._handler.open_stream(call, stream, opening)
-        self.open[stream] = call
-        await served
+    def _end(self, stream: ByteStream, call: Call, began: float, error: str | None) -> None:
+        stream.reset()  # without effect when it is over
+        call.received += stream.bytes_received
+        call.ended(asyncio.get_running_loop().time() - began, error, stream.bytes_sent)
 
-    async def _list(self, stream: ByteStream, call: Call) -> None:
+    async def _list(self, stream: ByteStream, services: Sequence[Service]) -> None:
         """Say which services this caller may use, and nothing of the others."""
         offered: list[JsonValue] = [
             {"name": each.name, "kind": getattr(each, "kind", "json"), "description": each.description}
-            for each in self._handler.offered_to(call)
+            for each in services
         ]
         stream.accept()
         await stream.write(json.dumps(offered, ensure_ascii=False).encode(errors="replace"))
         stream.end()
         await stream.wait_over()
+
+
+class _Served(NamedTuple):
+    call: Call
+    work: Awaitable[None]
+    began: float  # seconds, the loop's
+
+
+def _give_up(stream: ByteStream, failure: PeerError) -> str:
+    """End a stream with what may be told of a failure; return that as it is written down."""
+    told = isinstance(failure, LocalError)  # as an RPC server has it: another peer's words are not for a caller
+    reason = Reason(failure.name, str(failure) if told else "the service failed")
+    stream.refuse(reason)
+    return f"{reason.name}: {reason.message}"

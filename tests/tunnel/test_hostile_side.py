@@ -7,7 +7,7 @@ import pytest
 from core.streams.config import FIRST_WINDOW, StreamConfig
 from core.tunnel.session import Session
 from core.tunnel.stream import ByteStream
-from core.wire.stream_frame import DATAGRAM_MAX, Kind, pack_frame
+from core.wire.stream_frame import DATAGRAM_MAX, FrameParser, Kind, Reason, pack_frame, parse_reason
 from tests.tunnel.wire import End, wire
 
 pytestmark = pytest.mark.asyncio
@@ -110,6 +110,18 @@ async def test_many_openings_and_resets_leave_nothing() -> None:
         victim.streams.clear()
     assert len(victim.session) == 0
     assert victim.session.held <= 2 * 64 * 1024 + 20 * 10_000  # what it was answered with and does not read
+    victim.session.abort()
+
+
+async def test_what_is_refused_after_it_was_taken_is_reset_and_the_opener_hears_of_it() -> None:
+    victim = Victim()
+    victim.hears(opened(1))
+    victim.streams[0].refuse(Reason("ERR_SERVICE_OFF", "it was switched off"))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    frames = list(FrameParser().feed(b"".join(victim.far._arrived)))
+    assert [frame.kind for frame in frames] == [Kind.ACCEPT, Kind.RESET]
+    assert parse_reason(frames[1].payload).name == "ERR_SERVICE_OFF"
     victim.session.abort()
 
 
