@@ -16,6 +16,7 @@ _DIRECTORY: Final = getattr(os, "O_DIRECTORY", 0)
 _NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0)
 _NO_WAITING: Final = getattr(os, "O_NONBLOCK", 0)  # a FIFO would hold the opening up for ever
 _CLOEXEC: Final = getattr(os, "O_CLOEXEC", 0)
+_SEPARATORS: Final = frozenset("/\\:\0" if os.name == "nt" else "/\0")  # of folders, drives and streams (NTFS)
 _BY_HANDLE: Final = os.open in os.supports_dir_fd
 
 
@@ -90,7 +91,7 @@ class Files:
         return Entry(name.name, folder, 0 if folder else found.st_size, found.st_mtime)
 
     def _may(self, name: str) -> bool:
-        return name not in {"", ".", ".."} and "/" not in name and "\0" not in name and (self._hidden or name[0] != ".")
+        return name not in {"", ".", ".."} and not _SEPARATORS & set(name) and (self._hidden or name[0] != ".")
 
     @contextlib.contextmanager
     def _opened(self, parts: tuple[str, ...], flags: int) -> Iterator[int]:

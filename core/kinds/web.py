@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -40,11 +41,22 @@ _CLOSING: Final = aiohttp.ClientWSTimeout(ws_close=5.0)  # seconds for the other
 _NO_BODY: Final = frozenset({204, 304})
 
 
+_ODD: Final = re.compile(r"[^a-z0-9]")
+
+
+def canonical(name: str) -> str:
+    """Return a field's name as the servers take it that turn `_` and `-` into the same (CGI, RFC 3875 section 4.1.18).
+
+    To them `X_Grapevine_Peer` is `X-Grapevine-Peer`: a caller could say what only this proxy may.
+    """
+    return _ODD.sub("-", name.lower())
+
+
 def end_to_end(headers: CIMultiDictProxy[str], drop: Iterable[str] = ()) -> CIMultiDict[str]:
     """Return the fields that are for the other end: not those of this connection, and not `drop` (lower case)."""
-    named = {name.strip().lower() for value in headers.getall("Connection", ()) for name in value.split(",")}
+    named = {canonical(name.strip()) for value in headers.getall("Connection", ()) for name in value.split(",")}
     gone = HOP_BY_HOP | named | set(drop)
-    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in gone)
+    return CIMultiDict((name, value) for name, value in headers.items() if canonical(name) not in gone)
 
 
 class StreamConnector(aiohttp.BaseConnector):
@@ -120,7 +132,9 @@ async def forward(
 async def _send_back(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> web.StreamResponse:
     response = web.StreamResponse(status=answer.status, reason=answer.reason)
     response.headers.clear()
-    response.headers.extend(end_to_end(answer.headers))
+    fields = end_to_end(answer.headers)
+    for name, value in fields.items():
+        response.headers.add(name, _own_cookie(value) if name.lower() == "set-cookie" else value)
     empty = request.method == "HEAD" or answer.status in _NO_BODY
     if not empty and "Content-Length" not in answer.headers:
         if request.version >= aiohttp.HttpVersion11:
@@ -137,6 +151,12 @@ async def _send_back(request: web.BaseRequest, answer: aiohttp.ClientResponse) -
             return response
         await response.write_eof()
     return response
+
+
+def _own_cookie(value: str) -> str:
+    """Return a cookie for this one host: with a Domain it would be sent to, and could overwrite, another page's."""
+    parts = value.split(";")
+    return ";".join(part for part in parts if part.partition("=")[0].strip().lower() != "domain" or part is parts[0])
 
 
 def _cut(request: web.BaseRequest) -> None:

@@ -20,6 +20,7 @@ PIECE: Final = 256 * 1024  # bytes written in one step, in a thread
 TRIES: Final = 8  # in a row without a byte between; with the pauses that is two minutes
 PART: Final = ".part"  # what has come of a file
 TAG: Final = ".part-tag"  # which version of it that is
+TAG_MAX: Final = 256  # characters of it
 STALLED: Final = 60.0  # seconds without a byte; then the connection counts as broken
 
 OpenStream = Callable[[], Awaitable[ByteStream]]  # raises PeerError
@@ -85,7 +86,7 @@ class Fetch:
                 here = 0
             total = here + (answer.content_length or 0)
             try:
-                await asyncio.to_thread(tag.write_text, answer.headers.get("ETag", ""), encoding="utf-8")
+                await asyncio.to_thread(tag.write_text, _tag_of(answer), encoding="utf-8")
                 await self._write(answer, part, here, total)
             except OSError as error:
                 if isinstance(error, ConnectionError):
@@ -103,6 +104,12 @@ class Fetch:
             await asyncio.to_thread(file.truncate)
         finally:
             await asyncio.to_thread(file.close)
+
+
+def _tag_of(answer: aiohttp.ClientResponse) -> str:
+    """Return the version that the other side names; "" for one that is no entity tag (RFC 9110 section 8.8.3)."""
+    tag = answer.headers.get("ETag", "")
+    return tag if len(tag) <= TAG_MAX and tag.isascii() and tag.isprintable() else ""
 
 
 def _size(path: Path) -> int:

@@ -83,9 +83,16 @@ class Site:
         self.app.router.add_get("/events", events)
         self.app.router.add_get("/socket", socket)
         self.app.router.add_get("/breaks", breaks)
+        self.app.router.add_get("/cookies", self.set_cookies)
         self.app.router.add_route("*", "/{rest:.*}", show)
+        self.cookies: list[str] = []
         self.refusal: Exception | None = None
         self.opened = 0
+
+    async def set_cookies(self, request: web.Request) -> web.Response:
+        response = web.Response()
+        response.headers.extend([("Set-Cookie", cookie) for cookie in self.cookies])
+        return response
 
 
 @asynccontextmanager
@@ -321,3 +328,18 @@ async def test_two_pages_alike_have_two_origins_and_one_can_be_closed() -> None:
     await pages.remove(first)
     assert pages.add("garden", "Anna", nobody) == first
     await pages.aclose()
+
+
+@pytest.mark.parametrize("name", ["X_Grapevine_Peer", "x-grapevine_peer", "X_Forwarded_For", "Transfer_Encoding"])
+async def test_a_name_that_some_servers_take_for_ours_is_not_passed_on(name: str) -> None:
+    async with shared(tell_caller=True) as (_, url, browser), browser.get(f"{url}/", headers={name: "lie"}) as answer:
+        seen = (await answer.json())["headers"]
+    assert "lie" not in seen.values()
+    assert seen["X-Grapevine-Peer"] == str(CALLER.peer_id)
+
+
+async def test_a_cookie_is_for_the_page_that_set_it_alone() -> None:
+    async with shared() as (site, url, browser):
+        site.cookies = ["a=1; Path=/; Domain=anna.localhost; HttpOnly", "domain=x; DOMAIN = localhost;Secure", "b=2"]
+        async with browser.get(f"{url}/cookies") as answer:
+            assert answer.headers.getall("Set-Cookie") == ["a=1; Path=/; HttpOnly", "domain=x;Secure", "b=2"]

@@ -7,15 +7,18 @@ from random import Random
 
 import pytest
 
+from core.aio.tasks import TaskSet
 from core.errors import LocalError, RefusedError, RequestTimeout, TransportClosed
 from core.kinds.share import Share
 from core.kinds.table import make
 from core.limits.rate import Backoff
+from core.tunnel.session import Session
 from core.tunnel.stream import ByteStream
 from core.using import fetch as fetch_module
 from core.using.fetch import Fetch
 from core.wire.stream_frame import Reason
 from tests.kinds.streams import Joined, joined
+from tests.tunnel.wire import wire
 
 pytestmark = pytest.mark.asyncio
 DATA = Random(8).randbytes(2_500_000)
@@ -97,3 +100,25 @@ async def test_who_stays_away_is_given_up_and_what_came_is_kept(tmp_path: Path) 
 
     with pytest.raises(TransportClosed, match="nobody answered; what has come is kept"):
         await Fetch(nobody).file("a", tmp_path / "x")
+
+
+@pytest.mark.parametrize("tag", [b'"\xff\xfe"', b"x" * 5000, b'"a\tb"'])
+async def test_a_version_that_is_none_is_left_out(tmp_path: Path, tag: bytes) -> None:
+    async def answer(stream: ByteStream) -> None:
+        stream.accept()
+        await stream.read()
+        await stream.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nETag: " + tag + b"\r\n\r\ndata")
+
+    far, near = wire()
+    tasks = TaskSet("hostile")
+    server = Session(far, initiator=False, on_opening=lambda stream: tasks.spawn(answer(stream), name="answer"))
+    caller = Session(near, initiator=True, on_opening=lambda stream: None)
+    server.start()
+    caller.start()
+    to = tmp_path / "here.bin"
+    await Fetch(lambda: caller.open_accepted(b"x", 5.0)).file("a", to)
+    assert to.read_bytes() == b"data"
+    assert names(tmp_path) == ["here.bin"]
+    caller.abort()
+    server.abort()
+    await tasks.aclose()
