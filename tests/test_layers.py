@@ -49,7 +49,9 @@ ROOMS: dict[str, set[str]] = {
     "core.secure": {"core.aio", "core.wire", "core.net", "core.identity", "core.rpc.stream"},
     "core.grape": {"core.aio", "core.wire", "core.dht", "core.net"},
     "core.broker": {"core.aio", "core.wire"},
-    "core.kinds": {"core.aio", "core.wire", "core.tunnel", "core.services", "core.trust.audience"},
+    "core.kinds": {
+        "core.aio", "core.wire", "core.tunnel", "core.services", "core.trust.audience", "core.rpc.fair_places",
+    },
     "core.using": {"core.aio", "core.wire", "core.tunnel", "core.kinds", "core.news"},
     # what a peer is
     "core.news": {*TRUST_VALUES, "core.services.names"},

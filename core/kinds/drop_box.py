@@ -6,6 +6,8 @@ import html
 import os
 import re
 import secrets
+import shutil
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -15,11 +17,16 @@ from aiohttp.multipart import MultipartReader
 
 from core.errors import LocalError
 from core.kinds.http import page
+from core.limits.bounds import LEAST_RATE
+from core.rpc.fair_places import FairPlaces
 
 PIECE: Final = 256 * 1024  # bytes written in one step, in a thread
 SPARE: Final = 256 * 1024 * 1024  # bytes that stay free on the disk, whatever is put in
 NAME_BYTES: Final = 200  # of a file's name; most file systems take 255, and a number may follow
-UPLOADS: Final = 8  # at a time; more wait
+UPLOADS: Final = 32  # at a time; more wait, and hosts take turns
+UPLOADS_HOST: Final = 4  # of one host
+FILES_MAX: Final = 10_000  # names in the folder beyond which nothing is taken: file systems and people cope with those
+STALLED: Final = 60.0  # seconds in which a sender must send LEAST_RATE on the average; longer than a dead spot
 PART: Final = ".part"  # of a file that has not come whole; removed when the rest does not come
 _UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')  # what one of the common systems does not take in a name
 
@@ -36,19 +43,24 @@ class DropBox:
     def __init__(self, folder: Path, limit: int) -> None:
         self._folder = folder
         self._limit = limit
-        self._turns = asyncio.Semaphore(UPLOADS)
+        self._turns: FairPlaces[str] = FairPlaces(UPLOADS, UPLOADS_HOST)
 
-    async def answer(self, request: web.BaseRequest, title: str) -> web.StreamResponse:
-        """Show the form, or take what is sent: a form, or with PUT one file under the name in the path."""
+    async def answer(self, request: web.BaseRequest, title: str, host: str) -> web.StreamResponse:
+        """Show the form, or take what is sent by `host`: a form, or with PUT one file under the name in the path."""
         if request.method in {"GET", "HEAD"}:
             return web.Response(text=_form(title, ""), content_type="text/html")
         if request.method not in {"POST", "PUT"}:
             return page(405, "A drop box", "Files can be put in here, and nothing else.")
         try:
-            async with self._turns:
-                names = await (self._take_form(request) if request.method == "POST" else self._take_one(request))
+            take = self._take_form if request.method == "POST" else self._take_one
+            async with self._turns.place(host):
+                names = await _moving(request.content, take(request))
         except TooMuch as error:
             return page(413, "Too large", f"{error}.")
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+            return page(408, "Not taken", "The file came too slowly.")  # which nobody reads
         except ConnectionResetError:
             return page(400, "Not taken", "The file did not arrive completely.")  # which nobody reads
         except OSError as error:
@@ -72,6 +84,8 @@ class DropBox:
         return [await self._take(name, request.content)] if name else []
 
     async def _take(self, name: str, source: StreamReader | BodyPartReader) -> str:
+        if await asyncio.to_thread(_full, self._folder):
+            raise TooMuch("the drop box is full: its owner has to look first")
         part = self._folder / f".{secrets.token_hex(8)}{PART}"
         handle = await asyncio.to_thread(os.open, part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
@@ -139,10 +153,28 @@ def _write_all(handle: int, data: bytes) -> None:
 
 
 def _free(folder: Path) -> int:
-    if not hasattr(os, "statvfs"):
-        return SPARE
-    found = os.statvfs(folder)
-    return found.f_bavail * found.f_frsize
+    return shutil.disk_usage(folder).free
+
+
+def _full(folder: Path) -> bool:
+    """Return whether so many names are there that no more are taken."""
+    with os.scandir(folder) as found:
+        return sum(1 for _ in found) >= FILES_MAX
+
+
+async def _moving(content: StreamReader, taking: Coroutine[None, None, list[str]]) -> list[str]:
+    """Wait for what takes `content`, for as long as that comes. Raises TimeoutError, and what the taking raises."""
+    task = asyncio.get_running_loop().create_task(taking)
+    try:
+        before = content.total_bytes
+        while not (await asyncio.wait({task}, timeout=STALLED))[0]:
+            if content.total_bytes - before < LEAST_RATE * STALLED:
+                raise TimeoutError
+            before = content.total_bytes
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _form(title: str, said: str) -> str:

@@ -22,12 +22,15 @@ from core.kinds.folder_files import Files, Listing
 from core.kinds.http import page
 from core.kinds.share import BAD, Share, flag_option, number_option, text_option
 from core.kinds.web import StreamServer
+from core.rpc.fair_places import FairPlaces
 from core.tunnel.stream import ByteStream
 from core.values import Caller, JsonValue
 from core.wire.stream_opening import Opening, pack_details
 
 READ: Final = 256 * 1024  # bytes read in one step, in a thread: a slow disk holds nobody else up
-READERS: Final = 32  # files that are read at a time, of all callers; more wait
+READERS: Final = 128  # files and folders that are read at a time, of all callers; more wait, and hosts take turns
+READERS_HOST: Final = 16  # of one host: a browser opens 6
+STALLED: Final = 120.0  # seconds for a reader to take what was READ: 2 KB a second; slower ones are cut off
 UPLOAD_MAX: Final = 4 * 1024**3  # bytes of one file put into a drop box, unless its owner says otherwise
 
 _log = logging.getLogger(__name__)
@@ -47,7 +50,7 @@ class FolderService(Shared):
         self._files = Files(self._path, hidden=flag_option(share, "hidden"))
         most = number_option(share, "upload_max", UPLOAD_MAX, 1, 2**63)
         self._box = DropBox(self._path, int(most)) if flag_option(share, "drop") else None
-        self._readers = asyncio.Semaphore(READERS)
+        self._readers: FairPlaces[str] = FairPlaces(READERS, READERS_HOST)
         self._servers: set[StreamServer] = set()
 
     @property
@@ -92,7 +95,7 @@ class FolderService(Shared):
 
     async def serve(self, stream: ByteStream, opening: Opening, caller: Caller) -> None:
         """Serve one connection of a caller's."""
-        server = StreamServer(self._answer)
+        server = StreamServer(lambda request: self._answer(request, caller.address.host))
         self._servers.add(server)
         stream.accept(pack_details({"k": self.kind, "drop": self._box is not None}))
         try:
@@ -101,18 +104,22 @@ class FolderService(Shared):
             self._servers.discard(server)
             await server.aclose()
 
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _answer(self, request: web.BaseRequest, host: str) -> web.StreamResponse:
         try:
             if self._box is not None:
-                return await self._box.answer(request, self.name)
+                return await self._box.answer(request, self.name, host)
             if request.method not in {"GET", "HEAD"}:
                 return page(405, "Read only", "Files here can be read, not changed.")
-            parts, slash = _parts_of(request.raw_path)
-            if await asyncio.to_thread(self._files.is_folder, parts):
-                return await self._folder(request, parts, slash)
-            return await self._file(request, parts)
+            async with self._readers.place(host):
+                return await self._read(request)
         except PeerError as error:
             return page(404, "Not found", f"{str(error)[:1].upper()}{str(error)[1:]}.")
+
+    async def _read(self, request: web.BaseRequest) -> web.StreamResponse:
+        parts, slash = _parts_of(request.raw_path)
+        if await asyncio.to_thread(self._files.is_folder, parts):
+            return await self._folder(request, parts, slash)
+        return await self._file(request, parts)
 
     async def _folder(self, request: web.BaseRequest, parts: tuple[str, ...], slash: bool) -> web.StreamResponse:
         if "application/json" in request.headers.get("Accept", ""):
@@ -126,10 +133,9 @@ class FolderService(Shared):
         return web.Response(text=text, content_type="text/html", headers=_SAFE)
 
     async def _file(self, request: web.BaseRequest, parts: tuple[str, ...]) -> web.StreamResponse:
-        async with self._readers:
-            handle, found = await asyncio.to_thread(self._files.open, parts)
-            with _closing(handle):
-                return await _send(request, handle, found, parts[-1])
+        handle, found = await asyncio.to_thread(self._files.open, parts)
+        with _closing(handle):
+            return await _send(request, handle, found, parts[-1])
 
 
 # A file may be a page with scripts: it has the origin of this share alone, and no other site shows it in a frame.
@@ -182,13 +188,17 @@ async def _send(request: web.BaseRequest, handle: int, found: os.stat_result, na
 
 
 async def _copy(response: web.StreamResponse, handle: int, begin: int, end: int) -> bool:
-    """Send bytes of a file; return False when it became shorter meanwhile."""
+    """Send bytes of a file; return False when it became shorter meanwhile, or its reader takes next to nothing."""
     at = begin
     while at < end:
         piece = await asyncio.to_thread(_read_at, handle, min(READ, end - at), at)
         if not piece:
             return False
-        await response.write(piece)
+        try:
+            async with asyncio.timeout(STALLED):
+                await response.write(piece)
+        except TimeoutError:
+            return False
         at += len(piece)
     return True
 

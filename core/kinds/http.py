@@ -14,12 +14,14 @@ from core.kinds.base import Check, Shared
 from core.kinds.share import BAD, Share, flag_option, text_option
 from core.kinds.tcp import CHECK_TIMEOUT, target_of
 from core.kinds.web import FORWARDED, PEER_HEADER, StreamServer, end_to_end, forward, reason_of
+from core.rpc.fair_places import FairPlaces
 from core.tunnel.stream import ByteStream
 from core.values import Caller
 from core.wire.stream_opening import Opening, pack_details
 
 CONNECT_TIMEOUT: Final = 10.0  # seconds; as for any port of the home
-CONNECTIONS: Final = 128  # to the page, of all its callers; more wait
+CONNECTIONS: Final = 128  # to the page, of all its callers; more wait, and hosts take turns
+CONNECTIONS_HOST: Final = 32  # of one host: five windows of a browser, each with 6
 _ADMIN_PORTS: Final = {8123: "Home Assistant", 9090: "Cockpit", 10000: "Webmin", 8006: "Proxmox", 631: "CUPS"}
 
 _log = logging.getLogger(__name__)
@@ -35,6 +37,7 @@ class HttpService(Shared):
         super().__init__(share)
         self._url = _url_of(share)
         self._tell_caller = flag_option(share, "tell_caller")
+        self._places: FairPlaces[str] = FairPlaces(CONNECTIONS, CONNECTIONS_HOST)
         self._session: aiohttp.ClientSession | None = None
         self._servers: set[StreamServer] = set()
 
@@ -104,7 +107,8 @@ class HttpService(Shared):
             headers[PEER_HEADER] = str(caller.peer_id)
         self._speak_as_itself(headers, own_name)
         try:
-            return await forward(request, self._session, self._url_for(request.raw_path), headers)
+            async with self._places.place(caller.address.host):
+                return await forward(request, self._session, self._url_for(request.raw_path), headers)
         except aiohttp.WSServerHandshakeError as error:
             return page(error.status, "No WebSocket", "The page refused this WebSocket.")
         except (aiohttp.ClientError, PeerError, TimeoutError, OSError) as error:

@@ -5,8 +5,9 @@ come first.
 """
 
 import asyncio
+import contextlib
 from collections import OrderedDict, deque
-from collections.abc import Hashable
+from collections.abc import AsyncIterator, Hashable
 from typing import Generic, TypeVar
 
 from core.limits.budget import Budget, BudgetState
@@ -66,6 +67,15 @@ class FairPlaces(Generic[O]):
         self._budget.give(owner, 1)
         if self._waiting[True] or self._waiting[False]:
             self._pass_on()
+
+    @contextlib.asynccontextmanager
+    async def place(self, owner: O, *, trusted: bool = False) -> AsyncIterator[None]:
+        """Have a place for as long as the context lasts, once it is our turn."""
+        await self.wait(owner, trusted=trusted)
+        try:
+            yield
+        finally:
+            self.give(owner)
 
     def state(self) -> BudgetState:
         """Return how many are taken of how many, and by how many owners."""

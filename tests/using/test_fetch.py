@@ -111,7 +111,11 @@ async def test_a_version_that_is_none_is_left_out(tmp_path: Path, tag: bytes) ->
 
     far, near = wire()
     tasks = TaskSet("hostile")
-    server = Session(far, initiator=False, on_opening=lambda stream: tasks.spawn(answer(stream), name="answer"))
+
+    def on_opening(stream: ByteStream) -> None:
+        tasks.spawn(answer(stream), name="answer")
+
+    server = Session(far, initiator=False, on_opening=on_opening)
     caller = Session(near, initiator=True, on_opening=lambda stream: None)
     server.start()
     caller.start()
