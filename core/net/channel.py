@@ -340,12 +340,12 @@ class Channel:
             self._driver.flush()
 
     def abort(self) -> None:
-        """Reset the connection now; idempotent."""
+        """Reset the connection now; idempotent. The RESET leaves in the loop's next turn, with those of many others."""
         self.closing = True
         self._chunks.clear()
         if self._over is None:
             self.connection.abort(self._driver.now())
-            self._driver.flush()
+            self._driver.flush_soon()
             self.end(None)
 
     def give_up(self, error: PeerError) -> None:

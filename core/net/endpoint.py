@@ -286,5 +286,6 @@ class Endpoint:
     def _shut(self) -> None:
         for channel in list(self._channels.values()):
             channel.abort()
+        self._pump.flush()
         self._pump.close()
         self._udp.close()

@@ -46,6 +46,9 @@ class Connections(Generic[C]):
     def __iter__(self) -> Iterator[C]:
         return iter(tuple(self._owners))
 
+    def __contains__(self, connection: object) -> bool:
+        return connection in self._owners
+
     def admit(self, connection: C, standing: Standing) -> bool:
         """Give a newcomer a place, if there is one or another makes room; tell whether it has one."""
         if standing.trusted:

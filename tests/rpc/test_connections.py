@@ -7,6 +7,7 @@ import pytest
 from core.limits import bounds
 from core.rpc.config import RpcConfig
 from core.rpc.connections import Connections
+from core.rpc.incoming import Incoming
 from core.rpc.memory import Standing
 from core.rpc.server import RpcServer
 from core.values import Address
@@ -118,6 +119,43 @@ def test_a_thousand_silent_connections_lock_nobody_out() -> None:
             await guest.close()
 
     run(scene())
+
+
+def test_looking_at_many_connections_leaves_everybody_their_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []  # how many, in each turn of the loop
+    look = Incoming.look
+
+    def counted(incoming: Incoming, now: float, *, loaded: bool) -> None:
+        looked[-1] += 1
+        look(incoming, now, loaded=loaded)
+
+    monkeypatch.setattr(Incoming, "look", counted)
+
+    async def scene() -> None:
+        server = RpcServer(answered_by(lambda key, payload, caller: payload))
+        loop = asyncio.get_running_loop()
+        crowd = []
+
+        def turn() -> None:
+            looked.append(0)
+            if len(looked) < 200:
+                loop.call_soon(turn)
+
+        loop.call_later(bounds.SWEEP_EVERY, turn)  # with the sweep
+        async with asyncio.TaskGroup() as group:
+            for number in range(500):
+                client, stream = pair()
+                stream.remote = Address(f"203.0.113.{number % 16}", 5)
+                crowd.append(client)
+                group.create_task(server.serve(stream))
+            await asyncio.sleep(bounds.SWEEP_EVERY * 1.5)
+            for client in crowd:
+                client.abort()
+
+    looked.append(0)
+    run(scene())
+    assert sum(looked) == 500
+    assert max(looked) <= 64
 
 
 def test_a_quiet_server_leaves_silent_connections_their_time() -> None:
