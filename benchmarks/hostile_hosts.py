@@ -11,6 +11,9 @@ in a third. What is done is what FAULTS.md saw:
     A4  two hosts with 48 connections, each an unfinished message of 15 MB, then a byte every 5 s
     B1  65,536 forged SYNs, all ids, at a connection of the trusted caller that has been idle for 10 s
 
+With --neutral all that hits another peer in the same place, and the caller's own peer is left alone: what this machine
+makes of the attackers' and their victim's work is then seen without the product's part in it.
+
 Printed are the growth of memory and what is left of it a minute later, what the trusted caller noticed, and whether
 the idle connection still stands. The end is 1 for a figure that is missed.
 """
@@ -223,11 +226,11 @@ async def idle_one(caller: Caller, to: Address, whom: PeerId, seconds: float) ->
     return caller.client.statistics().connected == 1
 
 
-async def share(home: Path, inside: Public, trusted: Identity, run: Run) -> int:
+async def share(home: Path, inside: Public, trusted: Identity, run: Run, port: int = PORT) -> int:
     """Share fibonacci with anybody, know one peer, and `run`."""
     async with grapevine("trust", "add", str(trusted.peer_id), home=home) as added:
         await added.wait()
-    arguments = ("share", "fibonacci", "--audience", "anyone", "--bootstrap", "", "--port", str(PORT))
+    arguments = ("share", "fibonacci", "--audience", "anyone", "--bootstrap", "", "--port", str(port))
     async with grapevine(*arguments, home=home, inside=inside.inside) as program:
         await program.event("announced")
         async with grapevine("id", home=home) as asked:
@@ -235,13 +238,14 @@ async def share(home: Path, inside: Public, trusted: Identity, run: Run) -> int:
         return await run(program, PeerId.parse(own["peer_id"]))
 
 
-async def measure(seconds: float, only: str) -> int:
+async def measure(seconds: float, only: str, *, neutral: bool = False) -> int:
     """Build the places, run it all, print the table, return an exit code."""
     internet = Internet()
     internet.open()
     try:
         place, hostile, home = internet.public(), internet.public(HOSTS), internet.public()
         me, to = Identity.generate(), Address(place.addresses[0], PORT)
+        target = Address(to.host, PORT + 1) if neutral else to
 
         async def run(program: Program, whom: PeerId) -> int:
             caller, idle = await Caller(home, me).open(), await Caller(home, me).open()
@@ -253,8 +257,9 @@ async def measure(seconds: float, only: str) -> int:
             still = asyncio.get_running_loop().create_task(idle_one(idle, to, whom, IDLE + seconds + 3.0))
             await asyncio.sleep(IDLE)
             process = await asyncio.create_subprocess_exec(
-                *hostile.inside, sys.executable, "-m", "benchmarks.hostile_hosts", ",".join(hostile.addresses), str(to),
-                f"{home.addresses[0]}:{idle.endpoint.address.port}", str(seconds), only, stdout=asyncio.subprocess.PIPE,
+                *hostile.inside, sys.executable, "-m", "benchmarks.hostile_hosts", ",".join(hostile.addresses),
+                str(target), f"{home.addresses[0]}:{idle.endpoint.address.port}", str(seconds), only,
+                stdout=asyncio.subprocess.PIPE,
             )  # fmt: skip
             most, ended = before, asyncio.get_running_loop().create_task(process.communicate())
             loud = Seen([], 0)
@@ -275,7 +280,15 @@ async def measure(seconds: float, only: str) -> int:
             )
 
         with tempfile.TemporaryDirectory() as folder:
-            return await share(Path(folder), place, me, run)
+            if not neutral:
+                return await share(Path(folder), place, me, run)
+            other = Path(folder) / "neutral"
+            other.mkdir()
+
+            async def beside(program: Program, whom: PeerId) -> int:
+                return await share(Path(folder), place, me, run)
+
+            return await share(other, place, me, beside, PORT + 1)
     finally:
         internet.close()
 

@@ -101,7 +101,7 @@ class StreamEngine:
     def accept(self, number: int, payload: bytes = b"") -> None:
         """Take a stream that the other side opens; without effect when it is gone meanwhile."""
         stream = self._streams.get(number)
-        if stream is not None and not stream.opened:
+        if stream is not None and not stream.opened and not stream.ours:
             stream.opened = True
             self._unanswered -= 1
             self._say(Kind.ACCEPT, number, payload)
