@@ -1,4 +1,4 @@
-"""Whatever the other side sends, and whatever is done here meanwhile, a session keeps its bounds and its sums are right.
+"""Whatever the other side sends, and whatever is done here meanwhile, a session keeps its bounds; its sums are right.
 Nothing is raised but LocalError for verbs of our own; a session that is over says nothing, and what is dropped is free.
 """
 
