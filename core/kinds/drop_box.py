@@ -15,6 +15,7 @@ from aiohttp.multipart import MultipartReader
 
 from core.errors import LocalError
 from core.kinds.http import page
+from core.kinds.web import let_body_come
 
 PIECE: Final = 256 * 1024  # bytes written in one step, in a thread
 SPARE: Final = 256 * 1024 * 1024  # bytes that stay free on the disk, whatever is put in
@@ -46,6 +47,7 @@ class DropBox:
             return page(405, "A drop box", "Files can be put in here, and nothing else.")
         try:
             async with self._turns:
+                await let_body_come(request)
                 names = await (self._take_form(request) if request.method == "POST" else self._take_one(request))
         except TooMuch as error:
             return page(413, "Too large", f"{error}.")
