@@ -17,6 +17,7 @@ from aiohttp.multipart import MultipartReader
 
 from core.errors import LocalError
 from core.kinds.http import page
+from core.kinds.web import let_body_come
 from core.limits.bounds import LEAST_RATE
 from core.rpc.fair_places import FairPlaces
 
@@ -54,6 +55,7 @@ class DropBox:
         try:
             take = self._take_form if request.method == "POST" else self._take_one
             async with self._turns.place(host):
+                await let_body_come(request)
                 names = await _moving(request.content, take(request))
         except TooMuch as error:
             return page(413, "Too large", f"{error}.")

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 # RFC 9110 section 7.6.1, and the older ones that proxies still meet: they speak of one connection, not of the message.
 HOP_BY_HOP: Final = frozenset(
     {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
-     "transfer-encoding", "upgrade"}
+     "transfer-encoding", "upgrade",
+     "expect"}  # each hop answers it by itself (`let_body_come`): who forwards it may wait for ever
 )  # fmt: skip
 # What only a proxy that its reader trusts may say; from outside it is a lie, and taken out.
 FORWARDED: Final = frozenset(
@@ -122,11 +123,19 @@ async def forward(
     """
     if _wants_web_socket(request):
         return await _forward_web_socket(request, session, url, headers)
+    await let_body_come(request)
     body = request.content.iter_chunked(PIECE) if request.body_exists else None
     async with session.request(
         request.method, url, headers=headers, data=body, allow_redirects=False, skip_auto_headers=_ADDED
     ) as answer:
         return await _send_back(request, answer)
+
+
+async def let_body_come(request: web.BaseRequest) -> None:
+    """Tell a sender that waits for it to send the body (RFC 9110 section 10.1.1), as curl does with large ones."""
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= aiohttp.HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
 
 
 async def _send_back(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> web.StreamResponse:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,10 +98,3 @@ async def pair(folder: Path) -> AsyncIterator[Pair]:
         assert (await own(home, "trust", "add", other, "--name", name)).code == 0
     async with grapevine("grape", "--dp", "0", "--aph", "0", "--bn", "", "-b", "127.0.0.1", home=folder) as program:
         yield Pair(anna, bert, ids[0], ids[1], (await program.event("listening"))["api"])
-
-
-def is_there(programs: Sequence[str]) -> bool:
-    """Return whether all these programs are installed."""
-    import shutil
-
-    return all(shutil.which(program) for program in programs)

@@ -21,6 +21,18 @@ PROGRAMS: dict[str, dict[str, str]] = {
     "interop": {"node": "nodejs"},
     "browser": {"chromium": "chromium"},
     "keyring": {"gnome-keyring-daemon": "gnome-keyring", "dbus-daemon": "dbus-daemon"},
+    "programs": {
+        "curl": "curl",
+        "wget": "wget",
+        "ssh": "openssh-client",
+        "ssh-keygen": "openssh-client",
+        "sshd": "openssh-server",
+        "rsync": "rsync",
+        "git": "git",
+        "iperf3": "iperf3",
+        "mosquitto": "mosquitto",
+        "mosquitto_pub": "mosquitto-clients",
+    },
     "natlab": {"node": "nodejs", "ip": "iproute2", "nft": "nftables"},
     "xvfb": {
         "Xvfb": "xvfb",
@@ -41,9 +53,14 @@ def unavailable(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+def find(tool: str) -> str | None:
+    """Return where a program is; servers may be where only root looks for programs."""
+    return shutil.which(tool) or shutil.which(tool, path="/usr/local/sbin:/usr/sbin:/sbin")
+
+
 def problem(marker: str) -> str | None:
     """Say what the tests under `marker` lack on this machine, or None."""
-    missing = [(tool, package) for tool, package in PROGRAMS[marker].items() if shutil.which(tool) is None]
+    missing = [(tool, package) for tool, package in PROGRAMS[marker].items() if find(tool) is None]
     if missing:
         return "; ".join(f"{tool} is not installed: apt-get install {package}" for tool, package in missing)
     if marker in ("interop", "natlab") and not (INTEROP / "node_modules" / "utp-native").is_dir():

@@ -24,8 +24,8 @@ class LinuxIntegration:
         root = home or Path.home()
         self._profile = profile
         self._command = list(command)
-        self._data = _xdg("XDG_DATA_HOME", root / ".local" / "share")
-        self._autostarts = _xdg("XDG_CONFIG_HOME", root / ".config") / "autostart"
+        self._data = xdg("XDG_DATA_HOME", root / ".local" / "share")
+        self._autostarts = xdg("XDG_CONFIG_HOME", root / ".config") / "autostart"
         name = "grapevine" if profile == "default" else f"grapevine-{profile}"
         self._autostart = self._autostarts / f"{name}.desktop"
 
@@ -49,25 +49,25 @@ class LinuxIntegration:
     def set_autostart(self, on: bool) -> None:
         """See Integration."""
         if not on:
-            _remove(self._autostart)
+            remove_file(self._autostart)
             return
-        _write(self._autostart, self._entry(arguments(self._profile), "X-GNOME-Autostart-enabled=true\n"))
+        write_file(self._autostart, self._entry(arguments(self._profile), "X-GNOME-Autostart-enabled=true\n"))
 
     # -- in the menu -----------------------------------------------------------------------------------------------
 
     def install(self) -> list[Path]:
         """See Integration."""
         named = [] if self._profile == "default" else ["--profile", self._profile]
-        _write(self._menu_entry(), self._entry(named, "StartupNotify=true\n"))
+        write_file(self._menu_entry(), self._entry(named, "StartupNotify=true\n"))
         for path, data in self._icons():
-            _write(path, data)
+            write_file(path, data)
         return [self._menu_entry(), *(path for path, _ in self._icons())]
 
     def uninstall(self) -> list[Path]:
         """See Integration."""
         ours = [path for path in self._autostarts.glob("grapevine*.desktop") if _starts_us(path)]
         candidates = [*ours, self._menu_entry(), *(path for path, _ in self._icons())]
-        return [path for path in candidates if _remove(path)]
+        return [path for path in candidates if remove_file(path)]
 
     def _menu_entry(self) -> Path:
         return self._data / "applications" / "grapevine.desktop"
@@ -150,12 +150,14 @@ def _is_program(path: str) -> bool:
     return any(os.access(os.path.join(place, path), os.X_OK) for place in places if place)
 
 
-def _xdg(variable: str, default: Path) -> Path:
+def xdg(variable: str, default: Path) -> Path:
+    """Return one of the XDG base directories."""
     value = os.environ.get(variable, "")
     return Path(value) if os.path.isabs(value) else default  # the specification: a relative one is ignored
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file that others may read, whole or not at all. Raises LocalError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with private_file(path, "wb", permissions=0o644) as file:
@@ -164,7 +166,8 @@ def _write(path: Path, data: bytes) -> None:
         raise LocalError(f"{path} could not be written: {error.strerror or error}") from error
 
 
-def _remove(path: Path) -> bool:
+def remove_file(path: Path) -> bool:
+    """Remove a file; return whether it was there. Raises LocalError."""
     try:
         path.unlink()
     except FileNotFoundError:
