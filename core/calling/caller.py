@@ -130,8 +130,9 @@ class Asking:
                     return await self._ask_by_id(peer, payload, timeout)
                 if ":" in target:
                     address = await _resolve(target)
-                    self._punches.permit(address)
-                    self._punches.punch(address)
+                    if not self._fresh_connection(address, None):  # else the way is open already
+                        self._punches.permit(address)
+                        self._punches.punch(address)
                     return await self.ask(address, str(address), target, payload, timeout)
                 return await self._ask_by_name(self._key(target), payload, timeout)
         except TimeoutError:
