@@ -33,14 +33,14 @@ from core.news.events import (
 )
 from core.news.hub import Hub
 from core.news.roster import Roster
-from core.outreach import Outreach
 from core.own.addresses import OwnAddresses
 from core.own.identity import OwnIdentity
 from core.own.networks import Networks, networks
 from core.own.record import OwnRecord
 from core.peer_id import PeerId
 from core.profile.config import KeyPlace, PeerConfig
-from core.remotes import Remotes
+from core.reach.outreach import Outreach
+from core.reach.remotes import Remotes
 from core.rendezvous.brokers import Brokers
 from core.rendezvous.hearing import Hearing
 from core.rendezvous.own_broker import OwnBroker

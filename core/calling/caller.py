@@ -21,7 +21,7 @@ from core.news.events import ReplyReceived, RequestSent
 from core.news.hub import Hub
 from core.news.roster import Roster
 from core.peer_id import PeerId
-from core.remotes import Remotes
+from core.reach.remotes import Remotes
 from core.rpc.client import Reply, RpcClient
 from core.services.names import Role, RoleName, worker_of
 from core.services.personal import personal_name

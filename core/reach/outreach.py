@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from core.errors import LocalError
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
-from core.remotes import Remote, Remotes
+from core.reach.remotes import Remote, Remotes
 from core.scope import Scope, scope, usable
 from core.values import Address
 
