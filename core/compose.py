@@ -33,14 +33,14 @@ from core.news.events import (
 )
 from core.news.hub import Hub
 from core.news.roster import Roster
-from core.outreach import Outreach
 from core.own.addresses import OwnAddresses
 from core.own.identity import OwnIdentity
 from core.own.networks import Networks, networks
 from core.own.record import OwnRecord
 from core.peer_id import PeerId
 from core.profile.config import KeyPlace, PeerConfig
-from core.remotes import Remotes
+from core.reach.outreach import Outreach
+from core.reach.remotes import Remotes
 from core.rendezvous.brokers import Brokers
 from core.rendezvous.hearing import Hearing
 from core.rendezvous.own_broker import OwnBroker
@@ -309,7 +309,7 @@ def _follow_the_grapes(hub: Hub, roles: Roles, own_broker: OwnBroker, record: Ow
             own_broker.publish()
             record.on_grape(event.grape)
 
-    hub.subscribe(on_event)
+    hub.subscribe(on_event, GrapeChanged)
 
 
 def _follow_our_addresses(addresses: OwnAddresses, *publications: Publication) -> None:
@@ -329,7 +329,7 @@ def _note_who_answers(hub: Hub, outgoing: Outgoing) -> None:
         elif isinstance(event, ReplyReceived):
             outgoing.validated(event.peer)
 
-    hub.subscribe(on_event)
+    hub.subscribe(on_event, RequestServed, ReplyReceived)
 
 
 def _accept(tasks: TaskSet, server: RpcServer, handshakes: Handshakes, tunnels: Tunnels) -> Callable[[Stream], None]:
@@ -406,7 +406,7 @@ def _be_met_by_our_id(
         holding = False
 
     intents.subscribe(lambda intent, on: look())
-    hub.subscribe(lambda event: look() if isinstance(event, TrustChanged) else None)
+    hub.subscribe(lambda event: look(), TrustChanged)
     identity.when_open(look)
     look()
 

@@ -9,7 +9,7 @@ from core.grape.config import GrapeConfig
 from core.kinds import command, share, values
 from core.ledger import store
 from core.limits.bounds import RULES, Rule
-from core.outreach import OutreachConfig
+from core.reach.outreach import OutreachConfig
 from core.serving.quota import STRANGER, TRUSTED
 from core.streams.config import StreamConfig
 from core.trust import book

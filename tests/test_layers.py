@@ -21,8 +21,6 @@ BASE = {
     "core.peer_id",
     "core.scope",
     "core.limits",
-    "core.remotes",
-    "core.outreach",
 }
 TRUST_VALUES = {"core.trust.audience", "core.trust.entries"}
 
@@ -41,6 +39,7 @@ ROOMS: dict[str, set[str]] = {
     "core.net": {"core.wire", "core.utp", "core.dht", "core.punch", "core.aio"},
     # what a peer can do
     "core.services": set(),
+    "core.reach": set(),
     "core.identity": {"core.aio", "core.files", "core.wire"},
     "core.trust": {"core.files", "core.wire"},
     "core.ledger": {"core.files"},
@@ -66,11 +65,11 @@ ROOMS: dict[str, set[str]] = {
         "core.ledger", "core.news",
     },
     "core.calling": {
-        "core.aio", "core.wire", "core.net", "core.rpc", "core.secure", "core.services", "core.trust", "core.news",
-        "core.directory", "core.serving",
+        "core.aio", "core.wire", "core.net", "core.rpc", "core.secure", "core.services", "core.trust", "core.reach",
+        "core.news", "core.directory", "core.serving",
     },
     "core.rendezvous": {
-        "core.aio", "core.wire", "core.punch", "core.net", "core.broker", "core.services", "core.news",
+        "core.aio", "core.wire", "core.punch", "core.net", "core.broker", "core.services", "core.reach", "core.news",
         "core.directory", "core.serving", "core.calling",
     },
 }  # fmt: skip
@@ -83,8 +82,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core.peer_id": set(),
     "core.scope": {"core.values"},
     "core.limits": set(),
-    "core.remotes": {"core.values", "core.peer_id", "core.limits"},
-    "core.outreach": {"core.values", "core.errors", "core.scope", "core.limits", "core.remotes"},
     **{room: known | BASE for room, known in ROOMS.items()},
     "core.compose": FACADE | BASE,
     "core.peer": FACADE | BASE | {"core.compose"},
@@ -96,7 +93,7 @@ IMPURE = {
     "asyncio", "concurrent", "datetime", "multiprocessing", "queue", "random", "secrets", "select", "selectors",
     "signal", "socket", "ssl", "subprocess", "threading", "time", "uuid", "aiohttp",
 }  # fmt: skip
-PURE = {"core.utp", "core.dht", "core.punch", "core.streams", "core.wire", *BASE, "core.news.events"}
+PURE = {"core.utp", "core.dht", "core.punch", "core.streams", "core.wire", *BASE, "core.reach", "core.news.events"}
 
 # (module, imported): the exceptions, each for a reason
 EXCEPTIONS = {

@@ -21,7 +21,7 @@ from core.news.events import ReplyReceived, RequestSent
 from core.news.hub import Hub
 from core.news.roster import Roster
 from core.peer_id import PeerId
-from core.remotes import Remotes
+from core.reach.remotes import Remotes
 from core.rpc.client import Reply, RpcClient
 from core.services.names import Role, RoleName, worker_of
 from core.services.personal import personal_name
@@ -130,8 +130,9 @@ class Asking:
                     return await self._ask_by_id(peer, payload, timeout)
                 if ":" in target:
                     address = await _resolve(target)
-                    self._punches.permit(address)
-                    self._punches.punch(address)
+                    if not self._fresh_connection(address, None):  # else the way is open already
+                        self._punches.permit(address)
+                        self._punches.punch(address)
                     return await self.ask(address, str(address), target, payload, timeout)
                 return await self._ask_by_name(self._key(target), payload, timeout)
         except TimeoutError:

@@ -1,4 +1,4 @@
-"""The way out of the socket for everybody who finds, punches or asks others: under the rule of `core.outreach`."""
+"""The way out of the socket for all who find, punch or ask others: under the rule of `core.reach.outreach`."""
 
 import asyncio
 import logging
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from core.errors import PeerError
-from core.outreach import HeldBack, Outreach, refusal
+from core.reach.outreach import HeldBack, Outreach, refusal
 from core.secure.dial import Outgoing as Dialled
 from core.values import Address
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from core.aio.tasks import TaskSet
 from core.errors import PeerError
-from core.outreach import HeldBack
-from core.remotes import Remotes
+from core.reach.outreach import HeldBack
+from core.reach.remotes import Remotes
 from core.serving.catalog import UnknownService
 from core.values import Address
 

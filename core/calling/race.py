@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from core.aio.tasks import TaskSet
 from core.errors import PeerError, RequestTimeout
-from core.outreach import HeldBack
+from core.reach.outreach import HeldBack
 from core.values import Address
 
 STAGGER = 0.25  # seconds between attempts; RFC 8305 section 5 "Connection Attempt Delay"

@@ -9,7 +9,7 @@ from core.directory.names import Directory
 from core.directory.records.check import RecordMissing, RecordWithdrawn
 from core.directory.records.finder import Finder
 from core.errors import LocalError, LookupEmpty, PeerError, RefusedError
-from core.remotes import Remotes
+from core.reach.remotes import Remotes
 from core.services.names import RoleName, worker_of
 from core.services.personal import personal_name
 from core.serving.catalog import UnknownService

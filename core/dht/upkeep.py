@@ -1,6 +1,7 @@
 """When a node looks after its table: bootstrap with back-off, liveness, refresh. Times only, no sending."""
 
 from core.dht.config import DhtConfig
+from core.limits.rate import Backoff
 
 CHECKS_PER_LIVENESS = 4  # a silent node is pinged at most a quarter of `node_liveness` late
 MAX_CHECK_INTERVAL = 10.0  # seconds; aged peers and items are forgotten no later than this
@@ -12,7 +13,7 @@ class Upkeep:
     def __init__(self, config: DhtConfig, now: float) -> None:
         self._config = config
         self._check_interval = min(MAX_CHECK_INTERVAL, config.node_liveness / CHECKS_PER_LIVENESS)
-        self._retry_in = config.bootstrap_first_retry
+        self._retry = Backoff(config.bootstrap_first_retry, config.bootstrap_last_retry)
         self.check_at = now + self._check_interval
         self.refresh_at = now + config.refresh_interval
         self.join_at: float | None = None  # None: no bootstrap node is known, or joining right now
@@ -29,16 +30,15 @@ class Upkeep:
     def joined(self, alone: bool, now: float) -> None:
         """Note the end of an attempt to join: again with back-off while alone, else now and then (two halves heal)."""
         if alone:
-            self.join_at = now + self._retry_in
-            self._retry_in = min(2 * self._retry_in, self._config.bootstrap_last_retry)
+            self.join_at = now + self._retry.failed()
         else:
             self.join_at = now + self._config.bootstrap_interval
-            self._retry_in = self._config.bootstrap_first_retry
+            self._retry.succeeded()
 
     def left_alone(self, now: float) -> None:
         """Note that the last node left the table: try to join soon."""
         if self.join_at is not None:
-            self.join_at = min(self.join_at, now + self._retry_in)
+            self.join_at = min(self.join_at, now + self._retry.pause())
 
     def deadline(self) -> float:
         """Return the earliest of them."""

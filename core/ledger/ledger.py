@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from core.errors import LocalError
 from core.ledger.record import CallRecord, Filter
+from core.limits import bounds
 
 if TYPE_CHECKING:  # the thread loads SQLite, and only in a peer that is called: a megabyte, and milliseconds
     from core.ledger.store import CallStore
 
 BATCH: Final = 500  # calls in a transaction
 BATCH_EVERY: Final = 0.5  # seconds that a call waits for others
-QUEUE: Final = 10_000  # calls that wait for the disk: two seconds of the busiest service; 3 MB
 CLOSING: Final = 5.0  # seconds that closing waits for the disk
 
 T = TypeVar("T")
@@ -68,7 +68,7 @@ class Ledger:
     def add(self, call: CallRecord) -> None:
         """Keep a call. Never waits, never raises for the disk."""
         with self._changed:
-            if self._closing or len(self._calls) >= QUEUE:
+            if self._closing or len(self._calls) >= bounds.LEDGER_QUEUE:
                 self.dropped += 1
                 return
             self._calls.append(call)

@@ -61,11 +61,15 @@ class Backoff:
         self._patience = patience
         self.failures = 0  # in a row
 
+    def pause(self) -> float:
+        """Return the pause in seconds that the next failure brings, before it is spread."""
+        doublings = min(max(0, self.failures - self._patience), MAX_DOUBLINGS)
+        return float(min(self._most, self._least * 2**doublings))
+
     def failed(self) -> float:
         """Note a failure; return the pause in seconds before the next try."""
-        doublings = min(max(0, self.failures - self._patience), MAX_DOUBLINGS)
+        pause = self.pause()
         self.failures += 1
-        pause = float(min(self._most, self._least * 2**doublings))
         return pause if self._random is None else pause * self._random.uniform(0.5, 1.0)
 
     def succeeded(self) -> None:

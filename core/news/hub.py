@@ -9,29 +9,33 @@ from core.news.events import PeerEvent
 log = logging.getLogger(__name__)
 
 Listener = Callable[[PeerEvent], None]
+Kinds = tuple[type[PeerEvent], ...]
 
 
 class Hub:
-    """Calls every listener with every event, on the caller's turn of the loop."""
+    """Calls every listener with the events that it asked for, on the caller's turn of the loop."""
 
     def __init__(self) -> None:
-        self._listeners: list[Listener] = []
+        self._listeners: list[tuple[Listener, Kinds]] = []
         self.revision = 0  # rises with every change that a snapshot shows
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Add a listener. Returns the function that removes it."""
-        self._listeners.append(listener)
+    def subscribe(self, listener: Listener, *kinds: type[PeerEvent]) -> Callable[[], None]:
+        """Add a listener of events of these kinds, of every event without any. Returns the function that removes it."""
+        subscription = (listener, kinds)
+        self._listeners.append(subscription)
 
         def unsubscribe() -> None:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
+            if subscription in self._listeners:
+                self._listeners.remove(subscription)
 
         return unsubscribe
 
     def emit(self, event: PeerEvent) -> None:
         """Tell everyone. A listener that raises is logged; the others still hear."""
         self.touch()
-        for listener in tuple(self._listeners):
+        for listener, kinds in tuple(self._listeners):
+            if kinds and not isinstance(event, kinds):
+                continue
             try:
                 listener(event)
             except Exception:

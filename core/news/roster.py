@@ -11,6 +11,7 @@ from core.values import Address
 MAX_PEERS = 1024  # rows; far over a home's network, and a table of this size still redraws within one frame
 KEEP_SILENT = 15.0  # seconds a peer that is not listed stays after its last sign of life; the broker's entry age
 KEEP_ANSWERED = 120.0  # the same for one that answered us: a person may want to ask again; a grape's listing age
+ROLES = tuple(Role)  # an enum is iterated over in Python
 MISSED_LOOKUPS = 3  # lookups without it before a peer counts as unlisted: the DHT samples, so one miss says little
 
 
@@ -142,7 +143,7 @@ class Roster:
         self._touch([entry])
 
     def _of(self, address: Address) -> list[Entry]:
-        return [self._entries[key] for role in Role if (key := (address, role)) in self._entries]
+        return [self._entries[key] for role in ROLES if (key := (address, role)) in self._entries]
 
     def _touch(self, entries: Iterable[Entry]) -> None:
         now = self._hub.now()

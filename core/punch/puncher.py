@@ -22,11 +22,11 @@ from core.errors import LocalError
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.punch.events import PunchEvent, PunchFinished, PunchHeard, PunchSent
+from core.scope import usable
 from core.values import Address, Buffer, Burst
 from core.wire.punch_packet import PunchPacket, parse
 
 OPENER_TTL = 5  # hops: past a home's routers and a carrier's NAT, short of the other side's; as HyperDHT has it
-_THIS_NETWORK = IPv4Network("0.0.0.0/8")  # RFC 1122 section 3.2.1.3: never a destination
 _RESERVED = IPv4Network("240.0.0.0/4")  # RFC 1112 section 4, and the limited broadcast address in it
 
 
@@ -281,6 +281,8 @@ def _bucket(rate: float) -> TokenBucket:
 
 def _unusable(remote: Address) -> str | None:
     """Say why nothing can be sent to `remote`, or return None when it can."""
+    if usable(remote):  # which is remembered by host: it is asked for every datagram
+        return None
     if not 0 < remote.port < 65536:
         return "its port is not from 1 to 65535"
     try:
@@ -291,6 +293,4 @@ def _unusable(remote: Address) -> str | None:
         return "its host is a multicast address"
     if host in _RESERVED:
         return "its host is a broadcast or reserved address"
-    if host in _THIS_NETWORK:
-        return "its host is unspecified"
-    return None
+    return "its host is unspecified"

@@ -2,7 +2,7 @@
 
 A peer that punches us must hear us, or its own filter never learns that the way is open. But several roles may want
 the same address punched, and the other side has roles too: all of it together is one series a second each way. Who
-never answers is punched less often. How long a series may be, and to which address, is for `core.outreach` to say.
+never answers is punched less often. How long a series may be, and to whom, is for `core.reach.outreach` to say.
 """
 
 import logging
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from core.errors import PeerError
 from core.limits.rate import MAX_DOUBLINGS, TokenBucket
-from core.outreach import HeldBack
-from core.remotes import Remotes
+from core.reach.outreach import HeldBack
+from core.reach.remotes import Remotes
 from core.values import Address
 
 TICK = 1.0  # seconds; the demo's workers punch once a second (PROTOCOL section 7)

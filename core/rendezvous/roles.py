@@ -13,7 +13,7 @@ from core.errors import PeerError
 from core.news.events import Announced, ErrorRaised, GrapeSnapshot, GrapeState
 from core.news.hub import Hub
 from core.news.roster import Roster
-from core.remotes import Remotes
+from core.reach.remotes import Remotes
 from core.rendezvous.pacer import PunchPacer
 from core.rendezvous.pairing import Pairing
 from core.rendezvous.place import Place

@@ -98,6 +98,19 @@ def test_by_address_it_punches_connects_and_asks() -> None:
     stage(body)
 
 
+def test_by_address_a_live_connection_is_used_without_a_punch() -> None:
+    async def body(it: Stage) -> None:
+        it.socket.servers[A] = fibonacci
+        for _ in range(3):
+            await it.ask("192.0.2.1:1")
+        assert (len(it.socket.punches), len(it.socket.connects)) == (1, 1)
+        await asyncio.sleep(FRESH + 1)  # it may have died unseen
+        await it.ask("192.0.2.1:1")
+        assert (len(it.socket.punches), len(it.socket.connects)) == (2, 1)
+
+    stage(body)
+
+
 @pytest.mark.parametrize("target", ["fibonacci", "fibonacci_worker"])
 def test_by_name_it_finds_a_worker(target: str) -> None:
     async def body(it: Stage) -> None:

@@ -14,7 +14,7 @@ from core.calling.poller import (
     Requester,
 )
 from core.errors import PeerError, RefusedError, RequestTimeout, TransportClosed
-from core.outreach import HeldBack
+from core.reach.outreach import HeldBack
 from core.serving.catalog import UnknownService
 from core.values import Address
 from tests.peer.fakes import A, B, now, play

@@ -6,7 +6,7 @@ import pytest
 
 from core.calling.race import MAX_LISTED, MAX_TRIED, STAGGER, Race
 from core.errors import LocalError, PeerError, RequestTimeout, TransportClosed
-from core.outreach import HeldBack
+from core.reach.outreach import HeldBack
 from core.values import Address
 from tests.peer.fakes import A, B, C, now
 from tests.support.virtual_time import run, settle

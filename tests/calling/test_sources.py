@@ -9,7 +9,7 @@ from core.calling.sources import Remembered, locate
 from core.directory.records.check import RecordMissing, RecordWithdrawn
 from core.errors import LookupEmpty, PeerError, Unreachable
 from core.peer_id import PeerId
-from core.remotes import Remotes
+from core.reach.remotes import Remotes
 from tests.peer.fakes import WORKER, A, B, C
 
 WHO = PeerId(bytes(32))

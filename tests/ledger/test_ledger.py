@@ -16,10 +16,11 @@ from pathlib import Path
 import pytest
 
 from core.errors import LocalError
-from core.ledger.ledger import BATCH, QUEUE, Ledger
+from core.ledger.ledger import BATCH, Ledger
 from core.ledger.record import MAX_TEXT, CallRecord, Filter, outcome
 from core.ledger.store import MAX_AGE, CallStore, LedgerError
 from core.ledger.table import HEADER
+from core.limits.bounds import LEDGER_QUEUE
 
 pytestmark = pytest.mark.asyncio
 
@@ -241,14 +242,14 @@ async def test_a_slow_disk_holds_up_nobody_and_what_finds_no_room_is_counted(pat
     for _ in range(BATCH):
         ledger.add(call("first"))
     await asyncio.to_thread(SlowStore.begun.wait, 30)
-    for number in range(QUEUE + 7):  # the disk hangs: this would never return if it waited for it
+    for number in range(LEDGER_QUEUE + 7):  # the disk hangs: this would never return if it waited for it
         ledger.add(call(f"s{number}"))
     assert not SlowStore.released.is_set()
     assert ledger.dropped == 7
     SlowStore.released.set()
     (newest,) = await ledger.query(limit=1)
-    assert newest.service == f"s{QUEUE - 1}"
-    assert newest.number == BATCH + QUEUE
+    assert newest.service == f"s{LEDGER_QUEUE - 1}"
+    assert newest.number == BATCH + LEDGER_QUEUE
     assert max(SlowStore.batches) == BATCH
     await ledger.close()
 

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from core.news.events import PeerEvent, PunchSent
+from core.news.events import Lost, PeerEvent, PunchReceived, PunchSent
 from core.news.hub import Hub
 from core.values import Address
 
@@ -51,6 +51,18 @@ def test_a_listener_may_leave_while_it_is_called() -> None:
     hub.emit(EVENT)
     hub.emit(EVENT)
     assert heard == ["once", "always", "always"]
+
+
+def test_a_listener_of_some_kinds_hears_no_others() -> None:
+    hub = Hub()
+    heard: list[PeerEvent] = []
+    leave = hub.subscribe(heard.append, PunchReceived, PunchSent)
+    lost = Lost(1.0, "fibonacci_worker", EVENT.peer, "it left")
+    hub.emit(lost)
+    hub.emit(EVENT)
+    leave()
+    hub.emit(EVENT)
+    assert heard == [EVENT]
 
 
 def test_silence_is_for_all_and_the_revision_goes_on() -> None:

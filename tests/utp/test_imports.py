@@ -40,11 +40,11 @@ def cycle(known: dict[str, set[str]]) -> list[str]:
     return first(visit(module, []) for module in sorted(known))
 
 
-@pytest.mark.parametrize("package", ["core.utp", "core.net"])
+@pytest.mark.parametrize("package", ["core.wire", "core.utp", "core.streams", "core.dht", "core.punch", "core.net"])
 def test_there_is_no_circle(package: str) -> None:
     known = graph(package)
     assert len(known) > 3
-    assert sum(map(len, known.values())) > 1, "the imports were found"
+    assert sum(map(len, known.values())) > 0, "the imports were found"
     assert cycle(known) == []
 
 

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from core.errors import LocalError
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
-from core.remotes import Remote, Remotes
+from core.reach.remotes import Remote, Remotes
 from core.scope import Scope, scope, usable
 from core.values import Address
 
 UNIT = 31  # bytes of an IPv4 packet with an acknowledgement of a punch; a punch is 30
 SYN_UNITS = 2  # units of a uTP SYN: 20 bytes, what we say of ourselves, and 28 of IPv4 and UDP
+VALIDATED_AGAIN = 1.0  # seconds; a hundredth of `validated_for`, and a busy peer answers a thousand times in it
 LEAST_PORT = 1024  # below it are well-known services, which nobody shall have us send to (NAT.md 7.3)
 
 
@@ -114,7 +115,10 @@ class Outreach:
             host.units = min(self.config.burst, host.units + self.config.heard)
 
     def validated(self, address: Address, now: float) -> None:
-        """Note an answer that nobody elsewhere can forge."""
+        """Note an answer that nobody elsewhere can forge; more of one address within a second say nothing new."""
+        known = self._remotes.get(address)
+        if known is not None and now - known.validated_at < VALIDATED_AGAIN:
+            return
         remote = self._remotes.keep(address)
         remote.heard_at = remote.validated_at = now
         tried = remote.note(_Tried)

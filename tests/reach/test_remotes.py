@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from core.peer_id import PeerId
-from core.remotes import MAX_OF_HOST, MAX_REACHED, Remotes
+from core.reach.remotes import MAX_OF_HOST, MAX_REACHED, Remotes
 from core.values import Address
 
 A = Address("192.0.2.1", 1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.outreach import HeldBack, Outreach, OutreachConfig, refusal
+from core.reach.outreach import HeldBack, Outreach, OutreachConfig, refusal
 from core.values import Address
 
 CONFIG = OutreachConfig()
@@ -48,6 +48,16 @@ def test_who_answers_gets_whole_series() -> None:
     it.validated(A, 0.0)
     assert [it.packets(A, second, SERIES) for second in (0.0, 1.0, 100.0)] == [SERIES] * 3
     assert it.packets(A, CONFIG.validated_for, SERIES) <= 1
+
+
+def test_answers_count_once_a_second() -> None:
+    """A busy peer answers a thousand times in it, and each costs as little as a look."""
+    it = told(A)
+    for now in (0.0, 0.5, 0.999):
+        it.validated(A, now)
+    assert not it.free(A, CONFIG.validated_for)
+    it.validated(A, 1.0)
+    assert it.free(A, CONFIG.validated_for)
 
 
 def test_a_punch_may_be_forged_so_it_is_worth_three_packets_and_no_series() -> None:
