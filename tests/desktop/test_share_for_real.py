@@ -103,7 +103,12 @@ async def test_a_folder_shared_in_one_window_is_a_page_of_the_other(
     folder.mkdir()
     (folder / "beach.txt").write_text("sand")
     shown: list[str] = []
-    monkeypatch.setattr("desktop.views.using.browse", lambda where: shown.append(where) or True)
+
+    def show(where: str) -> bool:
+        shown.append(where)
+        return True
+
+    monkeypatch.setattr("desktop.views.using.browse", show)
     async with seats(theme, tmp_path) as (owner, friend):
         await share(owner, "folder", str(folder), "holiday")
         assert owner.window.sharing.selected() is None
