@@ -31,20 +31,26 @@ class Sharing(QObject):
         super().__init__(parent)
         self._acts = acts
         self._tickets = Tickets(self, ticket)
+        self._attached = False
         self._held: tuple[Share, ...] = ()  # all there are, also the temporary ones
 
     def hold(self, shares: tuple[Share, ...]) -> None:
-        """Take shares that were remembered; the next peer has them."""
-        self._held = shares
+        """Take shares that were remembered, beside those there are; this peer has them, and the next."""
+        names = {share.name for share in self._held}
+        self._held = (*self._held, *(share for share in shares if share.name not in names))
+        if shares and self._attached:
+            self._acts.do("share again", self._restore)
 
     def attach(self, session: Session) -> None:
         """Give this peer the shares there are."""
+        self._attached = True
         self._tickets.attach(session)
         if self._held:
             self._acts.do("share again", self._restore)
 
     def detach(self) -> None:
         """Keep the shares for the next peer."""
+        self._attached = False
         self._tickets.detach()
 
     # -- what changes them --------------------------------------------------------------------------------------------
@@ -87,10 +93,11 @@ class Sharing(QObject):
         self._acts.do(what, change)
 
     async def _restore(self, peer: "Peer") -> None:
-        held = self._held
-        for share in held:
+        there = {share.name for share in peer.shares()}
+        wanted = [share for share in self._held if share.name not in there]
+        for share in wanted:
             await _load(share)
-        await peer.restore_shares(held)
+        await peer.restore_shares(wanted)
 
     def _note(self, peer: "Peer") -> None:
         """Remember what is shared now."""
