@@ -91,6 +91,7 @@ class ScriptedPeer:
         self.audiences: dict[str, Audience] = {}
         self.held: dict[str, Share] = {}
         self.port_taken = False
+        self.room: asyncio.Event | None = None  # holds up what is restored
         self.stream = ScriptedStream()
         self.gate = asyncio.Event()
         self.gate.set()
@@ -175,6 +176,8 @@ class ScriptedPeer:
             raise self.refusal
 
     async def restore_shares(self, shares: Iterable[Share]) -> None:
+        if self.room is not None:
+            await self.room.wait()
         for share in shares:
             self.held[share.name] = share
 

@@ -1,5 +1,6 @@
 """The bridge's parts for shares: verbs reach the peer, tickets are answered once, the next peer has what there was."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -109,6 +110,22 @@ async def test_the_next_peer_has_the_shares_also_the_temporary_ones(scene: Scene
     scene.peer = ScriptedPeer()
     scene.attach()
     await until(lambda: list(scene.peer.held.values()) == [GARDEN, CLUB])
+
+
+async def test_a_share_added_before_the_others_are_back_costs_none_of_them(scene: Scene) -> None:
+    scene.bridge.sharing.hold((GARDEN, Share("shed", "tcp", {"target": "1"})))
+    scene.peer.room = asyncio.Event()  # for a share that was kept
+    scene.attach()
+    scene.bridge.sharing.add(CLUB)
+    await scene.hear("done")
+    ticket = scene.bridge.sharing.add(GARDEN)
+    assert (await scene.hear("done"))[0] == ticket
+    assert scene.peer.held == {"club": CLUB}
+    scene.bridge.sharing.add(Share("porch", "tcp", {"target": "2"}))
+    assert await scene.hear("kept") == (Share("porch", "tcp", {"target": "2"}),)
+    scene.peer.room.set()
+    await until(lambda: set(scene.peer.held) == {"club", "garden", "shed", "porch"})
+    assert [each[0] for each in scene.told] == ["done"]
 
 
 async def test_shares_are_looked_at_and_ports_found_without_the_window_waiting(scene: Scene) -> None:

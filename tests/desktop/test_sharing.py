@@ -119,6 +119,9 @@ def test_a_selection_stays_when_another_share_comes(page: SharingView, bridge: F
 def test_with_nothing_shared_there_are_words_and_one_button(window: MainWindow, bridge: FakeBridge) -> None:
     bridge.show(people_snapshot())
     window.pages.choose("sharing")
+    assert window.sharing.empty_words.text().startswith("Nothing is shared.")
+    bridge.show(replace(people_snapshot(), address=None))  # no peer is open
+    assert window.sharing.empty_words.text().startswith("Grapevine is starting.")
     assert window.sharing.first_button.isVisible()
     assert not window.sharing.table.isVisible()
     window.sharing.first_button.click()
