@@ -39,7 +39,7 @@ class Form:
 
 FORMS: Final = (
     Form(
-        "folder", "Folder", "folder", "path", "Folder", "/home/anna/holiday",
+        "folder", "Folder", "folder", "path", "Folder", "/home/me/holiday",
         "Others see these files as pages in their browser, and can save them. They cannot change them.",
         flag="drop", flag_words="A drop box: others put files in, and see nothing", browse="folder",
     ),

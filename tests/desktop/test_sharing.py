@@ -255,7 +255,7 @@ def test_every_control_of_the_sheets_has_a_name_and_none_is_the_default(page: Sh
 @pytest.mark.parametrize(
     ("key", "text", "name"),
     [
-        ("folder", "/home/anna/My Pictures/", "my-pictures"), ("folder", "/", ""), ("folder", "C:\\Bilder", "bilder"),
+        ("folder", "/home/me/My Pictures/", "my-pictures"), ("folder", "/", ""), ("folder", "C:\\Bilder", "bilder"),
         ("values", "./read-temp.py --every 5", "read-temp"), ("json", "/usr/bin/bc", "bc"),
         ("python", "~/garden.py:handle", "garden"), ("port", "8080", "port-8080"),
         ("device", "192.168.1.20:1883", "device-1883"), ("values", "   ", ""),
