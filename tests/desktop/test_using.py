@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 
 import pytest
 from PySide6.QtCore import Qt, QUrl
@@ -239,3 +240,28 @@ def test_any_numbers_are_drawn_in_a_frame(numbers: list[float], window: MainWind
     plot.resize(600, 200)
     plot.add(value_row(float(at), number) for at, number in enumerate(numbers))
     assert best_time(lambda: plot.grab()) < 0.016
+
+
+def test_a_batch_of_values_and_a_full_list_of_shares_cost_no_frame(
+    window: MainWindow, bridge: FakeBridge, page: UsingView, best_time: BestTime
+) -> None:
+    sheet = WatchSheet(bridge.using, ALICE, "Anna", "temperature", page)
+    sheet.show()
+    rows = tuple(value_row(1000.0 + at, {"value": at, "unit": "C"}) for at in range(MOST))
+
+    def add() -> None:
+        bridge.using.values.emit(bridge.using.ticket, rows)
+        sheet.grab()
+
+    assert best_time(add) < 0.016
+    sheet.reject()
+    snapshot, turns = shares_snapshot(), count()
+
+    def show() -> None:
+        shares = tuple(replace(snapshot.shares[0], name=f"share {n}", sent=next(turns)) for n in range(64))
+        uses = tuple(replace(snapshot.uses[0], where=f"127.0.0.1:{n}", problem=str(next(turns))) for n in range(64))
+        bridge.show(replace(snapshot, shares=shares, uses=uses))
+
+    for key in ("sharing", "using"):
+        window.pages.choose(key)
+        assert best_time(show) < 0.016
