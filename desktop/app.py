@@ -23,6 +23,7 @@ from core.news.events import GrapeSnapshot, GrapeState, ServiceSnapshot
 from core.profile.config import KeyPlace, PeerConfig
 from core.profile.integration import integration
 from core.profile.settings import Settings, SettingsStore
+from core.profile.shares import kept_shares
 from core.services.fibonacci import FibonacciService
 from core.services.service import Registry
 from core.trust.audience import audience_of
@@ -35,6 +36,7 @@ from desktop.guard import Guard
 from desktop.icons import app_icon
 from desktop.identity_acts import IdentityActs
 from desktop.keeper import Keeper, Opener, load_core
+from desktop.kept import Kept, with_switches
 from desktop.loop import PreciseLoop
 from desktop.models.peers import Ourselves
 from desktop.notifications import Notifier
@@ -151,11 +153,12 @@ async def run(
         faults.show = window.show_message
         stack.callback(setattr, faults, "show", None)
         choices = Choices(store, settings)
-        window.settings_changed.connect(choices.change)
+        window.settings_changed.connect(lambda chosen: choices.change(with_switches(chosen, choices.current)))
         choices.changed.connect(window.set_settings)
         choices.failed.connect(window.show_message)
         stack.push_async_callback(_save, choices, window)
         bridge.wished.connect(lambda wish, on: remember(choices, wish, on))
+        Kept(bridge, store, choices, window.show_message)
 
         tray = Tray(bridge, tuple(service.name for service in registry))
         closing = Closing(window, tray, bridge, choices, quitter.ask)
@@ -173,6 +176,8 @@ async def run(
         stack.push_async_callback(tasks.aclose)
 
         await _show(window, tray, hidden=start.hidden)
+        for problem in kept_shares(settings).problems:
+            window.show_message(problem)
         ask_about_settings(window, store, choices, bridge)
         tasks.spawn(keeper.run(load), name="peer")
         await quitter.wait()

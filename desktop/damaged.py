@@ -5,6 +5,7 @@ The question says what was wrong and what could be read; Escape and Enter leave 
 
 from core.errors import LocalError
 from core.profile.settings import Settings, SettingsStore
+from core.profile.shares import kept_shares
 from core.trust.audience import Audience
 from desktop.bridge import Bridge
 from desktop.choices import Choices
@@ -46,8 +47,9 @@ def recovered_words(settings: Settings) -> str:
         for service, audience in settings.audiences.items()
         if audience is not Audience.OFF
     ]
+    shares = [f"{share.name} ({share.audience.sentence})" for share in kept_shares(settings).shares if share.on]
     said = [
-        f"Shared: {', '.join(settings.sharing) or 'nothing'}.",
+        f"Shared: {', '.join([*settings.sharing, *shares]) or 'nothing'}.",
         f"Who may call: {'; '.join(open_to) or 'as it is by default, which for the demo is anyone'}.",
     ]
     if settings.act_as_broker:

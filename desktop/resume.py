@@ -3,6 +3,7 @@
 from typing import Final
 
 from core.profile.settings import Settings
+from core.profile.shares import kept_shares, kept_uses
 from desktop.bridge import Bridge, Wish
 from desktop.choices import Choices
 
@@ -15,6 +16,8 @@ def resume(bridge: Bridge, settings: Settings) -> None:
         bridge.set_sharing(service, True)
     for service in settings.consuming:
         bridge.set_consuming(service, True)
+    bridge.sharing.hold(kept_shares(settings).shares)
+    bridge.using.hold(use for use in kept_uses(settings) if use.at_login)
 
 
 def remember(choices: Choices, wish: Wish, on: bool) -> None:

@@ -110,7 +110,7 @@ DESKTOP_MAY_IMPORT = {
     *BASE, "core.news.events", "core.profile.settings", "core.profile.logs", "core.aio.tasks",
     "core.trust.audience", "core.trust.entries",
     "core.calling.target", "core.peer_id", "core.ledger.record", "core.profile.integration",
-    "core.kinds.share", "core.kinds.listening", "core.using.offers",
+    "core.kinds.share", "core.kinds.listening", "core.using.offers", "core.profile.shares",
 }  # fmt: skip
 DESKTOP_COMPOSITION = {"desktop.identity_acts", "desktop.app", "desktop.bridge", "desktop.keeper", "desktop.__main__"}
 

@@ -49,7 +49,7 @@ class Bridge(QObject):
             ticket=self._ticket,
         )  # fmt: skip
         self.sharing = Sharing(self, self._acts, self._ticket)
-        self.using = Using(self, self._acts, self._ticket)
+        self.using = Using(self, self._acts, self._ticket, self.failed.emit)
         self._parts = (self._acts, self._requests, self._records, self._wishes, self.sharing, self.using)
 
     def _ticket(self) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
+from core.errors import LocalError
 from core.kinds.listening import what_listens
 from core.kinds.share import Share
 from core.trust.audience import Audience
@@ -31,21 +32,41 @@ class Sharing(QObject):
         super().__init__(parent)
         self._acts = acts
         self._tickets = Tickets(self, ticket)
-        self._held: tuple[Share, ...] = ()  # all there are, also the temporary ones
+        self._attached = False
+        self._held: tuple[Share, ...] = ()  # all that the peer has, also the temporary ones
+        self._due: dict[str, Share] = {}  # by name, those that it does not have yet
 
     def hold(self, shares: tuple[Share, ...]) -> None:
-        """Take shares that were remembered; the next peer has them."""
-        self._held = shares
+        """Take shares that were remembered, beside those there are; this peer has them, and the next."""
+        names = {share.name for share in self._held} | self._due.keys()
+        self._due.update({share.name: share for share in shares if share.name not in names})
+        self._give()
 
     def attach(self, session: Session) -> None:
         """Give this peer the shares there are."""
+        self._attached = True
         self._tickets.attach(session)
-        if self._held:
-            self._acts.do("share again", self._restore)
+        self._due = {share.name: share for share in (*self._held, *self._due.values())}
+        self._held = ()
+        self._give()
 
     def detach(self) -> None:
         """Keep the shares for the next peer."""
+        self._attached = False
         self._tickets.detach()
+
+    def _give(self) -> None:
+        if self._attached and self._due:
+            self._acts.do("share again", self._restore)
+
+    async def _restore(self, peer: "Peer") -> None:
+        """Give the peer what is due. What it has no room for stays due, and is remembered all the same."""
+        for name, share in list(self._due.items()):
+            await _load(share)
+            await peer.restore_shares([share])
+            self._held = peer.shares()
+            if any(share.name == name for share in self._held):
+                self._due.pop(name, None)
 
     # -- what changes them --------------------------------------------------------------------------------------------
 
@@ -54,6 +75,8 @@ class Sharing(QObject):
 
         def work(ticket: int) -> Work:
             async def add(peer: "Peer") -> None:
+                if share.name in self._due:
+                    raise LocalError(f"{share.name} is shared already, in a moment: choose another name")
                 await _load(share)
                 await peer.add_share(share)
                 self._note(peer)
@@ -86,17 +109,11 @@ class Sharing(QObject):
 
         self._acts.do(what, change)
 
-    async def _restore(self, peer: "Peer") -> None:
-        held = self._held
-        for share in held:
-            await _load(share)
-        await peer.restore_shares(held)
-
     def _note(self, peer: "Peer") -> None:
-        """Remember what is shared now."""
+        """Remember what is shared now; what the peer does not have yet is no share that was dropped."""
         before, self._held = _permanent(self._held), peer.shares()
         now = _permanent(self._held)
-        for name in before.keys() - now.keys():
+        for name in before.keys() - now.keys() - self._due.keys():
             self.dropped.emit(name)
         for name, share in now.items():
             if before.get(name) != share:

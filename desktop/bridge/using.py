@@ -1,15 +1,18 @@
 """What this peer uses of others: asked for, opened, watched, and opened again in the next peer or at the next start."""
 
+import asyncio
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
 from core.errors import PeerError
+from core.limits.rate import Backoff
 from core.news.events import UseRow
 from core.peer_id import PeerId
+from core.profile.shares import KeptUse
 from desktop.bridge.acts import Acts
-from desktop.bridge.session import Session
+from desktop.bridge.session import Session, sentence
 from desktop.bridge.tickets import Tickets, Work
 from desktop.bridge.watching import Batches
 from desktop.models.values import MOST, value_row
@@ -17,18 +20,10 @@ from desktop.models.values import MOST, value_row
 if TYPE_CHECKING:
     from core.peer import Peer
 
+AGAIN_FIRST, AGAIN_MOST = 5.0, 60.0  # seconds between two tries to ask a friend who is away of what kind a service is
 LONGEST = 256 * 1024  # bytes of one line of values, as the other side's own bound (core.kinds.program.LINE_MAX)
 ENDED = "The other side ended it."
 TOO_LONG = "The other side sent a value that is too long."
-
-
-class KeptUse(NamedTuple):
-    """A service that is opened again at the next start. `port` is where it was last; 0 for a page."""
-
-    peer_id: PeerId
-    service: str
-    kind: str
-    port: int = 0
 
 
 class Using(QObject):
@@ -41,46 +36,63 @@ class Using(QObject):
     kept = Signal(object)  # KeptUse: to be remembered
     dropped = Signal(object, str)  # PeerId, service: to be opened at the next start no longer
 
-    def __init__(self, parent: QObject, acts: Acts, ticket: Callable[[], int]) -> None:
+    def __init__(self, parent: QObject, acts: Acts, ticket: Callable[[], int], failed: Callable[[str], None]) -> None:
         super().__init__(parent)
         self._acts = acts
+        self._failed = failed
         self._tickets = Tickets(self, ticket)
         self._batches = Batches(self, self.values.emit)
         self._kept: dict[tuple[PeerId, str], KeptUse] = {}
-        self._again: tuple[KeptUse, ...] = ()  # what was open when the last peer was closed
-        self._peer: Peer | None = None
+        self._again: tuple[KeptUse, ...] = ()  # to be opened in the next peer
+        self._session: Session | None = None
 
     def hold(self, kept: Iterable[KeptUse]) -> None:
-        """Take what was remembered; the next peer opens it."""
-        self._kept = {(each.peer_id, each.service): each for each in kept}
-        self._again = tuple(self._kept.values())
+        """Take what was remembered; it is opened in this peer, or else in the next."""
+        for each in kept:
+            if (each.peer_id, each.service) not in self._kept:
+                self._kept[each.peer_id, each.service] = each
+                self._again = (*self._again, each)
+        self._open_all()
 
     def attach(self, session: Session) -> None:
         """Open through this peer what was open."""
-        self._peer = session.peer
+        self._session = session
         self._tickets.attach(session)
-        if self._again:
-            again, self._again = self._again, ()
-            self._acts.do("open again", lambda peer: self._open_again(peer, again))
+        self._open_all()
 
     def detach(self) -> None:
         """Keep what is open for the next peer. Its tasks have ended."""
-        if self._peer is not None:
-            rows = self._peer.snapshot().uses
-            self._again = (*map(_as_kept, rows), *(each for each in self._again if not _is_among(each, rows)))
-        self._peer = None
+        if self._session is not None:
+            open_now = {(row.peer_id, row.service): _as_kept(row) for row in self._session.peer.snapshot().uses}
+            self._again = tuple({**self._kept, **open_now}.values())
+        self._session = None
         self._tickets.detach()
 
-    async def _open_again(self, peer: "Peer", again: tuple[KeptUse, ...]) -> None:
-        """Open each at the port where it was, or else at any. A peer that is away does not matter yet."""
+    def _open_all(self) -> None:
+        if self._session is None:
+            return
+        again, self._again = self._again, ()
         for each in again:
-            for port in dict.fromkeys((each.port, 0)):
-                try:
-                    await peer.use(each.peer_id, each.service, kind=each.kind, port=port)
-                    break
-                except PeerError:
-                    if not port:
-                        raise
+            opening = self._open_again(self._session.peer, each)
+            self._session.tasks.spawn(opening, name=f"open {each.service} again")
+
+    async def _open_again(self, peer: "Peer", kept: KeptUse) -> None:
+        """Open at the port where it was, or else at any. Who has to be asked first, and is away, is asked again."""
+        backoff = Backoff(AGAIN_FIRST, AGAIN_MOST)
+        port = kept.port
+        while True:
+            try:
+                await peer.use(kept.peer_id, kept.service, kind=kept.kind, port=port)
+            except PeerError as error:
+                if port and error.name == "ERR_PORT_TAKEN":
+                    port = 0
+                elif kept.kind:
+                    self._failed(sentence(error))
+                    return
+                else:
+                    await asyncio.sleep(backoff.failed())
+            else:
+                return
 
     # -- what the user asks for ----------------------------------------------------------------------------------------
 
@@ -172,7 +184,3 @@ class Using(QObject):
 def _as_kept(row: UseRow) -> KeptUse:
     port = 0 if row.where.startswith("http") else int(row.where.rpartition(":")[2] or 0)
     return KeptUse(row.peer_id, row.service, row.kind, port)
-
-
-def _is_among(kept: KeptUse, rows: Iterable[UseRow]) -> bool:
-    return any((row.peer_id, row.service) == (kept.peer_id, kept.service) for row in rows)

@@ -5,6 +5,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+from PySide6.QtCore import QCoreApplication
+
 from core.errors import LocalError
 from core.kinds.listening import Found
 from core.kinds.share import Share
@@ -37,7 +39,7 @@ class Form:
 
 FORMS: Final = (
     Form(
-        "folder", "Folder", "folder", "path", "Folder", "/home/anna/holiday",
+        "folder", "Folder", "folder", "path", "Folder", "/home/me/holiday",
         "Others see these files as pages in their browser, and can save them. They cannot change them.",
         flag="drop", flag_words="A drop box: others put files in, and see nothing", browse="folder",
     ),
@@ -95,14 +97,18 @@ class Entered:
         return Share(self.name.strip(), kind, options, self.audience, self.permanent)
 
 
+def _tr(words: str) -> str:
+    return QCoreApplication.translate("share_form", words)
+
+
 def problem(entered: Entered, taken: Collection[str]) -> str:
     """Return what is still missing or wrong, without looking at the machine; "" when nothing is."""
     if not entered.text.strip():
-        return f"Fill in: {entered.form.label}."
+        return _tr("Fill in: {label}.").format(label=_tr(entered.form.label))
     if not entered.name.strip():
-        return "Give it a name."
+        return _tr("Give it a name.")
     if entered.name.strip() in taken:
-        return f"{entered.name.strip()} is shared already: choose another name."
+        return _tr("{name} is shared already: choose another name.").format(name=entered.name.strip())
     try:
         entered.share()
     except LocalError as error:

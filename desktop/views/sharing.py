@@ -31,6 +31,7 @@ SAMPLES = (
     f"{ICON_ROOM}MMNot on", "holiday pictures", "Program that answers", "Anyone with a Peer ID",
     "Anna's greenhouse", "999 MB / 999 MB", "9,999, 99 failed",
 )  # fmt: skip
+STARTING = "Grapevine is starting. What you share appears here in a moment."
 NOTHING = "Nothing is shared. Share a web page, a folder, a port or a sensor: only peers that you trust can use it."
 
 
@@ -93,10 +94,10 @@ class SharingView(PageView):
     def _empty(self) -> QWidget:
         page = QWidget()
         column = QVBoxLayout(page)
-        words = PlainLabel(self.tr(NOTHING), name="muted", wrap=True)
-        words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.empty_words = PlainLabel(self.tr(STARTING), name="muted", wrap=True)
+        self.empty_words.setAlignment(Qt.AlignmentFlag.AlignCenter)
         column.addStretch(2)
-        column.addWidget(words)
+        column.addWidget(self.empty_words)
         column.addSpacing(8)
         column.addWidget(self.first_button, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(3)
@@ -149,6 +150,8 @@ class SharingView(PageView):
             if chosen is not None and self.selected() is None:
                 self._select(chosen.name)
         self._counts.setText(count(len(snapshot.shares), self.tr("share"), self.tr("shares")))
+        # without an address no peer is open yet: what was shared may come back
+        self.empty_words.setText(self.tr(NOTHING if snapshot.address is not None else STARTING))
         self._show_page(1 if snapshot.shares else 0)
         self._choose_buttons()
 

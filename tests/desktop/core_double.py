@@ -6,12 +6,25 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from core.errors import PeerError
+from core.errors import LocalError, PeerError
+from core.kinds.base import Check
 from core.kinds.share import Share
-from core.news.events import GrapeSnapshot, GrapeState, PeerEvent, PeerRow, PeerSnapshot, Role, ServiceSnapshot, Traffic
+from core.news.events import (
+    GrapeSnapshot,
+    GrapeState,
+    PeerEvent,
+    PeerRow,
+    PeerSnapshot,
+    Role,
+    ServiceSnapshot,
+    Traffic,
+    UseRow,
+)
+from core.peer_id import PeerId
 from core.profile.config import PeerConfig
 from core.services.service import Registry
 from core.trust.audience import Audience
+from core.using.offers import OfferRow
 from core.values import Address, JsonValue
 
 ADDRESS = Address("127.0.0.1", 40000)
@@ -48,6 +61,26 @@ class Reply:
     data: JsonValue
 
 
+class ScriptedStream:
+    """A byte stream of which a test puts what arrives; b"" is its end, an error breaks it."""
+
+    def __init__(self) -> None:
+        self.arriving: asyncio.Queue[bytes | PeerError] = asyncio.Queue()
+        self.given_up = False
+
+    async def accepted(self) -> bytes:
+        return b""
+
+    async def read(self) -> bytes:
+        data = await self.arriving.get()
+        if isinstance(data, PeerError):
+            raise data
+        return data
+
+    def reset(self) -> None:
+        self.given_up = True
+
+
 class ScriptedPeer:
     """Shares and consumes at once; `gate` holds its verbs up, `refusal` makes them fail."""
 
@@ -57,6 +90,9 @@ class ScriptedPeer:
         self.calls: list[str] = []
         self.audiences: dict[str, Audience] = {}
         self.held: dict[str, Share] = {}
+        self.port_taken = False
+        self.room: asyncio.Event | None = None  # holds up what is restored
+        self.stream = ScriptedStream()
         self.gate = asyncio.Event()
         self.gate.set()
         self.refusal: PeerError | None = None
@@ -93,7 +129,55 @@ class ScriptedPeer:
     def shares(self) -> tuple[Share, ...]:
         return tuple(self.held.values())
 
+    async def add_share(self, share: Share) -> None:
+        self._refuse()
+        self.held[share.name] = share
+        self.become()
+
+    async def switch_share(self, name: str, on: bool) -> Share:
+        self._refuse()
+        self.held[name] = dataclasses.replace(self.held[name], on=on)
+        self.become()
+        return self.held[name]
+
+    async def remove_share(self, name: str) -> Share:
+        self._refuse()
+        self.become()
+        return self.held.pop(name)
+
+    async def check_share(self, name: str) -> Check:
+        self._refuse()
+        return Check(True, f"{name} is there.")
+
+    async def offered_by(self, peer_id: PeerId, *, timeout: float = 10.0) -> tuple[OfferRow, ...]:
+        self.calls.append(f"offered by {peer_id.short}")
+        await self.gate.wait()
+        self._refuse()
+        return (OfferRow("garden", "http", "a web page"),)
+
+    async def use(self, peer_id: PeerId, service: str, *, kind: str = "", port: int = 0, peer: str = "") -> str:
+        self.calls.append(f"use {service} {kind} {port}")
+        if port and self.port_taken:
+            raise LocalError(f"port {port} is taken", name="ERR_PORT_TAKEN")
+        self._refuse()
+        where = f"http://{service}.anna.localhost:4000/" if kind in ("http", "folder") else f"127.0.0.1:{port or 4001}"
+        self.become(uses=(*self.state.uses, UseRow(where, peer_id, "Anna", service, kind, "")))
+        return where
+
+    async def stop_using(self, where: str) -> None:
+        self.become(uses=tuple(row for row in self.state.uses if row.where != where))
+
+    async def open_stream(self, peer_id: PeerId, service: str) -> "ScriptedStream":
+        self._refuse()
+        return self.stream
+
+    def _refuse(self) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+
     async def restore_shares(self, shares: Iterable[Share]) -> None:
+        if self.room is not None:
+            await self.room.wait()
         for share in shares:
             self.held[share.name] = share
 

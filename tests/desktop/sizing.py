@@ -430,7 +430,7 @@ def _dialogs(window: MainWindow, known: KnownPeer) -> dict[str, Callable[[], QDi
             made.found.setCurrentRow(0)
             if key:
                 made.kinds[key].click()
-                made.text.setText("/home/anna/a folder with a long name" * 3)
+                made.text.setText("/home/me/a folder with a long name" * 3)
                 made.check.setText(MORE)
                 made.warning.setText(MORE)
                 made._said.setText(MORE)

@@ -25,7 +25,7 @@ from core.values import Address
 from desktop.bridge import Bridge
 from desktop.bridge.feed import LOOK_MS
 from tests.desktop.core_double import ADDRESS, FIBONACCI, ScriptedPeer, row
-from tests.desktop.fake_peer import ALICE, ANNA, EVE, NOW, OURS
+from tests.desktop.fake_peer import ALICE, ANNA, EVE, NOW, OURS, shares_snapshot
 from tests.desktop.polling import until
 
 CHANGES: dict[str, Any] = {
@@ -40,6 +40,8 @@ CHANGES: dict[str, Any] = {
     "identity": IdentitySnapshot(OURS, "Your key is in this computer's keyring.", True),
     "broker": BrokerSnapshot(True),
     "broker_use": BrokerUse(True),
+    "shares": shares_snapshot().shares,
+    "uses": shares_snapshot().uses,
     "addresses": (OwnAddress(Address("192.0.2.1", 4000), Holds.LAN),),
 }
 BY_THEMSELVES = {"revision", "traffic"}  # the counter itself; and what the traffic line looks at twice a second

@@ -77,14 +77,14 @@ def test_the_filter_looks_at_everything_and_wants_all_words() -> None:
 def test_who_waits_is_said_above_the_pages_and_counted_on_the_tab(people: MainWindow, bridge: FakeBridge) -> None:
     assert people.pending.text() == "Anna's greenhouse asks for camera, from 203.0.113.5:40817. 1 more request waits."
     assert people.pending.shown_id() == str(ALICE)
-    assert people.pages.bar.tabText(1) == "People (2)"
+    assert people.pages.bar.tabText(3) == "People (2)"
     people.pages.choose("people")
     assert people.pending.text() == ""  # all of it is on the page
     people.pages.choose("live")
     assert people.pending.text()
     bridge.show(busy_snapshot())
     assert people.pending.text() == ""
-    assert people.pages.bar.tabText(1) == "People"
+    assert people.pages.bar.tabText(3) == "People"
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from tests.desktop.core_double import (
     ScriptedPeer,
     row,
 )
+from tests.desktop.fake_peer import ALICE, shares_snapshot
 from tests.desktop.polling import await_true, until
 from tests.desktop.xvfb import App, app, environment, session_bus, xvfb
 
@@ -33,6 +34,9 @@ ANNOUNCING = dataclasses.replace(SHARED, announced_nodes=0)
 CONSUMING = dataclasses.replace(FIBONACCI, consuming=True)
 BASE = PeerSnapshot(1, ADDRESS, None, CONNECTED, (FIBONACCI,), ())
 NOW = 1000.0
+GARDEN = dataclasses.replace(shares_snapshot().shares[0], users=())
+GARDEN_USED = dataclasses.replace(GARDEN, users=(ALICE,))
+MANY = tuple(dataclasses.replace(GARDEN, name=str(number)) for number in range(20))
 
 
 def snapshot(service: ServiceSnapshot = FIBONACCI, **fields: object) -> PeerSnapshot:
@@ -56,6 +60,14 @@ def snapshot(service: ServiceSnapshot = FIBONACCI, **fields: object) -> PeerSnap
         (snapshot(SHARED, peers=(row(1),)), TrayState.ACTIVE, "Sharing fibonacci with 1 peer"),
         (snapshot(SHARED, peers=(row(1), row(2))), TrayState.ACTIVE, "Sharing fibonacci with 2 peers"),
         (snapshot(SHARED, grape=UNREACHABLE, peers=(row(1),)), TrayState.PROBLEM, "The grape does not answer"),
+        (snapshot(shares=(GARDEN,)), TrayState.SHARING, "Sharing garden, no peer is there now"),
+        (
+            snapshot(SHARED, shares=(GARDEN_USED,), peers=(row(1),)),
+            TrayState.ACTIVE,
+            "Sharing fibonacci, garden with 2 peers",
+        ),
+        (snapshot(shares=(dataclasses.replace(GARDEN, on=False),)), TrayState.READY, "Ready, nothing is shared"),
+        (snapshot(shares=MANY), TrayState.SHARING, "Sharing 0, 1, 2 and 17 more, no peer is there now"),
         # listed but never heard, heard too long ago, or somebody we use ourselves: nobody is there
         (snapshot(SHARED, peers=(row(1, punches=0),)), TrayState.SHARING, "Sharing fibonacci, no peer is there now"),
         (

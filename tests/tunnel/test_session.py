@@ -57,6 +57,16 @@ async def read_all(stream: ByteStream) -> bytes:
     return b"".join(parts)
 
 
+async def test_a_stream_that_was_taken_and_is_refused_then_ends_with_that_reason(two: Two) -> None:
+    ours, theirs = await two.stream()
+    await theirs.write(b"values")
+    assert await ours.read() == b"values"
+    theirs.refuse(WHY)
+    with pytest.raises(StreamReset, match="trusts"):
+        await ours.read()
+    assert len(two.a) == len(two.b) == 0
+
+
 async def test_a_stream_carries_bytes_both_ways_and_ends_in_order(two: Two) -> None:
     ours, theirs = await two.stream()
     assert theirs.payload == b"ssh"
