@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
@@ -106,15 +106,27 @@ async def forward(
 ) -> web.StreamResponse:
     """Pass a request on to `url`, with `headers` in place of its own, and stream the answer back.
 
+    `Expect: 100-continue` is met here and not passed on: a server that knows nothing of it would never say 100, and
+    its client would wait for that (RFC 9110 section 10.1.1 lets a proxy answer it as soon as it wants the body).
     Raises aiohttp.ClientError, PeerError or OSError when nothing answers, before a byte of an answer was sent.
     """
     if _wants_web_socket(request):
         return await _forward_web_socket(request, session, url, headers)
-    body = request.content.iter_chunked(PIECE) if request.body_exists else None
+    body = _body_of(request) if request.body_exists else None
+    headers.popall("Expect", None)
     async with session.request(
         request.method, url, headers=headers, data=body, allow_redirects=False, skip_auto_headers=_ADDED
     ) as answer:
         return await _send_back(request, answer)
+
+
+async def _body_of(request: web.BaseRequest) -> AsyncIterator[bytes]:
+    """Yield a request's body; one that waits to be told to send it is told so, once it can be passed on."""
+    waits = request.headers.get("Expect", "").strip().lower() == "100-continue"
+    if waits and request.version >= aiohttp.HttpVersion11 and request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    async for piece in request.content.iter_chunked(PIECE):
+        yield piece
 
 
 async def _send_back(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> web.StreamResponse:

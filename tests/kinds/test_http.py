@@ -321,3 +321,35 @@ async def test_two_pages_alike_have_two_origins_and_one_can_be_closed() -> None:
     await pages.remove(first)
     assert pages.add("garden", "Anna", nobody) == first
     await pages.aclose()
+
+
+@pytest.mark.parametrize("size", [1, 3_000_000])
+async def test_who_waits_to_be_told_to_send_a_body_is_told(size: int) -> None:
+    """`Expect: 100-continue`, as curl sends it with every upload of a megabyte."""
+    body = BIG[:size]
+    async with shared() as (_, url, _session):
+        address = URL(url)
+        reader, writer = await asyncio.open_connection("127.0.0.1", address.port)
+        fields = (
+            "POST /upload HTTP/1.1",
+            f"Host: {address.authority}",
+            f"Content-Length: {size}",
+            "Expect: 100-Continue",
+        )
+        writer.write("\r\n".join([*fields, "", ""]).encode())
+        async with asyncio.timeout(10):
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            writer.write(body)
+            answer = await reader.readuntil(b"\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert await reader.readexactly(64) == hashlib.sha256(body).hexdigest().encode()
+        writer.close()
+
+
+async def test_an_expectation_is_not_passed_on() -> None:
+    """A server that does not know it would keep the body waiting for ever."""
+    async with (
+        shared() as (_, url, session),
+        session.put(f"{url}/there", data=b"x", headers={"Expect": "100-continue"}) as answer,
+    ):
+        assert "Expect" not in (await answer.json())["headers"]
