@@ -119,11 +119,14 @@ async def forward(
 ) -> web.StreamResponse:
     """Pass a request on to `url`, with `headers` in place of its own, and stream the answer back.
 
+    `Expect: 100-continue` is met here and not passed on: a server that knows nothing of it would never say 100, and
+    its client would wait for that (RFC 9110 section 10.1.1 lets a proxy answer it as soon as it wants the body).
     Raises aiohttp.ClientError, PeerError or OSError when nothing answers, before a byte of an answer was sent.
     """
     if _wants_web_socket(request):
         return await _forward_web_socket(request, session, url, headers)
     await let_body_come(request)
+    headers.popall("Expect", None)
     body = request.content.iter_chunked(PIECE) if request.body_exists else None
     async with session.request(
         request.method, url, headers=headers, data=body, allow_redirects=False, skip_auto_headers=_ADDED

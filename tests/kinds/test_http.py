@@ -343,3 +343,35 @@ async def test_a_cookie_is_for_the_page_that_set_it_alone() -> None:
         site.cookies = ["a=1; Path=/; Domain=anna.localhost; HttpOnly", "domain=x; DOMAIN = localhost;Secure", "b=2"]
         async with browser.get(f"{url}/cookies") as answer:
             assert answer.headers.getall("Set-Cookie") == ["a=1; Path=/; HttpOnly", "domain=x;Secure", "b=2"]
+
+
+@pytest.mark.parametrize("size", [1, 3_000_000])
+async def test_who_waits_to_be_told_to_send_a_body_is_told(size: int) -> None:
+    """`Expect: 100-continue`, as curl sends it with every upload of a megabyte."""
+    body = BIG[:size]
+    async with shared() as (_, url, _session):
+        address = URL(url)
+        reader, writer = await asyncio.open_connection("127.0.0.1", address.port)
+        fields = (
+            "POST /upload HTTP/1.1",
+            f"Host: {address.authority}",
+            f"Content-Length: {size}",
+            "Expect: 100-Continue",
+        )
+        writer.write("\r\n".join([*fields, "", ""]).encode())
+        async with asyncio.timeout(10):
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            writer.write(body)
+            answer = await reader.readuntil(b"\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert await reader.readexactly(64) == hashlib.sha256(body).hexdigest().encode()
+        writer.close()
+
+
+async def test_an_expectation_is_not_passed_on() -> None:
+    """A server that does not know it would keep the body waiting for ever."""
+    async with (
+        shared() as (_, url, session),
+        session.put(f"{url}/there", data=b"x", headers={"Expect": "100-continue"}) as answer,
+    ):
+        assert "Expect" not in (await answer.json())["headers"]
