@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from xdist.remote import Producer
 
@@ -20,6 +21,10 @@ from tests.support.workers import Scheduling
 
 SEAL = pytest.StashKey[Seal]()
 HOME = pytest.StashKey[str]()
+
+# A loaded machine makes drawing an example slow, which says nothing about the strategy.
+hypothesis.settings.register_profile("ours", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("ours")
 
 # Programs run on the loop that every user has, though the checks install uvloop; those that test it say so.
 os.environ.setdefault("GRAPEVINE_LOOP", "asyncio")

@@ -6,7 +6,7 @@ import types
 
 import pytest
 
-from core.cli import commands
+from core.cli import commands, starting
 from core.cli.running import fast_loop
 
 
@@ -31,7 +31,7 @@ def test_what_serves_runs_on_the_fast_loop_and_what_asks_once_does_not(
     arguments: list[str], fast: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[bool] = []
-    monkeypatch.setattr(commands, "run", lambda make, output, *, fast=False: asked.append(fast))
-    monkeypatch.setattr(commands, "set_up_logging", lambda *_, **__: None)
+    monkeypatch.setattr(starting, "run", lambda make, output, *, fast=False: asked.append(fast))
+    monkeypatch.setattr(starting, "set_up_logging", lambda *_, **__: None)
     commands.grapevine(arguments, standalone_mode=False)
     assert asked == [fast]
