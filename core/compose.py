@@ -29,7 +29,6 @@ from core.news.events import (
     PeerEvent,
     ReplyReceived,
     RequestServed,
-    TrustChanged,
 )
 from core.news.hub import Hub
 from core.news.roster import Roster
@@ -41,6 +40,7 @@ from core.peer_id import PeerId
 from core.profile.config import KeyPlace, PeerConfig
 from core.reach.outreach import Outreach
 from core.reach.remotes import Remotes
+from core.rendezvous import by_id
 from core.rendezvous.brokers import Brokers
 from core.rendezvous.hearing import Hearing
 from core.rendezvous.own_broker import OwnBroker
@@ -54,14 +54,14 @@ from core.secure.dial import Dialer
 from core.secure.frames import ALPN, STREAMS
 from core.secure.handshakes import Handshakes
 from core.services.intents import Intent, Intents
-from core.services.names import Role, RoleName
-from core.services.personal import Personal, is_personal, personal_name
+from core.services.names import Role
+from core.services.personal import is_personal
 from core.services.service import Registry
 from core.serving.admission import Admission
 from core.serving.catalog import Catalog
 from core.serving.handler import Handler
 from core.serving.openings import Openings
-from core.serving.shares import LISTED, Shares
+from core.serving.shares import Shares
 from core.tunnel.stream import ByteStream
 from core.tunnel.tunnels import Tunnels
 from core.using.uses import Uses
@@ -199,7 +199,13 @@ async def compose(
     stack.push_async_callback(brokers.aclose)
     stack.push_async_callback(own_broker.aclose)
     record = OwnRecord(
-        hub, identity, link, intents, addresses.addresses, _listed(intents, admission, identity), _alone(config, stack)
+        hub,
+        identity,
+        link,
+        intents,
+        addresses.addresses,
+        by_id.listed(intents, admission, identity),
+        _alone(config, stack),
     )
     stack.push_async_callback(record.aclose)
     record.start()
@@ -211,7 +217,7 @@ async def compose(
     roles.on_grape(access.snapshot())  # it was told before there was anybody here to hear it
     _follow_our_addresses(addresses, roles, own_broker, record)
     _note_who_answers(hub, outgoing)
-    _be_met_by_our_id(registry, intents, admission, identity, hub)
+    by_id.follow(registry, intents, admission, identity, hub)
     endpoint.hear(_accept(tasks, server, handshakes, tunnels), hearing.on_punch)
     tasks.spawn(addresses.watch(), name="follow our addresses")
     tasks.spawn(_sweep_forever(roster), name="forget who is gone")
@@ -364,51 +370,6 @@ def _open_stream(tunnels: Tunnels) -> Callable[[PeerId, str], Awaitable[ByteStre
         return await tunnels.open(peer_id, pack_opening(Opening(service, {})), STREAM_TIMEOUT)
 
     return open_stream
-
-
-def _unlisted(intents: Intents, admission: Admission) -> bool:
-    return any(admission.audience(name) not in LISTED for name in intents.of(Role.WORKER))
-
-
-def _listed(intents: Intents, admission: Admission, identity: OwnIdentity) -> Callable[[], list[str]]:
-    """Return what our public record names: what is for anyone, and for the rest the name that says nothing."""
-
-    def listed() -> list[str]:
-        names = [name for name in intents.of(Role.WORKER) if admission.audience(name) in LISTED]
-        if identity.peer_id is not None and _unlisted(intents, admission):
-            names.append(personal_name(identity.peer_id))
-        return names
-
-    return listed
-
-
-def _be_met_by_our_id(
-    registry: Registry, intents: Intents, admission: Admission, identity: OwnIdentity, hub: Hub
-) -> None:
-    """Play the worker's role under our personal name as long as something is shared that is not listed by its own."""
-    holding = False  # what is done here changes intents in turn
-
-    def look() -> None:
-        nonlocal holding
-        if identity.peer_id is None or holding:
-            return
-        own = RoleName(personal_name(identity.peer_id), Role.WORKER)
-        wanted = _unlisted(intents, admission)
-        if wanted == (own in intents) or intents.closed:
-            return
-        holding = True
-        if wanted:
-            if own.service not in registry:
-                registry.add(Personal(identity.peer_id))
-            intents.declare(Intent(own.service, Role.WORKER))
-        else:
-            intents.withdraw(own)
-        holding = False
-
-    intents.subscribe(lambda intent, on: look())
-    hub.subscribe(lambda event: look(), TrustChanged)
-    identity.when_open(look)
-    look()
 
 
 async def _sweep_forever(roster: Roster) -> None:

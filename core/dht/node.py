@@ -6,12 +6,11 @@ from random import Random
 
 from core.dht.amplification import Proven, Replies
 from core.dht.config import DhtConfig
-from core.dht.events import DhtEvent, Failed, Found, OperationId
+from core.dht.events import DhtEvent, Found, OperationId
 from core.dht.items import MAX_SALT_BYTES, Item
-from core.dht.lookup import Search, Target
-from core.dht.operations import AnnouncePeer, FindNodes, FindPeers, GetItem, PutItem, WritingTask
+from core.dht.lookup import Target
+from core.dht.operations import AnnouncePeer, FindNodes, FindPeers, GetItem, PutItem
 from core.dht.outbox import Outbox
-from core.dht.recent import RecentWriters
 from core.dht.responder import WRITES, Responder, key_fault, show_peers
 from core.dht.routing import RoutingTable
 from core.dht.statistics import Counters, DhtStatistics
@@ -20,8 +19,9 @@ from core.dht.strangers import Strangers
 from core.dht.transactions import Handler, Outcome, Pending, Transactions
 from core.dht.upkeep import Upkeep
 from core.dht.votes import Votes
-from core.dht.walk import Asked, Task, Walk
-from core.errors import LocalError, PeerError, RemoteError
+from core.dht.walk import Asked
+from core.dht.walks import Walks
+from core.errors import LocalError, RemoteError
 from core.scope import no_local_address, usable
 from core.values import Address, Buffer, Burst
 from core.wire.compact import ID_BYTES, Contact
@@ -56,7 +56,6 @@ class Node:
         self._transactions = Transactions(random, config.max_transactions, config.query_timeout, config.resend_after)
         self._upkeep = Upkeep(config, now)
         self._votes = Votes()
-        self._recent = RecentWriters()
         self._counters = Counters()
         self._outbox = Outbox(config.max_outgoing, self._counters)
         self._proven = Proven()
@@ -67,11 +66,7 @@ class Node:
         self._own_addresses: set[Address] = set()  # of ours among the bootstrap nodes, and so as bounded
         self._pinged: set[Address] = set()  # bounded by the transactions
         self._probes = 0  # pings in flight to strangers
-        self._joined = True  # False until the first attempt to join met somebody or gave up: operations wait for it
-        self._waiting: list[Walk] = []
-        self._starved: dict[Walk, None] = {}
-        self._operations = 0
-        self._last_operation = 0
+        self._walks = Walks(config, self.id, self._table, self._transactions, self._ask, self._event)
 
     # -- operations ------------------------------------------------------------------------------------------------
 
@@ -81,29 +76,32 @@ class Node:
             if usable(node) and node not in self._bootstrap and len(self._bootstrap) < MAX_BOOTSTRAP:
                 self._bootstrap.append(node)
         if self._bootstrap:
-            self._joined = len(self._table) > 0
-            self._upkeep.patience_at = None if self._joined else now + self._config.join_patience
+            if len(self._table):
+                self._start_waiting(now)
+            else:  # operations wait until the first attempt to join met somebody or gave up
+                self._walks.hold()
+                self._upkeep.patience_at = now + self._config.join_patience
             self._join(now)
 
     def lookup(self, key: bytes, now: float) -> OperationId:
         """Find the peers of a service key (its raw bytes); ends with PeersFound."""
-        operation = self._new_operation()
-        if self._acceptable(operation, key_fault(key)):
+        operation = self._walks.new_operation()
+        if self._walks.accepts(operation, key_fault(key)):
             local = self._responder.peers.peers(key, now)
-            task = FindPeers(operation, key, self._end, local, self._own_hosts, self._config.max_peers_found)
-            self._begin(task, key, now)
+            task = FindPeers(operation, key, self._walks.end, local, self._own_hosts, self._config.max_peers_found)
+            self._walks.begin(task, key, now)
         return operation
 
     def announce(self, key: bytes, peer: Address, now: float) -> OperationId:
         """Store `peer` here, and its port at the nodes nearest to `key` (they add our IP); ends with Announced."""
-        operation = self._new_operation()
+        operation = self._walks.new_operation()
         fault = key_fault(key)
         if fault is None and not usable(peer):
             fault = LocalError(f"{peer} cannot be announced: an IPv4 unicast address and a port from 1 to 65535 can")
-        if self._acceptable(operation, fault):
+        if self._walks.accepts(operation, fault):
             self._responder.peers.add(key, peer, now)
-            task = AnnouncePeer(operation, key, peer.port, self._end, self._write_ended)
-            self._begin(task, key, now)
+            task = AnnouncePeer(operation, key, peer.port, self._walks.end, self._walks.write_ended)
+            self._walks.begin(task, key, now)
         return operation
 
     def put(self, item: Item, now: float, *, host: str = LOCAL) -> OperationId:
@@ -111,26 +109,26 @@ class Node:
 
         `host` is the IPv4 of the client that wants it stored: it counts on that host's account here.
         """
-        operation = self._new_operation()
-        if self._acceptable(operation, self._responder.items.refusal(item, now)):
+        operation = self._walks.new_operation()
+        if self._walks.accepts(operation, self._responder.items.refusal(item, now)):
             store = partial(self._responder.items.put, item, host=host)
-            task = PutItem(operation, item, store, self._end, self._write_ended)
-            self._begin(task, item.target(), now)
+            task = PutItem(operation, item, store, self._walks.end, self._walks.write_ended)
+            self._walks.begin(task, item.target(), now)
         return operation
 
     def get(self, target: bytes, now: float, *, salt: bytes = b"") -> OperationId:
         """Find the item of a 20-byte target; `salt` is that of a mutable item. Ends with Found (item None: unknown)."""
-        operation = self._new_operation()
+        operation = self._walks.new_operation()
         wrong = len(target) != ID_BYTES or len(salt) > MAX_SALT_BYTES
         fault = LocalError(f"a target is {ID_BYTES} bytes, a salt at most {MAX_SALT_BYTES}")
-        if self._acceptable(operation, fault if wrong else None):
+        if self._walks.accepts(operation, fault if wrong else None):
             item = self._responder.items.get(target, now)
             best = Found(operation, item, None if item is None else self.id)
             if item is not None and item.key is None:
-                self._operations += 1
-                self._end(best)
+                self._walks.operations += 1
+                self._walks.end(best)
             else:
-                self._begin(GetItem(operation, target, salt, best, self._end), target, now)
+                self._walks.begin(GetItem(operation, target, salt, best, self._walks.end), target, now)
         return operation
 
     def stored(self, target: bytes, now: float) -> Item | None:
@@ -154,7 +152,7 @@ class Node:
         return self._counters.snapshot(
             nodes=len(self._table),
             in_flight=len(self._transactions),
-            operations=self._operations,
+            operations=self._walks.operations,
             keys=len(self._responder.peers),
             items=len(self._responder.items),
         )
@@ -305,7 +303,7 @@ class Node:
         if answered is not None and isinstance(outcome, Reply):
             outcome = self._meet(answered, outcome, now)
         pending.handler(outcome, now)
-        self._feed_starved(now)
+        self._walks.feed_starved(now)
 
     def _meet(self, contact: Contact, reply: Reply, now: float) -> Outcome:
         """Note that a node answered; an answer of our own (we were named as a bootstrap node) is none."""
@@ -320,76 +318,14 @@ class Node:
         self._start_waiting(now)
         return reply
 
-    # -- walks -----------------------------------------------------------------------------------------------------
-
-    def _new_operation(self) -> OperationId:
-        self._last_operation += 1
-        return OperationId(self._last_operation)
-
-    def _acceptable(self, operation: OperationId, fault: PeerError | None) -> bool:
-        if fault is None and self._operations >= self._config.max_operations:
-            fault = LocalError(f"{self._operations} DHT operations are under way already: try again later")
-        if fault is not None:
-            self._events.append(Failed(operation, fault))
-        return fault is None
-
-    def _begin(self, task: Task, target: bytes, now: float) -> None:
-        self._operations += 1
-        walk = self._walk(task, target)
-        if isinstance(task, WritingTask) and (tokens := self._recent.find(task.key, self._table.generation, now)):
-            task.remembered = True
-            walk.write(tokens, now)
-        elif self._joined:
-            self._start(walk, now)
-        else:
-            self._waiting.append(walk)  # bounded by max_operations
-
-    def _walk(self, task: Task, target: bytes) -> Walk:
-        config = self._config
-        search = Search(target, self.id, config.bucket_size, config.concurrency, config.max_search_queries)
-        return Walk(task, search, self._ask, config.concurrency, self._starve)
-
-    def _start(self, walk: Walk, now: float) -> None:
-        walk.search.add(self._table.closest(walk.search.target, self._config.bucket_size))
-        walk.step(now)
-
-    def _start_waiting(self, now: float) -> None:
-        self._joined, self._upkeep.patience_at = True, None
-        waiting, self._waiting = self._waiting, []
-        for walk in waiting:
-            self._start(walk, now)
-
-    def _starve(self, walk: Walk) -> None:
-        self._starved[walk] = None
-
-    def _feed_starved(self, now: float) -> None:
-        while self._starved and not self._transactions.full():
-            walk = next(iter(self._starved))  # first come, first served
-            del self._starved[walk]
-            walk.step(now)
-
-    def _end(self, event: DhtEvent) -> None:
-        self._operations -= 1
-        self._events.append(event)
-
-    def _write_ended(self, task: WritingTask, now: float) -> bool:
-        """Remember who took a write. One who did not, if remembered from an earlier one: search after all."""
-        if task.taken == len(task.tokens):
-            whole = task.taken == len(self._table) < self._config.bucket_size
-            if (whole or task.key) and self._recent.find(task.key, self._table.generation, now) is None:
-                self._recent.keep(task.key, task.tokens, self._table.generation, now)
-            return False
-        self._recent.drop(task.key)
-        again, task.remembered = task.remembered, False
-        if again:
-            self._start(self._walk(task, task.target), now)
-        return again
-
     def _own_hosts(self, requester: Address) -> tuple[str | None, str | None]:
         return self._local_address(requester), self._observed_host()
 
     def _observed_host(self) -> str | None:
         return None if (observed := self.observed()) is None else observed.host
+
+    def _event(self, event: DhtEvent) -> None:
+        self._events.append(event)
 
     # -- upkeep ----------------------------------------------------------------------------------------------------
 
@@ -402,13 +338,17 @@ class Node:
         if not seeds and not 0 < len(self._table) < self._config.bucket_size:
             self._join_ended(now)
             return
-        walk = self._walk(FindNodes(self.id, self._join_ended), self.id)
+        walk = self._walks.walk(FindNodes(self.id, self._join_ended), self.id)
         walk.search.add_seeds(seeds)
-        self._start(walk, now)
+        self._walks.start(walk, now)
 
     def _join_ended(self, now: float) -> None:
         self._upkeep.joined(alone=not len(self._table), now=now)
         self._start_waiting(now)
+
+    def _start_waiting(self, now: float) -> None:
+        self._upkeep.patience_at = None
+        self._walks.release(now)
 
     def _check(self, now: float) -> None:
         self._upkeep.checked(now)
@@ -420,4 +360,4 @@ class Node:
     def _refresh(self, now: float) -> None:
         self._upkeep.refreshed(now)
         for target in (self.id, self._random.randbytes(ID_BYTES)):
-            self._start(self._walk(FindNodes(target, lambda now: None), target), now)
+            self._walks.start(self._walks.walk(FindNodes(target, lambda now: None), target), now)

@@ -1,60 +1,33 @@
-"""One uTP connection (BEP 29): its states and its timers.
+"""One uTP connection (BEP 29): its states and its timers. Its parts, and the datagrams made of them: `datagrams`.
 
 Sending is in `sender`, reassembly in `receive_window`, acks in `delayed_ack`, headers in `header_writer`.
 The owner uses `write`, `writable`, `read`, `close` and `abort`; all else is for the `Mux`.
 """
 
-from math import inf
-
 from core.errors import LocalError, PeerError, TransportClosed
-from core.utp.challenge_ack import ChallengeAck
 from core.utp.config import UtpConfig
-from core.utp.delayed_ack import DelayedAck
-from core.utp.handshake import Handshake
-from core.utp.header_writer import HeaderWriter, told_time
-from core.utp.idle_timers import IdleTimers
+from core.utp.datagrams import Datagrams
+from core.utp.header_writer import told_time
 from core.utp.multiplexer import Multiplexer
-from core.utp.path import Path
 from core.utp.receive_window import DUPLICATE, FAR, FULL, IN_ORDER, ReceiveWindow
-from core.utp.sender import Sender
-from core.utp.sequence_space import SequenceSpace
 from core.utp.state import HANDSHAKE, LOCAL_OVER, REMOTE_OVER, TRANSITIONS, State
-from core.values import Address, Buffer, Fragments
-from core.wire.utp_marks import PLAIN, parse_marks
-from core.wire.utp_packet import EXTENSION_BITS, FIN, STATE, Extension, Packet, seq_add, seq_diff
-from core.wire.utp_probe import PATH_ANSWER, PATH_PROBE, Probe, pack_probe
+from core.values import Address, Buffer
+from core.wire.utp_marks import parse_marks
+from core.wire.utp_packet import EXTENSION_BITS, FIN, STATE, Packet, seq_add, seq_diff
 
 # names for hot paths: an attribute of an enum class is slow on Python 3.11
 SYN_SENT, SYN_RECEIVED, OPEN, LOCAL_ENDED, REMOTE_ENDED, BOTH_ENDED, CLOSED = State
 
 
-class Connection:
+class Connection(Datagrams["Connection"]):
     """A reliable, ordered stream of bytes each way. Made by `Mux`."""
 
     __slots__ = (
-        "_acks",
-        "_advertised",
-        "_challenge",
         "_close_asked",
-        "_config",
-        "_counters",
-        "_handshake",
-        "_headers",
         "_heard_first",
-        "_idle",
-        "_mux",
-        "_receive",
-        "_sender",
         "_state",
         "_told_ended",
         "_told_readable",
-        "path",
-        "peer_marks",
-        "receive_id",
-        "remote",
-        "send_id",
-        "timer_at",
-        "timer_number",
         "unsettled",
     )
 
@@ -75,28 +48,11 @@ class Connection:
         `first_seq` is the number of our first data packet; our own SYN has the one before. `clock_offset`: of the
         `HeaderWriter`.
         """
-        self.remote = remote  # the mux alone changes it
-        self.receive_id, self.send_id = ids
-        self.timer_at, self.timer_number = inf, 0  # the mux's: when it looks at `deadline` again
-        self._mux, self._config, self._counters = mux, config, mux.counters
+        super().__init__(mux, config, remote, ids, first_seq, clock_offset, now, syn=syn)
         self._state = SYN_SENT if syn is None else SYN_RECEIVED
-        self._handshake = Handshake(config, syn.seq if syn else seq_add(first_seq, -1), now, initiator=syn is None)
-        self._sender = Sender(config, first_seq, mux.counters)
-        self._receive = ReceiveWindow(config, 0 if syn is None else seq_add(syn.seq, 1))
-        self._headers = HeaderWriter(*ids, clock_offset)
-        self._acks = DelayedAck(config.ack_delay)
-        self._challenge: ChallengeAck | None = None  # made with the first challenge
-        self.path = Path(config, self._sender, mux.paths, mux.counters)
-        self._idle = IdleTimers(config, now)
-        self._advertised = config.receive_window
         self._close_asked = self._told_readable = self._told_ended = False
         self._heard_first = False  # the peer delivered a byte
         self.unsettled = False  # the newest `read` may have left something to send or tell: flush
-        self.peer_marks = PLAIN  # known once connected; of a plain peer there are none
-        if syn is not None:
-            self.peer_marks = parse_marks(syn.extension(EXTENSION_BITS))
-            self._sender.peer_window = syn.window
-            self._headers.heard(syn, now)
 
     @property
     def state(self) -> State:
@@ -107,16 +63,6 @@ class Connection:
     def delivered(self) -> bool:
         """Whether the peer delivered a byte."""
         return self._heard_first
-
-    @property
-    def initiated(self) -> bool:
-        """Whether the SYN was ours."""
-        return self._handshake.initiator
-
-    @property
-    def next_seq(self) -> int:
-        """The number of our next packet."""
-        return self._sender.next_seq
 
     # -- for the owner ------------------------------------------------------------------------------------------
 
@@ -138,10 +84,6 @@ class Connection:
     def writable(self) -> int:
         """Return the free bytes of the send buffer."""
         return 0 if self._close_asked or self._state is CLOSED else self._sender.room()
-
-    def buffered(self) -> tuple[int, int]:
-        """Return the bytes written and not acknowledged, and those received and not read, headers included."""
-        return self._sender.outstanding, self._receive.buffered()
 
     def read(self, now: float) -> list[bytes]:
         """Return all chunks that are in order, one per data packet, and open the receive window again."""
@@ -217,29 +159,10 @@ class Connection:
         self._acks.due = True
         return True
 
-    def challenge(self, now: float, *, instead_of: int | None = None) -> bool:
-        """Ask the peer whether it knows this connection (`core.utp.challenge_ack`); return False if that is too soon.
-
-        `instead_of`: the number of a SYN that our ack would answer; then it is left out.
-        """
-        check = self._challenge = self._challenge or ChallengeAck()
-        if not check.due(now):
-            return False
-        secret = check.issue(self._sender.next_seq, self._mux.nonce(), now)
-        if seq_add(self._receive.next_seq, -1) != instead_of:
-            window, expected = self._receive.available(), self._receive.next_seq
-            self._mux.send(self.remote, self._headers.state(now, window, secret, expected))
-        self._counters.challenges += 1
-        return True
-
     def evict(self, now: float) -> None:
         """End at once, to make room: RESET to the peer, Closed with an error to the owner."""
         self._reset_peer(now)
         self.fail(TransportClosed(f"the connection of {self.remote} made room for another"), now)
-
-    def guess(self, now: float) -> bool:
-        """Return whether a packet that does not fit may be of a peer that restarted, and count it as a guess."""
-        return self._challenge is not None and self._challenge.guess(now)
 
     def reset(self, packet: Packet, now: float) -> bool:
         """Take a RESET with one of our ids; return False when it ends nothing: a forgery by all that can be told.
@@ -280,14 +203,6 @@ class Connection:
         self._acks.due = True
         self._counters.moved += 1
         self._mux.moved(self, old)
-
-    def too_long(self, size: int, now: float) -> None:
-        """The system knows that a datagram of `size` bytes is too long for the path."""
-        self.path.too_long(self.remote, size, now)
-
-    def sequence_space(self) -> SequenceSpace:
-        """Return where both streams are now."""
-        return SequenceSpace(self._sender, self._receive.next_seq, self._advertised, self._headers)
 
     def deadline(self) -> float | None:
         """Return when `tick` is due."""
@@ -478,42 +393,6 @@ class Connection:
         else:
             self.fail(TransportClosed(f"{self.remote} fell silent"), now)
 
-    def _shake(self, now: float) -> list[bytes]:
-        """Return the SYN, or the answer to one, first or again: its ack may be what was lost."""
-        if not (self._handshake.take(now) or self._acks.due):
-            return []
-        marks = self._handshake.extensions(self.peer_marks)
-        if self._handshake.initiator:
-            return [self._headers.syn(now, self._handshake.seq, self._receive.available(), marks)]
-        return [self._ack(now, extensions=marks)]
-
-    def _fitting(self, datagrams: list[bytes], now: float) -> list[bytes]:
-        """Return those of our DATA packets that fit the path, all as a rule; send a probe, and what is cut, beside."""
-        if self.path.probes(now):
-            probe = self.path.probe(self.remote, self._mux.nonce(), now)
-            if probe is not None:
-                datagram = self._ack(now, extensions=(pack_probe(PATH_PROBE, probe),))
-                self._mux.send(self.remote, datagram.ljust(probe.size, b"\0"), Fragments.NEVER)
-        too_long = self.path.too_long_of(datagrams)
-        for datagram in too_long:
-            self._mux.send(self.remote, datagram, Fragments.ALLOW)
-        return [each for each in datagrams if each not in too_long] if too_long else datagrams
-
-    def _answer_probe(self, probe: Probe | None, now: float) -> None:
-        if probe is None:
-            return
-        datagram = self._ack(now, extensions=(pack_probe(PATH_ANSWER, probe),))
-        if len(datagram) <= probe.size:
-            self._counters.path_answers += 1
-            self._mux.send(self.remote, datagram)
-
-    def _ack(self, now: float, *, back: int = 0, extensions: tuple[Extension, ...] = ()) -> bytes:
-        """Return an ack; one packet too low it asks for nothing and keeps a NAT's mapping: libutp's keepalive."""
-        self._advertised = self._receive.available()
-        expected = seq_add(self._receive.next_seq, -back)
-        mask = self._receive.selective_ack() if not back else b""
-        return self._headers.state(now, self._advertised, self._sender.next_seq, expected, mask, extensions)
-
     def _reset_peer(self, now: float) -> None:
         if self._state not in HANDSHAKE:  # there the peer does not know us, or forgets us by itself
-            self._mux.send(self.remote, self._headers.reset(now, self._sender.next_seq, self._receive.next_seq))
+            self._send_reset(now)

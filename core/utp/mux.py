@@ -7,22 +7,22 @@ from random import Random
 from typing import Final
 
 from core.errors import LocalError, PeerError, RemoteError, TransportClosed
-from core.limits.rate import TokenBucket
 from core.utp.accepted import AcceptedConnections
 from core.utp.closed_connections import ClosedConnections, Key
 from core.utp.config import UtpConfig
 from core.utp.connection import Connection
-from core.utp.events import Closed, Connected, Ended, Incoming, Moved, Readable, UtpEvent, Writable
-from core.utp.header_writer import microseconds
+from core.utp.events import Closed
+from core.utp.outlet import Outlet
 from core.utp.path_memory import PathMemory
 from core.utp.rebinding import Found, Rebinding
+from core.utp.refusals import Refusals
 from core.utp.state import State
 from core.utp.statistics import Counters, MuxStatistics, snapshot
 from core.utp.syn_cookies import Numbers, SynCookies
 from core.utp.timers import Timers
-from core.values import Address, Buffer, Burst, Fragments
+from core.values import Address, Buffer, Burst
 from core.wire.utp_marks import Marks
-from core.wire.utp_packet import RESET, STATE, SYN, Packet, pack_header, parse, seq_add
+from core.wire.utp_packet import RESET, SYN, Packet, parse, seq_add
 
 _ID_TRIES: Final = 64  # random ids tried; with `connections` of them taken, one in 64 tries is free for sure enough
 _TRANSMIT_MAX: Final = 128  # datagrams after which one `transmit` ends; 46 of 1,402 bytes take some 0.1 ms to make
@@ -31,27 +31,24 @@ _SHARE: Final = 64  # most datagrams of one connection before the next has its t
 _SHARE_BYTES: Final = 65_536  # the same in bytes
 
 
-class Mux:
+class Mux(Outlet):
     """A Machine[UtpEvent]. `random` gives ids and sequence numbers: a secure source in production."""
 
     def __init__(self, config: UtpConfig, random: Random) -> None:
+        super().__init__()
         self._config = config
         self._random = random
         self._connections: dict[Key, Connection] = {}
         self._half_open: dict[Key, Connection] = {}  # oldest first
-        self._accepted: AcceptedConnections[Connection] = AcceptedConnections(
-            config
-        )  # for what others opened and confirmed
+        self._accepted: AcceptedConnections[Connection] = AcceptedConnections(config)  # opened by others, confirmed
         self._closed = ClosedConnections(config)
-        self._resets = TokenBucket(config.resets_per_second, config.resets_per_second)
         self._crossed: set[Connection] = set()  # whose ids the peer may have taken, by a SYN that crossed ours
         self._touched: OrderedDict[Connection, None] = OrderedDict()  # who may have something to send, in turn
         self._transmit_at: float | None = None  # since when there may be something to send
         self._timers = Timers()
-        self._outbox: list[Burst] = []
-        self._events: list[UtpEvent] = []
         self.counters = Counters()
         self.paths = PathMemory()
+        self._refusals = Refusals(config, random, self.counters, self.send)
         self._rebinding = Rebinding(config, random, self.counters)
         self._cookies = SynCookies(config, random)
 
@@ -148,18 +145,6 @@ class Mux:
         self.counters.sent += sent
         return bursts
 
-    def _take_outbox(self, bursts: list[Burst]) -> tuple[int, int]:
-        """Move what is queued beside the connections to `bursts`; return its datagrams and bytes."""
-        beside, self._outbox = self._outbox, []
-        bursts += beside
-        datagrams = [datagram for burst in beside for datagram in burst.datagrams]
-        return len(datagrams), sum(map(len, datagrams))
-
-    def events(self) -> list[UtpEvent]:
-        """Return and forget what happened."""
-        events, self._events = self._events, []
-        return events
-
     def statistics(self) -> MuxStatistics:
         """Return a copy of the counters."""
         return snapshot(self.counters, len(self._connections), len(self._half_open), self._accepted.kept)
@@ -169,10 +154,6 @@ class Mux:
     def touch(self, connection: Connection) -> None:
         """The connection has something to send, or another deadline."""
         self._touched[connection] = None
-
-    def send(self, remote: Address, datagram: bytes, fragments: Fragments = Fragments.AVOID) -> None:
-        """Queue a datagram that is no part of a connection's stream of packets."""
-        self._append(self._outbox, remote, [datagram], fragments)
 
     def delivered(self, connection: Connection) -> None:
         """See Multiplexer."""
@@ -185,26 +166,6 @@ class Mux:
     def nonce(self) -> int:
         """See Multiplexer."""
         return self._random.getrandbits(32)
-
-    def opened(self, connection: Connection) -> None:
-        """See Multiplexer."""
-        self._events.append(Connected(connection) if connection.initiated else Incoming(connection))
-
-    def readable(self, connection: Connection) -> None:
-        """See Multiplexer."""
-        self._events.append(Readable(connection))
-
-    def writable(self, connection: Connection) -> None:
-        """See Multiplexer."""
-        self._events.append(Writable(connection))
-
-    def ended(self, connection: Connection) -> None:
-        """See Multiplexer."""
-        self._events.append(Ended(connection))
-
-    def moved(self, connection: Connection, old: Address) -> None:
-        """See Multiplexer."""
-        self._events.append(Moved(connection, old, connection.remote))
 
     def closed(
         self, connection: Connection, error: PeerError | None, now: float, *, known: bool, peer_may_repeat: bool
@@ -266,7 +227,7 @@ class Mux:
     def _take_misfit(self, connection: Connection, packet: Packet, size: int, source: Address, now: float) -> None:
         """Take a packet with the ids of a connection and numbers that its peer cannot send."""
         if connection.state is State.SYN_SENT:
-            self._refuse(packet, source, now)
+            self._refusals.refuse(packet, source, now)
         elif connection.state is State.SYN_RECEIVED:
             self._take_stray(packet, size, source, now)
         elif connection.guess(now):
@@ -342,22 +303,9 @@ class Mux:
             return
         self.counters.dropped_unknown += 1
         if kept is not None:
-            if packet.type is not STATE and self._resets.take(now):
-                stamp = microseconds(now)
-                difference = (stamp - packet.timestamp) & 0xFFFFFFFF
-                fields = (stamp, difference, self._config.receive_window, kept.seq, kept.ack)
-                self.send(source, pack_header(STATE, kept.send_id, *fields))
-            return
-        if not self._cookies.active(now):  # it may be the second packet of a peer
-            self._refuse(packet, source, now)
-
-    def _refuse(self, packet: Packet, source: Address, now: float) -> None:
-        """Answer RESET, if the rate allows it. It tells the sender's time, which a forged one cannot know."""
-        if self._resets.take(now):
-            self.counters.resets_sent += 1
-            stamp = microseconds(now)
-            fields = (stamp, (stamp - packet.timestamp) & 0xFFFFFFFF, 0, self._random.getrandbits(16), packet.seq)
-            self.send(source, pack_header(RESET, packet.connection_id, *fields))
+            self._refusals.acknowledge(kept, packet, source, now)
+        elif not self._cookies.active(now):  # it may be the second packet of a peer
+            self._refusals.refuse(packet, source, now)
 
     def _take_confirmed(self, syn: Packet, numbers: Numbers, packet: Packet, source: Address, now: float) -> None:
         """Take the first packet of a peer whose SYN was answered by a cookie: its connection begins here."""
@@ -450,12 +398,3 @@ class Mux:
             if not any(key in self._connections or key in self._closed for key in keys):
                 return receive_id
         raise LocalError(f"no free connection id for {remote}; close some connections first")
-
-    @staticmethod
-    def _append(
-        bursts: list[Burst], remote: Address, datagrams: list[bytes], fragments: Fragments = Fragments.AVOID
-    ) -> None:
-        if bursts and bursts[-1].to == remote and bursts[-1].fragments is fragments:
-            bursts[-1].datagrams.extend(datagrams)
-        else:
-            bursts.append(Burst(remote, datagrams, fragments))

@@ -202,12 +202,9 @@ class Sender:
         # a window that grew is news of the reader; one that shrank, of packets kept past a gap
         duplicate = packet.type is STATE and behind == 0 and packet.window <= self.peer_window
         duplicate = duplicate and not packet.extensions  # a probe, or the answer to one, is no sign of data
+        smoothed = self.round_trip.smoothed or 0.0
         acked = self._window.acknowledge(
-            packet.ack,
-            packet.selective_ack,
-            now,
-            duplicate=duplicate,
-            round_trip=self.round_trip.smoothed or 0.0,
+            packet.ack, packet.selective_ack, now, duplicate=duplicate, round_trip=smoothed
         )
         self._widen(packet.window, now)
         if acked.lost:
