@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from core.aio.tasks import TaskSet
-from core.calling.caller import Asking
+from core.calling.client import PeerClient
 from core.calling.outgoing import Outgoing
 from core.calling.paths import Publication
 from core.directory.access import GrapeAccess
@@ -90,7 +90,7 @@ class Parts:
     link: GrapeClient
     own_broker: OwnBroker
     brokers: Brokers
-    asking: Asking
+    client: PeerClient
     roles: Roles
     admission: Admission
     catalog: Catalog
@@ -153,14 +153,14 @@ async def compose(
         return outgoing.told(listed, _grape_host(access))
 
     dialer = Dialer(outgoing.connect, identity.contexts)
-    client = RpcClient(dialer.dial, connect_to=dialer.dial)
-    stack.push_async_callback(client.close)
-    brokers = Brokers(hub, outgoing, link, client, addresses, intents, lambda: _grape_host(access))
-    asking = Asking(
-        hub, roster, outgoing, addresses, link, told, registry, client, dialer.require_identity,
+    rpc = RpcClient(dialer.dial, connect_to=dialer.dial)
+    stack.push_async_callback(rpc.close)
+    brokers = Brokers(hub, outgoing, link, rpc, addresses, intents, lambda: _grape_host(access))
+    client = PeerClient(
+        hub, roster, outgoing, addresses, link, told, registry, rpc, dialer.require_identity,
         openers=(brokers,), remotes=remotes,
     )  # fmt: skip
-    stack.push_async_callback(asking.aclose)
+    stack.push_async_callback(client.aclose)
 
     # requests that come in
     tasks = TaskSet("peer")
@@ -182,7 +182,7 @@ async def compose(
     openings = Openings(handler)
     stack.push_async_callback(openings.aclose)
     tunnels = Tunnels(
-        _dial_streams(asking, dialer), openings.on_opening, trusts=lambda caller: handler.standing(caller).trusted
+        _dial_streams(client, dialer), openings.on_opening, trusts=lambda caller: handler.standing(caller).trusted
     )
     tunnels.start()
     stack.push_async_callback(tunnels.aclose)
@@ -194,7 +194,7 @@ async def compose(
 
     # being found, and opening the way
     pacer = PunchPacer(outgoing.punch, remotes)
-    roles = Roles(hub, roster, addresses, link, asking.ask, told, pacer, intents, registry, brokers, remotes)
+    roles = Roles(hub, roster, addresses, link, client.ask, told, pacer, intents, registry, brokers, remotes)
     stack.push_async_callback(roles.aclose)
     stack.push_async_callback(brokers.aclose)
     stack.push_async_callback(own_broker.aclose)
@@ -212,7 +212,7 @@ async def compose(
     stack.callback(intents.close)
 
     # from here on the world is heard
-    hearing = Hearing(hub, roster, addresses, outgoing, pacer, brokers, roles, asking)
+    hearing = Hearing(hub, roster, addresses, outgoing, pacer, brokers, roles, client)
     _follow_the_grapes(hub, roles, own_broker, record)
     roles.on_grape(access.snapshot())  # it was told before there was anybody here to hear it
     _follow_our_addresses(addresses, roles, own_broker, record)
@@ -224,7 +224,7 @@ async def compose(
     stack.callback(_deafen, hub, endpoint)
     return Parts(
         hub, roster, registry, intents, calls, endpoint, outgoing, identity, access, addresses, link, own_broker,
-        brokers, asking, roles, admission, catalog, handler, server, handshakes, tunnels, openings, shares, uses,
+        brokers, client, roles, admission, catalog, handler, server, handshakes, tunnels, openings, shares, uses,
     )  # fmt: skip
 
 
@@ -350,14 +350,14 @@ def _accept(tasks: TaskSet, server: RpcServer, handshakes: Handshakes, tunnels: 
     return on_stream
 
 
-def _dial_streams(asking: Asking, dialer: Dialer) -> Callable[[PeerId, float], Awaitable[Connection]]:
+def _dial_streams(client: PeerClient, dialer: Dialer) -> Callable[[PeerId, float], Awaitable[Connection]]:
     """Return what connects to a peer for byte streams: it is found and reached as for a request."""
 
     async def dial(peer_id: PeerId, seconds: float) -> Connection:
         until = asyncio.get_running_loop().time() + seconds
         try:
             async with asyncio.timeout(seconds):
-                address = await asking.reach(peer_id, seconds)
+                address = await client.reach(peer_id, seconds)
         except TimeoutError:
             raise RequestTimeout(f"peer {peer_id.short}: not reached within {seconds:.3g} s") from None
         return await dialer.dial_streams(address, max(0.5, until - asyncio.get_running_loop().time()), peer_id)

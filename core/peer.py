@@ -245,17 +245,17 @@ class Peer:
 
         By its ID a peer is asked encrypted and verified, or not at all. `timeout` is seconds.
         """
-        return await self._parts.asking.request(target, payload, timeout)
+        return await self._parts.client.request(target, payload, timeout)
 
     async def map(
         self, service: str, payload: JsonValue, *, timeout: float = REQUEST_TIMEOUT
     ) -> list[Reply | PeerError]:
         """Ask every provider of a name at once. Returns one reply or error for each."""
-        return await self._parts.asking.map(service, payload, timeout)
+        return await self._parts.client.map(service, payload, timeout)
 
     async def lookup(self, name: str) -> list[Address]:
         """Return who is announced under a name, or where a Peer ID is. For nobody raises LookupEmpty, RecordMissing."""
-        return await self._parts.asking.lookup(name)
+        return await self._parts.client.lookup(name)
 
     async def announce(self, name: str, port: int) -> int:
         """Announce a name at our grape's address, once. Returns the number of grapes that stored it."""

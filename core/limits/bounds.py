@@ -54,9 +54,7 @@ CONNECTIONS: Final = 1024
 CONNECTIONS_KEPT: Final = 128
 """Of them for trusted peers: a household and a fleet."""
 CONNECTIONS_HOST: Final = 64
-"""Of strangers of one host: a peer uses one, but a carrier's NAT hides many peers."""
-CONNECTIONS_TRUSTED: Final = 64
-"""Of one trusted caller."""
+"""Of strangers of one host, or of one trusted caller: a peer uses one, but a carrier's NAT hides many peers."""
 SILENT_TIME: Final = 120.0
 """Seconds until the first byte; as long as a plain peer keeps an unused connection (PROTOCOL section 6)."""
 SILENT_TIME_LOADED: Final = 10.0

@@ -69,10 +69,6 @@ class Shares:
         """Return all shares in the order in which they were added."""
         return tuple(running.share for running in self._held.values())
 
-    def anything_unlisted(self) -> bool:
-        """Return whether something is on that is not listed by its name."""
-        return any(running.service and running.share.audience not in LISTED for running in self._held.values())
-
     def rows(self) -> tuple[ShareRow, ...]:
         """Return what the window shows."""
         return tuple(self._row(running) for running in self._held.values())

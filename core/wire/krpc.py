@@ -19,7 +19,6 @@ MAX_TRANSACTION_BYTES = 16  # everybody sends 2 (BEP 5), a few clients 4 or 8; i
 MAX_METHOD_BYTES = 32  # the longest in use is "announce_peer"
 MAX_MESSAGE_BYTES = 256  # of an error's text, kept for the log
 
-GENERIC_ERROR = 201
 PROTOCOL_ERROR = 203
 METHOD_UNKNOWN = 204
 

@@ -16,7 +16,6 @@ HEADER_BYTES: Final = 20  # BEP 29 "header format"
 SELECTIVE_ACK: Final = 1  # extension number, BEP 29 "selective ACK"
 EXTENSION_BITS: Final = 2  # extension number of libutp: 8 bytes of "extension bits" in a SYN or its answer
 MAX_EXTENSIONS: Final = 16  # chain length; one is defined and libutp knows two, more than this is noise
-MAX_MASK_BYTES: Final = 252  # the length is one byte and a multiple of 4
 
 _HEADER: Final = struct.Struct(">BBHIIIHH")
 _SEQUENCES: Final = 0x10000

@@ -22,7 +22,7 @@ async def ask(caller: Peer, called: Peer, expected: PeerId | None) -> PeerId | N
     """Ask by address, for a certain peer if one is expected; return who answered."""
     address = called.snapshot().address
     assert address is not None
-    reply = await caller._parts.asking.ask(address, "fibonacci", "fibonacci", PAYLOAD, 10.0, expected)
+    reply = await caller._parts.client.ask(address, "fibonacci", "fibonacci", PAYLOAD, 10.0, expected)
     return reply.peer_id
 
 

@@ -1,6 +1,9 @@
 """Peers and callers for the tests of trust."""
 
+from pathlib import Path
+
 from core.peer_id import PeerId
+from core.trust.store import TrustStore
 from core.values import Address, Caller
 
 HERE = Address("192.0.2.1", 5000)
@@ -17,4 +20,12 @@ def caller(number: int | None, address: Address = HERE) -> Caller:
     return Caller(address, None if number is None else peer_id(number))
 
 
+WEATHER = frozenset({"weather"})
 ANN, BOB, EVE = peer_id(1), peer_id(2), peer_id(666)
+
+
+async def opened(path: Path, *, serving: bool = True) -> TrustStore:
+    """Return a store as a program that starts now has it."""
+    store = TrustStore(path, serving=lambda: serving)
+    await store.open(NOW)
+    return store

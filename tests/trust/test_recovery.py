@@ -15,22 +15,9 @@ from core.trust.entries import EVERY
 from core.trust.gate import BLOCKED, SERVICE_OFF, Gate
 from core.trust.store import ONCE_HOLDS, Change, TrustStore
 from core.values import Caller
-from tests.trust.people import ANN, BOB, EVE, HERE, NOW, peer_id
+from tests.trust.people import ANN, BOB, EVE, HERE, NOW, WEATHER, opened, peer_id
 
 pytestmark = pytest.mark.asyncio
-
-WEATHER = frozenset({"weather"})
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "settings" / "default.trust.json"
-
-
-async def opened(path: Path, *, serving: bool = True) -> TrustStore:
-    store = TrustStore(path, serving=lambda: serving)
-    await store.open(NOW)
-    return store
 
 
 async def filled(path: Path) -> TrustStore:

@@ -14,23 +14,9 @@ from core.trust.book import MAX_PEERS, MAX_PENDING, MAX_PENDING_PER_HOST, Book
 from core.trust.entries import EVERY, MAX_NAME, MAX_SERVICES, KnownPeer, Pending, clean_name
 from core.trust.store import NOT_AGAIN, ONCE_HOLDS, SEEN_EVERY, Change, TrustStore
 from core.values import Address
-from tests.trust.people import ANN, BOB, EVE, HERE, NOW, peer_id
+from tests.trust.people import ANN, BOB, EVE, HERE, NOW, WEATHER, opened, peer_id
 
 pytestmark = pytest.mark.asyncio
-
-WEATHER = frozenset({"weather"})
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "settings" / "default.trust.json"
-
-
-async def opened(path: Path, *, serving: bool = True) -> TrustStore:
-    """Return a store as a program that starts now has it."""
-    store = TrustStore(path, serving=lambda: serving)
-    await store.open(NOW)
-    return store
 
 
 async def test_everything_comes_back(path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.calling.caller import FRESH, INVITE_AFTER, Asking
+from core.calling.client import FRESH, INVITE_AFTER, PeerClient
 from core.errors import LocalError, LookupEmpty, PeerError, RefusedError, RequestTimeout, TransportClosed, Unreachable
 from core.news.events import ReplyReceived, RequestSent, Role
 from core.news.roster import Roster
@@ -41,15 +41,15 @@ async def nobody() -> None:
 
 
 class Stage:
-    """Asking, between a fake grape and a fake socket."""
+    """PeerClient, between a fake grape and a fake socket."""
 
     def __init__(self) -> None:
         self.hub = LoopHub()
         self.roster = Roster(self.hub)
         self.socket = FakeSocket()
         self.directory = FakeDirectory()
-        self.client = RpcClient(lambda to, seconds: self.socket.connect(to, timeout=seconds))
-        self.asking = Asking(
+        self.rpc = RpcClient(lambda to, seconds: self.socket.connect(to, timeout=seconds))
+        self.client = PeerClient(
             self.hub,
             self.roster,
             self.socket,
@@ -57,7 +57,7 @@ class Stage:
             self.directory,
             list,
             Registry(FibonacciService()),
-            self.client,
+            self.rpc,
             nobody,
         )
 
@@ -65,11 +65,11 @@ class Stage:
         self.directory.listings[WORKER] = list(addresses)
 
     async def aclose(self) -> None:
-        await self.asking.aclose()
-        await self.client.close()
+        await self.client.aclose()
+        await self.rpc.close()
 
     async def ask(self, target: str = "fibonacci", timeout: float = 10.0) -> Reply:
-        return await self.asking.request(target, ASKED, timeout)
+        return await self.client.request(target, ASKED, timeout)
 
 
 def stage(body: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
@@ -143,7 +143,7 @@ def test_dead_addresses_in_the_listing_do_not_keep_it_from_the_live_one() -> Non
     async def body(it: Stage) -> None:
         it.lists(*DEAD, A)
         it.socket.servers[A] = fibonacci
-        asyncio.get_running_loop().call_later(0.05, it.asking.heard, A)
+        asyncio.get_running_loop().call_later(0.05, it.client.heard, A)
         await it.ask()
         assert now() < 0.2
         assert {address for _, address in it.socket.punches} == {*DEAD, A}
@@ -214,14 +214,14 @@ def test_nobody_reached_soon_we_are_listed_as_a_consumer_and_whoever_punches_us_
     async def body(it: Stage) -> None:
         it.lists(DEAD[0])
         it.socket.servers[B] = fibonacci
-        asyncio.get_running_loop().call_later(1.5, it.asking.heard, B)
-        assert not it.asking.searching()
+        asyncio.get_running_loop().call_later(1.5, it.client.heard, B)
+        assert not it.client.searching()
         request = asyncio.get_running_loop().create_task(it.ask())
         await asyncio.sleep(1.0)
-        assert it.asking.searching()
+        assert it.client.searching()
         assert (await request).peer == B
         assert it.directory.announces == [(INVITE_AFTER, CONSUMER, US.port)]
-        assert not it.asking.searching()
+        assert not it.client.searching()
 
     stage(body)
 
@@ -231,7 +231,7 @@ def test_a_grape_that_refuses_the_invitation_leaves_only_those_found() -> None:
         it.lists(A)
         it.directory.announce_error = Unreachable("no grape")
         it.socket.servers[B] = fibonacci
-        asyncio.get_running_loop().call_later(1.0, it.asking.heard, B)
+        asyncio.get_running_loop().call_later(1.0, it.client.heard, B)
         with pytest.raises(RequestTimeout):
             await it.ask(timeout=3.0)
         assert B not in {address for _, address in it.socket.connects}
@@ -310,7 +310,7 @@ def test_map_asks_everyone_and_tells_each_outcome() -> None:
     async def body(it: Stage) -> None:
         it.lists(A, B, C)
         it.socket.servers = {A: fibonacci, C: refuses}
-        first, second, third = await it.asking.map("fibonacci", ASKED, 2.0)
+        first, second, third = await it.client.map("fibonacci", ASKED, 2.0)
         assert isinstance(first, Reply)
         assert isinstance(second, RequestTimeout)
         assert isinstance(third, RefusedError)
@@ -333,7 +333,7 @@ def test_closing_ends_requests_at_once(target: str) -> None:
         assert now() < 1.5
         with pytest.raises(PeerError):
             await it.ask(target)
-        it.asking.heard(A)
+        it.client.heard(A)
         await settle()
         assert now() < 1.5
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.calling.caller import FRESH, INVITE_AFTER, PUNCHED_WITHIN, Asking
+from core.calling.client import FRESH, INVITE_AFTER, PUNCHED_WITHIN, PeerClient
 from core.directory.records.check import RecordExpired, RecordForged, RecordMissing, record_hash
 from core.errors import LocalError, PeerError, RefusedError, RemoteError, RequestTimeout
 from core.identity.identity import Identity
@@ -72,7 +72,7 @@ async def no_contexts() -> None:
 
 
 class Stage:
-    """Asking, between a fake grape that holds records and a fake socket."""
+    """PeerClient, between a fake grape that holds records and a fake socket."""
 
     def __init__(self) -> None:
         self.hub = LoopHub()
@@ -80,8 +80,8 @@ class Stage:
         self.directory = FakeDirectory()
         self.dialer = FakeDialer(self.socket)
         registry = Registry(FibonacciService())
-        self.client = RpcClient(self.dialer.dial, connect_to=self.dialer.dial)
-        self.asking = Asking(
+        self.rpc = RpcClient(self.dialer.dial, connect_to=self.dialer.dial)
+        self.client = PeerClient(
             self.hub,
             Roster(self.hub),
             self.socket,
@@ -89,7 +89,7 @@ class Stage:
             self.directory,
             list,
             registry,
-            self.client,
+            self.rpc,
             self.dialer.require_identity,
         )
         self.sequence = 0
@@ -106,14 +106,14 @@ class Stage:
         self.dialer.who[address] = identity.peer_id
 
     async def ask(self, service: str = "/fibonacci", timeout: float = 10.0) -> Reply:
-        return await self.asking.request(f"{THEM.peer_id}{service}", ASKED, timeout)
+        return await self.client.request(f"{THEM.peer_id}{service}", ASKED, timeout)
 
     def sent(self) -> list[RequestSent]:
         return [event for event in self.hub.told if isinstance(event, RequestSent)]
 
     async def aclose(self) -> None:
-        await self.asking.aclose()
-        await self.client.close()
+        await self.client.aclose()
+        await self.rpc.close()
         await self.socket.close()
 
 
@@ -177,7 +177,7 @@ def test_behind_a_nat_it_is_asked_to_punch_and_reached_where_the_punch_comes_fro
         announce = it.directory.announce
 
         async def announced(name: str, port: int) -> int:
-            it.asking.heard(C)
+            it.client.heard(C)
             return await announce(name, port)
 
         it.directory.announce = announced  # type: ignore[method-assign]
@@ -221,7 +221,7 @@ def test_a_connection_made_by_address_is_not_one_to_this_peer() -> None:
     async def body(it: Stage) -> None:
         it.records(A)
         it.lives(THEM, A)
-        await it.asking.request(str(A), ASKED, 5.0)
+        await it.client.request(str(A), ASKED, 5.0)
         assert it.dialer.plain == [A]
         await it.ask()
         assert len(it.socket.connects) == 2
@@ -333,7 +333,7 @@ def test_a_mistyped_id_asks_no_grape() -> None:
         written = str(THEM.peer_id)
         swapped = written[1] + written[0] + written[2:]
         with pytest.raises(LocalError, match="mistyped"):
-            await it.asking.request(f"{swapped}/fibonacci", ASKED, 5.0)
+            await it.client.request(f"{swapped}/fibonacci", ASKED, 5.0)
         assert (it.directory.gets, it.directory.lookups) == (0, [])
 
     stage(body)
@@ -353,8 +353,8 @@ def test_an_id_is_looked_up_by_its_record_and_never_as_a_name() -> None:
     async def body(it: Stage) -> None:
         it.records(A, B)
         written = str(THEM.peer_id)
-        assert await it.asking.lookup(f" {written.lower()}") == [A, B]
-        for verb in (it.asking.lookup(written[:-1]), it.asking.map(written, ASKED, 1.0)):
+        assert await it.client.lookup(f" {written.lower()}") == [A, B]
+        for verb in (it.client.lookup(written[:-1]), it.client.map(written, ASKED, 1.0)):
             with pytest.raises(LocalError):
                 await verb
         assert it.directory.lookups == []
@@ -372,7 +372,7 @@ def test_how_many_addresses_are_remembered_is_bounded(monkeypatch: pytest.Monkey
         record = PeerRecord(STRANGER.peer_id, ("fibonacci",), (B,), int(time.time()), int(time.time()) + 900)
         it.directory.items[record_hash(STRANGER.peer_id)] = answer(STRANGER, record, 1)
         it.lives(STRANGER, B)
-        await it.asking.request(f"{STRANGER.peer_id}/fibonacci", ASKED, 5.0)
+        await it.client.request(f"{STRANGER.peer_id}/fibonacci", ASKED, 5.0)
         gets = it.directory.gets
         await it.ask()
         assert it.directory.gets == gets + 1  # its address was forgotten, not its connection
@@ -387,8 +387,8 @@ def test_without_an_identity_of_our_own_nobody_is_called_by_id() -> None:
         it.lives(THEM, A)
         registry = Registry(FibonacciService())
         nobody = Dialer(no_stream, no_contexts)
-        plain = Asking(
-            it.hub, Roster(it.hub), it.socket, FakePlace(), it.directory, list, registry, it.client,
+        plain = PeerClient(
+            it.hub, Roster(it.hub), it.socket, FakePlace(), it.directory, list, registry, it.rpc,
             nobody.require_identity,
         )  # fmt: skip
         try:

@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 class Punches(Protocol):
-    """What asking needs of the way out."""
+    """What the client needs of the way out."""
 
     def punch(self, remote: Address) -> None:
         """Punch an address as much as it may get. Raises LocalError when it cannot be punched."""
@@ -53,17 +53,17 @@ class Punches(Protocol):
 
 
 class Grapes(Directory, Shelf, Protocol):
-    """What asking needs of the link."""
+    """What the client needs of the link."""
 
 
 class Addresses(Protocol):
-    """What asking needs of our own addresses."""
+    """What the client needs of our own addresses."""
 
     def port(self) -> int:
         """Return the port under which others reach our socket, as it is announced."""
 
 
-class Asking:
+class PeerClient:
     """Finds, reaches and asks other peers. Raises only PeerError."""
 
     def __init__(
@@ -100,7 +100,7 @@ class Asking:
         self._punching = Punching(punches.punch)
         self._openers = (*openers, self._punching)
         self._races: set[Race] = set()
-        self._tasks = TaskSet("asking")
+        self._tasks = TaskSet("peer client")
         self._closed = False
 
     async def aclose(self) -> None:
