@@ -1,5 +1,6 @@
 """Where detail goes, of the window and of commands alike: a bounded log file per profile, and stderr when asked for."""
 
+import contextlib
 import logging
 import logging.handlers
 import os
@@ -10,6 +11,8 @@ from typing import Final
 
 import platformdirs
 
+from core.errors import LocalError
+from core.files.lock import locked
 from core.files.private import close_to_others, make_private_directory
 from core.files.shown import plain
 
@@ -22,6 +25,11 @@ FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 def log_path(profile: str) -> Path:
     """Return the log file of a profile."""
     return Path(platformdirs.user_log_dir("grapevine", appauthor=False)) / f"{profile}.log"
+
+
+def lock_path(log: Path) -> Path:
+    """Return what is locked while a new log is begun: the old one itself, where a file that is open can be moved."""
+    return log.with_name(f"{log.name}.lock") if sys.platform == "win32" else log
 
 
 def set_up_logging(profile: str, *, verbose: bool = False) -> None:
@@ -63,7 +71,32 @@ class _OneLine(logging.Formatter):
 
 
 class _PrivateFile(logging.handlers.RotatingFileHandler):
-    """A log that only its owner can read: it has addresses, and what strangers say."""
+    """A log that only its owner can read: it has addresses, and what strangers say.
+
+    The window and commands of one profile write into one file. One of them begins a new one, and the others follow.
+    """
+
+    def shouldRollover(self, record: logging.LogRecord) -> int:
+        """Return whether a new file is due, once we write where the others do."""
+        if self.stream is not None and not self._is_current():
+            self.stream.close()
+            self.stream = self._open()
+        return int(super().shouldRollover(record))
+
+    def doRollover(self) -> None:
+        """Begin a new file, unless another program does so at this moment: then ours is a record longer."""
+        with contextlib.suppress(OSError, LocalError), locked(lock_path(Path(self.baseFilename)), 0.0):
+            if self._is_current():
+                super().doRollover()
+
+    def _is_current(self) -> bool:
+        """Return whether our open file is the one that has the name, and was not moved by another program."""
+        try:
+            return self.stream is not None and os.path.samestat(
+                os.fstat(self.stream.fileno()), os.stat(self.baseFilename)
+            )
+        except OSError:
+            return False
 
     def _open(self) -> TextIOWrapper:
         opened = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import core.profile.logs
-from core.profile.logs import LOG_BYTES, LOG_FILES, OURS, set_up_logging
+from core.files.lock import locked
+from core.profile.logs import LOG_BYTES, LOG_FILES, OURS, lock_path, set_up_logging
 
 
 @pytest.fixture
@@ -73,6 +74,42 @@ def test_the_files_are_bounded(root: logging.Logger, tmp_path: Path, monkeypatch
     sizes = [path.stat().st_size for path in tmp_path.iterdir()]
     assert len(sizes) == LOG_FILES + 1
     assert max(sizes) <= LOG_BYTES
+
+
+def handler(path: Path) -> logging.Handler:
+    """Return what another program of the profile writes by."""
+    made = core.profile.logs._PrivateFile(path, maxBytes=4096, backupCount=LOG_FILES, delay=True, encoding="utf-8")
+    made.setFormatter(logging.Formatter("%(message)s"))
+    return made
+
+
+def test_two_programs_of_a_profile_lose_no_line_to_the_others_new_file(tmp_path: Path) -> None:
+    path = tmp_path / "home.log"
+    window, command = handler(path), handler(path)
+    for number in range(300):
+        for name, writer in (("window", window), ("command", command)):
+            writer.emit(logging.LogRecord(name, logging.INFO, "", 0, f"{name} {number:04} " + "x" * 20, None, None))
+    window.close()
+    command.close()
+    files = [path.with_name(f"home.log.{number}") for number in (2, 1)] + [path]
+    written = [line.rpartition(" ")[0] for each in files for line in each.read_text().splitlines()]
+    both = [f"{name} {number:04}" for number in range(300) for name in ("window", "command")]
+    assert written == both[-len(written) :], "in order, each once, and the newest are all there"
+    assert len(written) > 200
+    assert all(each.stat().st_size <= 4096 for each in files)
+
+
+def test_a_log_that_another_program_moves_at_this_moment_grows_by_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "home.log"
+    writer = handler(path)
+    record = logging.LogRecord("core", logging.INFO, "", 0, "y" * 3000, None, None)
+    with locked(lock_path(path)):
+        writer.emit(record)
+        writer.emit(record)
+    assert path.stat().st_size > 6000
+    writer.emit(record)
+    writer.close()
+    assert path.stat().st_size == 3001
 
 
 def test_setting_up_twice_writes_each_line_once(
