@@ -1,85 +1,15 @@
 """The roles: idempotent verbs, what punches mean to each, and what the owner is told. In virtual time."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 import pytest
 
 from core.errors import LocalError, RequestTimeout, Unreachable
 from core.news.events import Announced, Discovered, ErrorRaised, GrapeSnapshot, GrapeState, Lost, Role
-from core.news.roster import Roster
-from core.rendezvous.pacer import PunchPacer
-from core.rendezvous.roles import UNLISTED_PATIENCE, Roles
-from core.services.fibonacci import FibonacciService
-from core.services.intents import Intent, Intents
-from core.services.names import RoleName
-from core.services.service import Registry
-from core.values import Address, JsonValue
-from tests.peer.fakes import CONSUMER, WORKER, A, B, FakeDirectory, FakeNamed, FakePlace, LoopHub, now, play
+from core.services.intents import Intent
+from tests.peer.fakes import CONSUMER, WORKER, A, B
+from tests.rendezvous.roles_stage import CONNECTED, SERVICE, UNREACHABLE, Stage, stage
 from tests.support.virtual_time import settle
-
-SERVICE = "fibonacci"
-OFFERED, WANTED = RoleName(SERVICE, Role.WORKER), RoleName(SERVICE, Role.CONSUMER)
-CONNECTED = GrapeSnapshot(GrapeState.CONNECTED, True, "http://127.0.0.1:1", 1, "")
-UNREACHABLE = GrapeSnapshot(GrapeState.UNREACHABLE, False, "http://127.0.0.1:1", 0, "")
-
-
-class Stage:
-    """Roles over a fake grape; requests are only noted."""
-
-    def __init__(self) -> None:
-        self.hub = LoopHub()
-        self.roster = Roster(self.hub)
-        self.directory = FakeDirectory()
-        registry = Registry(FibonacciService())
-        self.intents = Intents(registry)
-        self.punches: list[tuple[float, Address]] = []
-        self.asked: list[tuple[float, Address, str, str, JsonValue]] = []
-        self.ask_takes = 0.0
-        self.ask_fails = False
-        self.pacer = pacer = PunchPacer(lambda address: self.punches.append((round(now(), 2), address)))
-        self.roles = Roles(
-            self.hub, self.roster, FakePlace(), self.directory, self._ask, list, pacer,
-            self.intents, registry, FakeNamed(),
-        )  # fmt: skip
-
-    def share(self) -> None:
-        self.intents.declare(Intent(SERVICE, Role.WORKER))
-
-    def consume(self, payload: JsonValue = None) -> None:
-        self.intents.declare(Intent(SERVICE, Role.CONSUMER, payload))
-
-    async def unshare(self) -> None:
-        self.intents.withdraw(OFFERED)
-        await self.roles.settled()
-
-    async def stop_consuming(self) -> None:
-        self.intents.withdraw(WANTED)
-        await self.roles.settled()
-
-    async def aclose(self) -> None:
-        self.intents.close()
-        await self.roles.aclose()
-
-    async def _ask(self, address: Address, key: str, service: str, payload: JsonValue, timeout: float) -> None:
-        self.asked.append((round(now(), 2), address, key, service, payload))
-        await asyncio.sleep(self.ask_takes)
-        if self.ask_fails:
-            raise RequestTimeout("no answer")
-
-    def lists(self, name: str, *addresses: Address) -> None:
-        self.directory.listings[name] = list(addresses)
-
-    def asked_whom(self) -> list[Address]:
-        return [address for _, address, *_ in self.asked]
-
-    def announced_names(self) -> list[str]:
-        return [name for _, name, _ in self.directory.announces]
-
-
-def stage(body: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
-    play(Stage, body, Stage.aclose)
 
 
 def test_sharing_announces_answers_and_punches_consumers() -> None:
@@ -210,79 +140,6 @@ def test_a_worker_takes_whoever_punches_for_a_consumer_and_asks_nobody() -> None
 def test_without_a_role_a_punch_means_nothing() -> None:
     async def body(it: Stage) -> None:
         assert it.roles.on_punch(A) is None
-
-    stage(body)
-
-
-def test_with_both_roles_a_consumer_is_not_asked_and_a_worker_is() -> None:
-    async def body(it: Stage) -> None:
-        it.lists(CONSUMER, A)
-        it.lists(WORKER, B)
-        it.share()
-        it.consume()
-        await settle()
-        for _ in range(5):
-            assert it.roles.on_punch(A) == (Role.CONSUMER, CONSUMER)
-            assert it.roles.on_punch(B) == (Role.WORKER, WORKER)
-            await asyncio.sleep(0.2)
-        assert it.asked_whom() == [B]
-
-    stage(body)
-
-
-def test_with_both_roles_a_stranger_is_asked_only_if_it_stays_one() -> None:
-    """Its punch may overtake its announce; if it is a consumer, a lookup soon says so."""
-
-    async def body(it: Stage) -> None:
-        it.share()
-        it.consume()
-        await settle()
-        assert it.roles.on_punch(A) is None
-        assert it.roles.on_punch(B) is None
-        it.lists(CONSUMER, A)
-        for _ in range(20):
-            await asyncio.sleep(0.2)
-            it.roles.on_punch(A)
-            it.roles.on_punch(B)
-        assert it.asked_whom() == [B]
-        assert it.asked[0][0] >= UNLISTED_PATIENCE
-
-    stage(body)
-
-
-def test_with_both_roles_a_strangers_punch_looks_it_up_at_once() -> None:
-    async def body(it: Stage) -> None:
-        it.share()
-        it.consume()
-        await asyncio.sleep(0.3)
-        it.lists(WORKER, A)
-        it.roles.on_punch(A)
-        await settle()
-        assert it.punches == [(0.3, A)]
-        assert it.roles.on_punch(A) == (Role.WORKER, WORKER)
-        await settle()
-        assert it.asked_whom() == [A]
-        lookups = len(it.directory.lookups)
-        for number in range(100):
-            it.roles.on_punch(Address("192.0.2.66", 1 + number))
-            await asyncio.sleep(0.01)
-        assert len(it.directory.lookups) - lookups <= 22  # two names, ten times a second
-
-    stage(body)
-
-
-def test_both_roles_together_punch_once_a_second() -> None:
-    async def body(it: Stage) -> None:
-        it.lists(CONSUMER, A)
-        it.lists(WORKER, A)
-        it.share()
-        await asyncio.sleep(0.4)
-        it.consume()
-        for _ in range(10):
-            await asyncio.sleep(1.0)
-            it.roles.on_punch(A)
-            it.pacer.alive(A, now())
-        assert 10 <= len(it.punches) <= 11
 
     stage(body)
 

@@ -3,100 +3,19 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
 
 import pytest
 
-from core.aio.tasks import TaskSet
-from core.errors import LocalError, PayloadError, RefusedError, RequestTimeout
 from core.rpc.config import RpcConfig
 from core.rpc.feed import TURN_MAX
 from core.rpc.server import RpcServer
-from core.values import Address, Caller, JsonValue, Outcome
-from tests.rpc.streams import CLIENT, MemoryStream, pair, read_all
+from core.values import Caller, JsonValue, Outcome
+from tests.rpc.scene import Scene, echo, plain_echo, scene
+from tests.rpc.streams import CLIENT, pair
 from tests.support.answers import Handler, answered_by
-from tests.support.virtual_time import run, settle
+from tests.support.virtual_time import settle
 
 CALLER = Caller(CLIENT)
-Served = tuple[str, Caller, float, str | None, int, int]
-
-
-async def echo(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
-    """Answer after as many seconds as a number says; raise what a name says."""
-    if isinstance(payload, int | float):
-        await asyncio.sleep(payload)
-    if isinstance(payload, str) and payload in RAISED:
-        raise RAISED[payload]
-    return payload
-
-
-def plain_echo(key: str, payload: JsonValue, caller: Caller) -> Outcome:
-    """Do as `echo` does, but at once where that takes no time."""
-    if isinstance(payload, int | float):
-        return echo(key, payload, caller)
-    if isinstance(payload, str) and payload in RAISED:
-        raise RAISED[payload]
-    return payload
-
-
-RAISED: dict[str, BaseException] = {
-    "payload": PayloadError("length must be from 0 to 10,000"),
-    "local": LocalError("the disk is full", name="ERR_DISK"),
-    "refused": RefusedError("a secret of another peer", name="ERR_OTHER"),
-    "timeout": RequestTimeout("somewhere else"),
-    "bug": RuntimeError("/home/me/secret.py line 7"),
-    "own timeout": TimeoutError("inside"),
-    "cancelled": asyncio.CancelledError(),
-}
-
-
-class Scene:
-    """A server, one client end, and what the server reported."""
-
-    def __init__(self, handler: Handler, config: RpcConfig | None, buffer: int) -> None:
-        self.served: list[Served] = []
-        self.server = RpcServer(answered_by(handler, lambda *report: self.served.append(report)), config)
-        self.tasks = TaskSet("scene")
-        self.client, self.stream = pair(buffer=buffer)
-        self.serving = self.serve(self.stream)
-
-    def serve(self, stream: MemoryStream) -> "asyncio.Task[None]":
-        return self.tasks.spawn(self.server.serve(stream), name="serve")
-
-    async def send(self, *requests: Sequence[object]) -> None:
-        """Send messages, each as a packet."""
-        for request in requests:
-            await self.client.write(json.dumps(request).encode())
-
-    async def replies(self, count: int) -> list[JsonValue]:
-        """Return the next replies; every one is a packet here."""
-        return [json.loads(await self.client.read()) for _ in range(count)]
-
-    async def end(self) -> None:
-        """The client hangs up; the server must end by itself."""
-        await self.client.close()
-        await self.serving
-
-
-def scene(
-    body: Callable[[Scene], Coroutine[Any, Any, None]],
-    *,
-    handler: Handler = echo,
-    config: RpcConfig | None = None,
-    buffer: int = 1 << 20,
-) -> None:
-    """Run a test's body in virtual time; no task may be left."""
-
-    async def whole() -> None:
-        stage = Scene(handler, config, buffer)
-        try:
-            await body(stage)
-            await settle()
-        finally:
-            await stage.tasks.aclose()
-
-    run(whole())
 
 
 def test_a_request_is_answered_and_reported() -> None:
@@ -395,94 +314,3 @@ def test_a_connection_that_waits_for_a_place_is_not_idle() -> None:
         assert asyncio.get_running_loop().time() == pytest.approx(51.0)
 
     scene(body, config=RpcConfig(idle_close=10.0, in_flight_total=1))
-
-
-def test_garbage_is_counted_and_the_next_request_answered() -> None:
-    async def body(stage: Scene) -> None:
-        for packet in (b"garbage", b'["abc', b'["r1","k",1]', b"[1,2,3]", b'["r2",null,5]', b'["r3","k",0]'):
-            await stage.client.write(packet)
-        assert await stage.replies(2) == [["r3", None, 0], ["r1", None, 1]]
-        assert stage.server.statistics().malformed == 4
-
-    scene(body)
-
-
-@pytest.mark.parametrize("flood", [b'["r","k","' + b"x" * 2000, b"[" * 200])
-def test_too_large_or_too_deep_ends_the_connection_at_once(flood: bytes) -> None:
-    async def body(stage: Scene) -> None:
-        await stage.send(["r1", "k", 30])
-        await stage.client.write(flood)
-        await stage.serving
-        assert stage.stream.aborted is flood.startswith(b"[[")
-        assert asyncio.get_running_loop().time() == 0.0
-        if not stage.stream.aborted:  # it can be told which request that was
-            assert await stage.replies(1) == [
-                ["r", "ERR_MESSAGE_SIZE: a message is over the limit of 1,000 bytes", None]
-            ]
-
-    scene(body, config=RpcConfig(message_bytes=1000))
-
-
-def test_connections_of_one_host_and_of_all_are_limited() -> None:
-    async def body(stage: Scene) -> None:
-        def another(host: str) -> MemoryStream:
-            client, stream = pair()
-            stream.remote = Address(host, 5)
-            stage.serve(stream)
-            return client
-
-        await settle()
-        assert another(CLIENT.host) is not None
-        await settle()
-        newest, other = another(CLIENT.host), another("192.0.2.1")
-        await settle()
-        assert stage.client.broken, "the one of its host that is silent for longest makes room"
-        assert not newest.broken
-        assert not other.broken
-        over_all = another("192.0.2.2")
-        await settle()
-        assert not over_all.broken
-        assert not newest.broken
-        assert stage.server.statistics().refused_connections == 2, "one of the host that had most"
-        assert stage.server.statistics().connections == 3
-
-    scene(body, config=RpcConfig(connections_per_host=2, connections=3))
-
-
-def test_requests_of_all_connections_together_are_limited() -> None:
-    async def body(stage: Scene) -> None:
-        client, stream = pair()
-        stage.serve(stream)
-        await stage.send(*([f"r{index}", "k", 1] for index in range(3)))
-        await settle()
-        await client.write(b'["other","k",1]')
-        await settle()
-        assert stage.server.statistics().in_flight == 3
-        assert json.loads(await client.read()) == ["other", None, 1]
-        assert asyncio.get_running_loop().time() == pytest.approx(2.0)
-
-    scene(body, config=RpcConfig(in_flight_total=3))
-
-
-def test_a_listener_that_fails_costs_nobody_anything(caplog: pytest.LogCaptureFixture) -> None:
-    def fail(*report: object) -> None:
-        raise RuntimeError("listener")
-
-    async def whole() -> bytes:
-        client, stream = pair()
-        tasks = TaskSet()
-        tasks.spawn(RpcServer(answered_by(echo, fail)).serve(stream), name="serve")
-        await client.write(b'["r1","k",1]["r2","k",2]')
-        await asyncio.sleep(5)
-        await client.close()
-        data = await read_all(client)
-        await tasks.aclose()
-        return data + b"".join(chunk for chunk in client._inbox)
-
-    assert run(whole()).count(b"null") == 2
-    assert "listener" in caplog.text
-
-
-def test_limits_must_be_above_zero() -> None:
-    with pytest.raises(ValueError, match="in_flight"):
-        RpcConfig(in_flight=0)
