@@ -16,6 +16,7 @@ from core.profile.settings import Settings
 from desktop.loop import PreciseLoop
 from desktop.theme import ThemeSource
 from desktop.views.main_window import MainWindow
+from desktop.views.request import RequestView
 from tests.desktop.fake_peer import FakeBridge
 
 QT_FIXTURES = {"qapp", "qtbot", "window", "theme", "bridge"}
@@ -86,3 +87,9 @@ def best_time() -> Callable[[Callable[[], None]], float]:
         return min(times)
 
     return measure
+
+
+@pytest.fixture
+def panel(window: MainWindow) -> RequestView:
+    """The page of the window that sends requests."""
+    return window.request
