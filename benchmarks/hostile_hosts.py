@@ -52,7 +52,7 @@ HOSTS: Final = 16
 MOST_GROWN: Final = 150.0  # MB: issue 11
 LEFT: Final = 50.0  # MB more than before, a minute after the end
 GREAT: Final = b'["%d","fibonacci_worker",{"length":10000}]'  # 97 bytes for a reply of 10.5 MB
-PORT: Final = 20_001
+PORT: Final = 24_001  # no default of a grape, which a second peer beside would take
 IDLE: Final = 10.0  # seconds; B1
 
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from core.aio.resolver import Resolver
 from core.errors import LocalError, PeerError
 from core.kinds.base import Check, Shared
 from core.kinds.share import BAD, Share, flag_option, text_option
@@ -58,7 +59,7 @@ class HttpService(Shared):
     async def start(self) -> None:
         """Get ready to connect."""
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS, ttl_dns_cache=60),
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS, ttl_dns_cache=60, resolver=Resolver()),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -77,7 +78,7 @@ class HttpService(Shared):
         limit = aiohttp.ClientTimeout(total=CHECK_TIMEOUT)
         try:
             async with (
-                aiohttp.ClientSession(timeout=limit) as session,
+                aiohttp.ClientSession(timeout=limit, connector=aiohttp.TCPConnector(resolver=Resolver())) as session,
                 session.get(self._url, allow_redirects=False) as answer,
             ):
                 return Check(True, f"A web server answers on port {port} ({answer.status}).")

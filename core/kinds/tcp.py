@@ -4,6 +4,7 @@ import asyncio
 import socket
 from typing import ClassVar, Final
 
+from core.aio.names import look_up
 from core.errors import LocalError
 from core.kinds.base import Check, Shared
 from core.kinds.share import BAD, Share, text_option
@@ -93,7 +94,7 @@ class TcpService(Shared):
 
 async def _first_that_connects(loop: asyncio.AbstractEventLoop, target: Address) -> socket.socket:
     """Return a connected socket of the first address of a host that connects. Raises OSError."""
-    found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    found = await look_up(target.host, target.port, socket.AF_UNSPEC, socket.SOCK_STREAM)
     failure: OSError = OSError(f"{target.host} has no address")
     for family, kind, protocol, _, address in found:
         local = socket.socket(family, kind, protocol)

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from typing import Any, ClassVar, Final
 
+from core.aio.names import look_up
 from core.errors import LocalError, PeerError
 from core.kinds.base import Check, Shared
 from core.kinds.share import BAD, Share, text_option
@@ -41,7 +42,7 @@ class UdpService(Shared):
         """Carry datagrams both ways until nobody sends any more."""
         loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(self.target.host, self.target.port, type=socket.SOCK_DGRAM)
+            found = await look_up(self.target.host, self.target.port, socket.AF_UNSPEC, socket.SOCK_DGRAM)
             transport, flow = await loop.create_datagram_endpoint(lambda: Flow(stream), remote_addr=_address(found))
         except OSError as error:
             reason = error.strerror or str(error)

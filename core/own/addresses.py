@@ -94,14 +94,18 @@ class OwnAddresses:
         return self._bind if self._bind != ANY_HOST else self._towards(toward)
 
     def is_beside(self, address: Address) -> bool:
-        """Return whether this is on a network of ours, with no router between; where routes cannot be read, a /24."""
+        """Return whether this is on a network of ours, with no router between; where routes cannot be read, a /24.
+
+        A network's own address and its broadcast are nobody's: who sends there sends to all.
+        """
         local = self.local(address)
         if local is None:
             return False
         attached = [each.network for each in self._networks.attached]
         try:
             host = ipaddress.IPv4Address(address.host)
-            return any(host in network for network in attached or [ipaddress.IPv4Network(f"{local}/24", strict=False)])
+            networks = attached or [ipaddress.IPv4Network(f"{local}/24", strict=False)]
+            return any(host in network and not _is_everybody(host, network) for network in networks)
         except ValueError:
             return False
 
@@ -157,3 +161,8 @@ def _holds(address: Address) -> Holds:
     if reach is Scope.LOOPBACK:
         return Holds.COMPUTER
     return Holds.INTERNET if reach is Scope.PUBLIC else Holds.LAN
+
+
+def _is_everybody(host: ipaddress.IPv4Address, network: ipaddress.IPv4Network) -> bool:
+    """Return whether this is a broadcast address, old or new; a network of one or two has none (RFC 3021)."""
+    return network.prefixlen < 31 and host in (network.network_address, network.broadcast_address)

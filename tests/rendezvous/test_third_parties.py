@@ -90,13 +90,38 @@ def all_at_once(scene: Scene) -> None:
     forged_punches_of_many_ports(scene)
 
 
+def forged_punches_of_many_hosts(scene: Scene) -> None:
+    scene.every(0.02, lambda number: scene.wire.forged(Address(f"45.{number % 250}.7.7", 5000)))
+
+
+def brokers_name_each_other_and_the_grape(scene: Scene) -> None:
+    """The victim is the host of a broker, too: what its connection has proved is one port's."""
+    scene.broker(Address(VICTIM, 4000))
+    scene.grape.lies = lambda number: [at(VICTIM, number * 20 + each) for each in range(20)]
+    scene.named = lambda number: [at(VICTIM, number * 3 + each) for each in range(3)]
+
+
+def the_last_port(scene: Scene) -> None:
+    scene.grape.lies = lambda number: [Address(VICTIM, 65_535), Address(VICTIM, 1024)]
+
+
 ATTACKS = [
+    forged_punches_of_many_hosts, brokers_name_each_other_and_the_grape, the_last_port,
     ports, one_address, a_few_ports, shown_and_hidden, said_once, many_hosts, our_network, brokers_turn_ports,
     brokers_show_and_hide, brokers_name_many, forged_punches, forged_punches_of_many_ports, one_forged_punch,
     all_at_once,
 ]  # fmt: skip
 
-BUSY = [ports, many_hosts, our_network, brokers_turn_ports, brokers_name_many, all_at_once]
+BUSY = [
+    forged_punches_of_many_hosts,
+    brokers_name_each_other_and_the_grape,
+    ports,
+    many_hosts,
+    our_network,
+    brokers_turn_ports,
+    brokers_name_many,
+    all_at_once,
+]
 
 
 SIDES = pytest.mark.parametrize("consumes", [False, True], ids=["shares", "shares and consumes"])
@@ -142,7 +167,12 @@ def suffer(attack: Callable[[Scene], None], consumes: bool, minutes: float) -> N
         Address("192.168.2.7", 5000), Address("10.0.0.1", 5000), Address("169.254.1.1", 5000), Address("127.0.0.2", 53),
         Address("224.0.0.251", 5353), Address("255.255.255.255", 5000), Address("240.0.0.1", 5000),
         Address("0.0.0.0", 5000), Address(VICTIM, 53), Address(VICTIM, 0), Address("not.a.host", 5000),
-        Address(VICTIM, 70_000),
+        Address(VICTIM, 70_000), Address(VICTIM, 1023), Address(VICTIM, -1), Address(VICTIM, 65_536),
+        Address("192.168.1.255", 5000), Address("192.168.1.0", 5000),  # our own network's broadcast, new and old
+        Address("203.0.113.066", 5000), Address("0xcb.0.113.66", 5000), Address("3405803842", 5000),
+        Address("203.0.28994", 5000), Address(" 203.0.113.66", 5000), Address("203.0.113.66\0", 5000),
+        Address("203.0.113.66 x", 5000), Address("\u0662\u0660\u0663.0.113.66", 5000),
+        Address("::1", 5000), Address("::ffff:203.0.113.66", 5000), Address("0.1.2.3", 5000), Address("", 5000),
     ],
     ids=str,
 )  # fmt: skip

@@ -78,14 +78,14 @@ def test_a_session_is_not_usable_before_it_is_established() -> None:
 # -- certificates that do not count -------------------------------------------------------------------------------
 
 
-def certificate(key: Key, *, issuer: Key | None = None, days: int = 1) -> x509.Certificate:
+def certificate(key: Key, *, issuer: Key | None = None, days: int = 1, begins: int = -2) -> x509.Certificate:
     """Return one that is self-signed, unless there is an `issuer`; days < 0: expired."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "somebody")])
     other = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority")])
     now = datetime.datetime.now(datetime.UTC)
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(other if issuer else name)
     builder = builder.public_key(key.public_key()).serial_number(7)
-    builder = builder.not_valid_before(now - datetime.timedelta(days=2))
+    builder = builder.not_valid_before(now + datetime.timedelta(days=begins))
     signer = issuer or key
     algorithm = None if isinstance(signer, Ed25519PrivateKey | Ed448PrivateKey) else hashes.SHA256()
     return builder.not_valid_after(now + datetime.timedelta(days=days)).sign(signer, algorithm)
@@ -157,6 +157,19 @@ def test_the_stranger_is_refused_for_its_fault_alone() -> None:
         ours = Contexts(ANNA).client(THERE) if server else Contexts(ANNA).server()
         foreign(ours, stranger(ED25519, server=server))
         assert ours.established, ours.error
+
+
+@pytest.mark.parametrize(("year", "let_in"), [(1970, True), (2023, True), (2025, False)])
+def test_a_clock_that_cannot_be_right_does_not_judge(monkeypatch: pytest.MonkeyPatch, year: int, let_in: bool) -> None:
+    """FAULTS.md F9: at 1970 every certificate is of the future; at any other time such a one is refused."""
+    monkeypatch.setattr(certificates, "clock", lambda: datetime.datetime(year, 1, 2, tzinfo=datetime.UTC).timestamp())
+    for server in (False, True):
+        ours = Contexts(ANNA).client(THERE) if server else Contexts(ANNA).server()
+        foreign(ours, stranger(ED25519, certificate(ED25519, begins=1, days=9), server=server))
+        assert ours.established is let_in, ours.error
+    wrong = Contexts(ANNA).server()
+    foreign(wrong, stranger(RSA, certificate(RSA, begins=1, days=9), server=False))
+    assert not wrong.established
 
 
 def test_who_shows_no_certificate_is_refused() -> None:

@@ -3,13 +3,11 @@
 import asyncio
 import json
 import os
-import socket
 import uuid
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 
-from core.aio.names import look_up
+from core.aio.resolver import Resolver
 from core.directory.link.config import LinkConfig
 from core.directory.link.replies import RawReply
 from core.errors import LocalError, RemoteError, RequestTimeout, Unreachable
@@ -71,7 +69,7 @@ class GrapeHttp:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    resolver=_Resolver(),
+                    resolver=Resolver(),
                     limit_per_host=self._config.connections,
                     keepalive_timeout=self._config.keep_alive,
                 ),
@@ -87,26 +85,6 @@ class GrapeHttp:
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()
-
-
-class _Resolver(AbstractResolver):
-    """Looks names up in threads that do not hold up the end of the program; aiohttp's own ones do."""
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Return a host's addresses. Raises OSError."""
-        found = await look_up(host, port, family, socket.SOCK_STREAM)
-        return [
-            ResolveResult(
-                hostname=host, host=str(place[0]), port=int(place[1]), family=int(kind), proto=protocol,
-                flags=int(socket.AI_NUMERICHOST | socket.AI_NUMERICSERV),
-            )
-            for kind, _, protocol, _, place in found
-        ]  # fmt: skip
-
-    async def close(self) -> None:
-        """See AbstractResolver."""
 
 
 def _reason(error: Exception) -> str:
