@@ -110,10 +110,10 @@ class Sharing(QObject):
         self._acts.do(what, change)
 
     def _note(self, peer: "Peer") -> None:
-        """Remember what is shared now; what the peer does not have yet is no share that was dropped."""
+        """Remember what is shared now. What is due was not there before either: it is none that was dropped."""
         before, self._held = _permanent(self._held), peer.shares()
         now = _permanent(self._held)
-        for name in before.keys() - now.keys() - self._due.keys():
+        for name in before.keys() - now.keys():
             self.dropped.emit(name)
         for name, share in now.items():
             if before.get(name) != share:

@@ -128,6 +128,21 @@ async def test_a_share_added_before_the_others_are_back_costs_none_of_them(scene
     assert [each[0] for each in scene.told] == ["done"]
 
 
+async def test_a_share_that_a_peer_has_no_room_for_is_given_to_the_next(scene: Scene) -> None:
+    scene.peer.most = 1
+    scene.bridge.sharing.hold((GARDEN, CLUB))
+    scene.attach()
+    await until(lambda: scene.peer.held)
+    scene.bridge.sharing.switch("garden", False)
+    await scene.hear("kept")
+    assert list(scene.peer.held) == ["garden"]
+    await scene.bridge.detach()
+    scene.peer = ScriptedPeer()
+    scene.attach()
+    await until(lambda: [share.on for share in scene.peer.held.values()] == [False, True])
+    assert scene.told == []
+
+
 async def test_shares_are_looked_at_and_ports_found_without_the_window_waiting(scene: Scene) -> None:
     scene.attach()
     ticket = scene.bridge.sharing.look(Share("x", "folder", {"path": "/"}))
