@@ -131,7 +131,9 @@ class Shares:
     async def check(self, name: str) -> Check:
         """Look whether what is shared is there."""
         running = self._find(name)
-        service = running.service or make(running.share)
+        service = running.service
+        if service is None:
+            service = await asyncio.to_thread(make, running.share)
         return await service.check()
 
     def warnings(self, name: str) -> list[str]:
@@ -149,7 +151,7 @@ class Shares:
         return running
 
     async def _start(self, running: _Running) -> None:
-        service = make(running.share)
+        service = await asyncio.to_thread(make, running.share)  # it may load a module, or the owner's own file
         try:
             await service.start()
         except BaseException:

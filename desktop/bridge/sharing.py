@@ -62,7 +62,6 @@ class Sharing(QObject):
     async def _restore(self, peer: "Peer") -> None:
         """Give the peer what is due. What it has no room for stays due, and is remembered all the same."""
         for name, share in list(self._due.items()):
-            await _load(share)
             await peer.restore_shares([share])
             self._held = peer.shares()
             if any(share.name == name for share in self._held):
@@ -77,7 +76,6 @@ class Sharing(QObject):
             async def add(peer: "Peer") -> None:
                 if share.name in self._due:
                     raise LocalError(f"{share.name} is shared already, in a moment: choose another name")
-                await _load(share)
                 await peer.add_share(share)
                 self._note(peer)
                 self.done.emit(ticket, "")
@@ -110,10 +108,10 @@ class Sharing(QObject):
         self._acts.do(what, change)
 
     def _note(self, peer: "Peer") -> None:
-        """Remember what is shared now; what the peer does not have yet is no share that was dropped."""
+        """Remember what is shared now. What is due was not there before either: it is none that was dropped."""
         before, self._held = _permanent(self._held), peer.shares()
         now = _permanent(self._held)
-        for name in before.keys() - now.keys() - self._due.keys():
+        for name in before.keys() - now.keys():
             self.dropped.emit(name)
         for name, share in now.items():
             if before.get(name) != share:
@@ -139,7 +137,11 @@ class Sharing(QObject):
 
         def work(ticket: int) -> Work:
             async def check(peer: "Peer") -> None:
-                found = await peer.check_share(name)
+                if any(row.name == name and not row.on for row in peer.snapshot().shares):
+                    preview = await _import("core.kinds.preview")  # what is off is not loaded to be looked at
+                    found = await preview.look_at(next(share for share in peer.shares() if share.name == name))
+                else:
+                    found = await peer.check_share(name)
                 self.looked.emit(ticket, Looked(True, found.ok, found.sentence))
 
             return check
@@ -177,11 +179,3 @@ def _permanent(shares: tuple[Share, ...]) -> dict[str, Share]:
 async def _import(module: str) -> Any:  # noqa: ANN401 - a module
     """Import a module in a thread: the window goes on."""
     return await asyncio.to_thread(importlib.import_module, module)
-
-
-async def _load(share: Share) -> None:
-    """Import the kind of a share in a thread, so that starting it does not hold the window up."""
-    table = await _import("core.kinds.table")
-    kind = table.KINDS.get(share.kind)
-    if kind is not None:
-        await _import(kind.module)

@@ -142,7 +142,10 @@ class SharingView(PageView):
     def show_snapshot(self, snapshot: PeerSnapshot) -> None:
         """Show the shares; a selection stays where it was."""
         self._ours = snapshot.identity.peer_id
-        self._names = names(snapshot.known_peers)
+        named = names(snapshot.known_peers)
+        if named != self._names:
+            self._names = named
+            self.model.tick()
         self._reserved = tuple(service.name for service in snapshot.services)
         chosen = self.selected()
         if list(snapshot.shares) != self.model.rows():

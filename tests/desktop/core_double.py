@@ -91,6 +91,7 @@ class ScriptedPeer:
         self.audiences: dict[str, Audience] = {}
         self.held: dict[str, Share] = {}
         self.port_taken = False
+        self.most = 64  # shares that it has room for
         self.room: asyncio.Event | None = None  # holds up what is restored
         self.stream = ScriptedStream()
         self.gate = asyncio.Event()
@@ -179,7 +180,8 @@ class ScriptedPeer:
         if self.room is not None:
             await self.room.wait()
         for share in shares:
-            self.held[share.name] = share
+            if len(self.held) < self.most:
+                self.held[share.name] = share
 
     def retry_identity(self) -> None:
         self.calls.append("retry identity")

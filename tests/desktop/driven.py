@@ -85,6 +85,7 @@ def state() -> dict[str, Any]:
         "questions": _questions(window),
         "menu_open": tray.menu().isVisible(),
         "message": window.banner.message(),
+        "shares": {share.name: share.on for share in window.sharing.model.rows()},
         "address": snapshot.address if snapshot else None,
         "grape": snapshot.grape.state.value if snapshot else None,
     }
@@ -98,6 +99,12 @@ def click(switch: str) -> dict[str, Any]:
     """Turn a switch, as the user does."""
     services = noted["window"].services
     (services.share_switch if switch == "share" else services.consume_switch)("fibonacci").click()
+    return {}
+
+
+def turn_first_share() -> dict[str, Any]:
+    """Turn the first share on or off, as Space does."""
+    noted["window"].sharing.model.toggle(0)
     return {}
 
 
@@ -165,6 +172,7 @@ OWN: dict[str, Callable[[], dict[str, Any]]] = {
     "state": state,
     "share": lambda: click("share"),
     "consume": lambda: click("consume"),
+    "turn first share": turn_first_share,
     "send": send,
     "close to tray": lambda: close_window("tray"),
     "close and quit": lambda: close_window("quit"),

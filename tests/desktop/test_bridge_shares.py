@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -25,7 +26,7 @@ from desktop.kept import NOT_KEPT, Kept, with_switches
 from desktop.models.values import MOST
 from desktop.resume import resume
 from tests.desktop.core_double import ScriptedPeer
-from tests.desktop.fake_peer import ALICE
+from tests.desktop.fake_peer import ALICE, shares_snapshot
 from tests.desktop.polling import until
 
 pytestmark = pytest.mark.asyncio
@@ -128,6 +129,21 @@ async def test_a_share_added_before_the_others_are_back_costs_none_of_them(scene
     assert [each[0] for each in scene.told] == ["done"]
 
 
+async def test_a_share_that_a_peer_has_no_room_for_is_given_to_the_next(scene: Scene) -> None:
+    scene.peer.most = 1
+    scene.bridge.sharing.hold((GARDEN, CLUB))
+    scene.attach()
+    await until(lambda: scene.peer.held)
+    scene.bridge.sharing.switch("garden", False)
+    await scene.hear("kept")
+    assert list(scene.peer.held) == ["garden"]
+    await scene.bridge.detach()
+    scene.peer = ScriptedPeer()
+    scene.attach()
+    await until(lambda: [share.on for share in scene.peer.held.values()] == [False, True])
+    assert scene.told == []
+
+
 async def test_shares_are_looked_at_and_ports_found_without_the_window_waiting(scene: Scene) -> None:
     scene.attach()
     ticket = scene.bridge.sharing.look(Share("x", "folder", {"path": "/"}))
@@ -136,6 +152,12 @@ async def test_shares_are_looked_at_and_ports_found_without_the_window_waiting(s
     ticket = scene.bridge.sharing.check("garden")
     number, look = await scene.hear("looked")
     assert (number, look.sentence) == (ticket, "garden is there.")  # type: ignore[attr-defined]
+    scene.peer.held["off"] = Share("off", "python", {"target": "/nowhere/garden.py:handle"}, on=False)
+    row = replace(shares_snapshot().shares[0], name="off", on=False)
+    scene.peer.become(shares=(row,))
+    ticket = scene.bridge.sharing.check("off")
+    number, look = await scene.hear("looked")
+    assert (number, look.sentence) == (ticket, "There is no file /nowhere/garden.py.")  # type: ignore[attr-defined]
     ticket = scene.bridge.sharing.find()
     assert (await scene.hear("found"))[0] == ticket
 

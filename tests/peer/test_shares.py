@@ -162,3 +162,17 @@ async def test_there_are_so_many_shares_and_one_more_is_refused() -> None:
         assert caught.value.name == "ERR_SHARE"
         await bert.remove_share("port-0")
         await bert.add_share(Share("one-more", "tcp", {"target": "22"}, on=False))
+
+
+async def test_a_file_that_takes_long_to_load_holds_nothing_up(tmp_path: Path) -> None:
+    file = tmp_path / "slow.py"
+    file.write_text("import time\ntime.sleep(0.4)\ndef handle(payload):\n    return payload\n")
+    loop = asyncio.get_running_loop()
+    async with two() as (bert, _, _, _):
+        adding = loop.create_task(bert.add_share(Share("slow", "python", {"target": f"{file}:handle"})))
+        turns = 0
+        while not adding.done():
+            await asyncio.sleep(0.001)
+            turns += 1
+        await adding
+        assert turns > 50, "the loop stood still while the file was loaded"
