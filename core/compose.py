@@ -182,8 +182,9 @@ async def compose(
     openings = Openings(handler)
     stack.push_async_callback(openings.aclose)
     tunnels = Tunnels(
-        _dial_streams(asking, dialer), openings.on_opening, trusts=lambda caller: handler.standing(caller).trusted
-    )
+        _dial_streams(asking, dialer), openings.on_opening, trusts=lambda caller: handler.standing(caller).trusted,
+        meet=_meet_for_streams(asking, dialer),
+    )  # fmt: skip
     tunnels.start()
     stack.push_async_callback(tunnels.aclose)
     admission.close_connections_by(tunnels.hang_up)
@@ -357,6 +358,30 @@ def _dial_streams(asking: Asking, dialer: Dialer) -> Callable[[PeerId, float], A
         return await dialer.dial_streams(address, max(0.5, until - asyncio.get_running_loop().time()), peer_id)
 
     return dial
+
+
+def _meet_for_streams(asking: Asking, dialer: Dialer) -> Callable[[PeerId, float], Awaitable[Connection]]:
+    """Return what connects to a peer for byte streams by a way that is new: what is kept has fallen silent."""
+
+    async def meet(peer_id: PeerId, seconds: float) -> Connection:
+        made: dict[Address, Connection] = {}
+
+        async def connect(address: Address, left: float) -> None:
+            made[address] = await dialer.dial_streams(address, left, peer_id)
+
+        chosen: Address | None = None
+        try:
+            async with asyncio.timeout(seconds):
+                chosen = await asking.reach(peer_id, seconds, connect)
+        except TimeoutError:
+            raise RequestTimeout(f"peer {peer_id.short}: not reached within {seconds:.3g} s") from None
+        finally:
+            for address, connection in made.items():
+                if address != chosen:
+                    connection.abort()
+        return made[chosen]
+
+    return meet
 
 
 def _open_stream(tunnels: Tunnels) -> Callable[[PeerId, str], Awaitable[ByteStream]]:
