@@ -213,7 +213,7 @@ async def compose(
     _follow_our_addresses(addresses, roles, own_broker, record)
     _note_who_answers(hub, outgoing)
     _be_met_by_our_id(registry, intents, admission, identity, hub)
-    endpoint.hear(_accept(tasks, server, handshakes, tunnels), hearing.on_punch)
+    endpoint.hear(_accept(tasks, server, handshakes, tunnels, outgoing.validated), hearing.on_punch)
     tasks.spawn(addresses.watch(), name="follow our addresses")
     tasks.spawn(_sweep_forever(roster), name="forget who is gone")
     stack.callback(_deafen, hub, endpoint)
@@ -333,11 +333,20 @@ def _note_who_answers(hub: Hub, outgoing: Outgoing) -> None:
     hub.subscribe(on_event, RequestServed, ReplyReceived)
 
 
-def _accept(tasks: TaskSet, server: RpcServer, handshakes: Handshakes, tunnels: Tunnels) -> Callable[[Stream], None]:
-    """Return what serves each connection that is accepted: with requests, or with byte streams."""
+def _accept(
+    tasks: TaskSet, server: RpcServer, handshakes: Handshakes, tunnels: Tunnels, validated: Callable[[Address], None]
+) -> Callable[[Stream], None]:
+    """Return what serves each connection that is accepted: with requests, or with byte streams.
+
+    A handshake for byte streams is an answer that nobody can forge from elsewhere: `validated` is told, as it is of
+    requests. Else a caller whose address changes would have spent, by its first meeting, what it may get.
+    """
 
     def other(admitted: Connection) -> Lodger | None:
-        return tunnels.lodger(admitted) if getattr(admitted, "protocol", ALPN) == STREAMS else None
+        if getattr(admitted, "protocol", ALPN) != STREAMS:
+            return None
+        validated(admitted.remote)
+        return tunnels.lodger(admitted)
 
     def on_stream(stream: Stream) -> None:
         tasks.spawn(server.serve(stream, lambda: handshakes.admit(stream), other), name=f"serve {stream.remote}")

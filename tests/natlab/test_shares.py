@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.natlab, pytest.mark.asyncio]
 MEGABYTE = 1_000_000  # bytes
 DOWN = 1.0  # seconds that a router takes to start again
 UNDER_WAY = 1.5  # seconds after which a transfer is in the middle
+MET_AGAIN = 40.0  # seconds for a meeting by the broker, on a machine that is busy; ten are usual
 BLOCKED_WITHIN = 2.0  # seconds until what a block ends has ended
 _ASK = """
 import socket, sys
@@ -135,6 +136,32 @@ async def test_a_router_restarts_with_other_ports(world: Internet, tmp_path: Pat
             await page.place.restart(site_of(page.place, who), DOWN)
         await page.get(1000)
         print(f"{way}, {who}'s router: over {time.monotonic() - began:.1f} s after it went down")  # noqa: T201
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["get", "put", "idle"])
+async def test_a_router_restarts_with_other_ports_between_two_that_let_nobody_else_in(
+    world: Internet, tmp_path: Path, way: str
+) -> None:
+    """Neither can tell the other: they are brought together by the broker once more, and the same streams go on."""
+    async with garden(world, tmp_path) as (page, _):
+        size = 20 * MEGABYTE
+        async with asyncio.TaskGroup() as tasks:
+            if way == "get":
+                tasks.create_task(page.get(size, slow=True))
+            elif way == "put":
+                tasks.create_task(page.put(size, "--limit-rate", "3M"))
+            await asyncio.sleep(UNDER_WAY)
+            began = time.monotonic()
+            await page.place.restart(page.place.bert, DOWN)
+        if way == "idle":
+            async with asyncio.timeout(MET_AGAIN):
+                while (await page.place.run("curl", "-sf", f"{page.url}10")).code:
+                    pass
+        await page.get(1000)
+        took = time.monotonic() - began
+        print(f"{way}, met again: over {took:.1f} s after it went down")  # noqa: T201
+        assert took < size / 3 / MEGABYTE + MET_AGAIN
 
 
 @pytest.mark.slow
