@@ -14,9 +14,10 @@ from core.aio.tasks import TaskSet
 from core.calling.caller import Asking
 from core.calling.outgoing import Outgoing
 from core.calling.paths import Publication
+from core.calling.streams import dial_streams, meet_for_streams
 from core.directory.access import GrapeAccess
 from core.directory.names import GrapeClient
-from core.errors import PeerError, RequestTimeout
+from core.errors import PeerError
 from core.files.presence import Presence
 from core.ledger.ledger import Ledger
 from core.net.endpoint import Endpoint, EndpointConfig
@@ -182,8 +183,8 @@ async def compose(
     openings = Openings(handler)
     stack.push_async_callback(openings.aclose)
     tunnels = Tunnels(
-        _dial_streams(asking, dialer), openings.on_opening, trusts=lambda caller: handler.standing(caller).trusted,
-        meet=_meet_for_streams(asking, dialer),
+        dial_streams(asking, dialer), openings.on_opening, trusts=lambda caller: handler.standing(caller).trusted,
+        meet=meet_for_streams(asking, dialer),
     )  # fmt: skip
     tunnels.start()
     stack.push_async_callback(tunnels.aclose)
@@ -352,45 +353,6 @@ def _accept(
         tasks.spawn(server.serve(stream, lambda: handshakes.admit(stream), other), name=f"serve {stream.remote}")
 
     return on_stream
-
-
-def _dial_streams(asking: Asking, dialer: Dialer) -> Callable[[PeerId, float], Awaitable[Connection]]:
-    """Return what connects to a peer for byte streams: it is found and reached as for a request."""
-
-    async def dial(peer_id: PeerId, seconds: float) -> Connection:
-        until = asyncio.get_running_loop().time() + seconds
-        try:
-            async with asyncio.timeout(seconds):
-                address = await asking.reach(peer_id, seconds)
-        except TimeoutError:
-            raise RequestTimeout(f"peer {peer_id.short}: not reached within {seconds:.3g} s") from None
-        return await dialer.dial_streams(address, max(0.5, until - asyncio.get_running_loop().time()), peer_id)
-
-    return dial
-
-
-def _meet_for_streams(asking: Asking, dialer: Dialer) -> Callable[[PeerId, float], Awaitable[Connection]]:
-    """Return what connects to a peer for byte streams by a way that is new: what is kept has fallen silent."""
-
-    async def meet(peer_id: PeerId, seconds: float) -> Connection:
-        made: dict[Address, Connection] = {}
-
-        async def connect(address: Address, left: float) -> None:
-            made[address] = await dialer.dial_streams(address, left, peer_id)
-
-        chosen: Address | None = None
-        try:
-            async with asyncio.timeout(seconds):
-                chosen = await asking.reach(peer_id, seconds, connect)
-        except TimeoutError:
-            raise RequestTimeout(f"peer {peer_id.short}: not reached within {seconds:.3g} s") from None
-        finally:
-            for address, connection in made.items():
-                if address != chosen:
-                    connection.abort()
-        return made[chosen]
-
-    return meet
 
 
 def _open_stream(tunnels: Tunnels) -> Callable[[PeerId, str], Awaitable[ByteStream]]:
