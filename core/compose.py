@@ -14,9 +14,10 @@ from core.aio.tasks import TaskSet
 from core.calling.client import PeerClient
 from core.calling.outgoing import Outgoing
 from core.calling.paths import Publication
+from core.calling.streams import dial_streams, meet_for_streams
 from core.directory.access import GrapeAccess
 from core.directory.names import GrapeClient
-from core.errors import PeerError, RequestTimeout
+from core.errors import PeerError
 from core.files.presence import Presence
 from core.ledger.ledger import Ledger
 from core.net.endpoint import Endpoint, EndpointConfig
@@ -182,8 +183,9 @@ async def compose(
     openings = Openings(handler)
     stack.push_async_callback(openings.aclose)
     tunnels = Tunnels(
-        _dial_streams(client, dialer), openings.on_opening, trusts=lambda caller: handler.standing(caller).trusted
-    )
+        dial_streams(client, dialer), openings.on_opening, trusts=lambda caller: handler.standing(caller).trusted,
+        meet=meet_for_streams(client, dialer),
+    )  # fmt: skip
     tunnels.start()
     stack.push_async_callback(tunnels.aclose)
     admission.close_connections_by(tunnels.hang_up)
@@ -218,7 +220,7 @@ async def compose(
     _follow_our_addresses(addresses, roles, own_broker, record)
     _note_who_answers(hub, outgoing)
     by_id.follow(registry, intents, admission, identity, hub)
-    endpoint.hear(_accept(tasks, server, handshakes, tunnels), hearing.on_punch)
+    endpoint.hear(_accept(tasks, server, handshakes, tunnels, outgoing.validated), hearing.on_punch)
     tasks.spawn(addresses.watch(), name="follow our addresses")
     tasks.spawn(_sweep_forever(roster), name="forget who is gone")
     stack.callback(_deafen, hub, endpoint)
@@ -338,31 +340,25 @@ def _note_who_answers(hub: Hub, outgoing: Outgoing) -> None:
     hub.subscribe(on_event, RequestServed, ReplyReceived)
 
 
-def _accept(tasks: TaskSet, server: RpcServer, handshakes: Handshakes, tunnels: Tunnels) -> Callable[[Stream], None]:
-    """Return what serves each connection that is accepted: with requests, or with byte streams."""
+def _accept(
+    tasks: TaskSet, server: RpcServer, handshakes: Handshakes, tunnels: Tunnels, validated: Callable[[Address], None]
+) -> Callable[[Stream], None]:
+    """Return what serves each connection that is accepted: with requests, or with byte streams.
+
+    A handshake for byte streams is an answer that nobody can forge from elsewhere: `validated` is told, as it is of
+    requests. Else a caller whose address changes would have spent, by its first meeting, what it may get.
+    """
 
     def other(admitted: Connection) -> Lodger | None:
-        return tunnels.lodger(admitted) if getattr(admitted, "protocol", ALPN) == STREAMS else None
+        if getattr(admitted, "protocol", ALPN) != STREAMS:
+            return None
+        validated(admitted.remote)
+        return tunnels.lodger(admitted)
 
     def on_stream(stream: Stream) -> None:
         tasks.spawn(server.serve(stream, lambda: handshakes.admit(stream), other), name=f"serve {stream.remote}")
 
     return on_stream
-
-
-def _dial_streams(client: PeerClient, dialer: Dialer) -> Callable[[PeerId, float], Awaitable[Connection]]:
-    """Return what connects to a peer for byte streams: it is found and reached as for a request."""
-
-    async def dial(peer_id: PeerId, seconds: float) -> Connection:
-        until = asyncio.get_running_loop().time() + seconds
-        try:
-            async with asyncio.timeout(seconds):
-                address = await client.reach(peer_id, seconds)
-        except TimeoutError:
-            raise RequestTimeout(f"peer {peer_id.short}: not reached within {seconds:.3g} s") from None
-        return await dialer.dial_streams(address, max(0.5, until - asyncio.get_running_loop().time()), peer_id)
-
-    return dial
 
 
 def _open_stream(tunnels: Tunnels) -> Callable[[PeerId, str], Awaitable[ByteStream]]:

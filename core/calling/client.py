@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from core.aio.tasks import TaskSet
 from core.calling.outgoing import Told
@@ -38,6 +38,7 @@ SLACK = 0.1  # seconds beyond a request's time: what waits for an answer ends fi
 CLOSED = "this peer is closed"
 _THEIR_OWN = REFUSALS | {UnknownService.name}  # reasons to refuse that another who shares the same may not have
 
+Connects: TypeAlias = Callable[[Address, float], Awaitable[object]]  # (address, seconds); raises PeerError
 
 _log = logging.getLogger(__name__)
 
@@ -138,14 +139,18 @@ class PeerClient:
         except TimeoutError:
             raise RequestTimeout(f"{target}: no answer within {round(timeout, 2):g} s") from None
 
-    async def reach(self, peer_id: PeerId, timeout: float) -> Address:
-        """Return an address where this peer is, verified, whatever it shares. Raises PeerError."""
+    async def reach(self, peer_id: PeerId, timeout: float, connect: Connects | None = None) -> Address:
+        """Return an address where this peer is, verified, whatever it shares. Raises PeerError.
+
+        `connect(address, seconds)` tries one address and raises PeerError. Without it connections for requests are
+        used, and one that is kept is an answer.
+        """
         await self._require_identity()
         kept = self._remotes.reached(peer_id)
-        if kept is not None and self._fresh_connection(kept, peer_id):
+        if connect is None and kept is not None and self._fresh_connection(kept, peer_id):
             return kept
         located = await self._locate(Wanted(personal_name(peer_id), peer_id))
-        address = await self._reach(located, timeout, {}, peer_id)
+        address = await self._reach(located, timeout, {}, peer_id, connect)
         self._remotes.note_reached(peer_id, address)
         return address
 
@@ -241,7 +246,12 @@ class PeerClient:
             return Located(wanted.service, ())
 
     async def _reach(
-        self, located: Located, timeout: float, failed: Mapping[Address, PeerError], expected: PeerId | None
+        self,
+        located: Located,
+        timeout: float,
+        failed: Mapping[Address, PeerError],
+        expected: PeerId | None,
+        connect: Connects | None = None,
     ) -> Address:
         """Return an address that a connection was made to, or is kept to."""
         worker = located.meeting or _worker(located.key)
@@ -251,14 +261,14 @@ class PeerClient:
             raise TransportClosed(CLOSED)
         if not found and failed:
             raise list(failed.values())[-1]
-        for address in found:
+        for address in found if connect is None else ():
             if self._fresh_connection(address, expected):
                 return address
         # An idle connection may have died unseen and would win every race, so it comes last; who answers our punch
         # does not wait for its turn.
         found.sort(key=lambda address: (self._client.connected(address, expected), not self._seen_lately(address)))
         race = Race(
-            lambda address, seconds: self._client.connect(address, seconds, expected),
+            connect or (lambda address, seconds: self._client.connect(address, seconds, expected)),
             timeout,
             excluded=failed,
             patient=worker is not None,

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -31,6 +32,7 @@ from core.wire.stream_frame import Reason
 
 WRITE_BYTES: Final = 128 * 1024  # handed to the connection at a time; it seals as much in one step
 OFFER_BYTES: Final = 900  # what a connection may take at once, without a task (`core.secure.stream.OFFER_BYTES`)
+QUIET: Final = 3.0  # seconds without a word before we ask for one, and then before the way is doubted
 CLOSING: Final = Reason("ERR_CLOSING", "this peer is closing")
 
 _log = logging.getLogger(__name__)
@@ -68,6 +70,8 @@ class Session:
         self._failure: PeerError | None = None
         self._over = asyncio.Event()
         self.used_at = self._loop.time()  # when a stream was last opened, or the last one ended
+        self.heard_at = self._loop.time()
+        self._asked_at = -math.inf  # for a sign of life
         self.refuses_new = False  # the other side said goodbye
 
     def start(self) -> None:
@@ -102,6 +106,17 @@ class Session:
     def held(self) -> int:
         """Bytes that wait here, of all streams, both ways."""
         return 0 if self.over else self._engine.held + self._datagrams.used
+
+    def doubtful(self) -> bool:
+        """Ask for a sign of life where streams wait and nothing comes; True once it is late. Called every second."""
+        now = self._loop.time()
+        if self.over or self._held or not self._streams or now - self.heard_at < QUIET:
+            return False
+        if self._asked_at <= self.heard_at:
+            self._asked_at = now
+            self._engine.ping(now)
+            self._send_soon()
+        return now - self._asked_at >= QUIET
 
     # -- for users ----------------------------------------------------------------------------------------------------
 
@@ -189,6 +204,7 @@ class Session:
         self._engine.consumed(number, size, self._loop.time())
         if self._held and not self._engine.congested:
             self._held = False
+            self.heard_at = self._loop.time()  # what came meanwhile was not looked at
             self._loop.call_soon(self._resume)
         self._send_soon()
 
@@ -201,7 +217,8 @@ class Session:
     def received(self, chunk: bytes) -> None:
         """Take bytes of the connection."""
         engine = self._engine
-        engine.receive(chunk, self._loop.time())
+        self.heard_at = self._loop.time()
+        engine.receive(chunk, self.heard_at)
         for event in engine.events():
             self._handle(event)
         if engine.error is not None:

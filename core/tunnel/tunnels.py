@@ -17,6 +17,11 @@ from core.values import Caller
 
 KEEP: Final = 120.0  # seconds an idle session is kept, so that the next open takes one round trip; as RPC's connections
 SWEEP_EVERY: Final = 10.0  # seconds between looks for idle sessions
+LOOK_EVERY: Final = 1.0  # seconds between looks at sessions that may have lost their way
+MEETING: Final = 15.0  # seconds for a new way to a peer that fell silent, and at least between two tries
+REVIVED: Final = (
+    15.0  # seconds for an old session to go on over the new way: two of uTP's longest time-outs, and a half
+)
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +30,8 @@ class Tunnels:
     """Opens streams to peers by their ID, and hands over those that others open here.
 
     `dial(peer_id, seconds)` returns an encrypted connection to that peer and nobody else, for streams. `trusts` tells
-    whose sessions have kept places.
+    whose sessions have kept places. `meet(peer_id, seconds)` is `dial` for a peer whose sessions fell silent: it
+    trusts no connection that is kept. Without it nothing is done about silence.
     """
 
     def __init__(
@@ -36,11 +42,14 @@ class Tunnels:
         config: StreamConfig | None = None,
         limit: int = bounds.SESSIONS,
         trusts: Callable[[Caller], bool] = lambda caller: True,
+        meet: Callable[[PeerId, float], Awaitable[Stream]] | None = None,
     ) -> None:
         self._limit = limit
         self._open_to_strangers = limit - min(bounds.SESSIONS_KEPT, limit // 2)
         self._trusts = trusts
         self._dial = dial
+        self._meet = meet
+        self._meeting: set[PeerId] = set()
         self._on_opening = on_opening
         self._config = config
         self._sessions: dict[PeerId, list[Session]] = {}
@@ -51,6 +60,8 @@ class Tunnels:
     def start(self) -> None:
         """Begin to look after idle sessions."""
         self._tasks.spawn(self._sweep_forever(), name="close idle sessions")
+        if self._meet is not None:
+            self._tasks.spawn(self._watch_forever(self._meet), name="watch for sessions that fall silent")
 
     async def aclose(self) -> None:
         """End all sessions and streams, and tell the other sides."""
@@ -200,6 +211,45 @@ class Tunnels:
 
     def _count(self) -> int:
         return sum(map(len, self._sessions.values()))
+
+    async def _watch_forever(self, meet: Callable[[PeerId, float], Awaitable[Stream]]) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            for session in self._all():
+                peer_id = session.peer_id
+                if session.initiator and session.doubtful() and peer_id is not None and peer_id not in self._meeting:
+                    self._meeting.add(peer_id)
+                    self._tasks.spawn(self._meet_again(peer_id, session, meet), name=f"meet {peer_id.short} again")
+
+    async def _meet_again(
+        self, peer_id: PeerId, silent: Session, meet: Callable[[PeerId, float], Awaitable[Stream]]
+    ) -> None:
+        """Open a new way to a peer that fell silent: a router between us gave us or it another address.
+
+        Both sides then punch the other's new address, so the old session's packets pass again, and uTP follows them.
+        New streams take the new session at once. An old one that stays silent all the same is given up.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            _log.info("%s fell silent: it is met again", silent.remote)
+            session = self._add(await meet(peer_id, MEETING), peer_id, initiator=True)
+            self._prefer(peer_id, session)
+            await asyncio.sleep(REVIVED)
+            if not silent.over and silent.heard_at < began:
+                silent.abort(TransportClosed(f"{silent.remote} fell silent, and is reached another way now"))
+        except PeerError as error:
+            _log.info("%s is not met again: %s", silent.remote, error)
+            await asyncio.sleep(max(0.0, began + MEETING - loop.time()))
+        finally:
+            self._meeting.discard(peer_id)
+
+    def _prefer(self, peer_id: PeerId, session: Session) -> None:
+        """Have new streams take this session."""
+        sessions = self._sessions.get(peer_id, [])
+        if session in sessions:
+            sessions.remove(session)
+            sessions.insert(0, session)
 
     async def _sweep_forever(self) -> None:
         while True:

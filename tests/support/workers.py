@@ -9,6 +9,7 @@ from xdist.scheduler import LoadScopeScheduling
 TOGETHER = frozenset(
     {
         "tests/bundle/test_program.py",  # it is built once, in one folder
+        "tests/bundle/test_shares.py",  # the same
         "tests/natlab/test_brokered_life.py",  # all scenes are played at once
         "tests/natlab/test_lab.py",  # which namespaces are there before and after
         "tests/natlab/test_matrix.py",  # all cells are tried at once

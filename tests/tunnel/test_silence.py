@@ -1,0 +1,176 @@
+"""A session that falls silent: its peer is met again, once at a time, and streams go on or end with a reason."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from core.errors import RequestTimeout, TransportClosed
+from core.identity.identity import Identity
+from core.peer_id import PeerId
+from core.rpc.stream import Stream
+from core.tunnel.session import QUIET
+from core.tunnel.stream import ByteStream
+from core.tunnel.tunnels import LOOK_EVERY, MEETING, REVIVED, Tunnels
+from tests.support.virtual_time import run
+from tests.tunnel.wire import End, wire
+
+ANNA, BERT = (Identity.from_secret(bytes([number]) * 32).peer_id for number in (1, 2))
+NOTICED = 2 * QUIET + 2 * LOOK_EVERY  # seconds until silence is acted on, at most
+
+
+class Path:
+    """Anna, who dials Bert. `deaf` ends take nothing that comes, as behind a router that forgot."""
+
+    def __init__(self) -> None:
+        self.dials = self.meetings = 0
+        self.failing = False
+        self.ends: list[tuple[End, End]] = []
+        self.tasks: list[asyncio.Task[None]] = []
+        self.taken: list[ByteStream] = []
+        self.anna = Tunnels(self.dial, self.take, meet=self.meet)
+        self.bert = Tunnels(self.dial, self.take, meet=self.meet)
+        self.anna.start()
+        self.bert.start()
+
+    async def dial(self, peer_id: PeerId, seconds: float) -> Stream:
+        self.dials += 1
+        return self.connection()
+
+    async def meet(self, peer_id: PeerId, seconds: float) -> Stream:
+        self.meetings += 1
+        assert (peer_id, seconds) == (BERT, MEETING)
+        if self.failing:
+            raise RequestTimeout("nobody there")
+        return self.connection()
+
+    def connection(self) -> Stream:
+        here, there = wire()
+        here.peer_id, there.peer_id = BERT, ANNA
+        self.ends.append((here, there))
+        self.tasks.append(asyncio.get_running_loop().create_task(self.bert.serve(there)))
+        return here
+
+    def take(self, stream: ByteStream) -> None:
+        stream.accept()
+        self.taken.append(stream)
+
+    def cut(self) -> None:
+        """Have the first connection carry nothing, either way."""
+        for end in self.ends[0]:
+            end.paused = True
+
+    def mend(self) -> None:
+        """Have it carry again, what waited first."""
+        for end in self.ends[0]:
+            end.resume()
+
+    async def close(self) -> None:
+        self.mend()
+        await self.anna.aclose()
+        await self.bert.aclose()
+        await asyncio.gather(*self.tasks)
+
+
+def played(scene: Callable[[Path], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        path = Path()
+        try:
+            await scene(path)
+        finally:
+            await path.close()
+
+    run(whole())
+
+
+def test_who_answers_is_left_alone_however_little_is_said() -> None:
+    async def scene(path: Path) -> None:
+        await path.anna.open(BERT, b"x", 5.0)
+        await asyncio.sleep(600)
+        assert (path.dials, path.meetings) == (1, 0)
+
+    played(scene)
+
+
+def test_an_idle_session_is_not_asked() -> None:
+    async def scene(path: Path) -> None:
+        (await path.anna.open(BERT, b"x", 5.0)).reset()
+        path.cut()
+        await asyncio.sleep(60)
+        assert path.meetings == 0
+
+    played(scene)
+
+
+def test_a_stream_goes_on_over_the_old_session_once_the_way_is_open() -> None:
+    async def scene(path: Path) -> None:
+        stream = await path.anna.open(BERT, b"x", 5.0)
+        path.cut()
+        await stream.write(b"on the way")
+        await asyncio.sleep(NOTICED)
+        assert path.meetings == 1
+        path.mend()
+        assert await path.taken[0].read() == b"on the way"
+        await asyncio.sleep(60)
+        assert (path.meetings, stream.over) == (1, False)
+
+    played(scene)
+
+
+def test_what_stays_silent_ends_with_its_reason_and_new_streams_do_not_wait_for_that() -> None:
+    async def scene(path: Path) -> None:
+        stream = await path.anna.open(BERT, b"x", 5.0)
+        path.cut()
+        await asyncio.sleep(NOTICED)
+        other = await path.anna.open(BERT, b"y", 1.0)
+        assert not stream.over
+        with pytest.raises(TransportClosed, match="reached another way"):
+            async with asyncio.timeout(REVIVED + LOOK_EVERY):
+                await stream.read()
+        assert not other.over
+        assert (path.dials, path.meetings) == (1, 1)
+
+    played(scene)
+
+
+def test_an_open_on_a_session_that_lost_its_way_while_idle_makes_one() -> None:
+    async def scene(path: Path) -> None:
+        (await path.anna.open(BERT, b"x", 5.0)).reset()
+        await asyncio.sleep(30)
+        path.cut()
+        with pytest.raises(RequestTimeout):
+            await path.anna.open(BERT, b"y", 10.0)
+        assert path.meetings == 1
+        await path.anna.open(BERT, b"z", 1.0)
+
+    played(scene)
+
+
+def test_who_is_away_is_not_met_more_often_than_that() -> None:
+    async def scene(path: Path) -> None:
+        path.failing = True
+        await path.anna.open(BERT, b"x", 5.0)
+        path.cut()
+        await asyncio.sleep(10 * MEETING)
+        assert 5 <= path.meetings <= 10
+
+    played(scene)
+
+
+def test_a_reader_that_does_not_read_is_no_silence() -> None:
+    async def scene(path: Path) -> None:
+        stream = await path.anna.open(BERT, b"x", 5.0)
+        (sender,) = path.taken
+
+        async def send() -> None:
+            await sender.write(bytes(1_000_000))
+
+        sending = asyncio.get_running_loop().create_task(send())
+        await asyncio.sleep(300)
+        assert path.meetings == 0
+        left = 1_000_000
+        while left:
+            left -= len(await stream.read())
+        await sending
+
+    played(scene)
