@@ -98,12 +98,12 @@ _PACKETS: Final = (
     ),
     Rule(
         "bytes to an address that has not answered", f"{_OUT.heard:g} x what came from there", "", "",
-        "nothing is sent", "tests/test_outreach.py",
+        "nothing is sent", "tests/reach/test_outreach.py",
     ),
     Rule(
         "silent addresses that are tried", str(_OUT.silent), "", "",
         f"they wait; after {_OUT.probes} probes an address is left alone for {_OUT.failed_for:g} s",
-        "tests/test_outreach.py",
+        "tests/reach/test_outreach.py",
     ),
     Rule(
         "DHT packets to a node that has never answered",
