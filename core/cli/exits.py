@@ -1,4 +1,4 @@
-"""How a command ends, as a number: one table, from which `--help` and README are made."""
+"""How a command ends, as a number: one table, from which `--help` and docs/reference are made."""
 
 from typing import Final
 
@@ -61,6 +61,6 @@ def epilog() -> str:
 
 
 def table() -> str:
-    """Return the table for README."""
+    """Return the table for docs/reference."""
     rows = "\n".join(f"| {number} | {meaning} |" for number, meaning in MEANINGS.items())
     return f"| exit code | meaning |\n| --- | --- |\n{rows}\n\n{SIGNALS}\n"

@@ -55,13 +55,14 @@ class TcpUse:
             self._server.close()
         await self._tasks.aclose()
 
-    def _join(self, transport: asyncio.Transport) -> None:
+    def _join(self, arrival: "_Arrival") -> None:
         if len(self._tasks) >= MAX_WAITING:
-            transport.abort()
+            arrival.transport.abort()
             return
-        self._tasks.spawn(self._carry(transport), name="carry a local connection")
+        self._tasks.spawn(self._carry(arrival), name="carry a local connection")
 
-    async def _carry(self, transport: asyncio.Transport) -> None:
+    async def _carry(self, arrival: "_Arrival") -> None:
+        transport = arrival.transport
         try:
             stream = await self._open_stream()
         except PeerError as error:
@@ -77,6 +78,7 @@ class TcpUse:
         transport.set_protocol(splice)
         splice.connection_made(transport)
         transport.resume_reading()
+        arrival.hand_over(splice)
         try:
             await splice.wait_over()
         finally:
@@ -85,13 +87,38 @@ class TcpUse:
 
 
 class _Arrival(asyncio.Protocol):
-    """A local connection that waits for its stream: nothing is read from it until then."""
+    """A local connection that waits for its stream. Reading is paused until then.
 
-    def __init__(self, join: Callable[[asyncio.Transport], None]) -> None:
+    uvloop begins to read after `connection_made`, whatever was paused there (uvloop 0.23), so one read may arrive, and
+    the end of the input with it. It is kept for the splice: at most what one read brings, 256 KiB.
+    """
+
+    transport: asyncio.Transport
+
+    def __init__(self, join: Callable[["_Arrival"], None]) -> None:
         self._join = join
+        self._early = b""
+        self._ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Hold the program up, and open a stream for it."""
-        local = cast(asyncio.Transport, transport)  # uvloop's is no subclass
-        local.pause_reading()
-        self._join(local)
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
+        self.transport.pause_reading()
+        self._join(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Keep what was read all the same, and read nothing further."""
+        self._early += data
+        self.transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """Keep that the program has ended its direction. True: it may still read."""
+        self._ended = True
+        return True
+
+    def hand_over(self, splice: Splice) -> None:
+        """Give the splice what came early."""
+        if self._early:
+            splice.data_received(self._early)
+        if self._ended:
+            splice.eof_received()
