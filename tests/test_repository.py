@@ -41,7 +41,7 @@ def modal_calls(source: str) -> Iterator[int]:
             yield node.lineno
 
 
-# The composition root names each part once, in the order in which it opens; parts of it would have to hand on all of it.
+# The composition root names each part once, in the order in which it opens; pieces of it would pass everything on.
 TABLES_OF_CONTENTS = {"core/compose.py": ("compose",)}
 
 
