@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from core.aio.tasks import TaskSet
 from core.errors import LocalError, PeerError
 from core.kinds.base import Check, Shared
-from core.kinds.program import LINE_MAX, PROGRAM, Program, answer_of, command_of
+from core.kinds.program import CLOSED_PIPE, LINE_MAX, PROGRAM, Program, answer_of, command_of
 from core.kinds.share import Share, flag_option, number_option
 from core.kinds.values import value_of
 from core.limits.rate import Backoff
@@ -110,8 +110,8 @@ class _Lines:
         assert process.stdin is not None
         try:
             async with asyncio.timeout(seconds):
-                process.stdin.write(said)
-                with contextlib.suppress(ConnectionError):  # the reader notices its end
+                with contextlib.suppress(*CLOSED_PIPE):  # the reader notices its end
+                    process.stdin.write(said)
                     await process.stdin.drain()
                 return value_of(await answer)
         except TimeoutError:

@@ -20,6 +20,7 @@ GRACE: Final = 2.0  # seconds between SIGTERM and SIGKILL
 LAST_WORDS: Final = 1.0  # seconds for what a program that has ended left in its pipes
 _STDERR_KEPT: Final = 2000  # bytes of what a program says on stderr, for the log
 _READ: Final = 65536
+CLOSED_PIPE: Final = (ConnectionError, RuntimeError)  # on a program's stdin once it has ended; the latter is uvloop's
 
 _log = logging.getLogger(__name__)
 
@@ -173,7 +174,7 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 async def _feed(process: asyncio.subprocess.Process, said: bytes) -> None:
     assert process.stdin is not None
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it does not want to know
+    with contextlib.suppress(*CLOSED_PIPE):  # it does not want to know
         process.stdin.write(said)
         await process.stdin.drain()
         process.stdin.close()

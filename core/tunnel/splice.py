@@ -45,6 +45,9 @@ class Splice(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Pass on what the program says."""
+        if self._rest:  # a loop that had read more before it paused
+            self._rest += data
+            return
         taken = self._stream.offer(data)
         if taken < len(data) and self._transport is not None:
             self._rest += data[taken:]

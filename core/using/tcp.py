@@ -74,31 +74,25 @@ class TcpUse:
             transport.abort()
             raise
         self._on_problem(None)
-        splice = Splice(stream)
-        transport.set_protocol(splice)
-        splice.connection_made(transport)
-        transport.resume_reading()
-        arrival.hand_over(splice)
         try:
-            await splice.wait_over()
+            if not arrival.gone:
+                await arrival.hand_over(Splice(stream)).wait_over()
         finally:
             stream.reset()  # without effect when it is over
             transport.abort()
 
 
 class _Arrival(asyncio.Protocol):
-    """A local connection that waits for its stream. Reading is paused until then.
+    """A local connection that waits for its stream: it is held up until then.
 
-    uvloop begins to read after `connection_made`, whatever was paused there (uvloop 0.23), so one read may arrive, and
-    the end of the input with it. It is kept for the splice: at most what one read brings, 256 KiB.
+    uvloop begins to read after `connection_made`, whatever that does: what it reads is kept, one read at most.
     """
-
-    transport: asyncio.Transport
 
     def __init__(self, join: Callable[["_Arrival"], None]) -> None:
         self._join = join
-        self._early = b""
+        self._kept = b""
         self._ended = False
+        self.gone = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Hold the program up, and open a stream for it."""
@@ -107,18 +101,26 @@ class _Arrival(asyncio.Protocol):
         self._join(self)
 
     def data_received(self, data: bytes) -> None:
-        """Keep what was read all the same, and read nothing further."""
-        self._early += data
+        """Keep what came, and hold the program up."""
+        self._kept += data
         self.transport.pause_reading()
 
     def eof_received(self) -> bool:
-        """Keep that the program has ended its direction. True: it may still read."""
+        """Keep that the program sends no more; it may still read."""
         self._ended = True
         return True
 
-    def hand_over(self, splice: Splice) -> None:
-        """Give the splice what came early."""
-        if self._early:
-            splice.data_received(self._early)
+    def connection_lost(self, error: Exception | None) -> None:
+        """The program has gone."""
+        self.gone = True
+
+    def hand_over(self, splice: Splice) -> Splice:
+        """Let the program and its stream talk, what was kept first; return the splice."""
+        self.transport.set_protocol(splice)
+        splice.connection_made(self.transport)
+        self.transport.resume_reading()
+        if self._kept:
+            splice.data_received(self._kept)
         if self._ended:
             splice.eof_received()
+        return splice

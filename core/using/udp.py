@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -56,9 +57,13 @@ class UdpUse(asyncio.DatagramProtocol):
     async def start(self) -> None:
         """Begin to listen. Raises LocalError when the port is taken."""
         loop = asyncio.get_running_loop()
+        local = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # uvloop's own leaks where the port is taken
+        local.setblocking(False)
         try:
-            self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(LOOPBACK, self._port))
+            local.bind((LOOPBACK, self._port))
+            self._transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=local)
         except OSError as error:
+            local.close()
             taken = f"UDP port {self._port} of this machine cannot be used: {error.strerror or error}"
             raise LocalError(taken, name="ERR_PORT_TAKEN") from None
 

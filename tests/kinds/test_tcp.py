@@ -12,6 +12,7 @@ from core.errors import LocalError, PeerError, RefusedError
 from core.kinds.share import Share
 from core.kinds.table import make
 from core.kinds.tcp import TcpService, target_of
+from core.tunnel.stream import ByteStream
 from core.using.tcp import TcpUse
 from core.values import Address
 from tests.kinds.streams import joined
@@ -52,6 +53,30 @@ async def test_a_local_port_leads_to_the_shared_one() -> None:
         await writer.wait_closed()
         await use.aclose()
         assert problems == [None]
+
+
+async def test_what_a_program_says_before_its_stream_is_open_is_not_lost() -> None:
+    """uvloop reads on after a transport was paused in `connection_made`."""
+    async with echo() as port, joined(make(share(str(port)))) as pair:
+        go = asyncio.Event()
+
+        async def late() -> ByteStream:
+            await go.wait()
+            return await pair.open()
+
+        use = TcpUse(late)
+        await use.start()
+        for ends in (True, False):
+            go.clear()
+            reader, writer = await asyncio.open_connection(*use.address)
+            writer.write(b"first words")
+            if ends:
+                writer.write_eof()
+            await asyncio.sleep(0.05)
+            go.set()
+            assert await reader.readexactly(11) == b"first words"
+            writer.close()
+        await use.aclose()
 
 
 async def test_a_dead_port_is_refused_by_its_number_and_the_local_connection_ends() -> None:
