@@ -1,11 +1,17 @@
 """The programs in examples/ do what their first lines say, run as a reader would run them."""
 
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import pytest
+
+from tests.streams_real import GRAPEVINE, environment, finished, pair
+from tests.streams_real.test_ssh import ssh, sshd
 from tests.support.tools import ROOT
 
 EXAMPLES = ROOT / "examples"
@@ -47,5 +53,41 @@ def test_sharing_without_a_screen_and_consuming() -> None:
     assert " called fibonacci_worker\n" in rest
 
 
+def test_a_function_and_its_client() -> None:
+    assert run("garden.py") == "{'plant': 'basil', 'every_days': 1}\n"
+
+
+@pytest.mark.asyncio
+async def test_a_thermometer_is_watched(tmp_path: Path) -> None:
+    command = f"{sys.executable} {EXAMPLES / 'thermometer.py'} --every 0.1"
+    async with pair(tmp_path) as two, two.share("--watch", command, "--name", "temp"):
+        value = await two.ask("watch", "anna/temp", "--once")
+        assert -60 < float(value.out) < 150
+
+
+def with_grapevine(folder: Path, home: Path) -> dict[str, str]:
+    """Return an environment whose PATH has this very program as `grapevine`, of the profile under `home`."""
+    folder.mkdir(exist_ok=True)
+    program = folder / "grapevine"
+    program.write_text(f'#!/bin/sh\nexec {" ".join(GRAPEVINE)} "$@"\n')
+    program.chmod(0o755)
+    return {**environment(home), "PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+@pytest.mark.asyncio
+@pytest.mark.programs
+async def test_a_shell_through_it(tmp_path: Path) -> None:
+    folder = tmp_path / "ssh"
+    async with sshd(folder) as port, pair(tmp_path) as two, two.share("--tcp", str(port), "--name", "ssh"):
+        env = with_grapevine(tmp_path / "bin", two.bert)
+        program = tmp_path / "bin" / "grapevine"
+        program.write_text(program.read_text().replace('"$@"', f'"$@" --grape {two.grape}'))
+        options = [word for word in ssh(two, folder)[1:] if not word.startswith("ProxyCommand=")]
+        options.remove("-o")
+        place = [str(EXAMPLES / "ssh.sh"), "anna", *options]
+        assert (await finished(*place, env=env, said=b"echo $((6*7))\n")).out == b"42\n"
+
+
 def test_every_example_is_run_here() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {"greeting.py", "share.py", "consume.py"}
+    python = {"greeting.py", "share.py", "consume.py", "garden.py", "thermometer.py"}
+    assert {path.name for path in EXAMPLES.iterdir() if path.is_file()} == {*python, "ssh.sh"}
