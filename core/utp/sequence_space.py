@@ -8,6 +8,7 @@ from core.wire.utp_packet import Packet, seq_diff
 
 _DRIFT: Final = 50_000  # microseconds that two clocks may part in a silence; 100 ppm of 120 s are 12,000
 _LATE: Final = 0.5  # seconds; with the next: how long ago it may tell our clock
+_QUEUES: Final = 8.0  # seconds; what bloated buffers of slow lines hold at most. One in 530 of all times
 _TRIPS: Final = 4  # smoothed round trips
 
 
@@ -27,6 +28,13 @@ class SequenceSpace(NamedTuple):
         """Whether a time that a packet tells is about a round trip before `clock`: its sender hears us."""
         age = (clock - told + _DRIFT) & MASK
         return age <= microseconds(_LATE + _TRIPS * (self.sender.round_trip.smoothed or 0.0))
+
+    def is_current(self, told: int, clock: int) -> bool:
+        """Whether a time that a packet tells is of the last seconds: however long queues on the way are, it may count.
+
+        A side that only receives knows the round trip of the handshake alone.
+        """
+        return (clock - told + _DRIFT) & MASK <= microseconds(_QUEUES)
 
     def challenge(self, stamp: int) -> list[bytes]:
         """Return datagrams that make who gets them answer with `stamp` (`core.utp.path_validation`)."""
