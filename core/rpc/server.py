@@ -16,6 +16,8 @@ from core.aio.allocator import give_back
 from core.errors import PeerError
 from core.limits import bounds
 from core.limits.budget import BudgetState
+from core.limits.rate import TokenBucket
+from core.limits.table import BoundedTable
 from core.peer_id import PeerId
 from core.rpc.call import Call, Receive
 from core.rpc.config import RpcConfig
@@ -26,7 +28,7 @@ from core.rpc.incoming import Incoming
 from core.rpc.memory import Memory, Owner, Standing
 from core.rpc.slices import Slices
 from core.rpc.stream import Lodger, Stream
-from core.values import Caller
+from core.values import Address, Caller
 
 _SPELL = 0.004  # seconds in which half the time, at most, goes to answering at once: a window's loop must have its turn
 _log = logging.getLogger(__name__)
@@ -83,7 +85,20 @@ class RpcServer:
         self.slices = Slices(bounds.JOBS, bounds.JOBS_HOST, kept=bounds.JOBS_KEPT)
         self._spell_at = self._spell_spent = 0.0
         self._sweeper: asyncio.TimerHandle | None = None
+        self._newcomers: BoundedTable[str, TokenBucket] = BoundedTable(bounds.CALLERS)  # by host
         self._most_used = 0  # bytes that requests held, since memory was last given back
+
+    def welcomes(self, remote: Address) -> bool:
+        """Return whether a new connection may try to find a place; ask once, before anything is made for it."""
+        if remote.host.startswith("127.") or not self.connections.loaded(bounds.LOADED):
+            return True
+        bucket = self._newcomers.use(
+            remote.host, lambda: TokenBucket(bounds.NEWCOMERS_LOADED, bounds.NEWCOMERS_AT_ONCE)
+        )
+        if bucket.take(asyncio.get_running_loop().time()):
+            return True
+        self.connections.refused += 1
+        return False
 
     async def serve(
         self,
