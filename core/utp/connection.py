@@ -22,14 +22,7 @@ SYN_SENT, SYN_RECEIVED, OPEN, LOCAL_ENDED, REMOTE_ENDED, BOTH_ENDED, CLOSED = St
 class Connection(Datagrams["Connection"]):
     """A reliable, ordered stream of bytes each way. Made by `Mux`."""
 
-    __slots__ = (
-        "_close_asked",
-        "_heard_first",
-        "_state",
-        "_told_ended",
-        "_told_readable",
-        "unsettled",
-    )
+    __slots__ = ("_close_asked", "_heard_first", "_state", "_told_ended", "_told_readable", "unsettled")
 
     def __init__(
         self,
@@ -136,7 +129,8 @@ class Connection(Datagrams["Connection"]):
             return self._answered(packet, now)
         if self._state is CLOSED or not self._acceptable(packet):
             return self._state is CLOSED
-        if self._is_doubtful(packet, now):
+        ours = self.peer_marks and packet.type is not STATE and self._state is not SYN_RECEIVED
+        if ours and self.sequence_space().doubts(packet, self._headers.clock(now)):
             self._counters.dropped_far += 1
             self._acks.due = True  # if it was the peer's, it hears us, tells our time, and sends it again
             return True
@@ -330,19 +324,6 @@ class Connection(Datagrams["Connection"]):
             self._counters.dropped_far += 1
             return False
         return True
-
-    def _is_doubtful(self, packet: Packet, now: float) -> bool:
-        """Whether DATA past a gap, or a FIN, does not tell our time, as peers of ours do.
-
-        Who knows the ids (libutp's can be guessed) and hits one of some 2,000 numbers would leave wrong bytes in the
-        stream, or an end in the middle of it. Our time can be told only by who hears us: of a million, one fits.
-        """
-        if not self.peer_marks or packet.type is STATE or self._state is SYN_RECEIVED:
-            return False
-        ahead = seq_diff(packet.seq, self._receive.next_seq)
-        if ahead < 0 or (not ahead and packet.type is not FIN):
-            return False
-        return not self.sequence_space().is_current(told_time(packet), self._headers.clock(now))
 
     def _take(self, packet: Packet, now: float) -> None:
         """Take a DATA or FIN packet, and decide when to ack it."""
