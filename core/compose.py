@@ -356,6 +356,9 @@ def _accept(
         return tunnels.lodger(admitted)
 
     def on_stream(stream: Stream) -> None:
+        if not server.welcomes(stream.remote):
+            stream.abort()
+            return
         tasks.spawn(server.serve(stream, lambda: handshakes.admit(stream), other), name=f"serve {stream.remote}")
 
     return on_stream

@@ -63,6 +63,11 @@ IDLE_TIME_LOADED: Final = 30.0
 """Seconds that a stranger's connection may be unused then: a request every 29 s, the keepalive of uTP, keeps it."""
 LOADED: Final = 0.5
 """Part of the strangers' places beyond which the shorter times hold."""
+NEWCOMERS_LOADED: Final = 4.0
+"""Connections of one host that are let in a second under that load, before anything is made for them: those of a host
+that is cut off and comes again at once would make as many others go."""
+NEWCOMERS_AT_ONCE: Final = 16.0
+"""Of them at once: as of handshakes, the peers behind a carrier's NAT that arrive within one round trip."""
 SPARED: Final = 5.0
 """Seconds since its last request for which a connection is not given up for a newcomer."""
 SWEEP_EVERY: Final = 1.0
@@ -163,6 +168,10 @@ RULES: Final = (
         "the host with most loses the connection that never asked anything and was silent for longest; if there is "
         "none, an unused one goes, or the newcomer",
         "tests/rpc/test_connections.py",
+    ),
+    Rule(
+        "new connections while half of the places are taken", f"{NEWCOMERS_LOADED:g} a second", "", "this machine",
+        "reset before anything is made for them", "tests/rpc/test_connections.py",
     ),
     Rule(
         "time until the first byte", f"{SILENT_TIME:g} s; {SILENT_TIME_LOADED:g} s while half of the places are taken",

@@ -9,13 +9,16 @@ connection breaks, or `serve` is cancelled, everything that runs for it is cance
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from core.aio.allocator import give_back
 from core.errors import PeerError
 from core.limits import bounds
 from core.limits.budget import BudgetState
+from core.limits.rate import TokenBucket
+from core.limits.table import BoundedTable
 from core.peer_id import PeerId
 from core.rpc.call import Call, Receive
 from core.rpc.config import RpcConfig
@@ -26,9 +29,10 @@ from core.rpc.incoming import Incoming
 from core.rpc.memory import Memory, Owner, Standing
 from core.rpc.slices import Slices
 from core.rpc.stream import Lodger, Stream
-from core.values import Caller
+from core.values import Address, Caller
 
 _SPELL = 0.004  # seconds in which half the time, at most, goes to answering at once: a window's loop must have its turn
+_LOOKS = 32  # connections looked at in one turn of the loop: 2 ms
 _log = logging.getLogger(__name__)
 
 
@@ -82,8 +86,21 @@ class RpcServer:
         self.deadlines = Deadlines()  # of handlers
         self.slices = Slices(bounds.JOBS, bounds.JOBS_HOST, kept=bounds.JOBS_KEPT)
         self._spell_at = self._spell_spent = 0.0
-        self._sweeper: asyncio.TimerHandle | None = None
+        self._sweeper: asyncio.Handle | None = None
+        self._newcomers: BoundedTable[str, TokenBucket] = BoundedTable(bounds.CALLERS)  # by host
         self._most_used = 0  # bytes that requests held, since memory was last given back
+
+    def welcomes(self, remote: Address) -> bool:
+        """Return whether a new connection may try to find a place; ask once, before anything is made for it."""
+        if remote.host.startswith("127.") or not self.connections.loaded(bounds.LOADED):
+            return True
+        bucket = self._newcomers.use(
+            remote.host, lambda: TokenBucket(bounds.NEWCOMERS_LOADED, bounds.NEWCOMERS_AT_ONCE)
+        )
+        if bucket.take(asyncio.get_running_loop().time()):
+            return True
+        self.connections.refused += 1
+        return False
 
     async def serve(
         self,
@@ -185,12 +202,22 @@ class RpcServer:
         if not len(self.connections):
             self._give_back()
             return
-        self._sweep_later()
-        now, loaded = asyncio.get_running_loop().time(), self.connections.loaded(bounds.LOADED)
-        for incoming in self.connections:
-            incoming.look(now, loaded=loaded)
+        self._look_on(iter(self.connections), self.connections.loaded(bounds.LOADED))
+
+    def _look_on(self, left: Iterator[Incoming], loaded: bool) -> None:
+        """Look at the next ones; the others follow in the loop's next turns: 1,024 at once take 60 ms."""
+        loop = asyncio.get_running_loop()
+        now, next_ones = loop.time(), list(islice(left, _LOOKS))
+        for incoming in next_ones:
+            if incoming in self.connections:  # else it went since
+                incoming.look(now, loaded=loaded)
+        if len(next_ones) == _LOOKS:
+            self._sweeper = loop.call_soon(self._look_on, left, loaded)
+            return
         if self.memory.crowded:
             self._shed()
+        self._sweeper = None
+        self._sweep_later()
         self._give_back()
 
     def _give_back(self) -> None:

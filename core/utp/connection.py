@@ -22,14 +22,7 @@ SYN_SENT, SYN_RECEIVED, OPEN, LOCAL_ENDED, REMOTE_ENDED, BOTH_ENDED, CLOSED = St
 class Connection(Datagrams["Connection"]):
     """A reliable, ordered stream of bytes each way. Made by `Mux`."""
 
-    __slots__ = (
-        "_close_asked",
-        "_heard_first",
-        "_state",
-        "_told_ended",
-        "_told_readable",
-        "unsettled",
-    )
+    __slots__ = ("_close_asked", "_heard_first", "_state", "_told_ended", "_told_readable", "unsettled")
 
     def __init__(
         self,
@@ -121,7 +114,7 @@ class Connection(Datagrams["Connection"]):
 
     # -- for the mux --------------------------------------------------------------------------------------------
 
-    def receive(self, packet: Packet, now: float) -> bool:
+    def receive(self, packet: Packet, now: float) -> bool:  # noqa: C901  # one packet's way, in the order of its steps
         """Take a DATA, FIN or STATE packet that carries our id; return False for numbers that its peer cannot send."""
         usual = self._state is OPEN and self._sender.is_usual(packet)
         if usual and self._receive.append(packet.seq, packet.payload):
@@ -136,6 +129,11 @@ class Connection(Datagrams["Connection"]):
             return self._answered(packet, now)
         if self._state is CLOSED or not self._acceptable(packet):
             return self._state is CLOSED
+        ours = self.peer_marks and packet.type is not STATE and self._state is not SYN_RECEIVED
+        if ours and self.sequence_space().doubts(packet, self._headers.clock(now)):
+            self._counters.dropped_far += 1
+            self._acks.due = True  # if it was the peer's, it hears us, tells our time, and sends it again
+            return True
         self._idle.heard_at = now
         self._headers.heard(packet, now)
         if self._state is SYN_RECEIVED:

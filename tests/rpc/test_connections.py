@@ -158,6 +158,31 @@ def test_looking_at_many_connections_leaves_everybody_their_turns(monkeypatch: p
     assert max(looked) <= 64
 
 
+def test_a_host_that_comes_again_and_again_is_turned_away_at_the_door_under_load() -> None:
+    async def scene() -> None:
+        server = RpcServer(answered_by(lambda key, payload, caller: payload))
+        greedy, other, here = (Address(host, 5) for host in ("203.0.113.1", "203.0.113.2", "127.0.0.1"))
+        crowd = []
+        assert all(server.welcomes(greedy) for _ in range(1000)), "there is room"
+        async with asyncio.TaskGroup() as group:
+            for number in range(600):
+                client, stream = pair()
+                stream.remote = Address(f"203.0.113.{number % 16}", 5)
+                crowd.append(client)
+                group.create_task(server.serve(stream))
+            await settle()
+            assert sum(server.welcomes(greedy) for _ in range(1000)) == bounds.NEWCOMERS_AT_ONCE
+            assert server.welcomes(other)
+            assert all(server.welcomes(here) for _ in range(100))
+            await asyncio.sleep(1.0)
+            assert sum(server.welcomes(greedy) for _ in range(1000)) == bounds.NEWCOMERS_LOADED
+            assert server.statistics().refused_connections >= 1900
+            for client in crowd:
+                client.abort()
+
+    run(scene())
+
+
 def test_a_quiet_server_leaves_silent_connections_their_time() -> None:
     async def scene() -> None:
         server = RpcServer(answered_by(lambda key, payload, caller: payload))
