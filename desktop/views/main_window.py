@@ -10,10 +10,10 @@ from functools import partial
 
 from PySide6.QtCore import QByteArray, QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QResizeEvent
-from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QSplitter, QVBoxLayout, QWidget
 
 from core.errors import LocalError
-from core.news.events import IdentitySnapshot, PeerEvent, PeerSnapshot
+from core.news.events import PeerSnapshot
 from core.peer_id import PeerId
 from core.profile.integration import Integration
 from core.profile.settings import Settings, WindowState
@@ -29,7 +29,6 @@ from desktop.views.columns import Columns
 from desktop.views.contract import BridgeLike
 from desktop.views.header import HeaderView
 from desktop.views.identity_dialog import Acts as IdentityActsLike
-from desktop.views.identity_dialog import IdentityDialog
 from desktop.views.menus import ABOUT, Acts, Menus, keys_text
 from desktop.views.notice import NoticePlace
 from desktop.views.pages import Page, Pages
@@ -38,18 +37,17 @@ from desktop.views.pending_strip import PendingStrip
 from desktop.views.people import PeopleView
 from desktop.views.request import RequestView
 from desktop.views.services import ServicesView
-from desktop.views.settings_dialog import SettingsDialog
 from desktop.views.sharing import SharingView
 from desktop.views.sheets import Scrolled, Scrolling, Words, reveal
 from desktop.views.table import RowTable
 from desktop.views.timeline import TimelineView
 from desktop.views.traffic import TrafficView
 from desktop.views.using import UsingView
-from desktop.views.window_state import packed, unpack
+from desktop.views.window_dialogs import WindowDialogs
+from desktop.views.window_state import application, packed, unpack, within_screen
 
 MIN_SIZE = QSize(360, 200)  # pixels; 800 x 480 at 200 %, less a frame and a panel: everything scrolls there
 START_SIZE = QSize(1220, 780)  # pixels; fits a 1280 x 800 screen with a panel
-FRAME = QSize(8, 40)  # pixels that a frame takes of the screen
 ONE_COLUMN = 860  # pixels of width; below that the request stands under the tables, and cards under one another
 SHORT_LINES = 620  # pixels of width; below that the words at the top take three lines
 PEERS_HEIGHT, TIMELINE_HEIGHT = 150, 180  # pixels; title, header and three or four rows
@@ -86,15 +84,13 @@ class MainWindow(QMainWindow):
         self._settings = settings
         self._shut = False
         self._trust_problem: str | None = None
-        self._theme = theme if theme is not None else ThemeSource(_application(), parent=self)
-        self._open: SettingsDialog | None = None
-        self._identity_acts = identity
+        self._theme = theme if theme is not None else ThemeSource(application(), parent=self)
         self._integration = integration
-        self._identity: IdentityDialog | None = None
+        self.dialogs = WindowDialogs(self, bridge, identity, integration)
         self.setWindowTitle(QGuiApplication.applicationDisplayName() or TITLE)  # names the profile; Qt adds it else
         self.setWindowIcon(app_icon())
         self.setMinimumSize(MIN_SIZE)
-        self.resize(_within_screen(self, START_SIZE))
+        self.resize(within_screen(self, START_SIZE))
         self.header = HeaderView(self._theme)
         self.banner = Banner(self._theme)
         self.services = ServicesView(bridge)
@@ -127,7 +123,7 @@ class MainWindow(QMainWindow):
         self.broker.acting_chosen.connect(self._choose_acting)
         self.broker.using_chosen.connect(self._choose_using)
         bridge.snapshot_changed.connect(self._show_snapshot)
-        bridge.events_arrived.connect(self._show_events)
+        bridge.events_arrived.connect(self.timeline.add)
         bridge.failed.connect(self.show_message)
         snapshot = bridge.snapshot()
         if snapshot is not None:
@@ -191,7 +187,7 @@ class MainWindow(QMainWindow):
         outer.addLayout(bottom)
         self.setCentralWidget(whole)
         whole.setFocus()  # no ring until the user goes somewhere; Tab goes to the first control
-        _application().focusChanged.connect(self._follow_focus)
+        application().focusChanged.connect(self._follow_focus)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Give the words more lines where these are short."""
@@ -249,15 +245,11 @@ class MainWindow(QMainWindow):
         self.pending.show_snapshot(snapshot)
         self.pages.show_snapshot(snapshot)
         self.timeline.show_snapshot(snapshot)
-        if self._identity is not None:
-            self._identity.show_identity(snapshot.identity)
+        self.dialogs.show_identity(snapshot.identity)
         if snapshot.trust_problem != self._trust_problem:
             self._trust_problem = snapshot.trust_problem
             if snapshot.trust_problem:
                 self.show_message(snapshot.trust_problem)
-
-    def _show_events(self, events: tuple[PeerEvent, ...]) -> None:
-        self.timeline.add(events)
 
     # -- what the program asks -----------------------------------------------------------------------------------
 
@@ -290,14 +282,7 @@ class MainWindow(QMainWindow):
 
     def open_identity(self) -> None:
         """Show who this peer is."""
-        if self._identity is None and self._identity_acts is not None:
-            self._identity = IdentityDialog(self._identity_acts, self)
-            self._identity.finished.connect(self._identity_closed)
-            snapshot = self._bridge.snapshot()
-            self._identity.show_identity(snapshot.identity if snapshot is not None else IdentitySnapshot())
-            self._identity.open()
-        if self._identity is not None:
-            self._identity.raise_()
+        self.dialogs.open_identity()
 
     def show_message(self, text: str) -> None:
         """Show a sentence above the content until it is dismissed or replaced."""
@@ -313,16 +298,7 @@ class MainWindow(QMainWindow):
 
     def open_settings(self) -> None:
         """Open the settings dialog, or bring the one that is open to the front."""
-        if self._open is None:
-            snapshot = self._bridge.snapshot()
-            names = [service.name for service in snapshot.services] if snapshot is not None else []
-            state = self._integration.autostart() if self._integration is not None else None
-            self._open = SettingsDialog(self._settings, names, self, autostart=state)
-            self._open.chosen.connect(self._settings_chosen)
-            self._open.autostart_chosen.connect(self._set_autostart)
-            self._open.finished.connect(self._settings_closed)
-            self._open.open()
-        self._open.raise_()
+        self.dialogs.open_settings(self._settings, self._settings_chosen, self._set_autostart)
 
     def save_state(self) -> WindowState:
         """Return where the window and its parts are."""
@@ -396,9 +372,6 @@ class MainWindow(QMainWindow):
         self._settings_chosen(dataclasses.replace(self._settings, use_broker=on, brokers=brokers))
         self._bridge.use_broker(on, brokers)
 
-    def _identity_closed(self, _result: int) -> None:
-        self._identity = None
-
     def _address_request(self, address: Address) -> None:
         self.request.set_target(address)
         self.request.focus()
@@ -414,9 +387,6 @@ class MainWindow(QMainWindow):
             except LocalError as error:
                 self.show_message(self.tr("The start at login was not changed: {error}.").format(error=error))
 
-    def _settings_closed(self, _result: int) -> None:
-        self._open = None
-
     def _show_keys(self) -> None:
         self._tell(self.tr("Keys"), keys_text(self.menus))
 
@@ -425,16 +395,3 @@ class MainWindow(QMainWindow):
 
     def _retheme(self, theme: Theme) -> None:
         self.menus.retheme(theme)
-
-
-def _within_screen(window: QWidget, wanted: QSize) -> QSize:
-    """Return the wanted size, or what the screen has room for."""
-    screen = window.screen() or QGuiApplication.primaryScreen()
-    return wanted.boundedTo(screen.availableSize() - FRAME).expandedTo(window.minimumSize())
-
-
-def _application() -> QApplication:
-    app = QApplication.instance()
-    if not isinstance(app, QApplication):
-        raise TypeError("a window needs a QApplication first")
-    return app

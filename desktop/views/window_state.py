@@ -1,13 +1,17 @@
-"""Where the window and its parts were, as the settings keep it: Qt's own bytes, as text."""
+"""Where the window and its parts were, as the settings keep it (Qt's own bytes, as text), and its screen."""
 
 import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QByteArray
+from PySide6.QtCore import QByteArray, QSize
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from core.profile.settings import WindowState
+
+FRAME = QSize(8, 40)  # pixels that a frame takes of the screen
 
 Restore = Callable[[QByteArray], object]
 
@@ -44,3 +48,17 @@ def _bytes(text: str) -> QByteArray | None:
         return QByteArray(base64.b64decode(text, validate=True)) if text else None
     except (binascii.Error, ValueError):
         return None
+
+
+def within_screen(window: QWidget, wanted: QSize) -> QSize:
+    """Return the wanted size, or what the screen has room for."""
+    screen = window.screen() or QGuiApplication.primaryScreen()
+    return wanted.boundedTo(screen.availableSize() - FRAME).expandedTo(window.minimumSize())
+
+
+def application() -> QApplication:
+    """Return the one that runs."""
+    app = QApplication.instance()
+    if not isinstance(app, QApplication):
+        raise TypeError("a window needs a QApplication first")
+    return app

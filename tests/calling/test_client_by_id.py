@@ -385,12 +385,8 @@ def test_without_an_identity_of_our_own_nobody_is_called_by_id() -> None:
     async def body(it: Stage) -> None:
         it.records(A)
         it.lives(THEM, A)
-        registry = Registry(FibonacciService())
-        nobody = Dialer(no_stream, no_contexts)
-        plain = PeerClient(
-            it.hub, Roster(it.hub), it.socket, FakePlace(), it.directory, list, registry, it.rpc,
-            nobody.require_identity,
-        )  # fmt: skip
+        registry, nobody = Registry(FibonacciService()), Dialer(no_stream, no_contexts).require_identity
+        plain = PeerClient(it.hub, Roster(it.hub), it.socket, FakePlace(), it.directory, list, registry, it.rpc, nobody)
         try:
             with pytest.raises(LocalError, match="identity"):
                 await plain.request(f"{THEM.peer_id}/fibonacci", ASKED, 2.0)

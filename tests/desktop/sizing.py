@@ -394,7 +394,7 @@ def dialogs(window: MainWindow, checker: Checker) -> None:
         with _opened(make) as dialog:
             checker.look(name, dialog)
     window.open_settings()
-    settings = window._open
+    settings = window.dialogs.settings
     if settings is not None:
         settings.grapes.setPlainText("x" * 200)
         settings.buttons.button(QDialogButtonBox.StandardButton.Save).click()

@@ -1,0 +1,14 @@
+"""What a small request costs does not creep up again: Python calls, which no machine's speed changes."""
+
+import pytest
+
+from benchmarks.calls import counted
+
+MOST = 695  # calls of both peers together; 545 when this was written, and a busy machine adds some rounds of the loop
+
+
+@pytest.mark.asyncio
+async def test_a_small_request_costs_no_more_python_calls_than_it_did() -> None:
+    python, _, by_function = await counted(200)
+    dearest = ", ".join(f"{name} {count / 200:.1f}" for name, count in by_function.most_common(12))
+    assert python < MOST, dearest
