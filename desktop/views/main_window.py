@@ -213,6 +213,7 @@ class MainWindow(QMainWindow):
             copy_id=self.header.copy_id,
             show_identity=self.open_identity,
             add_peer=self._add_peer,
+            share_something=self._share_something,
             pages=tuple((page.title, partial(self.pages.choose, page.key)) for page in self.pages.pages()),
             open_settings=self.open_settings,
             close_window=self.close_requested.emit,
@@ -345,6 +346,10 @@ class MainWindow(QMainWindow):
         """Put the keyboard into the filter of the page that is shown."""
         if not self.pages.focus_filter():
             self._on_live(self.timeline.focus_filter)()
+
+    def _share_something(self) -> None:
+        self.pages.choose("sharing")
+        self.sharing.share()
 
     def _add_peer(self) -> None:
         self.pages.choose("people")

@@ -28,6 +28,7 @@ class Acts:
     copy_id: Callable[[], None]
     show_identity: Callable[[], None]
     add_peer: Callable[[], None]
+    share_something: Callable[[], None]
     pages: tuple[tuple[str, Callable[[], None]], ...]
     open_settings: Callable[[], None]
     close_window: Callable[[], None]
@@ -83,6 +84,7 @@ class Menus:
     def _fill_peer_menu(self) -> None:
         menu = self._peer_menu
         self._before_services = menu.addSeparator()
+        self._add(menu, "share_something", "S&hare something...", self._acts.share_something, "Ctrl+N")
         self._add(menu, "copy_id", "Copy &Peer ID", self._acts.copy_id, "Ctrl+K")
         self._add(menu, "copy_address", "Copy &address", self._acts.copy_address, "Ctrl+Shift+C")
         self._add(menu, "identity", "My &identity...", self._acts.show_identity, "Ctrl+I")

@@ -166,11 +166,11 @@ class ShareSheet(Sheet):
         where.addWidget(self.browse_button)
         self.label = PlainLabel()
         self.fields.addRow(self.label, where)
-        self.fields.addRow("", self.flag)
-        self.fields.addRow(self.tr("Used"), self.way)
-        self.fields.addRow(self.tr("Name"), self.name)
-        self.fields.addRow(self.tr("Who"), self.audience)
-        self.fields.addRow("", self.permanent)
+        self.fields.addRow(PlainLabel(), self.flag)
+        self.fields.addRow(PlainLabel(self.tr("Used")), self.way)
+        self.fields.addRow(PlainLabel(self.tr("Name")), self.name)
+        self.fields.addRow(PlainLabel(self.tr("Who")), self.audience)
+        self.fields.addRow(PlainLabel(), self.permanent)
         return self.fields
 
     # -- the first step ------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from PySide6.QtCore import QAbstractItemModel
 from PySide6.QtGui import Qt, QTextDocumentFragment
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 
+from core.kinds.listening import Found
 from core.ledger.record import CallRecord
 from core.news.events import (
     BrokerEntry,
@@ -20,20 +21,24 @@ from core.news.events import (
     ReplyReceived,
     RequestServed,
     Role,
+    UseRow,
 )
 from core.trust.entries import KnownPeer, Pending
+from core.using.offers import OfferRow
 from desktop.guard import Guard
 from desktop.models.broker import BrokerModel
 from desktop.models.calls import CallsModel
 from desktop.models.history import Entry, HistoryModel
 from desktop.models.peers import PeersModel
 from desktop.models.people import KnownModel, PendingModel
+from desktop.models.shares import OfferModel, ShareModel, UseModel
 from desktop.models.table import RowsModel
 from desktop.models.timeline import TimelineModel
+from desktop.models.values import ValueModel, value_row
 from desktop.notifications import asking_words
 from desktop.tray import Tray
 from desktop.views.main_window import MainWindow
-from tests.desktop.fake_peer import ALICE, ANNA, EVE, NOW, FakeBridge, busy_snapshot, peer_row
+from tests.desktop.fake_peer import ALICE, ANNA, EVE, NOW, FakeBridge, busy_snapshot, peer_row, shares_snapshot
 
 DESKTOP = Path(__file__).resolve().parents[2] / "desktop"
 HOSTILE = (
@@ -73,7 +78,13 @@ def models(text: str) -> list[QAbstractItemModel]:
     peers.replace([replace(peer_row(ANNA, Role.WORKER, peer_id=EVE), service=text)])
     broker.replace([BrokerEntry(text, True, ANNA, EVE, NOW, NOW)])
     history.add(Entry(NOW, text, text, 0.1, f"ERR_X: {text}", "error"))
-    return [timeline, known, pending, calls, peers, broker, history]
+    shares, offers = ShareModel(name_of=lambda _id: text), OfferModel()
+    uses, values = UseModel(lambda _use: False, name_of=lambda _id: text), ValueModel()
+    shares.replace([replace(row, problem=text, description=text, users=(EVE,)) for row in shares_snapshot().shares])
+    offers.replace([OfferRow(text, text, text)])
+    uses.replace([UseRow(text, EVE, text, text, text, problem) for problem in ("", text)])
+    values.replace([value_row(NOW, text), value_row(NOW, {text: [text]})])
+    return [timeline, known, pending, calls, peers, broker, history, shares, offers, uses, values]
 
 
 def as_seen(text: str) -> str:
@@ -116,11 +127,21 @@ def test_no_label_of_the_window_takes_it_for_markup(window: MainWindow, bridge: 
     known = KnownPeer(ALICE, text[:64], NOW, None, frozenset({"fibonacci"}))
     pending = (Pending(EVE, text[:128], ANNA, NOW, NOW),)
     entries = (BrokerEntry(text[:128], True, ANNA, EVE, NOW, NOW),)
-    bridge.show(
-        replace(
-            busy_snapshot(), grape=grape, known_peers=(known,), pending=pending, broker=BrokerSnapshot(True, 1, entries)
-        )
-    )
+    shares = tuple(replace(share, problem=text, users=(ALICE,)) for share in shares_snapshot().shares)
+    uses = tuple(replace(use, service=text, problem=text) for use in shares_snapshot().uses)
+    broker = BrokerSnapshot(True, 1, entries)
+    people = replace(busy_snapshot(), grape=grape, known_peers=(known,), pending=pending, broker=broker)
+    bridge.show(replace(people, shares=shares, uses=uses))
+    window.sharing.table.selectRow(0)
+    window.using.friend.setEditText(str(ALICE))
+    window.using.ask()
+    bridge.using.offered.emit(bridge.using.ticket, (OfferRow(text, "values", text),), "")
+    window.using.open()
+    bridge.using.ended.emit(bridge.using.ticket, text)
+    window.using.ask()
+    bridge.using.offered.emit(bridge.using.ticket, (), text)
+    window.sharing.share()
+    bridge.sharing.tell_found(Found(80, text, text, "http"))
     bridge.tell(*events(text))
     bridge.failed.emit(text)
     for label in window.findChildren(QLabel):

@@ -146,6 +146,13 @@ def test_edit_changes_the_audience_alone_and_asks_before_it_opens(page: SharingV
     assert bridge.sharing.calls.pop() == ("audience", "temperature", Audience.TRUSTED)
 
 
+def test_the_menu_shares_something_from_any_page(window: MainWindow, bridge: FakeBridge) -> None:
+    bridge.show(shares_snapshot())
+    window.menus.actions["share_something"].trigger()
+    assert window.pages.current() == "sharing"
+    assert len(window.sharing.findChildren(ShareSheet)) == 1
+
+
 # -- the sheet ---------------------------------------------------------------------------------------------------------
 
 
