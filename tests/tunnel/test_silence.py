@@ -138,10 +138,14 @@ def test_an_open_on_a_session_that_lost_its_way_while_idle_makes_one() -> None:
         (await path.anna.open(BERT, b"x", 5.0)).reset()
         await asyncio.sleep(30)
         path.cut()
-        with pytest.raises(RequestTimeout):
-            await path.anna.open(BERT, b"y", 10.0)
-        assert path.meetings == 1
-        await path.anna.open(BERT, b"z", 1.0)
+        async with asyncio.timeout(NOTICED):
+            late = await path.anna.open(BERT, b"y", 10.0)
+        assert (path.dials, path.meetings) == (1, 1)
+        path.mend()
+        await late.write(b"once")
+        first, now, given_up = path.taken
+        assert await now.read() == b"once"
+        assert (first.over, given_up.over) == (True, True), "the other side hears that it is not wanted any longer"
 
     played(scene)
 
