@@ -72,7 +72,7 @@ class Session:
         self.used_at = self._loop.time()  # when a stream was last opened, or the last one ended
         self.heard_at = self._loop.time()
         self._asked_at = -math.inf  # for a sign of life
-        self.refuses_new = False  # the other side said goodbye
+        self.refuses_new = False  # the other side said goodbye, or another session has taken its place
 
     def start(self) -> None:
         """Begin to listen to the connection."""
@@ -141,6 +141,14 @@ class Session:
             stream.reset()
             raise
         return stream
+
+    def retire(self, error: TransportClosed) -> None:
+        """Open nothing further here, and break what the other side has not taken yet; the other streams go on."""
+        self.refuses_new = True
+        for number, stream in list(self._streams.items()):
+            if stream.untaken:
+                self.reset(number, Reason(error.name, str(error)))
+                stream.on_broken(error.again())
 
     async def wait_over(self) -> None:
         """Wait until the connection has ended."""

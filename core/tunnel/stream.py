@@ -136,6 +136,11 @@ class ByteStream:
         self._engine.refuse(self._number, reason)
         self._break(TransportClosed(reason.message))
 
+    @property
+    def untaken(self) -> bool:
+        """Whether it is ours, and the other side has not answered yet."""
+        return not self._accepted and not self.over
+
     async def accepted(self) -> bytes:
         """Wait until the other side took our stream; return what it said. Raises RefusedError, TransportClosed."""
         while not self._accepted:

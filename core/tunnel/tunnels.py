@@ -102,8 +102,8 @@ class Tunnels:
             try:
                 return await session.open_accepted(payload, left)
             except TransportClosed:
-                if not session.over or left <= 0.001:
-                    raise  # else the kept connection had died unseen: the next one is new
+                if session.usable or left <= 0.001:
+                    raise  # else the kept connection had died unseen, or is left: the next one is new
 
     # -- streams of theirs --------------------------------------------------------------------------------------------
 
@@ -234,7 +234,8 @@ class Tunnels:
         try:
             _log.info("%s fell silent: it is met again", silent.remote)
             session = self._add(await meet(peer_id, MEETING), peer_id, initiator=True)
-            self._prefer(peer_id, session)
+            silent.retire(TransportClosed(f"{silent.remote} fell silent, and is reached another way now"))
+            session.used_at = loop.time()
             await asyncio.sleep(REVIVED)
             if not silent.over and silent.heard_at < began:
                 silent.abort(TransportClosed(f"{silent.remote} fell silent, and is reached another way now"))
@@ -243,13 +244,6 @@ class Tunnels:
             await asyncio.sleep(max(0.0, began + MEETING - loop.time()))
         finally:
             self._meeting.discard(peer_id)
-
-    def _prefer(self, peer_id: PeerId, session: Session) -> None:
-        """Have new streams take this session."""
-        sessions = self._sessions.get(peer_id, [])
-        if session in sessions:
-            sessions.remove(session)
-            sessions.insert(0, session)
 
     async def _sweep_forever(self) -> None:
         while True:

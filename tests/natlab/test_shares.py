@@ -261,6 +261,7 @@ async def _copy(place: Friends, keys: Path, port: str) -> None:
     assert (done.code, done.out) == (0, b"hello"), done.err
 
 
+@pytest.mark.slow
 async def test_a_block_ends_a_download_at_once(world: Internet, tmp_path: Path) -> None:
     """From another program, while it runs; the consumer says why, and so does the page."""
     async with garden(world, tmp_path) as (page, _):

@@ -8,8 +8,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = frozenset(
     {
-        "tests/bundle/test_program.py",  # it is built once, in one folder
-        "tests/bundle/test_shares.py",  # the same
+        "tests/bundle",  # it is built once, in one folder
         "tests/natlab/test_brokered_life.py",  # all scenes are played at once
         "tests/natlab/test_lab.py",  # which namespaces are there before and after
         "tests/natlab/test_matrix.py",  # all cells are tried at once
@@ -18,8 +17,9 @@ TOGETHER = frozenset(
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
-    """Hands out tests one by one, and the files of TOGETHER whole; these first."""
+    """Hands out tests one by one, and the files and folders of TOGETHER whole; these first."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return path if path in TOGETHER else nodeid
+        folder = path.rpartition("/")[0]
+        return next((each for each in (path, folder) if each in TOGETHER), nodeid)

@@ -9,6 +9,7 @@ from core.errors import RequestTimeout, TransportClosed
 from core.identity.identity import Identity
 from core.peer_id import PeerId
 from core.rpc.stream import Stream
+from core.streams.config import FIRST_WINDOW, StreamConfig
 from core.tunnel.session import QUIET
 from core.tunnel.stream import ByteStream
 from core.tunnel.tunnels import LOOK_EVERY, MEETING, REVIVED, Tunnels
@@ -16,6 +17,7 @@ from tests.support.virtual_time import run
 from tests.tunnel.wire import End, wire
 
 ANNA, BERT = (Identity.from_secret(bytes([number]) * 32).peer_id for number in (1, 2))
+UNREAD = 4 * FIRST_WINDOW
 NOTICED = 2 * QUIET + 2 * LOOK_EVERY  # seconds until silence is acted on, at most
 
 
@@ -28,7 +30,7 @@ class Path:
         self.ends: list[tuple[End, End]] = []
         self.tasks: list[asyncio.Task[None]] = []
         self.taken: list[ByteStream] = []
-        self.anna = Tunnels(self.dial, self.take, meet=self.meet)
+        self.anna = Tunnels(self.dial, self.take, meet=self.meet, config=StreamConfig(unread=UNREAD))
         self.bert = Tunnels(self.dial, self.take, meet=self.meet)
         self.anna.start()
         self.bert.start()
@@ -138,10 +140,14 @@ def test_an_open_on_a_session_that_lost_its_way_while_idle_makes_one() -> None:
         (await path.anna.open(BERT, b"x", 5.0)).reset()
         await asyncio.sleep(30)
         path.cut()
-        with pytest.raises(RequestTimeout):
-            await path.anna.open(BERT, b"y", 10.0)
-        assert path.meetings == 1
-        await path.anna.open(BERT, b"z", 1.0)
+        async with asyncio.timeout(NOTICED):
+            late = await path.anna.open(BERT, b"y", 10.0)
+        assert (path.dials, path.meetings) == (1, 1)
+        path.mend()
+        await late.write(b"once")
+        first, now, given_up = path.taken
+        assert await now.read() == b"once"
+        assert (first.over, given_up.over) == (True, True), "the other side hears that it is not wanted any longer"
 
     played(scene)
 
@@ -157,20 +163,21 @@ def test_who_is_away_is_not_met_more_often_than_that() -> None:
     played(scene)
 
 
-def test_a_reader_that_does_not_read_is_no_silence() -> None:
+def test_readers_that_do_not_read_are_no_silence() -> None:
+    """The connection is paused for them, so nothing is heard."""
+
     async def scene(path: Path) -> None:
-        stream = await path.anna.open(BERT, b"x", 5.0)
-        (sender,) = path.taken
-
-        async def send() -> None:
-            await sender.write(bytes(1_000_000))
-
-        sending = asyncio.get_running_loop().create_task(send())
+        streams = [await path.anna.open(BERT, b"x", 5.0) for _ in range(UNREAD // FIRST_WINDOW + 1)]
+        sending = [asyncio.get_running_loop().create_task(each.write(bytes(FIRST_WINDOW))) for each in path.taken]
         await asyncio.sleep(300)
+        assert path.ends[0][0].paused, "so much waits here"
         assert path.meetings == 0
-        left = 1_000_000
-        while left:
-            left -= len(await stream.read())
-        await sending
+        for stream in streams:
+            left = FIRST_WINDOW
+            while left:
+                left -= len(await stream.read())
+        await asyncio.gather(*sending)
+        await asyncio.sleep(60)
+        assert path.meetings == 0
 
     played(scene)
