@@ -78,7 +78,7 @@ async def share(config: PeerConfig, output: Output, order: Order) -> None:
 
 
 def _with_audience(share: Share, config: PeerConfig, order: Order) -> Share:
-    """Return a new share for whom the command line says, else for whom the settings say by its name."""
+    """Return a new share, for the audience on the command line, else for the one that the settings have by its name."""
     return replace(share, audience=order.audience or audience_of(share.name, config.audiences))
 
 

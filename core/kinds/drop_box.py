@@ -159,7 +159,7 @@ def _free(folder: Path) -> int:
 
 
 def _full(folder: Path) -> bool:
-    """Return whether so many names are there that no more are taken."""
+    """Return whether so many names are there that no further ones are taken."""
     with os.scandir(folder) as found:
         return sum(1 for _ in found) >= FILES_MAX
 

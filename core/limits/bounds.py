@@ -109,7 +109,7 @@ STREAMS_HOST: Final = 256
 STREAMS_TRUSTED: Final = 2048
 """Of one trusted peer: as many as one connection carries (core.streams.config)."""
 SESSIONS: Final = 256
-"""Sessions of byte streams, whoever connected: as many as the RPC client keeps connections."""
+"""Sessions of byte streams, whichever side connected: as many as the RPC client keeps connections."""
 SESSIONS_KEPT: Final = 128
 """Of them for sessions of ours and trusted peers."""
 SESSIONS_HOST: Final = 16
@@ -119,7 +119,7 @@ CALLERS: Final = 4096
 ERROR_NAMES: Final = 64
 """Error names counted one by one; a service makes up its own."""
 REFUSALS_TOLD: Final = 1.0
-"""Refusals of one host that are shown and written down, a second: a person reads no more, and nobody may push the
+"""Refusals of one host that are shown and written down, a second: a person cannot read faster, and nobody may push the
 record of who called out of the file, or fill a terminal. All are counted."""
 REFUSALS_AT_ONCE: Final = 20.0
 """Of them at once: what an honest program tries before it is looked at."""

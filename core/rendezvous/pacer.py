@@ -2,7 +2,7 @@
 
 A peer that punches us must hear us, or its own filter never learns that the way is open. But several roles may want
 the same address punched, and the other side has roles too: all of it together is one series a second each way. Who
-never answers is punched less often. How long a series may be, and to whom, is for `core.reach.outreach` to say.
+never answers is punched less often. How long a series may be, and where to, is for `core.reach.outreach` to say.
 """
 
 import logging

@@ -143,7 +143,7 @@ class Using(QObject):
         return (row.peer_id, row.service) in self._kept
 
     def watch(self, peer_id: PeerId, service: str) -> int:
-        """Watch the values of a service: `values` tells them, `ended` that there are no more and why."""
+        """Watch the values of a service: `values` tells them, `ended` that they have ended and why."""
 
         def work(ticket: int) -> Work:
             return lambda peer: self._watch(peer, ticket, peer_id, service)

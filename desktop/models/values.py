@@ -47,7 +47,7 @@ def _number(value: JsonValue) -> float | None:
 
 
 def _text(value: JsonValue) -> str:
-    """Return the beginning of a value's JSON, and write no more of it."""
+    """Return the beginning of a value's JSON, and write nothing beyond that."""
     if isinstance(value, str):
         return shown(value, LONGEST)
     text = ""

@@ -1,4 +1,4 @@
-"""The page *Sharing*: what this peer shares, with whom, who uses it now; and what begins and ends it."""
+"""The page *Sharing*: what this peer shares, for which audience, its users now; and what begins and ends it."""
 
 from collections.abc import Callable
 

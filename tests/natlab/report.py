@@ -9,61 +9,63 @@ from tests.natlab.matrix import OURS, Order, Outcome
 
 _HEAD = """# Which networks meet
 
-Made by `make natlab`; not to be edited. A worker (`grapevine share fibonacci --broker`) is behind a network of the
-kind on the left, a consumer (`grapevine consume fibonacci --broker --once`) behind one of the kind above; a grape and
-`grapevine broker` are on a public machine. All are real processes in network namespaces with nftables rules, and the
-packets are the kernel's. Every kind is proven to behave as its name says, by asking as RFC 5780 does
-(`tests/natlab/test_internet.py`).
+Can two peers connect when both are behind routers, with the help of a broker? This page has the answer for each pair
+of 14 kinds of networks. It is made by `make natlab`; do not edit it by hand.
 
-| kind | is |
+A worker (`grapevine share fibonacci --broker`) is in a network of the kind on the left, a consumer (`grapevine consume
+fibonacci --broker --once`) in one of the kind above. A grape and `grapevine broker` are on a public machine. All are
+real processes in network namespaces with nftables rules, and the kernel forwards the packets. A test proves that each
+kind behaves as its name says, with the questions of RFC 5780 (`tests/natlab/test_internet.py`).
+
+| kind | what it is |
 | --- | --- |
 | open | a public address |
 | firewall | a public address, and only answers come in |
-| full-cone | a NAT with one port for all destinations, and anybody may use it |
-| restricted | the same, for hosts that were sent something |
-| port-restricted | the same, for addresses that were sent something |
-| linux | the same, and the port is the inside's own |
-| linux-race | the same, and an unknown packet from outside takes that port away: the early-packet trap |
+| full-cone | a NAT with one port for all destinations, and anybody may send to it |
+| restricted | the same, but only hosts that were sent something may send to it |
+| port-restricted | the same, but only addresses that were sent something may |
+| linux | port-restricted, and the port outside is the one inside |
+| linux-race | as linux, but an unknown packet from outside takes that port: the early-packet trap |
 | sym-addr | symmetric: another port for each remote host |
-| sym-seq, sym-random, sym-block | another for each remote address: the next, any, any of a block of 1,008 |
+| sym-seq, sym-random, sym-block | a port for each remote address: the next one, any, any of a block of 1,008 |
 | no-udp | only TCP gets out |
 | cgnat, cgnat-sym | a home router behind a carrier's: a full cone, and one with random ports |
 
 """
 
 _READ = """
-**A number** is the median of the seconds from when the broker has both sides to the reply; 0.3 of them are the
-openers. `*`: one side answered from another port than the broker had seen, and was met there. **-**: not to be met by
-punching alone: both routers insist on the very port, and at least one of them gives each destination another; or there
-is no UDP. The consumer ends in time with the reason. **RED**: had to meet, and did not each time.
+**A number** is the median time in seconds, from when the broker knows both sides to the reply; 0.3 of them are the
+openers. `*`: one side answered from another port than the broker had seen, and was met there. **-**: punching alone
+cannot connect this pair. Either both routers let only one port in, and at least one of them gives each destination
+another port; or there is no UDP. The consumer ends in time and says why. **RED**: should meet, and did not each time.
 
-The lab has no other customers of a router, no quotas and limits of rate, and no IPv6; no way is long unless it says so.
+The lab leaves out other customers of a router, quotas, rate limits and IPv6. Paths are short unless it says otherwise.
 """
 
 _LATE = """
 ## One side late
 
-The same pairs, with the other side started 150 ms earlier, and every packet of the late side 75 ms on the way between
-it and its own router, which so hears the other side before it has sent anything. The worse of both orders, worker late
-and consumer late.
+The same pairs, but one side starts 150 ms after the other, and its packets take 75 ms to its own router. So that router
+hears the other side before its own side has sent anything. Each number is the worse of both orders: worker late and
+consumer late.
 
 """
 
 _ROUGH = """
 ## On rough lines
 
-A sample, with 20 ms from each side to its router, and one packet of twenty lost on each way there: 80 ms from one side
-to the other and back, and a tenth of all packets lost. Not of the kind linux-race with its like: one lost packet of the
-broker's is a second's delay, and too late for the trap. Such a pair tries again, with openers for 2.5 s.
+A sample. Each side is 20 ms from its router, and loses one packet of twenty on that way: the round trip is 80 ms, and a
+tenth of all packets is lost. Two networks of the kind linux-race are left out: one lost packet of the broker costs a
+second, and that is too late for the trap. Such a pair tries again, with openers for 2.5 s.
 
 """
 
 _NODE = """
 ## With Node's programs
 
-The same with programs on libutp in the place of some of ours, where their own network allows it. They keep to the roles
-of Node's example `nat_w_broker` (`tests/interop/peer.js`). Node's client sends nothing before it is punched, so it has
-to be open or behind a full cone; Node's worker sends one packet every 2 s, which is what most of the time is.
+The same, with programs on libutp instead of some of ours, where their own network allows it. They play the roles of
+Node's example `nat_w_broker` (`tests/interop/peer.js`). Node's client sends nothing before it is punched, so it has to
+be open or behind a full cone. Node's worker sends one packet every 2 s, which takes most of the time.
 """
 
 

@@ -1,4 +1,4 @@
-"""Two command lines and a grape on loopback: Anna shares, Bert, who knows her by name and whom she trusts, uses it."""
+"""Two command lines and a grape on loopback: Anna shares, and Bert uses it. He knows her by name; she trusts him."""
 
 import asyncio
 import os

@@ -1,0 +1,69 @@
+"""Plain English: a short list of words and turns that readers stumble over, and what to write in their place.
+
+The list grows by what reviewers find. Take a word off only with a reason.
+"""
+
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.support.tools import ROOT
+from tests.test_repository import tracked
+
+# pattern -> what to write instead
+BANNED: Final = {
+    r"\bwhom\b": "name the peer, the caller, the user",
+    r"\bwhoever\b": "anyone who, the caller that",
+    r"\banew\b": "again",
+    r"\bno more\b(?! than)": "no longer, no further",
+    r"\b(for|to|from|of|by) who (is|was|has|comes|registers|waits|asks|would)\b": "for those that, for a peer that",
+    r"\bhence\b": "so",
+    r"\bthereby\b": "so",
+    r"\b(but|save) for\b": "except",
+    r"\b[Nn]obody who\b": "say who does",
+}
+TEXTS: Final = (".md", ".desktop")
+CODE: Final = ("core", "desktop", "scripts", "examples", "benchmarks", "tests")
+
+
+def words_of(source: str) -> str:
+    """Return a program's comments and texts, docstrings too, one to a line; names in the code are not words."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    kept = (tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING))
+    return "\n".join(token.string for token in tokens if token.type in kept)
+
+
+def complaints(text: str) -> Iterator[str]:
+    """Name each banned turn in a text, with what stands around it."""
+    for pattern, better in BANNED.items():
+        for found in re.finditer(pattern, text, re.IGNORECASE):
+            around = " ".join(text[max(0, found.start() - 30) : found.end() + 30].split())
+            yield f"...{around}...: {better}"
+
+
+def files() -> list[Path]:
+    """Return what people read: documents, and code with its comments and texts. This file has the words themselves."""
+    found = []
+    for path in tracked():
+        parts = path.relative_to(ROOT).parts
+        is_code = path.suffix == ".py" and parts[0] in CODE
+        if (is_code or path.suffix in TEXTS) and path != Path(__file__) and "corpus" not in parts:
+            found.append(path)
+    return found
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_is_in_plain_english(path: Path) -> None:
+    text = path.read_text()
+    assert list(complaints(words_of(text) if path.suffix == ".py" else text)) == []
+
+
+def test_a_banned_word_is_found_in_comments_and_texts_and_not_in_names() -> None:
+    source = 'def whom() -> str:  # anew\n    """Call whoever."""\n    return f"no more {1}" + whom()\n'
+    assert len(list(complaints(words_of(source)))) == 3
+    assert list(complaints("no more than 3, and the record of who called")) == []
