@@ -193,10 +193,8 @@ class MainWindow(QMainWindow):
         """Give the words more lines where these are short."""
         super().resizeEvent(event)
         narrow = self.width() < ONE_COLUMN
-        lines = 3 if self.width() < SHORT_LINES else 2
-        self.notice.set_lines(lines)
-        self.banner.set_lines(lines)
-        self.header.set_lines(lines)
+        for place in (self.notice, self.banner, self.header):
+            place.set_lines(3 if self.width() < SHORT_LINES else 2)
         self.pending.set_narrow(narrow)
 
     def _follow_focus(self, _old: QWidget | None, now: QWidget | None) -> None:
@@ -362,8 +360,7 @@ class MainWindow(QMainWindow):
     def _call(self, target: str) -> None:
         """Offer a request to somebody chosen on another page."""
         self.pages.choose("live")
-        self.request.set_target(target)
-        self.request.focus()
+        self._address_request(target)
 
     def _choose_audience(self, service: str, audience: Audience) -> None:
         chosen = {**self._settings.audiences, service: audience}
@@ -377,8 +374,8 @@ class MainWindow(QMainWindow):
         self._settings_chosen(dataclasses.replace(self._settings, use_broker=on, brokers=brokers))
         self._bridge.use_broker(on, brokers)
 
-    def _address_request(self, address: Address) -> None:
-        self.request.set_target(address)
+    def _address_request(self, target: Address | str) -> None:
+        self.request.set_target(target)
         self.request.focus()
 
     def _settings_chosen(self, settings: Settings) -> None:
