@@ -291,5 +291,5 @@ async def main() -> None:
 if __name__ == "__main__":
     machine = seal()  # a network namespace of our own: some of the others would ask the Internet
     asyncio.run(main())
-    if machine.escaped():
-        print(f"tried to leave the machine: {machine.escaped()[:5]}")
+    if escaped := machine.escaped():
+        print(f"tried to leave the machine, and was caught: {escaped[:5]}")
