@@ -94,7 +94,7 @@ class QuitQuestion(Sheet):
             muted(
                 self.tr(
                     "This desktop has no tray where Grapevine could stay. "
-                    "If you quit, friends can't reach you until you start it again. Minimised, it goes on."
+                    "If you quit, friends can't reach you until you start it again. Minimise it to keep it running."
                 )
             )
         )

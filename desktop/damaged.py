@@ -30,7 +30,7 @@ def ask_about_settings(window: MainWindow, store: SettingsStore, choices: Choice
         except LocalError as error:
             window.show_message(str(error))
             return
-        window.show_message(window.tr("The settings that could be read are in force."))
+        window.show_message(window.tr("The settings that could be read are used now."))
         choices.change(settings)
         resume(bridge, settings)
 

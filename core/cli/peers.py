@@ -1,4 +1,4 @@
-"""The peer that a command means. PEER is a Peer ID or a name of a known peer; PEER/SERVICE names a service."""
+"""The peer that a command means. PEER is a Peer ID, or a name in the list of known peers; PEER/SERVICE: a service."""
 
 from collections.abc import Iterable
 from typing import NamedTuple

@@ -1,8 +1,8 @@
 """When an address is punched: what roles want punched, and the answers to punches, as one series a second.
 
 A peer that punches us must hear us, or its own filter never learns that the way is open. But several roles may want
-the same address punched, and the other side has roles too: all of it together is one series a second each way. Who
-never answers is punched less often. How long a series may be, and where to, is for `core.reach.outreach` to say.
+the same address punched, and the other side has roles too: all of it together is one series a second each way. One
+that never answers is punched less often. How long a series may be, and where to, is for `core.reach.outreach` to say.
 """
 
 import logging

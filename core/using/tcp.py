@@ -106,7 +106,7 @@ class _Arrival(asyncio.Protocol):
         self.transport.pause_reading()
 
     def eof_received(self) -> bool:
-        """Note that the program has ended its direction; it may still read."""
+        """Keep that the program has ended its direction; it may still read."""
         self._ended = True
         return True
 

@@ -61,7 +61,7 @@ class AnswerView(QWidget):
         self.copy_button.setToolTip(self.tr("Copy the answer"))
         self.copy_button.clicked.connect(self.copy)
         self.cancel_button = QPushButton(self.tr("Cancel"))
-        self.cancel_button.setToolTip(self.tr("Wait no longer for the answer (Esc)"))
+        self.cancel_button.setToolTip(self.tr("Stop waiting for the answer (Esc)"))
         self.cancel_button.setAccessibleName(self.tr("Cancel the request"))
         self.cancel_button.clicked.connect(self.cancel_wanted)
         policy = self.cancel_button.sizePolicy()

@@ -80,7 +80,7 @@ class BrokerView(PageView):
         self.brokers.setPlaceholderText(self.tr("host:port; empty: those that are announced on the grapes"))
         self.brokers.setAccessibleName(self.tr("Brokers to use"))
         limit(self.brokers, MAX_BROKERS)
-        self.brokers.setToolTip(self.tr("One or more, divided by commas. Enter puts a change in force."))
+        self.brokers.setToolTip(self.tr("One or more, separated by commas. Press Enter to apply a change."))
         self.brokers.editingFinished.connect(self._edited)
         self._problem.setProperty("problem", True)
         self.using.add_below(self.brokers)

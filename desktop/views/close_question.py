@@ -35,7 +35,7 @@ class CloseQuestion(Sheet):
         self.body.addWidget(
             muted(
                 self.tr(
-                    "In the tray, Grapevine goes on sharing and consuming; its icon brings the window back. "
+                    "In the tray, Grapevine keeps sharing and consuming; its icon brings the window back. "
                     "If you quit, friends can't reach you until you start it again."
                 )
             )

@@ -77,7 +77,9 @@ class IdentityDialog(Sheet):
         self.retry_button.setSizePolicy(policy)
         self.retry_button.hide()
         self.export_button = self._button(self.tr("&Export..."), self.tr("Write the key to a file"), self.export)
-        self.import_button = self._button(self.tr("&Import..."), self.tr("Become a peer that was exported"), self.load)
+        self.import_button = self._button(
+            self.tr("&Import..."), self.tr("Use an identity that was exported"), self.load
+        )
         self.renew_button = self._button(self.tr("&Renew..."), self.tr("Become a new peer"), self.renew)
         self._lay_out()
         acts.done.connect(lambda text: self._say(text, problem=False))
@@ -88,7 +90,7 @@ class IdentityDialog(Sheet):
     def _lay_out(self) -> None:
         words = muted(
             self.tr(
-                "Others reach this peer, and no other, by this ID. Give it to people who should reach you. "
+                "This ID leads to this peer and to no other. Give it to people who should reach you. "
                 "Anyone may see it: it is no secret."
             )
         )

@@ -101,7 +101,7 @@ class PeopleView(PageView):
         self.edit_button = button(self.tr("&Edit..."), self.tr("Name this peer, and say what it may call"), self.edit)
         self.copy_button = button(self.tr("&Copy ID"), self.tr("Copy the whole Peer ID"), self.copy_id)
         self.call_button = button(self.tr("Ca&ll..."), self.tr("Send a request to this peer"), self.call)
-        hint = self.tr("Let this peer call nothing, and ask no longer")
+        hint = self.tr("Block this peer: it may call nothing and cannot ask")
         self.block_button = button(self.tr("&Block"), hint, self.block)
         hint = self.tr("Remove this peer from the list; it may ask again")
         self.remove_button = button(self.tr("&Remove..."), hint, self.remove)

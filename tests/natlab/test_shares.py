@@ -183,7 +183,7 @@ async def test_a_machine_sleeps(world: Internet, tmp_path: Path, sleeper: str) -
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", [0, 2])
 async def test_a_file_is_fetched_across_a_restart(world: Internet, tmp_path: Path, loss: int) -> None:
-    """Both routers let in only peers that they know, and Bert's ports change: the fetch goes on where it was."""
+    """Both routers let in only addresses they know, and Bert's ports change: the fetch goes on where it was."""
     folder, size = tmp_path / "docs", 50 * MEGABYTE
     folder.mkdir()
     (folder / "big").write_bytes(sample(size))
