@@ -93,7 +93,7 @@ class Node:
 
     def _met(self, outcome: Outcome, now: float) -> None:
         if isinstance(outcome, Reply) and len(self._table) <= self._config.bucket_size:
-            self._start(self._walk(FindNodes(self.id, lambda now: None), self.id), now)
+            self._walks.start(self._walks.walk(FindNodes(self.id, lambda now: None), self.id), now)
 
     def knows(self, address: Address) -> bool:
         """Return whether a live node of this address is known."""
