@@ -36,7 +36,7 @@ def words(state: LanState) -> str:
             f"{command}, and on the other one the port of its grape."
         )
     if state.quiet:
-        return "No other Grapevine is on this network."
+        return "No other Grapevine was found on this network."
     if state.problem:
         return f"Other Grapevines on this network cannot be found, as it takes no multicast ({state.problem})."
     return ""

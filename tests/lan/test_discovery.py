@@ -80,7 +80,7 @@ def test_a_peer_that_is_heard_is_asked_at_once() -> None:
         home.wires[0].gone(instance().name)
         home.known = set()
         await asyncio.sleep(3)
-        assert home.said[-1] == "No other Grapevine is on this network."
+        assert home.said[-1] == "No other Grapevine was found on this network."
 
     at_home(scene)
 
@@ -89,7 +89,7 @@ def test_nobody_there_is_said_after_a_while_only() -> None:
     async def scene(home: Home) -> None:
         assert home.said[-1] == ""
         await asyncio.sleep(2.5)
-        assert home.said[-1] == "No other Grapevine is on this network."
+        assert home.said[-1] == "No other Grapevine was found on this network."
 
     at_home(scene)
 
@@ -109,7 +109,7 @@ def test_peers_of_this_computer_are_none() -> None:
         home.wires[0].seen(instance(Address("192.168.1.2", 20002)))
         await asyncio.sleep(20)
         assert home.asked == []
-        assert home.said[-1] == "No other Grapevine is on this network."
+        assert home.said[-1] == "No other Grapevine was found on this network."
 
     at_home(scene)
 
@@ -162,7 +162,7 @@ def test_a_network_without_multicast_is_tried_again() -> None:
         home.error = None
         await asyncio.sleep(4 * RETRY_FIRST)
         assert home.open_hosts == ["192.168.3.3"]
-        assert home.said[-1] == "No other Grapevine is on this network."
+        assert home.said[-1] == "No other Grapevine was found on this network."
 
     at_home(scene)
 

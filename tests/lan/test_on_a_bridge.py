@@ -39,7 +39,7 @@ def play(machine: Machine, homes: Path, *arguments: str) -> AbstractAsyncContext
 async def test_the_demo_works_with_no_option(machines: list[Machine], tmp_path: Path) -> None:
     here, there, _ = machines
     async with play(here, tmp_path, "share", "fibonacci") as worker:
-        await worker.event("grape", lambda event: "No other Grapevine is on this network" in event["message"])
+        await worker.event("grape", lambda event: "No other Grapevine was found on this network" in event["message"])
         async with play(there, tmp_path, "consume", "fibonacci", "--once") as consumer:
             up = await consumer.event("listening")
             reply = await consumer.event("reply")

@@ -16,7 +16,7 @@ NETWORKS = [IPv4Network("10.0.0.0/8"), IPv4Network("192.168.4.0/22")]
     ("state", "expected"),
     [
         (LanState(True, False, 0, 0, 20001), ""),
-        (LanState(True, True, 0, 0, 20001), "No other Grapevine is on this network."),
+        (LanState(True, True, 0, 0, 20001), "No other Grapevine was found on this network."),
         (LanState(True, True, 1, 3, 20001), "1 other Grapevine is on this network."),
         (LanState(True, True, 12, 0, 20001), "12 other Grapevines are on this network."),
     ],
