@@ -162,6 +162,7 @@ async def target(row: str) -> AsyncIterator[Target]:
     with tempfile.TemporaryDirectory() as home:
         env = {f"XDG_{kind}_HOME": str(Path(home, kind)) for kind in ("CONFIG", "DATA", "STATE", "CACHE")}
         env |= {"XDG_RUNTIME_DIR": home, "QT_QPA_PLATFORM": "offscreen", "DBUS_SESSION_BUS_ADDRESS": "disabled:"}
+        env["GRAPEVINE_LAN"] = "off"
         command = [sys.executable, "-m", "benchmarks.window_app", "bench"]
         async with running("the desktop program", command, env=env) as app, peers.peer(OURS, role=role) as peer:
             await app.event("ready")

@@ -19,6 +19,7 @@ from core.directory.access import GrapeAccess
 from core.directory.names import GrapeClient
 from core.errors import PeerError
 from core.files.presence import Presence
+from core.lan.wire import OpenWire, open_wire
 from core.ledger.ledger import Ledger
 from core.net.endpoint import Endpoint, EndpointConfig
 from core.net.stream import Stream
@@ -35,6 +36,7 @@ from core.news.hub import Hub
 from core.news.roster import Roster
 from core.own.addresses import OwnAddresses
 from core.own.identity import OwnIdentity
+from core.own.nearby import look_nearby
 from core.own.networks import Networks, networks
 from core.own.record import OwnRecord
 from core.peer_id import PeerId
@@ -111,6 +113,7 @@ class Outside:
     open_endpoint: Callable[[Address, EndpointConfig], Awaitable[Endpoint]]
     open_access: Callable[[PeerConfig, Callable[[GrapeSnapshot], None]], GrapeAccess]
     networks: Callable[[], Networks]
+    open_wire: OpenWire = open_wire
 
 
 async def _open_endpoint(bind: Address, config: EndpointConfig) -> Endpoint:
@@ -221,6 +224,9 @@ async def compose(
     _note_who_answers(hub, outgoing)
     by_id.follow(registry, intents, admission, identity, hub)
     endpoint.hear(_accept(tasks, server, handshakes, tunnels, outgoing.validated), hearing.on_punch)
+    lan = look_nearby(config, hub, access, addresses, endpoint.address.port, outgoing.may_ask_beside, outside.open_wire)
+    if lan is not None:
+        stack.push_async_callback(lan.aclose)
     tasks.spawn(addresses.watch(), name="follow our addresses")
     tasks.spawn(_sweep_forever(roster), name="forget who is gone")
     stack.callback(_deafen, hub, endpoint)

@@ -19,13 +19,14 @@ def main(
     hidden: bool = False,
     grapes: Sequence[str] = (),
     bootstrap: Sequence[str] | None = None,
+    no_lan: bool = False,
 ) -> int:
     """Run the desktop program until it is quit, and return its exit code. Takes over SIGINT and SIGTERM for good.
 
-    `profile` None is the default one. `hidden` starts in the tray, if there is one within 30 s. `grapes` (URLs) and
-    `bootstrap` (host:port; None: as set) hold for this run and are not saved. Returns 0 after quitting, and when the
-    first instance of the profile was shown instead; 1 when that one does not answer; 2, with a sentence on stderr,
-    when no window can be shown.
+    `profile` None is the default one. `hidden` starts in the tray, if there is one within 30 s. `grapes` (URLs),
+    `bootstrap` (host:port; None: as set) and `no_lan` hold for this run and are not saved. Returns 0 after quitting,
+    and when the first instance of the profile was shown instead; 1 when that one does not answer; 2, with a sentence
+    on stderr, when no window can be shown.
     """
     open_missing_streams()
     chosen = profile or DEFAULT_PROFILE
@@ -37,7 +38,8 @@ def main(
     quitter.catch_signals()
     from desktop.app import Start, start  # Qt comes in here
 
-    return start(Start(chosen, hidden, tuple(grapes), None if bootstrap is None else tuple(bootstrap)), quitter)
+    nodes = None if bootstrap is None else tuple(bootstrap)
+    return start(Start(chosen, hidden, tuple(grapes), nodes, no_lan), quitter)
 
 
 def _profile_problem(profile: str) -> str | None:
@@ -54,10 +56,11 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--hidden", action="store_true", help="start in the tray")
     parser.add_argument("--grape", metavar="URL", action="append", default=[], help="use this grape, for this run")
     parser.add_argument("--bootstrap", metavar="H:P,...", help="the embedded grape's first nodes, for this run")
+    parser.add_argument("--no-lan", action="store_true", help="do not look for others on this network, for this run")
     return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":
     given = _arguments(sys.argv[1:])
     nodes = None if given.bootstrap is None else [node for node in given.bootstrap.split(",") if node]
-    sys.exit(main(given.profile, given.hidden, given.grape, nodes))
+    sys.exit(main(given.profile, given.hidden, given.grape, nodes, given.no_lan))

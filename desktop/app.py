@@ -56,12 +56,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How this run was started. `grapes` and `bootstrap` stand in for the settings' for this run, and are not saved."""
+    """How this run was started. `grapes`, `bootstrap` and `no_lan` hold for this run, and are not saved."""
 
     profile: str
     hidden: bool = False
     grapes: tuple[str, ...] = ()
     bootstrap: tuple[str, ...] | None = None
+    no_lan: bool = False
 
     def key_place(self) -> KeyPlace:
         """Return where this profile's key is."""
@@ -72,7 +73,7 @@ class Start:
         """Return what the peer is opened with."""
         store = SettingsStore(self.profile)
         config = PeerConfig.from_settings(settings, trust_file=store.trust_file, calls_file=store.calls_file)
-        config = replace(config, identity=self.key_place())
+        config = replace(config, identity=self.key_place(), lan=config.lan and not self.no_lan)
         if self.grapes:
             config = replace(config, grapes=self.grapes)
         return config if self.bootstrap is None else replace(config, bootstrap=self.bootstrap)

@@ -7,6 +7,7 @@ from core.dht import strangers
 from core.dht.config import DhtConfig
 from core.grape.config import GrapeConfig
 from core.kinds import command, share, values
+from core.lan.neighbours import NeighboursConfig
 from core.ledger import store
 from core.limits.bounds import RULES, Rule
 from core.reach.outreach import OutreachConfig
@@ -20,6 +21,7 @@ _BROKER: Final = BrokerConfig()
 _DHT: Final = DhtConfig()
 _GRAPE: Final = GrapeConfig()
 _OUT: Final = OutreachConfig()
+_LAN = NeighboursConfig()
 _STREAMS: Final = StreamConfig()
 _UTP: Final = UtpConfig()
 _KIB: Final = 1024
@@ -110,6 +112,11 @@ _PACKETS: Final = (
         f"{strangers.HOST_BURST} at once, then {strangers.HOST_RATE:g} a second",
         f"{strangers.NEW_BURST} new nodes at once, then {strangers.NEW_RATE:g} a second", "", "nothing is sent",
         "tests/dht/test_third_parties.py",
+    ),
+    Rule(
+        "grapes that are asked because this network names them", f"{_LAN.per_host}", f"{_LAN.rows}", "",
+        "one that never answered makes room, else the new one is left alone; each is asked with one packet, every "
+        f"{_LAN.most:g} s in the end", "tests/lan/test_neighbours.py",
     ),
     Rule(
         "DHT bytes at another node's word", f"{strangers.FACTOR} x what that node sent", "", "", "nothing is sent",

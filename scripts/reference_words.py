@@ -32,6 +32,7 @@ ERRORS: Final = {
     "ERR_IDENTITY": "The key of this peer cannot be read or kept, or a file is no exported identity.",
     "ERR_IDENTITY_LOCKED": "The key exists, and cannot be read now: the keyring is locked or does not answer.",
     "ERR_INTERNAL": "The service failed. Its owner's log has the reason.",
+    "ERR_LAN": "Other peers on this network cannot be looked for: it takes no multicast, or zeroconf is not installed.",
     "ERR_LEDGER": "The record of calls cannot be written or read.",
     "ERR_LOCAL": "This cannot be done here. The sentence says what to change.",
     "ERR_LOCAL_RESET": "The program behind the other end of a stream closed its connection in the middle.",

@@ -28,6 +28,8 @@ hypothesis.settings.load_profile("ours")
 
 # Programs run on the loop that every user has, though the checks install uvloop; those that test it say so.
 os.environ.setdefault("GRAPEVINE_LOOP", "asyncio")
+# No program greets a network, but one that a test put on a network of its own.
+os.environ["GRAPEVINE_LAN"] = "off"
 
 
 def _runs_tests(config: pytest.Config) -> bool:

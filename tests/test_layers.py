@@ -51,6 +51,7 @@ ROOMS: dict[str, set[str]] = {
     "core.kinds": {
         "core.aio", "core.wire", "core.tunnel", "core.services", "core.trust.audience", "core.rpc.fair_places",
     },
+    "core.lan": {"core.aio", "core.reach"},
     "core.using": {"core.aio", "core.wire", "core.tunnel", "core.kinds", "core.news"},
     # what a peer is
     "core.news": {*TRUST_VALUES, "core.services.names"},
@@ -58,7 +59,7 @@ ROOMS: dict[str, set[str]] = {
     "core.directory": {"core.aio", "core.wire", "core.dht", "core.grape", "core.news", "core.profile"},
     "core.own": {
         "core.aio", "core.wire", "core.grape", "core.identity", "core.secure", "core.services", "core.news",
-        "core.profile", "core.directory",
+        "core.profile", "core.directory", "core.lan",
     },
     "core.serving": {
         "core.aio", "core.wire", "core.rpc.memory", "core.tunnel", "core.services", "core.kinds", "core.trust",

@@ -89,6 +89,12 @@ class Outgoing:
             raise HeldBack(f"{remote} has not answered, and is not punched now")
         self._socket.punch(remote, packets=packets)
 
+    def may_ask_beside(self, address: Address, now: float) -> bool:
+        """Return whether one packet may go to an address that somebody on a network of ours names, and count it."""
+        if not self._own.is_beside(address) or not self.told([address]):
+            return False
+        return self._outreach.packets(address, now, 1) > 0
+
     def series(self, remote: Address, packets: int, openers: int) -> None:
         """Punch as a meeting has it. Raises PeerError, HeldBack."""
         if not self._outreach.take(remote, self._clock(), packets):

@@ -90,9 +90,14 @@ def _json(text: str) -> JsonValue:
     callback=usage(nodes),
     help="Nodes that the embedded grape joins, instead of those in the settings.",
 )
+@click.option(
+    "--no-lan",
+    is_flag=True,
+    help="Do not look for other Grapevines on this network, and do not be found by them there.",
+)
 @click.pass_context
 def grapevine(
-    context: click.Context, profile: str, hidden: bool, grapes: tuple[str, ...], bootstrap: str | None
+    context: click.Context, profile: str, hidden: bool, grapes: tuple[str, ...], bootstrap: str | None, no_lan: bool
 ) -> None:
     """Share a small service from behind a home router.
 
@@ -100,7 +105,7 @@ def grapevine(
     """
     if context.invoked_subcommand is not None:
         # said before the command they mean the same as behind it
-        given = {"profile": profile, "grapes": grapes, "bootstrap": bootstrap}
+        given = {"profile": profile, "grapes": grapes, "bootstrap": bootstrap, "no_lan": no_lan}
         said = {name: value for name, value in given.items() if value and value != DEFAULT_PROFILE}
         context.default_map = {context.invoked_subcommand: said}
         return
@@ -112,7 +117,7 @@ def grapevine(
         raise click.exceptions.Exit(exits.USAGE)
     from desktop.__main__ import main as desktop
 
-    sys.exit(desktop(profile, hidden=hidden, grapes=grapes, bootstrap=nodes(bootstrap)))
+    sys.exit(desktop(profile, hidden=hidden, grapes=grapes, bootstrap=nodes(bootstrap), no_lan=no_lan))
 
 
 @grapevine.command()

@@ -82,6 +82,8 @@ def connection_options(command: Command) -> Command:
                      help="UDP port of this peer. Without it: the settings' port, or any free one."),
         click.option("--bootstrap", metavar="H:P,...", default=None, callback=usage(nodes),
                      help="Nodes that the embedded grape joins, instead of those on this machine."),
+        click.option("--no-lan", "no_lan", is_flag=True,
+                     help="Do not look for other Grapevines on this network, and do not be found by them there."),
         click.option("--grape", "grapes", metavar="URL", multiple=True, callback=usage(check_grape_url),
                      help="Address of a grape, such as http://192.0.2.7:30001. Repeat it for others to fall back on."),
     ):  # fmt: skip

@@ -13,7 +13,7 @@ from core.profile.settings import SettingsStore
 
 def config_of(
     output: Output, profile: str, grapes: tuple[str, ...], bootstrap: str | None, port: int | None, speaks: bool,
-    brokers: tuple[str, ...] = (),
+    brokers: tuple[str, ...] = (), no_lan: bool = False,
 ) -> PeerConfig:  # fmt: skip
     """Return the profile's settings with what the command line says in their place; `speaks`: with its identity."""
     store = SettingsStore(profile)
@@ -34,16 +34,17 @@ def config_of(
         identity=KeyPlace(store.path.parent, profile, output.notice) if speaks else None,
         use_broker=bool(brokers) or saved.use_broker,
         brokers=tuple(text for text in brokers if text) if brokers else saved.brokers,
+        lan=saved.lan and not no_lan,
     )
 
 
 def start(
     job: Callable[[PeerConfig, Output], Any], *, brief: bool, profile: str, verbose: bool, as_json: bool,
     grapes: tuple[str, ...], bootstrap: str | None, port: int | None, speaks: bool = False,
-    brokers: tuple[str, ...] = (), quiet: bool = False,
+    brokers: tuple[str, ...] = (), quiet: bool = False, no_lan: bool = False,
 ) -> None:  # fmt: skip
     """Run a job. One that is `brief` asks once and ends; one that `speaks` to other peers needs an identity."""
     set_up_logging(profile, verbose=verbose)
     output = Output(as_json=as_json, quiet=brief or quiet)
-    config = config_of(output, profile, grapes, bootstrap, port, speaks, brokers)
+    config = config_of(output, profile, grapes, bootstrap, port, speaks, brokers, no_lan)
     run(lambda: job(config, output), output, fast=not brief)

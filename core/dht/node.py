@@ -83,6 +83,22 @@ class Node:
                 self._upkeep.patience_at = now + self._config.join_patience
             self._join(now)
 
+    def meet(self, address: Address, now: float) -> None:
+        """Ask a node that somebody names, with one packet. If it answers, it may enter the table, and we join by it.
+
+        It is not kept as a bootstrap node: who names it, names it again.
+        """
+        if usable(address) and not self.knows(address) and address not in self._pinged:
+            self._ping(Target(None, address), self._met, now, again=False)
+
+    def _met(self, outcome: Outcome, now: float) -> None:
+        if isinstance(outcome, Reply) and len(self._table) <= self._config.bucket_size:
+            self._walks.start(self._walks.walk(FindNodes(self.id, lambda now: None), self.id), now)
+
+    def knows(self, address: Address) -> bool:
+        """Return whether a live node of this address is known."""
+        return self._table.id_at(address) is not None
+
     def lookup(self, key: bytes, now: float) -> OperationId:
         """Find the peers of a service key (its raw bytes); ends with PeersFound."""
         operation = self._walks.new_operation()

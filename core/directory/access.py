@@ -49,6 +49,7 @@ class GrapeAccess:
         self._link: Link | None = None  # to somebody's grape
         self._told: GrapeSnapshot | None = None
         self._joining = True
+        self._nearby: Callable[[], str] = lambda: ""
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> GrapeClient:
@@ -86,10 +87,20 @@ class GrapeAccess:
         seen = self._grape.observed() if self._grape is not None else None
         return seen.host if seen is not None else None
 
+    @property
+    def own_grape(self) -> Grape | None:
+        """The embedded grape, while it runs."""
+        return self._grape
+
+    def say_nearby(self, words: Callable[[], str]) -> None:
+        """Take what tells what is so on this network, as a sentence of the state, and look whether that is news."""
+        self._nearby = words
+        self._tell()
+
     def snapshot(self) -> GrapeSnapshot:
         """Return the state and what to do about it, in words."""
         if self._grape is not None:
-            return _embedded_snapshot(self._grape, self._config, self._joining)
+            return _embedded_snapshot(self._grape, self._config, self._joining, self._nearby())
         if self._link is not None:
             return _remote_snapshot(self._link, self._config.grapes)
         return GrapeSnapshot(GrapeState.STARTING, not self._config.grapes, "", 0, "The grape is starting.")
@@ -132,13 +143,14 @@ def _embedded(config: PeerConfig) -> GrapeConfig:
     )
 
 
-def _embedded_snapshot(grape: Grape, config: PeerConfig, joining: bool) -> GrapeSnapshot:
+def _embedded_snapshot(grape: Grape, config: PeerConfig, joining: bool, nearby: str) -> GrapeSnapshot:
     nodes = grape.nodes()
+    nearby = f" {nearby}" if nearby else ""
     lost = " This computer has no network: connect it, and this goes on by itself."
     network = "" if nodes or _has_network() else lost
     state = GrapeState.CONNECTED if nodes else GrapeState.ALONE
     if nodes:
-        message = f"Connected: {nodes} other grape{'s'[: nodes != 1]} known."
+        message = f"Connected: {nodes} other grape{'s'[: nodes != 1]} known.{nearby}"
     elif joining and config.bootstrap != ():
         state, message = GrapeState.STARTING, "Looking for other grapes."
     elif config.bootstrap:
@@ -148,10 +160,10 @@ def _embedded_snapshot(grape: Grape, config: PeerConfig, joining: bool) -> Grape
         )
     else:
         message = (
-            f"Alone: nobody can find this peer yet, as no other grape is known.{network} Peers on this computer can "
-            "meet here; to meet others, add a bootstrap node or a grape in the settings."
+            f"Alone: nobody can find this peer yet, as no other grape is known.{network}{nearby} Peers on this "
+            "computer can meet here; to meet others, add a bootstrap node or a grape in the settings."
         )
-    return GrapeSnapshot(state, True, grape.url, nodes, message, grape.dht_address.port)
+    return GrapeSnapshot(state, True, grape.url, nodes, message, grape.dht_address.port, nearby.strip())
 
 
 def _has_network() -> bool:

@@ -49,13 +49,14 @@ class Grape:
     `on_change` is called on the loop, with the grape, after the number of known nodes changed.
     """
 
-    def __init__(self, node: Node, dht: Dht, server: ApiServer, udp: UdpSocket, url: str) -> None:
+    def __init__(self, node: Node, dht: Dht, server: ApiServer, udp: UdpSocket, pump: Pump, url: str) -> None:
         self.url = url
         self.on_change: Callable[[Grape], None] | None = None
         self._node = node
         self._dht = dht
         self._server = server
         self._udp = udp
+        self._pump = pump
 
     @property
     def dht(self) -> DhtService:
@@ -75,6 +76,15 @@ class Grape:
     def alone(self) -> bool:
         """No other grape is known; this one answers by itself."""
         return self._node.nodes() == 0
+
+    def meet(self, address: Address) -> None:
+        """Ask the grape that somebody says is there, with one packet, and join it if it answers."""
+        self._node.meet(address, self._pump.now())
+        self._pump.flush()
+
+    def knows(self, address: Address) -> bool:
+        """Return whether this grape answers ours."""
+        return self._node.knows(address)
 
     def observed(self) -> Address | None:
         """Return our UDP address as other grapes see it (BEP 42), once some have said so."""
@@ -134,7 +144,7 @@ async def open_grape(
             serve_http(Api(dht, max_operations=config.max_operations, random=random), config, sock)
         )
         stack.callback(dht.close)  # before the server stops: its answers under way end at once
-        grape = Grape(node, dht, server, udp, _url(sock.getsockname()))
+        grape = Grape(node, dht, server, udp, pump, _url(sock.getsockname()))
         changed.listeners = (dht.nodes_changed, grape.nodes_changed)
         udp.start(pump.receive)
         stack.push_async_callback(_join(config, dht, node, pump).aclose)

@@ -205,6 +205,7 @@ class GrapeSnapshot:
     nodes: int
     message: str
     dht_port: int | None = None
+    nearby: str = ""  # a sentence about this network: who is there, or what is in the way; it is in `message` too
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,13 +101,17 @@ class OwnAddresses:
         local = self.local(address)
         if local is None:
             return False
-        attached = [each.network for each in self._networks.attached]
+        attached = self.attached()
         try:
             host = ipaddress.IPv4Address(address.host)
-            networks = attached or [ipaddress.IPv4Network(f"{local}/24", strict=False)]
+            networks = attached or (ipaddress.IPv4Network(f"{local}/24", strict=False),)
             return any(host in network and not _is_everybody(host, network) for network in networks)
         except ValueError:
             return False
+
+    def attached(self) -> tuple[ipaddress.IPv4Network, ...]:
+        """Return the networks that we are on with no router between; none where the system does not tell."""
+        return tuple(each.network for each in self._networks.attached)
 
     def is_self(self, address: Address) -> bool:
         """Return whether this is our own socket, as far as we know."""

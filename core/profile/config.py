@@ -38,7 +38,8 @@ class PeerConfig:
     `trust_file` has the known peers; without one they are forgotten at the end. `calls_file` gets a record of every
     request that is served; without one there is none. `audiences`, and what is said of brokers, are those at the
     start: they change while a peer is open, so that a configuration with others is no other one. `brokers` are those
-    to use, as `host:port`; none: those that are announced.
+    to use, as `host:port`; none: those that are announced. `lan`: peers on this network are looked for, if the
+    embedded grape joins whom it finds, that is with neither `grapes` nor `bootstrap`.
     """
 
     grapes: tuple[str, ...] = ()
@@ -54,6 +55,7 @@ class PeerConfig:
     act_as_broker: bool = field(default=False, compare=False)
     use_broker: bool = field(default=False, compare=False)
     brokers: tuple[str, ...] = field(default=(), compare=False)
+    lan: bool = False
 
     @classmethod
     def from_settings(
@@ -72,4 +74,5 @@ class PeerConfig:
             act_as_broker=settings.act_as_broker,
             use_broker=settings.use_broker,
             brokers=settings.brokers,
+            lan=settings.lan,
         )

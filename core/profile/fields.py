@@ -56,6 +56,9 @@ class Settings:
     """Let brokers help when both sides are behind a NAT."""
     brokers: tuple[str, ...] = ()
     """Brokers to use, as `HOST:PORT`. None: those that are announced on the grapes."""
+    lan: bool = True
+    """Find other Grapevines on this network, and be found by them: a random name that changes daily is all that is
+    told. Only with a grape of our own, and without `bootstrap`."""
     notify_new_peers: bool = True
     """Notify when a new peer is found."""
     close_action: CloseAction = "ask"
@@ -93,6 +96,7 @@ CLOSED: Final[Mapping[str, Any]] = {
     "use_broker": False,
     "shares": (),
     "uses": (),
+    "lan": False,
 }
 
 

@@ -79,6 +79,7 @@ def _alone(snapshot: PeerSnapshot) -> Standing:
         "To be found by others: add a bootstrap node or a grape that they use too (Settings), "
         "or use a broker that you both know (Broker)."
     )
+    text = f"{snapshot.grape.nearby} {text}".strip()
     return Standing(_tr("Only this computer can find this peer"), text, GrapeState.ALONE)
 
 

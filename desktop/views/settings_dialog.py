@@ -61,6 +61,9 @@ class SettingsDialog(Sheet):
         self.setObjectName("settings")
         self.grapes = self._lines(settings.grapes, "http://192.0.2.7:30001")
         self.bootstrap = self._lines(settings.bootstrap, "192.0.2.7:20001")
+        self.lan = _check(self.tr("&Find other Grapevines on this network, and be found there"), settings.lan)
+        hint = self.tr("Others there learn that a Grapevine is here, under a random name that changes daily.")
+        self.lan.setToolTip(hint)
         self.dht_port = _port(settings.dht_port)
         self.api_port = _port(settings.api_port)
         self.udp_port = _port(settings.udp_port)
@@ -87,9 +90,8 @@ class SettingsDialog(Sheet):
     def _lay_out(self) -> None:
         for box in (self._sharing(), self._window(), self._network()):
             self.body.addWidget(box)
-        self.body.addWidget(
-            muted(self.tr("When grapes or ports change, this peer is opened again, and requests under way end."))
-        )
+        note = self.tr("When something under Network changes, this peer is opened again, and requests under way end.")
+        self.body.addWidget(muted(note))
         self.body.addStretch()
         self.foot.addWidget(self._problem)
 
@@ -118,6 +120,7 @@ class SettingsDialog(Sheet):
         _row(form, self.tr("&Grapes to use"), self.grapes, hint)
         hint = self.tr("One host:port on each line. This computer's own grape joins other grapes there.")
         _row(form, self.tr("&Bootstrap nodes"), self.bootstrap, hint)
+        form.addRow(self.lan)
         ports = (
             (self.tr("&DHT port"), self.dht_port),
             (self.tr("HTTP &API port"), self.api_port),
@@ -148,6 +151,7 @@ class SettingsDialog(Sheet):
             self._settings,
             grapes=_entries(self.grapes),
             bootstrap=_entries(self.bootstrap),
+            lan=self.lan.isChecked(),
             dht_port=self.dht_port.value(),
             api_port=self.api_port.value(),
             udp_port=self.udp_port.value(),

@@ -22,6 +22,7 @@ FULL = Settings(
     api_port=30003,
     udp_port=40000,
     sharing=("fibonacci",),
+    lan=False,
     notify_new_peers=False,
     close_action="quit",
     window=WindowState("Z2Vv", "c3RhdGU="),
@@ -56,6 +57,7 @@ def test_every_field_reaches_the_record(qtbot: QtBot) -> None:
     made.share["fibonacci"].click()
     made.notify.click()
     made.close_action.setCurrentIndex(made.close_action.findData("quit"))
+    made.lan.click()
     with qtbot.waitSignal(made.chosen) as heard:
         save(made, qtbot)
     assert heard.args == [replace(FULL, window=WindowState())]

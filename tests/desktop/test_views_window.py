@@ -53,6 +53,10 @@ LOOPBACK = Address("127.0.0.1", 55284)
     ("grape", "title"),
     [
         (scene.STARTING, "Looking for others."),
+        (
+            replace(scene.ALONE, nearby="No other Grapevine was found on this network."),
+            "Only this computer can find this peer. No other Grapevine was found on this network. To be found",
+        ),
         (scene.ALONE, "Only this computer can find this peer. To be found by others: add a bootstrap node"),
         (scene.CONNECTED, "Connected to 7 grapes."),
         (replace(scene.CONNECTED, nodes=1), "Connected to 1 grape."),

@@ -88,7 +88,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     keep = {key: os.environ[key] for key in ("PATH", "HOME", "VIRTUAL_ENV", "QT_PLUGIN_PATH") if key in os.environ}
     own = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "STATE", "CACHE")}
     return {**keep, **own, "XDG_RUNTIME_DIR": _runtime(home), "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT),
-            "PYTHON_KEYRING_BACKEND": NO_KEYRING,
+            "PYTHON_KEYRING_BACKEND": NO_KEYRING, "GRAPEVINE_LAN": "off",
             "PYTHONFAULTHANDLER": "1", **more}  # fmt: skip
 
 

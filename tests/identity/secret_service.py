@@ -101,7 +101,7 @@ def private_environment(home: Path, runtime: Path, address: str) -> dict[str, st
     keep = {name: os.environ[name] for name in ("PATH", "VIRTUAL_ENV") if name in os.environ}
     own = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "STATE", "CACHE")}
     return {**keep, **own, "HOME": str(home), "XDG_RUNTIME_DIR": str(runtime), "LANG": "C.UTF-8",
-            "PYTHONPATH": str(ROOT), "DBUS_SESSION_BUS_ADDRESS": address}  # fmt: skip
+            "PYTHONPATH": str(ROOT), "GRAPEVINE_LAN": "off", "DBUS_SESSION_BUS_ADDRESS": address}  # fmt: skip
 
 
 @contextlib.contextmanager

@@ -1,0 +1,150 @@
+"""Peers on our networks: is there on each of them, hears who else is, and has our grape ask theirs."""
+
+import asyncio
+import logging
+import math
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from random import Random
+
+from core.aio.tasks import TaskSet
+from core.aio.waiting import wait_for
+from core.errors import LocalError
+from core.lan.instance import NAME_BYTES, Instance, Offer
+from core.lan.neighbours import Neighbours
+from core.lan.wire import NotInstalled, OpenWire, Wire, open_wire
+from core.lan.words import LanState, words
+from core.limits.rate import Backoff
+from core.scope import Scope, scope
+from core.values import Address
+
+MOST_WIRES = 4  # networks at once; a laptop has two, cable and Wi-Fi
+NAME_AGE = 86_400.0  # seconds until we have another name: a day
+QUIET = 2.0  # seconds in which whoever is there has answered: three queries
+LOOK = 10.0  # seconds between looks whether what we say still holds
+RETRY_FIRST, RETRY_MOST = 5.0, 300.0  # seconds until a network that took no multicast is tried again
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What this room needs of the peer it is part of."""
+
+    hosts: Callable[[], Iterable[str]]  # our own addresses, now
+    known: Callable[[Address], bool]  # that grape answers ours
+    may_ask: Callable[[Address, float], bool]  # one packet may go there, which is counted
+    ask: Callable[[Address], None]  # have our grape ask that one
+    firewall_rule: Callable[[str], str]  # the command that opens our grape's port toward the network of this host
+    alone: Callable[[], bool]  # our grape knows no other
+    on_change: Callable[[], None]  # what we say may be another now
+
+
+class Lan:
+    """Looks for peers until closed. `peer_port` and `grape_port` are ours."""
+
+    def __init__(
+        self, around: Around, peer_port: int, grape_port: int, *, open_wire: OpenWire = open_wire,
+        random: Random | None = None,
+    ) -> None:  # fmt: skip
+        self._around = around
+        self._ports = peer_port, grape_port
+        self._open_wire = open_wire
+        random = random or secrets.SystemRandom()
+        self._random = random
+        self.neighbours = Neighbours(around.known, around.may_ask, random)
+        self._wires: dict[str, Wire] = {}  # by our host there
+        self._failed: dict[str, tuple[Backoff, float]] = {}  # hosts without multicast, and when each is tried again
+        self._installed = True
+        self._problem = ""
+        self._quiet_at = math.inf  # when we will have listened for a while
+        self._name, self._name_until = "", 0.0
+        self._changed = asyncio.Event()
+        self._tasks = TaskSet("peers on the network")
+
+    def start(self) -> None:
+        """Begin; what does not work is said, and never raised."""
+        self._tasks.spawn(self._run(), name="look for peers on the network")
+
+    def refresh(self) -> None:
+        """Look at once which networks we are on, and who is there."""
+        self._changed.set()
+
+    def state(self) -> LanState:
+        """Return what is so now."""
+        answering, silent = self.neighbours.counts()
+        quiet = bool(self._wires) and self._around.alone() and asyncio.get_running_loop().time() >= self._quiet_at
+        rule = self._around.firewall_rule(next(iter(self._wires))) if silent and self._wires else ""
+        return LanState(self._installed, quiet, answering, silent, self._ports[1], self._problem, rule)
+
+    def words(self) -> str:
+        """Return a sentence about our networks, or nothing."""
+        return words(self.state())
+
+    async def aclose(self) -> None:
+        """Say goodbye to all networks, and end."""
+        await self._tasks.aclose()
+        await self._leave(list(self._wires))
+
+    # -- the loop -------------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._installed:
+            await self._follow_networks(loop.time())
+            now = loop.time()
+            for address in self.neighbours.due(now):
+                self._around.ask(address)
+            self._around.on_change()
+            due = (each for each in (self.neighbours.deadline(), self._quiet_at) if each is not None and each > now)
+            await wait_for(self._changed, max(0.01, min(LOOK, min(due, default=math.inf) - now)))
+
+    async def _follow_networks(self, now: float) -> None:
+        """Be on each network that this machine is on now, under today's name, and on no other."""
+        if now >= self._name_until:
+            await self._leave(list(self._wires))
+            self._name = self._random.randbytes(NAME_BYTES).hex()
+            self._name_until = now + NAME_AGE
+        # on an address of the Internet nobody is told: what is beside it there is a provider's network, not a home
+        hosts = [host for host in self._around.hosts() if scope(host) is Scope.PRIVATE][:MOST_WIRES]
+        await self._leave([host for host in self._wires if host not in hosts])
+        self._failed = {host: failed for host, failed in self._failed.items() if host in hosts}
+        self._problem = self._problem if self._failed else ""
+        for host in hosts:
+            if host not in self._wires and self._installed:
+                await self._enter(host, now)
+
+    async def _enter(self, host: str, now: float) -> None:
+        backoff, until = self._failed.get(host, (Backoff(RETRY_FIRST, RETRY_MOST), 0.0))
+        if now < until:
+            return
+
+        def on_seen(instance: Instance) -> None:
+            # peers of this computer find each other over loopback
+            self.neighbours.add(instance.beyond(self._around.hosts()), host, asyncio.get_running_loop().time())
+            self._changed.set()
+
+        def on_gone(name: str) -> None:
+            self.neighbours.remove(name, host)
+            self._changed.set()
+
+        try:
+            self._wires[host] = await self._open_wire(Offer(self._name, host, *self._ports), on_seen, on_gone)
+        except NotInstalled as error:
+            self._installed = False
+            _log.info("peers on this network are not looked for: %s", error)
+        except LocalError as error:
+            if host not in self._failed:
+                _log.warning("no multicast at %s", error)
+            self._problem = str(error)
+            self._failed[host] = backoff, now + backoff.failed()
+        else:
+            self._failed.pop(host, None)
+            self._quiet_at = now + QUIET
+            _log.debug("on the network of %s as %s", host, self._name)
+
+    async def _leave(self, hosts: Iterable[str]) -> None:
+        for host in hosts:
+            wire = self._wires.pop(host)
+            self.neighbours.leave(host)
+            await wire.aclose()

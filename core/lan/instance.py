@@ -1,0 +1,69 @@
+"""What a peer tells its network of itself, and how the same is read from others. Strangers learn that a peer is there.
+
+An instance of `_grapevine._udp`: the SRV record has the port of the serving socket, TXT has `v`, the version of this
+format, and `dht`, the UDP port of the embedded grape. The name is random and changes daily, so that nobody who watches
+a network knows a peer again the day after. It is no part of the computer's name or of the Peer ID.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from core.reach.outreach import LEAST_PORT
+from core.scope import Scope, scope
+from core.values import Address
+
+SERVICE = "_grapevine._udp.local."
+VERSION = b"1"
+NAME_BYTES = 10  # random; 2**80 names: no two peers of a network have the same one
+MOST_HOSTS = 4  # addresses of one instance that are looked at; ours names one
+_NAME = re.compile(rf"[0-9a-f]{{{2 * NAME_BYTES}}}")
+_PORT = re.compile(rb"[1-9][0-9]{0,4}")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What we tell on one network: our `host` there, and our ports."""
+
+    name: str
+    host: str
+    peer_port: int
+    grape_port: int
+
+    def properties(self) -> dict[bytes, bytes]:
+        """Return the TXT record's pairs."""
+        return {b"v": VERSION, b"dht": b"%d" % self.grape_port}
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """Another peer as it says: nothing of it is proven, and the addresses may be anybody's."""
+
+    name: str
+    grapes: tuple[Address, ...]
+    peer_port: int
+
+    def beyond(self, own: Iterable[str]) -> "Instance":
+        """Return the same without addresses of this computer."""
+        hosts = frozenset(own)
+        return replace(self, grapes=tuple(each for each in self.grapes if each.host not in hosts))
+
+
+def label(full_name: str) -> str | None:
+    """Return the instance's name out of `NAME._grapevine._udp.local.`; None for one that no peer of ours has."""
+    name = full_name.lower().removesuffix(f".{SERVICE}")
+    return name if _NAME.fullmatch(name) else None
+
+
+def read(
+    name: str, port: int | None, properties: Mapping[bytes, bytes | None], hosts: Iterable[str]
+) -> Instance | None:
+    """Return what an instance says; None for what is not ours, of another version, or nonsense."""
+    dht = properties.get(b"dht") or b""
+    if properties.get(b"v") != VERSION or not _PORT.fullmatch(dht):
+        return None
+    ports = (port or 0, int(dht))
+    if not all(LEAST_PORT <= each < 65536 for each in ports):
+        return None
+    kept = [host for host in dict.fromkeys(hosts) if scope(host) is Scope.PRIVATE][:MOST_HOSTS]
+    return Instance(name, tuple(Address(host, ports[1]) for host in kept), ports[0]) if kept else None

@@ -1,0 +1,40 @@
+"""Peers on our networks, whose grapes our own one joins."""
+
+import os
+from collections.abc import Callable
+
+from core.directory.access import GrapeAccess
+from core.lan.discovery import Around, Lan
+from core.lan.firewall import rule
+from core.lan.gate import allowed
+from core.lan.wire import OpenWire
+from core.news.events import GrapeChanged, PeerEvent
+from core.news.hub import Hub
+from core.own.addresses import OwnAddresses
+from core.profile.config import PeerConfig
+from core.values import Address
+
+
+def look_nearby(
+    config: PeerConfig, hub: Hub, access: GrapeAccess, addresses: OwnAddresses, peer_port: int,
+    may_ask: Callable[[Address, float], bool], open_wire: OpenWire,
+) -> Lan | None:  # fmt: skip
+    """Begin to look for them; None: that is not wanted, or of no use, as our grape may not join whom it likes."""
+    grape = access.own_grape
+    if grape is None or config.bootstrap is not None or not allowed(config.lan, os.environ):
+        return None
+    port = grape.dht_address.port
+    around = Around(
+        addresses.hosts, grape.knows, may_ask, grape.meet, lambda host: rule(port, host, addresses.attached()),
+        lambda: grape.alone, lambda: access.say_nearby(lan.words),
+    )  # fmt: skip
+    lan = Lan(around, peer_port, port, open_wire=open_wire)
+    addresses.subscribe(lan.refresh)
+
+    def on_event(event: PeerEvent) -> None:
+        if isinstance(event, GrapeChanged):
+            lan.refresh()  # somebody answers, or no longer
+
+    hub.subscribe(on_event)
+    lan.start()
+    return lan

@@ -1,0 +1,110 @@
+"""Two machines on one network meet with no option at all; and what somebody hostile there can make us do."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+
+from tests.lan.bridge import NETWORK, Machine, Tap, home
+from tests.natlab.namespaces import configure
+from tests.support.process import Program, grapevine, running
+from tests.support.seal import Seal
+
+pytestmark = [pytest.mark.natlab, pytest.mark.slow]
+
+FIBONACCI = [1, 1, 2, 3, 5, 8, 13, 21, 34, 55]
+SOON = 2.0  # seconds from being up to the first reply; 0.4 to 1.5 on a machine that does other things too
+BUSY = 5.0  # what a machine that runs other tests may add
+MDNS = "224.0.0.251"
+FAR = "11.0.0.9"
+BESIDE = f"{NETWORK}.77"
+LAN = {"GRAPEVINE_LAN": "on"}
+
+
+@pytest.fixture
+def machines() -> Iterator[list[Machine]]:
+    with home() as found:
+        yield found
+
+
+def play(machine: Machine, homes: Path, *arguments: str) -> AbstractAsyncContextManager[Program]:
+    return grapevine(*arguments, inside=machine.inside, home=homes / machine.namespace, env=LAN)
+
+
+@pytest.mark.asyncio
+async def test_the_demo_works_with_no_option(machines: list[Machine], tmp_path: Path) -> None:
+    here, there, _ = machines
+    async with play(here, tmp_path, "share", "fibonacci") as worker:
+        await worker.event("grape", lambda event: "No other Grapevine was found on this network" in event["message"])
+        async with play(there, tmp_path, "consume", "fibonacci", "--once") as consumer:
+            up = await consumer.event("listening")
+            reply = await consumer.event("reply")
+            assert reply["data"] == FIBONACCI
+            assert reply["from"].startswith(f"{here.host}:")
+            assert reply["at"] - up["at"] < SOON + BUSY
+            assert await consumer.wait() == 0
+        await worker.event("grape", lambda event: "1 other Grapevine is on this network." in event["message"])
+        await worker.event("grape", lambda event: event["state"] == "connected")
+
+
+@pytest.mark.asyncio
+async def test_off_means_off(machines: list[Machine], tmp_path: Path) -> None:
+    here, there, _ = machines
+    tap = Tap(there)
+    async with play(here, tmp_path, "share", "fibonacci"):
+        async with play(there, tmp_path, "consume", "fibonacci", "--once", "--timeout", "3", "--no-lan") as consumer:
+            assert await consumer.wait() != 0
+        assert not tap.sent().keys() - {here.host, "224.0.0.22"}  # it answers nobody by itself; 22 is IGMP
+    tap.close()
+
+
+@pytest.mark.asyncio
+async def test_a_firewall_on_both_sides_is_no_hindrance_and_on_the_other_side_is_said(
+    machines: list[Machine], tmp_path: Path
+) -> None:
+    here, there, _ = machines
+    established = "ct state established,related accept\nudp dport 5353 accept\n"
+    for machine in (here, there):
+        machine.filter(established + "udp dport 1-65535 drop")
+    async with play(here, tmp_path, "share", "fibonacci"), play(there, tmp_path, "consume", "fibonacci") as consumer:
+        assert (await consumer.event("reply"))["data"] == FIBONACCI  # both ask, and so both doors open
+    for machine in (here, there):
+        machine.filter("udp dport 20000-20020 drop")
+    async with play(here, tmp_path, "share", "fibonacci") as worker, play(there, tmp_path, "share", "fibonacci"):
+        said = await worker.event("grape", lambda event: "does not answer" in event["message"])
+        assert "UDP port 20001" in said["message"]
+
+
+@pytest.mark.asyncio
+async def test_somebody_hostile_makes_us_send_nothing_to_others(
+    machines: list[Machine], tmp_path: Path, sealed: Seal
+) -> None:
+    here, there, hostile = machines
+    configure(hostile.namespace, f"addr add {BESIDE}/24 dev eth0")
+    tap = Tap(here)
+    async with play(here, tmp_path, "share", "fibonacci") as worker:
+        await worker.event("grape", lambda event: "No other Grapevine" in event["message"])
+        shout = (sys.executable, "-m", "tests.lan.hostile", hostile.host, BESIDE, FAR)
+        async with running("hostile", [*hostile.inside, *shout]) as shouting:
+            await asyncio.sleep(3.0)
+            async with play(there, tmp_path, "consume", "fibonacci", "--once", "--timeout", "30") as consumer:
+                assert (await consumer.event("reply"))["data"] == FIBONACCI
+                assert await consumer.wait() == 0
+            assert (await shouting.event("done"))["sent"] > 1000
+        sent = tap.sent()
+        assert set(sent) <= {MDNS, "224.0.0.22", here.host, there.host, hostile.host, BESIDE}, sent
+        assert sent[BESIDE] <= 24, sent  # four addresses of one host, as the one rule has it
+        assert sent[MDNS] < 400, sent
+        assert _memory(worker.pid) < 200_000_000
+        assert not [line for line in worker.stderr.splitlines() if "Traceback" in line]
+    tap.close()
+    assert sealed.escaped() == []
+
+
+def _memory(pid: int) -> int:
+    """Return the bytes of a process that are in memory."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
