@@ -21,7 +21,7 @@ from core.values import Address
 
 MOST_WIRES = 4  # networks at once; a laptop has two, cable and Wi-Fi
 NAME_AGE = 86_400.0  # seconds until we have another name: a day
-QUIET = 2.0  # seconds in which whoever is there has answered: three queries
+QUIET = 2.0  # seconds in which every peer that is there has answered: three queries
 LOOK = 10.0  # seconds between looks whether what we say still holds
 RETRY_FIRST, RETRY_MOST = 5.0, 300.0  # seconds until a network that took no multicast is tried again
 _log = logging.getLogger(__name__)

@@ -1,8 +1,8 @@
 """What a peer tells its network of itself, and how the same is read from others. Strangers learn that a peer is there.
 
 An instance of `_grapevine._udp`: the SRV record has the port of the serving socket, TXT has `v`, the version of this
-format, and `dht`, the UDP port of the embedded grape. The name is random and changes daily, so that nobody who watches
-a network knows a peer again the day after. It is no part of the computer's name or of the Peer ID.
+format, and `dht`, the UDP port of the embedded grape. The name is random and changes daily, so that a
+watcher of the network cannot recognise a peer the day after. It is no part of the computer's name or of the Peer ID.
 """
 
 import re

@@ -39,7 +39,7 @@ class PeerConfig:
     request that is served; without one there is none. `audiences`, and what is said of brokers, are those at the
     start: they change while a peer is open, so that a configuration with others is no other one. `brokers` are those
     to use, as `host:port`; none: those that are announced. `lan`: peers on this network are looked for, if the
-    embedded grape joins whom it finds, that is with neither `grapes` nor `bootstrap`.
+    embedded grape may join the grapes that it finds, that is with neither `grapes` nor `bootstrap`.
     """
 
     grapes: tuple[str, ...] = ()

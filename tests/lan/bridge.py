@@ -66,7 +66,7 @@ class Tap:
         return found
 
     def close(self) -> None:
-        """See no more."""
+        """Stop to see."""
         self._socket.close()
 
 

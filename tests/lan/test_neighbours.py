@@ -1,4 +1,4 @@
-"""The table of who was heard of: bounded, asked rarely, and true in what it counts."""
+"""The table of the peers that were heard of: bounded, asked rarely, and true in what it counts."""
 
 from random import Random
 

@@ -32,7 +32,7 @@ async def one_peer(offer: Offer, on_seen: OnSeen, on_gone: OnGone) -> Wire:
 
 
 async def asked(config: PeerConfig) -> list[Address] | None:
-    """Return whom our grape would ask with this configuration; None: nobody is looked for."""
+    """Return the grapes that ours would ask with this configuration; None: nobody is looked for."""
     wanted: list[Address] = []
 
     def may_ask(address: Address, now: float) -> bool:
