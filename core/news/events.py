@@ -7,6 +7,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
+from core.news.invitations import Invitations
 from core.peer_id import PeerId
 from core.services.names import Role as Role  # what another peer is to us
 from core.trust.audience import Audience
@@ -397,3 +398,4 @@ class PeerSnapshot:
     shares: tuple[ShareRow, ...] = ()
     uses: tuple[UseRow, ...] = ()
     addresses: tuple[OwnAddress, ...] = ()  # where others reach us, the nearest first
+    invitations: Invitations = field(default_factory=Invitations)
