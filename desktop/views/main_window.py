@@ -272,7 +272,7 @@ class MainWindow(QMainWindow):
         """Bring the window up with somebody's invitation; nothing happens until the user says so."""
         self.reveal()
         self.pages.choose("people")
-        self.people.open_invitation(link)
+        self.people.inviting.open_invitation(link)
 
     def reveal_pending(self) -> None:
         """Bring the window up with those who wait for an answer."""

@@ -29,8 +29,7 @@ from desktop.views.answers import Answers
 from desktop.views.contract import BridgeLike
 from desktop.views.fields import Lines, limit
 from desktop.views.flow import FlowRow
-from desktop.views.invite_sheet import InviteSheet
-from desktop.views.open_invitation import OpenInvitation
+from desktop.views.inviting import Inviting
 from desktop.views.pages import PageView
 from desktop.views.parts import IdLine, PlainLabel, button, heading
 from desktop.views.person_dialog import PersonDialog
@@ -60,7 +59,6 @@ class PeopleView(PageView):
         super().__init__(parent)
         self._bridge = bridge
         self._services: list[str] = []
-        self._opened: OpenInvitation | None = None
         self._known: tuple[KnownPeer, ...] = ()
         self._names: dict[PeerId, str] = {}
         self.pending = PendingModel(self, name_of=lambda peer_id: self._names.get(peer_id) or peer_id.short)
@@ -100,10 +98,7 @@ class PeopleView(PageView):
     # -- what it is made of ----------------------------------------------------------------------------------------
 
     def _make_buttons(self) -> None:
-        hint = self.tr("Make a link that lets a friend know you, and use what you choose")
-        self.invite_button = button(self.tr("&Invite a friend..."), hint, self.invite)
-        hint = self.tr("Open a link that a friend sent you")
-        self.open_button = button(self.tr("&Open an invitation..."), hint, self.open_invitation)
+        self.inviting = Inviting(self, self._bridge, lambda: self._services)
         self.add_button = button(self.tr("A&dd..."), self.tr("Add a peer by its ID"), self.add)
         self.edit_button = button(self.tr("&Edit..."), self.tr("Name this peer, and say what it may call"), self.edit)
         self.copy_button = button(self.tr("&Copy ID"), self.tr("Copy the whole Peer ID"), self.copy_id)
@@ -130,7 +125,7 @@ class PeopleView(PageView):
         row.addWidget(self._counts)
         row.addStretch()
         row.addWidget(self.filter)
-        for each in (self.invite_button, self.open_button):
+        for each in self.inviting.buttons():
             row.addWidget(each)
         acts = (self.add_button, self.edit_button, self.call_button, self.copy_button, self.block_button)
         for each in (*acts, self.remove_button):
@@ -186,28 +181,6 @@ class PeopleView(PageView):
         action = QAction(words, self)
         action.triggered.connect(lambda _checked=False: act())
         return action
-
-    # -- invitations -----------------------------------------------------------------------------------------------
-
-    def invite(self) -> InviteSheet:
-        """Make a link for a friend."""
-        sheet = InviteSheet(self._bridge.inviting, self._services, self)
-        sheet.open()
-        return sheet
-
-    def open_invitation(self, link: str = "") -> OpenInvitation:
-        """Show somebody's invitation. Nothing happens until the user says so; one that is open already stays."""
-        if self._opened is not None:
-            self._opened.raise_()
-            return self._opened
-        sheet = self._opened = OpenInvitation(self._bridge.inviting, link, self)
-        sheet.finished.connect(self._on_closed)
-        self._bridge.events_arrived.connect(sheet.on_events)
-        sheet.open()
-        return sheet
-
-    def _on_closed(self) -> None:
-        self._opened = None
 
     # -- what is shown ---------------------------------------------------------------------------------------------
 

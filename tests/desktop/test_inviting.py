@@ -25,7 +25,7 @@ def people(window: MainWindow, bridge: FakeBridge) -> MainWindow:
 
 
 def test_a_link_is_made_copied_and_withdrawn(people: MainWindow, bridge: FakeBridge, qtbot: QtBot) -> None:
-    sheet = people.people.invite()
+    sheet = people.people.inviting.invite()
     fake = bridge.inviting
     assert nameless(sheet) == []
     assert not sheet.make_button.isEnabled()
@@ -49,7 +49,7 @@ def test_a_link_is_made_copied_and_withdrawn(people: MainWindow, bridge: FakeBri
 
 
 def test_what_was_not_done_is_said(people: MainWindow, bridge: FakeBridge) -> None:
-    sheet = people.people.invite()
+    sheet = people.people.inviting.invite()
     sheet.name.setText("Bert")
     sheet.make()
     bridge.inviting.refused.emit(1, "100 invitations are open.")
@@ -58,7 +58,7 @@ def test_what_was_not_done_is_said(people: MainWindow, bridge: FakeBridge) -> No
 
 
 def test_an_invitation_is_asked_about_and_then_accepted(people: MainWindow, bridge: FakeBridge) -> None:
-    sheet = people.people.open_invitation(str(LINK))
+    sheet = people.people.inviting.open_invitation(str(LINK))
     fake = bridge.inviting
     assert nameless(sheet) == []
     assert (fake.calls, sheet.who.text()) == ([], str(LINK.peer_id))
@@ -84,7 +84,7 @@ def test_an_invitation_is_asked_about_and_then_accepted(people: MainWindow, brid
 
 
 def test_a_damaged_link_is_named_and_nothing_can_be_done_with_it(people: MainWindow, bridge: FakeBridge) -> None:
-    sheet = people.people.open_invitation()
+    sheet = people.people.inviting.open_invitation()
     assert "begins with grapevine:i/" in sheet.story.text()
     for text, words in ((str(LINK)[:-1], "is missing"), (str(LINK) * 2, "two links"), ("https://a.b", "no invitation")):
         sheet.link.setText(text)
@@ -110,4 +110,4 @@ def test_a_click_on_a_link_shows_it_and_does_nothing(people: MainWindow, bridge:
     assert people.findChildren(OpenInvitation) == [sheet]
     assert sheet.link.text() == str(LINK)
     sheet.reject()
-    assert people.people.open_invitation() is not sheet
+    assert people.people.inviting.open_invitation() is not sheet
