@@ -26,8 +26,9 @@ def main(
 
     `profile` None is the default one. `hidden` starts in the tray, if there is one within 30 s. `grapes` (URLs),
     `bootstrap` (host:port; None: as set) and `no_lan` hold for this run and are not saved. `link` is an
-    invitation to show, also by the window that is there already. Returns 0 after quitting, and when the first instance of the profile was shown instead; 1 when that one does not answer; 2, with a sentence
-    on stderr, when no window can be shown.
+    invitation to show, also by the window that is there already. Returns 0 after quitting, and when the first instance
+    of the profile was shown instead; 1 when that one does not answer; 2, with a sentence on stderr, when no window can
+    be shown.
     """
     open_missing_streams()
     chosen = profile or DEFAULT_PROFILE
