@@ -185,7 +185,7 @@ async def run(
             window.show_message(problem)
         ask_about_settings(window, store, choices, bridge)
         if start.link:
-            window.open_invitation(start.link)
+            show_invitation(window, start.link)
         tasks.spawn(keeper.run(load), name="peer")
         await quitter.wait()
         log.info("quitting")
@@ -231,8 +231,15 @@ def _wire(
     tray.copy_id_requested.connect(window.header.copy_id)
     tray.vanished.connect(closing.on_tray_vanished)
     instance.show_requested.connect(window.reveal)
-    instance.link_requested.connect(window.open_invitation)
+    instance.link_requested.connect(lambda link: show_invitation(window, link))
     bridge.events_arrived.connect(notifier.on_events)
+
+
+def show_invitation(window: MainWindow, link: str) -> None:
+    """Bring the window up with somebody's invitation; nothing happens until the user says so."""
+    window.reveal()
+    window.pages.choose("people")
+    window.people.inviting.open_invitation(link)
 
 
 async def _show(window: MainWindow, tray: Tray, *, hidden: bool) -> None:

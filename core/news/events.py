@@ -1,7 +1,4 @@
-"""What a peer tells its owner: typed, immutable events and snapshots. Desktop and CLI read only these.
-
-Every event has `kind`, its name on the command line's `--json`, and `at`, Unix seconds.
-"""
+"""What a peer tells its owner: typed, immutable events (`kind`: the name in `--json`) and snapshots, nothing else."""
 
 import enum
 from dataclasses import dataclass, field

@@ -268,12 +268,6 @@ class MainWindow(QMainWindow):
             words = self.tr("{address} is no longer in the table: it left, and has been silent.")
             self.show_message(words.format(address=address))
 
-    def open_invitation(self, link: str) -> None:
-        """Bring the window up with somebody's invitation; nothing happens until the user says so."""
-        self.reveal()
-        self.pages.choose("people")
-        self.people.inviting.open_invitation(link)
-
     def reveal_pending(self) -> None:
         """Bring the window up with those who wait for an answer."""
         self.reveal()

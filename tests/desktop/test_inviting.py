@@ -9,6 +9,7 @@ from pytestqt.qtbot import QtBot
 from core.invitations.link import Link
 from core.news.joins import InvitationAccepted, JoinProgress
 from core.peer_id import PeerId
+from desktop.app import show_invitation
 from desktop.models.timeline_rows import Kind, row_of
 from desktop.views.main_window import MainWindow
 from desktop.views.open_invitation import OpenInvitation
@@ -103,10 +104,10 @@ def test_events_are_lines_of_the_timeline() -> None:
 
 
 def test_a_click_on_a_link_shows_it_and_does_nothing(people: MainWindow, bridge: FakeBridge) -> None:
-    people.open_invitation(str(LINK))
+    show_invitation(people, str(LINK))
     (sheet,) = people.findChildren(OpenInvitation)
     assert (sheet.link.text(), bridge.inviting.calls) == (str(LINK), [])
-    people.open_invitation("grapevine:i/other")  # a page that opens links by itself changes nothing that is shown
+    show_invitation(people, "grapevine:i/other")  # a page that opens links by itself changes nothing that is shown
     assert people.findChildren(OpenInvitation) == [sheet]
     assert sheet.link.text() == str(LINK)
     sheet.reject()
