@@ -19,6 +19,9 @@ from core.directory.access import GrapeAccess
 from core.directory.names import GrapeClient
 from core.errors import PeerError
 from core.files.presence import Presence
+from core.invitations.inviter import Inviter
+from core.invitations.joiner import Joiner
+from core.invitations.store import InvitationStore
 from core.lan.wire import OpenWire, open_wire
 from core.ledger.ledger import Ledger
 from core.net.endpoint import Endpoint, EndpointConfig
@@ -43,8 +46,8 @@ from core.peer_id import PeerId
 from core.profile.config import KeyPlace, PeerConfig
 from core.reach.outreach import Outreach
 from core.reach.remotes import Remotes
-from core.rendezvous import by_id
 from core.rendezvous.brokers import Brokers
+from core.rendezvous.by_id import ById
 from core.rendezvous.hearing import Hearing
 from core.rendezvous.own_broker import OwnBroker
 from core.rendezvous.pacer import PunchPacer
@@ -69,7 +72,7 @@ from core.tunnel.stream import ByteStream
 from core.tunnel.tunnels import Tunnels
 from core.using.uses import Uses
 from core.values import Address
-from core.wire.stream_opening import Opening, pack_opening
+from core.wire.stream_opening import INVITATION, Opening, pack_opening
 from core.wire.utp_marks import OUR_MARKS, Marks
 
 STREAM_TIMEOUT = 15.0  # seconds to find and reach a peer, and open a stream: a request takes 10 at most
@@ -104,6 +107,8 @@ class Parts:
     openings: Openings
     shares: Shares
     uses: Uses
+    inviter: Inviter
+    joiner: Joiner
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +188,11 @@ async def compose(
     handshakes = Handshakes(identity.contexts)
 
     # byte streams, both ways, and what is shared and used over them
-    openings = Openings(handler)
+    invitations = InvitationStore(config.invitations_file)
+    inviter = Inviter(hub, invitations, admission, identity.settled, lambda: identity.peer_id)
+    await inviter.open()
+    stack.push_async_callback(inviter.aclose)
+    openings = Openings(handler, {INVITATION: inviter.serve})
     stack.push_async_callback(openings.aclose)
     tunnels = Tunnels(
         dial_streams(client, dialer), openings.on_opening, trusts=lambda caller: handler.standing(caller).trusted,
@@ -196,6 +205,7 @@ async def compose(
     stack.push_async_callback(shares.aclose)
     uses = Uses(_open_stream(tunnels), hub.touch)
     stack.push_async_callback(uses.aclose)
+    joiner = Joiner(hub, admission, client.lookup, tunnels.open, inviter.own)
 
     # being found, and opening the way
     pacer = PunchPacer(outgoing.punch, remotes)
@@ -203,15 +213,8 @@ async def compose(
     stack.push_async_callback(roles.aclose)
     stack.push_async_callback(brokers.aclose)
     stack.push_async_callback(own_broker.aclose)
-    record = OwnRecord(
-        hub,
-        identity,
-        link,
-        intents,
-        addresses.addresses,
-        by_id.listed(intents, admission, identity),
-        _alone(config, stack),
-    )
+    by_id = ById(registry, intents, admission, lambda: identity.peer_id, inviter.waiting)
+    record = OwnRecord(hub, identity, link, intents, addresses.addresses, by_id.listed, _alone(config, stack))
     stack.push_async_callback(record.aclose)
     record.start()
     stack.callback(intents.close)
@@ -222,7 +225,8 @@ async def compose(
     roles.on_grape(access.snapshot())  # it was told before there was anybody here to hear it
     _follow_our_addresses(addresses, roles, own_broker, record)
     _note_who_answers(hub, outgoing)
-    by_id.follow(registry, intents, admission, identity, hub)
+    by_id.start(hub, identity.when_open, invitations.listen)
+    invitations.listen(record.publish)
     endpoint.hear(_accept(tasks, server, handshakes, tunnels, outgoing.validated), hearing.on_punch)
     lan = look_nearby(config, hub, access, addresses, endpoint.address.port, outgoing.may_ask_beside, outside.open_wire)
     if lan is not None:
@@ -233,6 +237,7 @@ async def compose(
     return Parts(
         hub, roster, registry, intents, calls, endpoint, outgoing, identity, access, addresses, link, own_broker,
         brokers, client, roles, admission, catalog, handler, server, handshakes, tunnels, openings, shares, uses,
+        inviter, joiner,
     )  # fmt: skip
 
 

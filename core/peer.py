@@ -7,6 +7,10 @@ from pathlib import Path
 
 from core.compose import Parts, compose
 from core.errors import PeerError, RefusedError, RequestTimeout
+from core.invitations.entries import DAYS
+from core.invitations.joiner import Joined
+from core.invitations.link import Link, parse
+from core.invitations.talk import Offer
 from core.kinds.base import Check, Shared
 from core.kinds.share import Share
 from core.ledger.record import CallRecord
@@ -14,6 +18,7 @@ from core.limits.budget import BudgetState
 from core.net.endpoint import EndpointStatistics
 from core.news.events import Announced, BudgetRow, PeerSnapshot, ServiceSnapshot, Traffic
 from core.news.hub import Hub, Listener
+from core.news.invitations import InvitationRow
 from core.peer_id import PeerId
 from core.profile.config import PeerConfig
 from core.rendezvous.roles import REQUEST_TIMEOUT
@@ -102,6 +107,7 @@ class Peer:
             addresses=self._parts.addresses.usable(),
             shares=self._parts.shares.rows(),
             uses=self._parts.uses.rows(),
+            invitations=self._parts.inviter.shown(),
         )
 
     def traffic(self) -> Traffic:
@@ -354,6 +360,38 @@ class Peer:
     async def refuse(self, peer_id: PeerId, service: str) -> None:
         """Forget a pending request; the peer may ask again."""
         await self._parts.admission.refuse(peer_id, service)
+
+    # -- invitations: two people know each other by a link ---------------------------------------------------------
+
+    async def invite(
+        self, name: str, services: frozenset[str] = frozenset(), *, uses: int = 1, days: float = DAYS, called: str = ""
+    ) -> tuple[Link, InvitationRow]:
+        """Invite somebody, who will be known here as `name` and may call `services`. `str(link)` is what to send.
+
+        The link cannot be shown again. `called`: how we will be known there. Raises LocalError.
+        """
+        return await self._parts.inviter.invite(name, services, uses=uses, days=days, called=called)
+
+    def invitations(self) -> tuple[InvitationRow, ...]:
+        """Return the invitations and what became of them; the newest is last."""
+        return self._parts.inviter.shown().rows
+
+    async def withdraw(self, number: int) -> InvitationRow:
+        """Let nobody else join by an invitation; who has joined stays. Idempotent."""
+        return await self._parts.inviter.withdraw(number)
+
+    async def look_at_invitation(self, link: str, *, timeout: float = 30.0) -> Offer:
+        """Ask the inviter what a link offers; nothing is spent, nobody is trusted. Raises LinkError, PeerError."""
+        return await self._parts.joiner.look(parse(link), timeout)
+
+    async def join(
+        self, link: str, *, name: str = "", services: frozenset[str] = frozenset(), timeout: float | None = None
+    ) -> Joined:
+        """Open an invitation: both know each other then. `services`: what the inviter may call here, such as nothing.
+
+        It waits for the inviter, for `timeout` seconds at most; `JoinProgress` says live why. Raises PeerError.
+        """
+        return await self._parts.joiner.join(parse(link), name, services, timeout)
 
 
 def _is_own(service: Service) -> bool:

@@ -20,13 +20,15 @@ def main(
     grapes: Sequence[str] = (),
     bootstrap: Sequence[str] | None = None,
     no_lan: bool = False,
+    link: str = "",
 ) -> int:
     """Run the desktop program until it is quit, and return its exit code. Takes over SIGINT and SIGTERM for good.
 
     `profile` None is the default one. `hidden` starts in the tray, if there is one within 30 s. `grapes` (URLs),
-    `bootstrap` (host:port; None: as set) and `no_lan` hold for this run and are not saved. Returns 0 after quitting,
-    and when the first instance of the profile was shown instead; 1 when that one does not answer; 2, with a sentence
-    on stderr, when no window can be shown.
+    `bootstrap` (host:port; None: as set) and `no_lan` hold for this run and are not saved. `link` is an
+    invitation to show, also by the window that is there already. Returns 0 after quitting, and when the first instance
+    of the profile was shown instead; 1 when that one does not answer; 2, with a sentence on stderr, when no window can
+    be shown.
     """
     open_missing_streams()
     chosen = profile or DEFAULT_PROFILE
@@ -39,7 +41,7 @@ def main(
     from desktop.app import Start, start  # Qt comes in here
 
     nodes = None if bootstrap is None else tuple(bootstrap)
-    return start(Start(chosen, hidden, tuple(grapes), nodes, no_lan), quitter)
+    return start(Start(chosen, hidden, tuple(grapes), nodes, no_lan, link), quitter)
 
 
 def _profile_problem(profile: str) -> str | None:

@@ -63,6 +63,7 @@ class Start:
     grapes: tuple[str, ...] = ()
     bootstrap: tuple[str, ...] | None = None
     no_lan: bool = False
+    link: str = ""  # an invitation to show
 
     def key_place(self) -> KeyPlace:
         """Return where this profile's key is."""
@@ -72,7 +73,10 @@ class Start:
     def peer_config(self, settings: Settings) -> PeerConfig:
         """Return what the peer is opened with."""
         store = SettingsStore(self.profile)
-        config = PeerConfig.from_settings(settings, trust_file=store.trust_file, calls_file=store.calls_file)
+        config = PeerConfig.from_settings(
+            settings, trust_file=store.trust_file, calls_file=store.calls_file,
+            invitations_file=store.invitations_file,
+        )  # fmt: skip
         config = replace(config, identity=self.key_place(), lan=config.lan and not self.no_lan)
         if self.grapes:
             config = replace(config, grapes=self.grapes)
@@ -111,7 +115,7 @@ def start(start: Start, quitter: Quitter, *, load: Callable[[], Awaitable[Opener
     faults.install()
     log.info("starting, profile %s", start.profile)
     application = Application(start, quitter)
-    instance = SingleInstance(start.profile)
+    instance = SingleInstance(start.profile, link=start.link)
     try:
         claim = Claim.FIRST if quitter.asked else instance.claim(given_up=lambda: quitter.asked)
         if claim is not Claim.FIRST and not quitter.asked:
@@ -180,6 +184,8 @@ async def run(
         for problem in kept_shares(settings).problems:
             window.show_message(problem)
         ask_about_settings(window, store, choices, bridge)
+        if start.link:
+            show_invitation(window, start.link)
         tasks.spawn(keeper.run(load), name="peer")
         await quitter.wait()
         log.info("quitting")
@@ -225,7 +231,15 @@ def _wire(
     tray.copy_id_requested.connect(window.header.copy_id)
     tray.vanished.connect(closing.on_tray_vanished)
     instance.show_requested.connect(window.reveal)
+    instance.link_requested.connect(lambda link: show_invitation(window, link))
     bridge.events_arrived.connect(notifier.on_events)
+
+
+def show_invitation(window: MainWindow, link: str) -> None:
+    """Bring the window up with somebody's invitation; nothing happens until the user says so."""
+    window.reveal()
+    window.pages.choose("people")
+    window.people.inviting.open_invitation(link)
 
 
 async def _show(window: MainWindow, tray: Tray, *, hidden: bool) -> None:

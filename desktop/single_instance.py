@@ -4,7 +4,8 @@ A `QLockFile` decides who is first; it is stale as soon as its holder is dead, h
 owns the socket beside it, so a socket left by SIGKILL is simply removed. (`QLocalServer.UserAccessOption` is not used:
 on Unix it lets a second `listen` succeed while the first lives, QTBUG-48635. The directory is private instead.)
 
-The wire: one line of JSON each way, `{"grapevine": 1, "verb": "show"}` and `{"grapevine": 1, "ok": true}`.
+The wire: one line of JSON each way, `{"grapevine": 1, "verb": "show"}` and `{"grapevine": 1, "ok": true}`. A second
+start by a click on a link adds `"link": "grapevine:..."`.
 """
 
 import enum
@@ -24,7 +25,8 @@ from PySide6.QtCore import QLockFile, QObject, QTimer, Signal
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 VERSION = 1
-MAX_LINE_BYTES = 256  # both messages are under 40 bytes
+MAX_LINE_BYTES = 1024  # both messages are under 40 bytes, and a link has 600 characters at most
+MAX_LINK = 600  # characters of a link that is handed on; an invitation has 150
 MAX_CALLERS = 8  # at a time; a person starts one program at a time
 CALLER_SECONDS = 2.0  # a caller that says nothing for so long is dropped
 ANSWER_SECONDS = 3.0  # the first instance may be busy starting; its window is up within one second
@@ -47,9 +49,14 @@ class SingleInstance(QObject):
     """The claim to one profile. Needs a QCoreApplication; the loop need not run while claiming."""
 
     show_requested = Signal()
+    link_requested = Signal(str)  # after `show_requested`: the second start was to open this; it may be anything
 
-    def __init__(self, profile: str, *, directory: Path | None = None, parent: QObject | None = None) -> None:
+    def __init__(
+        self, profile: str, *, directory: Path | None = None, link: str = "", parent: QObject | None = None
+    ) -> None:
+        """`link`: what the first instance is to open, if we are not it."""
         super().__init__(parent)
+        self._link = link[:MAX_LINK]
         base = directory if directory is not None else runtime_directory()
         digest = hashlib.sha256(profile.encode()).hexdigest()[:12]  # any name, a short path
         self._lock = QLockFile(str(base / f"{digest}.lock"))
@@ -123,13 +130,17 @@ class SingleInstance(QObject):
             if len(line) >= MAX_LINE_BYTES:
                 self._refuse(caller)
             return
-        if _message(line.partition(b"\n")[0]).get("verb") != "show":
+        message = _message(line.partition(b"\n")[0])
+        if message.get("verb") != "show":
             self._refuse(caller)
             return
         caller.write(json.dumps({"grapevine": VERSION, "ok": True}).encode() + b"\n")
         caller.flush()
         self._drop(caller)
         self.show_requested.emit()
+        link = message.get("link")
+        if isinstance(link, str) and link:
+            self.link_requested.emit(link[:MAX_LINK])
 
     def _refuse(self, caller: QLocalSocket) -> None:
         if caller in self._callers:
@@ -150,7 +161,8 @@ class SingleInstance(QObject):
         socket.connectToServer(self._address)
         if not socket.waitForConnected(SLICE_MS):
             return False
-        socket.write(json.dumps({"grapevine": VERSION, "verb": "show"}).encode() + b"\n")
+        wanted = {"grapevine": VERSION, "verb": "show"} | ({"link": self._link} if self._link else {})
+        socket.write(json.dumps(wanted).encode() + b"\n")
         socket.flush()
         while not socket.canReadLine():
             if socket.bytesAvailable() > MAX_LINE_BYTES or given_up() or time.monotonic() >= deadline:

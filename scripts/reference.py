@@ -101,6 +101,8 @@ def _sample(hint: Any, *, full: bool) -> Any:  # noqa: ANN401 - any annotation o
         return next(iter(hint))
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _instance(hint, full=full)
+    if typing.get_origin(hint) is tuple:
+        return ()
     return {int: 1, float: 1.0, bool: True, str: ""}[hint]
 
 

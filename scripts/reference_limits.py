@@ -6,6 +6,8 @@ from core.broker.registry import BrokerConfig
 from core.dht import strangers
 from core.dht.config import DhtConfig
 from core.grape.config import GrapeConfig
+from core.invitations import book as invitations
+from core.invitations import tries
 from core.kinds import command, share, values
 from core.lan.neighbours import NeighboursConfig
 from core.ledger import store
@@ -68,6 +70,16 @@ _STREAM_RULES: Final = (
     Rule(
         "datagrams of one stream that wait", str(_STREAMS.datagrams), "", "", "the oldest is dropped",
         "tests/streams/test_engine.py",
+    ),
+    Rule(
+        "tries to join by an invitation", f"{tries.PER_HOST[0]:g} a second, {tries.PER_HOST[1]:g} at once",
+        f"{tries.IN_ALL[0]:g} a second, {tries.IN_ALL[1]:g} at once", "",
+        "ERR_RATE_LIMITED; a try that was right is given back", "tests/invitations/test_book.py",
+    ),
+    Rule(
+        "invitations", "", str(invitations.MAX_INVITATIONS), "",
+        "the oldest one that is over is forgotten; if all are open, ERR_INVITATIONS_FULL",
+        "tests/invitations/test_book.py",
     ),
     Rule("shares", "", str(share.MAX_SHARES), "", "ERR_SHARE", "tests/peer/test_shares.py"),
     Rule(

@@ -65,6 +65,9 @@ ROOMS: dict[str, set[str]] = {
         "core.aio", "core.wire", "core.rpc.memory", "core.tunnel", "core.services", "core.kinds", "core.trust",
         "core.ledger", "core.news",
     },
+    "core.invitations": {
+        "core.aio", "core.files", "core.wire", "core.tunnel", "core.trust", "core.news", "core.serving.admission",
+    },
     "core.calling": {
         "core.aio", "core.wire", "core.net", "core.rpc", "core.secure", "core.services", "core.trust", "core.reach",
         "core.news", "core.directory", "core.serving",
@@ -110,7 +113,8 @@ GUI = {"PySide6", "qasync", "shiboken6", "desktop"}
 DESKTOP_MAY_IMPORT = {
     *BASE, "core.news.events", "core.profile.settings", "core.profile.logs", "core.aio.tasks",
     "core.trust.audience", "core.trust.entries",
-    "core.calling.target", "core.peer_id", "core.ledger.record", "core.profile.integration",
+    "core.news.joins", "core.invitations.link", "core.calling.target",
+    "core.peer_id", "core.ledger.record", "core.profile.integration",
     "core.kinds.share", "core.kinds.listening", "core.using.offers", "core.profile.shares",
 }  # fmt: skip
 DESKTOP_COMPOSITION = {"desktop.identity_acts", "desktop.app", "desktop.bridge", "desktop.keeper", "desktop.__main__"}

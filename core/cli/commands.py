@@ -5,7 +5,7 @@ import os
 import sys
 from dataclasses import replace
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -14,7 +14,9 @@ from core.cli.calls import calls
 from core.cli.grape import grape
 from core.cli.identity import identity
 from core.cli.install import install, uninstall
-from core.cli.options import broker_option, network_options, nodes, quiet_option, usage
+from core.cli.invitations import invitations, invite, join
+from core.cli.options import broker_option, network_options, nodes, profile_option, quiet_option, usage
+from core.cli.people import people
 from core.cli.settings import settings
 from core.cli.share import share
 from core.cli.shares import shares
@@ -109,6 +111,10 @@ def grapevine(
         said = {name: value for name, value in given.items() if value and value != DEFAULT_PROFILE}
         context.default_map = {context.invoked_subcommand: said}
         return
+    _open_window(profile, hidden=hidden, grapes=grapes, bootstrap=nodes(bootstrap), no_lan=no_lan)
+
+
+def _open_window(profile: str, **run: Any) -> NoReturn:  # noqa: ANN401
     from desktop.display import display_problem, qt_problem  # the one way from here to the desktop, and only now
 
     problem = qt_problem() or display_problem(os.environ)
@@ -117,7 +123,15 @@ def grapevine(
         raise click.exceptions.Exit(exits.USAGE)
     from desktop.__main__ import main as desktop
 
-    sys.exit(desktop(profile, hidden=hidden, grapes=grapes, bootstrap=nodes(bootstrap), no_lan=no_lan))
+    sys.exit(desktop(profile, **run))
+
+
+@grapevine.command(hidden=True)
+@click.argument("link", default="")
+@profile_option
+def link(link: str, profile: str) -> None:
+    """Show an invitation in the window, as a click on its link does. Nothing is accepted before the user says so."""
+    _open_window(profile, link=link)
 
 
 @grapevine.command()
@@ -224,7 +238,7 @@ def get(hash: str, **network: Any) -> None:  # noqa: ANN401
     start(lambda config, output: _jobs().get(config, output, hash), brief=True, **network)
 
 
-for command in (share, shares, offers, open_command, connect, watch, fetch):
+for command in (share, shares, invite, invitations, join, people, offers, open_command, connect, watch, fetch):
     grapevine.add_command(command)
 grapevine.add_command(grape)
 grapevine.add_command(trust)

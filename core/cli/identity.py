@@ -38,11 +38,11 @@ def identity(context: click.Context, short: bool, qr: bool, profile: str, as_jso
     output = Output(as_json=as_json)
 
     async def show() -> None:
-        own, keeping = await _store(profile).open()
+        own, keeping = await key_store(profile).open()
         text = own.peer_id.short if short else str(own.peer_id)
         output.result(
             "id",
-            f"{_qr(str(own.peer_id))}\n{text}" if qr else text,
+            f"{qr_code(str(own.peer_id))}\n{text}" if qr else text,
             peer_id=str(own.peer_id),
             short=own.peer_id.short,
             kept=keeping.kept.value,
@@ -71,7 +71,7 @@ def export(file: Path, profile: str, as_json: bool) -> None:
     async def write() -> None:
         from core.files.private import write_private
 
-        own, _ = await _store(profile).open()
+        own, _ = await key_store(profile).open()
         try:
             write_private(file, own.export(passphrase))
         except OSError as error:
@@ -129,12 +129,13 @@ def renew(yes: bool, profile: str, as_json: bool) -> None:
 
 
 async def _become(new: "Identity", profile: str, output: Output, what: str) -> None:
-    keeping = await _store(profile).replace(new)
+    keeping = await key_store(profile).replace(new)
     text = f"This is peer {new.peer_id} now. {keeping.sentence} A running peer has to be started again."
     output.result(what, text, peer_id=str(new.peer_id), kept=keeping.kept.value, protected=keeping.protected)
 
 
-def _store(profile: str) -> "KeyStore":
+def key_store(profile: str) -> "KeyStore":
+    """Return where this profile's key is."""
     from core.identity.keystore import KeyStore
 
     return KeyStore(SettingsStore(profile).path.parent, profile, passphrase=os.environ.get(PASSPHRASE))
@@ -159,7 +160,8 @@ def _passphrase(prompt: str, *, confirm: bool = False) -> str:
     return asked
 
 
-def _qr(text: str) -> str:
+def qr_code(text: str) -> str:
+    """Return a text as a QR code for a terminal."""
     import segno
 
     drawn = io.StringIO()

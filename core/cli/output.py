@@ -34,6 +34,7 @@ from core.news.events import (
     Traffic,
     TrustChanged,
 )
+from core.news.joins import InvitationAccepted, JoinProgress
 from core.values import Address, JsonValue
 
 MAX_SHOWN = 200  # characters of a reply in a line for people; --json has it whole
@@ -80,6 +81,13 @@ _FIELDS: dict[type[PeerEvent], Callable[[Any], dict[str, JsonValue]]] = {
         "times": e.times,
     },
     TrustChanged: lambda e: {"message": e.message, "known": e.known, "pending": e.pending},
+    InvitationAccepted: lambda e: {
+        "number": e.number,
+        "id": str(e.peer_id),
+        "name": e.name,
+        "services": list(e.services),
+    },
+    JoinProgress: lambda e: {"id": str(e.peer_id), "stage": e.stage, "message": e.message},
     Registered: lambda e: {
         "service": e.service,
         "server": e.server,
@@ -117,6 +125,8 @@ _SENTENCES: dict[type[PeerEvent], Callable[[Any], str]] = {
         f"grapevine trust accept {e.peer_id} {e.service}"
     ),
     TrustChanged: lambda e: e.message,
+    InvitationAccepted: lambda e: f"{e.name} has joined by invitation {e.number}: {e.peer_id}",
+    JoinProgress: lambda e: e.message,
     Registered: lambda e: f"registered: {e.peer} {'offers' if e.server else 'wants'} {e.service}",
     BrokerChanged: lambda e: f"broker: {e.message}",
     PunchEnded: lambda e: f"punching {e.peer}: {e.reason}",

@@ -30,6 +30,7 @@ def config_of(
         udp_port=saved.udp_port if port is None else port,
         trust_file=store.trust_file,
         calls_file=store.calls_file,
+        invitations_file=store.invitations_file,
         audiences=saved.audiences,
         identity=KeyPlace(store.path.parent, profile, output.notice) if speaks else None,
         use_broker=bool(brokers) or saved.use_broker,

@@ -35,7 +35,7 @@ _WHO = click.argument("peer_id", metavar="PEER-ID", callback=_peer_id)
 _SERVICE = click.argument("service")
 
 
-def _with_list(profile: str, as_json: bool, job: Job, *, changes: bool = True) -> None:
+def with_list(profile: str, as_json: bool, job: Job, *, changes: bool = True) -> None:
     """Run a job with the profile's list, with a damaged one only if it changes nothing. What is wrong is said."""
     from core.trust.store import TrustStore  # only when it is needed: `--help` answers at once
 
@@ -58,6 +58,28 @@ def _with_list(profile: str, as_json: bool, job: Job, *, changes: bool = True) -
     run(work, output)
 
 
+async def list_of_peers(store: "TrustStore", output: Output, now: float) -> None:
+    """Print the peers that are known."""
+    peers, recovered = store.peers(), store.recoverable()
+    lines = [_peer_line(peer) for peer in peers] or ["nobody is known yet"]
+    if recovered:
+        lines += ["after 'grapevine trust confirm':", *(_peer_line(peer) for peer in recovered)]
+    fields: dict[str, JsonValue] = {"peers": list[JsonValue](map(_peer_fields, peers))}
+    if store.closed:
+        fields |= {"problem": store.problem, "recovered": list[JsonValue](map(_peer_fields, recovered))}
+    output.result("known", "\n".join(lines), **fields)
+
+
+async def end_joins(profile: str, peer_id: PeerId) -> None:
+    """Have the next start not trust a peer that was removed, though it joined when a program was ended by force."""
+    from core.invitations.store import InvitationStore
+
+    store = InvitationStore(SettingsStore(profile).invitations_file)
+    await store.open()
+    if any(joined == peer_id for _, joined in store.book.unsettled()):
+        await store.change(lambda book: book.settle_all(peer_id))
+
+
 @click.group()
 @click.pass_context
 def trust(context: click.Context) -> None:
@@ -71,17 +93,7 @@ def trust(context: click.Context) -> None:
 def list_peers(profile: str, as_json: bool) -> None:
     """Print the peers you know."""
 
-    async def job(store: "TrustStore", output: Output, now: float) -> None:
-        peers, recovered = store.peers(), store.recoverable()
-        lines = [_peer_line(peer) for peer in peers] or ["nobody is known yet"]
-        if recovered:
-            lines += ["after 'grapevine trust confirm':", *(_peer_line(peer) for peer in recovered)]
-        fields: dict[str, JsonValue] = {"peers": list[JsonValue](map(_peer_fields, peers))}
-        if store.closed:
-            fields |= {"problem": store.problem, "recovered": list[JsonValue](map(_peer_fields, recovered))}
-        output.result("known", "\n".join(lines), **fields)
-
-    _with_list(profile, as_json, job, changes=False)
+    with_list(profile, as_json, list_of_peers, changes=False)
 
 
 @trust.command()
@@ -102,7 +114,7 @@ def confirm(profile: str, as_json: bool) -> None:
         fields = list[JsonValue]([_peer_fields(peer) for peer in store.peers()])
         output.result("trust-confirmed", "\n".join(lines), peers=fields)
 
-    _with_list(profile, as_json, job, changes=False)
+    with_list(profile, as_json, job, changes=False)
 
 
 @trust.command()
@@ -117,7 +129,7 @@ def pending(profile: str, as_json: bool) -> None:
         fields = list[JsonValue]([_pending_fields(each) for each in waiting])
         output.result("pending-list", "\n".join(lines), requests=fields)
 
-    _with_list(profile, as_json, job, changes=False)
+    with_list(profile, as_json, job, changes=False)
 
 
 @trust.command()
@@ -131,9 +143,9 @@ def add(peer_id: PeerId, name: str, services: tuple[str, ...], profile: str, as_
 
     async def job(store: "TrustStore", output: Output, now: float) -> None:
         await store.trust(peer_id, name, frozenset(services) or EVERY, now)
-        _tell(store, output, peer_id, f"{peer_id.short} may call {', '.join(services) or 'every service'}")
+        tell(store, output, peer_id, f"{peer_id.short} may call {', '.join(services) or 'every service'}")
 
-    _with_list(profile, as_json, job)
+    with_list(profile, as_json, job)
 
 
 @trust.command()
@@ -145,9 +157,10 @@ def remove(peer_id: PeerId, profile: str, as_json: bool) -> None:
 
     async def job(store: "TrustStore", output: Output, now: float) -> None:
         await store.untrust(peer_id, now)
-        _tell(store, output, peer_id, f"{peer_id.short} is removed from your list")
+        await end_joins(profile, peer_id)
+        tell(store, output, peer_id, f"{peer_id.short} is removed from your list")
 
-    _with_list(profile, as_json, job)
+    with_list(profile, as_json, job)
 
 
 @trust.command()
@@ -159,9 +172,10 @@ def block(peer_id: PeerId, profile: str, as_json: bool) -> None:
 
     async def job(store: "TrustStore", output: Output, now: float) -> None:
         await store.block(peer_id, now)
-        _tell(store, output, peer_id, f"{peer_id.short} is blocked")
+        await end_joins(profile, peer_id)
+        tell(store, output, peer_id, f"{peer_id.short} is blocked")
 
-    _with_list(profile, as_json, job)
+    with_list(profile, as_json, job)
 
 
 @trust.command()
@@ -176,9 +190,9 @@ def accept(peer_id: PeerId, service: str, once: bool, profile: str, as_json: boo
     async def job(store: "TrustStore", output: Output, now: float) -> None:
         decide = store.accept_once if once else store.accept_always
         await decide((peer_id, service), now)
-        _tell(store, output, peer_id, f"{peer_id.short} may call {service}{' once' if once else ''}")
+        tell(store, output, peer_id, f"{peer_id.short} may call {service}{' once' if once else ''}")
 
-    _with_list(profile, as_json, job)
+    with_list(profile, as_json, job)
 
 
 @trust.command()
@@ -191,12 +205,12 @@ def refuse(peer_id: PeerId, service: str, profile: str, as_json: bool) -> None:
 
     async def job(store: "TrustStore", output: Output, now: float) -> None:
         await store.refuse((peer_id, service), now)
-        _tell(store, output, peer_id, f"{peer_id.short} was refused {service}")
+        tell(store, output, peer_id, f"{peer_id.short} was refused {service}")
 
-    _with_list(profile, as_json, job)
+    with_list(profile, as_json, job)
 
 
-def _tell(store: "TrustStore", output: Output, peer_id: PeerId, message: str) -> None:
+def tell(store: "TrustStore", output: Output, peer_id: PeerId, message: str) -> None:
     """Print what was done, and with --json how the peer stands now (null: it is not known)."""
     known = store.find(peer_id)
     fields: JsonValue = _peer_fields(known) if known else None

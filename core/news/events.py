@@ -1,12 +1,10 @@
-"""What a peer tells its owner: typed, immutable events and snapshots. Desktop and CLI read only these.
-
-Every event has `kind`, its name on the command line's `--json`, and `at`, Unix seconds.
-"""
+"""What a peer tells its owner: typed, immutable events (`kind`: the name in `--json`) and snapshots, nothing else."""
 
 import enum
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
+from core.news.invitations import Invitations
 from core.peer_id import PeerId
 from core.services.names import Role as Role  # what another peer is to us
 from core.trust.audience import Audience
@@ -397,3 +395,4 @@ class PeerSnapshot:
     shares: tuple[ShareRow, ...] = ()
     uses: tuple[UseRow, ...] = ()
     addresses: tuple[OwnAddress, ...] = ()  # where others reach us, the nearest first
+    invitations: Invitations = field(default_factory=Invitations)

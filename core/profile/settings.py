@@ -55,6 +55,7 @@ class SettingsStore:
         self.profile = check_profile(profile)
         self.path = base / f"{self.profile}.json"
         self.trust_file = base / f"{self.profile}.trust.json"
+        self.invitations_file = base / f"{self.profile}.invitations.json"
         self.calls_file = base / f"{self.profile}.calls.sqlite3"
         self.problem: str | None = None
         self.notices: tuple[str, ...] = ()

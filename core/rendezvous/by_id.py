@@ -1,7 +1,6 @@
-"""Being met by our Peer ID: what is shared without being listed by its own name is met under our personal one."""
+"""Being met by our Peer ID: for what is not listed, and for invitations, under one name that says nothing."""
 
 from collections.abc import Callable
-from typing import Protocol
 
 from core.news.events import TrustChanged
 from core.news.hub import Hub
@@ -14,55 +13,61 @@ from core.serving.admission import Admission
 from core.serving.shares import LISTED
 
 
-class Identity(Protocol):
-    """What is needed of who we are."""
+class ById:
+    """Plays the worker's role under our personal name while somebody who knows our ID may want something of us.
 
-    @property
-    def peer_id(self) -> PeerId | None:
-        """Our Peer ID; None while there is none."""
+    `own()` is our Peer ID, None while there is none. `awaited()`: somebody has an invitation of ours.
+    """
 
-    def when_open(self, then: Callable[[], None]) -> None:
-        """Call `then` once there is one."""
+    def __init__(
+        self,
+        registry: Registry,
+        intents: Intents,
+        admission: Admission,
+        own: Callable[[], PeerId | None],
+        awaited: Callable[[], bool],
+    ) -> None:
+        self._registry = registry
+        self._intents = intents
+        self._admission = admission
+        self._own = own
+        self._awaited = awaited
+        self._holding = False  # what is done here changes intents in turn
 
+    def start(self, hub: Hub, *when: Callable[[Callable[[], None]], object]) -> None:
+        """Look now, whenever intents or trust change, and whenever one of `when` says so."""
+        self._intents.subscribe(lambda intent, on: self.look())
+        hub.subscribe(lambda event: self.look(), TrustChanged)
+        for subscribe in when:
+            subscribe(self.look)
+        self.look()
 
-def listed(intents: Intents, admission: Admission, identity: Identity) -> Callable[[], list[str]]:
-    """Return what says what our public record names: what is for anyone, and for the rest our personal name."""
+    def listed(self) -> list[str]:
+        """Return what our public record names: what is for anyone, and for the rest the name that says nothing."""
+        names = [name for name in self._intents.of(Role.WORKER) if self._admission.audience(name) in LISTED]
+        own = self._own()
+        if own is not None and self._wanted():
+            names.append(personal_name(own))
+        return names
 
-    def names() -> list[str]:
-        shown = [name for name in intents.of(Role.WORKER) if admission.audience(name) in LISTED]
-        if identity.peer_id is not None and _unlisted(intents, admission):
-            shown.append(personal_name(identity.peer_id))
-        return shown
-
-    return names
-
-
-def follow(registry: Registry, intents: Intents, admission: Admission, identity: Identity, hub: Hub) -> None:
-    """Play the worker's role under our personal name as long as something is shared that is not listed by its own."""
-    holding = False  # what is done here changes intents in turn
-
-    def look() -> None:
-        nonlocal holding
-        if identity.peer_id is None or holding:
+    def look(self) -> None:
+        """Begin to play the role, or stop."""
+        peer_id, intents = self._own(), self._intents
+        if peer_id is None or self._holding:
             return
-        own = RoleName(personal_name(identity.peer_id), Role.WORKER)
-        wanted = _unlisted(intents, admission)
+        own = RoleName(personal_name(peer_id), Role.WORKER)
+        wanted = self._wanted()
         if wanted == (own in intents) or intents.closed:
             return
-        holding = True
+        self._holding = True
         if wanted:
-            if own.service not in registry:
-                registry.add(Personal(identity.peer_id))
+            if own.service not in self._registry:
+                self._registry.add(Personal(peer_id))
             intents.declare(Intent(own.service, Role.WORKER))
         else:
             intents.withdraw(own)
-        holding = False
+        self._holding = False
 
-    intents.subscribe(lambda intent, on: look())
-    hub.subscribe(lambda event: look(), TrustChanged)
-    identity.when_open(look)
-    look()
-
-
-def _unlisted(intents: Intents, admission: Admission) -> bool:
-    return any(admission.audience(name) not in LISTED for name in intents.of(Role.WORKER))
+    def _wanted(self) -> bool:
+        unlisted = (self._admission.audience(name) not in LISTED for name in self._intents.of(Role.WORKER))
+        return any(unlisted) or self._awaited()

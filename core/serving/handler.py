@@ -27,7 +27,7 @@ from core.trust.gate import REFUSALS
 from core.tunnel.stream import ByteStream
 from core.values import Caller, JsonValue, Outcome
 from core.wire.rpc_message import MAX_BYTES
-from core.wire.stream_opening import LIST, Opening
+from core.wire.stream_opening import RESERVED, Opening
 
 _text = lru_cache(maxsize=1000)(PeerId.__str__)  # of those who call most: check characters take 20 us
 OTHERS = "others"  # under which error names beyond `bounds.ERROR_NAMES` are counted
@@ -81,9 +81,13 @@ class Handler:
             raise UnknownService(f"nothing is shared here under {call.key[:MAX_SHOWN]!r}")
         return self._admission.admit_stream(call.service, call, stream, opening)
 
+    def take(self, call: Call) -> None:
+        """Count a call that no service answers. Raises RateLimited."""
+        call.account = self.quotas.take(call.caller, call.trusted, asyncio.get_running_loop().time())
+
     def offered_to(self, call: Call) -> list[Service]:
         """Return the services that a caller may use at this moment."""
-        call.account = self.quotas.take(call.caller, call.trusted, asyncio.get_running_loop().time())
+        self.take(call)
         services = (self._catalog.find_name(name) for name in self._catalog.shared())
         return [each for each in services if each is not None and self._admission.allows(each.name, call.caller)]
 
@@ -108,8 +112,8 @@ class Handler:
 
     def ended(self, call: Call) -> None:
         """Tell, count and write down what became of a request."""
-        if call.stream and call.key == LIST:
-            return  # who asks what there is has not used anything yet
+        if call.stream and call.key in RESERVED:
+            return  # who asks what there is, or joins, has not used anything yet
         if call.broker is not None:
             return  # registrations come every two seconds, and are shown as what they are
         if call.account is not None and not call.stream:  # streams have back-pressure, and may be long

@@ -3,8 +3,8 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Sequence
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 from core.aio.tasks import TaskSet
 from core.errors import LocalError, PeerError, RemoteError
@@ -17,16 +17,23 @@ from core.serving.handler import Handler
 from core.tunnel.stream import ByteStream
 from core.values import Caller, JsonValue
 from core.wire.stream_frame import Reason
-from core.wire.stream_opening import LIST, parse_opening
+from core.wire.stream_opening import LIST, RESERVED, Opening, parse_opening
 
 _log = logging.getLogger(__name__)
+
+# Serves a stream for a reserved name, to anybody: it judges its caller itself. Raises PeerError, as a service does.
+Reserved: TypeAlias = Callable[[ByteStream, Opening], Awaitable[None]]
 
 
 class Openings:
     """Hands each stream that another peer opens to the service that it is for."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, reserved: Mapping[str, Reserved] | None = None) -> None:
+        """`reserved`: what serves the names of `RESERVED` other than `LIST`, which is served here."""
         self._handler = handler
+        self._reserved = dict(reserved or {})
+        if not RESERVED - {LIST} >= self._reserved.keys():
+            raise ValueError("a name that is not reserved belongs to a share")
         self._tasks = TaskSet("streams served")
         self._places = Budget[Owner](
             bounds.STREAMS, bounds.STREAMS_HOST, kept=bounds.STREAMS_KEPT, per_trusted=bounds.STREAMS_TRUSTED
@@ -68,6 +75,10 @@ class Openings:
         try:
             if opening.service == LIST:
                 return _Served(call, self._list(stream, self._handler.offered_to(call)), began)
+            reserved = self._reserved.get(opening.service)
+            if reserved is not None:
+                self._handler.take(call)
+                return _Served(call, reserved(stream, opening), began)
             served = self._handler.open_stream(call, stream, opening)
         except PeerError as failure:
             self._end(stream, call, began, _give_up(stream, failure))

@@ -8,6 +8,8 @@ from core.values import JsonValue
 from core.wire.stream_frame import OPEN_MAX
 
 LIST: Final = ""  # the service that lists the services which the caller may use
+INVITATION: Final = "grapevine:invitation"  # the service that lets in who has an invitation
+RESERVED: Final = frozenset({LIST, INVITATION})  # for the peers themselves: `check_name` lets no share have these
 NAME_MAX: Final = 64  # bytes of UTF-8 of a service's name, as in a peer's record
 _VERSION: Final = 1
 

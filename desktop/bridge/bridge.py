@@ -12,6 +12,7 @@ from core.peer_id import PeerId
 from core.values import JsonValue
 from desktop.bridge.acts import Acts
 from desktop.bridge.feed import Feed
+from desktop.bridge.inviting import Inviting
 from desktop.bridge.records import Records
 from desktop.bridge.requests import Requests
 from desktop.bridge.session import Session
@@ -50,7 +51,10 @@ class Bridge(QObject):
         )  # fmt: skip
         self.sharing = Sharing(self, self._acts, self._ticket)
         self.using = Using(self, self._acts, self._ticket, self.failed.emit)
-        self._parts = (self._acts, self._requests, self._records, self._wishes, self.sharing, self.using)
+        self.inviting = Inviting(self, self._acts, self._ticket)
+        self._parts = (
+            self._acts, self._requests, self._records, self._wishes, self.sharing, self.using, self.inviting,
+        )  # fmt: skip
 
     def _ticket(self) -> int:
         self._tickets += 1

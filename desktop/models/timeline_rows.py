@@ -24,6 +24,7 @@ from core.news.events import (
     RequestServed,
     TrustChanged,
 )
+from core.news.joins import InvitationAccepted, JoinProgress
 from core.values import Address
 from desktop.models.pretty import preview
 from desktop.models.safe import shown
@@ -193,6 +194,17 @@ def _pending(event: PendingRequest) -> TimelineRow:
 @row_of.register
 def _trust(event: TrustChanged) -> TimelineRow:
     return TimelineRow(event.at, Direction.NOTE, Kind.TRUST, "Trust", None, _short(event.message))
+
+
+@row_of.register
+def _invitation_accepted(event: InvitationAccepted) -> TimelineRow:
+    result = f"{_short(event.name)} has joined: peer {event.peer_id.short}"
+    return TimelineRow(event.at, Direction.IN, Kind.TRUST, "Invitation", None, result)
+
+
+@row_of.register
+def _join(event: JoinProgress) -> TimelineRow:
+    return TimelineRow(event.at, Direction.OUT, Kind.TRUST, "Joining", None, _short(event.message))
 
 
 @row_of.register

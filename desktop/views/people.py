@@ -29,6 +29,7 @@ from desktop.views.answers import Answers
 from desktop.views.contract import BridgeLike
 from desktop.views.fields import Lines, limit
 from desktop.views.flow import FlowRow
+from desktop.views.inviting import Inviting
 from desktop.views.pages import PageView
 from desktop.views.parts import IdLine, PlainLabel, button, heading
 from desktop.views.person_dialog import PersonDialog
@@ -97,6 +98,7 @@ class PeopleView(PageView):
     # -- what it is made of ----------------------------------------------------------------------------------------
 
     def _make_buttons(self) -> None:
+        self.inviting = Inviting(self, self._bridge, lambda: self._services)
         self.add_button = button(self.tr("A&dd..."), self.tr("Add a peer by its ID"), self.add)
         self.edit_button = button(self.tr("&Edit..."), self.tr("Name this peer, and say what it may call"), self.edit)
         self.copy_button = button(self.tr("&Copy ID"), self.tr("Copy the whole Peer ID"), self.copy_id)
@@ -123,6 +125,8 @@ class PeopleView(PageView):
         row.addWidget(self._counts)
         row.addStretch()
         row.addWidget(self.filter)
+        for each in self.inviting.buttons():
+            row.addWidget(each)
         acts = (self.add_button, self.edit_button, self.call_button, self.copy_button, self.block_button)
         for each in (*acts, self.remove_button):
             row.addWidget(each)

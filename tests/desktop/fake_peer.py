@@ -212,6 +212,38 @@ class FakeUsing(QObject):
         self.calls.append(("cancel", ticket))
 
 
+class FakeInviting(QObject):
+    """As `desktop.bridge.inviting.Inviting`."""
+
+    invited = Signal(object, str, object)
+    looked = Signal(object, str, object)
+    joined = Signal(object, str)
+    refused = Signal(object, str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[object, ...]] = []
+
+    def _note(self, *call: object) -> int:
+        self.calls.append(call)
+        return len(self.calls)
+
+    def invite(self, name: str, services: frozenset[str], *, uses: int, days: float, called: str) -> int:
+        return self._note("invite", name, services, uses, days, called)
+
+    def withdraw(self, number: int) -> None:
+        self._note("withdraw", number)
+
+    def look(self, link: str) -> int:
+        return self._note("look", link)
+
+    def join(self, link: str, name: str) -> int:
+        return self._note("join", link, name)
+
+    def cancel(self, ticket: int) -> None:
+        self._note("cancel", ticket)
+
+
 class FakeBridge(QObject):
     """Keeps the contract of docs/architecture.md, "Desktop", with nothing behind it.
 
@@ -234,6 +266,7 @@ class FakeBridge(QObject):
         self.crossed = Traffic()
         self.sharing = FakeSharing()
         self.using = FakeUsing()
+        self.inviting = FakeInviting()
 
     def ask_calls(self, text: str, outcome: str, before: int | None, limit: int) -> int:
         self.calls.append(("ask calls", text, outcome, before, limit))

@@ -116,7 +116,11 @@ def test_options_of_this_run_stand_in_for_the_settings() -> None:
     settings = Settings(grapes=("http://192.0.2.7:30001",), bootstrap=("192.0.2.7:20001",), udp_port=7)
     store, opened = SettingsStore("a"), Start("a").peer_config(settings)
     assert opened.identity == KeyPlace(store.path.parent, "a", patience=KEYRING_PATIENCE)
-    files = {"trust_file": store.trust_file, "calls_file": store.calls_file}
+    files = {
+        "trust_file": store.trust_file,
+        "calls_file": store.calls_file,
+        "invitations_file": store.invitations_file,
+    }
     assert replace(opened, identity=None) == PeerConfig.from_settings(settings, **files)
     run = Start("a", grapes=("http://192.0.2.8:30001",), bootstrap=()).peer_config(settings)
     assert (run.grapes, run.bootstrap, run.udp_port) == (("http://192.0.2.8:30001",), (), 7)

@@ -50,7 +50,7 @@ HOLDER = textwrap.dedent(
     from PySide6.QtCore import QCoreApplication
     from desktop.single_instance import SingleInstance
     app = QCoreApplication([])
-    instance = SingleInstance("home", directory=Path(sys.argv[1]))
+    instance = SingleInstance("home", directory=Path(sys.argv[1]), link="".join(sys.argv[3:]))
     sys.stdout.write(instance.claim().value + "\\n")
     sys.stdout.flush()
     if len(sys.argv) > 2:
@@ -59,10 +59,10 @@ HOLDER = textwrap.dedent(
 )
 
 
-def second_start(directory: Path) -> str:
+def second_start(directory: Path, *more: str) -> str:
     """Claim in another process and return what came of it."""
     result = subprocess.run(
-        [sys.executable, "-c", HOLDER, str(directory)], capture_output=True, text=True, timeout=20, check=True
+        [sys.executable, "-c", HOLDER, str(directory), *more], capture_output=True, text=True, timeout=20, check=True
     )
     return result.stdout.strip()
 
@@ -214,3 +214,16 @@ def test_without_a_place_for_the_lock_the_window_opens_all_the_same(
     assert instance.claim() is Claim.FIRST
     assert "second window" in caplog.text
     instance.close()
+
+
+@pytest.mark.asyncio
+async def test_a_link_is_handed_to_the_first_and_cut_where_it_is_too_long(
+    first: SingleInstance, directory: Path
+) -> None:
+    heard: list[str] = []
+    first.link_requested.connect(heard.append)
+    for link in ("grapevine:i/abc", "x" * 5000):
+        assert await asyncio.to_thread(second_start, directory, "end", link) == "shown"
+    await until(lambda: len(heard) == 2)
+    assert heard == ["grapevine:i/abc", "x" * single_instance.MAX_LINK]
+    assert first.refused == 0

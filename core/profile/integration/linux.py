@@ -11,6 +11,7 @@ from core.files.private import private_file
 from core.profile.integration.base import State, arguments
 
 SIZES: Final = (16, 24, 32, 48, 64, 128, 256, 512)  # pixels, of the icons in resources/app
+LINK_SCHEME: Final = "grapevine"  # of the links of invitations (`core.invitations.link`)
 COMMENT: Final = "Share a small service from behind your home router"
 # Desktop Entry Specification, "The Exec key": what makes quotes needed, and what is escaped within them.
 _RESERVED: Final = frozenset(" \t\n\"'\\><~|&;$*?#()`")
@@ -59,18 +60,24 @@ class LinuxIntegration:
         """See Integration."""
         named = [] if self._profile == "default" else ["--profile", self._profile]
         write_file(self._menu_entry(), self._entry(named, "StartupNotify=true\n"))
+        # an entry of its own: in the menu's, %u would become nothing, or a link where a command is expected
+        link = self._entry([*named, "link"], f"NoDisplay=true\nMimeType=x-scheme-handler/{LINK_SCHEME};\n", " %u")
+        write_file(self._link_entry(), link)
         for path, data in self._icons():
             write_file(path, data)
-        return [self._menu_entry(), *(path for path, _ in self._icons())]
+        return [self._menu_entry(), self._link_entry(), *(path for path, _ in self._icons())]
 
     def uninstall(self) -> list[Path]:
         """See Integration."""
         ours = [path for path in self._autostarts.glob("grapevine*.desktop") if _starts_us(path)]
-        candidates = [*ours, self._menu_entry(), *(path for path, _ in self._icons())]
+        candidates = [*ours, self._menu_entry(), self._link_entry(), *(path for path, _ in self._icons())]
         return [path for path in candidates if remove_file(path)]
 
     def _menu_entry(self) -> Path:
         return self._data / "applications" / "grapevine.desktop"
+
+    def _link_entry(self) -> Path:
+        return self._data / "applications" / "grapevine-link.desktop"
 
     def _icons(self) -> Iterator[tuple[Path, bytes]]:
         themes = self._data / "icons" / "hicolor"
@@ -80,8 +87,9 @@ class LinuxIntegration:
         drawing = (files("resources") / "icons" / "grapevine.svg").read_bytes()
         yield themes / "scalable" / "apps" / "grapevine.svg", drawing
 
-    def _entry(self, behind: Sequence[str], more: str) -> bytes:
-        command = " ".join(quote(each) for each in (*self._command, *behind))
+    def _entry(self, behind: Sequence[str], more: str, field: str = "") -> bytes:
+        """Return an entry; `field` is a field code of the Exec key, which is not quoted."""
+        command = " ".join(quote(each) for each in (*self._command, *behind)) + field
         text = (
             "[Desktop Entry]\nType=Application\nName=Grapevine\n"
             f"Comment={COMMENT}\nExec={command}\nIcon=grapevine\nTerminal=false\n"

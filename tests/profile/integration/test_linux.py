@@ -88,7 +88,7 @@ def test_what_is_installed_is_gone_after_uninstalling_and_nothing_else(tmp_path:
     files = ours.install()
     ours.set_autostart(True)
     made(tmp_path, program, "work").set_autostart(True)
-    assert len(files) == len(SIZES) + 2
+    assert len(files) == len(SIZES) + 3
     assert all(path.stat().st_size > 100 for path in files)
     assert ours.install() == files
     gone = ours.uninstall()
@@ -97,13 +97,27 @@ def test_what_is_installed_is_gone_after_uninstalling_and_nothing_else(tmp_path:
     assert ours.uninstall() == []
 
 
+def test_links_of_invitations_come_to_us(tmp_path: Path, program: Path) -> None:
+    menu, entry, *_ = made(tmp_path, program, "work").install()
+    text = entry.read_text()
+    assert "MimeType=x-scheme-handler/grapevine;\n" in text
+    assert "NoDisplay=true\n" in text
+    command = next(line for line in text.splitlines() if line.startswith("Exec="))
+    assert command.endswith(" --profile work link %u")
+    assert "%u" not in menu.read_text()
+
+
 def test_the_files_are_what_the_specification_wants(tmp_path: Path, program: Path) -> None:
     if shutil.which("desktop-file-validate") is None:
         unavailable("desktop-file-validate is missing: install desktop-file-utils")
     ours = made(tmp_path, program)
     entry = ours.install()[0]
     ours.set_autostart(True)
-    for path in (entry, tmp_path / "home/.config/autostart/grapevine.desktop"):
+    for path in (
+        entry,
+        entry.with_name("grapevine-link.desktop"),
+        tmp_path / "home/.config/autostart/grapevine.desktop",
+    ):
         done = subprocess.run(["desktop-file-validate", str(path)], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout) == (0, "")
 

@@ -1,0 +1,130 @@
+"""The link of an invitation, `grapevine:i/...`: 99 characters that hold who invites, a secret, and where to meet.
+
+Base32 (RFC 4648, lower case) of: version, hints, the inviter's key (32 bytes), the secret (16), bytes that a later
+version may add (32 at most, ignored here), and a checksum (4). Base32 since messengers take `_` and `*` for markup and
+some change the case; in capitals the whole link is in a QR code's short alphabet. There is no address in it. Pure.
+"""
+
+import base64
+import binascii
+import enum
+import hashlib
+from dataclasses import dataclass, field
+from typing import Final
+
+from core.errors import LocalError
+from core.peer_id import KEY_BYTES, PeerId
+
+SCHEME: Final = "grapevine:i/"
+VERSION: Final = 1
+SECRET_BYTES: Final = 16  # 128 bits: nobody guesses it, however often it is tried
+LINK_MAX: Final = 150  # characters; a QR code of 49 by 49 modules
+_CHECK_BYTES: Final = 4  # of SHA-256: one cut or mistyped link in 4 billion passes
+_EXTRA_MAX: Final = 32  # bytes that a later version may add
+_SHORTEST: Final = 2 + KEY_BYTES + SECRET_BYTES + _CHECK_BYTES
+_LONGEST: Final = _SHORTEST + _EXTRA_MAX
+_LOOKED_AT: Final = 4 * LINK_MAX  # characters of what somebody pasted; more is no link
+_ALPHABET: Final = frozenset("abcdefghijklmnopqrstuvwxyz234567")
+
+
+class Hints(enum.IntFlag):
+    """Where the two may meet; bits that are not known are left alone."""
+
+    GRAPES = 1  # by the grapes and brokers that both know
+
+
+class LinkError(LocalError):
+    """What was given is no link that can be opened; the sentence says what to do."""
+
+    name = "ERR_LINK"
+
+
+class ForeignLink(LinkError):
+    """It is something else."""
+
+    name = "ERR_LINK_FOREIGN"
+
+
+class LinkCut(LinkError):
+    """A part is missing, or a character is wrong."""
+
+    name = "ERR_LINK_CUT"
+
+
+class LinkDoubled(LinkError):
+    """There is more than one link in it."""
+
+    name = "ERR_LINK_DOUBLED"
+
+
+class LinkVersion(LinkError):
+    """A later Grapevine made it."""
+
+    name = "ERR_LINK_VERSION"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What a link says. The secret is shown nowhere but in the link itself."""
+
+    peer_id: PeerId
+    secret: bytes = field(repr=False)
+    hints: Hints = Hints.GRAPES
+
+    def __post_init__(self) -> None:
+        if len(self.secret) != SECRET_BYTES:
+            raise ValueError(f"the secret of an invitation has {SECRET_BYTES} bytes, not {len(self.secret)}")
+        if not 0 <= self.hints < 256:
+            raise ValueError("the hints are one byte")
+
+    def __str__(self) -> str:
+        body = bytes([VERSION, self.hints]) + self.peer_id.key + self.secret
+        return SCHEME + _encode(body + _check(body))
+
+
+def parse(text: str) -> Link:
+    """Read a link that somebody pasted; space around it and capitals are forgiven.
+
+    Raises LinkError of a class and name for what is wrong: ForeignLink, LinkCut, LinkDoubled, LinkVersion.
+    """
+    if len(text) > _LOOKED_AT:
+        raise ForeignLink(
+            f"an invitation has at most {LINK_MAX} characters, and this has {len(text)}: paste the link only"
+        )
+    bare = "".join(text.split()).strip("<>\"'").casefold()
+    if not bare.startswith(SCHEME):
+        raise ForeignLink(f"this is no invitation: one begins with {SCHEME}")
+    if bare.count("grapevine:") > 1:
+        raise LinkDoubled("there are two links in this: paste one of them")
+    data = _decode(bare.removeprefix(SCHEME))
+    if len(bare) > LINK_MAX and data[:1] == bytes([VERSION]):
+        raise LinkCut(f"this link has {len(bare)} characters, more than {LINK_MAX}: copy the link only")
+    if data[:1] > bytes([VERSION]) and data[-_CHECK_BYTES:] == _check(data[:-_CHECK_BYTES]):
+        raise LinkVersion("a later version of Grapevine made this link: update Grapevine to open it")
+    if not _SHORTEST <= len(data) <= _LONGEST or data[-_CHECK_BYTES:] != _check(data[:-_CHECK_BYTES]):
+        raise LinkCut("a part of this link is missing, or a character is wrong: copy the whole link again")
+    if data[0] != VERSION:
+        raise LinkVersion(f"no Grapevine makes links of version {data[0]}: ask for another link")
+    key, secret = data[2 : 2 + KEY_BYTES], data[2 + KEY_BYTES : 2 + KEY_BYTES + SECRET_BYTES]
+    return Link(PeerId(key), secret, Hints(data[1]))
+
+
+def _check(body: bytes) -> bytes:
+    return hashlib.sha256(b"grapevine invitation link" + body).digest()[:_CHECK_BYTES]
+
+
+def _encode(data: bytes) -> str:
+    return base64.b32encode(data).decode().rstrip("=").lower()
+
+
+def _decode(text: str) -> bytes:
+    strange = next((each for each in text if each not in _ALPHABET), None)
+    if strange is not None:
+        raise LinkCut(f"a link has letters and the digits 2 to 7 only, not {strange!r}: copy the whole link again")
+    try:
+        data = base64.b32decode(text.upper() + "=" * (-len(text) % 8))
+    except binascii.Error:
+        raise LinkCut("a part of this link is missing: copy the whole link again") from None
+    if _encode(data) != text:
+        raise LinkCut("the last character of this link is wrong: copy the whole link again")
+    return data

@@ -1,0 +1,46 @@
+"""How often somebody may try to join: of one host, of one Peer ID, and in all. Time is handed in, seconds."""
+
+from typing import Final
+
+from core.limits.rate import TokenBucket
+from core.limits.table import BoundedTable
+from core.peer_id import PeerId
+
+# A secret has 128 bits, so that no number of tries finds one: the bounds are for our work, 0.3 ms and a look at a file.
+PER_HOST: Final = (1 / 10, 20.0)  # tries a second, and at once: some people behind one router, and each one's retries
+PER_PEER: Final = (1 / 10, 10.0)
+IN_ALL: Final = (20.0, 200.0)
+REMEMBERED: Final = 4096  # hosts and peers each; the one that tried longest ago is forgotten
+
+
+class Tries:
+    """Counts tries. One that was right is given back: `forgive`."""
+
+    def __init__(self) -> None:
+        self._hosts: BoundedTable[str, TokenBucket] = BoundedTable(REMEMBERED)
+        self._peers: BoundedTable[PeerId, TokenBucket] = BoundedTable(REMEMBERED)
+        self._all = TokenBucket(*IN_ALL)
+        self.refused = 0
+
+    def take(self, host: str, peer_id: PeerId, now: float) -> float:
+        """Count a try; return 0.0, or in how many seconds the next one may come: then it is not counted."""
+        buckets = self._of(host, peer_id)
+        wait = max(bucket.wait(now) for bucket in buckets)
+        if wait > 0.0:
+            self.refused += 1
+            return wait
+        for bucket in buckets:
+            bucket.charge(now, 1.0)
+        return 0.0
+
+    def forgive(self, host: str, peer_id: PeerId, now: float) -> None:
+        """Give a try back."""
+        for bucket in self._of(host, peer_id):
+            bucket.charge(now, -min(1.0, bucket.burst - bucket.tokens(now)))
+
+    def _of(self, host: str, peer_id: PeerId) -> tuple[TokenBucket, ...]:
+        return (
+            self._hosts.use(host, lambda: TokenBucket(*PER_HOST)),
+            self._peers.use(peer_id, lambda: TokenBucket(*PER_PEER)),
+            self._all,
+        )

@@ -1,0 +1,28 @@
+"""Events of invitations: of ours, that somebody has accepted, and of somebody's, that we open."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from core.news.events import PeerEvent
+from core.peer_id import PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationAccepted(PeerEvent):
+    """A peer joined by an invitation of ours: it is known now under `name`, and may call `services`."""
+
+    kind: ClassVar[str] = "invitation-accepted"
+    number: int
+    peer_id: PeerId
+    name: str
+    services: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinProgress(PeerEvent):
+    """Opening an invitation of the peer `peer_id` went on; `stage` is a `JoinStage`."""
+
+    kind: ClassVar[str] = "join"
+    peer_id: PeerId
+    stage: str
+    message: str

@@ -1,0 +1,143 @@
+"""Invites a friend: for whom, which shares, for how long; then the link, once, to copy or to photograph."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QSpinBox, QVBoxLayout, QWidget
+
+from core.trust.entries import MAX_NAME, MAX_SERVICES, clean_name, is_service
+from desktop.models.safe import menu_text, shown
+from desktop.views.contract_inviting import InvitingLike
+from desktop.views.fields import Lines, limit, roomy
+from desktop.views.parts import IdLine
+from desktop.views.qr import QrCode
+from desktop.views.sheets import Sheet, primary
+
+WIDTH = 560  # pixels
+DAYS = 7  # how long a link holds when nothing else is chosen
+KEPT = "The link is shown once. Keep Grapevine running until your friend has opened it."
+
+
+class InviteSheet(Sheet):
+    """Makes one invitation. No button is pressed by Enter unless it has the keyboard."""
+
+    def __init__(self, bridge: InvitingLike, services: Sequence[str], parent: QWidget | None = None) -> None:
+        super().__init__(self.tr("Invite a friend"), parent, width=WIDTH)
+        self.setObjectName("invite")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._bridge = bridge
+        self._ticket: int | None = None
+        self._number: int | None = None
+        self.name, self.called = QLineEdit(), QLineEdit()
+        self.boxes = {name: self._box(name) for name in dict.fromkeys(services[:MAX_SERVICES]) if is_service(name)}
+        self.uses, self.days = QSpinBox(), QSpinBox()
+        self.link = IdLine(self.tr("Link of the invitation"))
+        self.link.setPlaceholderText(self.tr("The link will stand here"))
+        self.code = QrCode()
+        self.code.setAccessibleName(self.tr("Link of the invitation as a QR code"))
+        self.code.hide()
+        self.note = Lines(2)
+        self._lay_out()
+        self.make_button = self.add_button(self.tr("&Make the link"), self.make)
+        self.copy_button = self.add_button(self.tr("&Copy"), self.copy)
+        self.withdraw_button = self.add_button(self.tr("&Withdraw"), self.withdraw)
+        self.row.addStretch()
+        close = self.add_button(self.tr("Close"), self.reject)
+        primary(self.make_button)
+        self.calm(None)
+        for signal, slot in ((bridge.invited, self._on_invited), (bridge.refused, self._on_refused)):
+            signal.connect(slot)
+        self.name.textChanged.connect(self._look)
+        self._look()
+        self.name.setFocus()
+        close.setAutoDefault(False)
+
+    def _box(self, name: str) -> QCheckBox:
+        box = QCheckBox(menu_text(name))
+        box.setAccessibleName(self.tr("May use {share}").format(share=shown(name)))
+        return box
+
+    def _lay_out(self) -> None:
+        limit(self.name, MAX_NAME)
+        limit(self.called, MAX_NAME)
+        self.name.setPlaceholderText(self.tr("As in Bert"))
+        self.called.setPlaceholderText(self.tr("Your name, as your friend will see it"))
+        self.uses.setRange(1, 100)
+        self.days.setRange(1, 365)
+        self.days.setValue(DAYS)
+        form = QFormLayout()
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        rows = (
+            (self.tr("For &whom"), self.name),
+            (self.tr("&You are"), self.called),
+            (self.tr("&People who may use the link"), self.uses),
+            (self.tr("&Days that it holds"), self.days),
+        )
+        for words, field in rows:
+            form.addRow(words, field)
+            field.setAccessibleName(words.replace("&", ""))
+            if isinstance(field, QSpinBox):
+                roomy(field)
+        shares = QVBoxLayout()
+        for box in self.boxes.values():
+            shares.addWidget(box)
+        form.addRow(self.tr("May use"), shares)
+        self.body.addLayout(form)
+        self.body.addWidget(self.link)
+        self.body.addWidget(self.code, alignment=Qt.AlignmentFlag.AlignHCenter)
+        self.body.addStretch()
+        self.foot.addWidget(self.note)
+
+    # -- what people do --------------------------------------------------------------------------------------------
+
+    def make(self) -> None:
+        """Make the invitation."""
+        name = clean_name(self.name.text())
+        if not name or self._ticket is not None or self._number is not None:
+            return
+        chosen = frozenset(share for share, box in self.boxes.items() if box.isChecked())
+        self._ticket = self._bridge.invite(
+            name, chosen, uses=self.uses.value(), days=float(self.days.value()), called=clean_name(self.called.text())
+        )
+        self._look()
+
+    def copy(self) -> None:
+        """Copy the link."""
+        if self.link.text():
+            QGuiApplication.clipboard().setText(self.link.text())
+            self.note.setText(self.tr("The link is copied. Who has it can accept it: send it to your friend only."))
+
+    def withdraw(self) -> None:
+        """Take the invitation back."""
+        if self._number is not None:
+            self._bridge.withdraw(self._number)
+            self.reject()
+
+    # -- what comes of it ------------------------------------------------------------------------------------------
+
+    def _on_invited(self, ticket: object, link: str, number: object) -> None:
+        if ticket != self._ticket or not isinstance(number, int):
+            return
+        self._ticket, self._number = None, number
+        self.link.show_id(link)
+        self.code.show_text(link.upper())  # capitals are a smaller code
+        self.code.show()
+        self.note.setText(self.tr(KEPT))
+        self._look()
+        self.copy_button.setFocus()
+        self.fit()
+
+    def _on_refused(self, ticket: object, sentence: str) -> None:
+        if ticket == self._ticket:
+            self._ticket = None
+            self.note.setText(sentence)
+            self._look()
+
+    def _look(self) -> None:
+        made, waits = self._number is not None, self._ticket is not None
+        self.make_button.setEnabled(not made and not waits and bool(clean_name(self.name.text())))
+        for each in (self.copy_button, self.withdraw_button):
+            each.setEnabled(made)
+        for field in (self.name, self.called, self.uses, self.days, *self.boxes.values()):
+            field.setEnabled(not made and not waits)
