@@ -19,7 +19,7 @@ def look_nearby(
     config: PeerConfig, hub: Hub, access: GrapeAccess, addresses: OwnAddresses, peer_port: int,
     may_ask: Callable[[Address, float], bool], open_wire: OpenWire,
 ) -> Lan | None:  # fmt: skip
-    """Begin to look for them; None: that is not wanted, or of no use, as our grape joins only those that it was given."""
+    """Begin to look for them; None: it is not wanted, or our grape joins only those that it was given."""
     grape = access.own_grape
     if grape is None or config.bootstrap is not None or not allowed(config.lan, os.environ):
         return None

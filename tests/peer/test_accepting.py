@@ -29,6 +29,9 @@ class Parts:
     def __init__(self) -> None:
         self.lodgers: list[Admitted] = []
 
+    def welcomes(self, remote: Address) -> bool:
+        return True
+
     async def admit(self, stream: Admitted) -> Admitted:
         return stream
 

@@ -85,6 +85,8 @@ class HostileGrape:
         self.brokers: list[Address] = []
         self.answers = 0
 
+    own_grape = None  # it is no grape of this process
+
     async def lookup(self, name: str, *, fresh: bool = False) -> list[Address]:
         await asyncio.sleep(0.02)
         self.answers += 1
