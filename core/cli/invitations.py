@@ -54,7 +54,7 @@ def invite(
 @as_json_option
 @click.pass_context
 def invitations(context: click.Context, profile: str, as_json: bool) -> None:
-    """List your invitations: not yet here, accepted by whom, expired, or withdrawn."""
+    """List your invitations: not yet here, accepted and by which peer, expired, or withdrawn."""
     if context.invoked_subcommand is not None:
         context.default_map = {context.invoked_subcommand: {"profile": profile, "as_json": as_json}}
         return

@@ -43,7 +43,9 @@ class Book:
         """Make an invitation; when there are too many, the oldest one that is over makes room."""
         name = clean_name(name)
         if not name:
-            raise LocalError("say for whom the invitation is: it will be the peer's name here", name="ERR_NAME")
+            raise LocalError(
+                "give the name of the person that you invite: the peer will be called so here", name="ERR_NAME"
+            )
         if len(services) > MAX_SERVICES or not all(map(is_service, services)):
             raise LocalError(f"name at most {MAX_SERVICES} shares, each of 1 to {MAX_SERVICE} printable characters")
         if "*" in services and services != EVERY:

@@ -16,7 +16,7 @@ class State(enum.StrEnum):
     """How an invitation stands; the value is what `--json` says."""
 
     OPEN = "open"  # somebody may still join
-    ACCEPTED = "accepted"  # everybody has joined whom it was for
+    ACCEPTED = "accepted"  # as many peers have joined as it was for
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
 

@@ -164,7 +164,7 @@ class Inviter:
         before = invitation.by(peer_id)
         if before is None:
             return invitation.state(now) is State.OPEN
-        # it has joined, and the answer was lost on its way; whoever was removed since is not let in again
+        # it has joined, and the answer was lost on its way; a peer that was removed since is not let in again
         return not before.settled or known is not None
 
     async def _let_in(self, invitation: Invitation, peer_id: PeerId, now: float) -> Invitation:

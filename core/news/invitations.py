@@ -22,7 +22,7 @@ class InvitationRow:
     """An invitation of ours. Times are Unix seconds; `state` is open, accepted, expired or withdrawn."""
 
     number: int
-    name: str  # for whom: what the peer will be called here
+    name: str  # what the invited peer will be called here
     services: tuple[str, ...]
     state: str
     made: float

@@ -1,4 +1,4 @@
-"""Invites a friend: for whom, which shares, for how long; then the link, once, to copy or to photograph."""
+"""Invites a friend: a name, which shares, for how long; then the link, once, to copy or to photograph."""
 
 from collections.abc import Sequence
 
@@ -69,7 +69,7 @@ class InviteSheet(Sheet):
         form = QFormLayout()
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         rows = (
-            (self.tr("For &whom"), self.name),
+            (self.tr("&Name"), self.name),
             (self.tr("&You are"), self.called),
             (self.tr("&People who may use the link"), self.uses),
             (self.tr("&Days that it holds"), self.days),

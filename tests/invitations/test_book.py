@@ -81,7 +81,7 @@ def test_the_book_is_bounded_and_keeps_what_is_open() -> None:
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"name": " \n"}, "for whom"),
+        ({"name": " \n"}, "name of the person"),
         ({"uses": 0}, "1 to 100 people"),
         ({"uses": 101}, "1 to 100 people"),
         ({"days": 0.0}, "at most 365 days"),
