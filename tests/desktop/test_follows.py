@@ -20,6 +20,7 @@ from core.news.events import (
     PeerSnapshot,
     Traffic,
 )
+from core.news.invitations import Invitations
 from core.trust.entries import KnownPeer, Pending
 from core.values import Address
 from desktop.bridge import Bridge
@@ -42,6 +43,7 @@ CHANGES: dict[str, Any] = {
     "broker_use": BrokerUse(True),
     "shares": shares_snapshot().shares,
     "uses": shares_snapshot().uses,
+    "invitations": Invitations(problem="The file of invitations cannot be read."),
     "addresses": (OwnAddress(Address("192.0.2.1", 4000), Holds.LAN),),
 }
 BY_THEMSELVES = {"revision", "traffic"}  # the counter itself; and what the traffic line looks at twice a second

@@ -29,6 +29,7 @@ async def listens(port: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.programs
 async def test_iperf3_with_parallel_streams_both_ways(tmp_path: Path) -> None:
     port = free_port()
@@ -48,6 +49,7 @@ async def test_iperf3_with_parallel_streams_both_ways(tmp_path: Path) -> None:
                 done = await finished(*command)
                 assert done.code == 0, done.out
                 end = json.loads(done.out)["end"]
+                assert "sum_sent" in end, done.out
                 sent, received = end["sum_sent"]["bytes"], end["sum_received"]["bytes"]
                 assert received > 1_000_000
                 assert sent - received < ON_THE_WAY * (8 if "-P" in more else 1)
