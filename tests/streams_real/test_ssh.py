@@ -60,6 +60,7 @@ def ssh(two: Pair, folder: Path) -> list[str]:
     return ["ssh", "-F", "none", *words, "-l", getpass.getuser()]
 
 
+@pytest.mark.slow
 async def test_ssh_rsync_and_git_go_through(tmp_path: Path) -> None:
     folder, source = tmp_path / "ssh", tmp_path / "source"
     source.mkdir()

@@ -76,7 +76,9 @@ def sweeps(kind: PacketType, connection_id: int, count: int) -> Iterator[list[by
         yield by_number if number % 2 else by_id
 
 
-@pytest.mark.parametrize(("victim", "count"), [("acceptor", 10), ("initiator", 2)])
+@pytest.mark.parametrize(
+    ("victim", "count"), [pytest.param("acceptor", 10, marks=pytest.mark.slow), ("acceptor", 1), ("initiator", 2)]
+)
 def test_sweeps_of_syns_cut_no_idle_connection(victim: str, count: int) -> None:
     talk = Talk()
     a, b = talk.pair.connect()
