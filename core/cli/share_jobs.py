@@ -129,7 +129,7 @@ class _Teller:
             self._silent.add(name)
         warnings = self._peer.share_warnings(name)
         command = command_for(own, share)
-        lines = [f"sharing {name}: {row.description or share.kind}, for {share.audience.sentence}"]
+        lines = [f"sharing {name}: {row.description or share.kind} ({share.audience.sentence})"]
         if not row.on:
             lines = [f"not sharing {name}: {'it is off' if not share.on else 'it is tried again'}"]
         lines += [sentence, *(f"Warning: {warning}" for warning in warnings), f"On the other side: {command}"]

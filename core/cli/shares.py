@@ -130,4 +130,4 @@ def _line(share: Share) -> str:
     what = share.options.get("target") or share.options.get("path") or share.options.get("command") or ""
     drop = ", a drop box" if share.options.get("drop") else ""
     state = "on" if share.on else "off"
-    return plain(f"{share.name}  {share.kind}  {what}{drop}  for {share.audience.sentence}  {state}")
+    return plain(f"{share.name}  {share.kind}  {what}{drop}  {share.audience.sentence}  {state}")

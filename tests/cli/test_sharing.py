@@ -94,7 +94,7 @@ async def test_what_is_permanent_is_shared_again_and_followed(tmp_path: Path) ->
             "garden"
         ]
         listed = await own(two.anna, "shares")
-        assert listed.out.decode() == f"garden  http  {port}  for only peers I trust  on\n"
+        assert listed.out.decode() == f"garden  http  {port}  only peers I trust  on\n"
         assert (await own(two.anna, "shares", "check", "garden")).code == 1
         async with two.share("--all") as (anna, _):
             async with two.open("garden", "--permanent") as (bert, where):
