@@ -28,7 +28,7 @@ def locked(path: Path, wait: float | None = None) -> Iterator[None]:
             close_to_others(path)
         patience = WAIT if wait is None else wait
         until = time.monotonic() + patience
-        while not _try(file):
+        while not try_lock(file):
             if time.monotonic() > until:
                 raise LocalError(f"another program holds {path} for longer than {patience:g} s: end it, and try again")
             time.sleep(_PAUSE)
@@ -40,7 +40,8 @@ def locked(path: Path, wait: float | None = None) -> Iterator[None]:
 if sys.platform == "win32":
     import msvcrt
 
-    def _try(file: int) -> bool:
+    def try_lock(file: int) -> bool:
+        """Take the lock of an open file; False: another program has it. Closing the file gives it back."""
         try:
             msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -50,7 +51,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _try(file: int) -> bool:
+    def try_lock(file: int) -> bool:
+        """Take the lock of an open file; False: another program has it. Closing the file gives it back."""
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -1,9 +1,10 @@
 """Whether another process of the same profile runs: each holds a lock on a small file of its own."""
 
 import os
-import sys
 from pathlib import Path
 from typing import Final
+
+from core.files.lock import try_lock
 
 PLACES: Final = 16  # processes of one profile that are told apart; more than anybody runs
 
@@ -60,22 +61,8 @@ def _open(path: Path) -> int | None:
         return None
 
 
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: int) -> bool:
-        try:
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _lock(file: int) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
+def _lock(file: int) -> bool:
+    try:
+        return try_lock(file)
+    except OSError:  # a file system without locks: nobody can tell who else is there
+        return False

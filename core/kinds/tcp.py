@@ -34,6 +34,14 @@ def target_of(text: str) -> Address:
     return Address(address.host.removeprefix("[").removesuffix("]"), address.port)
 
 
+def target_option(share: Share) -> Address:
+    """Return the option `target`. Raises LocalError."""
+    try:
+        return target_of(text_option(share, "target"))
+    except ValueError as error:
+        raise LocalError(f"{share.name}: {error}", name=BAD) from None
+
+
 class TcpService(Shared):
     """Options: `target`, as `target_of` reads it."""
 
@@ -42,10 +50,7 @@ class TcpService(Shared):
 
     def __init__(self, share: Share) -> None:
         super().__init__(share)
-        try:
-            self.target = target_of(text_option(share, "target"))
-        except ValueError as error:
-            raise LocalError(f"{share.name}: {error}", name=BAD) from None
+        self.target = target_option(share)
 
     @property
     def description(self) -> str:

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Final
 from core.aio.names import look_up
 from core.errors import LocalError, PeerError
 from core.kinds.base import Check, Shared
-from core.kinds.share import BAD, Share, text_option
-from core.kinds.tcp import PORT_CLOSED, target_of
+from core.kinds.share import Share
+from core.kinds.tcp import PORT_CLOSED, target_option
 from core.tunnel.stream import ByteStream
 from core.values import Caller
 from core.wire.stream_opening import Opening, pack_details
@@ -24,10 +24,7 @@ class UdpService(Shared):
 
     def __init__(self, share: Share) -> None:
         super().__init__(share)
-        try:
-            self.target = target_of(text_option(share, "target"))
-        except ValueError as error:
-            raise LocalError(f"{share.name}: {error}", name=BAD) from None
+        self.target = target_option(share)
 
     @property
     def description(self) -> str:

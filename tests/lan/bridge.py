@@ -66,7 +66,7 @@ class Tap:
         return found
 
     def close(self) -> None:
-        """Stop to see."""
+        """Stop watching."""
         self._socket.close()
 
 
