@@ -12,7 +12,7 @@ from core.news.events import ReplyReceived, RequestServed
 from core.rpc.client import RpcClient
 from core.values import Address
 from tests.rendezvous.hostile import BROKER, PUNCH, US, Scene
-from tests.sim.clock import run
+from tests.support.virtual_time import run
 
 MINUTES = 10.0
 BUSY_MINUTES = 1.5  # of those attacks that take the processor longer; their state is settled within one

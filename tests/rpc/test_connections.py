@@ -12,8 +12,8 @@ from core.rpc.memory import Standing
 from core.rpc.server import RpcServer
 from core.values import Address
 from tests.rpc.streams import MemoryStream, pair
-from tests.sim.clock import run, settle
 from tests.support.answers import answered_by
+from tests.support.virtual_time import run, settle
 
 
 class Line:

@@ -3,7 +3,7 @@
 import asyncio
 
 from core.rpc.fair_places import FairPlaces
-from tests.sim.clock import run, settle
+from tests.support.virtual_time import run, settle
 
 
 def test_one_owner_has_its_bound_and_all_have_theirs() -> None:

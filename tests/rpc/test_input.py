@@ -11,8 +11,8 @@ from core.rpc.memory import Memory, Standing
 from core.rpc.server import RpcServer
 from core.values import Address, Caller, JsonValue
 from tests.rpc.streams import MemoryStream, pair
-from tests.sim.clock import run, settle
 from tests.support.answers import answered_by
+from tests.support.virtual_time import run, settle
 
 KB = 1000
 FRIEND = "203.0.113.99"

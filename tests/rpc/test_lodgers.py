@@ -10,8 +10,8 @@ from core.rpc.server import RpcServer
 from core.values import Address
 from core.wire.rpc_message import MAX_BYTES
 from tests.rpc.streams import MemoryStream, pair
-from tests.sim.clock import run
 from tests.support.answers import answered_by
+from tests.support.virtual_time import run
 
 MB = 1_000_000
 

@@ -14,8 +14,8 @@ from core.rpc.server import RpcServer
 from core.values import Address, Caller, JsonValue
 from core.wire.rpc_message import MAX_BYTES
 from tests.rpc.streams import MemoryStream, pair
-from tests.sim.clock import run, settle
 from tests.support.answers import Handler, answered_by
+from tests.support.virtual_time import run, settle
 
 MB = 1_000_000
 GREAT = "x" * MB
