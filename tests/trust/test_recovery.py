@@ -165,7 +165,7 @@ async def test_both_files_removed_under_a_running_peer_open_nothing(path: Path) 
 async def test_a_list_that_cannot_be_locked_at_the_start_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await filled(path)
     monkeypatch.setattr("core.files.lock.WAIT", 0.0)
-    monkeypatch.setattr("core.files.lock._try", lambda file: False)
+    monkeypatch.setattr("core.files.lock.try_lock", lambda file: False)
     store = await opened(path)
     assert refusals(store)["a stranger"] == SERVICE_OFF
     monkeypatch.undo()
