@@ -3,8 +3,9 @@
     python -m benchmarks.product_streams [--rounds 3] [--megabytes 500]
 
 Every product forwards a local port to the same source of bytes. All run in one go, in turns, on loopback; the load of
-the machine is printed beside the figures, which mean little when it is high. HYPERTELE is the folder of its
-node_modules; iroh is measured where this Python has it.
+the machine is printed beside the figures, which mean little when it is high. The rivals are no dependencies: install
+them elsewhere (`npm i hypertele@1.1.4`; `pip install iroh==1.2.0` in a virtual environment), and say where. HYPERTELE is
+the node_modules folder that has it; IROH is the Python that has it, or nothing where this one does.
 """
 
 import argparse
@@ -120,7 +121,7 @@ def ours(two: Pair) -> Way:
 @asynccontextmanager
 async def iroh(source: int) -> AsyncIterator[int]:
     """iroh's Python binding."""
-    module = [sys.executable, "-m", "benchmarks.iroh_proxy"]
+    module = [os.environ.get("IROH") or sys.executable, "-m", "benchmarks.iroh_proxy"]
     async with running("iroh listens", [*module, "listen", str(source)]) as far:
         address = await _first_line(far)
         async with running("iroh connects", [*module, "connect", address]) as near:
@@ -128,31 +129,22 @@ async def iroh(source: int) -> AsyncIterator[int]:
 
 
 def hypertele(modules: Path) -> Way:
-    """`hypertele`, with a DHT of its own on loopback."""
+    """`hypertele`, with a DHT of its own on loopback: 10 nodes, because the first one stores nothing by itself."""
+    testnet = "require(process.argv[1])(10, {host: '127.0.0.1', port: +process.argv[2]}).then(() => console.log('up'))"
+    seed = "ab" * 32  # with letters: hypertele takes digits for a number
 
     @asynccontextmanager
     async def forward(source: int) -> AsyncIterator[int]:
-        node, local, dht = str(shutil.which("node")), free_port(), free_port()
-        bin_ = modules / "hyperdht" / "bin.js"
-        seed = "07" * 32
-        async with (
-            running("dht", [node, str(bin_), "--bootstrap", "--host", "127.0.0.1", "--port", str(dht)]),
-            running("far", [node, str(modules / "hypertele/server.js"), "-l", str(source), "--seed", seed,
-                            "--bootstrap", str(dht)]) as far,
-        ):  # fmt: skip
-            key = ""
-
-            async def told() -> bool:
-                nonlocal key
-                words = " ".join(str(event.get("line", "")) for event in far.events).split()
-                key = next((word for word in words if len(word) == 64), "")
-                return bool(key)
-
-            await until(told, "hypertele tells its key")
-            near = [node, str(modules / "hypertele/client.js"), "-p", str(local), "-s", key, "--bootstrap", str(dht)]
-            async with running("near", near):
-                await _listening(local)
-                yield local
+        node, local, dht = str(shutil.which("node")), free_port(), str(free_port())
+        far_words = ["-l", str(source), "--seed", seed, "--bootstrap", dht]
+        async with running("testnet", [node, "-e", testnet, str(modules / "hyperdht/testnet"), dht]) as net:
+            await _first_line(net)
+            async with running("far", [node, str(modules / "hypertele/server.js"), *far_words]) as far:
+                key = (await _first_line(far)).split()[-1]
+                near_words = ["-p", str(local), "-s", key, "--bootstrap", dht]
+                async with running("near", [node, str(modules / "hypertele/client.js"), *near_words]):
+                    await _listening(local)
+                    yield local
 
     return forward
 
@@ -281,7 +273,7 @@ async def main() -> None:
                 ways["ssh -L"] = ssh_forward(folder)
             if os.environ.get("HYPERTELE"):
                 ways["hypertele"] = hypertele(Path(os.environ["HYPERTELE"]))
-            if importlib.util.find_spec("iroh"):
+            if os.environ.get("IROH") or importlib.util.find_spec("iroh"):
                 ways["iroh"] = iroh
             await bulk(ways, source, given.rounds, given.megabytes)
             await pages(two)
