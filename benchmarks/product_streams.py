@@ -4,8 +4,8 @@
 
 Every product forwards a local port to the same source of bytes. All run in one go, in turns, on loopback; the load of
 the machine is printed beside the figures, which mean little when it is high. The rivals are no dependencies: install
-them elsewhere (`npm i hypertele@1.1.4`; `pip install iroh==1.2.0` in a virtual environment), and say where. HYPERTELE is
-the node_modules folder that has it; IROH is the Python that has it, or nothing where this one does.
+them elsewhere (`npm i hypertele@1.1.4`; `pip install iroh==1.2.0` in a virtual environment), and say where. HYPERTELE
+is the node_modules folder that has it; IROH is the Python that has it, or nothing where this one does.
 """
 
 import argparse
