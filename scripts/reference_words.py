@@ -18,7 +18,6 @@ ERRORS: Final = {
     "ERR_GRAPE_BUSY": "The grape works on too many operations. Ask again later.",
     "ERR_GRAPE_FORBIDDEN": "The grape refused a request that a web page may have made. The sentence says why.",
     "ERR_GRAPE_GENERIC": "The grape failed, or could not read the request.",
-    "ERR_GRAPE_HASH_FORMAT": "A hash is 40 hexadecimal digits.",
     "ERR_GRAPE_LOOKUP": "The lookup has no name, or one that is too long.",
     "ERR_GRAPE_LOOKUP_EMPTY": "The grapes list nobody under this name.",
     "ERR_GRAPE_NOTFOUND": "Nothing is stored under this hash.",

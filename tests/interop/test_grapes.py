@@ -84,7 +84,7 @@ async def test_the_node_link_cannot_tell_our_lone_grape_from_its_own() -> None:
         assert (item["v"], item["token"]) == ("kept", None)
         assert len(item["id"]) == 40
         assert not await link.command("get", hash="00" * 20), "an unknown hash has an empty body"
-        assert await link.command("get", hash="zz") == "ERR_GRAPE_HASH_FORMAT"
+        assert not await link.command("get", hash="zz"), "as what is no hash has"
 
 
 @teller
