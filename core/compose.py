@@ -375,9 +375,9 @@ def _accept(
     return on_stream
 
 
-def _open_stream(tunnels: Tunnels) -> Callable[[PeerId, str], Awaitable[ByteStream]]:
-    async def open_stream(peer_id: PeerId, service: str) -> ByteStream:
-        return await tunnels.open(peer_id, pack_opening(Opening(service, {})), STREAM_TIMEOUT)
+def _open_stream(tunnels: Tunnels) -> Callable[[PeerId, Opening], Awaitable[ByteStream]]:
+    async def open_stream(peer_id: PeerId, opening: Opening) -> ByteStream:
+        return await tunnels.open(peer_id, pack_opening(opening), STREAM_TIMEOUT)
 
     return open_stream
 

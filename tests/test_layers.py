@@ -35,8 +35,9 @@ ROOMS: dict[str, set[str]] = {
     "core.dht": {"core.wire"},
     "core.punch": {"core.wire"},
     "core.streams": {"core.wire"},
+    "core.datagrams": {"core.wire"},
     # the one layer that owns sockets and timers
-    "core.net": {"core.wire", "core.utp", "core.dht", "core.punch", "core.aio"},
+    "core.net": {"core.wire", "core.utp", "core.dht", "core.punch", "core.datagrams", "core.aio"},
     # what a peer can do
     "core.services": set(),
     "core.reach": set(),
@@ -97,7 +98,17 @@ IMPURE = {
     "asyncio", "concurrent", "datetime", "multiprocessing", "queue", "random", "secrets", "select", "selectors",
     "signal", "socket", "ssl", "subprocess", "threading", "time", "uuid", "aiohttp",
 }  # fmt: skip
-PURE = {"core.utp", "core.dht", "core.punch", "core.streams", "core.wire", *BASE, "core.reach", "core.news.events"}
+PURE = {
+    "core.utp",
+    "core.dht",
+    "core.punch",
+    "core.streams",
+    "core.datagrams",
+    "core.wire",
+    *BASE,
+    "core.reach",
+    "core.news.events",
+}
 
 # (module, imported): the exceptions, each for a reason
 EXCEPTIONS = {

@@ -1,4 +1,4 @@
-"""A UDP port, of this machine or of another in the home: every stream carries the datagrams of one caller's program."""
+"""A UDP port, of this machine or of another in the home: every stream has the datagrams of one caller's program."""
 
 import asyncio
 import socket
@@ -10,8 +10,8 @@ from core.kinds.base import Check, Shared
 from core.kinds.share import Share
 from core.kinds.tcp import PORT_CLOSED, target_option
 from core.tunnel.stream import ByteStream
-from core.values import Caller
-from core.wire.stream_opening import Opening, pack_details
+from core.values import Caller, JsonValue
+from core.wire.stream_opening import DATAGRAMS, DATAGRAMS_VERSION, Opening, carries_datagrams, pack_details
 
 IDLE: Final = 180.0  # seconds without a datagram either way: over the 120 s of RFC 4787 REQ-5 for a NAT's mapping
 
@@ -46,7 +46,10 @@ class UdpService(Shared):
             raise LocalError(
                 f"nothing can be sent to UDP port {self.target.port}: {reason}", name=PORT_CLOSED
             ) from None
-        stream.accept(pack_details({"k": self.kind}))
+        answer: dict[str, JsonValue] = {"k": self.kind}
+        if carries_datagrams(opening.details) and stream.carry_datagrams():
+            answer[DATAGRAMS] = DATAGRAMS_VERSION
+        stream.accept(pack_details(answer))
         try:
             await carry(stream, flow, transport)
         finally:

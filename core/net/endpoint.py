@@ -1,4 +1,4 @@
-"""A peer's one UDP socket: punches and all uTP connections, told apart by content.
+"""A peer's one UDP socket: punches, all uTP connections, and their sessions' datagrams, told apart by content.
 
 One socket for everything is the point: the NAT mapping that a punch opens is the one that a connection then uses
 (PROTOCOL.md section 4).
@@ -9,7 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random, SystemRandom
 
+from core.datagrams.config import DatagramConfig
+from core.datagrams.events import Arrived, DatagramStatistics
 from core.errors import LocalError, RequestTimeout, TransportClosed
+from core.net.beside import Beside
 from core.net.channel import Channel
 from core.net.pump import Pump, Route
 from core.net.story import log, tell_connection, tell_punch, told
@@ -23,6 +26,7 @@ from core.utp.events import Incoming, Readable, UtpEvent
 from core.utp.mux import Mux
 from core.utp.statistics import MuxStatistics
 from core.values import Address, Buffer
+from core.wire.datagram_packet import is_datagram
 from core.wire.punch_packet import parse as parse_punch
 from core.wire.utp_marks import Marks
 from core.wire.utp_packet import is_utp
@@ -32,7 +36,7 @@ FLUSH_TIMEOUT = 0.3  # seconds that `close` gives all streams together; with the
 
 @dataclass(frozen=True, slots=True)
 class EndpointConfig:
-    """Bounds of the two engines, and how the socket is used: None takes what is best here.
+    """Bounds of the engines, and how the socket is used: None takes what is best here.
 
     `use_reader` forces one way of reading; `batching`: many datagrams per system call (True: LocalError where the
     system cannot).
@@ -40,6 +44,7 @@ class EndpointConfig:
 
     utp: UtpConfig = field(default_factory=UtpConfig)
     punch: PunchConfig = field(default_factory=PunchConfig)
+    datagrams: DatagramConfig = field(default_factory=DatagramConfig)
     use_reader: bool | None = None
     batching: bool | None = None
     may_acknowledge: Callable[[Address, float], bool] = lambda source, now: True  # as `Puncher` has it
@@ -51,7 +56,7 @@ class EndpointStatistics:
 
     received: int
     sent: int
-    dropped_unknown: int  # neither uTP nor a punch
+    dropped_unknown: int  # neither uTP, nor a punch, nor a datagram of a session by its first byte
     dropped_malformed: int  # looked like uTP
     icmp_errors: int  # told by the kernel; Linux tells an unconnected socket nothing
     send_errors: int
@@ -66,6 +71,7 @@ class EndpointStatistics:
     streams: int  # now, those being opened or closed included
     utp: MuxStatistics
     punch: PunchStatistics
+    datagrams: DatagramStatistics
 
 
 class Endpoint:
@@ -88,6 +94,9 @@ class Endpoint:
         self._pump = Pump(udp.send, self._classify)
         self._pump.add(self._utp_route)
         self._pump.add(self._punch_route)
+        self._beside = Beside(config.datagrams, random, self._pump)
+        self._datagram_route = Route(self._beside.mux, self._beside.on_event, idle=self._beside.mux.idle)
+        self._pump.add(self._datagram_route)
         udp.on_too_long = self._too_long
         udp.on_refused = self._refused
         self._channels: dict[Connection, Channel] = {}
@@ -122,9 +131,11 @@ class Endpoint:
 
     # -- demultiplexing -----------------------------------------------------------------------------------------------
 
-    def _classify(self, datagram: Buffer) -> Route[UtpEvent] | Route[PunchEvent] | None:
+    def _classify(self, datagram: Buffer) -> Route[UtpEvent] | Route[PunchEvent] | Route[Arrived] | None:
         if is_utp(datagram):
             return self._utp_route
+        if is_datagram(datagram):
+            return self._datagram_route
         return self._punch_route if parse_punch(datagram) else None
 
     def _on_utp(self, event: UtpEvent) -> None:
@@ -144,7 +155,7 @@ class Endpoint:
             channel.abort()
             return
         channel.handle(event)
-        self.on_stream(Stream(channel, self._dropped))
+        self.on_stream(Stream(channel, self._dropped, self._beside))
 
     def _adopt(self, connection: Connection) -> Channel:
         channel = Channel(connection, self._pump, self._forget, self._loop)
@@ -153,6 +164,7 @@ class Endpoint:
 
     def _forget(self, connection: Connection) -> None:
         self._channels.pop(connection, None)
+        self._beside.forget(connection)
 
     def _dropped(self, channel: Channel) -> None:
         """A Stream became garbage: perhaps in the middle of an engine's work, perhaps on another thread."""
@@ -174,6 +186,7 @@ class Endpoint:
     def _too_long(self, to: Address, size: int) -> None:
         log.debug("the system says that %d bytes are too long for the path to %s", size, to)
         self._mux.too_long(to, size, self._pump.now())
+        self._beside.mux.too_long(to, size, self._pump.now())
 
     # -- verbs --------------------------------------------------------------------------------------------------------
 
@@ -212,7 +225,7 @@ class Endpoint:
             if channel is not None:
                 channel.abort()
             raise
-        return Stream(channel, self._dropped)
+        return Stream(channel, self._dropped, self._beside)
 
     def punch(self, remote: Address, *, packets: int | None = None, openers: int = 0) -> None:
         """Start, or join, a series of punches to a numeric address. Raises LocalError when it cannot be punched.
@@ -246,6 +259,7 @@ class Endpoint:
             streams=len(self._channels),
             utp=utp,
             punch=self._puncher.statistics(),
+            datagrams=self._beside.mux.statistics(),
         )
 
     def _require_open(self) -> None:

@@ -4,9 +4,11 @@ import asyncio
 import weakref
 from collections.abc import Callable
 
+from core.net.beside import Beside, DatagramLink, OnDatagram
 from core.net.channel import Channel, Listener
 from core.peer_id import PeerId
 from core.values import Address
+from core.wire.datagram_keys import DatagramKeys
 from core.wire.utp_marks import Marks
 
 CLOSE_TIMEOUT = 5.0  # seconds that `close` gives the other side: ten round trips at the 0.5 s of a bad mobile link
@@ -19,9 +21,10 @@ class Stream:
     cancelled `write` either sent nothing or its whole message will go.
     """
 
-    def __init__(self, channel: Channel, dropped: Callable[[Channel], None]) -> None:
+    def __init__(self, channel: Channel, dropped: Callable[[Channel], None], beside: Beside) -> None:
         """Made by the endpoint only; `dropped` is called from any thread when this object is garbage."""
         self._channel = channel
+        self._beside = beside
         weakref.finalize(self, dropped, channel).atexit = False
 
     def __repr__(self) -> str:
@@ -56,6 +59,14 @@ class Stream:
     def packet_bytes(self) -> int:
         """How long a full packet to the other side is now, in bytes of UDP payload; it changes with the path."""
         return self._channel.connection.path.packet_bytes
+
+    def open_datagrams(self, keys: DatagramKeys, on_datagram: OnDatagram) -> DatagramLink | None:
+        """Begin to carry datagrams beside this connection, sealed with these keys; it ends with the connection.
+
+        None: the connection is over, has them already, or too many have. `on_datagram` hears what comes, within the
+        wake-up of the socket.
+        """
+        return None if self.closed else self._beside.open(self._channel.connection, keys, on_datagram)
 
     def keep(self) -> None:
         """Say that the other side is a known, trusted peer: this stream makes room for nobody when places are short.

@@ -130,6 +130,10 @@ class TlsSession:
         except SSL.WantReadError:
             return out
 
+    def export(self, label: bytes, size: int) -> bytes:
+        """Return secret bytes that only both sides of this session know (RFC 8446 section 7.5). Call it established."""
+        return self._tls.export_keying_material(label, size)
+
     def close(self) -> None:
         """Say under the seal that nothing more comes. Idempotent; harmless at any time."""
         if not self._closed:

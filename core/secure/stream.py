@@ -7,15 +7,17 @@ record; records share packets like any bytes, since the other side reads them ho
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from core.aio.tasks import TaskSet
 from core.errors import PeerError, TransportClosed
+from core.net.beside import DatagramLink, OnDatagram
 from core.net.channel import OFFER_MAX
 from core.peer_id import PeerId
 from core.rpc.stream import Listener, Stream
 from core.secure.frames import HEADER_BYTES, SEAL_BYTES, header
 from core.values import Address
+from core.wire.datagram_keys import EXPORTED_BYTES, LABEL, DatagramKeys, split_keys
 
 if TYPE_CHECKING:  # OpenSSL takes 7 MB: a peer without an identity does not load it
     from core.secure.session import TlsSession
@@ -33,6 +35,14 @@ class Carrier(Stream, Protocol):
 
     async def read(self) -> bytes:
         """Return the bytes of the next packet; b"" at the end. Raises TransportClosed when it broke."""
+
+
+@runtime_checkable
+class Besides(Protocol):
+    """A stream below that can carry datagrams beside it; the ones of tests need not."""
+
+    def open_datagrams(self, keys: DatagramKeys, on_datagram: OnDatagram) -> DatagramLink | None:
+        """Begin to; None when it cannot."""
 
 
 class _Waiting:
@@ -102,6 +112,16 @@ class SecureStream:
     def keep(self) -> None:
         """See `core.rpc.stream.Stream`."""
         self._carrier.keep()
+
+    def open_datagrams(self, on_datagram: OnDatagram, *, initiator: bool) -> DatagramLink | None:
+        """Begin to carry datagrams beside this session, sealed with keys of its own; None when that cannot be.
+
+        Both sides call it. `initiator`: we connected.
+        """
+        if self._session.over or not isinstance(self._carrier, Besides):
+            return None
+        keys = split_keys(self._session.export(LABEL, EXPORTED_BYTES), initiator=initiator)
+        return self._carrier.open_datagrams(keys, on_datagram)
 
     # -- reading --------------------------------------------------------------------------------------------------
 

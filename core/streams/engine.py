@@ -7,6 +7,7 @@ what the other side sent: `error` says what was wrong, and the session is over.
 from collections import OrderedDict, deque
 
 from core.errors import LocalError, PeerError, RemoteError
+from core.limits.drop_oldest import DropOldest, Room
 from core.streams.config import StreamConfig
 from core.streams.events import (
     Accepted,
@@ -21,7 +22,7 @@ from core.streams.events import (
     StreamEvent,
     Writable,
 )
-from core.streams.flow import Datagrams, Inbound, Outbound, Room
+from core.streams.flow import Inbound, Outbound
 from core.wire.stream_frame import (
     DATAGRAM_MAX,
     ERROR,
@@ -47,7 +48,7 @@ class _Stream:
         self.opened = False  # accepted
         self.outbound = Outbound(config)
         self.inbound = Inbound(now)
-        self.datagrams = Datagrams(room, config)
+        self.datagrams = DropOldest(room, config.datagrams, config.datagram_bytes)
 
 
 class StreamEngine:
@@ -135,6 +136,11 @@ class StreamEngine:
         queued = stream.datagrams.add(data)
         self._schedule(number, stream)
         return queued
+
+    def datagrams_dropped(self, number: int) -> int:
+        """Return how many datagrams of a stream were dropped here for want of room."""
+        stream = self._streams.get(number)
+        return 0 if stream is None else stream.datagrams.dropped
 
     def end(self, number: int) -> None:
         """Send what is queued, and nothing after it. Idempotent."""

@@ -5,61 +5,6 @@ from collections import deque
 from core.streams.config import FIRST_WINDOW, StreamConfig
 from core.wire.stream_frame import DATA_MAX, Kind, pack_header
 
-DATAGRAM_COST = 64  # bytes that a datagram takes besides its own: an empty one is not free
-
-
-class Room:
-    """Bytes that queues share."""
-
-    __slots__ = ("limit", "used")
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.used = 0
-
-
-class Datagrams:
-    """Datagrams of one stream that wait; the oldest make room. Bounded by number and bytes, and by the shared room."""
-
-    __slots__ = ("_bytes", "_most", "_most_bytes", "_queue", "_room")
-
-    def __init__(self, room: Room, config: StreamConfig) -> None:
-        self._queue: deque[bytes] = deque()
-        self._bytes = 0
-        self._most, self._most_bytes = config.datagrams, config.datagram_bytes
-        self._room = room
-
-    def __len__(self) -> int:
-        """Return how many wait."""
-        return len(self._queue)
-
-    def add(self, data: bytes) -> bool:
-        """Queue one; return False when other streams have taken all the room, and it is dropped."""
-        cost, room = len(data) + DATAGRAM_COST, self._room
-        while self._queue and (
-            len(self._queue) >= self._most or self._bytes + cost > self._most_bytes or room.used + cost > room.limit
-        ):
-            self.popleft()
-        if room.used + cost > room.limit:
-            return False
-        self._queue.append(data)
-        self._bytes += cost
-        room.used += cost
-        return True
-
-    def popleft(self) -> bytes:
-        """Take the oldest. Raises IndexError when none waits."""
-        data = self._queue.popleft()
-        self._bytes -= len(data) + DATAGRAM_COST
-        self._room.used -= len(data) + DATAGRAM_COST
-        return data
-
-    def clear(self) -> None:
-        """Drop all."""
-        self._queue.clear()
-        self._room.used -= self._bytes
-        self._bytes = 0
-
 
 class Outbound:
     """Bytes of one stream on their way out: bounded by the send buffer here and by the credit of the other side."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from core.aio.tasks import TaskSet
 from core.errors import PeerError, RequestTimeout, TransportClosed
+from core.limits.drop_oldest import DropOldest, Room
 from core.peer_id import PeerId
 from core.rpc.stream import Stream
 from core.streams.config import StreamConfig
@@ -25,10 +26,10 @@ from core.streams.events import (
     StreamEvent,
     Writable,
 )
-from core.streams.flow import Datagrams, Room
+from core.tunnel.datagrams import SessionDatagrams
 from core.tunnel.stream import ByteStream, StreamReset
 from core.values import Address
-from core.wire.stream_frame import Reason
+from core.wire.stream_frame import DATAGRAM_MAX, Reason
 
 WRITE_BYTES: Final = 128 * 1024  # handed to the connection at a time; it seals as much in one step
 OFFER_BYTES: Final = 900  # what a connection may take at once, without a task (`core.secure.stream.OFFER_BYTES`)
@@ -66,6 +67,7 @@ class Session:
         self._scheduled = False
         self._config = config or StreamConfig()
         self._datagrams = Room(self._config.datagrams_held)  # those that came, and nobody has read
+        self._beside = SessionDatagrams(connection, self._on_datagram, initiator=initiator)
         self._held = False  # the connection is paused: readers here are slow
         self._failure: PeerError | None = None
         self._over = asyncio.Event()
@@ -105,7 +107,7 @@ class Session:
     @property
     def held(self) -> int:
         """Bytes that wait here, of all streams, both ways."""
-        return 0 if self.over else self._engine.held + self._datagrams.used
+        return 0 if self.over else self._engine.held + self._datagrams.used + self._beside.held
 
     def doubtful(self) -> bool:
         """Ask for a sign of life where streams wait and nothing comes; True once it is late. Called every second."""
@@ -191,10 +193,22 @@ class Session:
         return taken
 
     def send_datagram(self, number: int, data: bytes) -> bool:
-        """Queue one datagram."""
+        """Queue one datagram, beside the connection if that works."""
+        if len(data) > DATAGRAM_MAX:
+            return False
+        if self._beside.send(number, data):
+            return True
         queued = self._engine.send_datagram(number, data)
         self._send_soon()
         return queued
+
+    def carry_datagrams(self, number: int) -> bool:
+        """Send a stream's datagrams beside the connection from now on, whenever they get through; False: never."""
+        return not self.over and self._beside.carry(number)
+
+    def datagrams_dropped(self, number: int) -> int:
+        """Return how many datagrams of a stream were dropped for want of room on their way out."""
+        return self._engine.datagrams_dropped(number) + self._beside.dropped(number)
 
     def end(self, number: int) -> None:
         """End our direction of a stream."""
@@ -216,9 +230,9 @@ class Session:
             self._loop.call_soon(self._resume)
         self._send_soon()
 
-    def waiting_datagrams(self) -> Datagrams:
+    def waiting_datagrams(self) -> DropOldest:
         """Return a queue for those of one stream that nobody has read yet."""
-        return Datagrams(self._datagrams, self._config)
+        return DropOldest(self._datagrams, self._config.datagrams, self._config.datagram_bytes)
 
     # -- from the connection (`core.rpc.stream.Listener`) -------------------------------------------------------------
 
@@ -264,8 +278,15 @@ class Session:
         else:
             _tell(handle, event)
 
+    def _on_datagram(self, number: int, data: bytes) -> None:
+        """Take one that came beside the connection; it may have overtaken the other side's ACCEPT, or its RESET."""
+        handle = self._streams.get(number)
+        if handle is not None and (handle.ours or handle.taken):
+            handle.on_datagram(data)
+
     def _forget(self, number: int) -> None:
         if self._streams.pop(number, None) is not None:
+            self._beside.forget(number)
             self.used_at = self._loop.time()
 
     def _resume(self) -> None:
@@ -314,6 +335,7 @@ class Session:
             return
         self._failure = error
         self._over.set()
+        self._beside.close()
         streams, self._streams = list(self._streams.values()), {}
         for stream in streams:
             stream.on_broken(error.again())

@@ -5,8 +5,8 @@ from collections import deque
 from typing import Final, Protocol
 
 from core.errors import PeerError, RefusedError, TransportClosed
+from core.limits.drop_oldest import DropOldest
 from core.peer_id import PeerId
-from core.streams.flow import Datagrams
 from core.values import Address
 from core.wire.stream_frame import Reason
 
@@ -59,6 +59,12 @@ class Engine(Protocol):
     def send_datagram(self, number: int, data: bytes) -> bool:
         """Queue one datagram."""
 
+    def carry_datagrams(self, number: int) -> bool:
+        """Send a stream's datagrams beside the connection whenever they get through; False: never."""
+
+    def datagrams_dropped(self, number: int) -> int:
+        """Return how many were dropped on their way out."""
+
     def end(self, number: int) -> None:
         """End our direction."""
 
@@ -68,7 +74,7 @@ class Engine(Protocol):
     def consumed(self, number: int, size: int) -> None:
         """Let the other side send as much again."""
 
-    def waiting_datagrams(self) -> Datagrams:
+    def waiting_datagrams(self) -> DropOldest:
         """Return a queue for those of one stream that nobody has read yet."""
 
 
@@ -90,7 +96,7 @@ class ByteStream:
         self._taken = False  # we accepted it, if it is theirs
         self._answer = b""
         self._chunks: deque[bytes] = deque()
-        self._datagrams: Datagrams | None = None
+        self._datagrams: DropOldest | None = None
         self._listener: Listener | None = None
         self._paused = False
         self._ended = False  # the other side's direction
@@ -135,6 +141,11 @@ class ByteStream:
             return
         self._engine.refuse(self._number, reason)
         self._break(TransportClosed(reason.message))
+
+    @property
+    def taken(self) -> bool:
+        """Whether it is theirs, and we accepted it."""
+        return self._taken
 
     @property
     def untaken(self) -> bool:
@@ -208,6 +219,21 @@ class ByteStream:
         sent = not self._over and self._engine.send_datagram(self._number, data)
         self.bytes_sent += len(data) if sent else 0
         return sent
+
+    def carry_datagrams(self) -> bool:
+        """Send datagrams beside the connection from now on, each by itself, whenever they get through.
+
+        Both sides have to agree on it when the stream is opened. Until an answer has proved that they get through, on
+        paths that take none, and for very long ones, they go in the stream, which keeps their order and waits for what
+        was lost. False: they always will.
+        """
+        return not self._over and self._engine.carry_datagrams(self._number)
+
+    @property
+    def datagrams_dropped(self) -> int:
+        """How many datagrams were dropped here for want of room, both ways. What a network loses nobody can count."""
+        unread = 0 if self._datagrams is None else self._datagrams.dropped
+        return unread + self._engine.datagrams_dropped(self._number)
 
     def end(self) -> None:
         """End our direction after what is written; the other one goes on. Idempotent."""

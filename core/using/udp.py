@@ -13,6 +13,7 @@ from core.kinds.udp import IDLE
 from core.limits.table import BoundedTable
 from core.tunnel.stream import ByteStream
 from core.values import Address
+from core.wire.stream_opening import carries_datagrams, parse_details
 
 LOOPBACK: Final = "127.0.0.1"
 PROGRAMS: Final = 64  # local programs, by their address; the one that has been silent for longest makes room
@@ -99,7 +100,11 @@ class UdpUse(asyncio.DatagramProtocol):
     async def _carry(self, source: Address, program: _Program) -> None:
         try:
             stream = program.stream = await self._open_stream()
+            if carries_datagrams(parse_details(await stream.accepted())):
+                stream.carry_datagrams()
         except PeerError as error:
+            if program.stream is not None:
+                program.stream.reset()
             _log.info("datagrams of %s cannot be carried: %s", source, error)
             self._forget(source, program)
             self._on_problem(error)

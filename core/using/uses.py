@@ -11,14 +11,15 @@ from core.peer_id import PeerId
 from core.tunnel.stream import ByteStream
 from core.using.tcp import TcpUse
 from core.using.udp import UdpUse
-from core.values import Address
+from core.values import Address, JsonValue
+from core.wire.stream_opening import DATAGRAMS, DATAGRAMS_VERSION, Opening
 
 MAX_USES: Final = 64
 WAYS: Final = {"tcp": "tcp", "http": "http", "folder": "http", "udp": "udp"}  # how a kind is used from here
 
 _log = logging.getLogger(__name__)
 
-Open = Callable[[PeerId, str], Awaitable[ByteStream]]  # raises PeerError
+Open = Callable[[PeerId, Opening], Awaitable[ByteStream]]  # raises PeerError
 
 
 class Port(Protocol):
@@ -107,8 +108,9 @@ class Uses:
             self._note(use, error)
 
         async def open_stream() -> ByteStream:
-            return await self._open_stream(peer_id, service)
+            return await self._open_stream(peer_id, Opening(service, details))
 
+        details: dict[str, JsonValue] = {DATAGRAMS: DATAGRAMS_VERSION} if kind == "udp" else {}
         opened: Port = (UdpUse if kind == "udp" else TcpUse)(open_stream, port=port, on_problem=on_problem)
         await opened.start()
         use.port, use.where = opened, str(opened.address)
@@ -125,7 +127,7 @@ class Uses:
 
         async def open_stream() -> ByteStream:
             try:
-                stream = await self._open_stream(peer_id, service)
+                stream = await self._open_stream(peer_id, Opening(service, {}))
             except PeerError as error:
                 self._note(use, error)
                 raise

@@ -11,6 +11,8 @@ LIST: Final = ""  # the service that lists the services which the caller may use
 INVITATION: Final = "grapevine:invitation"  # the service that lets in who has an invitation
 RESERVED: Final = frozenset({LIST, INVITATION})  # for the peers themselves: `check_name` lets no share have these
 NAME_MAX: Final = 64  # bytes of UTF-8 of a service's name, as in a peer's record
+DATAGRAMS: Final = "datagrams"  # in details of an opening and its answer: this side carries them beside the connection
+DATAGRAMS_VERSION: Final = 1  # its value, for `core.wire.datagram_packet`
 _VERSION: Final = 1
 
 
@@ -59,6 +61,11 @@ def parse_opening(payload: bytes) -> Opening:
     ):
         raise RemoteError("an opening names its service in a short text, and its details in an object")
     return Opening(service, details)
+
+
+def carries_datagrams(details: dict[str, JsonValue]) -> bool:
+    """Tell whether the side that said this carries datagrams beside the connection; older peers say nothing of it."""
+    return details.get(DATAGRAMS) == DATAGRAMS_VERSION
 
 
 def pack_details(details: dict[str, JsonValue]) -> bytes:
