@@ -116,4 +116,4 @@ def parse_content(content: bytes) -> Content:
         return Ping(_PING.unpack_from(content)[1])
     elif kind == _PONG_KIND and len(content) == PING_BYTES:
         return Pong(_PING.unpack_from(content)[1])
-    raise RemoteError(f"a sealed datagram of kind {kind} with {len(content)} bytes", name="ERR_DATAGRAM")
+    raise RemoteError(f"a sealed datagram of kind {kind} with {len(content)} bytes")

@@ -8,11 +8,12 @@ from core.peer_id import PeerId
 from core.tunnel.stream import ByteStream
 from core.using import uses as uses_module
 from core.using.uses import Uses
+from core.wire.stream_opening import Opening
 
 FRIEND = Identity.from_secret(bytes([7]) * 32).peer_id
 
 
-async def nobody(peer_id: PeerId, service: str) -> ByteStream:
+async def nobody(peer_id: PeerId, opening: Opening) -> ByteStream:
     raise AssertionError("nothing is opened before a program connects")
 
 
