@@ -15,15 +15,13 @@ from core.errors import LocalError, RemoteError
 from core.invitations.book import Book
 from core.invitations.entries import Invitation, State
 from core.invitations.link import SECRET_BYTES, Link
-from core.invitations.proof import NONCE_BYTES, proves, verifier
+from core.invitations.proof import NONCE_BYTES, Terms, proves, verifier
 from core.invitations.store import InvitationStore
 from core.invitations.talk import (
     JOIN,
     LATER,
     REFUSED,
     SAID_MAX,
-    Ask,
-    Hello,
     Offer,
     pack_nonce,
     pack_offer,
@@ -138,23 +136,24 @@ class Inviter:
         except TimeoutError:
             raise _refusal() from None
         ask = _heard(lambda: parse_ask(said))
-        offer = await self._answer(own, peer_id, hello, nonce, ask, now)
+        terms = Terms(own, peer_id, ask.act, stream.binding, nonce, hello.nonce)
+        offer = await self._answer(terms, hello.verifier, ask.proof, now)
         self._tries.forgive(stream.remote.host, peer_id, asyncio.get_running_loop().time())
         await stream.write(pack_offer(offer))
         stream.end()
         await stream.wait_over()
 
-    async def _answer(self, own: PeerId, peer_id: PeerId, hello: Hello, nonce: bytes, ask: Ask, now: float) -> Offer:
+    async def _answer(self, terms: Terms, kept: bytes, proof: bytes, now: float) -> Offer:
         """Judge a proof, and do what was asked. Raises LocalError with what the caller is told."""
         await self._store.refresh()  # another program may have made or withdrawn it a moment ago
-        found = self._store.book.find(hello.verifier)
-        right = proves(ask.proof, hello.verifier, own, peer_id, ask.act, nonce, hello.nonce)
-        if found is None or not right or not self._may(found, peer_id, now):
+        found = self._store.book.find(kept)
+        right = proves(proof, kept, terms)
+        if found is None or not right or not self._may(found, terms.joiner, now):
             raise _refusal()
         if self._admission.store.closed:
             raise LocalError("this peer takes nobody at this moment: try again later", name=LATER)
-        if ask.act == JOIN:
-            found = await self._let_in(found, peer_id, now)
+        if terms.act == JOIN:
+            found = await self._let_in(found, terms.joiner, now)
         return Offer(found.called, tuple(sorted(found.services)))
 
     def _may(self, invitation: Invitation, peer_id: PeerId, now: float) -> bool:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, TypeAlias
 from core.errors import LocalError, PeerError, RefusedError, RequestTimeout, Unreachable
 from core.invitations.inviter import joined_services, own_name, read_all
 from core.invitations.link import Link
-from core.invitations.proof import NONCE_BYTES, prove, verifier
+from core.invitations.proof import NONCE_BYTES, Terms, prove, verifier
 from core.invitations.talk import (
     JOIN,
     LATER,
@@ -127,7 +127,8 @@ class Joiner:
         try:
             self._say(link, JoinStage.CONNECTED, f"connected to {peer_id.short} at {stream.remote}")
             inviters = parse_nonce(parse_details(await stream.accepted()))
-            await stream.write(pack_ask(Ask(act, prove(link, own, act, inviters, hello.nonce))))
+            terms = Terms(peer_id, own, act, stream.binding, inviters, hello.nonce)
+            await stream.write(pack_ask(Ask(act, prove(link, terms))))
             stream.end()
             async with asyncio.timeout(TRY):
                 return parse_offer(await read_all(stream, OFFER_MAX))

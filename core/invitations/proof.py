@@ -2,11 +2,11 @@
 
 The secret gives an Ed25519 key (HKDF, RFC 5869, salted with the inviter's Peer ID). The inviter keeps the public half
 only, so that nobody joins with what is read in its file. What is signed names both Peer IDs, which TLS has verified on
-both sides, and a number of each side that is used once: a proof is worth nothing from another peer, to another peer, or
-a second time.
+both sides, the TLS session itself (RFC 9266), and a number of each side that is used once: a proof is worth nothing
+from another peer, to another peer, in another session, or a second time.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from core.invitations.link import Link
 from core.peer_id import PeerId
@@ -17,7 +17,8 @@ if TYPE_CHECKING:  # 7 MB: a peer that nobody invites, and that invites nobody, 
 NONCE_BYTES: Final = 16
 VERIFIER_BYTES: Final = 32
 PROOF_BYTES: Final = 64
-_LABEL: Final = b"grapevine invitation proof 1"
+BINDING_BYTES: Final = 32
+_LABEL: Final = b"grapevine invitation proof 2"
 _INFO: Final = b"grapevine invitation key 1"
 
 
@@ -35,26 +36,36 @@ def verifier(link: Link) -> bytes:
     return _key(link).public_key().public_bytes_raw()
 
 
-def prove(link: Link, joiner: PeerId, act: str, inviters: bytes, joiners: bytes) -> bytes:
-    """Return the proof for one act; `inviters` and `joiners` are the nonces of both."""
-    return _key(link).sign(_signed(link.peer_id, joiner, act, inviters, joiners))
+class Terms(NamedTuple):
+    """What a proof is for: who joins whom, what it does, in which session, and the nonces of both."""
+
+    inviter: PeerId
+    joiner: PeerId
+    act: str
+    binding: bytes  # of the TLS session, 32 bytes: RFC 9266 "tls-exporter"
+    inviters: bytes
+    joiners: bytes
+
+    def signed(self) -> bytes:
+        """Return what is signed."""
+        parts = (
+            _LABEL, self.act.encode(), self.inviter.key, self.joiner.key, self.binding, self.inviters, self.joiners,
+        )  # fmt: skip
+        return b"".join(len(part).to_bytes(2) + part for part in parts)
 
 
-def proves(
-    proof: bytes, kept: bytes, inviter: PeerId, joiner: PeerId, act: str, inviters: bytes, joiners: bytes
-) -> bool:
-    """Tell whether a proof is right. Nothing is raised, whatever it is."""
+def prove(link: Link, terms: Terms) -> bytes:
+    """Return the proof for one act."""
+    return _key(link).sign(terms.signed())
+
+
+def proves(proof: bytes, kept: bytes, terms: Terms) -> bool:
+    """Tell whether a proof is right; without a session there is none. Nothing is raised, whatever it is."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     try:
-        key = Ed25519PublicKey.from_public_bytes(kept)
-        key.verify(proof, _signed(inviter, joiner, act, inviters, joiners))
+        Ed25519PublicKey.from_public_bytes(kept).verify(proof, terms.signed())
     except (InvalidSignature, ValueError):
         return False
-    return True
-
-
-def _signed(inviter: PeerId, joiner: PeerId, act: str, inviters: bytes, joiners: bytes) -> bytes:
-    parts = (_LABEL, act.encode(), inviter.key, joiner.key, inviters, joiners)
-    return b"".join(len(part).to_bytes(2) + part for part in parts)
+    return len(terms.binding) == BINDING_BYTES

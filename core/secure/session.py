@@ -18,6 +18,8 @@ from core.secure.frames import PROTOCOLS, RECORD_BYTES, SEAL_BYTES, FrameReader,
 from core.values import Buffer
 from core.wire.rpc_message import MAX_BYTES
 
+_BINDING: Final = b"EXPORTER-Channel-Binding"  # RFC 9266 section 2; in TLS 1.3 no context is an empty one
+_BINDING_BYTES: Final = 32
 _READ: Final = 4096  # bytes taken out of OpenSSL in one call: more than a side says in a handshake
 
 
@@ -58,6 +60,10 @@ class TlsSession:
     def peer_id(self) -> PeerId | None:
         """The other side's Peer ID, once established."""
         return self._judgement.found if self.established else None
+
+    def binding(self) -> bytes:
+        """Return what this session has and no other one, 32 bytes (RFC 9266 "tls-exporter"); b"" before it is there."""
+        return self._tls.export_keying_material(_BINDING, _BINDING_BYTES) if self.established else b""
 
     @property
     def over(self) -> bool:

@@ -103,6 +103,11 @@ class SecureStream:
         """The other side's address, as seen here."""
         return self._carrier.remote
 
+    @property
+    def binding(self) -> bytes:
+        """What this session has and no other one: `core.secure.session.TlsSession.binding`."""
+        return self._session.binding()
+
     def buffered(self) -> tuple[int, int]:
         """See `core.rpc.stream.Stream`."""
         unsent, unread = self._carrier.buffered()

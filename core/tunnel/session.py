@@ -95,6 +95,12 @@ class Session:
         return self._connection.peer_id
 
     @property
+    def binding(self) -> bytes:
+        """What this session has and no other one (RFC 9266); b"" where the connection is not encrypted."""
+        found: bytes = getattr(self._connection, "binding", b"")
+        return found
+
+    @property
     def over(self) -> bool:
         """Whether the connection has ended."""
         return self._over.is_set()

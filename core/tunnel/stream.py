@@ -47,6 +47,10 @@ class Engine(Protocol):
     def peer_id(self) -> PeerId | None:
         """The other side's Peer ID, verified."""
 
+    @property
+    def binding(self) -> bytes:
+        """What the encrypted session has and no other one."""
+
     def accept(self, number: int, payload: bytes) -> None:
         """Take a stream that the other side opens."""
 
@@ -119,6 +123,11 @@ class ByteStream:
     def peer_id(self) -> PeerId | None:
         """The other side's Peer ID, verified."""
         return self._engine.peer_id
+
+    @property
+    def binding(self) -> bytes:
+        """What its encrypted session has and no other one, 32 bytes: RFC 9266."""
+        return self._engine.binding
 
     @property
     def over(self) -> bool:

@@ -12,7 +12,7 @@ from core.errors import LocalError, PeerError, RefusedError, RequestTimeout
 from core.identity.identity import Identity
 from core.invitations.inviter import Inviter
 from core.invitations.link import Link
-from core.invitations.proof import prove, verifier
+from core.invitations.proof import Terms, prove, verifier
 from core.invitations.talk import JOIN, Ask, Hello, Offer, pack_ask, pack_hello, parse_nonce
 from core.invitations.tries import PER_PEER
 from core.news.events import RequestServed
@@ -216,20 +216,34 @@ async def test_a_proof_is_worth_nothing_relayed_or_replayed() -> None:
         await anna.invite("nobody yet")
         link, _ = await anna.invite("Bert", PHOTOS)
         await found(url, ANNA)
-        theirs, number = await stream(mallory, link)
-        await theirs.write(pack_ask(Ask(JOIN, prove(link, BERT.peer_id, JOIN, number, bytes(16)))))  # relayed
-        theirs.end()
-        with pytest.raises(PeerError, match=DOES_NOT_HOLD):
-            await theirs.read()
         ours, number = await stream(bert, link)
+        terms = Terms(ANNA.peer_id, BERT.peer_id, JOIN, ours.binding, number, bytes(16))
+        assert len(ours.binding) == 32
         ours.reset()
+        theirs, number = await stream(mallory, link)
+        assert theirs.binding != ours.binding  # each session has its own
         again, other = await stream(bert, link)
-        assert other != number
-        await again.write(pack_ask(Ask(JOIN, prove(link, BERT.peer_id, JOIN, number, bytes(16)))))  # replayed
-        again.end()
+        assert (other != number, again.binding) == (True, ours.binding)  # a stream of the same session
+        wrong = (
+            (theirs, terms._replace(inviters=number, binding=theirs.binding)),  # relayed by another peer
+            (again, terms),  # replayed
+        )
+        for opened, said in wrong:
+            await opened.write(pack_ask(Ask(JOIN, prove(link, said))))
+            opened.end()
+            with pytest.raises(PeerError, match=DOES_NOT_HOLD):
+                await opened.read()
+        last, number = await stream(bert, link)
+        other_session = terms._replace(inviters=number, binding=theirs.binding)
+        await last.write(pack_ask(Ask(JOIN, prove(link, other_session))))  # right in all but the session
+        last.end()
         with pytest.raises(PeerError, match=DOES_NOT_HOLD):
-            await again.read()
-        assert known(anna) == {}
+            await last.read()
+        right, number = await stream(bert, link)
+        await right.write(pack_ask(Ask(JOIN, prove(link, terms._replace(inviters=number)))))
+        right.end()
+        assert b"photos" in await right.read()  # and right in all
+        assert set(known(anna)) == {BERT.peer_id}
 
 
 async def test_guessing_and_nonsense_cost_tries_and_harm_nobody() -> None:

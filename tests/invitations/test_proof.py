@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.errors import RemoteError
 from core.invitations.link import Link
-from core.invitations.proof import prove, proves, verifier
+from core.invitations.proof import Terms, prove, proves, verifier
 from core.invitations.talk import (
     JOIN,
     LOOK,
@@ -28,21 +28,26 @@ from tests.trust.people import ANN, BOB, EVE
 
 LINK = Link(ANN, bytes(16))
 OURS, THEIRS = bytes([1]) * 16, bytes([2]) * 16
+SESSION = bytes([3]) * 32  # as TLS exports it
 
 
 def test_a_proof_holds_for_what_it_names_and_nothing_else() -> None:
-    kept = verifier(LINK)
-    proof = prove(LINK, BOB, JOIN, OURS, THEIRS)
-    right: tuple[bytes, bytes, PeerId, PeerId, str, bytes, bytes] = (proof, kept, ANN, BOB, JOIN, OURS, THEIRS)
-    assert proves(*right)
-    for at, wrong in enumerate(
-        (bytes(64), verifier(replace(LINK, secret=bytes([1]) * 16)), EVE, EVE, LOOK, THEIRS, OURS)
-    ):
-        changed = [*right]
-        changed[at] = wrong
-        assert not proves(*changed), at  # type: ignore[arg-type]
-    assert not proves(b"", *right[1:])
-    assert not proves(proof, b"", *right[2:])
+    kept, terms = verifier(LINK), Terms(ANN, BOB, JOIN, SESSION, OURS, THEIRS)
+    proof = prove(LINK, terms)
+    assert proves(proof, kept, terms)
+    for name, wrong in (
+        ("inviter", EVE), ("joiner", EVE), ("act", LOOK), ("binding", bytes(32)), ("inviters", THEIRS), ("joiners", OURS),
+    ):  # fmt: skip
+        assert not proves(proof, kept, terms._replace(**{name: wrong})), name  # type: ignore[arg-type]
+    assert not proves(bytes(64), kept, terms)
+    assert not proves(proof, verifier(replace(LINK, secret=bytes([1]) * 16)), terms)
+    assert not proves(b"", kept, terms)
+    assert not proves(proof, b"", terms)
+
+
+def test_without_a_session_there_is_no_proof() -> None:
+    terms = Terms(ANN, BOB, JOIN, b"", OURS, THEIRS)
+    assert not proves(prove(LINK, terms), verifier(LINK), terms)
 
 
 def test_the_same_secret_of_another_inviter_is_another_key() -> None:
