@@ -14,26 +14,25 @@ from core.aio.tasks import TaskSet
 from core.calling.client import PeerClient
 from core.calling.outgoing import Outgoing
 from core.calling.paths import Publication
+from core.calling.sources import Nearby
 from core.calling.streams import dial_streams, meet_for_streams
 from core.directory.access import GrapeAccess
 from core.directory.names import GrapeClient
 from core.errors import PeerError
-from core.files.presence import Presence
 from core.invitations.inviter import Inviter
-from core.invitations.joiner import Joiner
+from core.invitations.joiner import Joiner, Ways
 from core.invitations.store import InvitationStore
+from core.lan.kept import Kept
+from core.lan.places import Places
 from core.lan.wire import OpenWire, open_wire
 from core.ledger.ledger import Ledger
 from core.net.endpoint import Endpoint, EndpointConfig
-from core.net.stream import Stream
 from core.news.events import (
     ErrorRaised,
     GrapeChanged,
     GrapeSnapshot,
     Listening,
     PeerEvent,
-    ReplyReceived,
-    RequestServed,
 )
 from core.news.hub import Hub
 from core.news.roster import Roster
@@ -41,9 +40,10 @@ from core.own.addresses import OwnAddresses
 from core.own.identity import OwnIdentity
 from core.own.nearby import look_nearby
 from core.own.networks import Networks, networks
+from core.own.pairs import Pairs
 from core.own.record import OwnRecord
 from core.peer_id import PeerId
-from core.profile.config import KeyPlace, PeerConfig
+from core.profile.config import PeerConfig
 from core.reach.outreach import Outreach
 from core.reach.remotes import Remotes
 from core.rendezvous.brokers import Brokers
@@ -54,10 +54,7 @@ from core.rendezvous.pacer import PunchPacer
 from core.rendezvous.roles import Roles
 from core.rpc.client import RpcClient
 from core.rpc.server import RpcServer
-from core.rpc.stream import Lodger
-from core.rpc.stream import Stream as Connection
 from core.secure.dial import Dialer
-from core.secure.frames import ALPN, STREAMS
 from core.secure.handshakes import Handshakes
 from core.services.intents import Intent, Intents
 from core.services.names import Role
@@ -74,6 +71,15 @@ from core.using.uses import Uses
 from core.values import Address
 from core.wire.stream_opening import INVITATION, Opening, pack_opening
 from core.wire.utp_marks import OUR_MARKS, Marks
+from core.wiring import (
+    accept,
+    alone_in_profile,
+    friends,
+    keeps_meetings,
+    note_who_answers,
+    open_calls,
+    open_socket,
+)
 
 STREAM_TIMEOUT = 15.0  # seconds to find and reach a peer, and open a stream: a request takes 10 at most
 SWEEP_EVERY = 5.0  # seconds; a row for somebody who is gone stays that much longer at most
@@ -137,14 +143,18 @@ async def compose(
     # the socket, and who and where we are
     remotes = Remotes()
     outreach = Outreach(remotes)
-    endpoint = await outside.open_endpoint(
-        Address(config.bind, config.udp_port), EndpointConfig(may_acknowledge=outreach.may_acknowledge)
+    kept = Kept(config.places_file)
+    await kept.open()
+    stack.push_async_callback(kept.aclose)
+    places = Places(kept)
+    endpoint = await open_socket(
+        outside.open_endpoint, config, EndpointConfig(may_acknowledge=outreach.may_acknowledge), kept
     )
     stack.push_async_callback(endpoint.close)
     identity = _identity(config, hub, endpoint)
     stack.push_async_callback(identity.aclose)
     identity.start()
-    calls = _calls(config, hub)
+    calls = open_calls(config, hub)
     if calls is not None:
         stack.push_async_callback(calls.close)
     access = outside.open_access(config, lambda grape: hub.emit(GrapeChanged(hub.now(), grape)))
@@ -167,7 +177,7 @@ async def compose(
     brokers = Brokers(hub, outgoing, link, rpc, addresses, intents, lambda: _grape_host(access))
     client = PeerClient(
         hub, roster, outgoing, addresses, link, told, registry, rpc, dialer.require_identity,
-        openers=(brokers,), remotes=remotes,
+        openers=(brokers,), remotes=remotes, nearby=Nearby(places.here, places.before),
     )  # fmt: skip
     stack.push_async_callback(client.aclose)
 
@@ -189,7 +199,9 @@ async def compose(
 
     # byte streams, both ways, and what is shared and used over them
     invitations = InvitationStore(config.invitations_file)
-    inviter = Inviter(hub, invitations, admission, identity.settled, lambda: identity.peer_id)
+    met = keeps_meetings(kept, admission, addresses)
+    remotes.listen(met)
+    inviter = Inviter(hub, invitations, admission, identity.settled, lambda: identity.peer_id, met)
     await inviter.open()
     stack.push_async_callback(inviter.aclose)
     openings = Openings(handler, {INVITATION: inviter.serve})
@@ -205,7 +217,7 @@ async def compose(
     stack.push_async_callback(shares.aclose)
     uses = Uses(_open_stream(tunnels), hub.touch)
     stack.push_async_callback(uses.aclose)
-    joiner = Joiner(hub, admission, client.lookup, tunnels.open, inviter.own)
+    joiner = Joiner(hub, admission, Ways(client.lookup, tunnels.open, places.here, places.expecting, met), inviter.own)
 
     # being found, and opening the way
     pacer = PunchPacer(outgoing.punch, remotes)
@@ -214,7 +226,7 @@ async def compose(
     stack.push_async_callback(brokers.aclose)
     stack.push_async_callback(own_broker.aclose)
     by_id = ById(registry, intents, admission, lambda: identity.peer_id, inviter.waiting)
-    record = OwnRecord(hub, identity, link, intents, addresses.addresses, by_id.listed, _alone(config, stack))
+    record = OwnRecord(hub, identity, link, intents, addresses.addresses, by_id.listed, alone_in_profile(config, stack))
     stack.push_async_callback(record.aclose)
     record.start()
     stack.callback(intents.close)
@@ -224,13 +236,20 @@ async def compose(
     _follow_the_grapes(hub, roles, own_broker, record)
     roles.on_grape(access.snapshot())  # it was told before there was anybody here to hear it
     _follow_our_addresses(addresses, roles, own_broker, record)
-    _note_who_answers(hub, outgoing)
+    note_who_answers(hub, outgoing)
     by_id.start(hub, identity.when_open, invitations.listen)
     invitations.listen(record.publish)
-    endpoint.hear(_accept(tasks, server, handshakes, tunnels, outgoing.validated), hearing.on_punch)
-    lan = look_nearby(config, hub, access, addresses, endpoint.address.port, outgoing.may_ask_beside, outside.open_wire)
+    endpoint.hear(accept(tasks, server, handshakes, tunnels, outgoing.validated, met), hearing.on_punch)
+    pairs = Pairs(identity, lambda: friends(admission))
+    lan = look_nearby(
+        config, hub, access, addresses, endpoint.address.port, outgoing.may_ask_beside, outside.open_wire,
+        places, pairs.secrets, inviter.secrets,
+    )  # fmt: skip
     if lan is not None:
         stack.push_async_callback(lan.aclose)
+        identity.when_open(lan.refresh)
+        invitations.listen(lan.refresh)
+        admission.store.listen(lambda change: lan.refresh())
     tasks.spawn(addresses.watch(), name="follow our addresses")
     tasks.spawn(_sweep_forever(roster), name="forget who is gone")
     stack.callback(_deafen, hub, endpoint)
@@ -272,13 +291,6 @@ def _identity(config: PeerConfig, hub: Hub, endpoint: Endpoint) -> OwnIdentity:
     return OwnIdentity(config.identity, on_none, on_open, hub.touch)
 
 
-def _calls(config: PeerConfig, hub: Hub) -> Ledger | None:
-    """Return the record of who called, which tells of its own trouble."""
-    if config.calls_file is None:
-        return None
-    return Ledger(config.calls_file, on_problem=lambda problem: hub.emit(ErrorRaised(hub.now(), "ERR_LEDGER", problem)))
-
-
 def _catalog(registry: Registry, intents: Intents) -> Catalog:
     """Return what finds the service that a request means, among those that we intend to offer."""
     catalog = Catalog(registry)
@@ -293,26 +305,6 @@ def _catalog(registry: Registry, intents: Intents) -> Catalog:
 
     intents.subscribe(on_intent)
     return catalog
-
-
-def _alone(config: PeerConfig, stack: AsyncExitStack) -> Callable[[], bool]:
-    """Return what tells whether no other process publishes with this profile. We count as one from the first call."""
-    place = config.identity
-    made: list[Presence] = []
-
-    def alone() -> bool:
-        if not isinstance(place, KeyPlace):
-            return True
-        if not made:
-            made.append(Presence(place.directory / f"{place.profile}.running"))
-        return made[0].alone()
-
-    def leave() -> None:
-        for presence in made:
-            presence.leave()
-
-    stack.callback(leave)  # behind the record, which asks a last time when it ends
-    return alone
 
 
 def _grape_host(access: GrapeAccess) -> str | None:
@@ -337,42 +329,6 @@ def _follow_our_addresses(addresses: OwnAddresses, *publications: Publication) -
             each.publish()
 
     addresses.subscribe(on_moved)
-
-
-def _note_who_answers(hub: Hub, outgoing: Outgoing) -> None:
-    """Requests and replies need a uTP connection, which nobody can open in the name of another address."""
-
-    def on_event(event: PeerEvent) -> None:
-        if isinstance(event, RequestServed):
-            outgoing.validated(event.caller)
-        elif isinstance(event, ReplyReceived):
-            outgoing.validated(event.peer)
-
-    hub.subscribe(on_event, RequestServed, ReplyReceived)
-
-
-def _accept(
-    tasks: TaskSet, server: RpcServer, handshakes: Handshakes, tunnels: Tunnels, validated: Callable[[Address], None]
-) -> Callable[[Stream], None]:
-    """Return what serves each connection that is accepted: with requests, or with byte streams.
-
-    A handshake for byte streams is an answer that nobody can forge from elsewhere: `validated` is told, as it is of
-    requests. Else a caller whose address changes would have spent, by its first meeting, what it may get.
-    """
-
-    def other(admitted: Connection) -> Lodger | None:
-        if getattr(admitted, "protocol", ALPN) != STREAMS:
-            return None
-        validated(admitted.remote)
-        return tunnels.lodger(admitted)
-
-    def on_stream(stream: Stream) -> None:
-        if not server.welcomes(stream.remote):
-            stream.abort()
-            return
-        tasks.spawn(server.serve(stream, lambda: handshakes.admit(stream), other), name=f"serve {stream.remote}")
-
-    return on_stream
 
 
 def _open_stream(tunnels: Tunnels) -> Callable[[PeerId, Opening], Awaitable[ByteStream]]:

@@ -9,6 +9,7 @@ from core.grape.config import GrapeConfig
 from core.invitations import book as invitations
 from core.invitations import tries
 from core.kinds import command, share, values
+from core.lan import kept, places, tags
 from core.lan.neighbours import NeighboursConfig
 from core.ledger import store
 from core.limits.bounds import RULES, Rule
@@ -80,6 +81,14 @@ _STREAM_RULES: Final = (
         "invitations", "", str(invitations.MAX_INVITATIONS), "",
         "the oldest one that is over is forgotten; if all are open, ERR_INVITATIONS_FULL",
         "tests/invitations/test_book.py",
+    ),
+    Rule(
+        "places where people were met on a network", str(kept.MOST_OF_ONE), f"{kept.MOST_PEOPLE} people", "",
+        "the one met longest ago is forgotten", "tests/lan/test_places.py",
+    ),
+    Rule(
+        "instances heard of on a network, and tags of one", f"{tags.MOST_TAGS} tags", str(places.MOST_INSTANCES), "",
+        "the oldest is forgotten; whom we have known longest unseen has no tag", "tests/lan/test_places.py",
     ),
     Rule("shares", "", str(share.MAX_SHARES), "", "ERR_SHARE", "tests/peer/test_shares.py"),
     Rule(

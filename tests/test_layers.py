@@ -52,7 +52,7 @@ ROOMS: dict[str, set[str]] = {
     "core.kinds": {
         "core.aio", "core.wire", "core.tunnel", "core.services", "core.trust.audience", "core.rpc.fair_places",
     },
-    "core.lan": {"core.aio", "core.reach"},
+    "core.lan": {"core.aio", "core.files", "core.reach"},
     "core.using": {"core.aio", "core.wire", "core.tunnel", "core.kinds", "core.news"},
     # what a peer is
     "core.news": {*TRUST_VALUES, "core.services.names"},
@@ -88,7 +88,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core.scope": {"core.values"},
     "core.limits": set(),
     **{room: known | BASE for room, known in ROOMS.items()},
-    "core.compose": FACADE | BASE,
+    "core.wiring": FACADE | BASE,
+    "core.compose": FACADE | BASE | {"core.wiring"},
     "core.peer": FACADE | BASE | {"core.compose"},
     "core.cli": FACADE | BASE | {"core.peer"},
 }

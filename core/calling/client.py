@@ -11,7 +11,7 @@ from core.calling.outgoing import Told
 from core.calling.paths import Opener, Wanted
 from core.calling.punching import Punching
 from core.calling.race import MAX_LISTED, MAX_NAMED, STAGGER, Race
-from core.calling.sources import GrapeNames, Located, PeerRecords, Remembered, locate
+from core.calling.sources import GrapeNames, Located, Nearby, PeerRecords, Remembered, locate
 from core.calling.target import PeerTarget, peer_target
 from core.directory.names import Directory
 from core.directory.records.finder import Finder, Shelf
@@ -30,6 +30,7 @@ from core.serving.catalog import UnknownService
 from core.trust.gate import REFUSALS
 from core.values import Address, JsonValue
 
+NEAR = 1.0  # seconds that who is nearby has, before others are called: a hundred round trips of a bad Wi-Fi
 RETRIES = 1  # a kept connection may have died unseen, as when the peer restarted; the second is a new one
 FRESH = 5.0  # seconds; a kept connection to somebody seen so lately is used without asking who else is there
 INVITE_AFTER = 0.5  # seconds a request by name tries alone before workers are asked to punch us
@@ -81,10 +82,12 @@ class PeerClient:
         *,
         openers: Sequence[Opener] = (),
         remotes: Remotes | None = None,
+        nearby: Nearby | None = None,
     ) -> None:
         """`told` takes what was named and returns who may be asked. `openers` are asked in their order, punching last.
 
-        `client` is closed by its owner. `require_identity` raises LocalError when we can call nobody by Peer ID.
+        `nearby` is tried before the other sources have answered. `client` is closed by its owner. `require_identity`
+        raises LocalError when we can call nobody by Peer ID.
         """
         self._hub = hub
         self._roster = roster
@@ -97,6 +100,7 @@ class PeerClient:
         self._require_identity = require_identity
         self._finder = Finder(link)
         self._remotes = Remotes() if remotes is None else remotes
+        self._nearby = nearby or Nearby()
         self._sources = (Remembered(self._remotes), PeerRecords(self._finder), GrapeNames(link))
         self._punching = Punching(punches.punch)
         self._openers = (*openers, self._punching)
@@ -149,8 +153,7 @@ class PeerClient:
         kept = self._remotes.reached(peer_id)
         if connect is None and kept is not None and self._fresh_connection(kept, peer_id):
             return kept
-        located = await self._locate(Wanted(personal_name(peer_id), peer_id))
-        address = await self._reach(located, timeout, {}, peer_id, connect)
+        _, address = await self._find(Wanted(personal_name(peer_id), peer_id), timeout, {}, connect)
         self._remotes.note_reached(peer_id, address)
         return address
 
@@ -224,9 +227,7 @@ class PeerClient:
         failed: dict[Address, PeerError] = {}
         expected = wanted.peer_id
         while True:
-            located = await self._locate(wanted)
-            address = await self._reach(located, max(0.001, until - loop.time()), failed, expected)
-            key = located.key
+            key, address = await self._find(wanted, max(0.001, until - loop.time()), failed)
             try:
                 return await self.ask(address, key, key, payload, max(0.001, until - loop.time()), expected)
             except (RefusedError, TransportClosed) as error:
@@ -234,6 +235,41 @@ class PeerClient:
                 if isinstance(error, RefusedError) and (expected or error.name not in _THEIR_OWN):
                     raise  # understood, and refused for a reason that others will have too
                 failed[address] = error
+
+    async def _find(
+        self, wanted: Wanted, timeout: float, failed: Mapping[Address, PeerError], connect: Connects | None = None
+    ) -> tuple[str, Address]:
+        """Return the key to ask under, and an address that a connection was made to.
+
+        Who is on our network is called at once, while the others are asked; they are needed if nobody answers there.
+        """
+        until = asyncio.get_running_loop().time() + timeout
+        found = await self._nearby.find(wanted)
+        near = [] if found is None else found.candidates
+        usable = frozenset(self._told(each.path.address for each in near)) - failed.keys()
+        near = [each for each in near if each.path.address in usable]
+        if found is None or found.key is None or not near:
+            located = await self._locate(wanted)
+            return located.key, await self._reach(located, timeout, failed, wanted.peer_id, connect)
+        locating = self._tasks.spawn(self._located(wanted), name=f"locate {found.key}")
+        try:
+            close_by = Located(found.key, near, own_words=True, alone=True)
+            return found.key, await self._reach(close_by, min(timeout, NEAR), failed, wanted.peer_id, connect)
+        except PeerError as error:
+            _log.debug("%s is not where it was nearby: %s", wanted.peer_id, error)
+            told = await locating
+            if isinstance(told, PeerError):
+                raise told from None
+            left = max(0.001, until - asyncio.get_running_loop().time())
+            return told.key, await self._reach(told, left, failed, wanted.peer_id, connect)
+        finally:
+            locating.cancel()
+
+    async def _located(self, wanted: Wanted) -> Located | PeerError:
+        try:
+            return await self._locate(wanted)
+        except PeerError as error:
+            return error
 
     async def _locate(self, wanted: Wanted) -> Located:
         """Ask all sources. Where an opener finds peers by itself, a name that nobody is listed under is no error."""
@@ -254,7 +290,7 @@ class PeerClient:
         connect: Connects | None = None,
     ) -> Address:
         """Return an address that a connection was made to, or is kept to."""
-        worker = located.meeting or _worker(located.key)
+        worker = None if located.alone else located.meeting or _worker(located.key)
         told = self._told(each.path.address for each in located.candidates)
         found = [address for address in told if address not in failed]
         if self._closed:

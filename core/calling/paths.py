@@ -31,6 +31,8 @@ class Origin(enum.Enum):
     GRAPES = "the grapes"
     RECORD = "its own record"
     REMEMBERED = "an earlier request"
+    HERE = "this network"  # recognised by its tag
+    BEFORE = "an earlier meeting"  # on a network, in another run
 
 
 @dataclass(frozen=True, slots=True)

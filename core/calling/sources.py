@@ -1,20 +1,23 @@
 """Sources of candidates for a request: the grapes' names, a peer's own record, and what we remember."""
 
 import logging
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeAlias
 
 from core.calling.paths import Candidate, CandidateSource, Found, Origin, Wanted, candidates
 from core.directory.names import Directory
 from core.directory.records.check import RecordMissing, RecordWithdrawn
 from core.directory.records.finder import Finder
 from core.errors import LocalError, LookupEmpty, PeerError, RefusedError
+from core.peer_id import PeerId
 from core.reach.remotes import Remotes
 from core.services.names import RoleName, worker_of
 from core.services.personal import personal_name
 from core.serving.catalog import UnknownService
+from core.values import Address
 from core.wire.peer_record import PeerRecord
 
+Lookup: TypeAlias = Callable[[PeerId], Sequence[Address]]
 _log = logging.getLogger(__name__)
 
 
@@ -62,6 +65,27 @@ class Remembered:
         return None if reached is None else Found(candidates([reached], Origin.REMEMBERED, wanted.peer_id))
 
 
+class Nearby:
+    """Where a peer is on our networks, as nobody has to be asked for: it is tried before others are asked.
+
+    `here` and `before` return addresses by Peer ID: of those recognised there now, and of those met there earlier.
+    """
+
+    def __init__(self, here: Lookup = lambda peer_id: (), before: Lookup = lambda peer_id: ()) -> None:
+        self._asked = ((here, Origin.HERE), (before, Origin.BEFORE))
+
+    async def find(self, wanted: Wanted) -> Found | None:
+        """Recall the addresses; None when there are none, or it has to be asked which service is meant."""
+        if wanted.peer_id is None or wanted.service is None:
+            return None
+        found = [
+            each
+            for lookup, origin in self._asked
+            for each in candidates(lookup(wanted.peer_id), origin, wanted.peer_id)
+        ]
+        return Found(found, str(worker_of(wanted.service)), final=True) if found else None
+
+
 class Located(NamedTuple):
     """What all sources know together. `own_words`: the peer itself says so."""
 
@@ -69,6 +93,7 @@ class Located(NamedTuple):
     candidates: Sequence[Candidate]
     own_words: bool = False
     meeting: RoleName | None = None  # the name under which the way is opened, where that is not the key
+    alone: bool = False  # nobody else is asked to open the way
 
 
 async def locate(sources: Iterable[CandidateSource], wanted: Wanted) -> Located:

@@ -31,6 +31,7 @@ def config_of(
         trust_file=store.trust_file,
         calls_file=store.calls_file,
         invitations_file=store.invitations_file,
+        places_file=store.places_file,
         audiences=saved.audiences,
         identity=KeyPlace(store.path.parent, profile, output.notice) if speaks else None,
         use_broker=bool(brokers) or saved.use_broker,

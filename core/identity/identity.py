@@ -5,6 +5,7 @@ bytes (Ed25519 signatures are deterministic, RFC 8032), so only the key has to b
 """
 
 import datetime
+import hashlib
 from functools import cached_property
 from typing import Final
 
@@ -20,6 +21,7 @@ from core.peer_id import PeerId
 SECRET_BYTES: Final = 32  # the seed (RFC 8032 section 5.1.5)
 MIN_PASSPHRASE: Final = 8  # characters; the export is a file that may be copied and guessed at leisure
 MAX_PASSPHRASE: Final = 1023  # bytes; the library takes no longer one
+_PRIME: Final = 2**255 - 19  # of both curves
 MAX_EXPORT: Final = 16_384  # bytes; an exported key has some 500
 # A peer's clock may be wrong by years (a board without a battery), and a key is trusted until its owner says otherwise.
 _FROM: Final = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
@@ -57,6 +59,25 @@ class Identity:
     def sign(self, data: bytes) -> bytes:
         """Return the 64 bytes of a signature."""
         return self._key.sign(data)
+
+    def agree(self, other: PeerId, purpose: bytes) -> bytes:
+        """Return 32 bytes that only the two of us can know; the same on both sides, another for each `purpose`.
+
+        X25519 (RFC 7748) of both keys as points of the Montgomery curve, then HKDF. Raises LocalError for a key with
+        which nothing is secret.
+        """
+        from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+        scalar = hashlib.sha512(self.secret).digest()[:32]  # RFC 8032 section 5.1.5, step 1
+        try:
+            theirs = X25519PublicKey.from_public_bytes(_montgomery(other.key))
+            shared = X25519PrivateKey.from_private_bytes(scalar).exchange(theirs)
+        except ValueError:
+            raise LocalError(f"nothing can be agreed upon with the key of {other.short}", name="ERR_IDENTITY") from None
+        both = b"".join(sorted((self.peer_id.key, other.key)))
+        return HKDF(SHA256(), 32, salt=both, info=b"grapevine agreement 1 " + purpose).derive(shared)
 
     @property
     def private_key(self) -> Ed25519PrivateKey:
@@ -104,6 +125,12 @@ class Identity:
         if not isinstance(key, Ed25519PrivateKey):
             raise LocalError("this key is not an Ed25519 key, as Grapevine's are", name="ERR_IDENTITY")
         return cls(key)
+
+
+def _montgomery(key: bytes) -> bytes:
+    """Return an Ed25519 key as one of X25519: u = (1 + y) / (1 - y) (RFC 7748 section 4.1). Raises ValueError."""
+    y = int.from_bytes(key, "little") & (1 << 255) - 1
+    return ((1 + y) * pow(1 - y, -1, _PRIME) % _PRIME).to_bytes(32, "little")
 
 
 def _secret(passphrase: str) -> bytes:

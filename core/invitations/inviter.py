@@ -15,7 +15,7 @@ from core.errors import LocalError, RemoteError
 from core.invitations.book import Book
 from core.invitations.entries import Invitation, State
 from core.invitations.link import SECRET_BYTES, Link
-from core.invitations.proof import NONCE_BYTES, Terms, proves, verifier
+from core.invitations.proof import NONCE_BYTES, Terms, meeting_secret, proves, verifier
 from core.invitations.store import InvitationStore
 from core.invitations.talk import (
     JOIN,
@@ -36,6 +36,7 @@ from core.peer_id import PeerId
 from core.serving.admission import Admission
 from core.trust.entries import EVERY, KnownPeer
 from core.tunnel.stream import ByteStream
+from core.values import Address
 from core.wire.stream_opening import Opening, pack_details
 
 LOOK_EVERY: Final = 1.0  # seconds between looks whether another program has changed the book, or one has expired
@@ -54,11 +55,12 @@ class Inviter:
         admission: Admission,
         settled: Callable[[], Awaitable[None]],
         own: Callable[[], PeerId | None],
+        met: Callable[[PeerId, Address], None] = lambda peer_id, address: None,
     ) -> None:
         self._hub = hub
         self._store = store
         self._admission = admission
-        self._settled, self._own = settled, own
+        self._settled, self._own, self._met = settled, own, met
         self._tries = Tries()
         self._tasks = TaskSet("invitations")
         store.listen(hub.touch)
@@ -118,6 +120,11 @@ class Inviter:
         """Tell whether somebody may still join, and so has to find us by our ID."""
         return self._store.book.any_open(self._hub.now())
 
+    def secrets(self) -> list[bytes]:
+        """Return by what those who are invited recognise us on their network."""
+        now, held = self._hub.now(), self._store.book.held.values()
+        return [meeting_secret(each.verifier) for each in held if each.state(now) is State.OPEN]
+
     # -- what joiners do ----------------------------------------------------------------------------------------------
 
     async def serve(self, stream: ByteStream, opening: Opening) -> None:
@@ -138,6 +145,7 @@ class Inviter:
         ask = _heard(lambda: parse_ask(said))
         terms = Terms(own, peer_id, ask.act, stream.binding, nonce, hello.nonce)
         offer = await self._answer(terms, hello.verifier, ask.proof, now)
+        self._met(peer_id, stream.remote)
         self._tries.forgive(stream.remote.host, peer_id, asyncio.get_running_loop().time())
         await stream.write(pack_offer(offer))
         stream.end()

@@ -2,13 +2,14 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, NamedTuple, TypeAlias
 
 from core.errors import LocalError, PeerError, RefusedError, RequestTimeout, Unreachable
 from core.invitations.inviter import joined_services, own_name, read_all
 from core.invitations.link import Link
-from core.invitations.proof import NONCE_BYTES, Terms, prove, verifier
+from core.invitations.proof import NONCE_BYTES, Terms, meeting_secret, prove, verifier
 from core.invitations.talk import (
     JOIN,
     LATER,
@@ -44,6 +45,20 @@ Lookup: TypeAlias = Callable[[str], Awaitable[list[Address]]]  # where the peer 
 Open: TypeAlias = Callable[[PeerId, bytes, float], Awaitable[ByteStream]]  # to this peer, verified, and nobody else
 
 
+class Ways(NamedTuple):
+    """How other peers are reached. `lookup` and `open` raise PeerError.
+
+    `here` tells where a peer is on our networks, `expecting` has one recognised there by a secret, and `met` hears
+    where one was that is known now.
+    """
+
+    lookup: Lookup
+    open: Open
+    here: Callable[[PeerId], Sequence[Address]] = lambda peer_id: ()
+    expecting: Callable[[PeerId, bytes], AbstractContextManager[None]] = lambda peer_id, secret: nullcontext()
+    met: Callable[[PeerId, Address], None] = lambda peer_id, address: None
+
+
 class Joined(NamedTuple):
     """Who is known now, under which name, and which of its shares are for us."""
 
@@ -53,19 +68,17 @@ class Joined(NamedTuple):
 
 
 class Joiner:
-    """Opens links. `lookup` and `open` reach other peers, and raise PeerError; `own()` waits for our Peer ID."""
+    """Opens links. `own()` waits for our Peer ID."""
 
-    def __init__(
-        self, hub: Hub, admission: Admission, lookup: Lookup, open: Open, own: Callable[[], Awaitable[PeerId | None]]
-    ) -> None:
+    def __init__(self, hub: Hub, admission: Admission, ways: Ways, own: Callable[[], Awaitable[PeerId | None]]) -> None:
         self._hub = hub
         self._admission = admission
-        self._lookup, self._open = lookup, open
+        self._ways = ways
         self._own = own
 
     async def look(self, link: Link, timeout: float) -> Offer:
         """Return what is offered; nothing is spent and nobody is trusted. Raises PeerError."""
-        return await self._patiently(link, LOOK, timeout)
+        return (await self._patiently(link, LOOK, timeout))[0]
 
     async def join(self, link: Link, name: str, services: frozenset[str], timeout: float | None) -> Joined:
         """Join: the inviter trusts us with what it named, and we trust it with `services`, such as none.
@@ -73,17 +86,22 @@ class Joiner:
         `name` "": as the inviter calls itself. Without a `timeout` it goes on until the inviter is there. Raises
         RefusedError (ERR_INVITATION), RequestTimeout, LocalError.
         """
-        offer = await self._patiently(link, JOIN, timeout)
+        offer, at = await self._patiently(link, JOIN, timeout)
         known = self._admission.store.find(link.peer_id)
         before = known.name if known is not None else ""
         chosen = clean_name(name) or before or offer.called or link.peer_id.short
         chosen = own_name(chosen, link.peer_id, self._admission.store.peers())
         await self._admission.trust(link.peer_id, chosen, joined_services(services, known))
+        self._ways.met(link.peer_id, at)
         self._say(link, JoinStage.ACCEPTED, f"{chosen} and you know each other now")
         return Joined(link.peer_id, chosen, offer.services)
 
-    async def _patiently(self, link: Link, act: str, timeout: float | None) -> Offer:
+    async def _patiently(self, link: Link, act: str, timeout: float | None) -> tuple[Offer, Address]:
         own = await self._check(link)
+        with self._ways.expecting(link.peer_id, meeting_secret(verifier(link))):
+            return await self._again_and_again(link, own, act, timeout)
+
+    async def _again_and_again(self, link: Link, own: PeerId, act: str, timeout: float | None) -> tuple[Offer, Address]:
         backoff, waiting = Backoff(*PAUSES), ""
         try:
             async with asyncio.timeout(timeout):
@@ -116,14 +134,15 @@ class Joiner:
             raise LocalError(self._admission.store.problem.removesuffix("."), name="ERR_TRUST")
         return own
 
-    async def _try(self, link: Link, own: PeerId, act: str) -> Offer:
+    async def _try(self, link: Link, own: PeerId, act: str) -> tuple[Offer, Address]:
         peer_id = link.peer_id
         self._say(link, JoinStage.LOOKING, f"looking for {peer_id.short}")
-        addresses = await self._lookup(str(peer_id))
-        self._say(link, JoinStage.FOUND, f"found {peer_id.short} at {_some(addresses)}")
+        here = self._ways.here(peer_id)
+        where = f"on this network, at {_some(here)}" if here else f"at {_some(await self._ways.lookup(str(peer_id)))}"
+        self._say(link, JoinStage.FOUND, f"found {peer_id.short} {where}")
         self._say(link, JoinStage.OPENING, f"opening a way to {peer_id.short}")
         hello = Hello(verifier(link), secrets.token_bytes(NONCE_BYTES))
-        stream = await self._open(peer_id, pack_opening(Opening(INVITATION, pack_hello(hello))), TRY)
+        stream = await self._ways.open(peer_id, pack_opening(Opening(INVITATION, pack_hello(hello))), TRY)
         try:
             self._say(link, JoinStage.CONNECTED, f"connected to {peer_id.short} at {stream.remote}")
             inviters = parse_nonce(parse_details(await stream.accepted()))
@@ -131,7 +150,7 @@ class Joiner:
             await stream.write(pack_ask(Ask(act, prove(link, terms))))
             stream.end()
             async with asyncio.timeout(TRY):
-                return parse_offer(await read_all(stream, OFFER_MAX))
+                return parse_offer(await read_all(stream, OFFER_MAX)), stream.remote
         except TimeoutError:
             raise RequestTimeout(f"peer {peer_id.short} did not answer within {TRY:g} s") from None
         finally:

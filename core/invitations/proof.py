@@ -6,6 +6,7 @@ both sides, the TLS session itself (RFC 9266), and a number of each side that is
 from another peer, to another peer, in another session, or a second time.
 """
 
+import hmac
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from core.invitations.link import Link
@@ -34,6 +35,11 @@ def _key(link: Link) -> "Ed25519PrivateKey":
 def verifier(link: Link) -> bytes:
     """Return what the inviter keeps of a link's secret; it also names the invitation."""
     return _key(link).public_key().public_bytes_raw()
+
+
+def meeting_secret(kept: bytes) -> bytes:
+    """Return by what the two recognise each other on a network: whoever has the link or the verifier can make it."""
+    return hmac.digest(kept, b"grapevine invitation meeting 1", "sha256")
 
 
 class Terms(NamedTuple):

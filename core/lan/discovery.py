@@ -5,7 +5,7 @@ import logging
 import math
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from core.aio.tasks import TaskSet
@@ -13,9 +13,12 @@ from core.aio.waiting import wait_for
 from core.errors import LocalError
 from core.lan.instance import NAME_BYTES, Instance, Offer
 from core.lan.neighbours import Neighbours
+from core.lan.places import Places
+from core.lan.tags import pack
 from core.lan.wire import NotInstalled, OpenWire, Wire, open_wire
 from core.lan.words import LanState, words
 from core.limits.rate import Backoff
+from core.peer_id import PeerId
 from core.scope import Scope, scope
 from core.values import Address
 
@@ -38,6 +41,9 @@ class Around:
     firewall_rule: Callable[[str], str]  # the command that opens our grape's port toward the network of this host
     alone: Callable[[], bool]  # our grape knows no other
     on_change: Callable[[], None]  # what we say may be another now
+    places: Places = field(default_factory=Places)
+    people: Callable[[], dict[PeerId, bytes]] = dict  # whom we know, with the secret that we share with each
+    invited: Callable[[], Iterable[bytes]] = tuple  # secrets of those who are invited
 
 
 class Lan:
@@ -59,6 +65,8 @@ class Lan:
         self._problem = ""
         self._quiet_at = math.inf  # when we will have listened for a while
         self._name, self._name_until = "", 0.0
+        self._tags = b""
+        self._tagged: tuple[str, frozenset[bytes]] | None = None  # for which name and secrets
         self._changed = asyncio.Event()
         self._tasks = TaskSet("peers on the network")
 
@@ -91,20 +99,26 @@ class Lan:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while self._installed:
+            await self._rename(loop.time())
+            await self._follow_people()
             await self._follow_networks(loop.time())
             now = loop.time()
+            self._recall(now)
             for address in self.neighbours.due(now):
                 self._around.ask(address)
             self._around.on_change()
             due = (each for each in (self.neighbours.deadline(), self._quiet_at) if each is not None and each > now)
             await wait_for(self._changed, max(0.01, min(LOOK, min(due, default=math.inf) - now)))
 
-    async def _follow_networks(self, now: float) -> None:
-        """Be on each network that this machine is on now, under today's name, and on no other."""
+    async def _rename(self, now: float) -> None:
+        """Have a new name each day."""
         if now >= self._name_until:
             await self._leave(list(self._wires))
             self._name = self._random.randbytes(NAME_BYTES).hex()
             self._name_until = now + NAME_AGE
+
+    async def _follow_networks(self, now: float) -> None:
+        """Be on each network that this machine is on now, and on no other."""
         # on an address of the Internet nobody is told: what is beside it there is a provider's network, not a home
         hosts = [host for host in self._around.hosts() if scope(host) is Scope.PRIVATE][:MOST_WIRES]
         await self._leave([host for host in self._wires if host not in hosts])
@@ -114,6 +128,35 @@ class Lan:
             if host not in self._wires and self._installed:
                 await self._enter(host, now)
 
+    async def _follow_people(self) -> None:
+        """Show the tags of those who may know us, and recognise those whom we know."""
+        around = self._around
+        people, expected = around.people(), around.places.expected
+        secrets = list(dict.fromkeys((*around.invited(), *people.values())))
+        wanted = (self._name, frozenset((*secrets, *expected.values())))
+        if wanted == self._tagged:
+            return
+        self._tagged = wanted
+        around.places.know(people)
+        self._tags = pack(secrets, self._name, self._random)
+        for wire_host, wire in list(self._wires.items()):
+            try:
+                await wire.tell(self._offer(wire_host))
+            except Exception as error:  # of a library, or a network that is gone
+                _log.debug("%s is not told: %s", wire_host, error)
+
+    def _recall(self, now: float) -> None:
+        """Have our grape ask those that answered on this network before: it may carry no multicast."""
+        kept = self._around.places.kept
+        for host in self._wires.keys() | self._failed.keys():
+            for grape in kept.grapes:
+                self.neighbours.recall(grape, host, now)
+        for address in self.neighbours.answering():
+            kept.answered(address)
+
+    def _offer(self, host: str) -> Offer:
+        return Offer(self._name, host, *self._ports, self._tags)
+
     async def _enter(self, host: str, now: float) -> None:
         backoff, until = self._failed.get(host, (Backoff(RETRY_FIRST, RETRY_MOST), 0.0))
         if now < until:
@@ -121,15 +164,18 @@ class Lan:
 
         def on_seen(instance: Instance) -> None:
             # peers of this computer find each other over loopback
-            self.neighbours.add(instance.beyond(self._around.hosts()), host, asyncio.get_running_loop().time())
+            beyond = instance.beyond(self._around.hosts())
+            self.neighbours.add(beyond, host, asyncio.get_running_loop().time())
+            self._around.places.add(beyond, host)
             self._changed.set()
 
         def on_gone(name: str) -> None:
             self.neighbours.remove(name, host)
+            self._around.places.remove(name, host)
             self._changed.set()
 
         try:
-            self._wires[host] = await self._open_wire(Offer(self._name, host, *self._ports), on_seen, on_gone)
+            self._wires[host] = await self._open_wire(self._offer(host), on_seen, on_gone)
         except NotInstalled as error:
             self._installed = False
             _log.info("peers on this network are not looked for: %s", error)
@@ -147,4 +193,5 @@ class Lan:
         for host in hosts:
             wire = self._wires.pop(host)
             self.neighbours.leave(host)
+            self._around.places.leave(host)
             await wire.aclose()

@@ -1,14 +1,18 @@
 """What a peer tells its network of itself, and how the same is read from others. Strangers learn that a peer is there.
 
 An instance of `_grapevine._udp`: the SRV record has the port of the serving socket, TXT has `v`, the version of this
-format, and `dht`, the UDP port of the embedded grape. The name is random and changes daily, so that a
-watcher of the network cannot recognise a peer the day after. It is no part of the computer's name or of the Peer ID.
+format, `dht`, the UDP port of the embedded grape, and `f`, tags by which people who know each other do so here as well
+(`core.lan.tags`). The name is random and changes daily, so that a watcher of the network cannot recognise a peer the
+day after. It is no part of the computer's name or of the Peer ID.
+
+Addresses are IPv4, as the sockets that serve them are. `kept_hosts` is the place that lets others in.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from core.lan.tags import unpack
 from core.reach.outreach import LEAST_PORT
 from core.scope import Scope, scope
 from core.values import Address
@@ -29,10 +33,12 @@ class Offer:
     host: str
     peer_port: int
     grape_port: int
+    tags: bytes = b""
 
     def properties(self) -> dict[bytes, bytes]:
         """Return the TXT record's pairs."""
-        return {b"v": VERSION, b"dht": b"%d" % self.grape_port}
+        pairs = {b"v": VERSION, b"dht": b"%d" % self.grape_port}
+        return pairs | {b"f": self.tags} if self.tags else pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,12 @@ class Instance:
     name: str
     grapes: tuple[Address, ...]
     peer_port: int
+    tags: frozenset[bytes] = frozenset()
+
+    @property
+    def places(self) -> tuple[Address, ...]:
+        """Where its serving socket is."""
+        return tuple(Address(each.host, self.peer_port) for each in self.grapes)
 
     def beyond(self, own: Iterable[str]) -> "Instance":
         """Return the same without addresses of this computer."""
@@ -65,5 +77,10 @@ def read(
     ports = (port or 0, int(dht))
     if not all(LEAST_PORT <= each < 65536 for each in ports):
         return None
-    kept = [host for host in dict.fromkeys(hosts) if scope(host) is Scope.PRIVATE][:MOST_HOSTS]
-    return Instance(name, tuple(Address(host, ports[1]) for host in kept), ports[0]) if kept else None
+    grapes = tuple(Address(host, ports[1]) for host in kept_hosts(hosts))
+    return Instance(name, grapes, ports[0], unpack(properties.get(b"f") or b"")) if grapes else None
+
+
+def kept_hosts(hosts: Iterable[str]) -> list[str]:
+    """Return the hosts of an instance that are looked at."""
+    return [host for host in dict.fromkeys(hosts) if scope(host) is Scope.PRIVATE][:MOST_HOSTS]

@@ -12,6 +12,8 @@ from core.lan.instance import Instance
 from core.limits.rate import Backoff
 from core.values import Address
 
+_KEPT = "kept"  # no instance has such a name
+
 
 @dataclass(frozen=True, slots=True)
 class NeighboursConfig:
@@ -71,6 +73,10 @@ class Neighbours:
             else:
                 self.refused += 1
 
+    def recall(self, grape: Address, via: str, now: float) -> None:
+        """Take a grape that answered on a network before; that nobody is there now says nothing of a firewall."""
+        self.add(Instance(f"{_KEPT} {grape}", (grape,), grape.port), via, now)
+
     def remove(self, name: str, via: str) -> None:
         """Forget an instance that has left."""
         for address in list(self._rows):
@@ -102,13 +108,17 @@ class Neighbours:
         """Return when `due` has something to do next; None: never."""
         return min((row.at for row in self._rows.values()), default=None)
 
+    def answering(self) -> list[Address]:
+        """Return the grapes that answer."""
+        return [address for address in self._rows if self._known(address)]
+
     def counts(self) -> tuple[int, int]:
         """Return how many peers answer, and how many did not though asked often. A peer with two addresses is one."""
         answering = {each: row for each, row in self._rows.items() if self._known(each)}
         named = {name for row in answering.values() for _, name in row.names}
         others = (row for each, row in self._rows.items() if each not in answering)
         waiting = [row for row in others if row.backoff.failures > self._config.told]
-        silent = {name for row in waiting for _, name in row.names} - named
+        silent = {name for row in waiting for _, name in row.names if not name.startswith(_KEPT)} - named
         # many names for one address are one peer
         return min(len(answering), len(named)), min(len(waiting), len(silent))
 

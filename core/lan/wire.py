@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LOADING_PATIENCE = 30.0  # seconds to import it; 0.04 on a desktop
 RESOLVE = 3.0  # seconds for an instance's records; mostly they came with its name
 MOST_RESOLVING = 16  # at once; more are let go, and heard again with their next announcement
-MOST_TXT = 400  # bytes that are looked at; ours has 20
+MOST_TXT = 400  # bytes that are looked at; ours has 70 to 265
 FAREWELL = 0.05  # seconds: the first packet of it leaves at once, and nobody waits for the other two
 _log = logging.getLogger(__name__)
 
@@ -32,6 +32,9 @@ OnGone = Callable[[str], None]
 
 class Wire(Protocol):
     """Our presence on one network."""
+
+    async def tell(self, offer: Offer) -> None:
+        """Tell something else of us, under the same name."""
 
     async def aclose(self) -> None:
         """Say that we leave, and end."""
@@ -86,6 +89,15 @@ async def _told(telling: Awaitable[None]) -> None:
         await telling
 
 
+def _info(offer: Offer) -> "AsyncServiceInfo":
+    from zeroconf.asyncio import AsyncServiceInfo
+
+    return AsyncServiceInfo(
+        SERVICE, f"{offer.name}.{SERVICE}", offer.peer_port, properties=offer.properties(),
+        server=f"{offer.name}.local.", parsed_addresses=[offer.host],
+    )  # fmt: skip
+
+
 class _ZeroconfWire:
     def __init__(self, offer: Offer, on_seen: OnSeen, on_gone: OnGone) -> None:
         self._offer = offer
@@ -99,20 +111,23 @@ class _ZeroconfWire:
 
     async def start(self) -> None:
         from zeroconf import IPVersion
-        from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
+        from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf
 
         offer = self._offer
         self._mdns = mdns = AsyncZeroconf(interfaces=[offer.host], ip_version=IPVersion.V4Only)
         await mdns.zeroconf.async_wait_for_start()
         _stay_on_link(mdns.zeroconf)
         self._browser = AsyncServiceBrowser(mdns.zeroconf, SERVICE, handlers=[self._on_change])
-        self._info = AsyncServiceInfo(
-            SERVICE, f"{offer.name}.{SERVICE}", offer.peer_port, properties=offer.properties(),
-            server=f"{offer.name}.local.", parsed_addresses=[offer.host],
-        )  # fmt: skip
+        self._info = _info(offer)
         # a random name needs no probing whether somebody has it
         telling = await mdns.async_register_service(self._info, cooperating_responders=True)
         self._tasks.spawn(_told(telling), name="tell the network that we are here")
+
+    async def tell(self, offer: Offer) -> None:
+        """See Wire."""
+        if self._mdns is not None:
+            self._offer, self._info = offer, _info(offer)
+            self._tasks.spawn(_told(await self._mdns.async_update_service(self._info)), name="tell the network")
 
     async def aclose(self) -> None:
         """See Wire."""

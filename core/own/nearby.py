@@ -1,23 +1,26 @@
 """Peers on our networks, whose grapes our own one joins."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from core.directory.access import GrapeAccess
 from core.lan.discovery import Around, Lan
 from core.lan.firewall import rule
 from core.lan.gate import allowed
+from core.lan.places import Places
 from core.lan.wire import OpenWire
 from core.news.events import GrapeChanged, PeerEvent
 from core.news.hub import Hub
 from core.own.addresses import OwnAddresses
+from core.peer_id import PeerId
 from core.profile.config import PeerConfig
 from core.values import Address
 
 
 def look_nearby(
     config: PeerConfig, hub: Hub, access: GrapeAccess, addresses: OwnAddresses, peer_port: int,
-    may_ask: Callable[[Address, float], bool], open_wire: OpenWire,
+    may_ask: Callable[[Address, float], bool], open_wire: OpenWire, places: Places | None = None,
+    people: Callable[[], dict[PeerId, bytes]] = dict, invited: Callable[[], Iterable[bytes]] = tuple,
 ) -> Lan | None:  # fmt: skip
     """Begin to look for them; None: it is not wanted, or our grape joins only those that it was given."""
     grape = access.own_grape
@@ -26,7 +29,7 @@ def look_nearby(
     port = grape.dht_address.port
     around = Around(
         addresses.hosts, grape.knows, may_ask, grape.meet, lambda host: rule(port, host, addresses.attached()),
-        lambda: grape.alone, lambda: access.say_nearby(lan.words),
+        lambda: grape.alone, lambda: access.say_nearby(lan.words), places or Places(), people, invited,
     )  # fmt: skip
     lan = Lan(around, peer_port, port, open_wire=open_wire)
     addresses.subscribe(lan.refresh)

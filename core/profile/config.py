@@ -37,7 +37,8 @@ class PeerConfig:
     `identity` is opened while the grape starts. None, or one that cannot be opened: nothing is encrypted.
     `trust_file` has the known peers; without one they are forgotten at the end. `calls_file` gets a record of every
     request that is served; without one there is none. `invitations_file` has the invitations; without one they are
-    forgotten at the end. `audiences`, and what is said of brokers, are those at the
+    forgotten at the end. `places_file` has where people were met on our networks, and our port; without one they are
+    forgotten too. `audiences`, and what is said of brokers, are those at the
     start: they change while a peer is open, so that a configuration with others is no other one. `brokers` are those
     to use, as `host:port`; none: those that are announced. `lan`: peers on this network are looked for, if the
     embedded grape may join the grapes that it finds, that is with neither `grapes` nor `bootstrap`.
@@ -53,6 +54,7 @@ class PeerConfig:
     trust_file: Path | None = None
     calls_file: Path | None = None
     invitations_file: Path | None = None
+    places_file: Path | None = None
     audiences: Mapping[str, Audience] = field(default_factory=dict, compare=False)
     act_as_broker: bool = field(default=False, compare=False)
     use_broker: bool = field(default=False, compare=False)
@@ -62,7 +64,7 @@ class PeerConfig:
     @classmethod
     def from_settings(
         cls, settings: Settings, *, trust_file: Path | None = None, calls_file: Path | None = None,
-        invitations_file: Path | None = None,
+        invitations_file: Path | None = None, places_file: Path | None = None,
     ) -> "PeerConfig":  # fmt: skip
         """Take a profile's settings, except those of the window; `SettingsStore` says where the files are."""
         return cls(
@@ -74,6 +76,7 @@ class PeerConfig:
             trust_file=trust_file,
             calls_file=calls_file,
             invitations_file=invitations_file,
+            places_file=places_file,
             audiences=settings.audiences,
             act_as_broker=settings.act_as_broker,
             use_broker=settings.use_broker,

@@ -56,6 +56,7 @@ class SettingsStore:
         self.path = base / f"{self.profile}.json"
         self.trust_file = base / f"{self.profile}.trust.json"
         self.invitations_file = base / f"{self.profile}.invitations.json"
+        self.places_file = base / f"{self.profile}.places.json"
         self.calls_file = base / f"{self.profile}.calls.sqlite3"
         self.problem: str | None = None
         self.notices: tuple[str, ...] = ()

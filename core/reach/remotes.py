@@ -5,6 +5,7 @@ that cannot be forged are kept before others: no flood of invented addresses mak
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
@@ -43,6 +44,7 @@ class Remotes:
     def __init__(self, limit: int = MAX_REMOTES) -> None:
         self._rows: FairTable[Address, Remote, str] = FairTable(limit, MAX_OF_HOST, kept=min(KEPT, limit - 1))
         self._reached: BoundedTable[PeerId, Address] = BoundedTable(MAX_REACHED)
+        self._listeners: list[Callable[[PeerId, Address], None]] = []
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -72,3 +74,9 @@ class Remotes:
     def note_reached(self, peer_id: PeerId, address: Address) -> None:
         """Note where a peer is that is known by its ID."""
         self._reached[peer_id] = address
+        for listener in self._listeners:
+            listener(peer_id, address)
+
+    def listen(self, listener: Callable[[PeerId, Address], None]) -> None:
+        """Call `listener` with where a peer was reached that is known by its ID."""
+        self._listeners.append(listener)

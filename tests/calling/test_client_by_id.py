@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from core.calling.client import FRESH, INVITE_AFTER, PUNCHED_WITHIN, PeerClient
+from core.calling.client import FRESH, INVITE_AFTER, NEAR, PUNCHED_WITHIN, PeerClient
+from core.calling.sources import Nearby
 from core.directory.records.check import RecordExpired, RecordForged, RecordMissing, record_hash
 from core.errors import LocalError, PeerError, RefusedError, RemoteError, RequestTimeout
 from core.identity.identity import Identity
@@ -75,6 +76,8 @@ class Stage:
     """PeerClient, between a fake grape that holds records and a fake socket."""
 
     def __init__(self) -> None:
+        self.here: list[Address] = []
+        self.before: list[Address] = []
         self.hub = LoopHub()
         self.socket = FakeSocket()
         self.directory = FakeDirectory()
@@ -91,6 +94,7 @@ class Stage:
             registry,
             self.rpc,
             self.dialer.require_identity,
+            nearby=Nearby(lambda peer_id: self.here, lambda peer_id: self.before),
         )
         self.sequence = 0
 
@@ -393,5 +397,35 @@ def test_without_an_identity_of_our_own_nobody_is_called_by_id() -> None:
             assert it.socket.connects == []
         finally:
             await plain.aclose()
+
+    stage(body)
+
+
+def test_who_is_on_our_network_is_called_at_once_whatever_the_grapes_say() -> None:
+    async def body(on: Stage) -> None:
+        on.here = [A]
+        on.lives(THEM, A)
+        on.directory.delay = 30.0  # they are asked, and nobody waits for it
+        assert (await on.ask()).peer == A
+        assert await on.client.reach(THEM.peer_id, 5.0) == A
+        assert now() < NEAR
+        assert on.directory.announces == []
+
+    stage(body)
+
+
+def test_where_somebody_was_in_an_earlier_run_is_tried_and_costs_a_moment_when_nobody_is_there() -> None:
+    async def body(on: Stage) -> None:
+        on.before = [C]
+        on.lives(STRANGER, C)  # who has that address today
+        on.records(A)
+        on.lives(THEM, A)
+        assert (await on.ask()).peer == A
+        assert now() <= NEAR
+        assert on.dialer.plain == []
+        on.before = [B]
+        on.directory.items.clear()
+        with pytest.raises(RecordMissing):
+            await on.client.reach(STRANGER.peer_id, 5.0)
 
     stage(body)

@@ -1,5 +1,7 @@
 """Keys, certificates, exports."""
 
+import hashlib
+
 import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -7,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from core.errors import LocalError
-from core.identity.identity import Identity
+from core.identity.identity import Identity, _montgomery
+from core.peer_id import PeerId
 
 
 def test_a_key_gives_always_the_same_id_and_certificate() -> None:
@@ -87,3 +90,18 @@ def test_an_identity_never_prints_its_key() -> None:
     assert repr(identity) == f"<Identity {identity.peer_id.short}>"
     with pytest.raises(LocalError, match="32 bytes"):
         Identity.from_secret(b"short")
+
+
+def test_two_agree_on_what_nobody_else_knows() -> None:
+    ours, theirs, other = (Identity.from_secret(bytes([number]) * 32) for number in (1, 2, 3))
+    secret = ours.agree(theirs.peer_id, b"lan")
+    assert secret == theirs.agree(ours.peer_id, b"lan")
+    assert len({secret, ours.agree(theirs.peer_id, b"mail"), ours.agree(other.peer_id, b"lan")}) == 3
+    public = X25519PrivateKey.from_private_bytes(hashlib.sha512(ours.secret).digest()[:32]).public_key()
+    assert public.public_bytes_raw() == _montgomery(ours.peer_id.key)
+
+
+@pytest.mark.parametrize("y", [0, 1, 2**255 - 20])  # of small order, and the neutral element
+def test_nothing_is_agreed_upon_with_a_key_that_everybody_knows(y: int) -> None:
+    with pytest.raises(LocalError, match="nothing can be agreed"):
+        Identity.generate().agree(PeerId(y.to_bytes(32, "little")), b"lan")

@@ -23,7 +23,6 @@ from core.invitations.talk import (
     parse_nonce,
     parse_offer,
 )
-from core.peer_id import PeerId
 from tests.trust.people import ANN, BOB, EVE
 
 LINK = Link(ANN, bytes(16))
@@ -35,9 +34,8 @@ def test_a_proof_holds_for_what_it_names_and_nothing_else() -> None:
     kept, terms = verifier(LINK), Terms(ANN, BOB, JOIN, SESSION, OURS, THEIRS)
     proof = prove(LINK, terms)
     assert proves(proof, kept, terms)
-    for name, wrong in (
-        ("inviter", EVE), ("joiner", EVE), ("act", LOOK), ("binding", bytes(32)), ("inviters", THEIRS), ("joiners", OURS),
-    ):  # fmt: skip
+    others = {"inviter": EVE, "joiner": EVE, "act": LOOK, "binding": bytes(32), "inviters": THEIRS, "joiners": OURS}
+    for name, wrong in others.items():
         assert not proves(proof, kept, terms._replace(**{name: wrong})), name  # type: ignore[arg-type]
     assert not proves(bytes(64), kept, terms)
     assert not proves(proof, verifier(replace(LINK, secret=bytes([1]) * 16)), terms)

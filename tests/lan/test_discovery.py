@@ -7,9 +7,13 @@ from random import Random
 from core.errors import LocalError
 from core.lan.discovery import NAME_AGE, RETRY_FIRST, Around, Lan
 from core.lan.instance import Instance, Offer
+from core.lan.places import Places
+from core.lan.tags import TAG_BYTES, pack, tag, unpack
 from core.lan.wire import NotInstalled, OnGone, OnSeen
+from core.peer_id import PeerId
 from core.values import Address
 from tests.support.virtual_time import run, settle
+from tests.trust.people import ANN, BOB
 
 FRIEND = Address("192.168.1.9", 20001)
 
@@ -25,6 +29,9 @@ class FakeWire:
         self.offer, self.seen, self.gone = offer, seen, gone
         self.closed = False
 
+    async def tell(self, offer: Offer) -> None:
+        self.offer = offer
+
     async def aclose(self) -> None:
         self.closed = True
 
@@ -39,9 +46,11 @@ class Home:
         self.said: list[str] = []
         self.wires: list[FakeWire] = []
         self.error: Exception | None = None
+        self.places, self.people, self.invited = Places(), dict[PeerId, bytes](), list[bytes]()
         around = Around(
             lambda: list(self.hosts), lambda each: each in self.known, lambda each, now: True, self.asked.append,
             lambda host: f"allow {host}", lambda: not self.known, lambda: self.said.append(self.lan.words()),
+            self.places, lambda: dict(self.people), lambda: list(self.invited),
         )  # fmt: skip
         self.lan = Lan(around, 41000, 20001, open_wire=self.open, random=Random(1))
 
@@ -188,5 +197,49 @@ def test_a_flood_asks_few() -> None:
         await asyncio.sleep(3600)
         assert len(home.lan.neighbours) == 64
         assert len(home.asked) < 64 * 40
+
+    at_home(scene)
+
+
+def test_people_are_shown_tags_and_recognised_and_that_follows_who_is_known() -> None:
+    async def scene(home: Home) -> None:
+        (wire,) = home.wires
+        assert len(wire.offer.tags) == 12 * TAG_BYTES  # as with people
+        name = "e" * 20
+        tags = unpack(pack([b"of both"], name, Random(2)))
+        wire.seen(Instance(name, (FRIEND,), 41000, tags))
+        home.people[BOB], home.invited = b"of both", [b"of the link"]
+        home.lan.refresh()
+        await settle()
+        assert home.places.here(BOB) == [Address(FRIEND.host, 41000)]
+        assert home.places.here(ANN) == []
+        shown = unpack(wire.offer.tags)
+        assert {tag(each, wire.offer.name) for each in (b"of both", b"of the link")} < shown
+        home.invited, before = [], wire.offer.tags
+        home.lan.refresh()
+        await settle()
+        assert tag(b"of the link", wire.offer.name) not in unpack(wire.offer.tags)
+        home.lan.refresh()
+        await asyncio.sleep(60)
+        assert unpack(before) != unpack(wire.offer.tags) == unpack(home.wires[0].offer.tags)
+        wire.gone(name)
+        assert home.places.here(BOB) == []
+
+    at_home(scene)
+
+
+def test_grapes_that_answered_before_are_asked_where_nobody_is_heard() -> None:
+    async def scene(home: Home) -> None:
+        home.places.kept.grapes = [FRIEND, Address("192.168.1.8", 20001)]
+        home.lan.refresh()
+        await settle()
+        assert home.asked == home.places.kept.grapes
+        home.known = {FRIEND}
+        home.lan.refresh()
+        await asyncio.sleep(60)
+        assert home.said[-1] == "1 other Grapevine is on this network."
+        home.known = set()
+        await asyncio.sleep(60)
+        assert home.said[-1] == "No other Grapevine was found on this network."  # and no word of a firewall
 
     at_home(scene)

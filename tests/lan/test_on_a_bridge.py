@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -77,6 +79,48 @@ async def test_a_firewall_on_both_sides_is_no_hindrance_and_on_the_other_side_is
     async with play(here, tmp_path, "share", "fibonacci") as worker, play(there, tmp_path, "share", "fibonacci"):
         said = await worker.event("grape", lambda event: "does not answer" in event["message"])
         assert "UDP port 20001" in said["message"]
+
+
+@pytest.mark.asyncio
+async def test_friends_meet_at_once_and_by_kept_places_where_multicast_is_blocked(
+    machines: list[Machine], tmp_path: Path
+) -> None:
+    anna, bert, _ = machines
+    (tmp_path / "photos").mkdir()
+    share = "share", str(tmp_path / "photos")
+    async with play(anna, tmp_path, *share, "--name", "photos") as sharing:
+        await sharing.event("shared")
+        async with play(anna, tmp_path, "invite", "Bert", "photos", "--as", "Anna") as inviting:
+            link = (await inviting.event("invited"))["link"]
+        async with play(bert, tmp_path, "join", link, "--timeout", "30") as joining:
+            up = await joining.event("listening")
+            joined = await joining.event("joined")
+            assert joined["services"] == ["photos"]
+            said = [event["message"] for event in joining.events if event["event"] == "join"]
+            assert any("on this network" in each for each in said), said
+            assert (await joining.event("join", lambda event: event["stage"] == "accepted"))["at"] - up[
+                "at"
+            ] < SOON + BUSY
+            assert await joining.wait() == 0
+        first = await offers(bert, tmp_path)
+        sharing.send_signal(signal.SIGTERM)
+        await sharing.wait()
+    closed = "ip daddr 224.0.0.0/4 drop\nudp dport { 5353, 20000-20020 } drop\n"  # and nobody's grape answers
+    for machine in (anna, bert):
+        machine.filter(closed)
+    async with play(anna, tmp_path, *share, "--name", "photos") as sharing:
+        await sharing.event("shared")
+        assert await offers(bert, tmp_path) < first + BUSY
+
+
+async def offers(machine: Machine, homes: Path) -> float:
+    """Ask Anna what she shares; return the seconds that the whole command took."""
+    began = time.monotonic()
+    async with play(machine, homes, "offers", "anna", "--timeout", "20") as asking:
+        told = await asking.event("offers")
+        assert [each["name"] for each in told["offers"]] == ["photos"]
+        assert await asking.wait() == 0
+    return time.monotonic() - began
 
 
 @pytest.mark.asyncio

@@ -22,6 +22,9 @@ HERE = Networks(("192.168.1.2",))
 class NoWire:
     """A network on which one other peer is heard at once."""
 
+    async def tell(self, offer: Offer) -> None:
+        """See Wire."""
+
     async def aclose(self) -> None:
         """See Wire."""
 

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from core.aio.tasks import TaskSet
-from core.compose import _accept
 from core.secure.frames import ALPN, STREAMS
 from core.values import Address
+from core.wiring import accept
+from tests.trust.people import BOB
 
 pytestmark = pytest.mark.asyncio
 CALLER = Address("11.0.0.7", 4321)
@@ -18,6 +19,7 @@ class Admitted:
     """A connection whose handshake is over."""
 
     remote = CALLER
+    peer_id = BOB
 
     def __init__(self, protocol: bytes) -> None:
         self.protocol = protocol
@@ -51,7 +53,10 @@ async def test_a_handshake_for_byte_streams_validates_the_address(protocol: byte
     parts: Any = Parts()
     validated: list[Address] = []
     tasks = TaskSet("test")
-    _accept(tasks, parts, parts, parts, validated.append)(Admitted(protocol))  # type: ignore[arg-type]
+    met: list[object] = []
+    hear = accept(tasks, parts, parts, parts, validated.append, lambda *who: met.append(who))
+    hear(Admitted(protocol))  # type: ignore[arg-type]
     await tasks.settle(1.0)
+    assert met == ([(BOB, CALLER)] if protocol == STREAMS else [])
     assert validated == ([CALLER] if protocol == STREAMS else [])
     assert len(parts.lodgers) == len(validated)

@@ -1,0 +1,132 @@
+"""Small pieces of the composition root (`core.compose`): what ties two parts together and belongs to neither."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+from core.aio.tasks import TaskSet
+from core.calling.outgoing import Outgoing
+from core.errors import LocalError
+from core.files.presence import Presence
+from core.lan.kept import Kept
+from core.ledger.ledger import Ledger
+from core.net.endpoint import Endpoint, EndpointConfig
+from core.net.stream import Stream
+from core.news.events import ErrorRaised, PeerEvent, ReplyReceived, RequestServed
+from core.news.hub import Hub
+from core.own.addresses import OwnAddresses
+from core.peer_id import PeerId
+from core.profile.config import KeyPlace, PeerConfig
+from core.rpc.server import RpcServer
+from core.rpc.stream import Lodger
+from core.rpc.stream import Stream as Connection
+from core.scope import Scope, scope
+from core.secure.frames import ALPN, STREAMS
+from core.secure.handshakes import Handshakes
+from core.serving.admission import Admission
+from core.tunnel.tunnels import Tunnels
+from core.values import Address
+
+MOST_FRIENDS = 256  # people who are recognised on our networks; those seen last come first
+OpenEndpoint = Callable[[Address, EndpointConfig], Awaitable[Endpoint]]
+
+
+def alone_in_profile(config: PeerConfig, stack: AsyncExitStack) -> Callable[[], bool]:
+    """Return what tells whether no other process publishes with this profile. We count as one from the first call."""
+    place = config.identity
+    made: list[Presence] = []
+
+    def alone() -> bool:
+        if not isinstance(place, KeyPlace):
+            return True
+        if not made:
+            made.append(Presence(place.directory / f"{place.profile}.running"))
+        return made[0].alone()
+
+    def leave() -> None:
+        for presence in made:
+            presence.leave()
+
+    stack.callback(leave)  # behind the record, which asks a last time when it ends
+    return alone
+
+
+def accept(
+    tasks: TaskSet, server: RpcServer, handshakes: Handshakes, tunnels: Tunnels, validated: Callable[[Address], None],
+    met: Callable[[PeerId, Address], None],
+) -> Callable[[Stream], None]:  # fmt: skip
+    """Return what serves each connection that is accepted: with requests, or with byte streams.
+
+    A handshake for byte streams is an answer that nobody can forge from elsewhere: `validated` is told, as it is of
+    requests. Else a caller whose address changes would have spent, by its first meeting, what it may get. `met` hears
+    who that is.
+    """
+
+    def other(admitted: Connection) -> Lodger | None:
+        if getattr(admitted, "protocol", ALPN) != STREAMS:
+            return None
+        validated(admitted.remote)
+        if admitted.peer_id is not None:
+            met(admitted.peer_id, admitted.remote)
+        return tunnels.lodger(admitted)
+
+    def on_stream(stream: Stream) -> None:
+        if not server.welcomes(stream.remote):
+            stream.abort()
+            return
+        tasks.spawn(server.serve(stream, lambda: handshakes.admit(stream), other), name=f"serve {stream.remote}")
+
+    return on_stream
+
+
+def note_who_answers(hub: Hub, outgoing: Outgoing) -> None:
+    """Requests and replies need a uTP connection, which nobody can open in the name of another address."""
+
+    def on_event(event: PeerEvent) -> None:
+        if isinstance(event, RequestServed):
+            outgoing.validated(event.caller)
+        elif isinstance(event, ReplyReceived):
+            outgoing.validated(event.peer)
+
+    hub.subscribe(on_event, RequestServed, ReplyReceived)
+
+
+async def open_socket(
+    open_endpoint: OpenEndpoint, config: PeerConfig, endpoint: EndpointConfig, kept: Kept
+) -> Endpoint:
+    """Open our socket, at the port of the last run where none is set: others have kept it. Raises LocalError."""
+    wanted = config.udp_port or kept.port
+    try:
+        opened = await open_endpoint(Address(config.bind, wanted), endpoint)
+    except LocalError:
+        if config.udp_port or not wanted:
+            raise
+        return await open_endpoint(Address(config.bind, 0), endpoint)  # another program of ours has it, say
+    if not config.udp_port:
+        kept.use_port(opened.address.port)
+    return opened
+
+
+def keeps_meetings(kept: Kept, admission: Admission, addresses: OwnAddresses) -> Callable[[PeerId, Address], None]:
+    """Return what notes where somebody was met that we know, if it is on a network of ours: for the next run."""
+
+    def met(peer_id: PeerId, address: Address) -> None:
+        known = admission.store.find(peer_id)
+        ours = scope(address.host) is Scope.PRIVATE and addresses.is_beside(address)
+        if known is not None and not known.blocked and ours:
+            kept.met(peer_id, address)
+
+    return met
+
+
+def friends(admission: Admission) -> list[PeerId]:
+    """Return whom we know, those seen last first: they are recognised on our networks."""
+    known = [each for each in admission.store.peers() if not each.blocked]
+    known.sort(key=lambda each: each.last_seen or each.since, reverse=True)
+    return [each.peer_id for each in known[:MOST_FRIENDS]]
+
+
+def open_calls(config: PeerConfig, hub: Hub) -> Ledger | None:
+    """Return the record of who called, which tells of its own trouble."""
+    if config.calls_file is None:
+        return None
+    return Ledger(config.calls_file, on_problem=lambda problem: hub.emit(ErrorRaised(hub.now(), "ERR_LEDGER", problem)))
