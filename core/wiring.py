@@ -119,7 +119,7 @@ def keeps_meetings(kept: Kept, admission: Admission, addresses: OwnAddresses) ->
 
 
 def friends(admission: Admission) -> list[PeerId]:
-    """Return whom we know, those seen last first: they are recognised on our networks."""
+    """Return the people we know, those seen last first: they are recognised on our networks."""
     known = [each for each in admission.store.peers() if not each.blocked]
     known.sort(key=lambda each: each.last_seen or each.since, reverse=True)
     return [each.peer_id for each in known[:MOST_FRIENDS]]

@@ -88,7 +88,7 @@ _STREAM_RULES: Final = (
     ),
     Rule(
         "instances heard of on a network, and tags of one", f"{tags.MOST_TAGS} tags", str(places.MOST_INSTANCES), "",
-        "the oldest is forgotten; whom we have known longest unseen has no tag", "tests/lan/test_places.py",
+        "the oldest is forgotten; people seen longest ago have no tag", "tests/lan/test_places.py",
     ),
     Rule("shares", "", str(share.MAX_SHARES), "", "ERR_SHARE", "tests/peer/test_shares.py"),
     Rule(

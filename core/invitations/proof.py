@@ -38,12 +38,12 @@ def verifier(link: Link) -> bytes:
 
 
 def meeting_secret(kept: bytes) -> bytes:
-    """Return by what the two recognise each other on a network: whoever has the link or the verifier can make it."""
+    """Return by what the two recognise each other on a network: the link or the verifier is needed to make it."""
     return hmac.digest(kept, b"grapevine invitation meeting 1", "sha256")
 
 
 class Terms(NamedTuple):
-    """What a proof is for: who joins whom, what it does, in which session, and the nonces of both."""
+    """What a proof is for: the two peers, what it does, in which session, and the nonces of both."""
 
     inviter: PeerId
     joiner: PeerId

@@ -42,7 +42,7 @@ class Around:
     alone: Callable[[], bool]  # our grape knows no other
     on_change: Callable[[], None]  # what we say may be another now
     places: Places = field(default_factory=Places)
-    people: Callable[[], dict[PeerId, bytes]] = dict  # whom we know, with the secret that we share with each
+    people: Callable[[], dict[PeerId, bytes]] = dict  # the people we know, with the secret that we share with each
     invited: Callable[[], Iterable[bytes]] = tuple  # secrets of those who are invited
 
 
@@ -129,7 +129,7 @@ class Lan:
                 await self._enter(host, now)
 
     async def _follow_people(self) -> None:
-        """Show the tags of those who may know us, and recognise those whom we know."""
+        """Show the tags of those who may know us, and recognise the people we know."""
         around = self._around
         people, expected = around.people(), around.places.expected
         secrets = list(dict.fromkeys((*around.invited(), *people.values())))

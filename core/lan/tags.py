@@ -17,7 +17,7 @@ _LABEL: Final = b"grapevine lan tag 1"
 
 
 def tag(secret: bytes, name: str) -> bytes:
-    """Return what the instance `name` shows to who has this secret too."""
+    """Return what the instance `name` shows to the other holder of this secret."""
     return hmac.digest(secret, _LABEL + name.encode(), "sha256")[:TAG_BYTES]
 
 

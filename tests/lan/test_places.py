@@ -1,4 +1,4 @@
-"""Who is recognised on a network, by whom, and what of it is kept for the next run."""
+"""Which people recognise each other on a network, and what of it is kept for the next run."""
 
 import json
 from pathlib import Path
