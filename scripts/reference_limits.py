@@ -13,6 +13,7 @@ from core.lan import kept, places, tags
 from core.lan.neighbours import NeighboursConfig
 from core.ledger import store
 from core.limits.bounds import RULES, Rule
+from core.net import crowd
 from core.reach.outreach import OutreachConfig
 from core.serving.quota import STRANGER, TRUSTED
 from core.streams.config import StreamConfig
@@ -113,6 +114,11 @@ _PACKETS: Final = (
     Rule(
         "unread bytes of a uTP connection", f"{_UTP.receive_window // _KIB} KiB", "", "", "the window closes",
         "tests/utp/test_zero_window.py",
+    ),
+    Rule(
+        "datagrams that were read and wait for their turn", "as much as is still free",
+        f"{crowd.OTHER_BYTES >> 20} MiB", f"{crowd.FIRST_BYTES >> 20} MiB more",
+        "the newest is dropped; hosts take turns, connections of known peers go first", "tests/net/test_crowd.py",
     ),
     Rule(
         "packets to an address that has not answered", f"{_OUT.row:g} at once, then {_OUT.row_rate:g} a second",

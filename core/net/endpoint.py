@@ -61,7 +61,7 @@ class EndpointStatistics:
     icmp_errors: int  # told by the kernel; Linux tells an unconnected socket nothing
     send_errors: int
     send_dropped: int  # our queue for a full kernel buffer overflowed
-    receive_dropped: int  # arrived cut off, or joined with others and nothing said where each begins
+    receive_dropped: int  # arrived cut off, joined and nothing said where each begins, or too many of one sender
     batches_sent: int  # system calls that sent more than one datagram
     batches_received: int  # system calls that received more than one datagram
     batches_refused: int  # batches that the kernel did not take; their datagrams left one by one
@@ -119,7 +119,7 @@ class Endpoint:
         except BaseException:
             udp.close()
             raise
-        udp.start(endpoint._pump.receive)
+        udp.start(endpoint._pump.receive, endpoint._mux.goes_first)
         log.debug("listening at %s (%s)", endpoint.address, type(udp).__name__)
         return endpoint
 

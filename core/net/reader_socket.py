@@ -10,12 +10,13 @@ import socket
 from collections import deque
 from collections.abc import Callable
 
+from core.net.crowd import Crowd
 from core.net.fragmentation import Fragmentation
 from core.net.intake import Intake, JoinedIntake, PlainIntake
 from core.net.segmentation import Refusals, batch_end, can_segment, join_arrivals, segment_size
 from core.net.time_to_live import lowered
 from core.net.udp_socket import NO_WAY, Receiver, Tally, UdpStatistics, goes_out, is_sendable
-from core.values import Address, Burst, Fragments
+from core.values import Address, Buffer, Burst, Fragments
 
 QUEUE_MAX = 2048  # datagrams waiting for a full kernel buffer: 3 MB at 1400 bytes, the order of the kernel's own 4 MiB
 QUEUE_BYTES = 4 << 20  # bytes of them; binds where a path takes datagrams far longer than Ethernet's, as loopback does
@@ -42,20 +43,29 @@ class ReaderSocket:
         self.batches = joined and self._segments  # both ways
         self._refusals = Refusals()
         self._receiver: Receiver | None = None
+        self._booked = False  # what was read and waits is looked after in the loop's next turn
         self._sendable: Address | None = None  # the newest destination, unless nothing can be sent there
         self._queue: deque[Burst] = deque()
         self._queued = self._queued_bytes = 0
         self._closed = False
 
-    def start(self, receiver: Receiver) -> None:
+    def start(self, receiver: Receiver, first: Callable[[Address, Buffer], bool] | None = None) -> None:
         """See UdpSocket."""
         self._receiver = receiver
+        self._intake.crowd = None if first is None else Crowd(first)
         if not self._closed:
             self._loop.add_reader(self._fd, self._drain)
 
     def _drain(self) -> None:
-        if not self._closed and self._receiver is not None:
-            self._intake.drain(self._receiver)
+        if self._booked or self._closed or self._receiver is None:
+            return
+        if self._intake.drain(self._receiver) and not self._closed:
+            self._booked = True
+            self._loop.call_soon(self._drain_booked)
+
+    def _drain_booked(self) -> None:
+        self._booked = False
+        self._drain()
 
     # -- sending ------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import cast
 
 from core.net.time_to_live import lowered
 from core.net.udp_socket import NO_WAY, Receiver, Tally, UdpStatistics, goes_out, is_sendable
-from core.values import Address, Burst
+from core.values import Address, Buffer, Burst
 
 TRANSPORT_BUFFER_MAX = 4 << 20  # bytes that wait for a full kernel buffer: the order of the kernel's own 4 MiB
 
@@ -37,8 +37,8 @@ class TransportSocket(asyncio.DatagramProtocol):
         if isinstance(transport, asyncio.WriteTransport):
             transport.set_write_buffer_limits(high=TRANSPORT_BUFFER_MAX)
 
-    def start(self, receiver: Receiver) -> None:
-        """See UdpSocket."""
+    def start(self, receiver: Receiver, first: Callable[[Address, Buffer], bool] | None = None) -> None:
+        """See UdpSocket. Here the loop itself reads, so that nobody goes first."""
         self._receiver = receiver
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:

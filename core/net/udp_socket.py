@@ -68,8 +68,11 @@ class UdpSocket(Protocol):
     on_refused: Callable[[Address, OSError], None] | None
     """Told when the system says that nothing leaves for an address: there is no route, or a firewall forbids it."""
 
-    def start(self, receiver: Receiver) -> None:
-        """Hand every batch that arrives from now on to `receiver`."""
+    def start(self, receiver: Receiver, first: Callable[[Address, Buffer], bool] | None = None) -> None:
+        """Hand every batch that arrives from now on to `receiver`.
+
+        With `first`, hosts take turns when more arrives than can be handled, and what it says yes to goes before.
+        """
 
     def send(self, burst: Burst) -> None:
         """Send, or queue, or drop and count. Never raises."""

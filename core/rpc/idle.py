@@ -49,3 +49,13 @@ class IdleLimit:
         except TimeoutError:  # raised only for our own cancellation
             return True
         return False
+
+    def let_go(self) -> None:
+        """Refer to nobody: it is over."""
+        self._busy = _idle
+        self._timer = None
+        self._timeout = asyncio.timeout(None)
+
+
+def _idle() -> bool:
+    return False

@@ -39,6 +39,10 @@ class AcceptedConnections(Generic[C]):
         """How many make room for nobody."""
         return len(self._kept)
 
+    def keeps(self, connection: C) -> bool:
+        """Return whether a connection makes room for nobody."""
+        return connection in self._kept
+
     def count(self, host: str) -> int:
         """Return how many a host has, kept ones aside."""
         return self._silent.count(host) + self._heard.count(host)

@@ -22,7 +22,7 @@ from core.utp.syn_cookies import Numbers, SynCookies
 from core.utp.timers import Timers
 from core.values import Address, Buffer, Burst
 from core.wire.utp_marks import Marks
-from core.wire.utp_packet import RESET, SYN, Packet, parse, seq_add
+from core.wire.utp_packet import RESET, SYN, Packet, parse, seq_add, stream_id
 
 _ID_TRIES: Final = 64  # random ids tried; with `connections` of them taken, one in 64 tries is free for sure enough
 _TRANSMIT_MAX: Final = 128  # datagrams after which one `transmit` ends; 46 of 1,402 bytes take some 0.1 ms to make
@@ -94,6 +94,11 @@ class Mux(Outlet):
                 continue
             if self._half_open and connection.state is not State.SYN_RECEIVED:
                 self._confirmed(connection, now)
+
+    def goes_first(self, source: Address, datagram: Buffer) -> bool:
+        """Return whether a datagram is of a connection that we opened, or of a known peer (`keep`). Cheap."""
+        connection = self._connections.get((source, stream_id(datagram)))
+        return connection is not None and (connection.initiated or self._accepted.keeps(connection))
 
     def too_long(self, remote: Address, size: int, now: float) -> None:
         """Take what the system knows: a datagram of `size` bytes is too long for the path to `remote`. Rare."""
@@ -243,10 +248,7 @@ class Mux(Outlet):
         return connection
 
     def _give_way(self, connection: Connection) -> None:
-        """Take other ids for the next SYN of a connection if the peer took the first for a SYN of its own.
-
-        Not before that: the answer to the first may be on its way, and the SYN that crossed it may be forged.
-        """
+        """Take other ids for the next SYN if the peer took the first for its own; not sooner: it may be forged."""
         if connection not in self._crossed:
             return
         self._crossed.remove(connection)
@@ -388,10 +390,7 @@ class Mux(Outlet):
         return connection
 
     def _free_id(self, remote: Address) -> int:
-        """Return a random id; it and its neighbours are free for this remote, so that even we ourselves may answer.
-
-        And so is the one after those, by which the peer may call a connection of its own that we accepted.
-        """
+        """Return a random id; it, and those that we or the peer derive of it, are free for this remote."""
         for _ in range(_ID_TRIES):
             receive_id = self._random.getrandbits(16)
             keys = [(remote, seq_add(receive_id, step)) for step in (-1, 0, 1, 2)]

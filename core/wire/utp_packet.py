@@ -90,6 +90,13 @@ def is_utp(datagram: Buffer) -> bool:
     return len(datagram) >= HEADER_BYTES and datagram[0] & 0x0F == VERSION and datagram[0] >> 4 < len(_TYPES)
 
 
+def stream_id(datagram: Buffer) -> int:
+    """Return the connection id of a DATA, FIN or STATE packet; -1 for anything else. Nothing else is read."""
+    if len(datagram) < HEADER_BYTES or datagram[0] >> 4 > STATE:
+        return -1
+    return datagram[2] << 8 | datagram[3]
+
+
 def parse(datagram: Buffer) -> Packet:
     """Read one datagram. Raises RemoteError when it is malformed."""
     if len(datagram) < HEADER_BYTES:

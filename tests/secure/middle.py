@@ -27,7 +27,7 @@ from core.trust.entries import EVERY
 from core.trust.gate import Gate
 from core.trust.store import TrustStore
 from core.utp.config import UtpConfig
-from core.values import Address, Burst, Caller, JsonValue, Outcome
+from core.values import Address, Buffer, Burst, Caller, JsonValue, Outcome
 from core.wire.utp_marks import ALL_MARKS
 from core.wire.utp_packet import DATA, Packet, is_utp, parse
 from tests.secure.sides import ANNA, BERT, THERE
@@ -121,7 +121,7 @@ class WireSocket:
         self._wire = wire
         wire.sockets[address] = self
 
-    def start(self, receiver: Receiver) -> None:
+    def start(self, receiver: Receiver, first: Callable[[Address, Buffer], bool] | None = None) -> None:
         self.receiver = receiver
 
     def send(self, burst: Burst) -> None:

@@ -233,3 +233,23 @@ def test_a_connection_that_is_over_is_freed_without_the_garbage_collector() -> N
         assert alive() == before + 1  # the last half-open one
     finally:
         gc.enable()
+
+
+def test_data_of_our_own_and_of_kept_connections_go_first_and_nothing_else_does() -> None:
+    pair = Pair()
+    ours, theirs = pair.connect()
+
+    def packet(kind: PacketType, connection: Connection) -> bytes:
+        return bytes(Packet(kind, connection.receive_id, 1, 0, 1 << 20, 1, 1))
+
+    for kind in (PacketType.DATA, PacketType.STATE, PacketType.FIN):
+        assert pair.a.mux.goes_first(B, packet(kind, ours))
+        assert not pair.b.mux.goes_first(A, packet(kind, theirs))  # a stranger's
+    theirs.keep()
+    assert pair.b.mux.goes_first(A, packet(PacketType.DATA, theirs))
+    for kind in (PacketType.SYN, PacketType.RESET):
+        assert not pair.b.mux.goes_first(A, packet(kind, theirs))
+    assert not pair.b.mux.goes_first(Address(A.host, A.port + 1), packet(PacketType.DATA, theirs))
+    assert not pair.b.mux.goes_first(A, packet(PacketType.DATA, theirs)[:19])
+    other = bytes(Packet(PacketType.DATA, seq_add(theirs.receive_id, 7), 1, 0, 1 << 20, 1, 1))
+    assert not pair.b.mux.goes_first(A, other)

@@ -1,0 +1,56 @@
+"""What is left of a connection that is over: nothing, or a flood of them makes the collector hold the loop for long."""
+
+import asyncio
+import gc
+
+import pytest
+
+from core.net.endpoint import Endpoint
+from core.rpc.server import RpcServer
+from core.values import Address, Caller, JsonValue, Outcome
+from tests.support.answers import answered_by
+from tests.support.loops import pytest_asyncio_loop_factories
+
+__all__ = ["pytest_asyncio_loop_factories"]
+
+LOCAL = Address("127.0.0.1", 0)
+
+
+def answer(key: str, payload: JsonValue, caller: Caller) -> Outcome:
+    return payload
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("sent", [b"", b'["1","k",null]', b'["1","k","' + b"y" * 5000, b"}}}" * 100])
+async def test_a_connection_that_ends_leaves_no_circles(sent: bytes) -> None:
+    server = RpcServer(answered_by(answer))
+    under_way: set[asyncio.Task[None]] = set()
+    async with await Endpoint.open(LOCAL) as near, await Endpoint.open(LOCAL) as far:
+
+        def serve(stream: object) -> None:
+            task = asyncio.ensure_future(server.serve(stream))  # type: ignore[arg-type]
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+
+        near.on_stream = serve
+
+        async def visit() -> None:
+            stream = await far.connect(near.address, timeout=5.0)
+            if sent:
+                await stream.write(sent)
+            if sent.endswith(b"]"):
+                await stream.read()
+            stream.abort()
+            while under_way:
+                await asyncio.wait(under_way)
+
+        await visit()
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(5):
+                await visit()
+            await asyncio.sleep(0)
+            assert gc.collect() < 5, "as many objects as connections would be one circle each"
+        finally:
+            gc.enable()
