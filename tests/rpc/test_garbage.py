@@ -5,7 +5,9 @@ import gc
 
 import pytest
 
+from core.aio.tasks import TaskSet
 from core.net.endpoint import Endpoint
+from core.net.stream import Stream
 from core.rpc.server import RpcServer
 from core.values import Address, Caller, JsonValue, Outcome
 from tests.support.answers import answered_by
@@ -24,13 +26,11 @@ def answer(key: str, payload: JsonValue, caller: Caller) -> Outcome:
 @pytest.mark.parametrize("sent", [b"", b'["1","k",null]', b'["1","k","' + b"y" * 5000, b"}}}" * 100])
 async def test_a_connection_that_ends_leaves_no_circles(sent: bytes) -> None:
     server = RpcServer(answered_by(answer))
-    under_way: set[asyncio.Task[None]] = set()
+    tasks = TaskSet("served")
     async with await Endpoint.open(LOCAL) as near, await Endpoint.open(LOCAL) as far:
 
-        def serve(stream: object) -> None:
-            task = asyncio.ensure_future(server.serve(stream))  # type: ignore[arg-type]
-            under_way.add(task)
-            task.add_done_callback(under_way.discard)
+        def serve(stream: Stream) -> None:
+            tasks.spawn(server.serve(stream), name="serve")
 
         near.on_stream = serve
 
@@ -41,8 +41,7 @@ async def test_a_connection_that_ends_leaves_no_circles(sent: bytes) -> None:
             if sent.endswith(b"]"):
                 await stream.read()
             stream.abort()
-            while under_way:
-                await asyncio.wait(under_way)
+            await tasks.settle(5.0)
 
         await visit()
         gc.collect()
@@ -54,3 +53,4 @@ async def test_a_connection_that_ends_leaves_no_circles(sent: bytes) -> None:
             assert gc.collect() < 5, "as many objects as connections would be one circle each"
         finally:
             gc.enable()
+            await tasks.aclose()
