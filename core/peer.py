@@ -117,6 +117,7 @@ class Peer:
         return Traffic(
             net.bytes_received, net.bytes_sent, rpc.served + rpc.failed, punches, net.streams,
             turned_away=self._turned_away(net, rpc), refused=self._parts.handler.refused(),
+            datagrams=net.datagrams.told(),
             budgets=tuple(BudgetRow(name, *state) for name, state in (*rpc.budgets, *self._other_budgets())),
         )  # fmt: skip
 
@@ -129,7 +130,7 @@ class Peer:
             ("connections", net.utp.refused + rpc.refused_connections),
             ("handshakes", handshakes.failed),
             ("punches", net.punch.acks_withheld),
-            ("datagrams", net.dropped_unknown + net.utp.dropped_malformed),
+            ("datagrams", net.dropped_unknown + net.utp.dropped_malformed + net.datagrams.refused),
             ("registrations", sum(count for _, count in self._parts.own_broker.refused())),
         )
         return tuple((what, count) for what, count in counts if count)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from core.broker.registry import BrokerConfig
+from core.datagrams.config import DatagramConfig
 from core.dht import strangers
 from core.dht.config import DhtConfig
 from core.grape.config import GrapeConfig
@@ -22,6 +23,7 @@ from core.using import uses
 from core.utp.config import UtpConfig
 
 _BROKER: Final = BrokerConfig()
+_DATAGRAMS: Final = DatagramConfig()
 _DHT: Final = DhtConfig()
 _GRAPE: Final = GrapeConfig()
 _OUT: Final = OutreachConfig()
@@ -72,6 +74,29 @@ _STREAM_RULES: Final = (
     Rule(
         "datagrams of one stream that wait", str(_STREAMS.datagrams), "", "", "the oldest is dropped",
         "tests/streams/test_engine.py",
+    ),
+    Rule(
+        "sessions whose datagrams go beside their connection", "as sessions of byte streams", str(_DATAGRAMS.paths), "",
+        "the next one's go in the stream", "tests/datagrams/test_path.py",
+    ),
+    Rule(
+        "streams of one session whose datagrams go beside it", str(_DATAGRAMS.flows), "", "",
+        "the next one's go in the stream", "tests/datagrams/test_path.py",
+    ),
+    Rule(
+        "datagrams of one session that wait to go beside it",
+        f"{_DATAGRAMS.datagrams} and {_DATAGRAMS.datagram_bytes // _KIB} KiB of a stream, "
+        f"{_DATAGRAMS.held // (_KIB * _KIB)} MiB of all", "", "", "the oldest of that stream is dropped, and counted",
+        "tests/datagrams/test_path.py",
+    ),
+    Rule(
+        "datagrams of one session of which pieces are missing",
+        f"{_DATAGRAMS.partial}, {_DATAGRAMS.partial_bytes // _KIB} KiB", "", "", "the oldest is dropped",
+        "tests/datagrams/test_assembly.py",
+    ),
+    Rule(
+        "questions to an address that a session's datagrams come from, until it answers", "4 of 40 bytes a second", "",
+        "", "nothing is sent, and no other address is asked meanwhile", "tests/datagrams/test_path.py",
     ),
     Rule(
         "tries to join by an invitation", f"{tries.PER_HOST[0]:g} a second, {tries.PER_HOST[1]:g} at once",

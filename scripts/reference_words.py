@@ -103,6 +103,7 @@ FIELDS: Final = {
     "budgets": "what callers take of each thing: `{used, limit, owners, refused}` by its name",
     "connections": "connections open now",
     "data": "the result, any JSON value",
+    "datagrams": "sealed datagrams of UDP shares since the start: `{sent, received, dropped, forged, replayed}`",
     "dht_port": "UDP port of our own grape",
     "error": "an error name, with a sentence after it where there is one",
     "error.error": "an error name, see [errors.md](errors.md)",

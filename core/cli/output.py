@@ -154,6 +154,7 @@ def state_fields(traffic: Traffic) -> dict[str, JsonValue]:
         "held": traffic.held,
         "refused": dict(traffic.refused),
         "turned_away": dict(traffic.turned_away),
+        "datagrams": dict(traffic.datagrams),
         "budgets": {
             row.name: {"used": row.used, "limit": row.limit, "owners": row.owners, "refused": row.refused}
             for row in traffic.budgets

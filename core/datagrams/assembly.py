@@ -32,12 +32,12 @@ class _Partial:
 class Assembly:
     """Bounded by number and bytes: the datagram that waits for longest makes room."""
 
-    __slots__ = ("_bytes", "_config", "_partials", "dropped")
+    __slots__ = ("_config", "_partials", "bytes", "dropped")
 
     def __init__(self, config: DatagramConfig) -> None:
         self._config = config
         self._partials: OrderedDict[tuple[int, int], _Partial] = OrderedDict()
-        self._bytes = 0
+        self.bytes = 0  # of the pieces that wait
         self.dropped = 0  # datagrams of which a piece came, and that made room
 
     def add(self, piece: Piece) -> bytes | None:
@@ -51,13 +51,13 @@ class Assembly:
         partial.parts[piece.part] = piece.data
         partial.left -= 1
         partial.size += len(piece.data)
-        self._bytes += len(piece.data)
+        self.bytes += len(piece.data)
         if not partial.left:
             del self._partials[key]
-            self._bytes -= partial.size
+            self.bytes -= partial.size
             return b"".join(part for part in partial.parts if part is not None)
-        while len(self._partials) > self._config.partial or self._bytes > self._config.partial_bytes:
+        while len(self._partials) > self._config.partial or self.bytes > self._config.partial_bytes:
             _, oldest = self._partials.popitem(last=False)
-            self._bytes -= oldest.size
+            self.bytes -= oldest.size
             self.dropped += 1
         return None

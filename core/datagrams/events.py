@@ -30,6 +30,18 @@ class DatagramStatistics:
     moved: int  # sessions whose datagrams follow another address
     overflowed: int  # made room, or found none, in a queue of ours
 
+    @property
+    def refused(self) -> int:
+        """How many were nobody's: forged, sent back, or cut off."""
+        return self.unknown + self.malformed + self.forged
+
+    def told(self) -> tuple[tuple[str, int], ...]:
+        """Return what people are told, by its name."""
+        return (
+            ("sent", self.sent), ("received", self.received), ("dropped", self.overflowed),
+            ("forged", self.refused), ("replayed", self.replayed),
+        )  # fmt: skip
+
 
 class Counters:
     """The mutable side of DatagramStatistics."""

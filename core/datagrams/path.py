@@ -125,8 +125,8 @@ class Path:
 
     @property
     def queued(self) -> int:
-        """Bytes that wait."""
-        return self._room.used
+        """Bytes that wait to be sent, or to be joined with their other pieces."""
+        return self._room.used + self._assembly.bytes
 
     # -- where to -----------------------------------------------------------------------------------------------------
 

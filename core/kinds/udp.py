@@ -83,11 +83,12 @@ async def carry(stream: ByteStream, flow: Flow, transport: asyncio.DatagramTrans
     while True:
         try:
             async with asyncio.timeout(IDLE):
-                data = await stream.read_datagram()
+                datagrams = await stream.read_datagrams()
         except TimeoutError:
             if loop.time() - flow.heard_at >= IDLE:
                 return
             continue
         except PeerError:
             return
-        transport.sendto(data)
+        for data in datagrams:
+            transport.sendto(data)

@@ -57,7 +57,7 @@ class DatagramLink:
 
     @property
     def held(self) -> int:
-        """Bytes that wait to be sent."""
+        """Bytes that wait."""
         return self.path.queued
 
     def close(self) -> None:

@@ -241,6 +241,7 @@ class ShareRow:
     served: int  # requests and streams that went well
     failed: int
     refused: int
+    dropped: int = 0  # datagrams of the open streams, for want of room here
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +296,7 @@ class Traffic:
     connections: int = 0
     turned_away: tuple[tuple[str, int], ...] = ()  # what never became a request: connections, handshakes, punches, ...
     refused: tuple[tuple[str, int], ...] = ()  # requests by the name of the error they were answered with
+    datagrams: tuple[tuple[str, int], ...] = ()  # sealed ones beside uTP: sent, received, dropped, forged, replayed
     budgets: tuple[BudgetRow, ...] = ()  # what callers take of this peer, and how much there is
 
     @property

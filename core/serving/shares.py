@@ -199,4 +199,5 @@ class Shares:
             served=tally.served,
             failed=tally.failed,
             refused=tally.refused,
+            dropped=sum(stream.datagrams_dropped for stream in streams),
         )

@@ -26,8 +26,9 @@ class StreamConfig:
     """Bytes of one stream that wait to be sent: two frames, so that the next is there when its turn comes."""
     quantum: int = 16 * KIB
     """Bytes of one stream's turn while others wait: one TLS record."""
-    datagrams: int = 64
-    """Datagrams of one stream that wait, each way. Full: the oldest is dropped, as routers do with a short queue."""
+    datagrams: int = 256
+    """Datagrams of one stream that wait, each way: what one wake-up of the socket brings. Full: the oldest is dropped,
+    as routers do with a short queue."""
     datagram_bytes: int = 320 * KIB
     """Bytes of them: four of the longest. Full: the oldest is dropped."""
     datagrams_held: int = 1024 * KIB

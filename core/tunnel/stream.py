@@ -197,6 +197,14 @@ class ByteStream:
 
     async def read_datagram(self) -> bytes:
         """Return the next datagram. Raises what broke the stream."""
+        return (await self._some_datagrams()).popleft()
+
+    async def read_datagrams(self) -> list[bytes]:
+        """Return all datagrams that wait, one at least. Raises what broke the stream."""
+        waiting = await self._some_datagrams()
+        return [waiting.popleft() for _ in range(len(waiting))]
+
+    async def _some_datagrams(self) -> DropOldest:
         if self._datagrams is None:
             self._datagrams = self._engine.waiting_datagrams()
         while not self._datagrams:
@@ -204,7 +212,7 @@ class ByteStream:
             if self._ended:
                 raise TransportClosed("the other side ended the stream")
             await self._changed()
-        return self._datagrams.popleft()
+        return self._datagrams
 
     # -- writing ------------------------------------------------------------------------------------------------------
 

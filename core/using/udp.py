@@ -123,7 +123,7 @@ class UdpUse(asyncio.DatagramProtocol):
         while not program.gone:
             try:
                 async with asyncio.timeout(IDLE):
-                    data = await stream.read_datagram()
+                    datagrams = await stream.read_datagrams()
             except TimeoutError:
                 if loop.time() - program.heard_at >= IDLE:
                     return
@@ -131,7 +131,8 @@ class UdpUse(asyncio.DatagramProtocol):
             except PeerError:
                 return
             if self._transport is not None:
-                self._transport.sendto(data, source)
+                for data in datagrams:
+                    self._transport.sendto(data, source)
 
     def _forget(self, source: Address, program: _Program) -> None:
         if self._programs.get(source) is program:

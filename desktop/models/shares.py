@@ -100,8 +100,8 @@ class ShareColumn(Columns):
     USERS = Column[ShareRow]("Used now by", lambda share, scene: users_words(share, scene.name_of))
     BYTES = Column[ShareRow](
         "Out / in",
-        lambda share, _scene: f"{size(share.sent)} / {size(share.received)}" if share.streams else "\N{EN DASH}",
-        about="Bytes of the connections that are open now, from here and to here",
+        lambda share, _scene: bytes_words(share),
+        about="Bytes of the connections that are open now, from here and to here, and datagrams that found no room",
     )
     CALLS = Column[ShareRow](
         "Calls", lambda share, _scene: calls_words(share), about="Requests and connections that have ended"
@@ -111,6 +111,14 @@ class ShareColumn(Columns):
 def _what(share: ShareRow) -> str:
     words = kind_words(share.kind)
     return words if share.permanent else _tr("{what}, until Grapevine ends").format(what=words)
+
+
+def bytes_words(share: ShareRow) -> str:
+    """Return what crosses now: "12 kB / 3 kB"; of a UDP port also how many datagrams were dropped here."""
+    if not share.streams:
+        return "\N{EN DASH}"
+    crossed = f"{size(share.sent)} / {size(share.received)}"
+    return _tr("{bytes}, {number} dropped").format(bytes=crossed, number=share.dropped) if share.dropped else crossed
 
 
 def users_words(share: ShareRow, name_of: Callable[[PeerId], str]) -> str:

@@ -153,9 +153,10 @@ async def test_datagrams_cross_and_too_many_drop_the_oldest(two: Two) -> None:
     ours, theirs = await two.stream()
     assert ours.send_datagram(b"one")
     assert await theirs.read_datagram() == b"one"
-    for at in range(100):
-        theirs.on_datagram(bytes((at,)))
-    assert await theirs.read_datagram() == bytes((36,))
+    for at in range(300):
+        theirs.on_datagram(at.to_bytes(2, "big"))
+    assert theirs.datagrams_dropped == 44
+    assert await theirs.read_datagrams() == [at.to_bytes(2, "big") for at in range(44, 300)]
 
 
 class Ear:
