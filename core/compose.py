@@ -49,6 +49,8 @@ from core.reach.remotes import Remotes
 from core.rendezvous.brokers import Brokers
 from core.rendezvous.by_id import ById
 from core.rendezvous.hearing import Hearing
+from core.rendezvous.nat_watch import NatWatch
+from core.rendezvous.our_network import know_our_network
 from core.rendezvous.own_broker import OwnBroker
 from core.rendezvous.pacer import PunchPacer
 from core.rendezvous.roles import Roles
@@ -115,6 +117,7 @@ class Parts:
     uses: Uses
     inviter: Inviter
     joiner: Joiner
+    nat: NatWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +187,7 @@ async def compose(
     # requests that come in
     tasks = TaskSet("peer")
     stack.push_async_callback(tasks.aclose)
-    own_broker = OwnBroker(hub, link, addresses)
+    own_broker = OwnBroker(hub, link, addresses, endpoint)
     admission = Admission(
         hub, config.trust_file, config.audiences, own=lambda: identity.peer_id,
         serving=lambda: bool(intents.of(Role.WORKER)),
@@ -231,6 +234,8 @@ async def compose(
     record.start()
     stack.callback(intents.close)
 
+    nat = know_our_network(hub, endpoint, addresses, access, brokers, outgoing)
+    stack.push_async_callback(nat.aclose)
     # from here on the world is heard
     hearing = Hearing(hub, roster, addresses, outgoing, pacer, brokers, roles, client)
     _follow_the_grapes(hub, roles, own_broker, record)
@@ -250,13 +255,14 @@ async def compose(
         identity.when_open(lan.refresh)
         invitations.listen(lan.refresh)
         admission.store.listen(lambda change: lan.refresh())
+    nat.start()
     tasks.spawn(addresses.watch(), name="follow our addresses")
     tasks.spawn(_sweep_forever(roster), name="forget who is gone")
     stack.callback(_deafen, hub, endpoint)
     return Parts(
         hub, roster, registry, intents, calls, endpoint, outgoing, identity, access, addresses, link, own_broker,
         brokers, client, roles, admission, catalog, handler, server, handshakes, tunnels, openings, shares, uses,
-        inviter, joiner,
+        inviter, joiner, nat,
     )  # fmt: skip
 
 

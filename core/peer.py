@@ -108,6 +108,7 @@ class Peer:
             shares=self._parts.shares.rows(),
             uses=self._parts.uses.rows(),
             invitations=self._parts.inviter.shown(),
+            nat=self._parts.nat.snapshot(),
         )
 
     def traffic(self) -> Traffic:

@@ -33,11 +33,12 @@ ROOMS: dict[str, set[str]] = {
     # engines
     "core.utp": {"core.wire"},
     "core.dht": {"core.wire"},
-    "core.punch": {"core.wire"},
+    "core.nat": {"core.wire"},
+    "core.punch": {"core.wire", "core.nat"},
     "core.streams": {"core.wire"},
     "core.datagrams": {"core.wire"},
     # the one layer that owns sockets and timers
-    "core.net": {"core.wire", "core.utp", "core.dht", "core.punch", "core.datagrams", "core.aio"},
+    "core.net": {"core.wire", "core.utp", "core.dht", "core.nat", "core.punch", "core.datagrams", "core.aio"},
     # what a peer can do
     "core.services": set(),
     "core.reach": set(),
@@ -55,7 +56,7 @@ ROOMS: dict[str, set[str]] = {
     "core.lan": {"core.aio", "core.files", "core.reach"},
     "core.using": {"core.aio", "core.wire", "core.tunnel", "core.kinds", "core.news"},
     # what a peer is
-    "core.news": {*TRUST_VALUES, "core.services.names"},
+    "core.news": {*TRUST_VALUES, "core.services.names", "core.nat.report"},
     "core.profile": {"core.files", "core.identity", "core.kinds.share", *TRUST_VALUES},
     "core.directory": {"core.aio", "core.wire", "core.dht", "core.grape", "core.news", "core.profile"},
     "core.own": {
@@ -74,8 +75,8 @@ ROOMS: dict[str, set[str]] = {
         "core.news", "core.directory", "core.serving",
     },
     "core.rendezvous": {
-        "core.aio", "core.wire", "core.punch", "core.net", "core.broker", "core.services", "core.reach", "core.news",
-        "core.directory", "core.serving", "core.calling",
+        "core.aio", "core.wire", "core.nat", "core.punch", "core.net", "core.broker", "core.services", "core.reach",
+        "core.news", "core.directory", "core.serving", "core.calling",
     },
 }  # fmt: skip
 FACADE = {*ROOMS}
@@ -102,6 +103,7 @@ IMPURE = {
 PURE = {
     "core.utp",
     "core.dht",
+    "core.nat",
     "core.punch",
     "core.streams",
     "core.datagrams",

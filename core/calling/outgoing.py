@@ -95,6 +95,10 @@ class Outgoing:
             return False
         return self._outreach.packets(address, now, 1) > 0
 
+    def may_ask(self, address: Address, packets: int) -> bool:
+        """Return whether a broker or a grape that we use may be sent so many packets, and count them."""
+        return bool(self.told([address])) and self._outreach.take(address, self._clock(), packets)
+
     def series(self, remote: Address, packets: int, openers: int) -> None:
         """Punch as a meeting has it. Raises PeerError, HeldBack."""
         if not self._outreach.take(remote, self._clock(), packets):

@@ -50,6 +50,12 @@ def _jobs() -> ModuleType:
     return jobs
 
 
+def _doctor() -> Any:  # noqa: ANN401
+    from core.cli.doctor import doctor
+
+    return doctor
+
+
 def _json(text: str) -> JsonValue:
     try:
         value: JsonValue = json.loads(text)
@@ -203,6 +209,21 @@ def request(target: str, payload: str, timeout: float, **network: Any) -> None: 
         speaks=True,
         **network,
     )
+
+
+@grapevine.command()
+@click.option(
+    "--timeout", type=click.FloatRange(0, min_open=True), default=12.0, show_default=True, help="Seconds to look."
+)
+@broker_option
+@network_options
+def doctor(timeout: float, **network: Any) -> None:  # noqa: ANN401
+    """Say whether friends can reach this peer, what its router does, and what to change.
+
+    Brokers and grapes that are configured, or named here, are asked where they see this peer; nobody else is. It ends
+    with 0 only if friends can reach it.
+    """
+    start(lambda config, output: _doctor()(config, output, timeout), brief=True, **network)
 
 
 @grapevine.command()

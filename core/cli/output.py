@@ -22,6 +22,7 @@ from core.news.events import (
     GrapeChanged,
     Listening,
     Lost,
+    NatChanged,
     PeerEvent,
     PendingRequest,
     PunchEnded,
@@ -102,6 +103,15 @@ _FIELDS: dict[type[PeerEvent], Callable[[Any], dict[str, JsonValue]]] = {
         "seconds": round(e.seconds, 3),
         "reason": e.reason,
     },
+    NatChanged: lambda e: {
+        "reachable": e.nat.reachable,
+        "network": e.nat.network,
+        "message": e.nat.message,
+        "advice": e.nat.advice,
+        "mapping": e.nat.report.mapping.value,
+        "filtering": e.nat.report.filtering.value,
+        "ports": e.nat.report.ports.value,
+    },
     ErrorRaised: lambda e: {"error": e.error, "message": e.message, **(_place(e.peer) if e.peer else {})},
 }
 
@@ -130,6 +140,7 @@ _SENTENCES: dict[type[PeerEvent], Callable[[Any], str]] = {
     Registered: lambda e: f"registered: {e.peer} {'offers' if e.server else 'wants'} {e.service}",
     BrokerChanged: lambda e: f"broker: {e.message}",
     PunchEnded: lambda e: f"punching {e.peer}: {e.reason}",
+    NatChanged: lambda e: f"network: {e.nat.network} {e.nat.message}",
     ErrorRaised: lambda e: f"{e.error}: {e.message}",
 }
 

@@ -155,6 +155,10 @@ class Node:
         """Return how many other nodes are known and live."""
         return len(self._table)
 
+    def neighbours(self, count: int) -> list[Address]:
+        """Return live nodes, those nearest to us first."""
+        return [contact.address for contact in self._table.closest(self.id, count)]
+
     def observed(self) -> Address | None:
         """Return our UDP address as the majority of other nodes sees it (BEP 42), once one said so."""
         return self._votes.winner()

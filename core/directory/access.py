@@ -87,6 +87,10 @@ class GrapeAccess:
         seen = self._grape.observed() if self._grape is not None else None
         return seen.host if seen is not None else None
 
+    def neighbours(self, count: int) -> list[Address]:
+        """Return nodes of the DHT that our own grape knows, nearest first; without one: none."""
+        return self._grape.neighbours(count) if self._grape is not None else []
+
     @property
     def own_grape(self) -> Grape | None:
         """The embedded grape, while it runs."""

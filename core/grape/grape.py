@@ -86,6 +86,10 @@ class Grape:
         """Return whether this grape answers ours."""
         return self._node.knows(address)
 
+    def neighbours(self, count: int) -> list[Address]:
+        """Return live nodes, those nearest to us first."""
+        return self._node.neighbours(count)
+
     def observed(self) -> Address | None:
         """Return our UDP address as other grapes see it (BEP 42), once some have said so."""
         return self._node.observed()

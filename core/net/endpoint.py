@@ -1,20 +1,23 @@
-"""A peer's one UDP socket: punches, all uTP connections, and their sessions' datagrams, told apart by content.
+"""A peer's one UDP socket: punches, uTP, its sessions' datagrams, and where others see it, told apart by content.
 
 One socket for everything is the point: the NAT mapping that a punch opens is the one that a connection then uses
 (PROTOCOL.md section 4).
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random, SystemRandom
+from typing import Any
 
 from core.datagrams.config import DatagramConfig
-from core.datagrams.events import Arrived, DatagramStatistics
+from core.datagrams.events import DatagramStatistics
 from core.errors import LocalError, RequestTimeout, TransportClosed
+from core.nat.reflection import Reflection
 from core.net.beside import Beside
 from core.net.channel import Channel
 from core.net.pump import Pump, Route
+from core.net.reflecting import Reflecting
 from core.net.story import log, tell_connection, tell_punch, told
 from core.net.stream import CLOSE_TIMEOUT, Stream
 from core.net.udp import UdpSocket, destination, open_udp
@@ -97,11 +100,16 @@ class Endpoint:
         self._beside = Beside(config.datagrams, random, self._pump)
         self._datagram_route = Route(self._beside.mux, self._beside.on_event, idle=self._beside.mux.idle)
         self._pump.add(self._datagram_route)
+        reflection = Reflection(random)
+        self.reflecting = Reflecting(reflection, self._pump.flush, self._pump.now)
+        self._reflection_route = Route(reflection, self.reflecting.on_event, idle=reflection.idle)
+        self._pump.add(self._reflection_route)
         udp.on_too_long = self._too_long
         udp.on_refused = self._refused
         self._channels: dict[Connection, Channel] = {}
         self._closing = False
         self._closed = asyncio.Event()
+        self._more: Callable[[], Awaitable[UdpSocket]] | None = None
 
     @classmethod
     async def open(
@@ -120,6 +128,8 @@ class Endpoint:
             udp.close()
             raise
         udp.start(endpoint._pump.receive, endpoint._mux.goes_first)
+        here = Address(bind.host, 0)
+        endpoint._more = lambda: open_udp(here, use_reader=config.use_reader, batching=False)
         log.debug("listening at %s (%s)", endpoint.address, type(udp).__name__)
         return endpoint
 
@@ -131,12 +141,14 @@ class Endpoint:
 
     # -- demultiplexing -----------------------------------------------------------------------------------------------
 
-    def _classify(self, datagram: Buffer) -> Route[UtpEvent] | Route[PunchEvent] | Route[Arrived] | None:
+    def _classify(self, datagram: Buffer) -> Route[Any] | None:
         if is_utp(datagram):
             return self._utp_route
         if is_datagram(datagram):
             return self._datagram_route
-        return self._punch_route if parse_punch(datagram) else None
+        if parse_punch(datagram):
+            return self._punch_route
+        return self._reflection_route if self.reflecting.machine.concerns(datagram) else None
 
     def _on_utp(self, event: UtpEvent) -> None:
         if type(event) is not Readable and told():
@@ -237,6 +249,13 @@ class Endpoint:
             log.debug("punching %s: %s packets, %d of them openers", remote, packets or "the usual", openers)
         self._puncher.punch(remote, self._pump.now(), packets=packets, openers=openers)
         self._pump.flush()
+
+    async def another(self) -> UdpSocket:
+        """Open one more socket where ours is, at any free port. Raises LocalError."""
+        self._require_open()
+        if self._more is None:
+            raise LocalError("there are no further sockets here")
+        return await self._more()
 
     def statistics(self) -> EndpointStatistics:
         """Return the counts so far."""

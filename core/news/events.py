@@ -5,6 +5,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
 from core.news.invitations import Invitations
+from core.news.network import BrokerEntry as BrokerEntry
+from core.news.network import BrokerRow as BrokerRow
+from core.news.network import BrokerSnapshot as BrokerSnapshot
+from core.news.network import BrokerUse as BrokerUse
+from core.news.network import NatSnapshot as NatSnapshot
 from core.peer_id import PeerId
 from core.services.names import Role as Role  # what another peer is to us
 from core.trust.audience import Audience
@@ -175,6 +180,14 @@ class PunchEnded(PeerEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class NatChanged(PeerEvent):
+    """What is known of our network changed."""
+
+    kind: ClassVar[str] = "nat"
+    nat: NatSnapshot
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorRaised(PeerEvent):
     """Something went wrong and the peer goes on: an error name and a sentence for people."""
 
@@ -318,50 +331,6 @@ class IdentitySnapshot:
     can_retry: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class BrokerEntry:
-    """A peer that is registered with us. Times are Unix seconds; `server`: it offers the service, or else wants it."""
-
-    service: str
-    server: bool
-    address: Address  # as we see it, so after its NAT
-    peer_id: PeerId | None
-    since: float
-    renewed_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerSnapshot:
-    """This peer as a broker. `refused`: registrations not taken, as pairs of an error's name and a count."""
-
-    acting: bool = False
-    announced_nodes: int = 0  # grapes that list us
-    entries: tuple[BrokerEntry, ...] = ()
-    refused: tuple[tuple[str, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerRow:
-    """A broker that this peer uses. `peers`: how many others it names to us."""
-
-    address: Address
-    registered: bool
-    message: str
-    peers: int
-    ours: bool  # a broker of ours, which tells both sides at the same moment
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerUse:
-    """Whether brokers are used, which, and their state in words. `fixed`: those to use; none: the announced ones."""
-
-    on: bool = False
-    fixed: tuple[str, ...] = ()
-    message: str = "Off."
-    brokers: tuple[BrokerRow, ...] = ()
-    refused: int = 0  # addresses that a broker named and that nobody should punch
-
-
 class Holds(enum.Enum):
     """From where an address of ours can be used."""
 
@@ -392,9 +361,10 @@ class PeerSnapshot:
     trust_problem: str | None = None  # why nobody is known, when the list could not be used
     traffic: Traffic = Traffic()  # moves on without a new revision
     identity: IdentitySnapshot = IdentitySnapshot()
-    broker: BrokerSnapshot = BrokerSnapshot()
-    broker_use: BrokerUse = BrokerUse()
+    broker: BrokerSnapshot = field(default_factory=BrokerSnapshot)
+    broker_use: BrokerUse = field(default_factory=BrokerUse)
     shares: tuple[ShareRow, ...] = ()
     uses: tuple[UseRow, ...] = ()
     addresses: tuple[OwnAddress, ...] = ()  # where others reach us, the nearest first
     invitations: Invitations = field(default_factory=Invitations)
+    nat: NatSnapshot = field(default_factory=NatSnapshot)

@@ -10,6 +10,7 @@ from core.broker.client import BrokerClient, BrokerReply, Want
 from core.calling.outgoing import Outgoing
 from core.directory.names import Directory
 from core.errors import LocalError, PeerError
+from core.nat.reflection import Reflector
 from core.net.udp import destination
 from core.news.events import BrokerChanged, BrokerRow, BrokerUse, ErrorRaised
 from core.news.hub import Hub
@@ -97,6 +98,14 @@ class Brokers:
     def finds(self) -> bool:
         """Whether brokers are used, which may name peers that no source has told of."""
         return self._client.on
+
+    def reflectors(self) -> list[Reflector]:
+        """Return who of the brokers in use says where it sees us."""
+        return [Reflector(each.address) for each in self._client.statuses()]
+
+    def registered(self) -> int:
+        """Return how many brokers have us registered."""
+        return sum(each.registered for each in self._client.statuses())
 
     def head_start(self) -> float:
         """Return for how many seconds brokers arrange meetings before peers found on the grapes are punched."""

@@ -1,6 +1,8 @@
 """The broker that this peer may be: announced as one while it acts, and answering registrations."""
 
 import asyncio
+import logging
+from typing import Protocol
 
 from core.aio.tasks import TaskSet
 from core.broker.registry import Entry
@@ -8,20 +10,34 @@ from core.broker.service import BrokerService
 from core.directory.announcer import Announcer
 from core.directory.names import Directory
 from core.errors import PeerError
+from core.net.reflecting import Echo, Reflecting
+from core.net.udp_socket import UdpSocket
 from core.news.events import Announced, BrokerEntry, BrokerSnapshot, ErrorRaised, Registered
 from core.news.hub import Hub
 from core.rendezvous.place import Place
 from core.values import Caller, JsonValue, Outcome
 from core.wire.broker_message import BROKER_SERVICE, looks_like_registration
 
+_log = logging.getLogger(__name__)
 SWEEP_EVERY = 1.0  # seconds between looks for entries that have aged
+
+
+class Sockets(Protocol):
+    """What is needed of the endpoint, to say from a second port too where others are seen."""
+
+    reflecting: Reflecting
+
+    async def another(self) -> UdpSocket:
+        """Open one more socket. Raises LocalError."""
 
 
 class OwnBroker:
     """Brings others together who are both behind a NAT, as long as it acts. Raises only PeerError."""
 
-    def __init__(self, hub: Hub, directory: Directory, place: Place) -> None:
+    def __init__(self, hub: Hub, directory: Directory, place: Place, socket: Sockets | None = None) -> None:
         self._hub = hub
+        self._socket = socket
+        self._echo: Echo | None = None
         self._directory = directory
         self._place = place
         self._acting: TaskSet | None = None
@@ -42,12 +58,25 @@ class OwnBroker:
             self._acting = TaskSet("acting as a broker")
             self._announcer = Announcer(BROKER_SERVICE, self._place.port, self._directory, self._on_announced)
             self._acting.spawn(self._announcer.run(), name=f"announce {BROKER_SERVICE}")
+            await self._answer_at_two_ports()
             self._acting.spawn(self._sweep_forever(), name="forget peers that no longer register")
         elif not on and self._acting is not None:
             acting, self._acting, self._announcer, self._announced = self._acting, None, None, 0
             self._service.close()
+            if self._echo is not None:
+                self._echo.close()
+                self._echo = None
             await acting.aclose()
         self._hub.touch()
+
+    async def _answer_at_two_ports(self) -> None:
+        """Without a second port others learn less of their routers, and everything else works."""
+        if self._socket is None:
+            return
+        try:
+            self._echo = Echo(await self._socket.another(), self._socket.reflecting)
+        except PeerError as error:
+            _log.debug("no second port for those who ask where they are seen: %s", error)
 
     def serves(self, key: str, payload: JsonValue = None) -> bool:
         """Return whether a request is for the broker. A caller that has only our address says so by what it sends."""

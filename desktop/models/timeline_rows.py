@@ -13,6 +13,7 @@ from core.news.events import (
     GrapeChanged,
     Listening,
     Lost,
+    NatChanged,
     PeerEvent,
     PendingRequest,
     PunchEnded,
@@ -222,6 +223,11 @@ def _broker(event: BrokerChanged) -> TimelineRow:
 def _punch_ended(event: PunchEnded) -> TimelineRow:
     kind, what = (Kind.PUNCH, "Met") if event.open else (Kind.PROBLEM, "Not met")
     return TimelineRow(event.at, Direction.NOTE, kind, what, event.peer, _short(event.reason))
+
+
+@row_of.register
+def _nat(event: NatChanged) -> TimelineRow:
+    return TimelineRow(event.at, Direction.NOTE, Kind.GRAPE, "Network", None, _short(event.nat.network))
 
 
 @row_of.register

@@ -1,11 +1,15 @@
 """The page of brokers: being one, using some, and both remembered."""
 
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
+from core.nat.report import NatReport
+from core.news.events import NatSnapshot
 from desktop.models.broker import BrokerModel
 from desktop.views.broker import EMPTY, OFF, acting_words, using_words
 from desktop.views.main_window import MainWindow
@@ -74,3 +78,10 @@ def test_brokers_are_announced_ones_or_those_written_down(window: MainWindow, br
     wanted: tuple[object, ...] = ("use broker", True, ("203.0.113.9:21000",))
     assert bridge.calls[-1] == wanted
     assert view.problem() == ""
+
+
+def test_the_page_says_what_our_router_does(broker: MainWindow, bridge: FakeBridge) -> None:
+    assert "Nobody was asked yet" in broker.broker.network.text()
+    nat = NatSnapshot(NatReport(), False, "The router does this.", "Nobody can reach this peer.", "Use a broker.")
+    bridge.show(replace(broker_snapshot(), nat=nat))
+    assert broker.broker.network.text() == "Nobody can reach this peer. Use a broker. The router does this."

@@ -111,6 +111,9 @@ class HostileGrape:
     def observed_host(self) -> str | None:
         return "198.51.100.9"
 
+    def neighbours(self, count: int) -> list[Address]:
+        return []
+
     def snapshot(self) -> GrapeSnapshot:
         return GrapeSnapshot(GrapeState.CONNECTED, True, "http://127.0.0.1:30001", 1, "")
 

@@ -1,0 +1,80 @@
+"""`grapevine doctor`: what our network does with packets, whether friends get in, and what to do."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from core.cli.output import Output
+from core.errors import Unreachable
+from core.nat.report import NatReport
+from core.news.events import NatSnapshot
+from core.peer import Peer, open_peer
+from core.profile.config import PeerConfig
+from core.values import JsonValue
+
+ALONE = 5.0  # seconds until nobody counts as there who could be asked: a grape joins within one
+LOOK = 0.1  # seconds between looks meanwhile
+
+
+class NotReachable(Unreachable):
+    """Friends cannot reach this peer."""
+
+    name = "ERR_NOT_REACHABLE"
+
+
+async def doctor(config: PeerConfig, output: Output, timeout: float) -> None:
+    """Look at our network with the brokers and grapes that are configured. Raises NotReachable."""
+    quiet = replace(config, act_as_broker=False)
+    async with open_peer(quiet) as peer:
+        found = await _found(peer, timeout)
+    output.result("doctor", _sentences(found), **fields(found))
+    if not found.reachable:
+        raise NotReachable("friends cannot reach this peer, as far as is known")
+
+
+async def _found(peer: Peer, timeout: float) -> NatSnapshot:
+    """Wait for the report, but not for somebody to ask where there is nobody."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    while (spent := loop.time() - began) < timeout:
+        found = peer.snapshot().nat
+        if found.complete or (spent > ALONE and not found.report.asked):
+            break
+        await asyncio.sleep(LOOK)
+    return peer.snapshot().nat
+
+
+def _sentences(found: NatSnapshot) -> str:
+    return "\n".join(line for line in (found.network, found.message, found.advice) if line)
+
+
+def fields(found: NatSnapshot) -> dict[str, Any]:
+    """Return what `--json` says of our network."""
+    report = found.report
+    return {
+        "reachable": found.reachable,
+        "network": found.network,
+        "message": found.message,
+        "advice": found.advice,
+        **technical(report),
+    }
+
+
+def technical(report: NatReport) -> dict[str, JsonValue]:
+    """Return a report in the terms of RFC 4787."""
+    return {
+        "mapping": report.mapping.value,
+        "filtering": report.filtering.value,
+        "ports": report.ports.value,
+        "step": report.step,
+        "block": list(report.block) if report.block else None,
+        "observed": [str(each) for each in report.observed],
+        "reflectors": report.reflectors,
+        "reflector_hosts": report.hosts,
+        "asked": report.asked,
+        "carrier": report.carrier,
+        "hairpin": report.hairpin,
+        "lifetime": report.lifetime,
+        "udp_blocked": report.blocked,
+        "confidence": round(report.confidence, 2),
+    }

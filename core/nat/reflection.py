@@ -1,0 +1,183 @@
+"""Both sides of "where do you see me": asking reflectors from one socket, and answering as one; a Machine.
+
+A reflector is a peer of ours, asked as `core.wire.reflect_packet` has it, or any node of a DHT: its answer to a ping
+has the address that it saw (BEP 42 `ip`). A node of a DHT is told that we answer no queries (BEP 43).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import TypeAlias
+
+from core.limits.rate import TokenBucket
+from core.limits.table import BoundedTable
+from core.scope import usable
+from core.values import Address, Buffer, Burst
+from core.wire.krpc import MalformedMessage, Query, Reply
+from core.wire.krpc import parse as parse_krpc
+from core.wire.reflect_packet import NONCE_BYTES, Answer, Question, is_reflection
+from core.wire.reflect_packet import parse as parse_reflection
+
+RESEND = 0.25  # seconds until a question is asked again; a mobile line's round trip is 0.1 to 0.2 s
+TRIES = 4  # of one question: at 5 % loss each way one of 10,000 stays unanswered
+PATIENCE = 1.5  # seconds until a reflector counts as silent; TRIES * RESEND and a satellite's round trip
+QUESTIONS = 256  # at once; further ones are refused. 64 sockets ask two each at most
+ANSWERS_EACH = 8.0  # a second to one host: a peer asks four times in 5 minutes, and 24 times behind a hard NAT
+ANSWERS_ALL = 200.0  # a second in all: 7 KB/s with headers, whoever forges sources
+HOSTS = 1024  # whose rate is remembered
+DHT_ID_BYTES = 20
+_DICTIONARY = ord("d")  # how a bencoded one begins
+
+
+@dataclass(frozen=True, slots=True)
+class Reflector:
+    """Somebody who says where it sees us. `dht`: a node of a DHT, or else a peer of ours."""
+
+    address: Address
+    dht: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reflected:
+    """The end of a question: `observed` as the reflector saw us, None when it did not say.
+
+    `other`: the answer came from another port of it, as was asked. `asked_at`: when the packet left that was answered.
+    `also`: another port of its host that may be asked; None: it has none.
+    """
+
+    reflector: Reflector
+    observed: Address | None
+    asked_at: float
+    other: bool = False
+    also: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OtherAnswer:
+    """A question wants its answer from another port: for who has one."""
+
+    to: Address
+    datagram: bytes
+
+
+ReflectionEvent: TypeAlias = Reflected | OtherAnswer
+
+
+@dataclass(slots=True)
+class _Asked:
+    reflector: Reflector
+    other: bool
+    sent_at: float
+    first_at: float
+    tries: int = 1
+    datagram: bytes = field(default=b"", repr=False)
+
+
+class Reflection:
+    """Asks and answers on one socket. Who never sent a question gets nothing; each question gets one answer at most."""
+
+    def __init__(self, random: Random, *, answers: bool = True) -> None:
+        """`answers`: whether this socket is a reflector to others. `also` is then another port of ours that is one."""
+        self.also = 0
+        self._random = random
+        self._answers = answers
+        self._asked: dict[bytes, _Asked] = {}
+        self._outgoing: list[Burst] = []
+        self._events: list[ReflectionEvent] = []
+        self._all = TokenBucket(ANSWERS_ALL, ANSWERS_ALL)
+        self._each: BoundedTable[str, TokenBucket] = BoundedTable(HOSTS)
+        self.answered = 0
+        self.withheld = 0  # questions over a rate
+
+    def ask(self, reflector: Reflector, now: float, *, other: bool = False) -> bool:
+        """Ask; one `Reflected` tells the end. False: too many questions are open, or nothing can be sent there."""
+        if len(self._asked) >= QUESTIONS or not usable(reflector.address):
+            return False
+        nonce = self._random.randbytes(NONCE_BYTES)
+        datagram = bytes(Question(nonce, other))
+        if reflector.dht:
+            arguments = {b"id": self._random.randbytes(DHT_ID_BYTES)}
+            datagram = bytes(Query(nonce, b"ping", dict(arguments), read_only=True))
+        self._asked[nonce] = _Asked(reflector, other, now, now, datagram=datagram)
+        self._outgoing.append(Burst(reflector.address, [datagram]))
+        return True
+
+    def concerns(self, datagram: Buffer) -> bool:
+        """Tell what this is for from everything else on a socket. Cheap. Of a DHT's answers, only those waited for."""
+        return is_reflection(datagram) or (bool(self._asked) and len(datagram) > 0 and datagram[0] == _DICTIONARY)
+
+    def receive(self, datagrams: Sequence[Buffer], source: Address, now: float) -> None:
+        """Take questions and answers; anything else is dropped."""
+        for datagram in datagrams:
+            match parse_reflection(datagram):
+                case Question() as question:
+                    self._answer(question, source, now)
+                case Answer() as answer:
+                    self._take(answer.nonce, source, answer.seen, answer.also or None)
+                case None:
+                    self._receive_krpc(datagram, source)
+
+    def tick(self, now: float) -> None:
+        """Ask again what was not answered; give up what was asked long ago."""
+        for nonce, asked in list(self._asked.items()):
+            if now >= asked.first_at + PATIENCE:
+                del self._asked[nonce]
+                self._events.append(Reflected(asked.reflector, None, asked.sent_at, asked.other))
+            elif asked.tries < TRIES and now >= asked.sent_at + RESEND:
+                asked.tries += 1
+                asked.sent_at = now
+                self._outgoing.append(Burst(asked.reflector.address, [asked.datagram]))
+
+    def deadline(self) -> float | None:
+        """Return when `tick` is next due."""
+        due = (
+            asked.sent_at + RESEND if asked.tries < TRIES else asked.first_at + PATIENCE
+            for asked in self._asked.values()
+        )  # fmt: skip
+        return min(due, default=None)
+
+    def idle(self) -> bool:
+        """Return whether there is nothing to transmit, to tell or to wait for."""
+        return not (self._asked or self._outgoing or self._events)
+
+    def transmit(self, now: float) -> list[Burst]:
+        """Return, and forget, the datagrams to send."""
+        outgoing, self._outgoing = self._outgoing, []
+        return outgoing
+
+    def events(self) -> list[ReflectionEvent]:
+        """Return, and forget, what happened."""
+        events, self._events = self._events, []
+        return events
+
+    def _answer(self, question: Question, source: Address, now: float) -> None:
+        if not self._answers or not usable(source):
+            return
+        each = self._each.use(source.host, lambda: TokenBucket(ANSWERS_EACH, 4 * ANSWERS_EACH))
+        if not each.take(now) or not self._all.take(now):
+            self.withheld += 1
+            return
+        self.answered += 1
+        datagram = bytes(Answer(question.nonce, source, question.other, self.also))
+        if question.other:
+            self._events.append(OtherAnswer(source, datagram))
+        else:
+            self._outgoing.append(Burst(source, [datagram]))
+
+    def _receive_krpc(self, datagram: Buffer, source: Address) -> None:
+        try:
+            message = parse_krpc(datagram)
+        except MalformedMessage:
+            return
+        if isinstance(message, Reply) and message.observed is not None and usable(message.observed):
+            self._take(message.transaction, source, message.observed)
+
+    def _take(self, nonce: bytes, source: Address, seen: Address, also: int | None = None) -> None:
+        asked = self._asked.get(nonce)
+        if asked is None:
+            return
+        wanted = asked.reflector.address
+        if source.host != wanted.host or (source.port == wanted.port) == asked.other:
+            return  # from somebody else, or from the port that should not have answered
+        del self._asked[nonce]
+        self._events.append(Reflected(asked.reflector, seen, asked.sent_at, asked.other, also))

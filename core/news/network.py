@@ -1,0 +1,66 @@
+"""What a peer tells of its network: the brokers that it is and uses, and what its router does."""
+
+from dataclasses import dataclass, field
+
+from core.nat.report import NatReport
+from core.peer_id import PeerId
+from core.values import Address
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerEntry:
+    """A peer that is registered with us. Times are Unix seconds; `server`: it offers the service, or else wants it."""
+
+    service: str
+    server: bool
+    address: Address  # as we see it, so after its NAT
+    peer_id: PeerId | None
+    since: float
+    renewed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSnapshot:
+    """This peer as a broker. `refused`: registrations not taken, as pairs of an error's name and a count."""
+
+    acting: bool = False
+    announced_nodes: int = 0  # grapes that list us
+    entries: tuple[BrokerEntry, ...] = ()
+    refused: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerRow:
+    """A broker that this peer uses. `peers`: how many others it names to us."""
+
+    address: Address
+    registered: bool
+    message: str
+    peers: int
+    ours: bool  # a broker of ours, which tells both sides at the same moment
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerUse:
+    """Whether brokers are used, which, and their state in words. `fixed`: those to use; none: the announced ones."""
+
+    on: bool = False
+    fixed: tuple[str, ...] = ()
+    message: str = "Off."
+    brokers: tuple[BrokerRow, ...] = ()
+    refused: int = 0  # addresses that a broker named and that nobody should punch
+
+
+@dataclass(frozen=True, slots=True)
+class NatSnapshot:
+    """Our network: `report` in the terms of RFC 4787, the rest in words; `advice` is "" when there is nothing to do.
+
+    `reachable`: friends behind usual home routers get in. `complete`: everything was tried once.
+    """
+
+    report: NatReport = field(default_factory=NatReport)
+    reachable: bool = False
+    network: str = ""
+    message: str = ""
+    advice: str = ""
+    complete: bool = False

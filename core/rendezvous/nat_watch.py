@@ -1,0 +1,202 @@
+"""Knowing our network: reflectors are asked from the very socket that serves, and again when something changes."""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Protocol
+
+from core.aio.tasks import TaskSet
+from core.aio.waiting import wait_for
+from core.errors import PeerError
+from core.nat.classify import Sample, Trial, classify
+from core.nat.reflection import TRIES, Reflected, Reflector
+from core.nat.report import NatReport, Ports
+from core.nat.words import describe
+from core.net.reflecting import FreshSocket, Reflecting
+from core.net.udp_socket import UdpSocket
+from core.news.events import NatChanged, NatSnapshot
+from core.news.hub import Hub
+from core.scope import Scope, scope
+from core.values import Address
+
+EVERY = 300.0  # seconds between looks; Tailscale's full report has the same
+SOON = 1.0  # seconds between looks that something asks for: changes come in groups
+PATIENCE = 15.0  # seconds between looks while nobody has answered: long enough for a network that comes back
+REFLECTORS = 4  # asked at a time; two of different hosts are needed
+ORDER_SOCKETS = 4  # opened one after the other to see the order of ports
+BLOCK_SOCKETS = 12  # and more at once where there is no order: 24 ports bound a carrier's block to a few per cent
+_log = logging.getLogger(__name__)
+
+
+class Socket(Protocol):
+    """What is needed of the endpoint."""
+
+    reflecting: Reflecting
+    address: Address
+
+    async def another(self) -> UdpSocket:
+        """Open one more socket. Raises LocalError."""
+
+
+class Own(Protocol):
+    """What is needed of our own addresses."""
+
+    def hosts(self) -> tuple[str, ...]:
+        """Return this machine's own hosts."""
+
+
+class NatWatch:
+    """Keeps the report. `sources()` names who may be asked; `may_ask(address, packets)` says whether, and counts it."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        socket: Socket,
+        own: Own,
+        sources: Callable[[], Iterable[Reflector]],
+        may_ask: Callable[[Address, int], bool],
+        brokers: Callable[[], int],
+        online: Callable[[], bool],
+    ) -> None:
+        """`brokers()`: how many have us registered. `online()`: whether others answer by TCP."""
+        self._hub = hub
+        self._socket = socket
+        self._own = own
+        self._sources = sources
+        self._may_ask = may_ask
+        self._brokers = brokers
+        self._online = online
+        self._report = NatReport()
+        self._asked: set[Address] = set()
+        self._answering: set[Address] = set()
+        self._looks = 0
+        self._now = asyncio.Event()
+        self._tasks = TaskSet("nat watch")
+
+    def start(self) -> None:
+        """Look from now on."""
+        self._tasks.spawn(self._run(), name="know our network")
+
+    async def aclose(self) -> None:
+        """Stop looking."""
+        await self._tasks.aclose()
+
+    @property
+    def report(self) -> NatReport:
+        """The newest report."""
+        return self._report
+
+    def reflectors(self) -> list[Reflector]:
+        """Return whom to ask, those of different hosts first; only those furthest away, who see us through most."""
+        known = [each for each in dict.fromkeys(self._sources()) if scope(each.address.host) > Scope.LOOPBACK]
+        furthest = max((scope(each.address.host) for each in known), default=Scope.PUBLIC)
+        known = [each for each in known if scope(each.address.host) is furthest]
+        by_host: dict[str, list[Reflector]] = {}
+        for each in known:
+            by_host.setdefault(each.address.host, []).append(each)
+        turns = itertools.zip_longest(*by_host.values())
+        return [each for turn in turns for each in turn if each is not None][:REFLECTORS]
+
+    def nudge(self) -> None:
+        """Look again: we moved, or there is somebody new to ask."""
+        self._now.set()
+
+    def on_brokers(self) -> None:
+        """Look again if there is somebody whom we have not asked."""
+        if any(each.address not in self._asked for each in self.reflectors()):
+            self.nudge()
+
+    def snapshot(self) -> NatSnapshot:
+        """Return the report and its words."""
+        words = describe(self._report, brokers=max(self._brokers(), len(self._answering)))
+        said = (words.network, words.message, words.advice)
+        return NatSnapshot(self._report, words.reach.friends, *said, complete=self._looks > 0)
+
+    async def _run(self) -> None:
+        while True:
+            self._now.clear()
+            try:
+                await self._look()
+            except PeerError as error:
+                _log.debug("our network could not be looked at: %s", error)
+            await asyncio.sleep(SOON)
+            await wait_for(self._now, EVERY if self._report.reflectors else PATIENCE)
+
+    async def _look(self) -> None:
+        reflectors = [each for each in self.reflectors() if self._may_ask(each.address, TRIES)]
+        if not reflectors:
+            return
+        self._asked = {each.address for each in reflectors}
+        loop = asyncio.get_running_loop()
+        here = self._socket.address
+        answers = [each for each in await self._socket.reflecting.ask(reflectors) if each.observed is not None]
+        more = [
+            Reflector(Address(each.reflector.address.host, each.also)) for each in answers if each.also is not None
+        ]  # fmt: skip
+        samples = _samples(here, answers)
+        self._answering = {each.reflector.address for each in answers if not each.reflector.dht}
+        more = [each for each in more if each not in reflectors][:REFLECTORS]
+        trial = Trial(asked=len(reflectors), own_hosts=self._own.hosts(), online=self._online())
+        if answers:
+            # before the second ports are asked: our router must not have heard of them
+            other = await self._other_port([each.reflector for each in answers if each.also is not None])
+            samples += _samples(here, await self._socket.reflecting.ask(more))
+            trial = Trial(trial.asked + len(more), trial.own_hosts, other, None, online=trial.online)
+        self._tell(classify(samples, here, trial, loop.time()))
+        if self._report.mapping.hard:
+            asked = [*(each.reflector for each in answers), *more][:2]
+            samples += await self._order(asked, samples, here)
+            self._tell(classify(samples, here, trial, loop.time()))
+        self._looks += 1
+        self._hub.touch()
+
+    async def _other_port(self, reflectors: Sequence[Reflector]) -> bool | None:
+        """Ask a reflector, from a fresh socket, for an answer from another port; None where none can."""
+        if not reflectors:
+            return None
+        async with self._fresh() as fresh:
+            first = (await fresh.ask(reflectors[:1]))[0]  # so that our router knows this one, and this one only
+            if first.observed is None:
+                return None
+            return (await fresh.ask(reflectors[:1], other=True))[0].observed is not None
+
+    async def _order(self, reflectors: Sequence[Reflector], known: Sequence[Sample], here: Address) -> list[Sample]:
+        """Ask from fresh sockets: one after the other to see whether ports have an order, else many at once."""
+        found: list[Sample] = []
+        for _ in range(ORDER_SOCKETS):
+            found += await self._ask_afresh(reflectors[:1])
+        ordered = classify([*known, *found], here, Trial(), 0.0).ports is Ports.IN_ORDER
+        if not ordered:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._ask_afresh(reflectors)) for _ in range(BLOCK_SOCKETS)]
+            found += [sample for task in tasks for sample in task.result()]
+        return found
+
+    async def _ask_afresh(self, reflectors: Sequence[Reflector]) -> list[Sample]:
+        async with self._fresh() as fresh:
+            return _samples(fresh.address, await fresh.ask(reflectors))
+
+    @contextlib.asynccontextmanager
+    async def _fresh(self) -> AsyncIterator[FreshSocket]:
+        fresh = FreshSocket(await self._socket.another())
+        try:
+            yield fresh
+        finally:
+            fresh.close()
+
+    def _tell(self, report: NatReport) -> None:
+        before, self._report = self._report, report
+        self._hub.touch()
+        if not before.same(report):
+            shown = self.snapshot()
+            _log.debug("our network: %s", report)
+            self._hub.emit(NatChanged(self._hub.now(), shown))
+
+
+def _samples(inside: Address, answers: Iterable[Reflected]) -> list[Sample]:
+    return [
+        Sample(inside, each.reflector.address, each.observed, each.asked_at)
+        for each in answers if each.observed is not None
+    ]  # fmt: skip

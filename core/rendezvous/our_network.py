@@ -1,0 +1,44 @@
+"""Whom the watch of our network asks, and when it looks again."""
+
+from collections.abc import Callable
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from core.calling.outgoing import Outgoing
+from core.directory.access import GrapeAccess
+from core.nat.reflection import Reflector
+from core.net.endpoint import Endpoint
+from core.news.events import BrokerChanged, GrapeChanged, GrapeState
+from core.news.hub import Hub
+from core.rendezvous.brokers import Brokers
+from core.rendezvous.nat_watch import REFLECTORS, NatWatch
+from core.scope import Scope, scope
+
+
+class Addresses(Protocol):
+    """What is needed of our own addresses."""
+
+    def hosts(self) -> tuple[str, ...]:
+        """Return this machine's own hosts."""
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when they are others."""
+
+
+def know_our_network(
+    hub: Hub, endpoint: Endpoint, addresses: Addresses, access: GrapeAccess, brokers: Brokers, outgoing: Outgoing
+) -> NatWatch:
+    """Return what knows our network, which looks again when we move or there is somebody new to ask."""
+
+    def sources() -> list[Reflector]:
+        return [*brokers.reflectors(), *(Reflector(each, dht=True) for each in access.neighbours(REFLECTORS))]
+
+    def online() -> bool:
+        grape = access.snapshot()
+        host = urlsplit(grape.url).hostname or ""
+        return not grape.embedded and grape.state is GrapeState.CONNECTED and scope(host) > Scope.LOOPBACK
+
+    nat = NatWatch(hub, endpoint, addresses, sources, outgoing.may_ask, brokers.registered, online)
+    addresses.subscribe(nat.nudge)
+    hub.subscribe(lambda event: nat.on_brokers(), BrokerChanged, GrapeChanged)
+    return nat

@@ -1,0 +1,18 @@
+"""`grapevine doctor` where there is nobody to ask."""
+
+from pathlib import Path
+
+import pytest
+
+from core.cli.exits import NO_NETWORK
+from tests.support.process import grapevine
+
+
+@pytest.mark.asyncio
+async def test_with_nobody_to_ask_it_says_so_and_promises_nothing(tmp_path: Path) -> None:
+    async with grapevine("doctor", "--no-lan", "--bootstrap", "", "--timeout", "0.5", home=tmp_path) as program:
+        said = await program.event("doctor")
+        assert await program.wait() == NO_NETWORK
+    assert not said["reachable"]
+    assert (said["asked"], said["mapping"]) == (0, "unknown")
+    assert "broker" in said["advice"]
