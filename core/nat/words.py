@@ -11,7 +11,7 @@ class Reach(enum.Enum):
 
     UNKNOWN = "unknown"  # nobody told where he sees us
     EVERYBODY = "everybody"  # who knows our address
-    MET = "met"  # whoever meets us through a broker, except behind the hardest routers
+    MET = "met"  # all who meet us through a broker, except behind the hardest routers
     SOME = "some"  # those behind usual routers, through a broker
     NOBODY = "nobody"
 
@@ -51,7 +51,7 @@ def describe(report: NatReport, *, brokers: int, others: bool = True) -> NatWord
         )
     if report.mapping is Mapping.UNKNOWN:
         if report.asked:
-            message = "It is not known whether others can reach this peer: nobody who was asked has answered."
+            message = "It is not known whether others can reach this peer: no answer came."
             return NatWords(Reach.UNKNOWN, network, message, "Look whether the network works, and the broker is there.")
         message = "Others can reach this peer on this network only, as far as is known." if not others else (
             "It is not known whether others can reach this peer."

@@ -89,7 +89,7 @@ class NatWatch:
         return self._report
 
     def reflectors(self) -> list[Reflector]:
-        """Return whom to ask, those of different hosts first; only those furthest away, who see us through most."""
+        """Return who is to be asked, those of different hosts first; only those furthest away, who see us through most."""
         known = [each for each in dict.fromkeys(self._sources()) if scope(each.address.host) > Scope.LOOPBACK]
         furthest = max((scope(each.address.host) for each in known), default=Scope.PUBLIC)
         known = [each for each in known if scope(each.address.host) is furthest]
@@ -104,7 +104,7 @@ class NatWatch:
         self._now.set()
 
     def on_brokers(self) -> None:
-        """Look again if there is somebody whom we have not asked."""
+        """Look again if there is somebody who was not asked yet."""
         if any(each.address not in self._asked for each in self.reflectors()):
             self.nudge()
 

@@ -1,4 +1,4 @@
-"""Whom the watch of our network asks, and when it looks again."""
+"""The reflectors that the watch of our network asks, and when it looks again."""
 
 from collections.abc import Callable
 from typing import Protocol
