@@ -54,7 +54,7 @@ class Reflected:
 
 @dataclass(frozen=True, slots=True)
 class OtherAnswer:
-    """A question wants its answer from another port: for who has one."""
+    """A question wants its answer from another port, if there is one."""
 
     to: Address
     datagram: bytes

@@ -89,7 +89,7 @@ class NatWatch:
         return self._report
 
     def reflectors(self) -> list[Reflector]:
-        """Return who is to be asked, those of different hosts first; only those furthest away, who see us through most."""
+        """Return who is to be asked: those furthest away only, who see us through most, and different hosts first."""
         known = [each for each in dict.fromkeys(self._sources()) if scope(each.address.host) > Scope.LOOPBACK]
         furthest = max((scope(each.address.host) for each in known), default=Scope.PUBLIC)
         known = [each for each in known if scope(each.address.host) is furthest]
