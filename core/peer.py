@@ -14,7 +14,6 @@ from core.invitations.talk import Offer
 from core.kinds.base import Check, Shared
 from core.kinds.share import Share
 from core.ledger.record import CallRecord
-from core.limits.budget import BudgetState
 from core.net.endpoint import EndpointStatistics
 from core.news.events import Announced, BudgetRow, PeerSnapshot, ServiceSnapshot, Traffic
 from core.news.hub import Hub, Listener
@@ -115,15 +114,13 @@ class Peer:
         """Return what crossed the socket so far. Cheap; it moves on without a new revision."""
         net, rpc = self._parts.endpoint.statistics(), self._parts.server.statistics()
         punches = net.punch.punches_sent + net.punch.punches_heard
+        others = self._parts.handshakes.budget(), self._parts.openings.budget()
         return Traffic(
             net.bytes_received, net.bytes_sent, rpc.served + rpc.failed, punches, net.streams,
             turned_away=self._turned_away(net, rpc), refused=self._parts.handler.refused(),
             datagrams=net.datagrams.told(),
-            budgets=tuple(BudgetRow(name, *state) for name, state in (*rpc.budgets, *self._other_budgets())),
+            budgets=tuple(BudgetRow(name, *state) for name, state in (*rpc.budgets, *others)),
         )  # fmt: skip
-
-    def _other_budgets(self) -> tuple[tuple[str, BudgetState], ...]:
-        return self._parts.handshakes.budget(), self._parts.openings.budget()
 
     def _turned_away(self, net: EndpointStatistics, rpc: RpcServerStatistics) -> tuple[tuple[str, int], ...]:
         handshakes = self._parts.handshakes.statistics()
