@@ -20,6 +20,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from core.aio.tasks import TaskSet
 from core.errors import LocalError
 from core.news.events import GrapeSnapshot, GrapeState, ServiceSnapshot
+from core.peer_id import PeerId
 from core.profile.config import KeyPlace, PeerConfig
 from core.profile.integration import integration
 from core.profile.settings import Settings, SettingsStore
@@ -199,6 +200,7 @@ def _notifier(window: MainWindow, tray: Tray, bridge: Bridge, choices: Choices) 
         tray,
         window.reveal_peer,
         window.reveal_pending,
+        lambda: _reveal_people(window),
         wanted=lambda: choices.current.notify_new_peers,
         focused=window.isActiveWindow,
         ours=lambda address: Ourselves(bridge.snapshot()).at(address),
@@ -230,6 +232,7 @@ def _wire(
     tray.pending_requested.connect(window.reveal_pending)
     tray.copy_id_requested.connect(window.header.copy_id)
     tray.vanished.connect(closing.on_tray_vanished)
+    window.people.inviting.use_wanted.connect(lambda peer_id: show_shares_of(window, peer_id))
     instance.show_requested.connect(window.reveal)
     instance.link_requested.connect(lambda link: show_invitation(window, link))
     bridge.events_arrived.connect(notifier.on_events)
@@ -240,6 +243,18 @@ def show_invitation(window: MainWindow, link: str) -> None:
     window.reveal()
     window.pages.choose("people")
     window.people.inviting.open_invitation(link)
+
+
+def _reveal_people(window: MainWindow) -> None:
+    window.reveal()
+    window.pages.choose("people")
+    window.people.focus_start()
+
+
+def show_shares_of(window: MainWindow, peer_id: PeerId) -> None:
+    """Show what a friend shares, who is asked for it now."""
+    window.pages.choose("using")
+    window.using.ask_friend(peer_id)
 
 
 async def _show(window: MainWindow, tray: Tray, *, hidden: bool) -> None:

@@ -1,5 +1,5 @@
-"""Tells the user once when a new peer punches through, or asks for a service it may not call: a desktop notification
-that opens the row in question when clicked.
+"""Tells the user once when a new peer punches through, accepts an invitation, or asks for a service it may not call: a
+desktop notification that opens the row in question when clicked.
 
 A notification service may read markup in the text, and says so when it is asked; the text is escaped for one that does.
 
@@ -22,6 +22,7 @@ from PySide6.QtCore import QObject, QTimer
 from core.aio.tasks import TaskSet
 from core.errors import LocalError
 from core.news.events import PeerEvent, PendingRequest, PunchReceived
+from core.news.joins import InvitationAccepted
 from core.values import Address
 from desktop.models.safe import lines, shown, unmarked
 
@@ -55,6 +56,7 @@ class Notifier(QObject):
         balloon: Balloon,
         reveal: Callable[[Address], None],
         reveal_pending: Callable[[], None] = lambda: None,
+        reveal_people: Callable[[], None] = lambda: None,
         *,
         wanted: Callable[[], bool],
         focused: Callable[[], bool],
@@ -64,9 +66,11 @@ class Notifier(QObject):
         """`ours` tells this peer's own addresses: it meets itself when it shares and consumes at once."""
         super().__init__(parent)
         self._balloon, self._reveal, self._reveal_pending = balloon, reveal, reveal_pending
+        self._reveal_people = reveal_people
         self._wanted, self._focused, self._ours = wanted, focused, ours
         self._gathered: dict[Address, None] = {}  # ordered
         self._asked: list[PendingRequest] = []
+        self._joined: list[InvitationAccepted] = []
         self._tasks = TaskSet("notifications")
         self._bus = DesktopBus(self._tasks) if sys.platform == "linux" else None
         self._timer = QTimer(self)
@@ -83,7 +87,9 @@ class Notifier(QObject):
                     self._gathered.setdefault(event.peer)
             elif isinstance(event, PendingRequest) and len(self._asked) < MAX_GATHERED:
                 self._asked.append(event)
-        if (self._gathered or self._asked) and not self._timer.isActive():
+            elif isinstance(event, InvitationAccepted) and len(self._joined) < MAX_GATHERED:
+                self._joined.append(event)
+        if (self._gathered or self._asked or self._joined) and not self._timer.isActive():
             wait = GATHER_SECONDS * 1000
             self._timer.start(int(max(wait, self._quiet.remainingTime())))
 
@@ -93,14 +99,17 @@ class Notifier(QObject):
         await self._tasks.aclose()
 
     def _tell(self) -> None:
-        peers, asked = tuple(self._gathered), tuple(self._asked)
+        peers, asked, joined = tuple(self._gathered), tuple(self._asked), tuple(self._joined)
         self._gathered.clear()
         self._asked.clear()
-        if not (peers or asked) or not self._wanted() or self._focused():
+        self._joined.clear()
+        if not (peers or asked or joined) or not self._wanted() or self._focused():
             return
         self._quiet.start(int(QUIET_SECONDS * 1000))
         if asked:  # somebody waits for an answer: that is worth more than somebody who is there
             title, text, clicked = *asking_words(asked), self._reveal_pending
+        elif joined:
+            title, text, clicked = *joined_words(joined), self._reveal_people
         else:
             title, text, clicked = *words(peers), partial(self._reveal, peers[0])
         self.tell(title, text, clicked)
@@ -138,6 +147,16 @@ def asking_words(asked: Sequence[PendingRequest]) -> tuple[str, str]:
     others = len({(each.peer_id, each.service) for each in asked}) - 1
     more = f" {others} more {'waits' if others == 1 else 'wait'}." if others else ""
     return "A peer asks to be let in", f"{who} asks for {shown(newest.service)}.{more} Accept or refuse in Grapevine."
+
+
+def joined_words(joined: Sequence[InvitationAccepted]) -> tuple[str, str]:
+    """Return title and text for the peers that accepted an invitation."""
+    newest = joined[-1]
+    shares = ", ".join(shown(each) for each in newest.services)
+    may = "everything that you share" if newest.services == ("*",) else shares or "nothing yet"
+    others = len({each.peer_id for each in joined}) - 1
+    more = f" {others} more {'has' if others == 1 else 'have'} come too." if others else ""
+    return f"{shown(newest.name)} accepted your invitation", f"You know each other now. May use: {may}.{more}"
 
 
 class DesktopBus:

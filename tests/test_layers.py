@@ -127,7 +127,7 @@ GUI = {"PySide6", "qasync", "shiboken6", "desktop"}
 DESKTOP_MAY_IMPORT = {
     *BASE, "core.news.events", "core.profile.settings", "core.profile.logs", "core.aio.tasks",
     "core.trust.audience", "core.trust.entries",
-    "core.news.joins", "core.invitations.link", "core.calling.target",
+    "core.news.joins", "core.news.invitations", "core.invitations.link", "core.files.private", "core.calling.target",
     "core.peer_id", "core.ledger.record", "core.profile.integration",
     "core.kinds.share", "core.kinds.listening", "core.using.offers", "core.profile.shares",
 }  # fmt: skip

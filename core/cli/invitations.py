@@ -9,6 +9,7 @@ from core.cli.options import as_json_option, broker_option, network_options, pro
 from core.cli.starting import start
 from core.errors import PeerError
 
+MOST_TEXT: Final = 8192  # characters of a file; a link has 150
 DAYS: Final = 7.0  # as `core.invitations.entries.DAYS`, which is not loaded for --help
 
 
@@ -82,10 +83,18 @@ def _link(context: click.Context, parameter: click.Parameter, value: str) -> str
     from core.invitations.link import parse  # loads nothing that --help does not need otherwise
 
     try:
-        parse(value)
+        return str(parse(_read(value)))
     except PeerError as error:
         raise click.BadParameter(f"{error.name}: {error}", context, parameter) from None
-    return value
+
+
+def _read(text: str) -> str:
+    """Return what a file says, if it is the name of one; else the text itself."""
+    try:
+        with open(text, encoding="utf-8") as file:
+            return file.read(MOST_TEXT)
+    except (OSError, ValueError):  # no file, or no text
+        return text
 
 
 @click.command()
@@ -101,7 +110,10 @@ def _link(context: click.Context, parameter: click.Parameter, value: str) -> str
 @broker_option
 @network_options
 def join(link: str, name: str, timeout: float | None, **network: Any) -> None:  # noqa: ANN401
-    """Open an invitation: you and the inviter know each other then. It says what it is doing and waits for."""
+    """Open an invitation: you and the inviter know each other then. LINK may also be a file with the link in it.
+
+    It says what it is doing and waits for.
+    """
     start(
         lambda config, output: _jobs().join(config, output, link, name, timeout), brief=True, speaks=True, quiet=True,
         **network,

@@ -23,7 +23,7 @@ _CHECK_BYTES: Final = 4  # of SHA-256: one cut or mistyped link in 4 billion pas
 _EXTRA_MAX: Final = 32  # bytes that a later version may add
 _SHORTEST: Final = 2 + KEY_BYTES + SECRET_BYTES + _CHECK_BYTES
 _LONGEST: Final = _SHORTEST + _EXTRA_MAX
-_LOOKED_AT: Final = 4 * LINK_MAX  # characters of what somebody pasted; more is no link
+LOOKED_AT: Final = 2000  # characters of what somebody pasted, such as a message with a link in it; more is none
 _ALPHABET: Final = frozenset("abcdefghijklmnopqrstuvwxyz234567")
 
 
@@ -83,19 +83,15 @@ class Link:
 
 
 def parse(text: str) -> Link:
-    """Read a link that somebody pasted; space around it and capitals are forgiven.
+    """Read a link that somebody pasted, also with the message that it came in; space and capitals are forgiven.
 
     Raises LinkError of a class and name for what is wrong: ForeignLink, LinkCut, LinkDoubled, LinkVersion.
     """
-    if len(text) > _LOOKED_AT:
+    if len(text) > LOOKED_AT:
         raise ForeignLink(
-            f"an invitation has at most {LINK_MAX} characters, and this has {len(text)}: paste the link only"
+            f"an invitation has at most {LINK_MAX} characters, and this has {len(text):,}: paste the link only"
         )
-    bare = "".join(text.split()).strip("<>\"'").casefold()
-    if not bare.startswith(SCHEME):
-        raise ForeignLink(f"this is no invitation: one begins with {SCHEME}")
-    if bare.count("grapevine:") > 1:
-        raise LinkDoubled("there are two links in this: paste one of them")
+    bare = _alone(text)
     data = _decode(bare.removeprefix(SCHEME))
     if len(bare) > LINK_MAX and data[:1] == bytes([VERSION]):
         raise LinkCut(f"this link has {len(bare)} characters, more than {LINK_MAX}: copy the link only")
@@ -107,6 +103,20 @@ def parse(text: str) -> Link:
         raise LinkVersion(f"no Grapevine makes links of version {data[0]}: ask for another link")
     key, secret = data[2 : 2 + KEY_BYTES], data[2 + KEY_BYTES : 2 + KEY_BYTES + SECRET_BYTES]
     return Link(PeerId(key), secret, Hints(data[1]))
+
+
+def _alone(text: str) -> str:
+    """Return the link without what stands around it. Raises ForeignLink, LinkDoubled."""
+    said = text.casefold()
+    if said.count(SCHEME) > 1:
+        raise LinkDoubled("there are two links in this: paste one of them")
+    before, scheme, after = said.partition(SCHEME)
+    if not scheme:
+        raise ForeignLink(f"this is no invitation: one begins with {SCHEME}")
+    if before.strip("<>\"' \t\r\n"):  # it stands in a message: it ends where the word ends
+        after = after.split(maxsplit=1)[0] if after.strip() else ""
+        after = after.rstrip(".,;:!?)>\"'")
+    return scheme + "".join(after.split()).strip("<>\"'")
 
 
 def _check(body: bytes) -> bytes:

@@ -54,6 +54,10 @@ class FriendBox(QComboBox):
             self.setEditText(text)
             self.blockSignals(False)
 
+    def choose(self, peer_id: PeerId) -> None:
+        """Pick a friend: by name, or by the ID while the list does not have it yet."""
+        self.setEditText(next((name for each, name in self._people if each == peer_id), str(peer_id)))
+
     def friend(self) -> PeerId | None:
         """Return who is picked, or None."""
         return self._read()[0]

@@ -1,13 +1,17 @@
 """Invites a friend: a name, which shares, for how long; then the link, once, to copy or to photograph."""
 
+import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QFileDialog, QFormLayout, QLineEdit, QSpinBox, QVBoxLayout, QWidget
 
+from core.files.private import write_private
 from core.trust.entries import MAX_NAME, MAX_SERVICES, clean_name, is_service
 from desktop.models.safe import menu_text, shown
+from desktop.models.words import day
 from desktop.views.contract_inviting import InvitingLike
 from desktop.views.fields import Lines, limit, roomy
 from desktop.views.parts import IdLine
@@ -22,7 +26,10 @@ KEPT = "The link is shown once. Keep Grapevine running until your friend has ope
 class InviteSheet(Sheet):
     """Makes one invitation. No button is pressed by Enter unless it has the keyboard."""
 
-    def __init__(self, bridge: InvitingLike, services: Sequence[str], parent: QWidget | None = None) -> None:
+    def __init__(
+        self, bridge: InvitingLike, services: Sequence[str], parent: QWidget | None = None, chosen: str = ""
+    ) -> None:
+        """`chosen` is the share that the user came from."""
         super().__init__(self.tr("Invite a friend"), parent, width=WIDTH)
         self.setObjectName("invite")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -31,6 +38,8 @@ class InviteSheet(Sheet):
         self._number: int | None = None
         self.name, self.called = QLineEdit(), QLineEdit()
         self.boxes = {name: self._box(name) for name in dict.fromkeys(services[:MAX_SERVICES]) if is_service(name)}
+        if chosen in self.boxes:
+            self.boxes[chosen].setChecked(True)
         self.uses, self.days = QSpinBox(), QSpinBox()
         self.link = IdLine(self.tr("Link of the invitation"))
         self.link.setPlaceholderText(self.tr("The link will stand here"))
@@ -41,6 +50,8 @@ class InviteSheet(Sheet):
         self._lay_out()
         self.make_button = self.add_button(self.tr("&Make the link"), self.make)
         self.copy_button = self.add_button(self.tr("&Copy"), self.copy)
+        self.message_button = self.add_button(self.tr("Copy with a m&essage"), self.copy_message)
+        self.save_button = self.add_button(self.tr("&Save..."), self.save)
         self.withdraw_button = self.add_button(self.tr("&Withdraw"), self.withdraw)
         self.row.addStretch()
         close = self.add_button(self.tr("Close"), self.reject)
@@ -108,6 +119,41 @@ class InviteSheet(Sheet):
             QGuiApplication.clipboard().setText(self.link.text())
             self.note.setText(self.tr("The link is copied. Who has it can accept it: send it to your friend only."))
 
+    def message(self) -> str:
+        """Return what to send: what it is, what is needed to open it, and the link on a line of its own."""
+        shares = sorted(share for share, box in self.boxes.items() if box.isChecked())
+        offer = self.tr("I share {shares} with you.").format(shares=", ".join(shares)) if shares else ""
+        words = self.tr("Open this link with Grapevine and we know each other, encrypted and without an account.")
+        days = self.tr("It works once, until {day}.") if self.uses.value() == 1 else self.tr("It works until {day}.")
+        until = days.format(day=day(time.time() + self.days.value() * 86_400))
+        return "\n".join(filter(None, (f"{offer} {words} {until}".strip(), self.link.text())))
+
+    def copy_message(self) -> None:
+        """Copy the link with a message that is ready to be sent."""
+        if self.link.text():
+            QGuiApplication.clipboard().setText(self.message())
+            self.note.setText(self.tr("The message is copied, with the link. Send it to your friend only."))
+
+    def save(self) -> None:
+        """Ask where to save the link as a file."""
+        if self.link.text():
+            dialog = QFileDialog(self, self.tr("Save the invitation"))
+            dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+            dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+            dialog.setDefaultSuffix("txt")
+            dialog.selectFile("invitation.txt")
+            dialog.fileSelected.connect(self.save_to)
+            dialog.open()
+
+    def save_to(self, path: str) -> None:
+        """Write the message with the link into a file that only its owner can read."""
+        try:
+            write_private(Path(path), f"{self.message()}\n".encode())
+        except OSError as error:
+            self.note.setText(self.tr("It was not saved: {reason}.").format(reason=error.strerror or error))
+        else:
+            self.note.setText(self.tr("It is saved. Anyone who has this file can accept the invitation."))
+
     def withdraw(self) -> None:
         """Take the invitation back."""
         if self._number is not None:
@@ -137,7 +183,7 @@ class InviteSheet(Sheet):
     def _look(self) -> None:
         made, waits = self._number is not None, self._ticket is not None
         self.make_button.setEnabled(not made and not waits and bool(clean_name(self.name.text())))
-        for each in (self.copy_button, self.withdraw_button):
+        for each in (self.copy_button, self.message_button, self.save_button, self.withdraw_button):
             each.setEnabled(made)
         for field in (self.name, self.called, self.uses, self.days, *self.boxes.values()):
             field.setEnabled(not made and not waits)

@@ -1,33 +1,52 @@
-"""Opens somebody's invitation: says whose it is and what it offers, and does nothing until it is told to."""
+"""Opens somebody's invitation: says whose it is and what it offers, and does nothing until it is told to.
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFormLayout, QLineEdit, QWidget
+The link is typed or pasted, or comes out of a file or the picture of a QR code, which is dropped, pasted or chosen.
+"""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QMimeData, Qt, Signal
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage, QKeyEvent, QKeySequence
+from PySide6.QtWidgets import QFileDialog, QFormLayout, QLineEdit, QWidget
 
 from core.errors import PeerError
-from core.invitations.link import Link, LinkError, parse
+from core.invitations.link import LOOKED_AT, Link, LinkError, parse
 from core.news.events import PeerEvent
 from core.news.joins import JoinProgress
+from core.peer_id import PeerId
 from core.trust.entries import MAX_NAME, clean_name
 from desktop.models.safe import shown
+from desktop.pictures import Reader
 from desktop.views.contract_inviting import InvitingLike
 from desktop.views.fields import Lines, limit
 from desktop.views.parts import IdLine, PlainLabel
 from desktop.views.sheets import Sheet
 
 WIDTH = 620  # pixels; a Peer ID in one line
-MAX_LINK = 600  # characters that are taken; a link has 150 at most
-PASTE = "Paste the link that you were sent. It begins with grapevine:i/."
+MAX_LINK = LOOKED_AT + 1  # characters that are taken: a link has 150 at most, and may come in a message
+PASTE = "Paste the link that you were sent, or drop its picture or file here. It begins with grapevine:i/."
+READING = "Looking for a QR code."
 ASK = "Compare the ID if you can. Nothing happens until you ask."
 
 
 class OpenInvitation(Sheet):
-    """One invitation of somebody. First *Ask what is offered*, then *Accept*; neither is pressed by a stray Enter."""
+    """One invitation of somebody. First *Ask what is offered*, then *Accept*; neither is pressed by a stray Enter.
 
-    def __init__(self, bridge: InvitingLike, link: str = "", parent: QWidget | None = None) -> None:
+    Signals:
+        use_wanted(PeerId): the user wants to see what the new friend shares.
+    """
+
+    use_wanted = Signal(object)
+
+    def __init__(
+        self, bridge: InvitingLike, link: str = "", parent: QWidget | None = None,
+        called: Callable[[PeerId], str] = lambda peer_id: "",
+    ) -> None:  # fmt: skip
+        """`called` returns the name of a peer that is known already, or "" for another."""
         super().__init__(self.tr("Open an invitation"), parent, width=WIDTH)
         self.setObjectName("open-invitation")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self._bridge = bridge
+        self._bridge, self._called = bridge, called
         self._link: Link | None = None
         self._ticket: int | None = None
         self._asked = False  # what is offered is known
@@ -40,12 +59,19 @@ class OpenInvitation(Sheet):
         self._lay_out()
         self.ask_button = self.add_button(self.tr("A&sk what is offered"), self.ask)
         self.accept_button = self.add_button(self.tr("&Accept"), self.accept_offer)
+        self.use_button = self.add_button(self.tr("S&ee what they share"), self.use)
         self.row.addStretch()
+        self.file_button = self.add_button(self.tr("&File or picture..."), self.choose_file)
+        self.paste_button = self.add_button(self.tr("&Paste"), self.paste)
         self.close_button = self.add_button(self.tr("Close"), self.reject)
         self.calm(None)
         pairs = ((bridge.looked, self._on_looked), (bridge.joined, self._on_joined), (bridge.refused, self._on_refused))
         for signal, slot in pairs:
             signal.connect(slot)
+        self._reader = Reader(self)
+        self._reader.read.connect(self._on_read)
+        self.setAcceptDrops(True)
+        self.link.setAcceptDrops(False)  # the sheet takes what is dropped
         self.link.textChanged.connect(self._read)
         self.finished.connect(lambda _result: self._cancel())
         self.link.setText(link)
@@ -86,6 +112,72 @@ class OpenInvitation(Sheet):
             self._ticket = self._bridge.join(str(self._link), clean_name(self.name.text()))
             self._choose()
 
+    def use(self) -> None:
+        """Go on to what the new friend shares."""
+        if self._over and self._link is not None:
+            self.accept()
+            self.use_wanted.emit(self._link.peer_id)
+
+    # -- files and pictures ------------------------------------------------------------------------------------------
+
+    def choose_file(self) -> None:
+        """Ask for a file or a picture."""
+        dialog = QFileDialog(self, self.tr("An invitation, or the picture of its QR code"))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(self.read_file)
+        dialog.open()
+
+    def paste(self) -> None:
+        """Take the text or the picture of the clipboard."""
+        self.take(QGuiApplication.clipboard().mimeData())
+
+    def read_file(self, path: str) -> None:
+        """Read the link out of a file."""
+        if self._idle():
+            self.story.setText(self.tr(READING))
+            self._reader.read_file(path)
+
+    def take(self, data: QMimeData) -> None:
+        """Take what was dropped or pasted: a file, a picture or a text."""
+        if not self._idle():
+            return
+        files = [url.toLocalFile() for url in data.urls() if url.isLocalFile()]
+        if files:
+            self.read_file(files[0])
+        elif data.hasImage():
+            image = QImage(data.imageData())
+            self.story.setText(self.tr(READING))
+            self._reader.read_image(image)
+        elif data.hasText():
+            self.link.setText(data.text()[:MAX_LINK])
+
+    def _on_read(self, text: str, problem: str) -> None:
+        if self._idle():
+            self.link.setText(text[:MAX_LINK])
+            if problem:
+                self.story.setText(problem)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Paste a picture too; the field takes texts by itself."""
+        if event.matches(QKeySequence.StandardKey.Paste):
+            self.paste()
+            return
+        super().keyPressEvent(event)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Let files, pictures and texts be dropped."""
+        data = event.mimeData()
+        if data.hasUrls() or data.hasImage() or data.hasText():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Take what is dropped."""
+        self.take(event.mimeData())
+        event.acceptProposedAction()
+
+    # -- news --------------------------------------------------------------------------------------------------------
+
     def on_events(self, events: tuple[PeerEvent, ...]) -> None:
         """Show how far it is."""
         for event in events:
@@ -120,7 +212,7 @@ class OpenInvitation(Sheet):
             self._ticket, self._over = None, True
             self.story.setText(self.tr("{name} and you know each other now.").format(name=shown(name)))
             self._choose()
-            self.close_button.setFocus()
+            self.use_button.setFocus()
 
     def _on_refused(self, ticket: object, sentence: str) -> None:
         if ticket == self._ticket:
@@ -134,17 +226,25 @@ class OpenInvitation(Sheet):
         self.offer.setText("")
         try:
             self._link = parse(text)
-            self.story.setText(self.tr(ASK))
+            name = self._called(self._link.peer_id)
+            known = self.tr("You know {name} already. Opening it again adds what it offers.").format(name=shown(name))
+            self.story.setText(known if name else self.tr(ASK))
         except LinkError as error:
             self.story.setText(_sentence(error) if text.strip() else self.tr(PASTE))
         self.who.show_id(str(self._link.peer_id) if self._link is not None else "")
         self._choose()
 
     def _choose(self) -> None:
-        idle = self._ticket is None and not self._over
+        idle = self._idle()
+        self.use_button.setEnabled(self._over)
+        for each in (self.file_button, self.paste_button):
+            each.setEnabled(idle)
         self.link.setReadOnly(not idle)
         self.ask_button.setEnabled(idle and self._link is not None and not self._asked)
         self.accept_button.setEnabled(idle and self._asked)
+
+    def _idle(self) -> bool:
+        return self._ticket is None and not self._over
 
     def _cancel(self) -> None:
         if self._ticket is not None:

@@ -57,7 +57,7 @@ class PeopleView(PageView):
 
     def __init__(self, bridge: BridgeLike, theme: ThemeSource, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._bridge = bridge
+        self._bridge, self._theme = bridge, theme
         self._services: list[str] = []
         self._known: tuple[KnownPeer, ...] = ()
         self._names: dict[PeerId, str] = {}
@@ -98,7 +98,7 @@ class PeopleView(PageView):
     # -- what it is made of ----------------------------------------------------------------------------------------
 
     def _make_buttons(self) -> None:
-        self.inviting = Inviting(self, self._bridge, lambda: self._services)
+        self.inviting = Inviting(self, self._bridge, self._theme, lambda: self._services)
         self.add_button = button(self.tr("A&dd..."), self.tr("Add a peer by its ID"), self.add)
         self.edit_button = button(self.tr("&Edit..."), self.tr("Name this peer, and say what it may call"), self.edit)
         self.copy_button = button(self.tr("&Copy ID"), self.tr("Copy the whole Peer ID"), self.copy_id)
@@ -191,6 +191,7 @@ class PeopleView(PageView):
             self._known = snapshot.known_peers
             self._names = names(snapshot.known_peers)
             self.pending.tick()
+        self.inviting.show_snapshot(snapshot)
         self._show_pending(tuple(reversed(snapshot.pending)))  # the newest on top
         if list(snapshot.known_peers) != self.model.rows():
             chosen = self.selected()

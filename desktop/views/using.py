@@ -207,6 +207,11 @@ class UsingView(PageView):
 
     # -- what the user does --------------------------------------------------------------------------------------------
 
+    def ask_friend(self, peer_id: PeerId) -> None:
+        """Ask this friend, who may be new, what they share with us."""
+        self.friend.choose(peer_id)
+        self.ask()
+
     def ask(self) -> None:
         """Ask the friend what they share with us."""
         peer_id = self.friend.friend()

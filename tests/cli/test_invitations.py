@@ -71,6 +71,9 @@ async def test_a_link_from_one_command_line_to_another_and_what_came_of_it(tmp_p
 async def test_what_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     done = await own(tmp_path, "invite", "Bert", "--qr")
     *code, link = done.out.decode().splitlines()
+    (tmp_path / "invitation.txt").write_text(f"Open this with Grapevine:\n{link}\n")
+    mine = await own(tmp_path, "join", str(tmp_path / "invitation.txt"))
+    assert "ERR_INVITATION_OWN" in mine.err  # so it was read
     assert (done.code, len(code) > 10) == (0, True)
     for wrong, name in (
         (link[:-1], "ERR_LINK_CUT"),

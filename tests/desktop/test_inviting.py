@@ -1,19 +1,29 @@
 """The sheets of invitations: a link is made once, and nothing happens to one that was sent until the user says so."""
 
+import io
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+import segno
+from PySide6.QtCore import QMimeData, Qt, QUrl
+from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from core.invitations.link import Link
+from core.invitations.link import Link, parse
+from core.news.invitations import InvitationRow, Invitations
 from core.news.joins import InvitationAccepted, JoinProgress
 from core.peer_id import PeerId
-from desktop.app import show_invitation
+from desktop.app import show_invitation, show_shares_of
+from desktop.models.invitations import InvitationColumn
 from desktop.models.timeline_rows import Kind, row_of
+from desktop.pictures import NotFound, text_of
 from desktop.views.main_window import MainWindow
 from desktop.views.open_invitation import OpenInvitation
-from tests.desktop.fake_peer import NOW, FakeBridge, people_snapshot
+from tests.desktop.fake_peer import ALICE, NOW, FakeBridge, people_snapshot
 from tests.desktop.test_widgets_lint import nameless
 
 LINK = Link(PeerId(bytes(range(32))), bytes(16))
@@ -112,3 +122,138 @@ def test_a_click_on_a_link_shows_it_and_does_nothing(people: MainWindow, bridge:
     assert sheet.link.text() == str(LINK)
     sheet.reject()
     assert people.people.inviting.open_invitation() is not sheet
+
+
+def invitations(*states: str) -> Invitations:
+    rows = [
+        InvitationRow(
+            number, "Bert", ("photos",), state, NOW, NOW + 86_400, 1, ((ALICE, NOW),) if state == "accepted" else ()
+        )
+        for number, state in enumerate(states, 1)
+    ]
+    return Invitations(tuple(rows))
+
+
+def test_the_list_says_how_each_stands_and_takes_one_back(people: MainWindow, bridge: FakeBridge) -> None:
+    inviting = people.people.inviting
+    bridge.show(
+        replace(people_snapshot(), revision=50, invitations=invitations("open", "accepted", "expired", "withdrawn"))
+    )
+    assert inviting.list_button.text() == "Invi&tations (1)..."
+    sheet = inviting.show_all()
+    assert nameless(sheet) == []
+    assert inviting.show_all() is sheet
+    states = [sheet.model.index(row, InvitationColumn.STATE).data() for row in range(4)]
+    assert states[:2] == ["Withdrawn", "Expired"]
+    assert states[2].startswith("Accepted: Anna's greenhouse, 20")
+    assert states[3] == "Not yet here"
+    for row, on in ((0, False), (2, False), (3, True)):
+        sheet.table.selectRow(row)
+        assert sheet.withdraw_button.isEnabled() is on
+    sheet.withdraw_button.click()
+    assert bridge.inviting.calls == [("withdraw", 1)]
+    bridge.show(replace(people_snapshot(), revision=51, invitations=invitations("withdrawn")))
+    assert (inviting.list_button.text(), sheet.model.rowCount()) == ("Invi&tations...", 1)
+    bridge.show(replace(people_snapshot(), revision=52, invitations=Invitations((), "the file is damaged")))
+    assert sheet.words.text() == "the file is damaged"
+    sheet.reject()
+    assert inviting.show_all() is not sheet
+
+
+def test_a_message_and_a_file_are_ready_to_be_sent(people: MainWindow, bridge: FakeBridge, tmp_path: Path) -> None:
+    sheet = people.people.inviting.invite("fibonacci")
+    assert sheet.boxes["fibonacci"].isChecked()
+    assert not sheet.message_button.isEnabled()
+    sheet.name.setText("Bert")
+    sheet.make()
+    bridge.inviting.invited.emit(1, str(LINK), 3)
+    sheet.message_button.click()
+    message = QGuiApplication.clipboard().text()
+    assert message.startswith("I share fibonacci with you. Open this link with Grapevine")
+    assert parse(message) == LINK
+    file = tmp_path / "invitation.txt"
+    sheet.save_to(str(file))
+    assert parse(file.read_text()) == LINK
+    assert file.stat().st_mode & 0o077 == 0
+    sheet.save_to(str(tmp_path / "nowhere" / "x.txt"))
+    assert sheet.note.text().startswith("It was not saved")
+
+
+def picture(text: str) -> QImage:
+    data = io.BytesIO()
+    segno.make(text, error="m", micro=False).save(data, kind="png", scale=3)
+    return QImage.fromData(data.getvalue())
+
+
+def test_a_picture_of_the_code_is_dropped_or_pasted(
+    people: MainWindow, bridge: FakeBridge, qtbot: QtBot, tmp_path: Path
+) -> None:
+    sheet = people.people.inviting.open_invitation()
+    file = tmp_path / "code.png"
+    assert picture(str(LINK).upper()).save(str(file))
+    dropped = QMimeData()
+    dropped.setUrls([QUrl.fromLocalFile(str(file))])
+    sheet.take(dropped)
+    qtbot.waitUntil(lambda: sheet.who.text() == str(LINK.peer_id))
+    sheet.link.clear()
+    QGuiApplication.clipboard().setImage(picture(str(LINK)))
+    QTest.keyClick(sheet, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: sheet.who.text() == str(LINK.peer_id))
+    for image, words in ((picture("https://a.b"), "This is no invitation"), (blank(), "There is no QR code")):
+        pasted = QMimeData()
+        pasted.setImageData(image)
+        sheet.take(pasted)
+        qtbot.waitUntil(partial(says, sheet, words))
+        assert not sheet.ask_button.isEnabled()
+    text = tmp_path / "invitation.txt"
+    text.write_text(f"For you:\n{LINK}\n")
+    sheet.read_file(str(text))
+    qtbot.waitUntil(lambda: sheet.who.text() == str(LINK.peer_id))
+    for name, data in (("noise", bytes(range(256)) * 9), ("gone", None)):
+        if data is not None:
+            (tmp_path / name).write_bytes(data)
+        sheet.read_file(str(tmp_path / name))
+        qtbot.waitUntil(partial(says, sheet, "This file can be read neither"))
+    assert bridge.inviting.calls == []  # nothing happens by itself
+
+
+def says(sheet: OpenInvitation, words: str) -> bool:
+    return sheet.story.text().startswith(words)
+
+
+def blank() -> QImage:
+    image = QImage(300, 300, QImage.Format.Format_RGB32)
+    image.fill(Qt.GlobalColor.white)
+    return image
+
+
+def test_without_the_package_a_picture_is_said_to_be_no_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zxingcpp", None)
+    with pytest.raises(NotFound, match="zxing-cpp is not installed"):
+        text_of(picture("x"))
+
+
+def test_who_is_known_already_is_named_and_a_new_friend_is_a_click_from_what_they_share(
+    people: MainWindow, bridge: FakeBridge
+) -> None:
+    sheet = people.people.inviting.open_invitation(str(Link(ALICE, bytes(16))))
+    assert sheet.story.text().startswith("You know Anna's greenhouse already.")
+    assert not sheet.use_button.isEnabled()
+    wanted: list[PeerId] = []
+    people.people.inviting.use_wanted.connect(wanted.append)
+    sheet.ask()
+    bridge.inviting.looked.emit(1, "Anna", ("photos",))
+    sheet.accept_offer()
+    bridge.inviting.joined.emit(2, "Anna's greenhouse")
+    sheet.use_button.click()
+    assert (wanted, sheet.isVisible()) == ([ALICE], False)
+    show_shares_of(people, ALICE)
+    assert (people.pages.current(), bridge.using.calls) == ("using", [("ask", ALICE)])
+
+
+def test_ten_kilobytes_are_named_for_what_they_are(people: MainWindow) -> None:
+    sheet = people.people.inviting.open_invitation()
+    pasted = QMimeData()
+    pasted.setText("x" * 10_240)
+    sheet.take(pasted)
+    assert "at most 150 characters" in sheet.story.text()

@@ -11,11 +11,13 @@ import pytest_asyncio
 from PySide6.QtWidgets import QApplication
 
 from core.news.events import PunchReceived, PunchSent
+from core.news.joins import InvitationAccepted
 from core.values import Address
 from desktop import notifications
-from desktop.notifications import Notifier, words
+from desktop.notifications import Notifier, joined_words, words
 from tests.desktop.polling import until
 from tests.desktop.xvfb import session_bus
+from tests.trust.people import ANN, BOB
 
 on_dbus = [
     pytest.mark.skipif(sys.platform != "linux", reason="desktop notifications over D-Bus are Linux's"),
@@ -51,9 +53,14 @@ class Scene:
         self.balloons = Balloons()
         self.revealed: list[Address] = []
         self.wanted, self.focused = True, False
+        self.people = 0  # times that they were shown
         self.notifier = Notifier(
-            self.balloons, self.revealed.append, wanted=lambda: self.wanted, focused=lambda: self.focused
-        )
+            self.balloons, self.revealed.append, reveal_people=self._show_people, wanted=lambda: self.wanted,
+            focused=lambda: self.focused,
+        )  # fmt: skip
+
+    def _show_people(self) -> None:
+        self.people += 1
 
 
 @pytest.fixture(autouse=True)
@@ -133,6 +140,18 @@ async def test_nothing_is_shown_when_off_or_when_the_window_is_looked_at(scene: 
     scene.notifier.on_events((first_punch(2),))
     await until(lambda: scene.balloons.shown)
     assert scene.balloons.shown == [("A new peer punched through", "192.0.2.7:2 can reach this computer now.")]
+
+
+@pytest.mark.asyncio
+async def test_who_accepts_an_invitation_is_told_and_a_click_shows_the_people(scene: Scene) -> None:
+    scene.notifier.on_events((first_punch(1), InvitationAccepted(1.0, 3, BOB, "Bert", ("photos", "tv"))))
+    await until(lambda: scene.balloons.shown)
+    told = ("Bert accepted your invitation", "You know each other now. May use: photos, tv.")
+    assert scene.balloons.shown == [told]
+    scene.balloons.clicked()
+    assert scene.people == 1
+    many = [InvitationAccepted(1.0, 4, who, "Band", ("*",)) for who in (ANN, BOB)]
+    assert joined_words(many)[1].endswith("May use: everything that you share. 1 more has come too.")
 
 
 @pytest.mark.asyncio

@@ -93,6 +93,22 @@ def test_each_fault_has_its_name() -> None:
         assert type(caught.value) is kind, tried
 
 
+def test_a_link_is_found_in_the_message_that_it_came_in() -> None:
+    for message in (
+        f"I share photos with you. Open this with Grapevine:\n{LINK}\nSee you, Anna",
+        f"Hi! ({LINK}).",
+        f"Anna wrote: <{str(LINK).upper()}>, good luck",
+        f'see "{LINK}"',
+    ):
+        assert parse(message) == LINK, message
+    with pytest.raises(LinkCut):
+        parse(f"take this: {str(LINK)[:-4]} and more")
+    with pytest.raises(LinkDoubled):
+        parse(f"take this: {LINK} or that: {LINK}")
+    with pytest.raises(ForeignLink, match=r"at most 150 characters, and this has 10,240"):
+        parse("x" * 10_240)
+
+
 def test_room_for_a_later_version_is_left_alone() -> None:
     body = bytes([VERSION, 0x82]) + LINK.peer_id.key + LINK.secret
     longest = made(body + bytes(32))
