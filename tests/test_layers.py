@@ -33,6 +33,8 @@ ROOMS: dict[str, set[str]] = {
     # engines
     "core.utp": {"core.wire"},
     "core.dht": {"core.wire"},
+    "core.mainline": {"core.wire", "core.dht", "core.signal"},
+    "core.signal": {"core.wire"},
     "core.nat": {"core.wire"},
     "core.punch": {"core.wire", "core.nat"},
     "core.streams": {"core.wire"},
@@ -103,6 +105,8 @@ IMPURE = {
 PURE = {
     "core.utp",
     "core.dht",
+    "core.mainline",
+    "core.signal",
     "core.nat",
     "core.punch",
     "core.streams",

@@ -4,6 +4,7 @@ Pure bookkeeping: it says which node to ask next and takes the outcome; it sends
 """
 
 import enum
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -43,11 +44,17 @@ class Search:
     """The state of one search.
 
     Ends when the `k` nearest candidates that did not fail have answered, or after `max_queries`. Candidates are
-    bounded by 8 k, the farthest make room.
+    bounded by 8 k, the farthest make room. `distrust`: what a host has named is passed over once so many of it failed
+    and none answered; 0: never.
     """
 
-    def __init__(self, target: bytes, own_id: bytes, k: int, concurrency: int, max_queries: int) -> None:
+    def __init__(
+        self, target: bytes, own_id: bytes, k: int, concurrency: int, max_queries: int, *, distrust: int = 0
+    ) -> None:
         self.target = target
+        self._distrust = distrust
+        self._answers: set[str] = set()  # hosts of whose named nodes one answered; bounded by the queries
+        self._failures: Counter[str] = Counter()  # likewise
         self._own_id = own_id
         self._k = k
         self._concurrency = concurrency
@@ -109,6 +116,8 @@ class Search:
             candidate = None
         if candidate is not None:
             candidate.state = _State.ANSWERED
+            if candidate.named_by is not None:
+                self._answers.add(candidate.named_by)
         elif contact.id != self._own_id:
             self._candidates.append(_Candidate(contact, distance(contact.id, self.target), state=_State.ANSWERED))
             self._sort()
@@ -119,6 +128,17 @@ class Search:
         candidate = self._find(asked)
         if candidate is not None:
             candidate.state = _State.FAILED
+            if candidate.named_by is not None and self._distrust:
+                self._distrust_host(candidate.named_by)
+
+    def _distrust_host(self, host: str) -> None:
+        """Count a failure of what a host named, and pass over the rest if it is only such."""
+        self._failures[host] += 1
+        if self._failures[host] < self._distrust or host in self._answers:
+            return
+        for candidate in self._candidates:
+            if candidate.named_by == host and candidate.state is _State.FRESH:
+                candidate.state = _State.FAILED
 
     def done(self) -> bool:
         """Say whether nothing is in flight and nobody is left to ask."""

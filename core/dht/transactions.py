@@ -30,8 +30,12 @@ class Pending:
 class Transactions:
     """The queries in flight. An answer counts only from the address that was asked (BEP 5 leaves that open)."""
 
-    def __init__(self, random: Random, capacity: int, timeout: float, resend_after: float) -> None:
+    def __init__(
+        self, random: Random, capacity: int, timeout: float, resend_after: float, size: int = TRANSACTION_BYTES
+    ) -> None:
+        """`size`: bytes of an id; capacity and size leave most ids free."""
         self._random = random
+        self._size = size
         self._capacity = min(capacity, 1 << 15)  # half of all 2-byte ids: drawing a free one stays quick
         self._timeout = timeout
         self._resend_after = resend_after
@@ -50,9 +54,9 @@ class Transactions:
         self, to: Address, expected_id: bytes | None, handler: Handler, now: float, *, again: bool = True
     ) -> Pending:
         """Start a query; `handler` is called once. The caller looks at `full` first. `again`: with a second copy."""
-        transaction = self._random.randbytes(TRANSACTION_BYTES)
+        transaction = self._random.randbytes(self._size)
         while transaction in self._pending:
-            transaction = self._random.randbytes(TRANSACTION_BYTES)
+            transaction = self._random.randbytes(self._size)
         pending = Pending(transaction, to, expected_id, handler, now + self._timeout)
         self._pending[transaction] = pending
         if again and self._resend_after < self._timeout:

@@ -1,0 +1,56 @@
+"""The numbers of our node in the public DHT. Seconds unless a name says otherwise."""
+
+from typing import Final
+
+from core.dht.config import DhtConfig
+
+DHT: Final = DhtConfig(
+    bucket_size=8,  # BEP 5: k
+    concurrency=8,  # queries in flight per search; libtorrent has 5, and a third of the public nodes are silent
+    query_timeout=1.0,  # the public DHT answers in 0.2 s or hardly ever; who waits for 2 s waits in vain
+    resend_after=60.0,  # never: another node is asked instead
+    max_operations=64,
+    max_transactions=128,
+    max_search_queries=64,  # per search; a table of 50 nodes finds the nearest in 20 to 30
+    max_outgoing=512,
+    node_liveness=900.0,  # BEP 5: a node is questionable after 15 minutes
+    refresh_interval=900.0,  # BEP 5
+    max_public_nodes_per_host=1,  # one node per IP, as libtorrent: who rents an address has one place
+    peer_max_age=1800.0,  # as libtorrent keeps announces
+    max_tables=1000,
+    max_peers=5000,
+    max_peers_per_table=200,
+    max_values=700,  # BEP 44 items, as libtorrent
+)
+"""What `core.dht` has as numbers, for the public DHT."""
+
+GOOD: Final = 50
+"""Nodes that have answered: with fewer the table is filled, and so many at least are kept on the disk."""
+BUCKET: Final = 16
+"""Nodes in a bucket of the table; libtorrent has more than k as well, in the buckets that most searches begin in."""
+SEEDS: Final = 32
+"""Kept nodes that are asked at the start; a third of them is gone after a day."""
+KEPT: Final = 200
+"""Nodes that are written to the disk at most; 200 take 5 KB."""
+ALONE: Final = 8
+"""Nodes; with fewer of them, bootstrap nodes are asked."""
+ENOUGH: Final = ((1.2, 10), (2.5, 5))
+"""(seconds, answers): a search that is to store something stores it after so long with so many. Most of the nearest
+have answered then; it goes on for those that are slow or behind silent ones, which takes 5 s and more."""
+DISTRUST: Final = 3
+"""Failures among the nodes that one host named, and no answer, after which its others are not asked: it invents them.
+Of a host that does not lie, with a third of all nodes gone, it happens once in 27."""
+TRANSACTION: Final = 4
+"""Bytes of a transaction id, at random: who answers from a forged source has one chance in 4 billion."""
+CHECK: Final = 60.0
+"""Seconds between looks at the table: up to `CHECKED` silent nodes are pinged, and who waited too long is forgotten."""
+CHECKED: Final = 6
+"""Silent nodes that are pinged in one look."""
+FILL: Final = 6.0
+"""Seconds between searches at random while the table has fewer than `GOOD` nodes, `FILLS` times at most in a row."""
+FILLS: Final = 8
+"""Such searches; then the next comes with the usual refresh."""
+REMEMBERED: Final = 128
+"""Keys whose nearest nodes are remembered, so that asking again takes 8 packets instead of 30."""
+REMEMBERED_FOR: Final = 150.0
+"""Seconds; half an epoch of a doorbell, so that nodes that come nearer are found twice in each."""

@@ -1,0 +1,43 @@
+"""Asking again where an earlier search ended, and nobody else: a poll of 4 or 8 packets."""
+
+import contextlib
+from collections.abc import Sequence
+
+from core.dht.lookup import Target
+from core.dht.transactions import Handler, Outcome
+from core.dht.walk import Ask, Asked
+from core.errors import RemoteError
+from core.mainline.tasks import FindPeers
+from core.wire.compact import Contact
+from core.wire.krpc import Reply
+
+
+class Peek:
+    """One such question. The task is finished once all have answered, or will not."""
+
+    def __init__(self, task: FindPeers, contacts: Sequence[Contact]) -> None:
+        self._task = task
+        self._contacts = contacts
+        self._waiting = 1  # for ourselves to have asked all
+
+    def start(self, ask: Ask, now: float) -> None:
+        """Ask; who may not be sent to at the moment is left out."""
+        for contact in self._contacts:
+            to = Target(contact.id, contact.address)
+            if ask(to, self._task.method, self._task.arguments(), self._heard(contact), now) is Asked.SENT:
+                self._waiting += 1
+        self._one_less(now)
+
+    def _heard(self, contact: Contact) -> Handler:
+        def handle(outcome: Outcome, now: float) -> None:
+            if isinstance(outcome, Reply):
+                with contextlib.suppress(RemoteError):  # nonsense is no answer
+                    self._task.heard(contact, outcome.values, now)
+            self._one_less(now)
+
+        return handle
+
+    def _one_less(self, now: float) -> None:
+        self._waiting -= 1
+        if not self._waiting:
+            self._task.finish(now)

@@ -1,0 +1,58 @@
+"""Carries the wishes of an exchange (`core.signal`) over the node, and brings back what comes."""
+
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from core.dht.events import OperationId
+from core.dht.items import mutable_target, sign_item
+from core.errors import LocalError
+from core.limits.table import BoundedTable
+from core.mainline.events import Ended, ItemHeard, MainlineEvent, PeersHeard
+from core.mainline.node import MainlineNode
+from core.signal.exchange import Exchange
+from core.signal.wishes import Listen, Read, Ring, Wish, Write
+
+MAX_WISHES: Final = 256  # under way; the node takes 64 operations, and each ends within a minute
+
+
+class Post:
+    """`step` after everything that node or exchange did. `port` is our socket's, for nodes without `implied_port`."""
+
+    def __init__(self, node: MainlineNode, exchange: Exchange, port: int) -> None:
+        self._node = node
+        self._exchange = exchange
+        self._port = port
+        self._wishes: BoundedTable[OperationId, int] = BoundedTable(MAX_WISHES)
+
+    def step(self, now: float, clock: float) -> None:
+        """Ask for what the exchange wishes now."""
+        for wish in self._exchange.wishes():
+            try:
+                self._wishes[self._begin(wish, now)] = wish.number
+            except LocalError:
+                self._exchange.done(wish.number, 0, now)
+
+    def take(self, event: MainlineEvent, now: float, clock: float) -> None:
+        """Hand what the node tells to the exchange."""
+        number = self._wishes.get(event.operation)
+        if number is None:
+            return
+        if isinstance(event, PeersHeard):
+            self._exchange.ringers(number, event.peers, now, clock)
+        elif isinstance(event, ItemHeard):
+            self._exchange.came(number, event.item.value, event.item.sequence, now, clock)
+        elif isinstance(event, Ended):
+            del self._wishes[event.operation]
+            self._exchange.done(number, event.taken, now)
+
+    def _begin(self, wish: Wish, now: float) -> OperationId:
+        if isinstance(wish, Write):
+            writer = Ed25519PrivateKey.from_private_bytes(wish.box.writer)
+            return self._node.put(sign_item(writer, wish.sealed, wish.sequence), now)
+        if isinstance(wish, Read):
+            return self._node.get(wish.box.public, mutable_target(wish.box.public), now, known=wish.known)
+        if isinstance(wish, Listen):
+            return self._node.peek(wish.door, now, wish.part)
+        assert isinstance(wish, Ring)
+        return self._node.announce(wish.door, self._port, now)

@@ -1,0 +1,77 @@
+"""Searches under way: those that wait until something may leave again, and where earlier ones ended."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from core.dht.config import DhtConfig
+from core.dht.lookup import Search
+from core.dht.routing import RoutingTable
+from core.dht.walk import Ask, Task, Walk
+from core.limits.table import BoundedTable
+from core.mainline.config import DISTRUST, REMEMBERED, REMEMBERED_FOR
+from core.wire.compact import Contact
+
+FEED_EVERY: Final = 0.25  # seconds between tries of those that wait
+
+
+@dataclass(frozen=True, slots=True)
+class _Nearest:
+    contacts: Sequence[Contact]
+    since: float
+
+
+class Walks:
+    """Begins searches at the nodes where the last one for the same target ended, or at the nearest of the table."""
+
+    def __init__(self, config: DhtConfig, table: RoutingTable, ask: Ask) -> None:
+        self._config = config
+        self._table = table
+        self._ask = ask
+        self._starved: dict[Walk, None] = {}  # bounded by the operations and upkeep under way
+        self._nearest: BoundedTable[bytes, _Nearest] = BoundedTable(REMEMBERED)
+        self.feed_at: float | None = None
+
+    def use(self, table: RoutingTable) -> None:
+        """Take another table, as when our id is another."""
+        self._table = table
+
+    def walk(self, task: Task, target: bytes, now: float, ask: Ask | None = None) -> Walk:
+        """Return a search that has not begun; `ask` is another way to ask."""
+        config = self._config
+        search = Search(
+            target, self._table.own_id, config.bucket_size, config.concurrency, config.max_search_queries,
+            distrust=DISTRUST,
+        )  # fmt: skip
+        search.add(self.nearest(target, now) or self._table.closest(target, config.bucket_size))
+        return Walk(task, search, ask or self._ask, config.concurrency, self._starve)
+
+    def nearest(self, target: bytes, now: float) -> Sequence[Contact]:
+        """Return the nodes where a search for this target ended lately, the nearest first; or none."""
+        kept = self._nearest.get(target)
+        return () if kept is None or now - kept.since >= REMEMBERED_FOR else kept.contacts
+
+    def ended(self, search: Search, now: float) -> None:
+        """Remember where a search ended; one that began there does not make it younger."""
+        if not self.nearest(search.target, now):
+            self._nearest[search.target] = _Nearest(search.closest(), now)
+
+    def forget(self, target: bytes) -> None:
+        """Search from the beginning the next time."""
+        self._nearest.pop(target, None)
+
+    def feed(self, now: float) -> None:
+        """Go on with those that had to wait, once each."""
+        if self.feed_at is None or now < self.feed_at:
+            return
+        waiting, self._starved, self.feed_at = self._starved, {}, None
+        for walk in waiting:
+            walk.step(now)
+        if self._starved:
+            self.feed_at = now + FEED_EVERY
+
+    def _starve(self, walk: Walk) -> None:
+        self._starved[walk] = None
+        if self.feed_at is None:
+            self.feed_at = -math.inf  # at the next tick; then every FEED_EVERY

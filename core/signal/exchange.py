@@ -1,0 +1,272 @@
+"""The exchange of one peer: our letters in our people's boxes, our door, and the calls that we make. No I/O.
+
+Who may be called writes a letter for each of its people every hour and lists who rings. Who calls writes one, reads the
+other's, and rings. The owner carries out `wishes` and tells their outcome. `now` is monotone seconds, `clock` Unix
+seconds, which may be wrong.
+"""
+
+import math
+from collections.abc import Callable, Hashable, Iterable
+from random import Random
+from typing import Final
+
+from core.errors import RemoteError
+from core.limits.table import BoundedTable
+from core.signal.caller import LASTS, RING_AGAIN, RUNG_FOR, Call, epochs
+from core.signal.keys import BELL_EPOCH, DAY_HOURS, HOUR, box, door
+from core.signal.letter import VALID, Letter, seal, unseal
+from core.signal.wishes import Called, Contact, Listen, Located, Read, Ring, Rung, SignalEvent, Wish, Write
+from core.values import Address
+
+EAGER: Final = 5.0  # seconds between looks at the door while somebody waits: 4 s on average until a call is answered
+IDLE: Final = 20.0  # otherwise: 19 MB a day of looks at all of 8 nodes, so it is every second one, alternating
+SOONEST: Final = 2.0  # never more often, whoever waits
+CONTACTS: Final = 64  # people for whom letters are written; of more, those who come first. Each costs 0.4 MB a day
+CALLS: Final = 8  # at a time; of more, the one begun first is given up
+RENEW: Final = 3000.0  # seconds; before BEP 44's two hours are over, and before the next hour's box is needed
+MOVED: Final = 15.0  # seconds between two letters to one contact, however often we move
+WRITING: Final = 2  # letters under way at a time
+PER_NODE: Final = 4  # new ringers taken of one node's answer ...
+PER_LOOK: Final = 12  # ... and of one look: lists fill with junk
+RUNG_AGAIN: Final = 15.0  # seconds until somebody who is still listed is told again; a second call must not wait longer
+ANSWERED: Final = 4  # boxes that are read when somebody rings ...
+ANSWER_AGAIN: Final = 20.0  # ... no sooner than that
+
+
+class _Ours:
+    """Our letter to one contact."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.sequence = 0
+        self.at = -math.inf
+        self.edition = -1
+        self.under_way = False
+
+
+class Exchange:
+    """See the module. `bell(day)` is ours. `random` spreads and seals: a SystemRandom outside of tests."""
+
+    def __init__(self, random: Random, bell: Callable[[int], bytes]) -> None:
+        self._random = random
+        self._bell = bell
+        self._contacts: dict[Hashable, Contact] = {}
+        self._ours: dict[Hashable, _Ours] = {}
+        self._known: BoundedTable[bytes, int] = BoundedTable(4 * CONTACTS)  # by box: the newest letter's number
+        self._letters: BoundedTable[Hashable, tuple[Letter, int]] = BoundedTable(CONTACTS)  # and the epoch of its box
+        self._calls: dict[Hashable, Call] = {}
+        self._addresses: tuple[Address, ...] = ()
+        self._nat = 0
+        self._edition = 0  # of what our letters say
+        self._listening = self._eager = False
+        self._look_at = -math.inf
+        self._looking: dict[int, int] = {}  # ringers taken, by wish
+        self._looks = 0
+        self._rung: BoundedTable[Address, float] = BoundedTable(256)
+        self._answer_at = -math.inf
+        self._under_way: dict[int, tuple[Contact | None, Wish]] = {}
+        self._last = 0
+        self._wishes: list[Wish] = []
+        self._events: list[SignalEvent] = []
+
+    # -- what its owner says ------------------------------------------------------------------------------------------
+
+    def know(self, contacts: Iterable[Contact]) -> None:
+        """Take the people that we meet, instead of those before; the first CONTACTS of them can call us."""
+        self._contacts = {each.name: each for each in contacts}
+        for gone in self._ours.keys() - self._contacts.keys():
+            del self._ours[gone]
+        for gone in self._calls.keys() - self._contacts.keys():
+            del self._calls[gone]
+
+    def knows(self, name: Hashable) -> bool:
+        """Return whether somebody can be called."""
+        return name in self._contacts
+
+    def be_at(self, addresses: Iterable[Address], nat: int) -> None:
+        """Take what our letters say."""
+        said = tuple(addresses)
+        if (said, nat) != (self._addresses, self._nat):
+            self._addresses, self._nat = said, nat
+            self._edition += 1
+
+    def listen(self, on: bool, eager: bool) -> None:
+        """Be there for callers, or not; `eager`: somebody waits."""
+        self._listening, self._eager = on, eager
+
+    def call(self, name: Hashable, now: float, clock: float) -> None:
+        """Call a contact, or go on with it. A letter that we have read before is told at once."""
+        known = self._calls.get(name)
+        if known is None:
+            while len(self._calls) >= CALLS:
+                del self._calls[min(self._calls, key=lambda each: self._calls[each].began)]
+            known = self._calls[name] = Call(self._contacts[name], now, now + LASTS, now)
+            letter, epoch = self._letters.get(name, (None, 0))
+            if letter is not None and abs(clock - letter.at) < VALID:
+                known.letter, known.found_in = letter, epoch - int(clock) // HOUR
+        known.until = now + LASTS
+        if known.letter is not None:
+            self._events.append(Located(name, known.letter, now - known.began))
+
+    def hang_up(self, name: Hashable) -> None:
+        """End a call. Idempotent."""
+        self._calls.pop(name, None)
+
+    # -- time ---------------------------------------------------------------------------------------------------------
+
+    def tick(self, now: float, clock: float) -> None:
+        """Wish for what is due."""
+        for name in [name for name, call in self._calls.items() if call.until <= now]:
+            del self._calls[name]
+        self._write(now, clock)
+        for call in self._calls.values():
+            self._go_on(call, now, clock)
+        if self._listening and now >= self._look_at:
+            self._look(now, clock)
+
+    def interval(self) -> float:
+        """Return how many seconds are between two looks at our door."""
+        return max(SOONEST, EAGER if self._eager else IDLE)
+
+    def wishes(self) -> list[Wish]:
+        """Return, and forget, what to ask of the DHT."""
+        wishes, self._wishes = self._wishes, []
+        return wishes
+
+    def events(self) -> list[SignalEvent]:
+        """Return, and forget, what has come."""
+        events, self._events = self._events, []
+        return events
+
+    def _wish(self, wish: Wish, contact: Contact | None) -> None:
+        self._under_way[wish.number] = (contact, wish)
+        self._wishes.append(wish)
+
+    def _number(self) -> int:
+        self._last += 1
+        return self._last
+
+    def _write(self, now: float, clock: float) -> None:
+        """Write letters: first to those whom we call, then to those who may call us."""
+        listeners = list(self._contacts)[:CONTACTS] if self._listening else []
+        for name in [*self._calls, *listeners]:
+            ours = self._ours.setdefault(name, _Ours())
+            busy = sum(each.under_way for each in self._ours.values())
+            if busy < WRITING and not ours.under_way and self._due(ours, now, clock):
+                self._write_to(self._contacts[name], ours, now, clock)
+
+    def _due(self, ours: _Ours, now: float, clock: float) -> bool:
+        if ours.epoch != int(clock) // HOUR or now - ours.at >= RENEW:
+            return True
+        return ours.edition != self._edition and now - ours.at >= MOVED
+
+    def _write_to(self, contact: Contact, ours: _Ours, now: float, clock: float) -> None:
+        epoch = int(clock) // HOUR
+        ours.epoch, ours.at, ours.edition, ours.under_way = epoch, now, self._edition, True
+        ours.sequence = max(ours.sequence + 1, int(clock * 1000))
+        bell = self._bell(epoch // DAY_HOURS) if self._listening else None
+        letter = Letter(int(clock), self._addresses, bell, self._nat)
+        into = box(contact.secret, contact.ours, epoch)
+        sealed = seal(letter, into, ours.sequence, self._random)
+        self._wish(Write(self._number(), into, sealed, ours.sequence), contact)
+
+    def _go_on(self, call: Call, now: float, clock: float) -> None:
+        if not call.reading and now >= call.read_at:
+            call.reading = self._read(call.contact, clock, far=call.reads % 2 == 1)
+        for each in call.doors(now, clock):
+            if each not in call.ringing.values() and now >= call.rung.get(each, -math.inf):
+                wish = Ring(self._number(), each)
+                call.ringing[wish.number] = each
+                self._wish(wish, call.contact)
+
+    def _read(self, contact: Contact, clock: float, *, far: bool) -> int:
+        boxes = [box(contact.secret, contact.theirs, epoch) for epoch in epochs(clock, far)]
+        for each in boxes:
+            self._wish(Read(self._number(), each, self._known.get(each.public, -1)), contact)
+        return len(boxes)
+
+    def _look(self, now: float, clock: float) -> None:
+        """List who rings, unless the last look is not over."""
+        self._look_at = now + self.interval()
+        if self._looking:
+            return
+        self._looks += 1
+        part = 0 if self._eager else 1 + self._looks % 2
+        for each in doors(self._bell, clock):
+            wish = Listen(self._number(), each, part)
+            self._looking[wish.number] = 0
+            self._wish(wish, None)
+
+    # -- outcomes -----------------------------------------------------------------------------------------------------
+
+    def ringers(self, number: int, listed: Iterable[Address], now: float, clock: float) -> None:
+        """Take what one node lists at our door."""
+        taken = 0
+        for address in listed:
+            if number not in self._looking or taken >= PER_NODE or self._looking[number] >= PER_LOOK:
+                return
+            if now - self._rung.get(address, -math.inf) < RUNG_AGAIN:
+                continue
+            self._rung[address] = now
+            self._looking[number] += 1
+            taken += 1
+            self._events.append(Rung(address))
+        if taken and now >= self._answer_at:
+            self._answer_at = now + ANSWER_AGAIN
+            for contact in list(self._contacts.values())[:ANSWERED]:
+                if contact.name not in self._calls:
+                    self._read(contact, clock, far=False)
+
+    def came(self, number: int, sealed: object, sequence: int, now: float, clock: float) -> bool:
+        """Take what is in a box; return whether it is a letter that is new. What is forged or old is not told."""
+        contact, wish = self._under_way.get(number, (None, None))
+        if contact is None or not isinstance(wish, Read) or sequence <= self._known.get(wish.box.public, -1):
+            return False
+        try:
+            letter = unseal(sealed, wish.box, sequence, clock)
+        except RemoteError:
+            return False
+        self._known[wish.box.public] = sequence
+        if letter.at >= self._letters.get(contact.name, (letter, 0))[0].at:
+            self._letters[contact.name] = letter, wish.box.epoch
+        call = self._calls.get(contact.name)
+        if call is not None and (call.letter is None or letter.at >= call.letter.at):
+            call.letter, call.found_in = letter, wish.box.epoch - int(clock) // HOUR
+        self._events.append(Located(contact.name, letter, None if call is None else now - call.began))
+        return True
+
+    def done(self, number: int, taken: int, now: float) -> None:
+        """Note the end of a wish; `taken`: by how many nodes."""
+        contact, wish = self._under_way.pop(number, (None, None))
+        self._looking.pop(number, None)
+        call = None if contact is None else self._calls.get(contact.name)
+        if isinstance(wish, Write) and contact is not None and contact.name in self._ours:
+            self._wrote(self._ours[contact.name], taken, now)
+        elif isinstance(wish, Read) and call is not None and call.reading:
+            call.read_done(now)
+        elif isinstance(wish, Ring) and call is not None and number in call.ringing:
+            call.rung[call.ringing.pop(number)] = now + (RUNG_FOR if taken else RING_AGAIN)
+            if taken:
+                self._events.append(Called(call.contact.name, taken))
+
+    def _wrote(self, ours: _Ours, taken: int, now: float) -> None:
+        ours.under_way = False
+        if not taken:  # nobody took it: again, soon
+            ours.at, ours.edition = now, -1
+
+    def letters(self) -> int:
+        """Return how many of our letters are kept by somebody."""
+        return sum(each.edition >= 0 and not each.under_way for each in self._ours.values())
+
+
+def doors(bell: Callable[[int], bytes], clock: float) -> list[bytes]:
+    """Return where our people ring now: near the end of an epoch and of a day, at two doors."""
+    now, day = int(clock) // BELL_EPOCH, int(clock) // (HOUR * DAY_HOURS)
+    found = [door(bell(day), now)]
+    if clock % BELL_EPOCH < 45:
+        found.append(door(bell(day), now - 1))  # who rang a moment ago
+    elif clock % BELL_EPOCH > BELL_EPOCH - 15:
+        found.append(door(bell(day), now + 1))  # whose clock is a little ahead
+    if clock % (HOUR * DAY_HOURS) < 2 * BELL_EPOCH:
+        found.append(door(bell(day - 1), now))  # who has yesterday's letter
+    return list(dict.fromkeys(found))

@@ -1,0 +1,85 @@
+"""What an exchange asks of the DHT, and what it tells. Each wish has a number, under which its outcome is told."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from core.signal.keys import Box
+from core.signal.letter import Letter
+from core.values import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Somebody to meet. `ours` and `theirs` are the directions of the boxes that we and they write."""
+
+    name: Hashable
+    secret: bytes = field(repr=False)
+    ours: bytes
+    theirs: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Put a sealed letter into a box."""
+
+    number: int
+    box: Box
+    sealed: bytes = field(repr=False)
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Get what is in a box, if its sequence number is above `known`."""
+
+    number: int
+    box: Box
+    known: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """List who rings at a door. `part` 1 or 2: ask every second node only."""
+
+    number: int
+    door: bytes
+    part: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Be listed at a door."""
+
+    number: int
+    door: bytes
+
+
+Wish: TypeAlias = Write | Read | Listen | Ring
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """Somebody at this address rings, as a node says, which may lie: our own people, or nobody."""
+
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A contact says where it is. `seconds` since it was called; None: we read it since somebody rang."""
+
+    name: Hashable
+    letter: Letter
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """Our ring is listed at a contact's door, at so many nodes."""
+
+    name: Hashable
+    nodes: int
+
+
+SignalEvent: TypeAlias = Rung | Located | Called
