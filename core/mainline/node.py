@@ -74,7 +74,7 @@ class MainlineNode:
     # -- operations: each raises LocalError when too much is under way ------------------------------------------------
 
     def find_peers(self, key: bytes, now: float) -> OperationId:
-        """Search for who is announced under a 20-byte key: PeersHeard for each node that lists some."""
+        """Search for the peers of a 20-byte key: PeersHeard for each node that lists some."""
         return self._begin(FindPeers(self._new(), key, self._emit), now)
 
     def peek(self, key: bytes, now: float, part: int = 0) -> OperationId:
@@ -106,7 +106,7 @@ class MainlineNode:
     # -- being a node -------------------------------------------------------------------------------------------------
 
     def join(self, seeds: Sequence[Address], now: float) -> None:
-        """Ask these nodes whom they know, and by them meet those that are near to us."""
+        """Ask these nodes for others, and by them meet those that are near to us."""
         walk = self._walks.walk(FindNodes(self.id, lambda now: None), self.id, now, self._ask_at_leisure)
         walk.search.add_seeds(seeds)
         walk.step(now)

@@ -20,8 +20,8 @@ from core.values import Address
 
 EAGER: Final = 5.0  # seconds between looks at the door while somebody waits: 4 s on average until a call is answered
 IDLE: Final = 20.0  # otherwise: 19 MB a day of looks at all of 8 nodes, so it is every second one, alternating
-SOONEST: Final = 2.0  # never more often, whoever waits
-CONTACTS: Final = 64  # people for whom letters are written; of more, those who come first. Each costs 0.4 MB a day
+SOONEST: Final = 2.0  # never more often
+CONTACTS: Final = 64  # people that letters are written to; of more, the first. Each costs 0.4 MB a day
 CALLS: Final = 8  # at a time; of more, the one begun first is given up
 RENEW: Final = 3000.0  # seconds; before BEP 44's two hours are over, and before the next hour's box is needed
 MOVED: Final = 15.0  # seconds between two letters to one contact, however often we move
@@ -147,7 +147,7 @@ class Exchange:
         return self._last
 
     def _write(self, now: float, clock: float) -> None:
-        """Write letters: first to those whom we call, then to those who may call us."""
+        """Write letters: first to the contacts that we call, then to those that may call us."""
         listeners = list(self._contacts)[:CONTACTS] if self._listening else []
         for name in [*self._calls, *listeners]:
             ours = self._ours.setdefault(name, _Ours())
