@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 
 from core.aio.tasks import TaskSet
 from core.calling.client import PeerClient
-from core.calling.outgoing import Outgoing
+from core.calling.outgoing import Outgoing, note_who_answers
 from core.calling.paths import Publication
 from core.calling.sources import Nearby
 from core.calling.streams import dial_streams, meet_for_streams
 from core.directory.access import GrapeAccess
 from core.directory.names import GrapeClient
 from core.errors import PeerError
+from core.grenache.server import WebServer
 from core.invitations.inviter import Inviter
 from core.invitations.joiner import Joiner, Ways
 from core.invitations.store import InvitationStore
@@ -54,6 +55,7 @@ from core.rendezvous.our_network import know_our_network
 from core.rendezvous.own_broker import OwnBroker
 from core.rendezvous.pacer import PunchPacer
 from core.rendezvous.roles import Roles
+from core.rendezvous.web import WebRoles
 from core.rpc.client import RpcClient
 from core.rpc.server import RpcServer
 from core.secure.dial import Dialer
@@ -67,6 +69,7 @@ from core.serving.catalog import Catalog
 from core.serving.handler import Handler
 from core.serving.openings import Openings
 from core.serving.shares import Shares
+from core.serving.web_site import WebSite
 from core.tunnel.stream import ByteStream
 from core.tunnel.tunnels import Tunnels
 from core.using.uses import Uses
@@ -118,6 +121,7 @@ class Parts:
     inviter: Inviter
     joiner: Joiner
     nat: NatWatch
+    web: WebRoles
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +220,11 @@ async def compose(
     tunnels.start()
     stack.push_async_callback(tunnels.aclose)
     admission.close_connections_by(tunnels.hang_up)
+    web = WebRoles(
+        hub, config.web, intents, link, admission.audience, lambda: WebSite(handler, catalog, openings),
+        lambda where, site: WebServer(where, site, server.memory, server.slices),
+    )  # fmt: skip
+    stack.push_async_callback(web.aclose)
     shares = Shares(hub, registry, intents, admission, catalog, openings)
     stack.push_async_callback(shares.aclose)
     uses = Uses(_open_stream(tunnels), hub.touch)
@@ -239,6 +248,7 @@ async def compose(
     # from here on the world is heard
     hearing = Hearing(hub, roster, addresses, outgoing, pacer, brokers, roles, client)
     _follow_the_grapes(hub, roles, own_broker, record)
+    _follow_our_addresses(addresses, web)
     roles.on_grape(access.snapshot())  # it was told before there was anybody here to hear it
     _follow_our_addresses(addresses, roles, own_broker, record)
     note_who_answers(hub, outgoing)
@@ -262,7 +272,7 @@ async def compose(
     return Parts(
         hub, roster, registry, intents, calls, endpoint, outgoing, identity, access, addresses, link, own_broker,
         brokers, client, roles, admission, catalog, handler, server, handshakes, tunnels, openings, shares, uses,
-        inviter, joiner, nat,
+        inviter, joiner, nat, web,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from core.invitations.joiner import Joined
 from core.invitations.link import Link, parse
 from core.invitations.talk import Offer
 from core.kinds.base import Check, Shared
-from core.kinds.share import Share
+from core.kinds.share import UTP_ONLY, Share
 from core.ledger.record import CallRecord
 from core.net.endpoint import EndpointStatistics
 from core.news.events import Announced, BudgetRow, PeerSnapshot, ServiceSnapshot, Traffic
@@ -21,6 +21,7 @@ from core.news.invitations import InvitationRow
 from core.peer_id import PeerId
 from core.profile.config import PeerConfig
 from core.rendezvous.roles import REQUEST_TIMEOUT
+from core.rendezvous.web import WebRoles
 from core.rpc.client import Reply
 from core.rpc.server import RpcServerStatistics
 from core.services.fibonacci import FibonacciService
@@ -151,9 +152,15 @@ class Peer:
 
     # -- verbs ---------------------------------------------------------------------------------------------------
 
-    async def share(self, service: str) -> None:
-        """Announce a service, answer its callers, and punch everyone who wants it. Idempotent."""
-        self._parts.intents.declare(Intent(service, Role.WORKER))
+    async def share(self, service: str, transports: Sequence[str] = UTP_ONLY) -> None:
+        """Announce a service over `transports`, answer its callers, and punch everyone who wants it. Idempotent."""
+        over = tuple(transports)
+        self._parts.intents.declare(Intent(service, Role.WORKER, listed="utp" in over, over=over))
+
+    @property
+    def web(self) -> WebRoles:
+        """What is open over HTTP and WebSocket: `settled` waits for it, `rows` tells where."""
+        return self._parts.web
 
     async def unshare(self, service: str) -> None:
         """Stop announcing and answering a service. Idempotent."""
@@ -252,9 +259,7 @@ class Peer:
         """
         return await self._parts.client.request(target, payload, timeout)
 
-    async def map(
-        self, service: str, payload: JsonValue, *, timeout: float = REQUEST_TIMEOUT
-    ) -> list[Reply | PeerError]:
+    async def map(self, service: str, payload: JsonValue, *, timeout: float = 10.0) -> list[Reply | PeerError]:
         """Ask every provider of a name at once. Returns one reply or error for each."""
         return await self._parts.client.map(service, payload, timeout)
 
@@ -281,14 +286,9 @@ class Peer:
     # -- the record of who called ---------------------------------------------------------------------------------
 
     async def calls(
-        self,
-        *,
-        text: str = "",
-        outcome: str = "",
-        before: int | None = None,
-        limit: int = 200,
+        self, *, text: str = "", outcome: str = "", before: int | None = None, limit: int = 200,
         callers: Sequence[str] = (),
-    ) -> list[CallRecord]:
+    ) -> list[CallRecord]:  # fmt: skip
         """Return the newest calls that fit, the newest first; `before` a call's number. Without a record: none.
 
         A `text` fits the calls of `callers`, texts of Peer IDs, in any case: for those whose name it is.

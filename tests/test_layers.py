@@ -52,14 +52,18 @@ ROOMS: dict[str, set[str]] = {
     "core.secure": {"core.aio", "core.wire", "core.net", "core.identity", "core.rpc.stream"},
     "core.grape": {"core.aio", "core.wire", "core.dht", "core.net"},
     "core.broker": {"core.aio", "core.wire"},
+    "core.grenache": {
+        "core.aio", "core.wire", "core.rpc", "core.services", "core.streams", "core.tunnel", "core.grape.web_guard",
+    },
     "core.kinds": {
         "core.aio", "core.wire", "core.tunnel", "core.services", "core.trust.audience", "core.rpc.fair_places",
+        "core.grenache",
     },
     "core.lan": {"core.aio", "core.files", "core.reach"},
     "core.using": {"core.aio", "core.wire", "core.tunnel", "core.kinds", "core.news"},
     # what a peer is
     "core.news": {*TRUST_VALUES, "core.services.names", "core.nat.report"},
-    "core.profile": {"core.files", "core.identity", "core.kinds.share", *TRUST_VALUES},
+    "core.profile": {"core.files", "core.identity", "core.kinds.share", "core.grenache.config", *TRUST_VALUES},
     "core.directory": {"core.aio", "core.wire", "core.dht", "core.grape", "core.news", "core.profile"},
     "core.own": {
         "core.aio", "core.wire", "core.grape", "core.identity", "core.secure", "core.services", "core.news",
@@ -78,7 +82,8 @@ ROOMS: dict[str, set[str]] = {
     },
     "core.rendezvous": {
         "core.aio", "core.wire", "core.nat", "core.punch", "core.net", "core.broker", "core.services", "core.reach",
-        "core.news", "core.directory", "core.serving", "core.calling",
+        "core.news", "core.directory", "core.serving", "core.calling", "core.grenache",
+        "core.trust.audience",
     },
 }  # fmt: skip
 FACADE = {*ROOMS}

@@ -1,5 +1,7 @@
 """`grapevine share`: a port, a page, a folder, a program, a sensor, a function, or the demo service."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -7,7 +9,9 @@ import click
 from core.cli.options import broker_option, network_options, quiet_option
 from core.cli.starting import start
 from core.cli.wanted import Wanted
+from core.cli.web_options import web_config, web_options
 from core.errors import LocalError
+from core.grenache.config import transports_of
 from core.trust.audience import Audience
 
 
@@ -42,13 +46,15 @@ from core.trust.audience import Audience
     help="Who may use it: only peers you trust, anyone with a Peer ID, or anyone at all. "
     "Without it: trusted; fibonacci is for anyone.",
 )
+@web_options
 @quiet_option
 @broker_option
 @network_options
 def share(
     targets: tuple[str, ...], name: str | None, tcp: tuple[str, ...], udp: tuple[str, ...], commands: tuple[str, ...],
     lines: bool, watches: tuple[str, ...], drop: bool, everything: bool, permanent: bool, friends: tuple[str, ...],
-    audience: str | None, **network: Any,  # noqa: ANN401 - the options of `network_options`
+    audience: str | None, transport: str | None, listen: str | None, tls_cert: Path | None, tls_key: Path | None,
+    tls_ca: Path | None, tls_required: bool, origins: tuple[str, ...], **network: Any,  # noqa: ANN401
 ) -> None:  # fmt: skip
     """Share something until Ctrl-C.
 
@@ -61,6 +67,7 @@ def share(
       grapevine share --watch './temp --every 5'  a sensor
       grapevine share ./garden.py:handle          a Python function
       grapevine share fibonacci                   the demo service
+      grapevine share fibonacci --transport utp,http,ws   for every Grenache client
     """
     wanted = Wanted(targets, tcp, udp, commands, watches, name, drop, lines, permanent, frozenset({"fibonacci"}))
     if not (targets or tcp or udp or commands or watches or everything):
@@ -70,11 +77,14 @@ def share(
     except LocalError as error:
         raise click.UsageError(str(error)) from None
     who = None if audience is None else Audience(audience)
+    web = web_config(listen, tls_cert, tls_key, tls_ca, tls_required, origins)
+    over = None if transport is None else transports_of(transport)
 
     def job(config: Any, output: Any) -> Any:  # noqa: ANN401 - loaded only when it is run: `--help` answers at once
         from core.cli.share_jobs import Order
         from core.cli.share_jobs import share as run_share
 
-        return run_share(config, output, Order(wanted, network["profile"], everything, who, friends))
+        order = Order(wanted, network["profile"], everything, who, friends, over)
+        return run_share(replace(config, web=web), output, order)
 
     start(job, brief=False, speaks=True, **network)

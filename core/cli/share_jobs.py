@@ -14,7 +14,7 @@ from core.cli.peers import find
 from core.cli.wanted import Wanted
 from core.errors import LocalError, PeerError
 from core.files.shown import plain
-from core.kinds.share import BAD, Share
+from core.kinds.share import BAD, UTP_ONLY, Share
 from core.kinds.table import KINDS
 from core.peer import Peer, open_peer
 from core.peer_id import PeerId
@@ -40,6 +40,7 @@ class Order:
     everything: bool = False
     audience: Audience | None = None
     friends: tuple[str, ...] = ()
+    over: tuple[str, ...] | None = None  # transports; None: uTP, or as a permanent share says
 
 
 async def share(config: PeerConfig, output: Output, order: Order) -> None:
@@ -51,7 +52,8 @@ async def share(config: PeerConfig, output: Output, order: Order) -> None:
         output.notice(problem)
     by_name = {each.name: each for each in kept.shares}
     shares = [_with_audience(each, config, order) for each in order.wanted.shares(by_name.__contains__)]
-    shares += [replace(by_name[name], on=True) for name in order.wanted.targets if name in by_name and name not in OWN]
+    kept_here = [by_name[name] for name in order.wanted.targets if name in by_name and name not in OWN]
+    shares += [replace(each, on=True, transports=order.over or each.transports) for each in kept_here]
     own = [*order.wanted.own(), *(settings.sharing if order.everything else ())]
     if not (shares or own or (order.everything and (kept.shares or kept.problems or settings.uses))):
         raise LocalError("this profile keeps no share: share something with --permanent first", name=BAD)
@@ -64,11 +66,12 @@ async def share(config: PeerConfig, output: Output, order: Order) -> None:
         for name in own:
             if order.audience is not None:
                 peer.set_audience(name, order.audience)
-            await peer.share(name)
+            await peer.share(name, order.over or UTP_ONLY)
         if order.everything:
             await peer.restore_shares(each for each in kept.shares if each not in shares)
         told = _Teller(peer, output, trusted)
         await told.tell(each.name for each in peer.shares())
+        await told.tell_web()
         if order.everything:
             tasks.spawn(_follow(peer, output, store), name="follow the settings")
             _open_uses(peer, output, store, tasks)
@@ -79,7 +82,8 @@ async def share(config: PeerConfig, output: Output, order: Order) -> None:
 
 def _with_audience(share: Share, config: PeerConfig, order: Order) -> Share:
     """Return a new share, for the audience on the command line, else for the one that the settings have by its name."""
-    return replace(share, audience=order.audience or audience_of(share.name, config.audiences))
+    audience = order.audience or audience_of(share.name, config.audiences)
+    return replace(share, audience=audience, transports=order.over or share.transports)
 
 
 async def _trust(peer: Peer, friends: Iterable[str], services: list[str]) -> list[PeerId]:
@@ -119,6 +123,26 @@ class _Teller:
             self._output.notice(
                 "You trust nobody yet, so nobody may use this: 'grapevine trust add PEER-ID --name NAME' changes that."
             )
+
+    async def tell_web(self) -> None:
+        """Tell what is open over HTTP and WebSocket. Raises LocalError when a port cannot be opened."""
+        await self._peer.web.settled()
+        for row in self._peer.web.rows():
+            reach = (
+                "only programs on this machine reach it" if row.address.host.startswith("127.") else "others reach it"
+            )
+            audience = row.audience
+            lines = [
+                f"{row.service} is open over {', '.join(row.transports)} at {row.address}: {audience.sentence}; {reach}"
+            ]
+            if audience is not Audience.ANYONE and not row.tls:
+                lines.append(
+                    "Nobody may call it there: without TLS a caller has no ID. Use --tls-cert, or --audience anyone."
+                )
+            self._output.news(
+                "web-open", plain("\n  ".join(lines)), service=row.service, transports=list[JsonValue](row.transports),
+                address=str(row.address), tls=row.tls, audience=audience.value,
+            )  # fmt: skip
 
     async def _tell(self, name: str, own: PeerId) -> None:
         row = next(row for row in self._peer.snapshot().shares if row.name == name)

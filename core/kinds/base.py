@@ -51,6 +51,11 @@ class Shared(abc.ABC):
         """Look whether what is shared is there."""
         return Check(True, "Ready.")
 
+    @property
+    def takes_streams(self) -> bool:
+        """Whether it serves byte streams; what does not answers JSON requests only."""
+        return type(self).serve is not Shared.serve
+
     def warnings(self) -> list[str]:
         """Return what its owner should know before sharing it, as sentences."""
         return []

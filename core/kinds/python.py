@@ -55,6 +55,11 @@ class PythonService(Shared):
         said = inspect.getdoc(self._function) or ""
         return said.partition("\n")[0][:120] or "a Python function"
 
+    @property
+    def takes_streams(self) -> bool:
+        """Whether it is a generator: its values are a stream."""
+        return self._goes_on
+
     async def start(self) -> None:
         """Begin to make values."""
         if self._goes_on:

@@ -10,6 +10,7 @@ from core.values import JsonValue
 from core.wire.stream_opening import check_name
 
 MAX_SHARES: Final = 64  # of one peer; a window lists them, and a record names 32 at most
+UTP_ONLY: Final = ("utp",)
 BAD: Final = "ERR_SHARE"  # a share that cannot be, as the owner wrote it
 
 
@@ -23,6 +24,7 @@ class Share:
     audience: Audience = Audience.TRUSTED
     permanent: bool = True
     on: bool = True
+    transports: tuple[str, ...] = ("utp",)  # core.grenache.config.TRANSPORTS
 
     def __post_init__(self) -> None:
         """Raise LocalError (ERR_NAME) for a name that no service can have."""
@@ -38,6 +40,7 @@ class Share:
             "options": dict(self.options),
             "audience": self.audience.value,
             "on": self.on,
+            **({} if self.transports == UTP_ONLY else {"transports": list[JsonValue](self.transports)}),
         }
 
     @classmethod
@@ -48,13 +51,23 @@ class Share:
         name, kind, options = value.get("name"), value.get("kind"), value.get("options", {})
         if not isinstance(name, str) or not isinstance(kind, str) or not isinstance(options, dict):
             raise LocalError("a share has a name, a kind and an object of options", name=BAD)
-        return cls(name, kind, options, _audience(value.get("audience")), permanent=True, on=value.get("on") is True)
+        return cls(
+            name, kind, options, _audience(value.get("audience")), permanent=True, on=value.get("on") is True,
+            transports=_transports(value.get("transports")),
+        )  # fmt: skip
 
 
 def _audience(value: JsonValue) -> Audience:
     if isinstance(value, str) and value in set(Audience):
         return Audience(value)
     return Audience.OFF
+
+
+def _transports(value: JsonValue) -> tuple[str, ...]:
+    """Return what is written; what cannot be understood opens nothing beside uTP."""
+    if isinstance(value, list) and value and all(each in ("utp", "http", "ws", "pub") for each in value):
+        return tuple(str(each) for each in value)
+    return UTP_ONLY
 
 
 def text_option(share: Share, key: str) -> str:

@@ -200,6 +200,14 @@ RULES: Final = (
         "newcomer", "tests/tunnel/test_places.py",
     ),
     Rule(
+        "connections over HTTP and WebSocket", str(CONNECTIONS_HOST), str(CONNECTIONS), str(CONNECTIONS_KEPT),
+        "the oldest one of the host that has most is closed", "tests/grenache/test_http.py",
+    ),
+    Rule(
+        "requests over HTTP and WebSocket under way", str(REQUESTS_HOST), str(REQUESTS), str(REQUESTS_KEPT),
+        "ERR_RATE_LIMITED", "tests/grenache/test_http.py",
+    ),
+    Rule(
         "callers whose rate is counted", "1", str(CALLERS), "", "the caller that asked longest ago is forgotten",
         "tests/serving/test_quota.py",
     ),

@@ -109,6 +109,7 @@ class RequestServed(PeerEvent):
     seconds: float
     error: str | None
     peer_id: PeerId | None = None  # who that is, verified; None: a plain Grenache peer
+    transport: str = "utp"  # or "http", "ws", "pub"
 
 
 @dataclass(frozen=True, slots=True)

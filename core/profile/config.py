@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.grenache.config import WebConfig
 from core.profile.fields import Settings
 from core.trust.audience import Audience
 
@@ -60,6 +61,9 @@ class PeerConfig:
     use_broker: bool = field(default=False, compare=False)
     brokers: tuple[str, ...] = field(default=(), compare=False)
     lan: bool = False
+    web: WebConfig = field(
+        default_factory=WebConfig
+    )  # where services are opened over HTTP and WebSocket, those that are
 
     @classmethod
     def from_settings(

@@ -142,14 +142,19 @@ class Answer:
 
 def refusal(rid: str, key: str, failure: BaseException) -> EncodedReply:
     """Return the reply that tells of a failure what the caller may know of it."""
+    error = error_text(key, failure)
+    return encode_error(rid, error), error
+
+
+def error_text(key: str, failure: BaseException) -> str:
+    """Return what a caller may know of a failure: a name, of our own errors with their sentence."""
     match failure:
         case PayloadError() | LocalError():
-            error = f"{failure.name}: {failure}"[:_MAX_ERROR]
+            return f"{failure.name}: {failure}"[:_MAX_ERROR]
         case PeerError():
-            error = failure.name
+            return failure.name
         case asyncio.CancelledError():
-            error = "ERR_INTERNAL"
+            return "ERR_INTERNAL"
         case _:
             _log.error("the handler of %r failed: %r", key, failure)
-            error = "ERR_INTERNAL"
-    return encode_error(rid, error), error
+            return "ERR_INTERNAL"

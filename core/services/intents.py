@@ -19,6 +19,7 @@ class Intent:
     role: Role
     payload: JsonValue = field(default=None, compare=False)
     listed: bool = field(default=True, compare=False)  # its name is announced; else it is met by our ID only
+    over: tuple[str, ...] = field(default=("utp",), compare=False)  # transports: "utp", "http", "ws", "pub"
 
     @property
     def name(self) -> RoleName:

@@ -48,6 +48,7 @@ class Call:
     account: "Account | None" = None  # what it is charged to; None: callers on this machine are not counted
     counted: bool = False  # in its account, as under way
     stream: bool = False  # a byte stream that was opened, and is under way for as long as it is open
+    transport: str = "utp"  # or "http", "ws", "pub"
     once: bool = False  # the owner has accepted it this one time
     known: bool = False  # its caller was in the list of known peers when it was let in
     task: "asyncio.Task[object] | None" = None  # answers it, while it is under way

@@ -69,10 +69,16 @@ class Handler:
         trusted = caller.peer_id is not None and self._admission.trusts(caller.peer_id)
         return Call(self, key, caller, service, broker, trusted, size)
 
-    def receive_stream(self, service: str, caller: Caller, size: int) -> Call:
+    def receive_over(self, transport: str, key: str, service: Service | None, caller: Caller, size: int) -> Call:
+        """Decide what a request over another transport is. `service`: what is open there under the key."""
+        trusted = caller.peer_id is not None and self._admission.trusts(caller.peer_id)
+        return Call(self, key, caller, service, None, trusted, size, transport=transport)
+
+    def receive_stream(self, service: str, caller: Caller, size: int, transport: str = "utp") -> Call:
         """Decide what the opening of a byte stream is, of `size` bytes; "" asks which services there are."""
         trusted = caller.peer_id is not None and self._admission.trusts(caller.peer_id)
-        return Call(self, service, caller, self._catalog.find_name(service), None, trusted, size, stream=True)
+        found = self._catalog.find_name(service)
+        return Call(self, service, caller, found, None, trusted, size, stream=True, transport=transport)
 
     def open_stream(self, call: Call, stream: ByteStream, opening: Opening) -> Awaitable[None]:
         """Let a service serve a stream. Raises PeerError, now or later."""
@@ -122,7 +128,9 @@ class Handler:
         self._count(call, ended)
         if (ended in REFUSED or call.service is None) and not self._worth_telling(caller):
             return
-        self._hub.emit(RequestServed(now, call.label, caller.address, call.seconds, call.error, caller.peer_id))
+        self._hub.emit(
+            RequestServed(now, call.label, caller.address, call.seconds, call.error, caller.peer_id, call.transport)
+        )
         if self._calls is not None:
             who = _text(caller.peer_id) if caller.peer_id else None
             sizes = call.received, call.sent
@@ -147,6 +155,8 @@ class Handler:
             tally = self._catalog.tally(call.service.name)
             if ended == OK:
                 tally.served += 1
+                if call.transport != "utp":
+                    return  # its port is that of one connection: nobody is there to be met
                 self._roster.note_served(call.caller.address, call.wanted or call.name, call.caller.peer_id)
             elif ended in REFUSED:
                 tally.refused += 1

@@ -44,14 +44,14 @@ class Openings:
         """Give up all streams."""
         await self._tasks.aclose()
 
-    def on_opening(self, stream: ByteStream) -> None:
+    def on_opening(self, stream: ByteStream, transport: str = "utp") -> None:
         """Take a stream that the other side opens; what is refused is so at once, without a task."""
         caller = Caller(stream.remote, stream.peer_id)
         standing = self._handler.standing(caller)
         if not self._places.take(standing.owner, 1, trusted=standing.trusted):
             stream.refuse(Reason("ERR_RATE_LIMITED", "too many of your streams are open here: close some, or wait"))
             return
-        served = self._begin(stream, caller)
+        served = self._begin(stream, caller, transport)
         if served is None:
             self._places.give(standing.owner, 1)
         else:
@@ -63,14 +63,14 @@ class Openings:
         """Return how many streams are served of how many, by how many callers, and how often there was no place."""
         return "streams", self._places.state()
 
-    def _begin(self, stream: ByteStream, caller: Caller) -> "_Served | None":
+    def _begin(self, stream: ByteStream, caller: Caller, transport: str) -> "_Served | None":
         """Return what serves a stream; None: it was refused, which is counted and written down."""
         try:
             opening = parse_opening(stream.payload)
         except RemoteError as failure:
             stream.refuse(Reason(failure.name, str(failure)))
             return None
-        call = self._handler.receive_stream(opening.service, caller, len(stream.payload))
+        call = self._handler.receive_stream(opening.service, caller, len(stream.payload), transport)
         began = asyncio.get_running_loop().time()
         try:
             if opening.service == LIST:

@@ -175,7 +175,8 @@ class Shares:
             _log.warning("%s did not end well: %s", service.name, error)
 
     def _offer(self, share: Share) -> None:
-        self._intents.declare(Intent(share.name, Role.WORKER, listed=share.audience in LISTED))
+        listed = share.audience in LISTED and "utp" in share.transports
+        self._intents.declare(Intent(share.name, Role.WORKER, listed=listed, over=share.transports))
 
     def _tell(self) -> None:
         self._changed()

@@ -1,0 +1,59 @@
+"""Options about HTTP and WebSocket: where services are opened, and by which certificates."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from core.cli.options import usage
+from core.errors import LocalError
+from core.grenache.config import Tls, WebConfig, transports_of
+from core.values import Address
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+def web_options(command: Command) -> Command:
+    """Add the options of a command that opens services."""
+    for option in (
+        click.option("--origin", "origins", multiple=True, metavar="URL",
+                     help="A web page that may call, by its origin, such as https://example.org."),
+        click.option("--tls-required", is_flag=True,
+                     help="Only callers with a certificate: of --tls-ca, or any."),
+        click.option("--tls-ca", type=_FILE, default=None, metavar="FILE",
+                     help="Only certificates of these authorities. Without it: any, told apart by their fingerprints."),
+        click.option("--tls-key", type=_FILE, default=None, metavar="FILE", help="The key of --tls-cert, in PEM."),
+        click.option("--tls-cert", type=_FILE, default=None, metavar="FILE",
+                     help="TLS over HTTP and WebSocket, with this certificate, in PEM."),
+        click.option("--listen", metavar="[HOST:]PORT", default=None, callback=usage(_place),
+                     help="TCP port of HTTP and WebSocket. Without a host: only programs on this machine reach it."),
+        click.option("--transport", metavar="NAME,...", default=None, callback=usage(transports_of),
+                     help="Over what it is shared: utp, http, ws, or pub, which publishes values over WebSocket. "
+                     "Without it: utp, or as the permanent share says."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def web_config(
+    listen: str | None, cert: Path | None, key: Path | None, ca: Path | None, required: bool, origins: tuple[str, ...]
+) -> WebConfig:
+    """Return what the options say together. Raises click's usage error."""
+    if (cert is None) != (key is None) or (cert is None and (ca is not None or required)):
+        raise click.UsageError("TLS needs both --tls-cert and --tls-key")
+    tls = None if cert is None or key is None else Tls(cert, key, ca, required)
+    host, port = _place(listen) if listen else ("127.0.0.1", 0)
+    try:
+        return WebConfig(host, port, tls, origins)
+    except LocalError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _place(text: str) -> tuple[str, int]:
+    """Read `PORT`, `HOST:PORT` or `[HOST]:PORT`. Raises ValueError."""
+    if text.isascii() and text.isdigit() and int(text) < 65536:
+        return "127.0.0.1", int(text)
+    host, port = Address.parse(text)
+    return host.removeprefix("[").removesuffix("]"), port

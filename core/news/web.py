@@ -1,0 +1,17 @@
+"""What is open over HTTP and WebSocket, as people are told of it."""
+
+from dataclasses import dataclass
+
+from core.trust.audience import Audience
+from core.values import Address
+
+
+@dataclass(frozen=True, slots=True)
+class WebRow:
+    """A service that is open over HTTP or WebSocket; `transports` are those of this port."""
+
+    service: str
+    transports: tuple[str, ...]
+    address: Address
+    tls: bool
+    audience: Audience
