@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from core.aio.tasks import TaskSet
 from core.calling.client import PeerClient
-from core.calling.outgoing import Outgoing, note_who_answers
+from core.calling.outgoing import Outgoing
 from core.calling.paths import Publication
 from core.calling.sources import Nearby
 from core.calling.streams import dial_streams, meet_for_streams

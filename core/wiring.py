@@ -82,7 +82,7 @@ def note_who_answers(hub: Hub, outgoing: Outgoing) -> None:
     """Requests and replies need a uTP connection, which nobody can open in the name of another address."""
 
     def on_event(event: PeerEvent) -> None:
-        if isinstance(event, RequestServed):
+        if isinstance(event, RequestServed) and event.transport == "utp":
             outgoing.validated(event.caller)
         elif isinstance(event, ReplyReceived):
             outgoing.validated(event.peer)

@@ -53,7 +53,7 @@ ROOMS: dict[str, set[str]] = {
     "core.grape": {"core.aio", "core.wire", "core.dht", "core.net"},
     "core.broker": {"core.aio", "core.wire"},
     "core.grenache": {
-        "core.aio", "core.wire", "core.rpc", "core.services", "core.streams", "core.tunnel", "core.grape.web_guard",
+        "core.aio", "core.wire", "core.rpc", "core.services", "core.tunnel", "core.grape.web_guard",
     },
     "core.kinds": {
         "core.aio", "core.wire", "core.tunnel", "core.services", "core.trust.audience", "core.rpc.fair_places",

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from core.errors import PeerError
-from core.news.events import PeerEvent, ReplyReceived, RequestServed
-from core.news.hub import Hub
 from core.reach.outreach import HeldBack, Outreach, refusal
 from core.secure.dial import Outgoing as Dialled
 from core.values import Address
@@ -136,15 +134,3 @@ def syns(timeout: float) -> int:
 
 
 Told = Callable[[Iterable[Address]], list[Address]]
-
-
-def note_who_answers(hub: Hub, outgoing: Outgoing) -> None:
-    """Requests and replies need a uTP connection, which nobody can open in the name of another address."""
-
-    def on_event(event: PeerEvent) -> None:
-        if isinstance(event, RequestServed) and event.transport == "utp":
-            outgoing.validated(event.caller)
-        elif isinstance(event, ReplyReceived):
-            outgoing.validated(event.peer)
-
-    hub.subscribe(on_event, RequestServed, ReplyReceived)

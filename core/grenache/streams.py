@@ -9,8 +9,8 @@ import json
 from typing import Final
 
 from core.errors import TransportClosed
+from core.limits.drop_oldest import DropOldest
 from core.peer_id import PeerId
-from core.streams.flow import Datagrams
 from core.tunnel.stream import ByteStream
 from core.values import Address, Caller, JsonValue
 from core.wire.grenache_message import encode_error
@@ -22,14 +22,52 @@ HEAD: Final = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: clo
 GONE: Final = "the caller is gone"
 
 
-class HttpStream:
+class TcpEngine:
+    """What the engines of streams over TCP have in common: the caller, and no datagrams."""
+
+    def __init__(self, transport: asyncio.Transport, caller: Caller) -> None:
+        self._transport = transport
+        self._caller = caller
+
+    @property
+    def remote(self) -> Address:
+        """The caller's address."""
+        return self._caller.address
+
+    @property
+    def peer_id(self) -> PeerId | None:
+        """Who its certificate says it is."""
+        return self._caller.peer_id
+
+    @property
+    def binding(self) -> bytes:
+        """There is no session of ours."""
+        return b""
+
+    def send_datagram(self, number: int, data: bytes) -> bool:
+        """There are none."""
+        return False
+
+    def carry_datagrams(self, number: int) -> bool:
+        """There are none."""
+        return False
+
+    def datagrams_dropped(self, number: int) -> int:
+        """There are none."""
+        return 0
+
+    def waiting_datagrams(self) -> DropOldest:
+        """There are none."""
+        raise NotImplementedError
+
+
+class HttpStream(TcpEngine):
     """The connection as the engine of one stream."""
 
     def __init__(
         self, transport: asyncio.Transport, caller: Caller, service: str, rid: JsonValue, details: dict[str, JsonValue]
     ) -> None:
-        self._transport = transport
-        self._caller = caller
+        super().__init__(transport, caller)
         self._rid = rid
         self._unread = 0
         self._paused = False
@@ -72,16 +110,6 @@ class HttpStream:
 
     # -- core.tunnel.stream.Engine
 
-    @property
-    def remote(self) -> Address:
-        """The caller's address."""
-        return self._caller.address
-
-    @property
-    def peer_id(self) -> PeerId | None:
-        """Who its certificate says it is."""
-        return self._caller.peer_id
-
     def accept(self, number: int, payload: bytes) -> None:
         """Begin the response."""
         if not self._begun:
@@ -107,10 +135,6 @@ class HttpStream:
         self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
         return len(data)
 
-    def send_datagram(self, number: int, data: bytes) -> bool:
-        """There are none."""
-        return False
-
     def end(self, number: int) -> None:
         """End the response."""
         if not self._ended_here:
@@ -132,10 +156,6 @@ class HttpStream:
         if self._paused and self._unread <= WINDOW // 2:
             self._paused = False
             self._transport.resume_reading()
-
-    def waiting_datagrams(self) -> Datagrams:
-        """There are none."""
-        raise NotImplementedError
 
     def _finish(self) -> None:
         if self._ended_here and self._ended_there:

@@ -7,15 +7,13 @@ from typing import Final
 from core.errors import TransportClosed
 from core.grenache.config import PUB, WS, WS_IDLE
 from core.grenache.server import WebServer
-from core.grenache.streams import GONE, value_text
+from core.grenache.streams import GONE, TcpEngine, value_text
 from core.grenache.work import Work
 from core.limits import bounds
-from core.peer_id import PeerId
 from core.rpc.memory import INPUT, REPLIES, Held, Standing
 from core.rpc.progress import Progress
-from core.streams.flow import Datagrams
 from core.tunnel.stream import ByteStream
-from core.values import Address, Caller
+from core.values import Caller
 from core.wire.stream_frame import Reason
 from core.wire.websocket_frame import (
     GOING_AWAY,
@@ -168,12 +166,11 @@ class WebSocket:
             self._transport.close()
 
 
-class _Subscriber:
+class _Subscriber(TcpEngine):
     """A subscriber's connection as the engine of a stream, whose lines become messages. What comes is ignored."""
 
     def __init__(self, transport: asyncio.Transport, caller: Caller) -> None:
-        self._transport = transport
-        self._caller = caller
+        super().__init__(transport, caller)
         self._line = b""
         self.choked = False
         self.stream = ByteStream(self, 0, b"", ours=False)
@@ -188,16 +185,6 @@ class _Subscriber:
         self.choked = False
         if not self.stream.over:
             self.stream.on_writable()
-
-    @property
-    def remote(self) -> Address:
-        """The subscriber's address."""
-        return self._caller.address
-
-    @property
-    def peer_id(self) -> PeerId | None:
-        """Who its certificate says it is."""
-        return self._caller.peer_id
 
     def accept(self, number: int, payload: bytes) -> None:
         """There is nothing to say."""
@@ -215,10 +202,6 @@ class _Subscriber:
             self._transport.write(frame(Kind.TEXT, value_text(line)))
         return len(data)
 
-    def send_datagram(self, number: int, data: bytes) -> bool:
-        """There are none."""
-        return False
-
     def end(self, number: int) -> None:
         """Close."""
         self._transport.write(close_frame(NORMAL))
@@ -231,7 +214,3 @@ class _Subscriber:
 
     def consumed(self, number: int, size: int) -> None:
         """Nothing is read."""
-
-    def waiting_datagrams(self) -> Datagrams:
-        """There are none."""
-        raise NotImplementedError
