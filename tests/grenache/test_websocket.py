@@ -132,7 +132,7 @@ async def test_a_caller_that_never_reads_is_not_read_from_either() -> None:
             client.ask(b'[%d,"svc",1]' % number)
         for _ in range(50):
             await asyncio.sleep(0.01)
-        assert asked < 1_000, "some megabytes wait in the system's buffers, and no more is worked out"
+        assert asked < 1_000, "some megabytes wait in the system's buffers, and nothing further is worked out"
         await _works(server)
 
 
