@@ -18,6 +18,7 @@ from benchmarks.idle import IdlePeer
 from benchmarks.link import LinkGrid
 from benchmarks.packets import PacketCost
 from benchmarks.plot import plot
+from benchmarks.product import Product
 from benchmarks.report import code, machine, save, table, verdicts
 from benchmarks.rpc import Rpc
 from benchmarks.runner import FULL, Case, Settings, run
@@ -37,6 +38,7 @@ CASES: dict[str, Callable[[Settings], Case]] = {
     "packets": PacketCost,
     "secure": Secure,
     "window": Window,
+    "product": Product,
 }
 
 

@@ -259,11 +259,8 @@ class Peer:
         return {}
 
 
-async def obey(peer: Peer) -> None:
+async def obey(commands: dict[str, Command]) -> None:
     """Run the commands of stdin, one at a time, until it closes."""
-    commands: dict[str, Command] = {
-        name: getattr(peer, name) for name in ("rpc", "pour", "write", "connections", "hold", "received", "settle")
-    }
     lines = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
@@ -284,7 +281,8 @@ async def main(options: Options) -> None:
     async with await Endpoint.open(Address("127.0.0.1", 0), config=config) as endpoint:
         peer = Peer(endpoint, options.get("role"), secure=bool(options.get("secure")))
         emit("ready", port=endpoint.address.port)
-        await obey(peer)
+        names = ("rpc", "pour", "write", "connections", "hold", "received", "settle")
+        await obey({name: getattr(peer, name) for name in names})
 
 
 if __name__ == "__main__":

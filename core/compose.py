@@ -81,7 +81,6 @@ from core.wiring import (
     alone_in_profile,
     friends,
     keeps_meetings,
-    note_who_answers,
     open_calls,
     open_socket,
 )
@@ -185,6 +184,7 @@ async def compose(
     client = PeerClient(
         hub, roster, outgoing, addresses, link, told, registry, rpc, dialer.require_identity,
         openers=(brokers,), remotes=remotes, nearby=Nearby(places.here, places.before),
+        validated=outgoing.validated,
     )  # fmt: skip
     stack.push_async_callback(client.aclose)
 
@@ -199,7 +199,7 @@ async def compose(
     await admission.open()
     stack.push_async_callback(admission.aclose)
     catalog = _catalog(registry, intents)
-    handler = Handler(hub, catalog, roster, admission, calls, own_broker)
+    handler = Handler(hub, catalog, roster, admission, calls, own_broker, outgoing.validated)
     server = RpcServer(handler.receive, standing=handler.standing)
     admission.close_connections_by(server.hang_up)
     handshakes = Handshakes(identity.contexts)
@@ -251,7 +251,6 @@ async def compose(
     _follow_our_addresses(addresses, web)
     roles.on_grape(access.snapshot())  # it was told before there was anybody here to hear it
     _follow_our_addresses(addresses, roles, own_broker, record)
-    note_who_answers(hub, outgoing)
     by_id.start(hub, identity.when_open, invitations.listen)
     invitations.listen(record.publish)
     endpoint.hear(accept(tasks, server, handshakes, tunnels, outgoing.validated, met), hearing.on_punch)

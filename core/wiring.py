@@ -4,14 +4,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 from core.aio.tasks import TaskSet
-from core.calling.outgoing import Outgoing
 from core.errors import LocalError
 from core.files.presence import Presence
 from core.lan.kept import Kept
 from core.ledger.ledger import Ledger
 from core.net.endpoint import Endpoint, EndpointConfig
 from core.net.stream import Stream
-from core.news.events import ErrorRaised, PeerEvent, ReplyReceived, RequestServed
+from core.news.events import ErrorRaised
 from core.news.hub import Hub
 from core.own.addresses import OwnAddresses
 from core.peer_id import PeerId
@@ -76,18 +75,6 @@ def accept(
         tasks.spawn(server.serve(stream, lambda: handshakes.admit(stream), other), name=f"serve {stream.remote}")
 
     return on_stream
-
-
-def note_who_answers(hub: Hub, outgoing: Outgoing) -> None:
-    """Requests and replies need a uTP connection, which nobody can open in the name of another address."""
-
-    def on_event(event: PeerEvent) -> None:
-        if isinstance(event, RequestServed) and event.transport == "utp":
-            outgoing.validated(event.caller)
-        elif isinstance(event, ReplyReceived):
-            outgoing.validated(event.peer)
-
-    hub.subscribe(on_event, RequestServed, ReplyReceived)
 
 
 async def open_socket(

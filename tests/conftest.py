@@ -1,7 +1,10 @@
 """What holds for every test: it is sealed off from the machine, and a missing tool is never a silent skip in CI."""
 
-import gc
 import os
+
+os.environ.setdefault("GRAPEVINE_ENGINES", "python")  # the reference; `make test-compiled` asks for the other
+
+import gc
 import shutil
 import signal
 import sys

@@ -3,18 +3,20 @@
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from core.aio.tasks import TaskSet
+from core.calling.needs import Addresses, Grapes, Punches
 from core.calling.outgoing import Told
 from core.calling.paths import Opener, Wanted
 from core.calling.punching import Punching
 from core.calling.race import MAX_LISTED, MAX_NAMED, STAGGER, Race
 from core.calling.sources import GrapeNames, Located, Nearby, PeerRecords, Remembered, locate
 from core.calling.target import PeerTarget, peer_target
-from core.directory.names import Directory
-from core.directory.records.finder import Finder, Shelf
+from core.calling.ways import NAMED_FOR, Way, Ways
+from core.directory.records.finder import Finder
 from core.errors import LocalError, LookupEmpty, PeerError, RefusedError, RequestTimeout, TransportClosed
 from core.net.udp import destination
 from core.news.events import ReplyReceived, RequestSent
@@ -44,27 +46,6 @@ Connects: TypeAlias = Callable[[Address, float], Awaitable[object]]  # (address,
 _log = logging.getLogger(__name__)
 
 
-class Punches(Protocol):
-    """What the client needs of the way out."""
-
-    def punch(self, remote: Address) -> None:
-        """Punch an address as much as it may get. Raises LocalError when it cannot be punched."""
-
-    def permit(self, address: Address) -> None:
-        """Take the owner's own word for an address."""
-
-
-class Grapes(Directory, Shelf, Protocol):
-    """What the client needs of the link."""
-
-
-class Addresses(Protocol):
-    """What the client needs of our own addresses."""
-
-    def port(self) -> int:
-        """Return the port under which others reach our socket, as it is announced."""
-
-
 class PeerClient:
     """Finds, reaches and asks other peers. Raises only PeerError."""
 
@@ -83,11 +64,13 @@ class PeerClient:
         openers: Sequence[Opener] = (),
         remotes: Remotes | None = None,
         nearby: Nearby | None = None,
+        validated: Callable[[Address], None] = lambda address: None,
     ) -> None:
         """`told` takes what was named and returns who may be asked. `openers` are asked in their order, punching last.
 
         `nearby` is tried before the other sources have answered. `client` is closed by its owner. `require_identity`
-        raises LocalError when we can call nobody by Peer ID.
+        raises LocalError when we can call nobody by Peer ID. `validated` hears who answered: nobody answers in
+        another's name, since that needs a connection.
         """
         self._hub = hub
         self._roster = roster
@@ -104,6 +87,8 @@ class PeerClient:
         self._sources = (Remembered(self._remotes), PeerRecords(self._finder), GrapeNames(link))
         self._punching = Punching(punches.punch)
         self._openers = (*openers, self._punching)
+        self._validated = validated
+        self._ways = Ways()
         self._races: set[Race] = set()
         self._tasks = TaskSet("peer client")
         self._closed = False
@@ -128,20 +113,50 @@ class PeerClient:
     async def request(self, target: str, payload: JsonValue, timeout: float) -> Reply:
         """Ask a service by name, a peer by `host:port` or by `PEER-ID/service`, within `timeout` seconds in all."""
         target = target.strip()
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        way = self._ways.to(target, began)
+        if way is not None and self._is_open(way):
+            try:  # no second try here: who has just left is looked for, not waited for at the place it left
+                return await self.ask(way.address, way.key, way.service, payload, timeout, way.expected, retry=0)
+            except TransportClosed:
+                self._ways.lost(target)
+            except RefusedError as error:
+                if not way.named or way.expected is not None or error.name not in _THEIR_OWN:
+                    raise
+                self._ways.lost(target)
+            timeout = max(0.001, began + timeout - clock())
+        return await self._search(target, payload, timeout)
+
+    def _is_open(self, way: Way) -> bool:
+        """Return whether a kept way may be taken: one that others could be, only while it surely is alive."""
+        if way.named:
+            return self._fresh_connection(way.address, way.expected)
+        return self._client.connected(way.address, way.expected)
+
+    async def _search(self, target: str, payload: JsonValue, timeout: float) -> Reply:
+        """Find who is meant, ask, and keep the way."""
         peer = peer_target(target)
         try:
             async with asyncio.timeout(timeout + SLACK):
                 if peer is not None:
-                    return await self._ask_by_id(peer, payload, timeout)
+                    return await self._ask_by_id(target, peer, payload, timeout)
                 if ":" in target:
-                    address = await _resolve(target)
-                    if not self._fresh_connection(address, None):  # else the way is open already
-                        self._punches.permit(address)
-                        self._punches.punch(address)
-                    return await self.ask(address, str(address), target, payload, timeout)
-                return await self._ask_by_name(self._key(target), payload, timeout)
+                    return await self._ask_address(target, payload, timeout)
+                return await self._ask_first(target, Wanted(self._key(target)), payload, timeout)
         except TimeoutError:
             raise RequestTimeout(f"{target}: no answer within {round(timeout, 2):g} s") from None
+
+    async def _ask_address(self, target: str, payload: JsonValue, timeout: float) -> Reply:
+        """Ask who is at an address, which is punched unless a connection to it is open."""
+        address = await _resolve(target)
+        if not self._client.connected(address):
+            self._punches.permit(address)
+            self._punches.punch(address)
+        reply = await self.ask(address, str(address), target, payload, timeout)
+        if target == str(address):  # a name of the Internet's may lead elsewhere next time
+            self._ways.note(target, Way(address, target, target))
+        return reply
 
     async def reach(self, peer_id: PeerId, timeout: float, connect: Connects | None = None) -> Address:
         """Return an address where this peer is, verified, whatever it shares. Raises PeerError.
@@ -191,23 +206,22 @@ class PeerClient:
         retry: int = RETRIES,
     ) -> Reply:
         """Ask one address. `service` is the name the events show; `expected`: who must be there, verified."""
-        self._hub.emit(RequestSent(self._hub.now(), service, address))
+        if self._hub.wants(RequestSent):
+            self._hub.emit(RequestSent(self._hub.now(), service, address))
         reply = await self._client.request(address, key, payload, timeout=timeout, retry=retry, expected=expected)
         self._note(service, reply)
         return reply
 
     def _note(self, service: str, reply: Reply) -> None:
         self._roster.note_reply(reply.peer, service, reply.seconds, reply.peer_id)
-        self._hub.emit(ReplyReceived(self._hub.now(), reply.peer, reply.seconds, reply.data, reply.peer_id))
+        self._validated(reply.peer)
+        if self._hub.wants(ReplyReceived):
+            self._hub.emit(ReplyReceived(self._hub.now(), reply.peer, reply.seconds, reply.data, reply.peer_id))
 
     def _key(self, name: str) -> str:
         return str(worker_of(name)) if name in self._registry else name
 
-    async def _ask_by_name(self, key: str, payload: JsonValue, timeout: float) -> Reply:
-        """Ask the first that can be reached; the next one when that has stopped sharing, or dies meanwhile."""
-        return await self._ask_first(Wanted(key), payload, timeout)
-
-    async def _ask_by_id(self, target: PeerTarget, payload: JsonValue, timeout: float) -> Reply:
+    async def _ask_by_id(self, written: str, target: PeerTarget, payload: JsonValue, timeout: float) -> Reply:
         """Ask this peer and nobody else, wherever it is found."""
         await self._require_identity()
 
@@ -216,12 +230,15 @@ class PeerClient:
             key = str(worker_of(target.service))
             with contextlib.suppress(TransportClosed):
                 # no second try here: who has just left is looked for, not waited for at the place it left
-                return await self.ask(kept, key, key, payload, timeout, target.peer_id, retry=0)
-        reply = await self._ask_first(Wanted(target.service, target.peer_id), payload, timeout)
+                reply = await self.ask(kept, key, key, payload, timeout, target.peer_id, retry=0)
+                self._ways.note(written, Way(kept, key, key, target.peer_id, named=True))
+                return reply
+        reply = await self._ask_first(written, Wanted(target.service, target.peer_id), payload, timeout)
         self._remotes.note_reached(target.peer_id, reply.peer)
         return reply
 
-    async def _ask_first(self, wanted: Wanted, payload: JsonValue, timeout: float) -> Reply:
+    async def _ask_first(self, target: str, wanted: Wanted, payload: JsonValue, timeout: float) -> Reply:
+        """Ask the first that can be reached; the next one when that has stopped sharing, or dies meanwhile."""
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout
         failed: dict[Address, PeerError] = {}
@@ -229,7 +246,10 @@ class PeerClient:
         while True:
             key, address = await self._find(wanted, max(0.001, until - loop.time()), failed)
             try:
-                return await self.ask(address, key, key, payload, max(0.001, until - loop.time()), expected)
+                reply = await self.ask(address, key, key, payload, max(0.001, until - loop.time()), expected)
+                holds = math.inf if expected is not None and wanted.service is not None else loop.time() + NAMED_FOR
+                self._ways.note(target, Way(address, key, key, expected, holds, named=True))
+                return reply
             except (RefusedError, TransportClosed) as error:
                 _log.debug("%s did not answer %s: %s", address, key, error)
                 if isinstance(error, RefusedError) and (expected or error.name not in _THEIR_OWN):

@@ -242,9 +242,9 @@ class Node:
             self._counters.refused += 1
             self._replies.refuse(Error(query.transaction, error.code, str(error), source), source, size, now)
             return
-        except RemoteError as error:
+        except RemoteError as broken:
             self._counters.dropped_malformed += 1
-            self._replies.refuse(Error(query.transaction, PROTOCOL_ERROR, str(error), source), source, size, now)
+            self._replies.refuse(Error(query.transaction, PROTOCOL_ERROR, str(broken), source), source, size, now)
             return
         if query.method in WRITES:
             self._proven.add(source, now)  # the responder has checked it: it was sent to this host

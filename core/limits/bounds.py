@@ -127,6 +127,8 @@ REFUSALS_TOLD_ALL: Final = 10.0
 """Of all hosts, a second: 100,000 calls, the record's bound, then last for three hours of an attack at least."""
 LEDGER_QUEUE: Final = 10_000
 """Calls that wait for the disk: two seconds of the busiest service; 3 MB."""
+WAYS: Final = 1024
+"""Targets whose way is kept: as many as the rows of peers that a window shows; 300 KB."""
 
 
 class Rule(NamedTuple):
@@ -218,5 +220,9 @@ RULES: Final = (
     Rule(
         "calls that wait for the disk", "", str(LEDGER_QUEUE), "", "further calls are not recorded, and that is told",
         "tests/ledger/test_ledger.py",
+    ),
+    Rule(
+        "targets whose way is kept", "", str(WAYS), "", "the one asked longest ago is looked for as at first",
+        "tests/calling/test_ways.py",
     ),
 )  # fmt: skip

@@ -3,7 +3,7 @@
 import errno
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final, Protocol
 
 from core.values import Address, Buffer, Burst, Fragments
@@ -44,10 +44,13 @@ class UdpStatistics:
     bytes_sent: int  # the same
 
 
+_COUNTS = tuple(field.name for field in fields(UdpStatistics))
+
+
 class Tally:
     """The mutable side of UdpStatistics."""
 
-    __slots__ = UdpStatistics.__slots__
+    __slots__ = _COUNTS
 
     def __init__(self) -> None:
         self.received = self.sent = self.send_errors = self.send_dropped = self.receive_dropped = 0
@@ -56,7 +59,7 @@ class Tally:
 
     def snapshot(self) -> UdpStatistics:
         """Return a copy that stays as it is."""
-        return UdpStatistics(*(getattr(self, name) for name in self.__slots__))
+        return UdpStatistics(*(getattr(self, name) for name in _COUNTS))
 
 
 class UdpSocket(Protocol):

@@ -17,33 +17,46 @@ class Hub:
 
     def __init__(self) -> None:
         self._listeners: list[tuple[Listener, Kinds]] = []
+        self._hearing: dict[type[PeerEvent], tuple[Listener, ...]] = {}  # who hears of a kind, once it was asked
         self.revision = 0  # rises with every change that a snapshot shows
 
     def subscribe(self, listener: Listener, *kinds: type[PeerEvent]) -> Callable[[], None]:
         """Add a listener of events of these kinds, of every event without any. Returns the function that removes it."""
         subscription = (listener, kinds)
         self._listeners.append(subscription)
+        self._hearing.clear()
 
         def unsubscribe() -> None:
             if subscription in self._listeners:
                 self._listeners.remove(subscription)
+                self._hearing.clear()
 
         return unsubscribe
 
     def emit(self, event: PeerEvent) -> None:
         """Tell everyone. A listener that raises is logged; the others still hear."""
         self.touch()
-        for listener, kinds in tuple(self._listeners):
-            if kinds and not isinstance(event, kinds):
-                continue
+        for listener in self._hearers(type(event)):
             try:
                 listener(event)
             except Exception:
                 log.exception("a listener failed on %s", event.kind)
 
+    def wants(self, kind: type[PeerEvent]) -> bool:
+        """Return whether anybody hears events of a kind; if nobody does, `touch` is all that `emit` would do."""
+        return bool(self._hearers(kind))
+
+    def _hearers(self, kind: type[PeerEvent]) -> tuple[Listener, ...]:
+        found = self._hearing.get(kind)
+        if found is None:
+            found = tuple(each for each, kinds in self._listeners if not kinds or issubclass(kind, kinds))
+            self._hearing[kind] = found
+        return found
+
     def silence(self) -> None:
         """Remove all listeners."""
         self._listeners.clear()
+        self._hearing.clear()
 
     def touch(self) -> None:
         """Note that a snapshot would now differ."""

@@ -10,6 +10,8 @@ class Role(enum.Enum):
     CONSUMER = "consumer"
     WORKER = "worker"
 
+    __hash__ = object.__hash__  # there is one of each; enum's own is written in Python, and is asked for every request
+
     @property
     def other(self) -> "Role":
         """The side that this one looks for."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Final
 
@@ -25,7 +25,7 @@ from core.serving.quota import Quotas, RateLimited
 from core.trust.audience import Audience
 from core.trust.gate import REFUSALS
 from core.tunnel.stream import ByteStream
-from core.values import Caller, JsonValue, Outcome
+from core.values import Address, Caller, JsonValue, Outcome
 from core.wire.rpc_message import MAX_BYTES
 from core.wire.stream_opening import RESERVED, Opening
 
@@ -47,9 +47,11 @@ class Handler:
         admission: Admission,
         calls: Ledger | None,
         broker: Broker | None = None,
+        validated: Callable[[Address], None] = lambda address: None,
     ) -> None:
-        """`broker`: the one that we may be."""
+        """`broker`: the one that we may be. `validated` hears who asked: nobody asks in another's name."""
         self._broker = broker
+        self._validated = validated
         self.quotas = Quotas()
         self._hub = hub
         self._catalog = catalog
@@ -128,9 +130,15 @@ class Handler:
         self._count(call, ended)
         if (ended in REFUSED or call.service is None) and not self._worth_telling(caller):
             return
-        self._hub.emit(
-            RequestServed(now, call.label, caller.address, call.seconds, call.error, caller.peer_id, call.transport)
-        )
+        if call.transport == "utp":
+            self._validated(caller.address)
+        if self._hub.wants(RequestServed):
+            error, transport = call.error, call.transport
+            self._hub.emit(
+                RequestServed(now, call.label, caller.address, call.seconds, error, caller.peer_id, transport)
+            )
+        else:
+            self._hub.touch()
         if self._calls is not None:
             who = _text(caller.peer_id) if caller.peer_id else None
             sizes = call.received, call.sent

@@ -24,7 +24,7 @@ class Multiplexer(Protocol[C]):
     def touch(self, connection: C) -> None:
         """The connection has something to send, or another deadline."""
 
-    def send(self, remote: Address, datagram: bytes, fragments: Fragments = ...) -> None:
+    def send(self, remote: Address, datagram: bytes, fragments: Fragments = Fragments.AVOID) -> None:
         """Send a datagram beside the ordinary ones, or that outlives its connection."""
 
     def nonce(self) -> int:

@@ -34,7 +34,7 @@ def decode(data: Buffer, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEP
     return cast(Bencoded, value)
 
 
-def encode(value: Bencoded, *, max_depth: int = MAX_DEPTH) -> bytes:
+def encode(value: object, *, max_depth: int = MAX_DEPTH) -> bytes:
     """Return the canonical bencode of `value`. Raises ValueError for a type bencode lacks, or for too deep nesting."""
     if not _nests_within(value, max_depth):
         raise ValueError(f"the value nests deeper than {max_depth}, is too large, or is not bytes, int, list or dict")

@@ -9,7 +9,6 @@ import json
 from collections.abc import Generator, Iterator
 from typing import Final
 
-from core.values import JsonValue
 from core.wire.json_scan import OverLimit
 
 _FEW: Final = 256  # elements or members that are weighed together, and written together if they are light
@@ -17,7 +16,7 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separato
 STEP: Final = 16 * 1024  # characters written by a step; as four integers of the 4,300 digits that Python allows, 1 ms
 
 
-def dump(value: JsonValue, max_depth: int) -> str:
+def dump(value: object, max_depth: int) -> str:
     """Return the JSON text of `value`, compact and not escaped, at once.
 
     Raises ValueError (NaN, an infinity, a circle, more than 4,300 digits), TypeError for what is no JSON type,
@@ -29,7 +28,7 @@ def dump(value: JsonValue, max_depth: int) -> str:
     return text
 
 
-def _depth(value: JsonValue) -> int:
+def _depth(value: object) -> int:
     depth, level = 0, [value]
     while containers := [item for item in level if isinstance(item, list | tuple | dict)]:
         depth += 1
@@ -37,7 +36,7 @@ def _depth(value: JsonValue) -> int:
     return depth
 
 
-def weight(value: JsonValue, limit: int) -> int:
+def weight(value: object, limit: int) -> int:
     """Return about how many characters the JSON text of `value` has; stops counting soon after `limit`."""
     total, todo = 0, [value]
     while todo and total <= limit:
@@ -59,7 +58,7 @@ def weight(value: JsonValue, limit: int) -> int:
     return total
 
 
-def dump_steps(value: JsonValue, max_depth: int) -> Iterator[str]:
+def dump_steps(value: object, max_depth: int) -> Iterator[str]:
     """Yield the text that `dump` returns in pieces of about STEP characters; raises what it does."""
     if isinstance(value, str) and len(value) > STEP:
         yield '"'
@@ -74,7 +73,7 @@ def dump_steps(value: JsonValue, max_depth: int) -> Iterator[str]:
         yield dump(value, max_depth)
 
 
-def _list_steps(value: list[JsonValue] | tuple[JsonValue, ...], max_depth: int) -> Iterator[str]:
+def _list_steps(value: list[object] | tuple[object, ...], max_depth: int) -> Iterator[str]:
     before = "["
     for at in range(0, len(value), _FEW):
         few = list(value[at : at + _FEW])
@@ -89,7 +88,7 @@ def _list_steps(value: list[JsonValue] | tuple[JsonValue, ...], max_depth: int) 
     yield "]"
 
 
-def _dict_steps(value: dict[str, JsonValue], max_depth: int) -> Iterator[str]:
+def _dict_steps(value: dict[object, object], max_depth: int) -> Iterator[str]:
     items, before = iter(value.items()), "{"
     while few := dict(itertools.islice(items, _FEW)):
         if weight(few, STEP) <= STEP:
@@ -103,7 +102,7 @@ def _dict_steps(value: dict[str, JsonValue], max_depth: int) -> Iterator[str]:
     yield "}"
 
 
-def count_containers(value: JsonValue) -> Generator[None, None, int]:
+def count_containers(value: object) -> Generator[None, None, int]:
     """Return how many lists and objects there are; yields now and then, as `dump_steps` does. No circles."""
     count, todo = 0, [value]
     while todo:

@@ -91,31 +91,31 @@ class Expect(enum.Enum):
     REPLIES = enum.auto()
 
 
-def is_large(value: JsonValue) -> bool:
+def is_large(value: object) -> bool:
     """Return whether a payload or result should be encoded in steps; looks only at as much of it as decides that."""
     return weight(value, LARGE) > LARGE
 
 
-def encode_request(rid: str, key: str, payload: JsonValue, *, max_bytes: int = MAX_BYTES) -> bytes:
+def encode_request(rid: str, key: str, payload: object, *, max_bytes: int = MAX_BYTES) -> bytes:
     """Return the bytes of a request. Raises LocalError: ERR_MESSAGE_ENCODE for what is no JSON, ERR_MESSAGE_SIZE."""
     _check_request(rid, key)
     return _encode([rid, key, payload], max_bytes)
 
 
 def encode_request_steps(
-    rid: str, key: str, payload: JsonValue, *, max_bytes: int = MAX_BYTES
+    rid: str, key: str, payload: object, *, max_bytes: int = MAX_BYTES
 ) -> Generator[None, None, bytes]:
     """Do as `encode_request` does, in steps."""
     _check_request(rid, key)
     return _encode_steps([rid, key, payload], max_bytes)
 
 
-def encode_result(rid: str, result: JsonValue, *, max_bytes: int = MAX_BYTES) -> bytes:
+def encode_result(rid: str, result: object, *, max_bytes: int = MAX_BYTES) -> bytes:
     """Return the bytes of a reply that says yes. Raises as `encode_request` does."""
     return _encode([rid, None, result], max_bytes)
 
 
-def encode_result_steps(rid: str, result: JsonValue, *, max_bytes: int = MAX_BYTES) -> Generator[None, None, bytes]:
+def encode_result_steps(rid: str, result: object, *, max_bytes: int = MAX_BYTES) -> Generator[None, None, bytes]:
     """Do as `encode_result` does, in steps."""
     return _encode_steps([rid, None, result], max_bytes)
 
@@ -137,7 +137,7 @@ def _check_request(rid: str, key: str) -> None:
 _UNSENDABLE: Final = (ValueError, TypeError, RecursionError, OverLimit, RuntimeError)
 
 
-def _encode(message: JsonValue, max_bytes: int) -> bytes:
+def _encode(message: object, max_bytes: int) -> bytes:
     try:
         text = dump(message, MAX_DEPTH)
         data = text.encode()
@@ -151,7 +151,7 @@ def _encode(message: JsonValue, max_bytes: int) -> bytes:
     return data
 
 
-def _encode_steps(message: JsonValue, max_bytes: int) -> Generator[None, None, bytes]:
+def _encode_steps(message: object, max_bytes: int) -> Generator[None, None, bytes]:
     data = io.BytesIO()  # gives away its bytes without a copy, which would take 3 ms for 10 MB
     containers = 0
     try:
@@ -168,7 +168,7 @@ def _encode_steps(message: JsonValue, max_bytes: int) -> Generator[None, None, b
     return data.getvalue()
 
 
-def _check_containers(message: JsonValue) -> Generator[None, None, None]:
+def _check_containers(message: object) -> Generator[None, None, None]:
     if (yield from count_containers(message)) > MAX_CONTAINERS:
         raise OverLimit(f"there are more than {MAX_CONTAINERS:,} lists and objects")
 
@@ -241,8 +241,8 @@ class Decoder:
                     break
                 at, retry = 0, False
                 continue
-            except OverLimit as error:
-                self._fail(found, str(error))
+            except OverLimit as over:
+                self._fail(found, str(over))
                 break
             at = self._take(data, at, end, found)
             retry = retry and self._inside

@@ -368,6 +368,7 @@ def test_an_id_is_looked_up_by_its_record_and_never_as_a_name() -> None:
 
 def test_how_many_addresses_are_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.reach.remotes.MAX_REACHED", 1)
+    monkeypatch.setattr("core.calling.ways.WAYS", 1)
 
     async def body(it: Stage) -> None:
         it.records(A)

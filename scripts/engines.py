@@ -1,0 +1,193 @@
+"""Compile the engines by mypyc, into `core/_engines/<interpreter>/`; `core.compiled` says when they are used.
+
+    make compile          (or: python -m scripts.engines [--if-needed])
+
+It needs mypy, a C compiler and Python's headers, and takes a minute or two; without one of them it says so and
+exits 1.
+`GRAPEVINE_COMPILE=1 pip install .` does the same by setup.py, in an environment of pip's own.
+"""
+
+import ast
+import hashlib
+import json
+import os
+import shutil
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+# What pays: the modules that run for every packet and request. docs/benchmarks.md says how much, and what did not.
+ROOMS = ("wire", "utp", "dht", "punch", "streams", "limits")
+SINGLE = ("values", "peer_id")
+PYTHON = {"core.limits.bounds"}  # these stay Python
+OPTIMISE = "-O2"
+
+
+def modules(root: Path = ROOT) -> list[str]:
+    """Return the names of the modules that are compiled."""
+    paths = [path for room in ROOMS for path in sorted((root / "core" / room).glob("*.py"))]
+    paths += [root / "core" / f"{name}.py" for name in SINGLE]
+    names = [".".join(path.relative_to(root).with_suffix("").parts) for path in paths if path.name != "__init__.py"]
+    return [name for name in names if name not in PYTHON]
+
+
+def path_of(name: str) -> str:
+    """Return the source file of a module."""
+    return name.replace(".", "/") + ".py"
+
+
+def sources(names: Iterable[str], root: Path = ROOT) -> list[str]:
+    """Return the files that these modules are made of, with what they import of ours: a type there is a layout here."""
+    found: dict[str, None] = {}
+    waiting = [path_of(name) for name in names]
+    while waiting:
+        path = waiting.pop()
+        if path not in found and (root / path).is_file():
+            found[path] = None
+            waiting += _imported((root / path).read_text(encoding="utf-8"))
+    return sorted(found)
+
+
+def _imported(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("core"):
+            yield path_of(str(node.module))
+            yield path_of(f"{node.module}.{node.names[0].name}")
+            yield from (path_of(f"{node.module}.{each.name}") for each in node.names[1:])
+        elif isinstance(node, ast.Import):
+            yield from (path_of(each.name) for each in node.names if each.name.startswith("core"))
+
+
+def missing() -> str:
+    """Return what is missing to compile, as a sentence; "" when nothing is."""
+    if not Path(sysconfig.get_path("include"), "Python.h").is_file():
+        return "the headers of Python are not installed (Debian: python3-dev)"
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    if sys.platform != "win32" and not any(shutil.which(each) for each in (compiler, "cc", "gcc", "clang")):
+        return "there is no C compiler (Debian: gcc)"
+    try:
+        import mypyc.build  # noqa: F401
+        import setuptools  # noqa: F401
+    except ImportError as error:
+        return f"mypy is not installed ({error})"
+    return ""
+
+
+def build(target: Path, root: Path = ROOT, cache: Path | None = None) -> list[str]:
+    """Compile into the directory `target`, whole or not at all; return the names of its files.
+
+    `cache` keeps C and objects from one time to the next: what has not changed is not compiled again.
+    """
+    before = os.getcwd()
+    with tempfile.TemporaryDirectory() as scratch:
+        work = cache or Path(scratch)
+        work.mkdir(parents=True, exist_ok=True)
+        os.chdir(root)  # mypy names modules by where they are
+        try:
+            stamp = manifest(root)  # before: what changes meanwhile makes it stale
+            made = _compile(work)
+        finally:
+            os.chdir(before)
+        fresh = target.with_name(f"{target.name}.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        for name, path in made.items():
+            shutil.copy(path, fresh / stamp["modules"][name])
+        (fresh / "manifest.json").write_text(json.dumps(stamp, indent=1) + "\n", encoding="utf-8")
+        shutil.rmtree(target, ignore_errors=True)
+        fresh.rename(target)
+    return [*stamp["modules"].values(), "manifest.json"]
+
+
+def manifest(root: Path) -> dict[str, Any]:
+    """Return what `core.compiled` reads: the file of each module, and how each source is now."""
+    from core.compiled import LIBRARY
+
+    found = {}
+    for name in sources(modules(root), root):
+        stat = (root / name).stat()
+        digest = hashlib.sha256((root / name).read_bytes()).hexdigest()
+        found[name] = [stat.st_size, stat.st_mtime_ns, digest]
+    suffix = ".pyd" if sys.platform == "win32" else ".so"
+    return {"modules": {name: name + suffix for name in (*modules(root), LIBRARY)}, "sources": found}
+
+
+def _compile(work: Path) -> dict[str, Path]:
+    """Compile what the current directory holds; return the file of each module."""
+    from mypyc.build import mypycify
+    from setuptools._distutils.ccompiler import new_compiler
+    from setuptools._distutils.sysconfig import customize_compiler
+
+    from core.compiled import LIBRARY
+
+    paths = [path_of(name) for name in modules(Path())]
+    extensions = mypycify(
+        ["--config-file", "pyproject.toml", *paths], group_name=LIBRARY.removesuffix("__mypyc"), multi_file=True,
+        opt_level=OPTIMISE.removeprefix("-O"), debug_level="0", target_dir=str(work / "c"),
+    )  # fmt: skip
+    compiler = new_compiler()
+    customize_compiler(compiler)
+    made: dict[str, Path] = {}
+
+    def compiled(source: str, flags: list[str], include: list[str]) -> str:
+        key = _digest(Path(source), flags, work / "c")
+        done = work / "objects" / key
+        if not done.exists():
+            (object_,) = compiler.compile([source], str(work / "new" / key), include_dirs=include, extra_preargs=flags)
+            done.parent.mkdir(parents=True, exist_ok=True)
+            Path(object_).replace(done)
+        named = done.with_suffix(".o")
+        if not named.exists():
+            os.link(done, named)
+        return str(named)
+
+    include = [sysconfig.get_path("include"), sysconfig.get_path("platinclude")]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        jobs = {
+            each.name: [
+                pool.submit(compiled, source, each.extra_compile_args, [*include, *each.include_dirs])
+                for source in each.sources
+            ]
+            for each in extensions
+        }
+        for name, objects in jobs.items():
+            out = work / "lib" / f"{name}.so"
+            out.parent.mkdir(parents=True, exist_ok=True)
+            extra = ["-s"] if sys.platform == "linux" else []
+            compiler.link_shared_object([job.result() for job in objects], str(out), extra_postargs=extra)
+            made[name] = out
+    return made
+
+
+def _digest(source: Path, flags: list[str], headers: Path) -> str:
+    digest = hashlib.sha256(repr((flags, sys.version)).encode() + source.read_bytes())
+    for header in sorted(headers.glob("*.h")):
+        digest.update(header.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def main() -> int:
+    """Compile for this checkout; `--if-needed` only where what is there is stale."""
+    from core.compiled import PURE, directory, engines, first_stale
+
+    target = Path(directory())
+    if "--if-needed" in sys.argv[1:] and (target / "manifest.json").exists():
+        known = json.loads((target / "manifest.json").read_text(encoding="utf-8"))["sources"]
+        if not first_stale(str(ROOT), known) and engines() != PURE:
+            return 0
+    if reason := missing():
+        print(f"not compiled: {reason}", file=sys.stderr)  # noqa: T201
+        return 1
+    names = build(target, cache=ROOT / "build" / "engines")
+    size = sum((target / name).stat().st_size for name in names)
+    print(f"{len(names) - 2} modules compiled, {size / 1e6:.1f} MB in {target.relative_to(ROOT)}")  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
