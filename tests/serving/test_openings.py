@@ -54,7 +54,7 @@ class Handler:
         owner: Owner = caller.peer_id or caller.address.host
         return Standing(owner, caller.peer_id is not None, bounds.STRANGER_MESSAGE)
 
-    def receive_stream(self, service: str, caller: Caller, size: int) -> Call:
+    def receive_stream(self, service: str, caller: Caller, size: int, transport: str = "utp") -> Call:
         return Call()
 
     async def open_stream(self, call: Call, stream: Stream, opening: Opening) -> None:
