@@ -10,9 +10,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
-
-from OpenSSL import SSL
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from core.aio.tasks import TaskSet
 from core.errors import LocalError
@@ -27,6 +25,9 @@ from core.rpc.memory import Memory, Owner, Standing
 from core.rpc.slices import Slices
 from core.tunnel.stream import ByteStream
 from core.values import Address, Caller, JsonValue
+
+if TYPE_CHECKING:  # 20 MB with what it loads: only for a port over TLS
+    from OpenSSL import SSL
 
 BACKLOG = 128  # connections the kernel keeps for us; listen(2)'s usual bound
 SWEEP_EVERY = 1.0  # seconds between looks at all connections
