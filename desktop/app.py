@@ -20,7 +20,6 @@ from PySide6.QtWidgets import QApplication, QWidget
 from core.aio.tasks import TaskSet
 from core.errors import LocalError
 from core.news.events import GrapeSnapshot, GrapeState, ServiceSnapshot
-from core.peer_id import PeerId
 from core.profile.config import KeyPlace, PeerConfig
 from core.profile.integration import integration
 from core.profile.settings import Settings, SettingsStore
@@ -33,6 +32,7 @@ from desktop.choices import Choices
 from desktop.closing import Closing
 from desktop.damaged import ask_about_settings
 from desktop.faults import Faults, start_log
+from desktop.friends import add_to_window, show_invitation, show_welcome
 from desktop.guard import Guard
 from desktop.icons import app_icon
 from desktop.identity_acts import IdentityActs
@@ -144,6 +144,7 @@ async def run(
 ) -> None:
     """Show the window, then open the peer, until quitting is asked for. `load` imports the core."""
     quitter.enter_loop()
+    first = not store.path.exists()
     settings = store.start()
     registry = Registry(FibonacciService())
     async with AsyncExitStack() as stack:
@@ -187,6 +188,8 @@ async def run(
         ask_about_settings(window, store, choices, bridge)
         if start.link:
             show_invitation(window, start.link)
+        elif first and not start.hidden:
+            show_welcome(window, bridge)
         tasks.spawn(keeper.run(load), name="peer")
         await quitter.wait()
         log.info("quitting")
@@ -232,29 +235,16 @@ def _wire(
     tray.pending_requested.connect(window.reveal_pending)
     tray.copy_id_requested.connect(window.header.copy_id)
     tray.vanished.connect(closing.on_tray_vanished)
-    window.people.inviting.use_wanted.connect(lambda peer_id: show_shares_of(window, peer_id))
+    add_to_window(window, bridge)
     instance.show_requested.connect(window.reveal)
     instance.link_requested.connect(lambda link: show_invitation(window, link))
     bridge.events_arrived.connect(notifier.on_events)
-
-
-def show_invitation(window: MainWindow, link: str) -> None:
-    """Bring the window up with somebody's invitation; nothing happens until the user says so."""
-    window.reveal()
-    window.pages.choose("people")
-    window.people.inviting.open_invitation(link)
 
 
 def _reveal_people(window: MainWindow) -> None:
     window.reveal()
     window.pages.choose("people")
     window.people.focus_start()
-
-
-def show_shares_of(window: MainWindow, peer_id: PeerId) -> None:
-    """Show what a friend shares, who is asked for it now."""
-    window.pages.choose("using")
-    window.using.ask_friend(peer_id)
 
 
 async def _show(window: MainWindow, tray: Tray, *, hidden: bool) -> None:

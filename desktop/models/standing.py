@@ -56,8 +56,20 @@ def standing(snapshot: PeerSnapshot | None) -> Standing:
         case GrapeState.ALONE:
             return _alone(snapshot)
         case _:
-            title = _tr("Connected to {grapes}").format(grapes=count(grape.nodes, _tr("grape"), _tr("grapes")))
-            return Standing(title, grape.message, GrapeState.CONNECTED)
+            return Standing(_connected(snapshot), grape.message, GrapeState.CONNECTED)
+
+
+def _connected(snapshot: PeerSnapshot) -> str:
+    """Return whether friends get in, as far as is known, else how many grapes there are."""
+    nat = snapshot.nat
+    if nat.reachable and (nat.report.open or nat.report.mapping.value == "none"):
+        return _tr("Ready. Friends can reach you directly")
+    if nat.reachable:
+        return _tr("Ready, behind a router")
+    if nat.report.local:
+        return _tr("Ready, on this network")
+    grapes = count(snapshot.grape.nodes, _tr("grape"), _tr("grapes"))
+    return _tr("Connected to {grapes}").format(grapes=grapes)
 
 
 def _no_network() -> str:

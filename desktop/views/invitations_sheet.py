@@ -19,7 +19,7 @@ from desktop.views.fields import Lines
 from desktop.views.sheets import Sheet
 from desktop.views.table import ICON_ROOM, CellDelegate, Index, RowTable
 
-WIDTH = 640  # pixels
+WIDTH = 760  # pixels
 SAMPLES = ("Anna's greenhouse", "photos, camera", f"{ICON_ROOM}Accepted: Bert, 2026-11-27 18:04", "2026-11-27")
 LINES = 6  # of the table, whatever is in it; more scroll
 NOBODY = "You have invited nobody yet."

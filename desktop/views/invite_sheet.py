@@ -14,7 +14,8 @@ from desktop.models.safe import menu_text, shown
 from desktop.models.words import day
 from desktop.views.contract_inviting import InvitingLike
 from desktop.views.fields import Lines, limit, roomy
-from desktop.views.parts import IdLine
+from desktop.views.flow import FlowRow
+from desktop.views.parts import IdLine, button
 from desktop.views.qr import QrCode
 from desktop.views.sheets import Sheet, primary
 
@@ -47,11 +48,12 @@ class InviteSheet(Sheet):
         self.code.setAccessibleName(self.tr("Link of the invitation as a QR code"))
         self.code.hide()
         self.note = Lines(2)
+        self.copy_button = button(self.tr("&Copy"), self.tr("Copy the link"), self.copy)
+        hint = self.tr("Copy the link with a message that is ready to be sent")
+        self.message_button = button(self.tr("Copy with a m&essage"), hint, self.copy_message)
+        self.save_button = button(self.tr("&Save..."), self.tr("Save the link as a file"), self.save)
         self._lay_out()
         self.make_button = self.add_button(self.tr("&Make the link"), self.make)
-        self.copy_button = self.add_button(self.tr("&Copy"), self.copy)
-        self.message_button = self.add_button(self.tr("Copy with a m&essage"), self.copy_message)
-        self.save_button = self.add_button(self.tr("&Save..."), self.save)
         self.withdraw_button = self.add_button(self.tr("&Withdraw"), self.withdraw)
         self.row.addStretch()
         close = self.add_button(self.tr("Close"), self.reject)
@@ -73,7 +75,7 @@ class InviteSheet(Sheet):
         limit(self.name, MAX_NAME)
         limit(self.called, MAX_NAME)
         self.name.setPlaceholderText(self.tr("As in Bert"))
-        self.called.setPlaceholderText(self.tr("Your name, as your friend will see it"))
+        self.called.setPlaceholderText(self.tr("Your name there"))
         self.uses.setRange(1, 100)
         self.days.setRange(1, 365)
         self.days.setValue(DAYS)
@@ -96,6 +98,11 @@ class InviteSheet(Sheet):
         form.addRow(self.tr("May use"), shares)
         self.body.addLayout(form)
         self.body.addWidget(self.link)
+        ways = FlowRow()
+        for each in (self.copy_button, self.message_button, self.save_button):
+            ways.addWidget(each)
+        ways.addStretch()
+        self.body.addLayout(ways)
         self.body.addWidget(self.code, alignment=Qt.AlignmentFlag.AlignHCenter)
         self.body.addStretch()
         self.foot.addWidget(self.note)

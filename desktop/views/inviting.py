@@ -31,7 +31,7 @@ class Inviting(QObject):
         self, page: QWidget, bridge: BridgeLike, theme: ThemeSource, services: Callable[[], list[str]]
     ) -> None:
         super().__init__(page)
-        self._page, self._bridge, self._theme, self._services = page, bridge, theme, services
+        self._page, self.bridge, self.theme, self._services = page, bridge, theme, services
         self._snapshot: PeerSnapshot | None = None
         self._opened: OpenInvitation | None = None
         self._listed: InvitationsSheet | None = None
@@ -60,7 +60,7 @@ class Inviting(QObject):
 
     def invite(self, chosen: str = "") -> InviteSheet:
         """Make a link for a friend, who may use the share `chosen`."""
-        sheet = InviteSheet(self._bridge.inviting, self._services(), self._page, chosen)
+        sheet = InviteSheet(self.bridge.inviting, self._services(), self._page, chosen)
         sheet.open()
         return sheet
 
@@ -69,7 +69,7 @@ class Inviting(QObject):
         if self._listed is not None:
             self._listed.raise_()
             return self._listed
-        sheet = self._listed = InvitationsSheet(self._bridge.inviting, self._theme, self._page)
+        sheet = self._listed = InvitationsSheet(self.bridge.inviting, self.theme, self._page)
         if self._snapshot is not None:
             sheet.show_snapshot(self._snapshot)
         sheet.finished.connect(self._on_list_closed)
@@ -81,10 +81,10 @@ class Inviting(QObject):
         if self._opened is not None:
             self._opened.raise_()
             return self._opened
-        sheet = self._opened = OpenInvitation(self._bridge.inviting, link, self._page, self._known)
+        sheet = self._opened = OpenInvitation(self.bridge.inviting, link, self._page, self._known)
         sheet.finished.connect(self._on_closed)
         sheet.use_wanted.connect(self.use_wanted)
-        self._bridge.events_arrived.connect(sheet.on_events)
+        self.bridge.events_arrived.connect(sheet.on_events)
         sheet.open()
         return sheet
 

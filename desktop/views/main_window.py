@@ -167,7 +167,7 @@ class MainWindow(QMainWindow):
             page.setMinimumHeight(PAGE_HEIGHT)
         self.notice = NoticePlace(self.header.details, self.pending, self.banner)
         middle = Scrolled()
-        column = QVBoxLayout(middle)
+        column = self._column = QVBoxLayout(middle)
         column.setContentsMargins(14, 8, 14, 6)
         column.setSpacing(8)
         column.addWidget(self.header)
@@ -210,8 +210,8 @@ class MainWindow(QMainWindow):
             copy_address=self.header.copy_address,
             copy_id=self.header.copy_id,
             show_identity=self.open_identity,
-            add_peer=self._add_peer,
-            share_something=self._share_something,
+            add_peer=self._on("people", self.people.add),
+            share_something=self._on("sharing", self.sharing.share),
             pages=tuple((page.title, partial(self.pages.choose, page.key)) for page in self.pages.pages()),
             open_settings=self.open_settings,
             close_window=self.close_requested.emit,
@@ -229,9 +229,14 @@ class MainWindow(QMainWindow):
             send=self.request.send,
             send_demo=self.send_demo_request,
             request_peer=self.peers.request_action.trigger,
-            show_keys=self._show_keys,
+            show_keys=lambda: self._tell(self.tr("Keys"), keys_text(self.menus)),
             show_about=lambda: self._tell(self.tr("About Grapevine"), self.tr(ABOUT)),
         )
+
+    def put_above_pages(self, widget: QWidget) -> None:
+        """Show something between the words at the top and the pages, until it hides."""
+        self._column.insertWidget(self._column.indexOf(self.pages), widget)
+        widget.show()
 
     # -- what the bridge tells -----------------------------------------------------------------------------------
 
@@ -333,25 +338,20 @@ class MainWindow(QMainWindow):
     def _tables(self) -> tuple[RowTable, ...]:
         return self.peers.table, self.timeline.table, *self.pages.tables()
 
-    def _on_live(self, act: Callable[[], None]) -> Callable[[], None]:
+    def _on(self, page: str, act: Callable[[], None]) -> Callable[[], None]:
         def go() -> None:
-            self.pages.choose("live")
+            self.pages.choose(page)
             act()
 
         return go
+
+    def _on_live(self, act: Callable[[], None]) -> Callable[[], None]:
+        return self._on("live", act)
 
     def _find(self) -> None:
         """Put the keyboard into the filter of the page that is shown."""
         if not self.pages.focus_filter():
             self._on_live(self.timeline.focus_filter)()
-
-    def _share_something(self) -> None:
-        self.pages.choose("sharing")
-        self.sharing.share()
-
-    def _add_peer(self) -> None:
-        self.pages.choose("people")
-        self.people.add()
 
     def _add_known(self, peer_id: PeerId) -> None:
         self.pages.choose("people")
@@ -388,9 +388,6 @@ class MainWindow(QMainWindow):
                 self._integration.set_autostart(on)
             except LocalError as error:
                 self.show_message(self.tr("The start at login was not changed: {error}.").format(error=error))
-
-    def _show_keys(self) -> None:
-        self._tell(self.tr("Keys"), keys_text(self.menus))
 
     def _tell(self, title: str, text: str) -> None:
         Words(self, title, text).open()

@@ -28,7 +28,7 @@ class Acts:
     copy_id: Callable[[], None]
     show_identity: Callable[[], None]
     add_peer: Callable[[], None]
-    share_something: Callable[[], None]
+    share_something: Callable[[], object]
     pages: tuple[tuple[str, Callable[[], None]], ...]
     open_settings: Callable[[], None]
     close_window: Callable[[], None]
@@ -73,7 +73,7 @@ class Menus:
     def _menu(self, title: str) -> QMenu:
         return self._window.menuBar().addMenu(_tr(title))
 
-    def _add(self, menu: QMenu, name: str, words: str, act: Callable[[], None], *keys: str) -> QAction:
+    def _add(self, menu: QMenu, name: str, words: str, act: Callable[[], object], *keys: str) -> QAction:
         action = QAction(_tr(words), self._window)
         action.setShortcuts([QKeySequence(key) for key in keys])
         action.triggered.connect(lambda _checked=False: act())
@@ -122,9 +122,20 @@ class Menus:
         self._add(menu, "request_peer", "&Address it to the selected peer", self._acts.request_peer)
 
     def _help_menu(self) -> None:
-        menu = self._menu("&Help")
+        menu = self._help = self._menu("&Help")
         self._add(menu, "keys", "&Keys", self._acts.show_keys, "F1")
         self._add(menu, "about", "&About Grapevine", self._acts.show_about)
+
+    def add_to_peer(self, name: str, words: str, act: Callable[[], object], *keys: str) -> None:
+        """Add an entry above the settings."""
+        menu = self._peer_menu
+        action = self._add(menu, name, words, act, *keys)
+        menu.removeAction(action)
+        menu.insertAction(self.actions["settings"], action)
+
+    def add_to_help(self, name: str, words: str, act: Callable[[], object]) -> None:
+        """Add an entry to the last menu."""
+        self._add(self._help, name, words, act)
 
     def show_snapshot(self, snapshot: PeerSnapshot) -> None:
         """Let the services' toggles say what is."""

@@ -19,7 +19,8 @@ from desktop.models.safe import shown
 from desktop.pictures import Reader
 from desktop.views.contract_inviting import InvitingLike
 from desktop.views.fields import Lines, limit
-from desktop.views.parts import IdLine, PlainLabel
+from desktop.views.flow import FlowRow
+from desktop.views.parts import IdLine, PlainLabel, button
 from desktop.views.sheets import Sheet
 
 WIDTH = 620  # pixels; a Peer ID in one line
@@ -56,13 +57,16 @@ class OpenInvitation(Sheet):
         self.who.setPlaceholderText(self.tr("Whose invitation it is"))
         self.offer = PlainLabel(wrap=True)
         self.story = Lines(2)
+        hint = self.tr("Read the link out of a file, or out of the picture of a QR code")
+        self.file_button = button(self.tr("&File or picture..."), hint, self.choose_file)
+        self.paste_button = button(
+            self.tr("&Paste"), self.tr("Take the text or the picture of the clipboard"), self.paste
+        )
         self._lay_out()
         self.ask_button = self.add_button(self.tr("A&sk what is offered"), self.ask)
         self.accept_button = self.add_button(self.tr("&Accept"), self.accept_offer)
         self.use_button = self.add_button(self.tr("S&ee what they share"), self.use)
         self.row.addStretch()
-        self.file_button = self.add_button(self.tr("&File or picture..."), self.choose_file)
-        self.paste_button = self.add_button(self.tr("&Paste"), self.paste)
         self.close_button = self.add_button(self.tr("Close"), self.reject)
         self.calm(None)
         pairs = ((bridge.looked, self._on_looked), (bridge.joined, self._on_joined), (bridge.refused, self._on_refused))
@@ -93,7 +97,12 @@ class OpenInvitation(Sheet):
             form.addRow(words, field)
             if field is not self.who:
                 field.setAccessibleName(words.replace("&", ""))
+        sources = FlowRow()
+        for each in (self.file_button, self.paste_button):
+            sources.addWidget(each)
+        sources.addStretch()
         self.body.addLayout(form)
+        self.body.addLayout(sources)
         self.body.addWidget(self.offer)
         self.body.addStretch()
         self.foot.addWidget(self.story)

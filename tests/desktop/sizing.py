@@ -45,6 +45,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.invitations.link import Link
 from core.profile.settings import Settings
 from core.trust.entries import KnownPeer
 from core.values import Address
@@ -402,6 +403,26 @@ def dialogs(window: MainWindow, checker: Checker) -> None:
         settings.reject()
 
 
+def _invitations(window: MainWindow) -> dict[str, Callable[[], QDialog]]:
+    inviting = window.people.inviting
+
+    def invite() -> QDialog:
+        made = inviting.invite("fibonacci")
+        made.name.setText("Bert")
+        made.make()
+        inviting.bridge.inviting.invited.emit(1, str(Link(scene.ALICE, bytes(16))), 1)
+        made.note.setText(MORE)
+        return made
+
+    def opened() -> QDialog:
+        made = inviting.open_invitation(str(Link(scene.BOB, bytes(16))))
+        made.offer.setText(MORE)
+        made.story.setText(MORE)
+        return made
+
+    return {"invite": invite, "open an invitation": opened, "invitations": inviting.show_all}
+
+
 def _dialogs(window: MainWindow, known: KnownPeer) -> dict[str, Callable[[], QDialog]]:
     def identity() -> QDialog:
         made = IdentityDialog(scene.FakeIdentityActs(), window)
@@ -463,7 +484,8 @@ def _dialogs(window: MainWindow, known: KnownPeer) -> dict[str, Callable[[], QDi
         **{f"share, {form.key}": share(form.key) for form in FORMS},
         "edit a share": edit_share,
         "watch": watch,
-        "keys": words(window._show_keys),
+        **_invitations(window),
+        "keys": words(window.menus.actions["keys"].trigger),
         "about": words(lambda: window.menus.actions["about"].trigger()),
     }
 

@@ -17,7 +17,7 @@ from core.invitations.link import Link, parse
 from core.news.invitations import InvitationRow, Invitations
 from core.news.joins import InvitationAccepted, JoinProgress
 from core.peer_id import PeerId
-from desktop.app import show_invitation, show_shares_of
+from desktop.friends import show_invitation, show_shares_of
 from desktop.models.invitations import InvitationColumn
 from desktop.models.timeline_rows import Kind, row_of
 from desktop.pictures import NotFound, text_of
