@@ -32,7 +32,7 @@ from desktop.choices import Choices
 from desktop.closing import Closing
 from desktop.damaged import ask_about_settings
 from desktop.faults import Faults, start_log
-from desktop.friends import add_to_window, show_invitation, show_welcome
+from desktop.friends import add_to_window, greet, show_invitation
 from desktop.guard import Guard
 from desktop.icons import app_icon
 from desktop.identity_acts import IdentityActs
@@ -186,10 +186,7 @@ async def run(
         for problem in kept_shares(settings).problems:
             window.show_message(problem)
         ask_about_settings(window, store, choices, bridge)
-        if start.link:
-            show_invitation(window, start.link)
-        elif first and not start.hidden:
-            show_welcome(window, bridge)
+        greet(window, bridge, start.link, first=first and not start.hidden)
         tasks.spawn(keeper.run(load), name="peer")
         await quitter.wait()
         log.info("quitting")

@@ -20,6 +20,14 @@ def add_to_window(window: MainWindow, bridge: BridgeLike) -> None:
     menus.add_to_help("welcome", "&Welcome and self-test...", lambda: show_welcome(window, bridge))
 
 
+def greet(window: MainWindow, bridge: BridgeLike, link: str, *, first: bool) -> None:
+    """Show the invitation that the program was started for, or else, the first time, what one can begin with."""
+    if link:
+        show_invitation(window, link)
+    elif first:
+        show_welcome(window, bridge)
+
+
 def show_invitation(window: MainWindow, link: str = "") -> None:
     """Bring the window up with somebody's invitation; nothing happens until the user says so."""
     window.reveal()
