@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from core.aio.tasks import TaskSet
 from core.errors import LocalError
+from core.profile.merge import merge
 from core.profile.settings import Settings, SettingsStore
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Choices(QObject):
         last = dataclasses.replace(self._current, window=window)
         if last != self._written:
             try:
-                self._store.save(last)
+                self._store.save(last, self._written)
             except LocalError as error:
                 log.warning("%s", error)
 
@@ -64,8 +65,11 @@ class Choices(QObject):
         try:
             while self._current != self._written:
                 saving = self._current
-                await loop.run_in_executor(None, self._store.save, saving)
-                self._written = saving
+                written = await loop.run_in_executor(None, self._store.save, saving, self._written)
+                self._written = written
+                if written != saving:  # another program of this profile changed something too
+                    self._current = merge(saving, self._current, written)
+                    self.changed.emit(self._current)
         except LocalError as error:
             self.failed.emit(str(error))
         finally:

@@ -20,7 +20,7 @@ from core.peer import Peer, open_peer
 from core.peer_id import PeerId
 from core.profile.config import PeerConfig
 from core.profile.settings import SettingsStore
-from core.profile.shares import change, kept_shares, kept_uses, with_share
+from core.profile.shares import kept_shares, kept_uses, with_share
 from core.services.fibonacci import FibonacciService
 from core.trust.audience import Audience, audience_of
 from core.trust.entries import EVERY
@@ -62,7 +62,7 @@ async def share(config: PeerConfig, output: Output, order: Order) -> None:
         for each in shares:
             await peer.add_share(each)
             if each.permanent and each.name not in by_name:
-                change(store, lambda settings, each=each: with_share(settings, each))  # type: ignore[misc]
+                store.change(lambda settings, each=each: with_share(settings, each))  # type: ignore[misc]
         for name in own:
             if order.audience is not None:
                 peer.set_audience(name, order.audience)

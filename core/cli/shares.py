@@ -9,7 +9,7 @@ from core.errors import LocalError, PeerError
 from core.files.shown import plain
 from core.kinds.share import BAD, Share
 from core.profile.settings import SettingsStore
-from core.profile.shares import KeptShares, change, kept_shares, switched, without_share
+from core.profile.shares import KeptShares, kept_shares, switched, without_share
 from core.values import JsonValue
 
 _NAME = click.argument("name")
@@ -115,9 +115,8 @@ def _list(profile: str, as_json: bool) -> None:
 def _change(name: str, on: bool | None, profile: str, as_json: bool) -> None:
     output = Output(as_json=as_json)
     try:
-        change(
-            SettingsStore(profile),
-            lambda found: without_share(found, name) if on is None else switched(found, name, on),
+        SettingsStore(profile).change(
+            lambda found: without_share(found, name) if on is None else switched(found, name, on)
         )
     except PeerError as error:
         refused(error, output)

@@ -23,7 +23,7 @@ from core.limits.rate import Backoff
 from core.peer import Peer, open_peer
 from core.profile.config import PeerConfig
 from core.profile.settings import SettingsStore
-from core.profile.shares import KeptUse, change, with_use
+from core.profile.shares import KeptUse, with_use
 from core.tunnel.stream import ByteStream
 from core.using.offers import OfferRow
 from core.values import JsonValue
@@ -57,7 +57,7 @@ async def open_service(
         where = await peer.use(place.peer_id, offer.name, kind=offer.kind, port=port, peer=place.name)
         if permanent:
             use = KeptUse(place.peer_id, offer.name, offer.kind, port or _port_of(where, offer.kind))
-            change(SettingsStore(profile), lambda settings: with_use(settings, use))
+            SettingsStore(profile).change(lambda settings: with_use(settings, use))
         output.result(
             "opened", where, peer_id=str(place.peer_id), peer=place.name, service=offer.name, kind=offer.kind,
             where=where, permanent=permanent,

@@ -7,7 +7,7 @@ what could be read is kept, and holds again once the owner has confirmed it.
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ import platformdirs
 from core.errors import LocalError
 from core.files.kept import keep_damaged
 from core.files.leftovers import remove_leftovers
+from core.files.lock import locked
 from core.files.private import make_private_directory, read_private, write_private
 from core.profile.document import MAX_FILE_BYTES, Reading, dump, nothing, read
 from core.profile.fields import (
@@ -27,6 +28,7 @@ from core.profile.fields import (
     check_grape_url,
     check_profile,
 )
+from core.profile.merge import merge
 
 __all__ = [
     "DEFAULT_PROFILE",
@@ -77,28 +79,71 @@ class SettingsStore:
         self._loaded = self.recovered.closed() if reading.problems else self.recovered
         return self._loaded
 
-    def save(self, settings: Settings) -> None:
-        """Write the settings, whole or not at all. Raises LocalError when the disk refuses.
+    def save(self, settings: Settings, base: Settings | None = None) -> Settings:
+        """Write the settings, whole or not at all; return what was written. Raises LocalError when the disk refuses.
+
+        With `base`, which is what the settings were when they were read or written last, what another program of this
+        profile has changed since stays (`core.profile.merge`). It blocks while another one writes: 5 s at most.
 
         While there is a `problem` that nobody has confirmed, the damaged file is kept beside and the new one says so:
         it has what could be read and what was changed since, and stays closed at the next start.
         """
         settings.validate()
-        with self._writing:
+        with self._turn():
             if self.problem is None:
+                if base is not None:
+                    settings = self._with_others(settings, base)
                 self._write(settings, None)
-                return
+                return settings
             confirmed = self._was_confirmed()
             same = {each.name for each in dataclasses.fields(settings) if self._is_as_loaded(each.name, settings)}
             kept: dict[str, Any] = {name: getattr(self.recovered, name) for name in same}
             self._write(dataclasses.replace(settings, **kept), None if confirmed else self._words)
+            return settings
+
+    def change(self, what: Callable[[Settings], Settings]) -> Settings:
+        """Load the settings, change and save them, with no other program in between; return them.
+
+        Raises LocalError (ERR_SETTINGS) while they are damaged. What a damaged file still has holds only after its
+        owner has looked: nothing is added to it before.
+        """
+        with self._turn():
+            settings = self.load()
+            if self.problem is not None:
+                raise LocalError(self.problem.removesuffix("."), name="ERR_SETTINGS")
+            changed = what(settings).validate()
+            self._write(changed, None)
+            return changed
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Be the only one that writes, of our threads and of the programs of this profile."""
+        with self._writing:
+            try:
+                make_private_directory(self.path.parent)
+                with locked(self.path.with_suffix(".lock")):
+                    yield
+            except OSError as error:
+                raise LocalError(f"settings could not be saved in {self.path}: {error.strerror or error}") from error
+
+    def _with_others(self, settings: Settings, base: Settings) -> Settings:
+        """Return the settings with what another program has written since `base`, if that is sound.
+
+        Raises LocalError when the two together are too much: what is in the file stays.
+        """
+        reading = self._read() if _is_there(self.path) else None
+        if reading is None or reading.problems or reading.settings == base:
+            return settings
+        merged = merge(base, settings, reading.settings).validate()
+        self._unknown = reading.unknown
+        return merged
 
     def confirm(self) -> Settings:
         """The owner has looked: put what could be read in force, save it, and return it. Raises LocalError.
 
         The damaged file is kept beside.
         """
-        with self._writing:
+        with self._turn():
             if self.problem is not None:
                 if not self._was_confirmed():
                     self._write(self.recovered, None)
@@ -148,13 +193,10 @@ class SettingsStore:
         return _is_there(self.trust_file) or _is_there(self.trust_file.with_suffix(".copy.json"))
 
     def _write(self, settings: Settings, unconfirmed: str | None) -> None:
-        try:
-            make_private_directory(self.path.parent)
-            if self.path.exists():
-                self._keep()
-            write_private(self.path, dump(settings, self._unknown, unconfirmed))
-        except OSError as error:
-            raise LocalError(f"settings could not be saved in {self.path}: {error.strerror or error}") from error
+        """Write the file. Raises OSError."""
+        if self.path.exists():
+            self._keep()
+        write_private(self.path, dump(settings, self._unknown, unconfirmed))
 
     def _keep(self) -> None:
         """Keep a damaged file beside, also one that was damaged since we read it; but not one that we wrote since."""

@@ -3,7 +3,6 @@
 A share that cannot be read is kept as it is, and not run. One whose audience cannot be read is for nobody.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -11,7 +10,6 @@ from core.errors import LocalError
 from core.kinds.share import BAD, MAX_SHARES, Share
 from core.peer_id import PeerId
 from core.profile.fields import Settings
-from core.profile.settings import SettingsStore
 from core.values import JsonValue
 
 _DAMAGED: Final = "\ufffd"  # what reading a damaged file puts in the place of what it could not read
@@ -129,19 +127,6 @@ def without_use(settings: Settings, peer_id: PeerId, service: str) -> Settings:
     """Return the settings without the opening of this service. Idempotent."""
     left = tuple(entry for entry in settings.uses if _place(entry) != (peer_id, service))
     return replace(settings, uses=left)
-
-
-def change(store: SettingsStore, what: Callable[[Settings], Settings]) -> Settings:
-    """Load the settings, change and save them; return them. Raises LocalError, also while they are damaged.
-
-    What a damaged file still has holds only after its owner has looked: nothing is added to it before.
-    """
-    settings = store.load()
-    if store.problem is not None:
-        raise LocalError(store.problem.removesuffix("."), name="ERR_SETTINGS")
-    changed = what(settings)
-    store.save(changed)
-    return changed
 
 
 def _share(entry: JsonValue) -> Share:

@@ -33,7 +33,7 @@ def test_settings_come_back_as_saved(tmp_path: Path) -> None:
 def test_saved_file_is_private_and_leaves_no_temporary_behind(tmp_path: Path) -> None:
     store = SettingsStore(root=tmp_path / "new" / "folder")
     store.save(FULL)
-    assert [path.name for path in store.path.parent.iterdir()] == ["default.json"]
+    assert sorted(path.name for path in store.path.parent.iterdir()) == ["default.json", "default.lock"]
     assert store.path.stat().st_mode & 0o077 == 0
 
 

@@ -10,7 +10,6 @@ from core.kinds.share import MAX_SHARES, Share
 from core.profile.settings import Settings, SettingsStore
 from core.profile.shares import (
     KeptUse,
-    change,
     kept_shares,
     kept_uses,
     switched,
@@ -33,8 +32,8 @@ def write(store: SettingsStore, shares: JsonValue) -> None:
 
 def test_shares_and_openings_come_back_as_saved(tmp_path: Path) -> None:
     store, use = SettingsStore(root=tmp_path), KeptUse(ANNA.peer_id, "printer", "tcp", 2222)
-    change(store, lambda settings: with_share(with_share(settings, SSH), BOX))
-    change(store, lambda settings: with_use(settings, use))
+    store.change(lambda settings: with_share(with_share(settings, SSH), BOX))
+    store.change(lambda settings: with_use(settings, use))
     found = SettingsStore(root=tmp_path).load()
     assert kept_shares(found) == ((SSH, BOX), ())
     assert kept_uses(found) == (use,)
@@ -98,13 +97,13 @@ def test_a_list_that_cannot_be_one_closes_the_profile_until_its_owner_has_looked
     assert store.problem
     before = store.path.read_bytes()
     with pytest.raises(LocalError, match="settings confirm"):
-        change(store, lambda settings: with_share(settings, SSH))
+        store.change(lambda settings: with_share(settings, SSH))
     assert store.path.read_bytes() == before
 
 
 def test_a_cut_file_runs_no_share_and_loses_none(tmp_path: Path) -> None:
     store = SettingsStore(root=tmp_path)
-    change(store, lambda settings: with_share(settings, SSH))
+    store.change(lambda settings: with_share(settings, SSH))
     whole = store.path.read_text()
     store.path.write_text(whole[: whole.rindex('"uses"')])
     assert store.load().shares == ()
