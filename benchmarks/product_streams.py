@@ -14,6 +14,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import selectors
 import shutil
 import socket
 import statistics
@@ -21,7 +22,6 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -42,19 +42,31 @@ IDLE_STREAMS: Final = 1000
 
 Way = Callable[[int], AbstractAsyncContextManager[int]]  # a product: the port of the source -> the local port
 
-# Sends as many bytes as a connection asks for in a line; "0" holds it open.
+# Sends as many bytes as a connection asks for in a line; "0" holds it open. One thread for all: a hundred would wait
+# for one another, and that would be measured.
 SOURCE = """
-import socket, sys, threading
-data = bytes(1 << 20)
-def serve(c):
-    with c:
-        left = int(c.makefile("rb").readline() or 0)
-        if not left: c.recv(1)
-        while left > 0:
-            left -= c.send(data[:left])
+import selectors, socket
+data, chosen, left = memoryview(bytes(1 << 18)), selectors.DefaultSelector(), {}
 s = socket.create_server(("127.0.0.1", 0), backlog=2048)
+chosen.register(s, selectors.EVENT_READ)
 print('{"event": "ready", "port": %d}' % s.getsockname()[1], flush=True)
-while True: threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
+def end(c):
+    chosen.unregister(c); left.pop(c, None); c.close()
+def turn(c):
+    if c is s:
+        new = s.accept()[0]; new.setblocking(False); chosen.register(new, selectors.EVENT_READ)
+    elif c not in left:
+        line = c.recv(100)
+        if not line: return end(c)
+        if int(line):
+            left[c] = int(line); chosen.modify(c, selectors.EVENT_WRITE)
+    else:
+        left[c] -= c.send(data[:left[c]])
+        if not left[c]: end(c)
+while True:
+    for key, _ in chosen.select():
+        try: turn(key.fileobj)
+        except OSError: end(key.fileobj)
 """
 
 
@@ -70,6 +82,36 @@ def take(port: int, size: int) -> float:
                 raise RuntimeError(f"{left} bytes are missing")
             left -= got
     return time.perf_counter() - began
+
+
+def take_many(port: int, size: int, number: int) -> list[float]:
+    """Take this many bytes through each of `number` connections at once; return the seconds that each took."""
+    began, buffer = time.perf_counter(), bytearray(_PIECE)
+    took: list[float] = []
+    with selectors.DefaultSelector() as chosen, contextlib.ExitStack() as stack:
+        for _ in range(number):
+            each = stack.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE))
+            each.sendall(b"%d\n" % size)
+            each.setblocking(False)
+            chosen.register(each, selectors.EVENT_READ)
+        left = {key.fileobj: size for key in chosen.get_map().values()}
+        while left:
+            ready = chosen.select(PATIENCE)
+            if not ready:
+                raise RuntimeError(f"nothing comes on {len(left)} connections")
+            for key, _ in ready:
+                taken = key.fileobj
+                assert isinstance(taken, socket.socket)
+                got = taken.recv_into(buffer)
+                left[taken] -= got
+                if not got:
+                    raise RuntimeError(f"{left[taken]} bytes are missing")
+                if not left[taken]:
+                    took.append(time.perf_counter() - began)
+                    chosen.unregister(taken)
+                    taken.close()
+                    del left[taken]
+    return took
 
 
 @asynccontextmanager
@@ -181,12 +223,8 @@ async def bulk(ways: dict[str, Way], source: int, rounds: int, mb: int) -> None:
                     await asyncio.to_thread(take, port, MEGA)  # it is connected now
                     figures["one"].append(mb / await asyncio.to_thread(take, port, mb * MEGA))
                     each = mb * MEGA // STREAMS
-                    loop, began = asyncio.get_running_loop(), time.perf_counter()
-                    with ThreadPoolExecutor(STREAMS) as threads:
-                        took = await asyncio.gather(
-                            *(loop.run_in_executor(threads, take, port, each) for _ in range(STREAMS))
-                        )
-                    figures["many"].append(mb / (time.perf_counter() - began))
+                    took = await asyncio.to_thread(take_many, port, each, STREAMS)
+                    figures["many"].append(mb / max(took))
                     figures["fair"].append(statistics.median(took) / max(took))
             except (OSError, RuntimeError, AssertionError) as error:
                 print(f"{name}: {str(error)[:300]}")

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from core.aio.tasks import TaskSet
 from core.errors import LocalError
+from core.files.environment import leave_bundle
 from core.news.events import GrapeSnapshot, GrapeState, ServiceSnapshot
 from core.profile.config import KeyPlace, PeerConfig
 from core.profile.integration import integration
@@ -116,6 +117,8 @@ def start(start: Start, quitter: Quitter, *, load: Callable[[], Awaitable[Opener
     faults.install()
     log.info("starting, profile %s", start.profile)
     application = Application(start, quitter)
+    application.libraryPaths()  # Qt has read where its plugins are, and keeps it
+    leave_bundle(os.environ)  # what we start now loads the system's own: a browser, a share's program
     instance = SingleInstance(start.profile, link=start.link)
     try:
         claim = Claim.FIRST if quitter.asked else instance.claim(given_up=lambda: quitter.asked)

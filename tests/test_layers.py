@@ -56,8 +56,8 @@ ROOMS: dict[str, set[str]] = {
         "core.aio", "core.wire", "core.rpc", "core.services", "core.tunnel", "core.grape.web_guard",
     },
     "core.kinds": {
-        "core.aio", "core.wire", "core.tunnel", "core.services", "core.trust.audience", "core.rpc.fair_places",
-        "core.grenache",
+        "core.aio", "core.files.environment", "core.wire", "core.tunnel", "core.services", "core.trust.audience",
+        "core.rpc.fair_places", "core.grenache",
     },
     "core.lan": {"core.aio", "core.files", "core.reach"},
     "core.using": {"core.aio", "core.wire", "core.tunnel", "core.kinds", "core.news"},
@@ -140,6 +140,7 @@ DESKTOP_MAY_IMPORT = {
     "core.news.joins", "core.news.invitations", "core.invitations.link", "core.files.private", "core.calling.target",
     "core.peer_id", "core.ledger.record", "core.profile.integration",
     "core.kinds.share", "core.kinds.listening", "core.using.offers", "core.profile.shares",
+    "core.profile.merge",
 }  # fmt: skip
 DESKTOP_COMPOSITION = {"desktop.identity_acts", "desktop.app", "desktop.bridge", "desktop.keeper", "desktop.__main__"}
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from core.cli.options import broker_option, network_options, quiet_option
+from core.cli.output import Output
 from core.cli.starting import start
 from core.cli.wanted import Wanted
 from core.cli.web_options import web_config, web_options
@@ -31,7 +32,14 @@ from core.trust.audience import Audience
 @click.option("--watch", "watches", multiple=True, metavar="COMMAND", help="A program whose lines are values.")
 @click.option("--drop", is_flag=True, help="Files can be put into the folder, and not be read.")
 @click.option("--all", "everything", is_flag=True, help="All permanent shares of this profile.")
+@click.option(
+    "--accept-certificate",
+    "accept",
+    is_flag=True,
+    help="With an https:// page: accept the certificate that it has now, whoever signed it, and no other one.",
+)
 @click.option("--permanent", is_flag=True, help="Keep it: the window and 'share --all' share it again at each start.")
+@click.option("--later", is_flag=True, help="With --permanent: keep it and end. A 'share --all' that runs begins it.")
 @click.option(
     "--for",
     "friends",
@@ -47,16 +55,18 @@ from core.trust.audience import Audience
     "Without it: trusted; fibonacci is for anyone.",
 )
 @web_options
+@click.option("--list-ports", is_flag=True, help="Print what listens on this computer and how to share it, and end.")
 @quiet_option
 @broker_option
 @network_options
 def share(
     targets: tuple[str, ...], name: str | None, tcp: tuple[str, ...], udp: tuple[str, ...], commands: tuple[str, ...],
     lines: bool, watches: tuple[str, ...], drop: bool, everything: bool, permanent: bool, friends: tuple[str, ...],
-    audience: str | None, transport: str | None, listen: str | None, tls_cert: Path | None, tls_key: Path | None,
-    tls_ca: Path | None, tls_required: bool, origins: tuple[str, ...], **network: Any,  # noqa: ANN401
+    audience: str | None, accept: bool, later: bool, list_ports: bool, transport: str | None, listen: str | None,
+    tls_cert: Path | None, tls_key: Path | None, tls_ca: Path | None, tls_required: bool, origins: tuple[str, ...],
+    **network: Any,  # noqa: ANN401
 ) -> None:  # fmt: skip
-    """Share something until Ctrl-C.
+    """Share something until Ctrl-C; --list-ports shows what listens on this computer.
 
     \b
       grapevine share 8080 --name garden          a web page on this machine
@@ -69,9 +79,18 @@ def share(
       grapevine share fibonacci                   the demo service
       grapevine share fibonacci --transport utp,http,ws   for every Grenache client
     """
+    if list_ports:
+        from core.cli.ports import print_ports
+
+        print_ports(Output(as_json=network["as_json"]))
+        return
     wanted = Wanted(targets, tcp, udp, commands, watches, name, drop, lines, permanent, frozenset({"fibonacci"}))
     if not (targets or tcp or udp or commands or watches or everything):
         raise click.UsageError("name what to share: a SERVICE such as fibonacci, a port, a page, a folder; or --all")
+    if later and (not permanent or everything or friends):
+        raise click.UsageError(
+            "--later keeps shares and ends: use it with --permanent, without --all and --for ('grapevine trust add')"
+        )
     try:
         wanted.check()
     except LocalError as error:
@@ -81,10 +100,11 @@ def share(
     over = None if transport is None else transports_of(transport)
 
     def job(config: Any, output: Any) -> Any:  # noqa: ANN401 - loaded only when it is run: `--help` answers at once
-        from core.cli.share_jobs import Order
+        from core.cli.share_jobs import Order, keep
         from core.cli.share_jobs import share as run_share
 
-        order = Order(wanted, network["profile"], everything, who, friends, over)
-        return run_share(replace(config, web=web), output, order)
+        order = Order(wanted, network["profile"], everything, who, friends, over, accept)
+        web_too = replace(config, web=web)
+        return keep(web_too, output, order) if later else run_share(web_too, output, order)
 
     start(job, brief=False, speaks=True, **network)

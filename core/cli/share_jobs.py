@@ -2,7 +2,8 @@
 
 import asyncio
 import gc
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
@@ -14,13 +15,15 @@ from core.cli.peers import find
 from core.cli.wanted import Wanted
 from core.errors import LocalError, PeerError
 from core.files.shown import plain
+from core.kinds.certificate import settled
+from core.kinds.preview import look_at
 from core.kinds.share import BAD, UTP_ONLY, Share
 from core.kinds.table import KINDS
 from core.peer import Peer, open_peer
 from core.peer_id import PeerId
 from core.profile.config import PeerConfig
 from core.profile.settings import SettingsStore
-from core.profile.shares import kept_shares, kept_uses, with_share
+from core.profile.shares import kept_shares, kept_uses, with_share, words_of
 from core.services.fibonacci import FibonacciService
 from core.trust.audience import Audience, audience_of
 from core.trust.entries import EVERY
@@ -33,7 +36,10 @@ _VERBS: Final = {"http": "open", "tcp": "open", "udp": "open", "json": "request"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A command line. `everything`: all that the profile keeps. `friends` are trusted with what is shared."""
+    """A command line. `everything`: all that the profile keeps. `friends` are trusted with what is shared.
+
+    `accept`: the certificates that https:// pages have now.
+    """
 
     wanted: Wanted
     profile: str
@@ -41,6 +47,24 @@ class Order:
     audience: Audience | None = None
     friends: tuple[str, ...] = ()
     over: tuple[str, ...] | None = None  # transports; None: uTP, or as a permanent share says
+    accept: bool = False
+
+
+async def keep(config: PeerConfig, output: Output, order: Order) -> None:
+    """Keep the shares, and look at each, without sharing them here. Raises LocalError for what cannot be shared."""
+    store = SettingsStore(order.profile)
+    by_name = {each.name: each for each in kept_shares(store.load()).shares}
+    for each in await _wanted(config, output, order, by_name):
+        look = await look_at(each)
+        if not look.possible:
+            raise LocalError(f"{each.name}: {look.sentence.rstrip('.')}", name=BAD)
+        store.change(lambda settings, each=each: with_share(settings, each))  # type: ignore[misc]
+        lines = [f"{each.name} is kept: 'grapevine share --all' shares it ({each.audience.sentence})", look.sentence]
+        lines += [f"Warning: {warning}" for warning in look.warnings]
+        output.result(
+            "share-kept", "\n  ".join(map(plain, lines)), name=each.name, kind=each.kind,
+            audience=each.audience.value, ok=look.ok, check=look.sentence, warnings=list[JsonValue](look.warnings),
+        )  # fmt: skip
 
 
 async def share(config: PeerConfig, output: Output, order: Order) -> None:
@@ -51,9 +75,7 @@ async def share(config: PeerConfig, output: Output, order: Order) -> None:
     for problem in kept.problems if order.everything else ():
         output.notice(problem)
     by_name = {each.name: each for each in kept.shares}
-    shares = [_with_audience(each, config, order) for each in order.wanted.shares(by_name.__contains__)]
-    kept_here = [by_name[name] for name in order.wanted.targets if name in by_name and name not in OWN]
-    shares += [replace(each, on=True, transports=order.over or each.transports) for each in kept_here]
+    shares = await _wanted(config, output, order, by_name)
     own = [*order.wanted.own(), *(settings.sharing if order.everything else ())]
     if not (shares or own or (order.everything and (kept.shares or kept.problems or settings.uses))):
         raise LocalError("this profile keeps no share: share something with --permanent first", name=BAD)
@@ -61,7 +83,8 @@ async def share(config: PeerConfig, output: Output, order: Order) -> None:
         trusted = await _trust(peer, order.friends, [*own, *(each.name for each in shares)])
         for each in shares:
             await peer.add_share(each)
-            if each.permanent and each.name not in by_name:
+            named = each.name in by_name and each.name in order.wanted.targets  # as it is kept, but for this run
+            if each.permanent and (not named or order.accept):
                 store.change(lambda settings, each=each: with_share(settings, each))  # type: ignore[misc]
         for name in own:
             if order.audience is not None:
@@ -78,6 +101,34 @@ async def share(config: PeerConfig, output: Output, order: Order) -> None:
         tasks.spawn(told.look_again(), name="look at what does not answer yet")
         gc.freeze()  # what was made at the start lives until the end: collections need not look through it again
         await tell_state(peer, output)
+
+
+async def _wanted(config: PeerConfig, output: Output, order: Order, by_name: Mapping[str, Share]) -> list[Share]:
+    """Return what the command line names: new shares, and kept ones, which are switched on."""
+    made = [_with_audience(each, config, order) for each in order.wanted.shares(by_name.__contains__)]
+    for each in made:
+        _check_name_is_free(each, by_name)
+    kept_here = [by_name[name] for name in order.wanted.targets if name in by_name and name not in OWN]
+    made += [replace(each, on=True, transports=order.over or each.transports) for each in kept_here]
+    return [await _with_certificate(each, output) for each in made] if order.accept else made
+
+
+def _check_name_is_free(share: Share, by_name: Mapping[str, Share]) -> None:
+    """Raise LocalError for a share to be kept whose name the profile keeps for something else."""
+    kept = by_name.get(share.name)
+    if share.permanent and kept is not None and (kept.kind, kept.options) != (share.kind, share.options):
+        raise LocalError(
+            f"this profile keeps another share with the name {share.name!r} ({words_of(kept)}): choose a name with "
+            f"--name, or forget the other one with: grapevine shares remove {shlex.quote(share.name)}",
+            name=BAD,
+        )
+
+
+async def _with_certificate(share: Share, output: Output) -> Share:
+    """Return a share that accepts the certificate that its https:// page has now. Raises LocalError without one."""
+    found = await settled(replace(share, options={**share.options, "certificate": True}))
+    output.notice(f"{plain(share.name)}: the certificate {found.options['certificate']} is accepted, and no other one.")
+    return found
 
 
 def _with_audience(share: Share, config: PeerConfig, order: Order) -> Share:

@@ -9,7 +9,7 @@ from core.errors import LocalError, PeerError
 from core.files.shown import plain
 from core.kinds.share import BAD, Share
 from core.profile.settings import SettingsStore
-from core.profile.shares import KeptShares, kept_shares, switched, without_share
+from core.profile.shares import KeptShares, kept_shares, switched, without_share, words_of
 from core.values import JsonValue
 
 _NAME = click.argument("name")
@@ -126,7 +126,5 @@ def _change(name: str, on: bool | None, profile: str, as_json: bool) -> None:
 
 
 def _line(share: Share) -> str:
-    what = share.options.get("target") or share.options.get("path") or share.options.get("command") or ""
-    drop = ", a drop box" if share.options.get("drop") else ""
     state = "on" if share.on else "off"
-    return plain(f"{share.name}  {share.kind}  {what}{drop}  {share.audience.sentence}  {state}")
+    return plain(f"{share.name}  {words_of(share).replace(' ', '  ', 1)}  {share.audience.sentence}  {state}")

@@ -17,6 +17,7 @@ from core.cli.progress import Progress
 from core.cli.reasons import Reasons
 from core.directory.records.check import RecordMissing
 from core.errors import LocalError, LookupEmpty, PeerError, RefusedError, RemoteError, RequestTimeout
+from core.files.environment import leave_bundle
 from core.files.shown import plain
 from core.kinds.values import parse_line
 from core.limits.rate import Backoff
@@ -65,6 +66,7 @@ async def open_service(
         if offer.kind == "tcp" and "ssh" in offer.name.casefold() and not output.as_json:
             output.notice(f"For example: ssh -p {where.rpartition(':')[2]} {where.rpartition(':')[0]}")
         if browser and where.startswith("http"):
+            leave_bundle(os.environ)
             await asyncio.to_thread(webbrowser.open, where)
         await _tell_presence(peer, output, place)
 

@@ -12,6 +12,7 @@ from yarl import URL
 from core.aio.resolver import Resolver
 from core.errors import LocalError, PeerError
 from core.kinds.base import Check, Shared
+from core.kinds.certificate import accepted
 from core.kinds.share import BAD, Share, flag_option, text_option
 from core.kinds.tcp import CHECK_TIMEOUT, target_of
 from core.kinds.web import FORWARDED, PEER_HEADER, StreamServer, end_to_end, forward, reason_of
@@ -23,21 +24,29 @@ from core.wire.stream_opening import Opening, pack_details
 CONNECT_TIMEOUT: Final = 10.0  # seconds; as for any port of the home
 CONNECTIONS: Final = 128  # to the page, of all its callers; more wait, and hosts take turns
 CONNECTIONS_HOST: Final = 32  # of one host: five windows of a browser, each with 6
+ACCEPT: Final = "If it is your own device, accept the certificate that it has now: share it with --accept-certificate."
+CERTIFICATE_ERRORS: Final = (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintMismatch)
 _ADMIN_PORTS: Final = {8123: "Home Assistant", 9090: "Cockpit", 10000: "Webmin", 8006: "Proxmox", 631: "CUPS"}
 
 _log = logging.getLogger(__name__)
 
 
 class HttpService(Shared):
-    """Options: `target`, a URL or as of a TCP share; `tell_caller`: whether the page learns the caller's Peer ID."""
+    """Options: `target`, a URL or as of a TCP share; `tell_caller`: whether the page learns the caller's Peer ID.
+
+    `certificate`: the fingerprint of the one certificate that an https:// page may have, whoever signed it.
+    """
 
     kind: ClassVar[str] = "http"
-    options: ClassVar[frozenset[str]] = frozenset({"target", "tell_caller"})
+    options: ClassVar[frozenset[str]] = frozenset({"target", "tell_caller", "certificate"})
 
     def __init__(self, share: Share) -> None:
         super().__init__(share)
         self._url = _url_of(share)
         self._tell_caller = flag_option(share, "tell_caller")
+        self._pinned = accepted(share)
+        if self._pinned is not None and self._url.scheme != "https":
+            raise LocalError(f"{share.name}: a certificate is accepted of an https:// page only", name=BAD)
         self._places: FairPlaces[str] = FairPlaces(CONNECTIONS, CONNECTIONS_HOST)
         self._session: aiohttp.ClientSession | None = None
         self._servers: set[StreamServer] = set()
@@ -59,7 +68,9 @@ class HttpService(Shared):
     async def start(self) -> None:
         """Get ready to connect."""
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS, ttl_dns_cache=60, resolver=Resolver()),
+            connector=aiohttp.TCPConnector(
+                limit=CONNECTIONS, ttl_dns_cache=60, resolver=Resolver(), ssl=self._pinned or True
+            ),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -78,10 +89,14 @@ class HttpService(Shared):
         limit = aiohttp.ClientTimeout(total=CHECK_TIMEOUT)
         try:
             async with (
-                aiohttp.ClientSession(timeout=limit, connector=aiohttp.TCPConnector(resolver=Resolver())) as session,
+                aiohttp.ClientSession(
+                    timeout=limit, connector=aiohttp.TCPConnector(resolver=Resolver(), ssl=self._pinned or True)
+                ) as session,
                 session.get(self._url, allow_redirects=False) as answer,
             ):
                 return Check(True, f"A web server answers on port {port} ({answer.status}).")
+        except CERTIFICATE_ERRORS as error:
+            return Check(False, f"A page answers on {host}:{port}, but {reason_of(error)}. {ACCEPT}")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return Check(False, f"No web page answers on {host}:{port} yet: {reason_of(error)}.")
 
@@ -112,6 +127,10 @@ class HttpService(Shared):
                 return await forward(request, self._session, self._url_for(request.raw_path), headers)
         except aiohttp.WSServerHandshakeError as error:
             return page(error.status, "No WebSocket", "The page refused this WebSocket.")
+        except CERTIFICATE_ERRORS as error:
+            _log.warning("%s: %s. %s", self.name, reason_of(error), ACCEPT)
+            sentence = f"The other side did not ask the page: {reason_of(error)}. Its owner can accept it."
+            return page(502, "Certificate not accepted", sentence)
         except (aiohttp.ClientError, PeerError, TimeoutError, OSError) as error:
             _log.info("%s: %s", self.name, reason_of(error))
             sentence = f"Nothing answers on port {self._url.port} of the other side: {reason_of(error)}."

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from core.errors import LocalError
+from core.kinds.certificate import settled
 from core.kinds.share import BAD, Share, text_option
 from core.kinds.table import make
 
@@ -29,6 +30,7 @@ async def look_at(share: Share) -> Look:
     try:
         if share.kind == "python":
             return await asyncio.to_thread(_look_at_function, share)
+        share = await settled(share)
         service = await asyncio.to_thread(make, share)  # it may look at a disk
         warnings = tuple(await asyncio.to_thread(service.warnings))
         if share.kind in ("values", "json"):

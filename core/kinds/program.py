@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from core.errors import LocalError
+from core.files.environment import for_others
 from core.kinds.share import BAD, Share, text_option
 
 PROGRAM: Final = "ERR_PROGRAM"  # the program behind a service failed; its owner's log has the story
@@ -61,7 +62,7 @@ class Program:
     def __init__(self, words: list[str], name: str, env: Mapping[str, str] | None = None) -> None:
         self._words = [os.path.expanduser(words[0]), *words[1:]]
         self._name = name
-        self._env = {**os.environ, "GRAPEVINE_SERVICE": name, **(env or {})}
+        self._env = {**for_others(os.environ), "GRAPEVINE_SERVICE": name, **(env or {})}
         self._process: asyncio.subprocess.Process | None = None
         self._transport: asyncio.SubprocessTransport | None = None
         self._exited = asyncio.Event()

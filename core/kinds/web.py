@@ -238,6 +238,10 @@ def reason_of(error: Exception) -> str:
     """Return in words why nothing answered."""
     if isinstance(error, PeerError):
         return str(error)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "its certificate is signed by nobody known"
+    if isinstance(error, aiohttp.ServerFingerprintMismatch):
+        return "its certificate is not the one that was accepted"
     if isinstance(error, aiohttp.ClientConnectorError):
         return error.os_error.strerror or str(error.os_error)
     if isinstance(error, aiohttp.ServerDisconnectedError):

@@ -18,7 +18,7 @@ def merge(base: Settings, ours: Settings, theirs: Settings) -> Settings:
     fields: dict[str, Any] = {}
     for each in dataclasses.fields(Settings):
         before, wanted, found = (getattr(settings, each.name) for settings in (base, ours, theirs))
-        if wanted == before or wanted == found:
+        if wanted in (before, found):
             continue
         if each.name in _LISTS:
             wanted = tuple(_merged(_keyed(before), _keyed(wanted), _keyed(found)).values())

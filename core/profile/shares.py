@@ -76,6 +76,12 @@ def kept_shares(settings: Settings) -> KeptShares:
     return KeptShares(tuple(share for share in found if share.name not in twice), tuple(problems))
 
 
+def words_of(share: Share) -> str:
+    """Return what a share stands for, for its owner: its kind and what it names."""
+    what = share.options.get("target") or share.options.get("path") or share.options.get("command") or ""
+    return f"{share.kind} {what}{', a drop box' if share.options.get('drop') else ''}"
+
+
 def kept_uses(settings: Settings) -> tuple[KeptUse, ...]:
     """Return the openings that can be read."""
     found = []

@@ -76,7 +76,8 @@ class Sharing(QObject):
             async def add(peer: "Peer") -> None:
                 if share.name in self._due:
                     raise LocalError(f"{share.name} is shared already, in a moment: choose another name")
-                await peer.add_share(share)
+                certificate = await _import("core.kinds.certificate")  # aiohttp with it, as the core
+                await peer.add_share(await certificate.settled(share))
                 self._note(peer)
                 self.done.emit(ticket, "")
 

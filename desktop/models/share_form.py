@@ -55,6 +55,7 @@ FORMS: Final = (
     Form(
         "device", "Another device in my home", "tcp", "target", "Address", "192.168.1.20:80",
         "A camera, a printer, a heating: others use it through this computer.", ways=True,
+        flag="certificate", flag_words="https: accept the certificate that it has now, and no other",
     ),
     Form(
         "port", "Port", "tcp", "target", "Port", "8080",
@@ -92,7 +93,7 @@ class Entered:
         """Return the share that this is. Raises LocalError for a name that no service can have."""
         kind = "http" if self.form.ways and self.page else self.form.kind
         options: dict[str, JsonValue] = {self.form.option: self.text.strip()}
-        if self.form.flag and self.flagged:
+        if self.form.flag and self.flagged and not (self.form.ways and not self.page):
             options[self.form.flag] = True
         return Share(self.name.strip(), kind, options, self.audience, self.permanent)
 

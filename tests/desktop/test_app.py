@@ -248,10 +248,10 @@ class SlowStore(SettingsStore):
         self.may = threading.Event()
         self.threads: list[int] = []
 
-    def save(self, settings: Settings) -> None:
+    def save(self, settings: Settings, base: Settings | None = None) -> Settings:
         self.threads.append(threading.get_ident())
         self.may.wait(10.0)
-        super().save(settings)
+        return super().save(settings, base)
 
 
 @pytest.mark.asyncio

@@ -13,6 +13,7 @@ from core.profile.merge import merge
 from core.profile.settings import Settings, SettingsStore
 from core.profile.shares import kept_shares, with_share, without_share
 from core.trust.audience import Audience
+from core.values import JsonValue
 from tests.support.tools import ROOT
 
 SSH, WEB, BOX = (Share(name, "tcp", {"target": "22"}) for name in ("ssh", "web", "box"))
@@ -67,7 +68,7 @@ def test_what_both_changed_is_as_the_newer_wrote_it() -> None:
 
 
 def test_entries_that_cannot_be_read_are_kept_all_the_same() -> None:
-    odd = (7, "x", {"name": "ssh"}, {"name": "ssh"})
+    odd: tuple[JsonValue, ...] = (7, "x", {"name": "ssh"}, {"name": "ssh"})
     assert merge(Settings(), with_share(Settings(), WEB), Settings(shares=odd)).shares[:4] == odd
 
 
