@@ -36,7 +36,7 @@ from core.trust.audience import Audience
     "--accept-certificate",
     "accept",
     is_flag=True,
-    help="With an https:// page: accept the certificate that it has now, whoever signed it, and no other one.",
+    help="With an https:// page: accept the certificate that it has now and no other, also a self-signed one.",
 )
 @click.option("--permanent", is_flag=True, help="Keep it: the window and 'share --all' share it again at each start.")
 @click.option("--later", is_flag=True, help="With --permanent: keep it and end. A 'share --all' that runs begins it.")

@@ -54,7 +54,7 @@ async def settled(share: Share) -> Share:
 
 
 async def fetch(host: str, port: int) -> str:
-    """Return the fingerprint of the certificate that a server shows now, whoever signed it. Raises LocalError."""
+    """Return the fingerprint of the certificate that a server shows now, signed or not. Raises LocalError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # it is looked at, and nothing is sent
     try:

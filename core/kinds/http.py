@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 class HttpService(Shared):
     """Options: `target`, a URL or as of a TCP share; `tell_caller`: whether the page learns the caller's Peer ID.
 
-    `certificate`: the fingerprint of the one certificate that an https:// page may have, whoever signed it.
+    `certificate`: the fingerprint of the one certificate that an https:// page may have, also self-signed.
     """
 
     kind: ClassVar[str] = "http"

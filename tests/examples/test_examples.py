@@ -9,9 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 
 from tests.streams_real import GRAPEVINE, environment, finished, pair
+from tests.streams_real.test_ports import listens
 from tests.streams_real.test_ssh import ssh, sshd
+from tests.support.ports import free_port
+from tests.support.process import running, until
 from tests.support.tools import ROOT
 
 EXAMPLES = ROOT / "examples"
@@ -88,6 +92,69 @@ async def test_a_shell_through_it(tmp_path: Path) -> None:
         assert (await finished(*place, env=env, said=b"echo $((6*7))\n")).out == b"42\n"
 
 
+@pytest.mark.asyncio
+async def test_a_page_whose_clock_goes_on(tmp_path: Path) -> None:
+    port = free_port()
+    async with running("page", [sys.executable, str(EXAMPLES / "webpage.py"), str(port)]):
+
+        async def ready() -> bool:
+            return await listens(port)
+
+        await until(ready, "the page answers")
+        async with pair(tmp_path) as two, two.share(str(port), "--name", "garden"), two.open("garden") as (_, where):
+            host = where.removeprefix("http://").rstrip("/")
+            near = f"http://127.0.0.1:{host.rpartition(':')[2]}"
+            async with ClientSession(headers={"Host": host}) as session:
+                async with session.get(f"{near}/") as page:
+                    assert "The garden" in await page.text()
+                async with session.get(f"{near}/clock") as clock:
+                    seen = [await clock.content.readuntil(b"\n\n") for _ in range(2)]
+    assert len({*seen}) == 2
+    assert all(event.startswith(b"data: ") for event in seen)
+
+
+@pytest.mark.asyncio
+@pytest.mark.programs
+async def test_an_mqtt_broker_for_friends(tmp_path: Path) -> None:
+    port, folder = free_port(), tmp_path / "bin"
+    async with pair(tmp_path) as two:
+        env = with_grapevine(folder, two.anna)
+        env["PATH"] += ":/usr/sbin"  # where Debian has mosquitto
+        command = [str(EXAMPLES / "mqtt.sh"), str(port), "--grape", two.grape, "--json"]
+        async with running("mqtt.sh", command, env=env) as program:
+            assert (await program.event("shared"))["name"] == "mqtt"
+            async with two.open("mqtt") as (_, where):
+                local = where.rpartition(":")[2]
+                said = ["-h", "127.0.0.1", "-p", local, "-t", "garden/door"]
+                hears = ["mosquitto_sub", *said, "-C", "1", "-W", "30"]
+                told = await finished("mosquitto_pub", *said, "-r", "-m", "open")
+                assert (told.code, (await finished(*hears)).out) == (0, b"open\n")
+            program.send_signal(signal.SIGTERM)
+            await program.wait()
+    assert not await listens(port)
+
+
+@pytest.mark.asyncio
+@pytest.mark.programs
+async def test_a_board_shares_again_after_each_start(tmp_path: Path) -> None:
+    async with pair(tmp_path) as two:
+        env = with_grapevine(tmp_path / "bin", two.anna)
+        for name in ("loginctl", "systemctl"):  # it is not this machine that is to change
+            (tmp_path / "bin" / name).write_text("#!/bin/sh\n")
+            (tmp_path / "bin" / name).chmod(0o755)
+        for _ in range(2):  # the second run changes nothing
+            done = await finished(str(EXAMPLES / "board.sh"), two.bert_id, env=env)
+            assert (done.code, done.out.split()[-1].decode()) == (0, two.anna_id), done.err
+        unit = (two.anna / "systemd" / "user" / "grapevine.service").read_text()
+        assert "share --all --quiet" in unit
+        async with two.share("--all"):  # as the unit does
+            value = await two.ask("watch", "anna/temp", "--once")
+            assert -60 < float(value.out) < 150
+            offers = (await two.ask("offers", "anna")).out.decode().split()
+    assert {"anna/ssh", "anna/temp"} <= set(offers)
+
+
 def test_every_example_is_run_here() -> None:
-    python = {"greeting.py", "share.py", "consume.py", "garden.py", "thermometer.py"}
-    assert {path.name for path in EXAMPLES.iterdir() if path.is_file()} == {*python, "ssh.sh"}
+    python = {"greeting.py", "share.py", "consume.py", "garden.py", "thermometer.py", "webpage.py"}
+    scripts = {"ssh.sh", "mqtt.sh", "board.sh"}
+    assert {path.name for path in EXAMPLES.iterdir() if path.is_file()} == python | scripts

@@ -6,7 +6,7 @@ from core.files.environment import for_others, leave_bundle
 
 INSIDE = "/opt/grapevine/_internal"
 BUNDLE = {
-    "HOME": "/home/anna",
+    "HOME": "/srv/anna",
     "QT_PLUGIN_PATH": f"{INSIDE}/PySide6/Qt/plugins",
     "QML2_IMPORT_PATH": f"{INSIDE}/PySide6/Qt/qml{os.pathsep}/usr/lib/qml",
     "LD_LIBRARY_PATH": INSIDE,
@@ -16,12 +16,12 @@ BUNDLE = {
 
 
 def test_the_bundle_s_own_variables_are_gone() -> None:
-    assert for_others(BUNDLE, INSIDE) == {"HOME": "/home/anna", "NEAR": f"{INSIDE}-too"}
+    assert for_others(BUNDLE, INSIDE) == {"HOME": "/srv/anna", "NEAR": f"{INSIDE}-too"}
 
 
 def test_what_the_user_had_is_back() -> None:
-    found = for_others({**BUNDLE, "LD_LIBRARY_PATH_ORIG": "/home/anna/lib"}, INSIDE)
-    assert found == {"HOME": "/home/anna", "NEAR": f"{INSIDE}-too", "LD_LIBRARY_PATH": "/home/anna/lib"}
+    found = for_others({**BUNDLE, "LD_LIBRARY_PATH_ORIG": "/srv/anna/lib"}, INSIDE)
+    assert found == {"HOME": "/srv/anna", "NEAR": f"{INSIDE}-too", "LD_LIBRARY_PATH": "/srv/anna/lib"}
 
 
 def test_without_a_bundle_nothing_changes() -> None:
@@ -30,6 +30,6 @@ def test_without_a_bundle_nothing_changes() -> None:
 
 
 def test_our_own_environment_is_changed_in_place() -> None:
-    own = {**BUNDLE, "LD_LIBRARY_PATH_ORIG": "/home/anna/lib"}
+    own = {**BUNDLE, "LD_LIBRARY_PATH_ORIG": "/srv/anna/lib"}
     leave_bundle(own, INSIDE)
-    assert own == for_others({**BUNDLE, "LD_LIBRARY_PATH_ORIG": "/home/anna/lib"}, INSIDE)
+    assert own == for_others({**BUNDLE, "LD_LIBRARY_PATH_ORIG": "/srv/anna/lib"}, INSIDE)
