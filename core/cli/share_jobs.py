@@ -83,7 +83,7 @@ async def share(config: PeerConfig, output: Output, order: Order) -> None:
         trusted = await _trust(peer, order.friends, [*own, *(each.name for each in shares)])
         for each in shares:
             await peer.add_share(each)
-            named = each.name in by_name and each.name in order.wanted.targets  # what is special about this run is not kept
+            named = each.name in by_name and each.name in order.wanted.targets  # this run may differ, which is not kept
             if each.permanent and (not named or order.accept):
                 store.change(lambda settings, each=each: with_share(settings, each))  # type: ignore[misc]
         for name in own:
