@@ -57,7 +57,7 @@ def test_a_datagram_that_is_lost_delays_no_other() -> None:
     began = two.world.now
     carry, dropped = two.world.public.carry, list[bytes]()
 
-    def lose_one(source: Address, to: Address, data: bytes) -> None:
+    def lose_one(source: Address, to: Address, data: bytes, ttl: int | None = None) -> None:
         if source == two.a.socket.address and not dropped:
             dropped.append(data)
         else:
@@ -103,7 +103,7 @@ def test_a_narrow_path_is_found_and_one_that_narrows_is_noticed() -> None:
     most = [1420]
     carry = two.world.public.carry
 
-    def narrow(source: Address, to: Address, data: bytes) -> None:
+    def narrow(source: Address, to: Address, data: bytes, ttl: int | None = None) -> None:
         if len(data) <= most[0]:
             carry(source, to, data)
 
@@ -163,7 +163,11 @@ def test_streams_take_turns_and_are_bounded() -> None:
 def _capture(two: Two, side: Side, payload: bytes) -> bytes:
     """Let a side send a datagram that never arrives; return it as it left."""
     kept, carry = list[bytes](), two.world.public.carry
-    two.world.public.carry = lambda source, to, data: kept.append(bytes(data))  # type: ignore[method-assign]
+
+    def keep(source: Address, to: Address, data: bytes, ttl: int | None = None) -> None:
+        kept.append(bytes(data))
+
+    two.world.public.carry = keep  # type: ignore[method-assign]
     assert side.send(payload)
     two.world.public.carry = carry  # type: ignore[method-assign]
     return kept[-1]

@@ -3,7 +3,7 @@
 import enum
 import random
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from core.values import Address
 
@@ -49,6 +49,23 @@ class _Flow:
     contacted: dict[Remote, float] = field(default_factory=dict)  # who was sent to, as the filter sees them, and when
 
 
+class Table(Protocol):
+    """The mappings of a NAT, whatever its kind."""
+
+    @property
+    def hairpins(self) -> bool:
+        """Whether two insides reach one another at their outside addresses."""
+
+    def outbound(self, inside: Address, remote: Address, now: float) -> int:
+        """Return the outside port for a datagram that leaves."""
+
+    def inbound(self, port: int, remote: Address, now: float) -> Address | None:
+        """Return the inside address for a datagram that comes; None when it is filtered."""
+
+    def flush(self) -> None:
+        """Forget all mappings."""
+
+
 class NatTable:
     """The mappings of one NAT. Times are the world's seconds."""
 
@@ -57,6 +74,11 @@ class NatTable:
         self._rng = rng
         self._by_key: dict[_Key, _Flow] = {}
         self._by_port: dict[int, _Flow] = {}
+
+    @property
+    def hairpins(self) -> bool:
+        """Whether two insides reach one another at their outside addresses."""
+        return self.kind.hairpins
 
     def outbound(self, inside: Address, remote: Address, now: float) -> int:
         """Return the outside port for a datagram from `inside` to `remote`; makes or refreshes the mapping."""

@@ -48,10 +48,10 @@ class SimulatedSocket:
         self._wakes_at: float | None = None
         self._flushing = False
 
-    def send(self, to: Address, data: bytes) -> None:
+    def send(self, to: Address, data: bytes, ttl: int | None = None) -> None:
         """Send a datagram as if an engine had: for tests that need a forged or foreign one."""
         self._world.note("sent", self.address, to, data)
-        self._network.carry(self.address, to, bytes(data))
+        self._network.carry(self.address, to, bytes(data), ttl)
 
     def deliver(self, source: Address, data: bytes) -> None:
         """Take a datagram off the wire. Those that arrive at one instant are handed over together, as GRO does."""
@@ -81,10 +81,10 @@ class SimulatedSocket:
     def _round(self) -> bool:
         busy = False
         for machine in self._machines.values():
-            for to, datagrams, *_ in machine.transmit(self._world.now):
+            for to, datagrams, _, ttl in machine.transmit(self._world.now):
                 busy = True
                 for datagram in datagrams:
-                    self.send(to, datagram)
+                    self.send(to, datagram, ttl)
             for event in machine.events():
                 busy = True
                 self.events.append((self._world.now, event))

@@ -21,7 +21,7 @@ from typing import TypeAlias
 
 from core.values import Address, Machine
 from tests.sim.link import Link, LinkState
-from tests.sim.nat import NatKind, NatTable
+from tests.sim.nat import NatKind, NatTable, Table
 from tests.sim.socket import Classify, SimulatedSocket, SimulationError, only
 from tests.sim.trace import Trace
 
@@ -45,9 +45,15 @@ class Network:
             raise SimulationError(f"{address} is taken")
         self._members[address] = member
 
-    def carry(self, source: Address, to: Address, data: bytes) -> None:
-        """Take a datagram across this network, to a member or to the gateway; what the link does to it is drawn."""
+    def carry(self, source: Address, to: Address, data: bytes, ttl: int | None = None) -> None:
+        """Take a datagram across this network, to a member or to the gateway; what the link does to it is drawn.
+
+        The public network is long: what has a `ttl` ends in it.
+        """
         world = self._world
+        if ttl is not None and self._gateway is None:
+            world.note("ended", source, to, data)
+            return
         target = self._members.get(to.host) or self._gateway
         if target is None:
             world.note("unrouted", source, to, data)
@@ -57,11 +63,13 @@ class Network:
             world.note("lost", source, to, data)
         outward = target is self._gateway
         for at in arrivals:
-            world.at(at, partial(_take, target, source, to, data, outward))
+            world.at(at, partial(_take, target, source, to, data, outward, ttl))
 
 
-def _take(target: "Host | Nat", source: Address, to: Address, data: bytes, outward: bool, _now: float) -> None:
-    target.take(source, to, data, outward=outward)
+def _take(
+    target: "Host | Nat", source: Address, to: Address, data: bytes, outward: bool, ttl: int | None, _now: float
+) -> None:
+    target.take(source, to, data, outward=outward, ttl=ttl)
 
 
 class Host:
@@ -101,7 +109,7 @@ class Host:
         gone.closed = True
         self._world.sockets.remove(gone)
 
-    def take(self, source: Address, to: Address, data: bytes, *, outward: bool) -> None:
+    def take(self, source: Address, to: Address, data: bytes, *, outward: bool, ttl: int | None = None) -> None:
         """Take a datagram off the network."""
         opened = self._sockets.get(to.port)
         self._world.note("unheard" if opened is None else "delivered", source, to, data)
@@ -112,11 +120,11 @@ class Host:
 class Nat:
     """A NAT between the network it stands in (`outside`) and one of its own (`inside`). May stand behind another."""
 
-    def __init__(self, world: "World", outside: Network, address: str, kind: NatKind, lan: Link) -> None:
+    def __init__(self, world: "World", outside: Network, address: str, kind: NatKind | Table, lan: Link) -> None:
         self.address = address
         self.outside = outside
         self.inside = Network(world, lan, self)
-        self.table = NatTable(kind, world.random)
+        self.table: Table = NatTable(kind, world.random) if isinstance(kind, NatKind) else kind
         self._world = world
         outside.add(address, self)
 
@@ -124,19 +132,19 @@ class Nat:
         """Put a host behind this NAT."""
         return Host(self._world, self.inside, address)
 
-    def nat(self, address: str, kind: NatKind | None = None, *, lan: Link | None = None) -> "Nat":
+    def nat(self, address: str, kind: NatKind | Table | None = None, *, lan: Link | None = None) -> "Nat":
         """Put another NAT behind this one, as behind a carrier's."""
         return Nat(self._world, self.inside, address, kind or NatKind(), lan or _LAN)
 
-    def take(self, source: Address, to: Address, data: bytes, *, outward: bool) -> None:
+    def take(self, source: Address, to: Address, data: bytes, *, outward: bool, ttl: int | None = None) -> None:
         """Translate a datagram that leaves (`outward`) or comes in."""
         if outward:
             port = self.table.outbound(source, to, self._world.now)
             seen_as = Address(self.address, port)
             if to.host != self.address:
-                self.outside.carry(seen_as, to, data)
+                self.outside.carry(seen_as, to, data, ttl)
                 return
-            if not self.table.kind.hairpins:
+            if not self.table.hairpins:
                 self._world.note("refused", seen_as, to, data)
                 return
             source = seen_as
@@ -168,7 +176,7 @@ class World:
         """Put a host on the public network."""
         return Host(self, self.public, address)
 
-    def nat(self, address: str, kind: NatKind | None = None, *, lan: Link | None = None) -> Nat:
+    def nat(self, address: str, kind: NatKind | Table | None = None, *, lan: Link | None = None) -> Nat:
         """Put a NAT on the public network; its own network has the quality `lan`."""
         return Nat(self, self.public, address, kind or NatKind(), lan or _LAN)
 
