@@ -21,7 +21,7 @@ class Rung(enum.Enum):
     """A way to open the way."""
 
     PLAIN = "plain"  # both punch the port that brokers see
-    PREDICT = "predicted port"  # one side's next port is known but for its neighbours' traffic
+    PREDICT = "predicted port"  # one side's next port is known, give or take its neighbours' traffic
     EXACT = "predicted ports"  # both sides' next ports are known: one packet each
     BIRTHDAY = "birthday"  # one side opens many ports, the other tries ports until it finds one
     BLOCKS = "port blocks"  # both sides' ports are of small ranges: pairs of them are tried
