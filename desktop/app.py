@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
-from PySide6.QtCore import QEvent, QObject
+from PySide6.QtCore import QEvent, QObject, Signal
+from PySide6.QtGui import QFileOpenEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
 from core.aio.tasks import TaskSet
@@ -91,8 +92,11 @@ class Application(QApplication):
     `event` sees only what is sent to the application itself; `Guard` sees the events of all widgets.
     """
 
+    link_opened = Signal(str)
+
     def __init__(self, start: Start, quitter: Quitter) -> None:
         super().__init__(["grapevine"])
+        self.link = ""  # the last one that was opened
         self._quitter = quitter
         self.guard = Guard(self)
         self.setQuitOnLastWindowClosed(False)
@@ -105,6 +109,10 @@ class Application(QApplication):
         """Turn Quit into a question to the quitter."""
         if event.type() == QEvent.Type.Quit:
             self._quitter.ask()
+            return True
+        if isinstance(event, QFileOpenEvent):  # macOS: a link was clicked, perhaps before the window is there
+            self.link = event.url().toString() or event.file()
+            self.link_opened.emit(self.link)
             return True
         return super().event(event)
 
@@ -189,7 +197,8 @@ async def run(
         for problem in kept_shares(settings).problems:
             window.show_message(problem)
         ask_about_settings(window, store, choices, bridge)
-        greet(window, bridge, start.link, first=first and not start.hidden)
+        opened = follow_links(window)
+        greet(window, bridge, start.link or opened, first=first and not start.hidden)
         tasks.spawn(keeper.run(load), name="peer")
         await quitter.wait()
         log.info("quitting")
@@ -239,6 +248,15 @@ def _wire(
     instance.show_requested.connect(window.reveal)
     instance.link_requested.connect(lambda link: show_invitation(window, link))
     bridge.events_arrived.connect(notifier.on_events)
+
+
+def follow_links(window: MainWindow) -> str:
+    """Show each link that the system hands over from now on; return the one that came before the window was there."""
+    application = QApplication.instance()
+    if not isinstance(application, Application):
+        return ""
+    application.link_opened.connect(lambda link: show_invitation(window, link))
+    return application.link
 
 
 def _reveal_people(window: MainWindow) -> None:

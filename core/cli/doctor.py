@@ -27,7 +27,8 @@ async def doctor(config: PeerConfig, output: Output, timeout: float) -> None:
     quiet = replace(config, act_as_broker=False)
     async with open_peer(quiet) as peer:
         found = await _found(peer, timeout)
-    output.result("doctor", _sentences(found), **fields(found))
+        nearby = peer.snapshot().grape.nearby
+    output.result("doctor", "\n".join(filter(None, (_sentences(found), nearby))), nearby=nearby, **fields(found))
     if not found.reachable:
         raise NotReachable("friends cannot reach this peer, as far as is known")
 

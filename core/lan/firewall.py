@@ -3,26 +3,58 @@
 Only what any user may read is looked at. Nothing is changed, and no program is run.
 """
 
+import importlib
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+from typing import Any
 
+MDNS = 5353  # RFC 6762 section 3
 _UFW = Path("/etc/ufw/ufw.conf")
 _FIREWALLD = Path("/run/firewalld.pid"), Path("/run/firewalld/firewalld.pid")  # since 2.0 in a folder
+_WINDOWS = r"SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy"
+_PROFILES = ("StandardProfile", "PublicProfile")  # of private and of public networks
 _MOST_BYTES = 100_000
 
 
+def windows_is_on(registry: Any = None) -> bool:  # noqa: ANN401 - the module `winreg`
+    """Tell whether Windows' own firewall is on, for private or public networks."""
+    if registry is None and sys.platform != "win32":
+        return False
+    winreg = registry if registry is not None else importlib.import_module("winreg")
+    for profile in _PROFILES:
+        try:
+            with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, rf"{_WINDOWS}\{profile}") as key:
+                if winreg.QueryValueEx(key, "EnableFirewall")[0] == 1:
+                    return True
+        except OSError:
+            continue
+    return False
+
+
 def rule(
-    port: int, host: str, networks: Iterable[IPv4Network], ufw: Path = _UFW, firewalld: Iterable[Path] = _FIREWALLD
-) -> str:
-    """Return the command that lets UDP to `port` in from the network of our `host`; nothing if no firewall is known."""
+    port: int, host: str, networks: Iterable[IPv4Network], ufw: Path = _UFW, firewalld: Iterable[Path] = _FIREWALLD,
+    *, also: Sequence[int] = (), windows: Callable[[], bool] = windows_is_on,
+) -> str:  # fmt: skip
+    """Return the command that lets UDP to these ports in from the network of our `host`; nothing if none is known."""
     source = next((each for each in networks if IPv4Address(host) in each), IPv4Network(f"{host}/24", strict=False))
+    ports = list(dict.fromkeys((port, *also)))
+    listed = ",".join(map(str, ports))
     if _ufw_is_on(ufw):
-        return f"sudo ufw allow proto udp from {source} to any port {port}"
+        return f"sudo ufw allow proto udp from {source} to any port {listed}"
     if any(each.exists() for each in firewalld):
-        rich = f'rule family="ipv4" source address="{source}" port port="{port}" protocol="udp" accept'
-        return f"sudo firewall-cmd --permanent --add-rich-rule='{rich}' && sudo firewall-cmd --reload"
+        rich = " ".join(
+            f'--add-rich-rule=\'rule family="ipv4" source address="{source}" port port="{each}" protocol="udp" accept\''
+            for each in ports
+        )
+        return f"sudo firewall-cmd --permanent {rich} && sudo firewall-cmd --reload"
+    if windows():
+        return (
+            "netsh advfirewall firewall add rule name=Grapevine dir=in action=allow protocol=UDP "
+            f"localport={listed} remoteip={source}"
+        )
     return ""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 from core.directory.access import GrapeAccess
 from core.lan.discovery import Around, Lan
-from core.lan.firewall import rule
+from core.lan.firewall import MDNS, rule
 from core.lan.gate import allowed
 from core.lan.places import Places
 from core.lan.wire import OpenWire
@@ -27,9 +27,13 @@ def look_nearby(
     if grape is None or config.bootstrap is not None or not allowed(config.lan, os.environ):
         return None
     port = grape.dht_address.port
+
+    def firewall_rule(host: str) -> str:
+        return rule(port, host, addresses.attached(), also=(peer_port, MDNS))
+
     around = Around(
-        addresses.hosts, grape.knows, may_ask, grape.meet, lambda host: rule(port, host, addresses.attached()),
-        lambda: grape.alone, lambda: access.say_nearby(lan.words), places or Places(), people, invited,
+        addresses.hosts, grape.knows, may_ask, grape.meet, firewall_rule, lambda: grape.alone,
+        lambda: access.say_nearby(lan.words), places or Places(), people, invited,
     )  # fmt: skip
     lan = Lan(around, peer_port, port, open_wire=open_wire)
     addresses.subscribe(lan.refresh)

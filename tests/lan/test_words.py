@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.lan.firewall import rule
+from core.lan.firewall import rule, windows_is_on
 from core.lan.gate import allowed
 from core.lan.words import LanState, words
 
@@ -76,3 +76,50 @@ def test_the_exact_rule_of_firewalld(ufw: Path, tmp_path: Path) -> None:
 )
 def test_when_the_network_is_looked_at(wanted: bool, environment: dict[str, str], looked: bool) -> None:
     assert allowed(wanted, environment) is looked
+
+
+def test_all_ports_are_in_one_rule(ufw: Path, tmp_path: Path) -> None:
+    ufw.write_text("ENABLED=yes")
+    assert rule(20001, "192.168.5.9", NETWORKS, ufw, [], also=(41000, 5353, 20001)).endswith(" port 20001,41000,5353")
+    running = tmp_path / "firewalld.pid"
+    running.touch()
+    ufw.write_text("ENABLED=no")
+    firewalld = rule(20001, "192.168.5.9", NETWORKS, ufw, [running], also=(41000,))
+    assert firewalld.count("--add-rich-rule='rule") == 2
+    assert 'port port="41000" protocol="udp" accept\'' in firewalld
+
+
+class Registry:
+    """As the module `winreg`; `on` says which networks have the firewall."""
+
+    HKEY_LOCAL_MACHINE = 1
+
+    def __init__(self, **on: int) -> None:
+        self.on = on
+        self.path = ""
+
+    def OpenKey(self, _root: int, path: str) -> "Registry":
+        self.path = path.rpartition("\\")[2]
+        if self.path not in self.on:
+            raise FileNotFoundError(path)
+        return self
+
+    def __enter__(self) -> "Registry":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def QueryValueEx(self, _key: object, name: str) -> tuple[int, int]:
+        assert name == "EnableFirewall"
+        return self.on[self.path], 4
+
+
+def test_the_exact_rule_of_windows(ufw: Path) -> None:
+    assert [windows_is_on(Registry(**on)) for on in ({}, {"StandardProfile": 0}, {"PublicProfile": 1})] == [
+        False, False, True,
+    ]  # fmt: skip
+    told = rule(20001, "192.168.5.9", NETWORKS, ufw, [], also=(41000,), windows=lambda: True)
+    assert told == (
+        "netsh advfirewall firewall add rule name=Grapevine dir=in action=allow protocol=UDP "
+        "localport=20001,41000 remoteip=192.168.4.0/22"
+    )

@@ -3,7 +3,9 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
+
+LINK_SCHEME: Final = "grapevine"  # of the links of invitations (`core.invitations.link`)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,9 @@ from typing import Final
 
 from core.errors import LocalError
 from core.files.private import private_file
-from core.profile.integration.base import State, arguments
+from core.profile.integration.base import LINK_SCHEME, State, arguments
 
 SIZES: Final = (16, 24, 32, 48, 64, 128, 256, 512)  # pixels, of the icons in resources/app
-LINK_SCHEME: Final = "grapevine"  # of the links of invitations (`core.invitations.link`)
 COMMENT: Final = "Share a small service from behind your home router"
 # Desktop Entry Specification, "The Exec key": what makes quotes needed, and what is escaped within them.
 _RESERVED: Final = frozenset(" \t\n\"'\\><~|&;$*?#()`")

@@ -1,5 +1,6 @@
-"""Windows: the Run key of the registry for the start at login, and a shortcut-free start from the bundle's folder."""
+"""Windows: the registry has the start at login, and what links start; the rest is a start from the bundle's folder."""
 
+import contextlib
 import importlib
 import subprocess
 from collections.abc import Sequence
@@ -7,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import LocalError
-from core.profile.integration.base import State, arguments
+from core.profile.integration.base import LINK_SCHEME, State, arguments
 
 RUN = r"Software\Microsoft\Windows\CurrentVersion\Run"
+
+CLASSES = r"Software\Classes"
+OPEN = r"\shell\open\command"
 
 
 class WindowsIntegration:
@@ -50,10 +54,26 @@ class WindowsIntegration:
             raise LocalError(f"the registry could not be changed: {error.strerror or error}") from error
 
     def install(self) -> list[Path]:
-        """See Integration. There is nothing to do."""
+        """See Integration. Links of invitations start this program, for this user; no file is written."""
+        winreg = self._registry
+        named = [] if self._profile == "default" else ["--profile", self._profile]
+        # the browser hands over a link without quotes in it: it has percent signs in their place
+        command = f'{subprocess.list2cmdline([*self._command, *named, "link"])} "%1"'
+        scheme = rf"{CLASSES}\{LINK_SCHEME}"
+        values = ((scheme, "", "URL:Grapevine"), (scheme, "URL Protocol", ""), (scheme + OPEN, "", command))
+        try:
+            for path, name, value in values:
+                with winreg.CreateKey(winreg.HKEY_CURRENT_USER, path) as key:
+                    winreg.SetValueEx(key, name, 0, winreg.REG_SZ, value)
+        except OSError as error:
+            raise LocalError(f"the registry could not be changed: {error.strerror or error}") from error
         return []
 
     def uninstall(self) -> list[Path]:
         """See Integration."""
         self.set_autostart(False)
+        winreg = self._registry
+        for path in (OPEN, r"\shell\open", r"\shell", ""):  # from the inside out: a key with others in it stays
+            with contextlib.suppress(FileNotFoundError):
+                winreg.DeleteKey(winreg.HKEY_CURRENT_USER, rf"{CLASSES}\{LINK_SCHEME}{path}")
         return []

@@ -17,9 +17,20 @@ class Registry(SimpleNamespace):
     def __init__(self) -> None:
         super().__init__()
         self.values: dict[str, str] = {}
+        self.path = ""  # of the key that was made last
+        self.keys: dict[str, dict[str, str]] = {}
 
     def OpenKey(self, *_: Any) -> "Registry":  # noqa: ANN401
         return self
+
+    def CreateKey(self, _root: object, path: str) -> "Registry":
+        self.path = path
+        self.keys.setdefault(path, {})
+        return self
+
+    def DeleteKey(self, _root: object, path: str) -> None:
+        if self.keys.pop(path, None) is None:
+            raise FileNotFoundError(path)
 
     def __enter__(self) -> "Registry":
         return self
@@ -32,7 +43,7 @@ class Registry(SimpleNamespace):
         return self.values[name], 1
 
     def SetValueEx(self, _key: object, name: str, _: int, _kind: int, value: str) -> None:
-        self.values[name] = value
+        (self.keys[self.path] if self.path else self.values)[name] = value
 
     def DeleteValue(self, _key: object, name: str) -> None:
         if self.values.pop(name, None) is None:
@@ -71,3 +82,15 @@ def test_macos(tmp_path: Path) -> None:
 
 def test_the_program_is_one_that_is_there() -> None:
     assert Path(program()[0]).exists()
+
+
+def test_links_start_the_program_on_windows() -> None:
+    registry = Registry()
+    ours = WindowsIntegration("work", [r"C:\Program Files\grapevine.exe"], registry=registry)
+    assert ours.install() == []
+    scheme = r"Software\Classes\grapevine"
+    assert registry.keys[scheme] == {"": "URL:Grapevine", "URL Protocol": ""}
+    command = registry.keys[scheme + r"\shell\open\command"][""]
+    assert command == r'"C:\Program Files\grapevine.exe" --profile work link "%1"'
+    ours.uninstall()
+    assert registry.keys == {}
