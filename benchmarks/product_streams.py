@@ -26,6 +26,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from benchmarks.datagrams import compare
 from benchmarks.peers import memory
 from tests.streams_real import Pair, pair
 from tests.streams_real.test_ssh import sshd
@@ -316,6 +317,7 @@ async def main() -> None:
             await bulk(ways, source, given.rounds, given.megabytes)
             await pages(two)
             await opening_and_idle(two, source)
+    await compare(loss=0.01, delay=0.025, seconds=10.0)
 
 
 if __name__ == "__main__":
