@@ -94,8 +94,8 @@ async def test_loss_holds_up_nothing(world: Internet, tmp_path: Path, loss: int,
         await beside(anna, least=2000)
 
 
-# A router that lets in whoever its side has sent to, and one that lets in addresses only: the brokers bring both
-# together again there.
+# The first lets in any port of a host that was sent something, so the other side can follow. The second lets in nobody
+# new: the brokers bring both together again.
 @pytest.mark.parametrize(("kind", "silent"), [(Kind.RESTRICTED, 4.0), (Kind.PORT_RESTRICTED, 35.0)])
 @pytest.mark.parametrize("who", ["anna", "bert"])
 async def test_a_router_restarts(world: Internet, tmp_path: Path, kind: Kind, silent: float, who: str) -> None:
