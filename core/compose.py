@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from core.aio.tasks import TaskSet
 from core.calling.client import PeerClient
+from core.calling.every_transport import EveryTransport
 from core.calling.outgoing import Outgoing
 from core.calling.paths import Publication
 from core.calling.sources import Nearby
@@ -19,6 +20,7 @@ from core.calling.streams import dial_streams, meet_for_streams
 from core.directory.access import GrapeAccess
 from core.directory.names import GrapeClient
 from core.errors import PeerError
+from core.grenache.asker import WebAsker
 from core.grenache.server import WebServer
 from core.invitations.inviter import Inviter
 from core.invitations.joiner import Joiner, Ways
@@ -121,6 +123,7 @@ class Parts:
     joiner: Joiner
     nat: NatWatch
     web: WebRoles
+    every: EveryTransport
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +134,14 @@ class Outside:
     open_access: Callable[[PeerConfig, Callable[[GrapeSnapshot], None]], GrapeAccess]
     networks: Callable[[], Networks]
     open_wire: OpenWire = open_wire
+    tcp: bool = False  # whether connections over TCP may be tried to those that the grapes list
 
 
 async def _open_endpoint(bind: Address, config: EndpointConfig) -> Endpoint:
     return await Endpoint.open(bind, config=config)
 
 
-THIS_MACHINE = Outside(_open_endpoint, GrapeAccess, networks)
+THIS_MACHINE = Outside(_open_endpoint, GrapeAccess, networks, tcp=True)
 
 
 async def compose(
@@ -186,6 +190,8 @@ async def compose(
         openers=(brokers,), remotes=remotes, nearby=Nearby(places.here, places.before),
         validated=outgoing.validated,
     )  # fmt: skip
+    every = EveryTransport(hub, client, WebAsker(link, told), look=outside.tcp)
+    stack.push_async_callback(every.aclose)
     stack.push_async_callback(client.aclose)
 
     # requests that come in
@@ -271,7 +277,7 @@ async def compose(
     return Parts(
         hub, roster, registry, intents, calls, endpoint, outgoing, identity, access, addresses, link, own_broker,
         brokers, client, roles, admission, catalog, handler, server, handshakes, tunnels, openings, shares, uses,
-        inviter, joiner, nat, web,
+        inviter, joiner, nat, web, every,
     )  # fmt: skip
 
 

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from core.compose import Parts, compose
 from core.errors import PeerError, RefusedError, RequestTimeout
+from core.grenache.asker import Ask
 from core.invitations.entries import DAYS
 from core.invitations.joiner import Joined
 from core.invitations.link import Link, parse
@@ -21,7 +23,6 @@ from core.news.invitations import InvitationRow
 from core.peer_id import PeerId
 from core.profile.config import PeerConfig
 from core.rendezvous.roles import REQUEST_TIMEOUT
-from core.rendezvous.web import WebRoles
 from core.rpc.client import Reply
 from core.rpc.server import RpcServerStatistics
 from core.services.fibonacci import FibonacciService
@@ -65,6 +66,9 @@ class Peer:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self.web: Final = parts.web  # what is open over HTTP and WebSocket: `settled` waits for it, `rows` tells where
+        self.grapes: Final = parts.link  # names and values at the grapes, as they have them
+        self.every: Final = parts.every  # requests over any transport; `every.asker`: over HTTP and WebSocket alone
 
     # -- state ---------------------------------------------------------------------------------------------------
 
@@ -157,11 +161,6 @@ class Peer:
         over = tuple(transports)
         self._parts.intents.declare(Intent(service, Role.WORKER, listed="utp" in over, over=over))
 
-    @property
-    def web(self) -> WebRoles:
-        """What is open over HTTP and WebSocket: `settled` waits for it, `rows` tells where."""
-        return self._parts.web
-
     async def unshare(self, service: str) -> None:
         """Stop announcing and answering a service. Idempotent."""
         self._parts.intents.withdraw(RoleName(service, Role.WORKER))
@@ -252,12 +251,12 @@ class Peer:
         self._parts.intents.withdraw(RoleName(service, Role.CONSUMER))
         await self._parts.roles.settled()
 
-    async def request(self, target: str, payload: JsonValue, *, timeout: float = REQUEST_TIMEOUT) -> Reply:
+    async def request(self, target: str, payload: JsonValue, *, timeout: float = 10.0, ask: Ask | None = None) -> Reply:
         """Ask a service by name ("fibonacci", "fibonacci_worker"), or a peer by `host:port` or `PEER-ID/fibonacci`.
 
         By its ID a peer is asked encrypted and verified, or not at all. `timeout` is seconds.
         """
-        return await self._parts.client.request(target, payload, timeout)
+        return await self._parts.every.request(target, payload, timeout, ask)
 
     async def map(self, service: str, payload: JsonValue, *, timeout: float = 10.0) -> list[Reply | PeerError]:
         """Ask every provider of a name at once. Returns one reply or error for each."""

@@ -7,6 +7,7 @@ from typing import Final
 
 ERRORS: Final = {
     "ERR_BLOCKED": "The owner has blocked this Peer ID.",
+    "ERR_BRIDGE": "The Grenache server behind the service does not answer.",
     "ERR_BROKER_FULL": "The broker has no room for another entry of this host.",
     "ERR_BROKER_RATE": "This host registers too often at the broker.",
     "ERR_CERTIFICATE": "A certificate is missing, or is not one that Grapevine makes. The session ends.",
@@ -81,6 +82,8 @@ ERRORS: Final = {
     "ERR_RECORD_MISSING": "The grapes have no record of this Peer ID.",
     "ERR_REMOTE": "The other side sent something that the protocol does not allow.",
     "ERR_REPLY_EMPTY": "What came over HTTP or WebSocket is no reply.",
+    "ERR_REPLY_ENCODING_COMPRESSION": "The answer to a packed request over HTTP is not packed.",
+    "ERR_REQUEST_GENERIC": "A request over HTTP failed below the service: no connection, or a status that is no success.",
     "ERR_REQUEST_PARSE": "The request over HTTP or WebSocket is no JSON, or no array.",
     "ERR_REQ_NOTFOUND": "The grape has no such path in its HTTP API.",
     "ERR_SERVICE_OFF": "The owner has turned the service off for everybody.",

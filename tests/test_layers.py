@@ -78,6 +78,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "core.calling": {
         "core.aio", "core.wire", "core.net", "core.rpc", "core.secure", "core.services", "core.trust", "core.reach",
+        "core.grenache",
         "core.news", "core.directory", "core.serving",
     },
     "core.rendezvous": {

@@ -104,6 +104,10 @@ class PeerClient:
         """Return whether a request waits for somebody to be reached."""
         return bool(self._races)
 
+    def connected(self, address: Address) -> bool:
+        """Return whether a connection to an address is kept."""
+        return self._client.connected(address, None)
+
     def heard(self, address: Address) -> None:
         """Note a punch: a search that knows this host, or waits for any, tries this address too."""
         for race in self._races:

@@ -4,12 +4,14 @@ import json
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
 import click
 
 from core.cli import exits
+from core.cli.asking import ask_of, ask_options
 from core.cli.calls import calls
 from core.cli.grape import grape
 from core.cli.identity import identity
@@ -21,6 +23,7 @@ from core.cli.settings import settings
 from core.cli.share import share
 from core.cli.shares import shares
 from core.cli.starting import start
+from core.cli.tools import announce, get, keygen, lookup, put
 from core.cli.trust import trust
 from core.cli.using import connect, fetch, offers, open_command, watch
 from core.errors import LocalError, PeerError
@@ -168,13 +171,31 @@ def broker(**network: Any) -> None:  # noqa: ANN401
     show_default=True,
     help="Seconds that --once waits for a reply.",
 )
+@click.option(
+    "--transport",
+    type=click.Choice(["utp", "http", "ws"]),
+    default="utp",
+    show_default=True,
+    help="Over HTTP or WebSocket somebody drawn at random is asked each second.",
+)
 @quiet_option
 @broker_option
 @network_options
-def consume(service: str, length: int, once: bool, timeout: float, **network: Any) -> None:  # noqa: ANN401
+def consume(
+    service: str, length: int, once: bool, timeout: float, transport: str, **network: Any  # noqa: ANN401
+) -> None:  # fmt: skip
     """Request SERVICE (fibonacci) repeatedly from every provider, until Ctrl-C."""
+
+    def job(config: Any, output: Any) -> Any:  # noqa: ANN401 - loaded only when it is run: `--help` answers at once
+        if transport == "utp":
+            return _jobs().consume(config, output, service, {"length": length}, once, timeout)
+        from core.cli import web_jobs
+        from core.grenache.asker import Ask
+
+        return web_jobs.poll(config, output, service, {"length": length}, once, timeout, Ask(transport))
+
     start(
-        lambda config, output: _jobs().consume(config, output, service, {"length": length}, once, timeout),
+        job,
         brief=once,
         speaks=True,
         **network,
@@ -183,7 +204,7 @@ def consume(service: str, length: int, once: bool, timeout: float, **network: An
 
 @grapevine.command()
 @click.argument("target", metavar="SERVICE|HOST:PORT|PEER-ID[/SERVICE]")
-@click.argument("payload", metavar="PAYLOAD_JSON")
+@click.argument("payload", metavar="PAYLOAD_JSON", default="null")
 @click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
@@ -191,9 +212,37 @@ def consume(service: str, length: int, once: bool, timeout: float, **network: An
     show_default=True,
     help="Seconds to wait for the answer.",
 )
+@click.option("--everybody", is_flag=True, help="Over HTTP or WebSocket: ask everybody who is listed, a line each.")
+@click.option("--limit", type=click.IntRange(1), default=None, help="With --everybody: so many of them, at random.")
+@click.option("--stream", is_flag=True, help="Over HTTP: write what comes as it comes, of any size.")
+@click.option(
+    "--input",
+    "source",
+    type=click.Path(path_type=Path, allow_dash=True),
+    default=None,
+    metavar="FILE",
+    help="With --stream: send this file instead of PAYLOAD_JSON; - is standard input.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "to",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="With --stream: write to this file.",
+)
+@click.option("--action", default=None, help="With --stream: the action, which services of Grenache know as _a.")
+@click.option("--args", "arguments", default=None, metavar="JSON", help="With --stream: its arguments, _ar.")
+@ask_options
 @broker_option
 @network_options
-def request(target: str, payload: str, timeout: float, **network: Any) -> None:  # noqa: ANN401
+def request(
+    target: str, payload: str, timeout: float, everybody: bool, limit: int | None, stream: bool, source: Path | None,
+    to: Path | None, action: str | None, arguments: str | None, transport: str | None, compress: bool, retry: int,
+    tls: bool, tls_cert: Path | None, tls_key: Path | None, tls_ca: Path | None, fingerprint: str | None,
+    **network: Any,  # noqa: ANN401
+) -> None:  # fmt: skip
     """Send one request and print the result as JSON.
 
     The target is the name of a service, the address of a peer, or a Peer ID. A peer is found by its ID wherever it is,
@@ -201,10 +250,22 @@ def request(target: str, payload: str, timeout: float, **network: Any) -> None: 
     """
     try:
         value = _json(payload)
+        details = None if arguments is None else _json(arguments)
     except PeerError as error:
         raise click.BadParameter(str(error), param_hint="PAYLOAD_JSON") from None
+    ask = ask_of(transport, compress, retry, tls, tls_cert, tls_key, tls_ca, fingerprint)
+
+    def job(config: Any, output: Any) -> Any:  # noqa: ANN401 - loaded only when it is run: `--help` answers at once
+        if not (everybody or stream):
+            return _jobs().request(config, output, target, value, timeout, ask)
+        from core.cli import web_jobs
+
+        if everybody:
+            return web_jobs.map_all(config, output, target, value, timeout, ask, limit or 0)
+        return web_jobs.stream(config, output, target, source or value, (action, details), to, timeout, ask)
+
     start(
-        lambda config, output: _jobs().request(config, output, target, value, timeout),
+        job,
         brief=True,
         speaks=True,
         **network,
@@ -226,40 +287,9 @@ def doctor(timeout: float, **network: Any) -> None:  # noqa: ANN401
     start(lambda config, output: _doctor()(config, output, timeout), brief=True, **network)
 
 
-@grapevine.command()
-@click.argument("name", metavar="NAME|PEER-ID")
-@network_options
-def lookup(name: str, **network: Any) -> None:  # noqa: ANN401
-    """Print the addresses announced under NAME, or those of PEER-ID: one host:port on each line."""
-    start(lambda config, output: _jobs().lookup(config, output, name), brief=True, **network)
-
-
-@grapevine.command()
-@click.argument("name")
-@click.argument("service_port", metavar="PORT", type=click.IntRange(1, 65535))
-@network_options
-def announce(name: str, service_port: int, **network: Any) -> None:  # noqa: ANN401
-    """Announce NAME at PORT once; the grapes list it for two minutes."""
-    start(lambda config, output: _jobs().announce(config, output, name, service_port), brief=True, **network)
-
-
-@grapevine.command()
-@click.argument("value")
-@network_options
-def put(value: str, **network: Any) -> None:  # noqa: ANN401
-    """Store VALUE on the grapes and print its hash."""
-    start(lambda config, output: _jobs().put(config, output, value), brief=True, **network)
-
-
-@grapevine.command()
-@click.argument("hash", metavar="HASH")
-@network_options
-def get(hash: str, **network: Any) -> None:  # noqa: ANN401
-    """Print what is stored under HASH."""
-    start(lambda config, output: _jobs().get(config, output, hash), brief=True, **network)
-
-
 for command in (share, shares, invite, invitations, join, people, offers, open_command, connect, watch, fetch):
+    grapevine.add_command(command)
+for command in (lookup, announce, put, get, keygen):
     grapevine.add_command(command)
 grapevine.add_command(grape)
 grapevine.add_command(trust)

@@ -14,6 +14,7 @@ from core.directory.records.check import RecordMissing
 from core.errors import LookupEmpty, RefusedError, RequestTimeout, Unreachable
 from core.grape.config import GrapeConfig
 from core.grape.grape import open_grape
+from core.grenache.asker import Ask
 from core.news.events import ErrorRaised, GrapeChanged, GrapeState, PeerEvent, ReplyReceived
 from core.peer import Peer, open_peer
 from core.peer_id import looks_like_id
@@ -96,7 +97,9 @@ async def consume(
             output.result("reply", dumps(data))
 
 
-async def request(config: PeerConfig, output: Output, target: str, payload: JsonValue, timeout: float) -> None:
+async def request(
+    config: PeerConfig, output: Output, target: str, payload: JsonValue, timeout: float, ask: Ask | None = None
+) -> None:
     """Ask once and print the result."""
     loop = asyncio.get_running_loop()
     started = loop.time()
@@ -108,7 +111,7 @@ async def request(config: PeerConfig, output: Output, target: str, payload: Json
         while True:
             try:
                 left = max(0.001, started + timeout - loop.time())
-                reply = await peer.request(target, payload, timeout=left)
+                reply = await peer.request(target, payload, timeout=left, ask=ask)
                 break
             except (LookupEmpty, RecordMissing):
                 if loop.time() >= patience:
@@ -128,38 +131,6 @@ def target_of(target: str, peer: Peer) -> str:
     return f"{place.peer_id}/{place.service}"
 
 
-async def lookup(config: PeerConfig, output: Output, name: str) -> None:
-    """Print a listing."""
-    async with brief_peer(config, output) as peer:
-        found = [str(address) for address in await peer.lookup(name)]
-        output.result("lookup", "\n".join(found), service=name, addresses=list[JsonValue](found))
-
-
-async def announce(config: PeerConfig, output: Output, name: str, port: int) -> None:
-    """Announce once."""
-    async with brief_peer(config, output) as peer:
-        await _require_company(peer)
-        nodes = await peer.announce(name, port)
-        if not output.as_json:
-            output.result("announced", str(nodes), service=name, nodes=nodes)
-
-
-async def put(config: PeerConfig, output: Output, value: str) -> None:
-    """Store a value and print its hash."""
-    async with brief_peer(config, output) as peer:
-        await _require_company(peer)
-        hash = await peer.put(value)
-        output.result("put", hash, hash=hash)
-
-
-async def get(config: PeerConfig, output: Output, hash: str) -> None:
-    """Print a stored value."""
-    async with brief_peer(config, output) as peer:
-        item = await peer.get(hash)
-        value = item.get("v")
-        output.result("get", value if isinstance(value, str) else dumps(value), hash=hash, value=value)
-
-
 @asynccontextmanager
 async def brief_peer(config: PeerConfig, output: Output) -> AsyncIterator[Peer]:
     """Open a peer for one command: through the grape that runs on this machine, if any, else with one of its own."""
@@ -171,7 +142,7 @@ async def brief_peer(config: PeerConfig, output: Output) -> AsyncIterator[Peer]:
         yield peer
 
 
-async def _require_company(peer: Peer) -> None:
+async def require_company(peer: Peer) -> None:
     """Wait until our grape knows another one; refuse to store anything on one that ends with this command."""
     joined = asyncio.Event()
     peer.subscribe(lambda event: joined.set() if isinstance(event, GrapeChanged) else None)

@@ -30,6 +30,12 @@ from core.trust.audience import Audience
 )
 @click.option("--lines", is_flag=True, help="With --command: it goes on, and answers each line with a line.")
 @click.option("--watch", "watches", multiple=True, metavar="COMMAND", help="A program whose lines are values.")
+@click.option(
+    "--grenache",
+    multiple=True,
+    metavar="NAME|HOST:PORT",
+    help="A Grenache service over HTTP or WebSocket, of a server at home, looked up at the grape of this machine.",
+)
 @click.option("--drop", is_flag=True, help="Files can be put into the folder, and not be read.")
 @click.option("--all", "everything", is_flag=True, help="All permanent shares of this profile.")
 @click.option(
@@ -61,8 +67,9 @@ from core.trust.audience import Audience
 @network_options
 def share(
     targets: tuple[str, ...], name: str | None, tcp: tuple[str, ...], udp: tuple[str, ...], commands: tuple[str, ...],
-    lines: bool, watches: tuple[str, ...], drop: bool, everything: bool, permanent: bool, friends: tuple[str, ...],
-    audience: str | None, accept: bool, later: bool, list_ports: bool, transport: str | None, listen: str | None,
+    lines: bool, watches: tuple[str, ...], grenache: tuple[str, ...], drop: bool, everything: bool, permanent: bool,
+    friends: tuple[str, ...], audience: str | None, accept: bool, later: bool, list_ports: bool,
+    transport: str | None, listen: str | None,
     tls_cert: Path | None, tls_key: Path | None, tls_ca: Path | None, tls_required: bool, origins: tuple[str, ...],
     **network: Any,  # noqa: ANN401
 ) -> None:  # fmt: skip
@@ -84,8 +91,11 @@ def share(
 
         print_ports(Output(as_json=network["as_json"]))
         return
-    wanted = Wanted(targets, tcp, udp, commands, watches, name, drop, lines, permanent, frozenset({"fibonacci"}))
-    if not (targets or tcp or udp or commands or watches or everything):
+    wanted = Wanted(
+        targets, tcp, udp, commands, watches, name, drop, lines, permanent, frozenset({"fibonacci"}), grenache,
+        *network["grapes"][:1],
+    )  # fmt: skip
+    if not (targets or tcp or udp or commands or watches or grenache or everything):
         raise click.UsageError("name what to share: a SERVICE such as fibonacci, a port, a page, a folder; or --all")
     if later and (not permanent or everything or friends):
         raise click.UsageError(

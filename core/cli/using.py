@@ -80,7 +80,7 @@ def connect(place: str, stdio: bool, timeout: float, **network: Any) -> None:  #
 
 
 @click.command()
-@_PLACE
+@click.argument("place", metavar="PEER/SERVICE|NAME")
 @click.option("--once", is_flag=True, help="Print the newest value and stop.")
 @timeout_option
 @broker_option
@@ -88,9 +88,19 @@ def connect(place: str, stdio: bool, timeout: float, **network: Any) -> None:  #
 def watch(place: str, once: bool, timeout: float, **network: Any) -> None:  # noqa: ANN401
     """Print each new value of a sensor or another source of another peer, a line each, until Ctrl-C.
 
-    When the other side is away it goes on by itself once that is back.
+    When the other side is away it goes on by itself once that is back. A NAME without a slash, or HOST:PORT, is a plain
+    Grenache publisher, which is listened to over WebSocket.
     """
-    _run(lambda config, output: _jobs().watch(config, output, place, once, timeout), brief=False, **network)
+
+    def job(config: Any, output: Any) -> Any:  # noqa: ANN401 - loaded only when it is run: `--help` answers at once
+        if "/" in place:
+            return _jobs().watch(config, output, place, once, timeout)
+        from core.cli import web_jobs
+        from core.grenache.asker import Ask
+
+        return web_jobs.listen(config, output, place, once, timeout, Ask())
+
+    _run(job, brief=False, **network)
 
 
 @click.command()

@@ -33,6 +33,8 @@ class Wanted:
     lines: bool = False
     permanent: bool = False
     services: frozenset[str] = field(default=frozenset())  # of the program itself: a target of such a name means it
+    grenache: tuple[str, ...] = ()  # names or places of Grenache servers
+    grape: str = ""  # where those names are looked up; "": at the customary grape of this machine
 
     def own(self) -> list[str]:
         """Return the services of the program itself that are wanted, such as fibonacci."""
@@ -80,6 +82,9 @@ class Wanted:
             yield _program_name(command), "json", {"command": _from_here(command), **lines}
         for command in self.watches:
             yield _program_name(command), "values", {"command": _from_here(command)}
+        for target in self.grenache:
+            grape: dict[str, JsonValue] = {"grape": self.grape} if self.grape else {}
+            yield _safe(target, "grenache"), "grenache", {"target": target, **grape}
 
     def _target(self, text: str) -> tuple[str, str, dict[str, JsonValue]]:
         if text.startswith(("http://", "https://")):

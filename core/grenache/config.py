@@ -13,6 +13,7 @@ WS: Final = "ws"
 PUB: Final = "pub"
 OVER_TCP: Final = (HTTP, WS, PUB)
 TRANSPORTS: Final = (UTP, *OVER_TCP)
+GENERIC: Final = "ERR_REQUEST_GENERIC"  # the Node client's name for what goes wrong below the request
 BAD: Final = "ERR_TRANSPORT"  # a transport or its options that cannot be
 
 IDLE: Final = 5.0  # seconds a connection may be unused: the Node server's (GRENACHE_HTTP_WS section 2.1)

@@ -10,7 +10,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from core.aio.tasks import TaskSet
 from core.errors import LocalError
@@ -25,9 +25,6 @@ from core.rpc.memory import Memory, Owner, Standing
 from core.rpc.slices import Slices
 from core.tunnel.stream import ByteStream
 from core.values import Address, Caller, JsonValue
-
-if TYPE_CHECKING:  # 20 MB with what it loads: only for a port over TLS
-    from OpenSSL import SSL
 
 BACKLOG = 128  # connections the kernel keeps for us; listen(2)'s usual bound
 SWEEP_EVERY = 1.0  # seconds between looks at all connections
@@ -89,7 +86,6 @@ class WebServer:
         )
         self._listener: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
-        self._context: SSL.Context | None = None
         self.address = Address(config.host, config.port)
 
     async def start(self) -> None:

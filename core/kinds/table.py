@@ -24,6 +24,7 @@ KINDS: Final = {
     "udp": Kind("core.kinds.udp", "UdpService", "A UDP port, for games, VPNs and name servers", "udp"),
     "json": Kind("core.kinds.command", "CommandService", "A program that answers requests", "json"),
     "python": Kind("core.kinds.python", "PythonService", "A Python function", "json"),
+    "grenache": Kind("core.kinds.grenache", "GrenacheService", "A Grenache service over HTTP or WebSocket", "json"),
     "values": Kind("core.kinds.watch", "WatchService", "Values that a program prints, such as a sensor's", "values"),
 }
 

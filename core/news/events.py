@@ -121,6 +121,7 @@ class ReplyReceived(PeerEvent):
     seconds: float
     data: JsonValue = field(repr=False)
     peer_id: PeerId | None = None  # who that is, verified; None: a plain Grenache peer
+    transport: str = "utp"  # or "http", "ws"
 
 
 @dataclass(frozen=True, slots=True)

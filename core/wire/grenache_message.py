@@ -97,6 +97,11 @@ def parse_reply(body: bytes) -> Reply:
         value = load(body)
     except (ValueError, RecursionError):
         value = None
+    return shape_reply(value)
+
+
+def shape_reply(value: JsonValue) -> Reply:
+    """Return the reply that a JSON value is. Raises RemoteError (ERR_REPLY_EMPTY)."""
     if not isinstance(value, list) or len(value) < 2:
         raise RemoteError("what came is no reply, an array of an id, an error and a result", name="ERR_REPLY_EMPTY")
     error = value[1]
