@@ -8,6 +8,7 @@ character and every swap of neighbours but one pair); the 56 characters stand in
 """
 
 import base64
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,7 @@ _VALUES: Final = {character: value for value, character in enumerate(_ALPHABET)}
 _CHECKED: Final = 13  # characters that one check character covers; 52 of a key are four times as many
 _GROUP: Final = 7  # characters; two groups are one checked part
 _LENGTH: Final = 56  # characters without separators
+_FINGERPRINT: Final = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){31}")  # as openssl and Node write it
 _MAX_TEXT: Final = 200  # characters looked at; an ID with spaces everywhere has 112
 _LOOK_ALIKES: Final = str.maketrans("018", "OIB", " -\t\r\n")  # base32 has none of the digits, and nobody means them
 
@@ -46,8 +48,11 @@ class PeerId:
     def parse(cls, text: str) -> "PeerId":
         """Read an ID; case, spaces, dashes and the digits 0, 1, 8 for O, I, B are forgiven.
 
+        A SHA-256 fingerprint of a certificate, in hex with colons, is the ID of who has that certificate.
         Raises ValueError that says what is wrong, and where.
         """
+        if _FINGERPRINT.fullmatch(text.strip()):
+            return cls(bytes.fromhex(text.strip().replace(":", "")))
         bare = text[:_MAX_TEXT].upper().translate(_LOOK_ALIKES)
         strange = next((character for character in bare if character not in _VALUES), None)
         if strange is not None:
@@ -69,6 +74,8 @@ class PeerId:
 
 def looks_like_id(text: str) -> bool:
     """Tell whether a person who wrote this meant a Peer ID, right or mistyped, and no service name nor host:port."""
+    if _FINGERPRINT.fullmatch(text.strip()):
+        return True
     bare = text[:_MAX_TEXT].upper().translate(_LOOK_ALIKES)
     return len(bare) >= _LENGTH - _GROUP and all(character in _VALUES for character in bare)
 

@@ -83,7 +83,7 @@ ERRORS: Final = {
     "ERR_REMOTE": "The other side sent something that the protocol does not allow.",
     "ERR_REPLY_EMPTY": "What came over HTTP or WebSocket is no reply.",
     "ERR_REPLY_ENCODING_COMPRESSION": "The answer to a packed request over HTTP is not packed.",
-    "ERR_REQUEST_GENERIC": "A request over HTTP failed below the service: no connection, or a status that is no success.",
+    "ERR_REQUEST_GENERIC": "A request over HTTP failed below the service: no connection, or an HTTP error.",
     "ERR_REQUEST_PARSE": "The request over HTTP or WebSocket is no JSON, or no array.",
     "ERR_REQ_NOTFOUND": "The grape has no such path in its HTTP API.",
     "ERR_SERVICE_OFF": "The owner has turned the service off for everybody.",

@@ -137,7 +137,7 @@ class HttpConnection(asyncio.Protocol):
         """Read, or keep for later what comes too soon."""
         if self._socket is not None:
             self._socket.feed(data)
-        elif (self._answering and self._stream is None) or self._choked or self._resting:
+        elif self._stream is None and (self._answering or self._choked or self._resting):
             self._unread += data
             if self._transport is not None:
                 self._transport.pause_reading()

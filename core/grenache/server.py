@@ -69,7 +69,10 @@ class WebStatistics:
 class WebServer:
     """Serves a site on one port, over HTTP and WebSocket. `start` and `aclose` are called once each."""
 
-    def __init__(self, config: WebConfig, site: Site, memory: Memory, slices: Slices) -> None:
+    def __init__(
+        self, config: WebConfig, site: Site, memory: Memory, slices: Slices, *,
+        per_host: int = bounds.WEB_CONNECTIONS_HOST,
+    ) -> None:  # fmt: skip
         self.config = config
         self.site = site
         self.memory = memory
@@ -82,7 +85,7 @@ class WebServer:
             bounds.REQUESTS, bounds.REQUESTS_HOST, kept=bounds.REQUESTS_KEPT, per_trusted=bounds.REQUESTS_TRUSTED
         )
         self._connections: FairTable[Connected, None, str] = FairTable(
-            bounds.CONNECTIONS, bounds.CONNECTIONS_HOST, kept=bounds.CONNECTIONS_KEPT
+            bounds.CONNECTIONS, per_host, kept=bounds.CONNECTIONS_KEPT
         )
         self._listener: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None

@@ -7,12 +7,13 @@ import inspect
 import logging
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from core.aio.tasks import TaskSet
-from core.errors import LocalError, PayloadError
+from core.errors import LocalError, PayloadError, PeerError
 from core.kinds.base import Check, Shared
 from core.kinds.share import BAD, Share, text_option
 from core.kinds.values import Broadcast
@@ -33,7 +34,8 @@ class PythonService(Shared):
 
     A function gets the payload and, if it takes two arguments, a `core.values.Caller`; what it returns is the answer.
     It raises `core.errors.PayloadError` for a payload that it does not take: that sentence goes to the caller, and of
-    any other error only that there was one. A generator function without arguments makes values that go on.
+    any other error only that there was one. A generator function without arguments makes values that go on; an
+    asynchronous one that takes `(body, details)` answers a stream of bytes, which `body` brings in pieces, by one.
     """
 
     kind: ClassVar[str] = "python"
@@ -44,6 +46,7 @@ class PythonService(Shared):
         self._target = text_option(share, "target")
         self._function = load(self._target, share.name)
         self._goes_on = inspect.isasyncgenfunction(self._function) or inspect.isgeneratorfunction(self._function)
+        self._streams = self._goes_on and len(inspect.signature(self._function).parameters) > 0
         self._takes_caller = not self._goes_on and _arguments(self._function, share.name) >= 2
         self._values = Broadcast()
         self._tasks = TaskSet(f"python {share.name}")
@@ -62,7 +65,7 @@ class PythonService(Shared):
 
     async def start(self) -> None:
         """Begin to make values."""
-        if self._goes_on:
+        if self._goes_on and not self._streams:
             self._tasks.spawn(self._make_forever(), name=f"make values of {self.name}")
 
     async def aclose(self) -> None:
@@ -75,16 +78,36 @@ class PythonService(Shared):
 
     def handle(self, payload: JsonValue, caller: Caller) -> Outcome:
         """Call the function, a plain one in a thread: it may take its time."""
+        if self._streams:
+            return super().handle(payload, caller)
         if self._goes_on:
             return self._values.newest(self.name)
         return self._call(payload, caller)
 
     async def serve(self, stream: ByteStream, opening: Opening, caller: Caller) -> None:
         """Send the newest value and every further one."""
+        if self._streams:
+            return await self._answer_stream(stream, opening)
         if not self._goes_on:
             return await super().serve(stream, opening, caller)
         stream.accept(pack_details({"k": "values"}))
         return await self._values.send_to(stream)
+
+    async def _answer_stream(self, stream: ByteStream, opening: Opening) -> None:
+        stream.accept(pack_details({"k": "stream"}))
+        try:
+            async with aclosing(self._function(_pieces(stream), opening.details)) as answer:
+                async for piece in answer:
+                    await stream.write(piece)
+        except PeerError:
+            raise
+        except Exception:
+            _log.exception("%s failed", self.name)
+            raise LocalError(f"{self.name} failed on this stream", name=FAILED) from None
+        stream.end()
+        while await stream.read():
+            pass  # what it did not want to know
+        await stream.wait_over()
 
     async def _call(self, payload: JsonValue, caller: Caller) -> JsonValue:
         arguments = (payload, caller) if self._takes_caller else (payload,)
@@ -123,6 +146,11 @@ class PythonService(Shared):
         end = object()
         while (value := await asyncio.to_thread(next, made, end)) is not end:
             yield value
+
+
+async def _pieces(stream: ByteStream) -> AsyncIterator[bytes]:
+    while piece := await stream.read():
+        yield piece
 
 
 def load(target: str, name: str) -> Callable[..., Any]:

@@ -62,8 +62,8 @@ class FakeSite:
 
 
 @asynccontextmanager
-async def serving(site: FakeSite, config: WebConfig | None = None) -> AsyncIterator[WebServer]:
-    server = WebServer(config or WebConfig(), site, Memory(), Slices())
+async def serving(site: FakeSite, config: WebConfig | None = None, *, per_host: int = 512) -> AsyncIterator[WebServer]:
+    server = WebServer(config or WebConfig(), site, Memory(), Slices(), per_host=per_host)
     await server.start()
     try:
         yield server

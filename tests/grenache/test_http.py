@@ -229,11 +229,11 @@ async def test_too_many_requests_of_one_host_are_refused_by_name() -> None:
 
 
 async def test_one_connection_too_many_costs_the_oldest_of_its_host() -> None:
-    async with serving(FakeSite()) as server, AsyncExitStack() as stack:
+    async with serving(FakeSite(), per_host=16) as server, AsyncExitStack() as stack:
         first = await stack.enter_async_context(connected(server))
         assert await first.ask(b'[1,"svc",2]') == (200, b"[1,null,2]")
-        for _ in range(bounds.CONNECTIONS_HOST):
+        for _ in range(16):
             last = await stack.enter_async_context(connected(server))
         assert await last.ask(b'[1,"svc",2]') == (200, b"[1,null,2]")
         assert await first.gone()
-        assert server.statistics().connections == bounds.CONNECTIONS_HOST
+        assert server.statistics().connections == 16
