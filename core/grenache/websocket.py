@@ -27,6 +27,7 @@ from core.wire.websocket_frame import (
     frame,
 )
 
+TOGETHER: Final = 16 * 1024  # bytes of a reply that is not held back for those behind it
 IN_FLIGHT: Final = 64  # requests of one connection, as on uTP; the next waits unread
 LISTENS: Final = 3600.0 * 24  # seconds for which a subscriber may say nothing: that is all it does
 
@@ -50,6 +51,7 @@ class WebSocket:
         self._choked = False
         self._paused = False
         self._closed = False
+        self._together: list[bytes] | None = None  # replies of one wake-up, which leave in one system call
         self._subscriber: _Subscriber | None = None
 
     def open(self) -> None:
@@ -113,13 +115,26 @@ class WebSocket:
         self._go_on()
 
     def _go_on(self) -> None:
-        while self._waiting and not self._choked and len(self._works) < IN_FLIGHT and not self._closed:
-            self._take(self._waiting.pop(0))
+        if self._together is None:
+            self._together = []
+            taken = 0
+            for message in self._waiting:
+                if self._choked or len(self._works) >= IN_FLIGHT or self._closed:
+                    break
+                taken += 1
+                self._take(message)
+            del self._waiting[:taken]
+            self._write_together()
         if self._waiting or self._choked:
             self._pause()
         elif self._paused:
             self._paused = False
             self._transport.resume_reading()
+
+    def _write_together(self) -> None:
+        together, self._together = self._together, None
+        if together and not self._transport.is_closing():
+            self._transport.write(b"".join(together))
 
     def _pause(self) -> None:
         if not self._paused and not self._transport.is_closing():
@@ -156,13 +171,20 @@ class WebSocket:
         if unsent > bounds.FREE_BYTES and not self._replies.grow(unsent + len(data)):
             self._transport.abort()  # it asks on and on, and takes nothing
             return False
-        self._transport.write(frame(Kind.TEXT, data))
+        if self._together is not None and unsent < TOGETHER:
+            self._together.append(frame(Kind.TEXT, data))
+            if len(data) > TOGETHER:
+                self._transport.write(b"".join(self._together))
+                self._together = []
+        else:
+            self._transport.write(frame(Kind.TEXT, data))
         return True
 
     def _close(self, code: int = GOING_AWAY) -> None:
         if not self._closed:
             self._closed = True
-            self._transport.write(close_frame(code))
+            self._transport.write(b"".join([*(self._together or ()), close_frame(code)]))
+            self._together = None if self._together is None else []
             self._transport.close()
 
 

@@ -50,6 +50,7 @@ class Socket(asyncio.Protocol):
         self._reader = FrameReader(MAX_BYTES, masked=False)
         self._writable = asyncio.Event()
         self._writable.set()
+        self._together: list[bytes] = []  # requests of one turn of the loop, which leave in one system call
 
     @property
     def usable(self) -> bool:
@@ -150,11 +151,18 @@ class Socket(asyncio.Protocol):
         self.waiting[rid] = answer
         self.used_at = self._loop.time()
         try:
-            self._transport.write(frame(Kind.TEXT, request, os.urandom(4)))
+            if not self._together:
+                self._loop.call_soon(self._write_together)
+            self._together.append(frame(Kind.TEXT, request, os.urandom(4)))
             return await answer
         finally:
             self.used_at = self._loop.time()
             self.waiting.pop(rid, None)
+
+    def _write_together(self) -> None:
+        together, self._together = self._together, []
+        if self._transport is not None:
+            self._transport.write(b"".join(together))
 
     def close(self) -> None:
         """Say goodbye, and close."""
