@@ -24,6 +24,7 @@ from benchmarks.rpc import Rpc
 from benchmarks.runner import FULL, Case, Settings, run
 from benchmarks.secure import Secure
 from benchmarks.streams import Streams
+from benchmarks.transports import Transports
 from benchmarks.window import Window
 from tests.support.tools import ROOT, problem
 
@@ -39,6 +40,7 @@ CASES: dict[str, Callable[[Settings], Case]] = {
     "secure": Secure,
     "window": Window,
     "product": Product,
+    "transports": Transports,
 }
 
 

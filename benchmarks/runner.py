@@ -20,6 +20,7 @@ UNITS = {
     "speed": "MB/s",
     "cpu": "ms/MB",
     "cpu per packet": "us",
+    "cpu per request": "us",
     "per connection": "KB",
     "process": "MB",
     "idle cpu": "%",

@@ -6,7 +6,6 @@ which transport a port speaks: a connection over TCP tells whether any, its firs
 
 import asyncio
 import socket
-import uuid
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random, SystemRandom
@@ -20,6 +19,7 @@ from core.grenache.config import GENERIC, HTTP, WS
 from core.grenache.ws_client import Socket, WsClient, open_socket
 from core.limits.table import BoundedTable
 from core.peer_id import PeerId
+from core.rpc.request_ids import RequestIds
 from core.rpc.slices import Slices
 from core.values import Address, JsonValue
 from core.wire.grenache_message import Meta, Reply, encode, encode_steps, parse_reply, shape_reply
@@ -81,6 +81,7 @@ class WebAsker:
         self._slices = slices or Slices()
         self._http: HttpClient | None = None
         self._ws = WsClient()
+        self._ids = RequestIds()
         self._known: BoundedTable[tuple[Address, bool], str] = BoundedTable(REMEMBERED)
 
     async def aclose(self) -> None:
@@ -139,7 +140,7 @@ class WebAsker:
     async def ask(self, place: Address, key: str, payload: JsonValue, timeout: float, ask: Ask) -> Answer:
         """Ask one destination; find out what it speaks if that is not known."""
         began = asyncio.get_running_loop().time()
-        rid = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+        rid = self._ids.next()
         if is_large(payload):
             body = await self._slices.run(encode_steps(rid, key, payload, max_bytes=MAX_BYTES))
         else:
@@ -153,7 +154,8 @@ class WebAsker:
                 raise
             transport = WS
             reply, who = await self._send(WS, place, rid, body, timeout, ask)
-        self._known[place, ask.tls is not None] = transport
+        if transport != known:
+            self._known[place, ask.tls is not None] = transport
         if reply.rid not in (rid, None):
             raise RemoteError(f"{place} answered another request than ours", name="ERR_REPLY_EMPTY")
         if reply.error is not None:
@@ -177,7 +179,7 @@ class WebAsker:
     async def stream(self, target: str, meta: Meta, timeout: float, ask: Ask = Ask()) -> "OutgoingStream":
         """Open a stream over HTTP to one of those listed. Raises PeerError."""
         place = self._random.choice(await self.places(target))
-        rid = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+        rid = self._ids.next()
         from core.grenache.outgoing_stream import OutgoingStream
 
         async with asyncio.timeout(timeout):

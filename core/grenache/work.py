@@ -38,8 +38,8 @@ class Work:
         self._rid: JsonValue = None
         self._call: Call | None = None
         self._held = False
-        self._payload = Held(server.memory, PAYLOADS, standing)
-        self._result = Held(server.memory, RESULTS, standing)
+        self._payload: Held | None = None
+        self._result: Held | None = None
         self.task: asyncio.Task[None] | None = None  # while it is not answered
 
     def begin(self, body: bytes, meta: Meta | None = None) -> None:
@@ -49,7 +49,7 @@ class Work:
             return
         self._held = True
         size = len(body)
-        if size > bounds.FREE_BYTES and not self._payload.grow(size * bounds.PAYLOAD_FACTOR):
+        if size > bounds.FREE_BYTES and not self._hold(size * bounds.PAYLOAD_FACTOR):
             self._refuse(None if meta is None else meta.rid, f"{Overdrawn.name}: {OVERDRAWN}")
         elif size > LARGE:
             self._later(self._read_slowly(body, meta))
@@ -60,6 +60,10 @@ class Work:
                 self._refuse(None if meta is None else meta.rid, f"{error.name}: {error}")
             else:
                 self._ask(request, size)
+
+    def _hold(self, size: int) -> bool:
+        self._payload = Held(self._server.memory, PAYLOADS, self._standing)
+        return self._payload.grow(size)
 
     def _later(self, work: Coroutine[object, object, None]) -> None:
         self.task = self._server.tasks.spawn(self._run(work), name="web request")
@@ -127,10 +131,12 @@ class Work:
             self._reply(reply)
 
     async def _encoded(self, value: JsonValue) -> bytes:
-        self._payload.let_go()
+        if self._payload is not None:
+            self._payload.let_go()
         if not is_large(value):
             return encode(self._rid, None, value, max_bytes=MAX_BYTES)
         size, text = weigh(value)
+        self._result = Held(self._server.memory, RESULTS, self._standing)
         if not self._result.grow(size + min(MAX_BYTES, text)):
             raise Overdrawn(OVERDRAWN)
         whose = self._standing
@@ -154,8 +160,9 @@ class Work:
         if self._held:
             self._held = False
             self._server.requests.give(self._standing.owner, 1)
-        self._payload.let_go()
-        self._result.let_go()
+        for held in (self._payload, self._result):
+            if held is not None:
+                held.let_go()
         call, self._call = self._call, None
         if call is not None:
             call.ended(self._loop.time() - self._began, error, sent)

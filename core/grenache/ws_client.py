@@ -13,6 +13,7 @@ from core.errors import PeerError, RemoteError, RequestTimeout, TransportClosed
 from core.grenache.client_tls import ClientTls, Verified
 from core.grenache.config import GENERIC
 from core.limits.table import BoundedTable
+from core.rpc.deadlines import Deadlines, Limit
 from core.values import Address
 from core.wire.grenache_message import Reply, parse_reply
 from core.wire.rpc_message import MAX_BYTES
@@ -28,7 +29,7 @@ from core.wire.websocket_frame import (
 
 KEPT: Final = 110.0  # seconds a connection is kept unused: sooner than any server closes it
 DESTINATIONS: Final = 256  # that connections are kept to; the one used longest ago is closed
-ASKED: Final = 1024  # requests under way on one connection; more wait
+ASKED: Final = 1024  # requests under way on one connection; as many more, and then they wait
 HEAD_MAX: Final = 16 * 1024  # bytes of the answer to the upgrade
 
 
@@ -39,6 +40,7 @@ class Socket(asyncio.Protocol):
         self.address = address
         self.verified = Verified(None)
         self.used_at = 0.0
+        self.turns = asyncio.Semaphore(ASKED)  # of those beyond ASKED: they wait for one another
         self.waiting: dict[str, asyncio.Future[Reply]] = {}
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -50,6 +52,7 @@ class Socket(asyncio.Protocol):
         self._reader = FrameReader(MAX_BYTES, masked=False)
         self._writable = asyncio.Event()
         self._writable.set()
+        self._chance, self._chance_at = b"", 0
         self._together: list[bytes] = []  # requests of one turn of the loop, which leave in one system call
 
     @property
@@ -153,11 +156,18 @@ class Socket(asyncio.Protocol):
         try:
             if not self._together:
                 self._loop.call_soon(self._write_together)
-            self._together.append(frame(Kind.TEXT, request, os.urandom(4)))
+            self._together.append(frame(Kind.TEXT, request, self._mask()))
             return await answer
         finally:
             self.used_at = self._loop.time()
             self.waiting.pop(rid, None)
+
+    def _mask(self) -> bytes:
+        """Return four bytes that nobody can foresee; asking the system for each would cost as much as all the rest."""
+        if self._chance_at >= len(self._chance):
+            self._chance, self._chance_at = os.urandom(4096), 0
+        self._chance_at += 4
+        return self._chance[self._chance_at - 4 : self._chance_at]
 
     def _write_together(self) -> None:
         together, self._together = self._together, []
@@ -202,11 +212,12 @@ class WsClient:
         self._kept: BoundedTable[tuple[Address, ClientTls | None], Socket] = BoundedTable(
             DESTINATIONS, lambda _, gone: gone.close()
         )
-        self._turns: BoundedTable[tuple[Address, ClientTls | None], asyncio.Semaphore] = BoundedTable(DESTINATIONS)
+        self._deadlines = Deadlines()
         self._opening = asyncio.Lock()
 
     async def aclose(self) -> None:
         """Close what is kept."""
+        self._deadlines.close()
         for socket in list(self._kept.values()):
             socket.close()
         self._kept.clear()
@@ -215,14 +226,15 @@ class WsClient:
         self, address: Address, rid: str, request: bytes, *, timeout: float, tls: ClientTls | None = None
     ) -> tuple[Reply, Verified]:
         """Send a request; return its reply, and who answered. Raises PeerError."""
-        key = address, tls
-        turns = self._turns.use(key, lambda: asyncio.Semaphore(ASKED))
         try:
-            async with asyncio.timeout(timeout), turns:
-                socket = self._kept.get(key)
+            with Limit(self._deadlines, timeout):
+                socket = self._kept.get((address, tls))
                 if socket is None or not self._alive(socket):
                     socket = await self._open(address, tls)
-                return await socket.ask(rid, request), socket.verified
+                if len(socket.waiting) < ASKED:
+                    return await socket.ask(rid, request), socket.verified
+                async with socket.turns:
+                    return await socket.ask(rid, request), socket.verified
         except TimeoutError:
             raise RequestTimeout(f"{address}: no answer within {round(timeout, 2):g} s") from None
 
