@@ -48,7 +48,7 @@ class PeerId:
     def parse(cls, text: str) -> "PeerId":
         """Read an ID; case, spaces, dashes and the digits 0, 1, 8 for O, I, B are forgiven.
 
-        A SHA-256 fingerprint of a certificate, in hex with colons, is the ID of who has that certificate.
+        A SHA-256 fingerprint of a certificate, in hex with colons, is an ID too: of the peer with that certificate.
         Raises ValueError that says what is wrong, and where.
         """
         if _FINGERPRINT.fullmatch(text.strip()):

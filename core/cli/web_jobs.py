@@ -141,7 +141,7 @@ async def _patiently(ask: Callable[[], Awaitable[T]], timeout: float) -> T:
 
 
 async def _send(stream: OutgoingStream, body: Path | bytes) -> None:
-    with contextlib.suppress(TransportClosed):  # whoever reads hears what broke
+    with contextlib.suppress(TransportClosed):  # the reader hears what broke
         if isinstance(body, bytes):
             await stream.write(body)
         else:

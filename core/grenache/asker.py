@@ -134,7 +134,7 @@ class WebAsker:
             return [await _resolved(target)]
         found = self._told(await self._directory.lookup(target, fresh=True))
         if not found:
-            raise LookupEmpty(f"nobody who may be called is announced as {target[:80]!r}")
+            raise LookupEmpty(f"everybody announced as {target[:80]!r} is where nothing may be sent to")
         return found
 
     async def ask(self, place: Address, key: str, payload: JsonValue, timeout: float, ask: Ask) -> Answer:

@@ -1,6 +1,6 @@
 """Requests over WebSocket, as a client: one connection to each server, any number of requests under way on it.
 
-When a connection ends, whoever waits is told at once; the Node client lets them wait for their time-out.
+When a connection ends, all that wait are told at once; the Node client lets them wait for their time-out.
 """
 
 import asyncio
