@@ -128,6 +128,7 @@ FIELDS: Final = {
     "known": "peers in the list",
     "mapping": "what a port outside depends on, as RFC 4787 has it; `none`: nothing is translated",
     "message": "a sentence for people",
+    "where": "where a peer is looked for: network, last place, record, routers, or way once it is reached",
     "name": "the name that you gave the peer; empty for a stranger",
     "number": "the invitation's number",
     "nodes": "grapes that hold the announce",

@@ -13,19 +13,21 @@ from core.calling.outgoing import Told
 from core.calling.paths import Opener, Wanted
 from core.calling.punching import Punching
 from core.calling.race import MAX_LISTED, MAX_NAMED, STAGGER, Race
+from core.calling.resolving import resolve, worker_in
 from core.calling.sources import GrapeNames, Located, Nearby, PeerRecords, Remembered, locate
+from core.calling.story import Story
 from core.calling.target import PeerTarget, peer_target
 from core.calling.ways import NAMED_FOR, Way, Ways
+from core.directory.records.check import RecordMissing
 from core.directory.records.finder import Finder
 from core.errors import LocalError, LookupEmpty, PeerError, RefusedError, RequestTimeout, TransportClosed
-from core.net.udp import destination
 from core.news.events import ReplyReceived, RequestSent
 from core.news.hub import Hub
 from core.news.roster import Roster
 from core.peer_id import PeerId
 from core.reach.remotes import Remotes
 from core.rpc.client import Reply, RpcClient
-from core.services.names import Role, RoleName, worker_of
+from core.services.names import RoleName, worker_of
 from core.services.personal import personal_name
 from core.services.service import Registry
 from core.serving.catalog import UnknownService
@@ -153,7 +155,7 @@ class PeerClient:
 
     async def _ask_address(self, target: str, payload: JsonValue, timeout: float) -> Reply:
         """Ask who is at an address, which is punched unless a connection to it is open."""
-        address = await _resolve(target)
+        address = await resolve(target)
         if not self._client.connected(address):
             self._punches.permit(address)
             self._punches.punch(address)
@@ -268,39 +270,47 @@ class PeerClient:
         Who is on our network is called at once, while the others are asked; they are needed if nobody answers there.
         """
         until = asyncio.get_running_loop().time() + timeout
+        story = Story(self._hub, wanted.peer_id)
         found = await self._nearby.find(wanted)
         near = [] if found is None else found.candidates
         usable = frozenset(self._told(each.path.address for each in near)) - failed.keys()
         near = [each for each in near if each.path.address in usable]
+        story.near(near)
         if found is None or found.key is None or not near:
-            located = await self._locate(wanted)
-            return located.key, await self._reach(located, timeout, failed, wanted.peer_id, connect)
-        locating = self._tasks.spawn(self._located(wanted), name=f"locate {found.key}")
+            located = await self._locate(wanted, story)
+            return located.key, await self._reach(located, timeout, failed, wanted.peer_id, connect, story)
+        locating = self._tasks.spawn(self._located(wanted, story), name=f"locate {found.key}")
         try:
             close_by = Located(found.key, near, own_words=True, alone=True)
-            return found.key, await self._reach(close_by, min(timeout, NEAR), failed, wanted.peer_id, connect)
+            return found.key, await self._reach(close_by, min(timeout, NEAR), failed, wanted.peer_id, connect, story)
         except PeerError as error:
             _log.debug("%s is not where it was nearby: %s", wanted.peer_id, error)
+            story.silent()
             told = await locating
             if isinstance(told, PeerError):
                 raise told from None
             left = max(0.001, until - asyncio.get_running_loop().time())
-            return told.key, await self._reach(told, left, failed, wanted.peer_id, connect)
+            return told.key, await self._reach(told, left, failed, wanted.peer_id, connect, story)
         finally:
             locating.cancel()
 
-    async def _located(self, wanted: Wanted) -> Located | PeerError:
+    async def _located(self, wanted: Wanted, story: Story) -> Located | PeerError:
         try:
-            return await self._locate(wanted)
+            return await self._locate(wanted, story)
         except PeerError as error:
             return error
 
-    async def _locate(self, wanted: Wanted) -> Located:
+    async def _locate(self, wanted: Wanted, story: Story) -> Located:
         """Ask all sources. Where an opener finds peers by itself, a name that nobody is listed under is no error."""
         try:
-            return await locate(self._sources, wanted)
+            located = await locate(self._sources, wanted)
+            story.located(located.candidates, own_words=located.own_words)
+            return located
+        except RecordMissing:
+            story.missing()
+            raise
         except LookupEmpty:
-            named = wanted.peer_id is None and wanted.service is not None and _worker(wanted.service) is not None
+            named = wanted.peer_id is None and wanted.service is not None and worker_in(wanted.service) is not None
             if wanted.service is None or not named or not any(opener.finds for opener in self._openers):
                 raise
             return Located(wanted.service, ())
@@ -311,10 +321,11 @@ class PeerClient:
         timeout: float,
         failed: Mapping[Address, PeerError],
         expected: PeerId | None,
-        connect: Connects | None = None,
+        connect: Connects | None,
+        story: Story,
     ) -> Address:
         """Return an address that a connection was made to, or is kept to."""
-        worker = None if located.alone else located.meeting or _worker(located.key)
+        worker = None if located.alone else located.meeting or worker_in(located.key)
         told = self._told(each.path.address for each in located.candidates)
         found = [address for address in told if address not in failed]
         if self._closed:
@@ -341,17 +352,22 @@ class PeerClient:
         self._races.add(race)
         try:
             with contextlib.ExitStack() as stack:
-                for opener in self._openers:
-                    if stack.enter_context(opener.opening(worker, found)):
-                        break  # both sides know when to punch
+                arranged = self._open(stack, worker, found)
+                if worker is not None:
+                    story.opening(arranged)
                 _log.debug("%s: trying %s", located.key, ", ".join(map(str, found[:MAX_NAMED])) or "who punches us")
                 winner = await race.winner(found)
                 _log.debug("%s: %s is reached", located.key, winner)
+                story.reached(winner)
                 return winner
         finally:
             self._races.discard(race)
             if invitation is not None:
                 invitation.cancel()
+
+    def _open(self, stack: contextlib.ExitStack, worker: RoleName | None, found: Sequence[Address]) -> bool:
+        """Open the way as long as the stack lasts; True: both sides know when to punch, so nobody else opens it."""
+        return any(stack.enter_context(opener.opening(worker, found)) for opener in self._openers)
 
     def _fresh_connection(self, address: Address, expected: PeerId | None) -> bool:
         """Return whether there is a connection that can be trusted to be alive."""
@@ -376,17 +392,3 @@ class PeerClient:
                 self._punching.punch(self._told(await self._link.lookup(str(worker), fresh=True))[:MAX_LISTED])
             await asyncio.sleep(PUNCHED_WITHIN)
             race.lose_patience()
-
-
-def _worker(key: str) -> RoleName | None:
-    """Return the worker that a key means; None for a key that is no worker's: nobody punches us for it."""
-    name = RoleName.parse(key)
-    return name if name is not None and name.role is Role.WORKER else None
-
-
-async def _resolve(target: str) -> Address:
-    try:
-        wanted = Address.parse(target)
-    except ValueError as error:
-        raise LocalError(str(error)) from None
-    return await destination(wanted)

@@ -7,6 +7,7 @@ from core.cli.identity import key_store, qr_code
 from core.cli.jobs import brief_peer
 from core.cli.output import Output
 from core.cli.running import run
+from core.cli.story import Story
 from core.errors import LocalError
 from core.files.shown import plain
 from core.invitations.inviter import make, row
@@ -112,6 +113,7 @@ async def join(config: PeerConfig, output: Output, link: str, name: str, timeout
 
     async with brief_peer(config, output) as peer:
         peer.subscribe(tell)
+        peer.subscribe(Story(output, at_once=True))
         joined = await peer.join(link, name=name, timeout=timeout)
         shares = ", ".join(joined.services)
         may = "everything that is shared there" if shares == "*" else shares or "nothing yet"

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from core.cli.output import Output, dumps, state_fields
 from core.cli.peers import find
 from core.cli.reasons import Reasons
+from core.cli.story import Story
 from core.directory.access import running_grape
 from core.directory.records.check import RecordMissing
 from core.errors import LookupEmpty, RefusedError, RequestTimeout, Unreachable
@@ -138,8 +139,13 @@ async def brief_peer(config: PeerConfig, output: Output) -> AsyncIterator[Peer]:
         url = await running_grape()
         if url is not None:
             config = dataclasses.replace(config, grapes=(url,))
+    story = Story(output)
     async with open_peer(config, output.event) as peer:
-        yield peer
+        peer.subscribe(story)
+        try:
+            yield peer
+        finally:
+            story.close()
 
 
 async def require_company(peer: Peer) -> None:

@@ -35,7 +35,7 @@ from core.news.events import (
     Traffic,
     TrustChanged,
 )
-from core.news.joins import InvitationAccepted, JoinProgress
+from core.news.joins import InvitationAccepted, JoinProgress, SearchProgress
 from core.values import Address, JsonValue
 
 MAX_SHOWN = 200  # characters of a reply in a line for people; --json has it whole
@@ -89,6 +89,7 @@ _FIELDS: dict[type[PeerEvent], Callable[[Any], dict[str, JsonValue]]] = {
         "services": list(e.services),
     },
     JoinProgress: lambda e: {"id": str(e.peer_id), "stage": e.stage, "message": e.message},
+    SearchProgress: lambda e: {"id": str(e.peer_id), "where": e.where, "message": e.message},
     Registered: lambda e: {
         "service": e.service,
         "server": e.server,
@@ -137,6 +138,7 @@ _SENTENCES: dict[type[PeerEvent], Callable[[Any], str]] = {
     TrustChanged: lambda e: e.message,
     InvitationAccepted: lambda e: f"{e.name} has joined by invitation {e.number}: {e.peer_id}",
     JoinProgress: lambda e: e.message,
+    SearchProgress: lambda e: f"{e.peer_id.short}: {e.message}",
     Registered: lambda e: f"registered: {e.peer} {'offers' if e.server else 'wants'} {e.service}",
     BrokerChanged: lambda e: f"broker: {e.message}",
     PunchEnded: lambda e: f"punching {e.peer}: {e.reason}",

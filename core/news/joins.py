@@ -1,4 +1,4 @@
-"""Events of invitations: of ours, that somebody has accepted, and of somebody's, that we open."""
+"""Events of invitations and of searches: one of ours was accepted, one is opened, a peer is looked for by its ID."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -25,4 +25,14 @@ class JoinProgress(PeerEvent):
     kind: ClassVar[str] = "join"
     peer_id: PeerId
     stage: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchProgress(PeerEvent):
+    """The search for the peer `peer_id` went on: `where` is where it was looked for, and `message` what came of it."""
+
+    kind: ClassVar[str] = "search"
+    peer_id: PeerId
+    where: str  # "network", "last place", "record", "routers" or "way"
     message: str

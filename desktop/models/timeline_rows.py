@@ -25,7 +25,7 @@ from core.news.events import (
     RequestServed,
     TrustChanged,
 )
-from core.news.joins import InvitationAccepted, JoinProgress
+from core.news.joins import InvitationAccepted, JoinProgress, SearchProgress
 from core.values import Address
 from desktop.models.pretty import preview
 from desktop.models.safe import shown
@@ -206,6 +206,12 @@ def _invitation_accepted(event: InvitationAccepted) -> TimelineRow:
 @row_of.register
 def _join(event: JoinProgress) -> TimelineRow:
     return TimelineRow(event.at, Direction.OUT, Kind.TRUST, "Joining", None, _short(event.message))
+
+
+@row_of.register
+def _search(event: SearchProgress) -> TimelineRow:
+    result = f"{event.peer_id.short}: {_short(event.message)}"
+    return TimelineRow(event.at, Direction.OUT, Kind.GRAPE, "Search", None, result)
 
 
 @row_of.register

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QFormLayout, QLineEdit, QWidget
 from core.errors import PeerError
 from core.invitations.link import LOOKED_AT, Link, LinkError, parse
 from core.news.events import PeerEvent
-from core.news.joins import JoinProgress
+from core.news.joins import JoinProgress, SearchProgress
 from core.peer_id import PeerId
 from core.trust.entries import MAX_NAME, clean_name
 from desktop.models.safe import shown
@@ -190,10 +190,10 @@ class OpenInvitation(Sheet):
     def on_events(self, events: tuple[PeerEvent, ...]) -> None:
         """Show how far it is."""
         for event in events:
-            if self._ticket is not None and isinstance(event, JoinProgress) and self._is_of(event):
+            if self._ticket is not None and isinstance(event, JoinProgress | SearchProgress) and self._is_of(event):
                 self.story.setText(f"{event.message[:1].upper()}{event.message[1:]}.")
 
-    def _is_of(self, event: JoinProgress) -> bool:
+    def _is_of(self, event: JoinProgress | SearchProgress) -> bool:
         return self._link is not None and event.peer_id == self._link.peer_id
 
     # -- what comes of it ------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from core.directory.records.check import RecordExpired, RecordForged, RecordMiss
 from core.errors import LocalError, PeerError, RefusedError, RemoteError, RequestTimeout
 from core.identity.identity import Identity
 from core.news.events import RequestSent
+from core.news.joins import SearchProgress
 from core.news.roster import Roster
 from core.peer_id import PeerId
 from core.rpc.client import Reply, RpcClient
@@ -111,6 +112,9 @@ class Stage:
 
     async def ask(self, service: str = "/fibonacci", timeout: float = 10.0) -> Reply:
         return await self.client.request(f"{THEM.peer_id}{service}", ASKED, timeout)
+
+    def story(self) -> list[str]:
+        return [event.message for event in self.hub.told if isinstance(event, SearchProgress)]
 
     def sent(self) -> list[RequestSent]:
         return [event for event in self.hub.told if isinstance(event, RequestSent)]
@@ -408,6 +412,7 @@ def test_who_is_on_our_network_is_called_at_once_whatever_the_grapes_say() -> No
         on.lives(THEM, A)
         on.directory.delay = 30.0  # they are asked, and nobody waits for it
         assert (await on.ask()).peer == A
+        assert on.story() == [f"this network: at {A}", f"connected directly to {A}, after 0.0 s"]
         assert await on.client.reach(THEM.peer_id, 5.0) == A
         assert now() < NEAR
         assert on.directory.announces == []
@@ -424,9 +429,14 @@ def test_where_somebody_was_in_an_earlier_run_is_tried_and_costs_a_moment_when_n
         assert (await on.ask()).peer == A
         assert now() <= NEAR
         assert on.dialer.plain == []
+        assert on.story()[:3] == [
+            "this network: nobody known by that key", f"last known place: trying {C}", f"its own record: at {A}",
+        ]  # fmt: skip
+        assert "nearby: silent" in on.story()
         on.before = [B]
         on.directory.items.clear()
         with pytest.raises(RecordMissing):
             await on.client.reach(STRANGER.peer_id, 5.0)
+        assert "the grapes: no record of it" in on.story()
 
     stage(body)
