@@ -1,0 +1,104 @@
+"""Whole peers over HTTP and WebSocket: a service that is opened, announced, asked by its name, and closed again."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from core.errors import LocalError, RefusedError
+from core.grape.config import GrapeConfig
+from core.grape.grape import open_grape
+from core.grenache.asker import Ask
+from core.grenache.config import WebConfig
+from core.kinds.share import Share
+from core.news.events import PeerEvent, ReplyReceived, RequestServed
+from core.peer import Peer, PeerConfig, open_peer
+from core.trust.audience import Audience
+
+pytestmark = pytest.mark.asyncio
+GRAPE = GrapeConfig(dht_port=0, api_port=0, bind="127.0.0.1")
+SEQUENCE = [1, 1, 2, 3, 5]
+
+
+async def two(stack: AsyncExitStack, *, web: WebConfig | None = None) -> tuple[Peer, Peer, list[PeerEvent]]:
+    """Return a peer that serves, another, and what the first tells."""
+    told: list[PeerEvent] = []
+    grape = await stack.enter_async_context(open_grape(GRAPE))
+    config = PeerConfig(grapes=(grape.url,), bind="127.0.0.1", web=web or WebConfig())
+    serving = await stack.enter_async_context(open_peer(config, told.append))
+    asking = await stack.enter_async_context(open_peer(PeerConfig(grapes=(grape.url,), bind="127.0.0.1")))
+    return serving, asking, told
+
+
+async def announced(peer: Peer, name: str, port: int) -> None:
+    """Announce, and do not wait for the peer to: that is another task's."""
+    await peer.announce(name, port)
+
+
+async def test_a_service_is_open_over_http_and_websocket_and_asked_by_its_name() -> None:
+    async with AsyncExitStack() as stack:
+        serving, asking, told = await two(stack)
+        await serving.share("fibonacci", ("http", "ws"))
+        await serving.web.settled()
+        (row,) = serving.web.rows()
+        assert (row.service, row.transports, row.audience) == ("fibonacci", ("http", "ws"), Audience.ANYONE)
+        await announced(asking, "fibonacci", row.address.port)
+        for ask in (Ask("http"), Ask("ws"), None):
+            reply = await asking.request("fibonacci", {"length": 5}, ask=ask)
+            assert (reply.data, reply.peer) == (SEQUENCE, row.address)
+        with pytest.raises(RefusedError) as failure:
+            await asking.request("fibonacci", {"length": -1}, ask=Ask("http"))
+        assert failure.value.name == "ERR_PAYLOAD"
+        served = [event.transport for event in told if isinstance(event, RequestServed)]
+        assert served == ["http", "ws", "ws", "http"], "the third found out, or remembered"
+        assert not [event for event in told if isinstance(event, ReplyReceived)]
+        await serving.unshare("fibonacci")
+        assert serving.web.rows() == ()
+
+
+async def test_what_is_for_trusted_peers_answers_nobody_in_clear() -> None:
+    async with AsyncExitStack() as stack:
+        serving, asking, _ = await two(stack)
+        share = Share("mine", "json", {"command": "cat"}, Audience.TRUSTED, transports=("http",))
+        await serving.add_share(share)
+        await serving.web.settled()
+        (row,) = serving.web.rows()
+        with pytest.raises(RefusedError) as failure:
+            await asking.request(str(row.address), 1, ask=Ask("http"))
+        assert failure.value.name == "ERR_ENCRYPTION_REQUIRED"
+        serving.set_audience("mine", Audience.ANYONE)
+        await serving.web.settled()
+        (row,) = serving.web.rows()
+        assert (await asking.request(str(row.address), 1, ask=Ask("http"))).data == 1
+
+
+async def test_what_is_not_open_over_a_transport_is_for_nobody_there(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        serving, asking, _ = await two(stack)
+        await serving.share("fibonacci", ("utp", "ws"))
+        await serving.add_share(Share("mine", "json", {"command": "cat"}, Audience.ANYONE, transports=("utp", "http")))
+        await serving.web.settled()
+        place = serving.web.rows()[0].address
+        await announced(asking, "fibonacci", place.port)
+        with pytest.raises(RefusedError) as failure:
+            await asking.request("fibonacci", {"length": 5}, ask=Ask("http"))
+        assert failure.value.name == "ERR_SERVICE_UNKNOWN"
+
+
+async def test_a_port_that_is_taken_is_told() -> None:
+    async with AsyncExitStack() as stack:
+        serving, _, _ = await two(stack)
+        await serving.share("fibonacci", ("http",))
+        await serving.web.settled()
+        taken = serving.web.rows()[0].address.port
+        other, _, _ = await two(stack, web=WebConfig(port=taken))
+        await other.share("fibonacci", ("http",))
+        with pytest.raises(LocalError, match="--listen"):
+            await other.web.settled()
+
+
+async def test_a_share_keeps_its_transports() -> None:
+    share = Share("mine", "json", {"command": "cat"}, transports=("utp", "http"))
+    assert Share.from_json(share.to_json()) == share
+    assert Share.from_json({**share.to_json(), "transports": ["http", "smoke"]}).transports == ("utp",)
+    assert "transports" not in Share("mine", "json", {}).to_json()
