@@ -236,8 +236,11 @@ class Tunnels:
             session = self._add(await meet(peer_id, MEETING), peer_id, initiator=True)
             silent.retire(TransportClosed(f"{silent.remote} fell silent, and is reached another way now"))
             session.used_at = loop.time()
-            await asyncio.sleep(REVIVED)
-            if not silent.over and silent.heard_at < began:
+            for _ in range(round(REVIVED / LOOK_EVERY)):  # no longer than it takes: it may fall silent once more
+                await asyncio.sleep(LOOK_EVERY)
+                if silent.over or silent.heard_at >= began:
+                    return
+            if not silent.over:
                 silent.abort(TransportClosed(f"{silent.remote} fell silent, and is reached another way now"))
         except PeerError as error:
             _log.info("%s is not met again: %s", silent.remote, error)

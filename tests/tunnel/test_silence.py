@@ -57,14 +57,14 @@ class Path:
         stream.accept()
         self.taken.append(stream)
 
-    def cut(self) -> None:
-        """Have the first connection carry nothing, either way."""
-        for end in self.ends[0]:
+    def cut(self, number: int = 0) -> None:
+        """Have the first connection, or another one, carry nothing, either way."""
+        for end in self.ends[number]:
             end.paused = True
 
-    def mend(self) -> None:
+    def mend(self, number: int = 0) -> None:
         """Have it carry again, what waited first."""
-        for end in self.ends[0]:
+        for end in self.ends[number]:
             end.resume()
 
     async def close(self) -> None:
@@ -115,6 +115,34 @@ def test_a_stream_goes_on_over_the_old_session_once_the_way_is_open() -> None:
         assert await path.taken[0].read() == b"on the way"
         await asyncio.sleep(60)
         assert (path.meetings, stream.over) == (1, False)
+
+    played(scene)
+
+
+@pytest.mark.parametrize("pause", [2.0, 12.0, 40.0])
+def test_a_second_change_of_address_within_a_minute_is_met_as_the_first_was(pause: float) -> None:
+    """By then the old session carries one stream and the new one another: both go on."""
+
+    async def scene(path: Path) -> None:
+        old = await path.anna.open(BERT, b"x", 5.0)
+        path.cut()
+        await asyncio.sleep(NOTICED)
+        path.mend()
+        new = await path.anna.open(BERT, b"y", 5.0)
+        await asyncio.sleep(pause)
+        path.cut(0)
+        path.cut(1)
+        await old.write(b"one")
+        await new.write(b"two")
+        async with asyncio.timeout(NOTICED + LOOK_EVERY):
+            while path.meetings < 2:
+                await asyncio.sleep(0.1)
+        path.mend(0)
+        path.mend(1)
+        assert await path.taken[0].read() == b"one"
+        assert await path.taken[1].read() == b"two"
+        await asyncio.sleep(120)
+        assert (path.meetings, old.over, new.over) == (2, False, False)
 
     played(scene)
 
