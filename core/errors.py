@@ -11,6 +11,7 @@ PeerError
      +- LookupEmpty      ERR_GRAPE_LOOKUP_EMPTY
 """
 
+import os
 from typing import Self
 
 
@@ -80,3 +81,11 @@ class LookupEmpty(Unreachable):
     """The grape knows nobody under that name."""
 
     name = "ERR_GRAPE_LOOKUP_EMPTY"
+
+
+def reason_of_os(error: OSError) -> str:
+    """Return why the system refused a connection. asyncio's words have the address in them, which is not for others."""
+    text = error.strerror or str(error)
+    if "Connect call failed" not in text:
+        return text
+    return os.strerror(error.errno) if error.errno else "it cannot be connected to"

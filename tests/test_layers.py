@@ -56,8 +56,8 @@ ROOMS: dict[str, set[str]] = {
         "core.aio", "core.wire", "core.rpc", "core.services", "core.tunnel", "core.grape.web_guard",
     },
     "core.kinds": {
-        "core.aio", "core.files.environment", "core.wire", "core.tunnel", "core.services", "core.trust.audience",
-        "core.rpc.fair_places", "core.grenache",
+        "core.aio", "core.files.environment", "core.files.shown", "core.wire", "core.tunnel", "core.services",
+        "core.trust.audience", "core.rpc.fair_places", "core.grenache",
     },
     "core.lan": {"core.aio", "core.files", "core.reach"},
     "core.using": {"core.aio", "core.wire", "core.tunnel", "core.kinds", "core.news"},

@@ -113,9 +113,16 @@ async def watch(config: PeerConfig, output: Output, text: str, once: bool, timeo
     """Print each value, until cancelled; go on by itself when the other side comes back."""
     async with open_peer(config, output.event) as peer:
         place = find(text, peer.known_peers())
-        await _watch(peer, output, place, await _stream(peer, place, timeout), once)
+        stream = await _stream(peer, place, timeout)
         if once:
+            try:
+                async with asyncio.timeout(timeout):
+                    await _watch(peer, output, place, stream, once)
+            except TimeoutError:
+                late = f"{place.name} is there, and {place.service} had no value within {timeout:g} s"
+                raise RequestTimeout(f"{late}: --timeout waits longer") from None
             return
+        await _watch(peer, output, place, stream, once)
         backoff = Backoff(0.5, 15.0)
         told = ""
         while True:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from core.errors import LocalError
+from core.errors import LocalError, reason_of_os
 from core.kinds.share import BAD, Share
 
 PREFIX: Final = "sha256:"  # of a fingerprint: SHA-256 of the certificate's DER bytes, as browsers show it
@@ -61,7 +61,7 @@ async def fetch(host: str, port: int) -> str:
         async with asyncio.timeout(FETCH_TIMEOUT):
             _, writer = await asyncio.open_connection(host, port, ssl=context)
     except (OSError, TimeoutError) as error:
-        why = "no answer in time" if isinstance(error, TimeoutError) else getattr(error, "strerror", "") or error
+        why = "no answer in time" if isinstance(error, TimeoutError) else reason_of_os(error)
         raise LocalError(f"the certificate of {host}:{port} cannot be read: {why}", name=BAD) from None
     shown = writer.get_extra_info("ssl_object")
     certificate = shown.getpeercert(binary_form=True) if shown is not None else None

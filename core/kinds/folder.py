@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote_to_bytes
 from aiohttp import web
 
 from core.errors import LocalError, PeerError
+from core.files.shown import plain
 from core.kinds.base import Check, Shared
 from core.kinds.drop_box import DropBox
 from core.kinds.folder_files import Files, Listing
@@ -230,11 +231,15 @@ def _shown(name: str) -> str:
     return os.fsencode(name).decode(errors="replace")
 
 
+def _escaped(name: str) -> str:
+    return html.escape(plain(_shown(name)))
+
+
 def _as_page(title: str, parts: tuple[str, ...], listing: Listing) -> str:
-    where = " / ".join(html.escape(_shown(part)) for part in (title, *parts))
+    where = " / ".join(_escaped(part) for part in (title, *parts))
     up = '<tr><td><a href="../">..</a><td><td>' if parts else ""
     rows = "".join(
-        f'<tr><td><a href="./{_quoted(e.name)}{"/" * e.folder}">{html.escape(_shown(e.name))}{"/" * e.folder}</a>'
+        f'<tr><td><a href="./{_quoted(e.name)}{"/" * e.folder}">{_escaped(e.name)}{"/" * e.folder}</a>'
         f"<td>{'' if e.folder else _size(e.size)}<td>{_date(e.modified)}"
         for e in listing.entries
     )

@@ -5,7 +5,7 @@ import socket
 from typing import ClassVar, Final
 
 from core.aio.names import look_up
-from core.errors import LocalError
+from core.errors import LocalError, reason_of_os
 from core.kinds.base import Check, Shared
 from core.kinds.share import BAD, Share, text_option
 from core.tunnel.splice import Splice
@@ -89,7 +89,7 @@ class TcpService(Shared):
         except TimeoutError:
             raise self._closed(f"no answer within {seconds:g} s") from None
         except OSError as error:
-            raise self._closed(error.strerror or str(error)) from None
+            raise self._closed(reason_of_os(error)) from None
         return transport
 
     def _closed(self, reason: str) -> LocalError:

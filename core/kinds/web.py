@@ -11,7 +11,7 @@ from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from core.errors import PeerError
+from core.errors import PeerError, reason_of_os
 from core.tunnel.stream import ByteStream
 from core.tunnel.transport import StreamTransport
 
@@ -243,7 +243,7 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, aiohttp.ServerFingerprintMismatch):
         return "its certificate is not the one that was accepted"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return error.os_error.strerror or str(error.os_error)
+        return reason_of_os(error.os_error)
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "it closed the connection before it answered"
     if isinstance(error, TimeoutError):

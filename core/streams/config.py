@@ -16,10 +16,11 @@ class StreamConfig:
     """OPENs that nobody has accepted or refused yet. Full: the next ones are refused with ERR_STREAM_LIMIT."""
     window_max: int = 1024 * KIB
     """The greatest window of one stream: as much as the uTP connection below has on its way (UtpConfig)."""
-    windows: int = 16 * 1024 * KIB
-    """All that windows may grow beyond FIRST_WINDOW, in one session."""
-    unread: int = 16 * 1024 * KIB
-    """Bytes received that no reader has taken, in one session. Beyond: the session reads nothing until some are."""
+    windows: int = 8 * 1024 * KIB
+    """All that windows may grow beyond FIRST_WINDOW, in one session; less while many streams are open (`unread`)."""
+    unread: int = 24 * 1024 * KIB
+    """Bytes received that no reader has taken, in one session. Beyond: the session reads nothing until some are.
+    256 streams that nobody reads, and all growth, fit: they hold up no other one."""
     grow_within: float = 1.0
     """Seconds. A reader that takes half a window within that time gets twice the window: over 64 KiB a second."""
     send_buffer: int = 128 * KIB

@@ -8,7 +8,7 @@ from collections import OrderedDict, deque
 
 from core.errors import LocalError, PeerError, RemoteError
 from core.limits.drop_oldest import DropOldest, Room
-from core.streams.config import StreamConfig
+from core.streams.config import FIRST_WINDOW, StreamConfig
 from core.streams.events import (
     Accepted,
     DatagramReceived,
@@ -160,7 +160,8 @@ class StreamEngine:
         stream = self._streams.get(number)
         if stream is None:
             return
-        room = self._config.windows - self._grown
+        promised = self._grown + FIRST_WINDOW * len(self._streams)  # what may come before any reader takes more
+        room = min(self._config.windows - self._grown, self._config.unread - promised)
         self.unread -= size
         credit, grown = stream.inbound.consumed(size, now, self._config, room)
         self._grown += grown

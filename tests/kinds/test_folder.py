@@ -46,6 +46,7 @@ def tree(tmp_path: Path) -> Path:
     (root / "sub").mkdir(parents=True)
     (root / "big.bin").write_bytes(BIG)
     (root / "sub" / "a <b>&.txt").write_text("inside")
+    (root / "sub" / "\u202egnp.exe").touch()
     (root / ".hidden").write_text("a key")
     (tmp_path / "outside.txt").write_text("secret")
     (root / "out").symlink_to(tmp_path / "outside.txt")
@@ -75,6 +76,7 @@ async def test_a_page_lists_what_may_be_seen_and_nothing_else(tree: Path) -> Non
             assert name not in listing
         status, listing = await text(session, "/sub/")
         assert "a &lt;b&gt;&amp;.txt" in listing
+        assert "\\u202egnp.exe</a>" in listing, "a name that would be read from the right to the left"
         assert (await text(session, "/sub"))[0] == 301
         assert (await text(session, "/sub/a%20%3Cb%3E&.txt"))[1] == "inside"
         assert (await text(session, "/caf%E9.txt"))[1] == "latin"

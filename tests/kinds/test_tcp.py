@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from core.errors import LocalError, PeerError, RefusedError
+from core.errors import LocalError, PeerError, RefusedError, reason_of_os
 from core.kinds.share import Share
 from core.kinds.table import make
 from core.kinds.tcp import TcpService, target_of
@@ -98,6 +98,14 @@ async def test_a_dead_port_is_refused_by_its_number_and_the_local_connection_end
             await use.aclose()
             assert [problem.name for problem in problems if problem] == ["ERR_PORT_CLOSED"]
         assert not (await service.check()).ok
+
+
+async def test_a_refusal_tells_no_address_of_the_home() -> None:
+    aiohttp_s = OSError(111, "Multiple exceptions: [Errno 111] Connect call failed ('192.168.1.20', 80)")
+    for error in (OSError(111, "Connect call failed ('192.168.1.20', 80)"), aiohttp_s):
+        assert reason_of_os(error) == "Connection refused"
+    assert "192.168" not in reason_of_os(OSError("Multiple exceptions: Connect call failed ('192.168.1.20', 80)"))
+    assert reason_of_os(OSError(111, "Connection refused")) == "Connection refused"
 
 
 async def test_a_live_port_is_checked_and_a_known_one_is_warned_about() -> None:

@@ -299,3 +299,30 @@ def test_any_bytes_give_events_or_one_error(data: bytes) -> None:
     engine = StreamEngine(initiator=False)
     engine.receive(data, 0.0)
     assert len(engine.events()) <= len(data)
+
+
+def test_streams_that_nobody_reads_do_not_hold_up_those_of_others() -> None:
+    """Neither those that were fast first, and so have great windows, nor hundreds that never were read."""
+    config = StreamConfig()
+    pair = Pair()
+    piece = bytes(config.send_buffer)
+
+    def fill(number: int) -> None:
+        while pair.a.write(number, piece):
+            pair.settle()
+
+    numbers = [pair.a.open(b"x", pair.now) for _ in range(config.unanswered)]
+    for name, event in pair.settle():
+        if name == "b" and isinstance(event, Opening):
+            pair.b.accept(event.stream)
+    for number in numbers[:40]:
+        for _ in range(40):  # it is read at once, and its window grows
+            pair.now += 0.001
+            pair.a.write(number, piece)
+            for name, event in pair.settle():
+                if name == "b" and isinstance(event, Received):
+                    pair.b.consumed(event.stream, len(event.data), pair.now)
+    assert pair.b.unread == 0
+    for number in numbers:
+        fill(number)
+    assert not pair.b.congested

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import zlib
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,51 @@ async def test_a_page_in_a_browser_has_its_socket_its_events_and_its_upload(tmp_
         except AssertionError as error:
             raise AssertionError(f"{error}\n{browser.transcript()}") from None
         assert served.done == f"{HELLO} ABC 0,1,2 true true"
+
+
+DOWNLOAD = """<!doctype html><title>A download</title><script>
+const table = new Uint32Array(256).map((_, n) => {
+  for (let bit = 0; bit < 8; bit++) n = n & 1 ? 0xEDB88320 ^ (n >>> 1) : n >>> 1;
+  return n;
+});
+(async () => {
+  const began = performance.now(), reader = (await fetch("big.bin")).body.getReader();
+  let crc = ~0, size = 0;
+  for (let part; !(part = await reader.read()).done; size += part.value.length)
+    for (const byte of part.value) crc = table[(crc ^ byte) & 255] ^ (crc >>> 8);
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  await fetch("/done", {method: "POST", body: `${size} ${~crc >>> 0} ${seconds}`});
+})().catch(error => fetch("/done", {method: "POST", body: "failed: " + error}));
+</script>"""
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+async def test_a_browser_downloads_a_gigabyte(tmp_path: Path) -> None:
+    folder, size, crc = tmp_path / "files", 0, 0
+    folder.mkdir()
+    (folder / "down.html").write_text(DOWNLOAD)
+    with (folder / "big.bin").open("wb") as file:
+        while size < 1_000_000_000:
+            piece = os.urandom(1_000_000)
+            file.write(piece)
+            size, crc = size + len(piece), zlib.crc32(piece, crc)
+    async with (
+        site(folder) as served,
+        pair(tmp_path) as two,
+        two.share(str(served.port), "--name", "garden"),
+        two.open("garden") as (_, url),
+        running("chromium", ["chromium", *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", f"{url}file/down.html"]),
+    ):
+
+        async def done() -> bool:
+            return served.done is not None
+
+        await until(done, "the browser has all of it", timeout=300.0)
+        assert served.done is not None
+        got, sum_, seconds = served.done.split()
+        assert (int(got), int(sum_)) == (size, crc)
+        print(f"1 GB in Chromium through two peers: {seconds} s")  # noqa: T201
 
 
 @pytest.mark.programs
