@@ -35,6 +35,7 @@ from core.news.events import (
     GrapeChanged,
     GrapeSnapshot,
     Listening,
+    NatChanged,
     PeerEvent,
 )
 from core.news.hub import Hub
@@ -52,6 +53,7 @@ from core.reach.remotes import Remotes
 from core.rendezvous.brokers import Brokers
 from core.rendezvous.by_id import ById
 from core.rendezvous.hearing import Hearing
+from core.rendezvous.ladder import Ladder
 from core.rendezvous.nat_watch import NatWatch
 from core.rendezvous.our_network import know_our_network
 from core.rendezvous.own_broker import OwnBroker
@@ -253,6 +255,13 @@ async def compose(
     stack.push_async_callback(nat.aclose)
     # from here on the world is heard
     hearing = Hearing(hub, roster, addresses, outgoing, pacer, brokers, roles, client)
+    ladder = Ladder(
+        hub, endpoint, lambda: identity.identity, lambda: nat.report, nat.reflectors, brokers.leave, outreach.probing,
+        hearing.on_punch, outgoing.validated,
+    )  # fmt: skip
+    stack.push_async_callback(ladder.aclose)
+    brokers.listen(ladder.told)
+    hub.subscribe(lambda event: ladder.on_report(), NatChanged)
     _follow_the_grapes(hub, roles, own_broker, record)
     _follow_our_addresses(addresses, web)
     roles.on_grape(access.snapshot())  # it was told before there was anybody here to hear it

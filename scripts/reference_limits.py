@@ -14,15 +14,21 @@ from core.lan import kept, places, tags
 from core.lan.neighbours import NeighboursConfig
 from core.ledger import store
 from core.limits.bounds import RULES, Rule
+from core.nat import reflection
 from core.net import crowd
+from core.punch.climb_config import ClimbConfig
 from core.reach.outreach import OutreachConfig
+from core.reach.probing import ProbingConfig
 from core.serving.quota import STRANGER, TRUSTED
 from core.streams.config import StreamConfig
 from core.trust import book
 from core.using import uses
 from core.utp.config import UtpConfig
+from core.wire import broker_message
 
 _BROKER: Final = BrokerConfig()
+_CLIMB: Final = ClimbConfig()
+_PROBING: Final = ProbingConfig()
 _DATAGRAMS: Final = DatagramConfig()
 _DHT: Final = DhtConfig()
 _GRAPE: Final = GrapeConfig()
@@ -149,6 +155,19 @@ _PACKETS: Final = (
         "packets to an address that has not answered", f"{_OUT.row:g} at once, then {_OUT.row_rate:g} a second",
         f"{_OUT.new_burst:g} new addresses at once, then {_OUT.new_rate:g} a second", "", "nothing is sent",
         "tests/rendezvous/test_third_parties.py",
+    ),
+    Rule(
+        "probes of ports that nobody named", f"{_CLIMB.probes:,} in a round, at a host that has proved itself",
+        f"{_PROBING.rate:g} a second, one pair at a time, {_PROBING.apart:g} s apart", "", "they wait",
+        "tests/punch/test_climb.py",
+    ),
+    Rule(
+        "answers to \"where do you see me?\", a second", f"{reflection.ANSWERS_EACH:g}", f"{reflection.ANSWERS_ALL:g}",
+        "", "no answer", "tests/nat/test_reflection.py",
+    ),
+    Rule(
+        "texts that a peer leaves at a broker", str(broker_message.MAIL_MAX), "", "", "the rest is left out",
+        "tests/broker/test_mail.py",
     ),
     Rule(
         "bytes to an address that has not answered", f"{_OUT.heard:g} x what came from there", "", "",

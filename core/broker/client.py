@@ -8,7 +8,7 @@ demo does.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from core.aio.tasks import TaskSet
@@ -16,7 +16,7 @@ from core.aio.waiting import wait_for
 from core.errors import LookupEmpty, PeerError
 from core.peer_id import PeerId
 from core.values import Address, JsonValue
-from core.wire.broker_message import Listing, Registration, parse_listing, registration_document
+from core.wire.broker_message import MAIL_MAX, Listing, Registration, parse_listing, registration_document
 
 PAUSE = 2.0  # seconds between registrations (PROTOCOL section 7), and how long a broker of ours may wait for news
 TOLD_IN = PAUSE + 0.5  # seconds until a peer that registers like the demo hears of a newcomer; 0.5 for a slow line
@@ -96,12 +96,14 @@ class BrokerClient:
         on_found: Callable[[Want, list[Address], Mapping[Address, float]], None],
         on_changed: Callable[[], None],
         on_problem: Callable[[Address | None, PeerError], None],
+        on_told: Callable[[Want, Address, Listing], None] = lambda want, broker, listing: None,
     ) -> None:
         """`ask(broker, payload, seconds)` sends one registration; `find()` looks brokers up by name.
 
         `refuses(target, broker)` says why a target must not be punched, or None. `on_found(want, addresses, told_in)`
         gets those of the other role that all brokers together name now, and who of them hears of us only within so
-        many seconds. `local()` is where we are at home, None when that is no private network.
+        many seconds. `local()` is where we are at home, None when that is no private network. `on_told(want, broker,
+        listing)` gets each answer of a broker of ours.
         """
         self._ask = ask
         self._find = find
@@ -112,6 +114,8 @@ class BrokerClient:
         self._on_found = on_found
         self._on_changed = on_changed
         self._on_problem = on_problem
+        self._on_told = on_told
+        self._mail: dict[Want, dict[PeerId, str]] = {}
         self._fixed: tuple[str, ...] = ()
         self._wants: dict[Want, None] = {}
         self._brokers: dict[Address, _Broker] = {}
@@ -166,6 +170,22 @@ class BrokerClient:
     def unwant(self, want: Want) -> None:
         """Stop registering for this."""
         self._wants.pop(want, None)
+        self._mail.pop(want, None)
+
+    def leave(self, want: Want, peer_id: PeerId, text: str) -> None:
+        """Leave a text for a peer of the other role, at every broker of ours, at once; it replaces the one before."""
+        mail = self._mail.setdefault(want, {})
+        mail.pop(peer_id, None)
+        mail[peer_id] = text
+        while len(mail) > MAIL_MAX:
+            del mail[next(iter(mail))]
+        for broker in self._brokers.values():
+            if broker.ours and want in self._wants:
+                broker.tasks.spawn(self._deliver(broker, want), name=f"leave a text at {broker.address}")
+
+    async def _deliver(self, broker: _Broker, want: Want) -> None:
+        with contextlib.suppress(PeerError):  # the next registration brings it, or tells of the problem
+            await self._register_once(broker, want, wait=0.0)
 
     def wants(self, want: Want) -> bool:
         """Return whether this is registered."""
@@ -278,14 +298,15 @@ class BrokerClient:
         broker.registering.pop(want, None)
         broker.listings.pop(want, None)
 
-    async def _register_once(self, broker: _Broker, want: Want) -> float:
+    async def _register_once(self, broker: _Broker, want: Want, wait: float = PAUSE) -> float:
         """Register, take the answer, and return when to come again, in seconds."""
         known = broker.listings.get(want)
         waits = broker.ours and known is not None and known.seen is not None
         said = Registration(want.service, want.server)
         if broker.ours:
             seen = known.seen if known else None
-            said = Registration(want.service, want.server, PAUSE if waits else 0.0, seen, self._local())
+            mail = self._mail.get(want, {})
+            said = Registration(want.service, want.server, wait if waits else 0.0, seen, self._local(), mail)
         reply = await self._ask(broker.address, registration_document(said), ANSWER_TIME + PAUSE)
         told = self._sound(parse_listing(reply.data, want.service), broker.address)
         broker.listings[want] = told
@@ -296,6 +317,8 @@ class BrokerClient:
         self._told.pop(broker.address, None)
         self._on_found(want, self.found(want), self._told_in(broker, told) if known is None else {})
         self._on_changed()
+        if broker.ours:
+            self._on_told(want, broker.address, told)
         return HURRY if broker.ours else PAUSE
 
     def _told_in(self, broker: _Broker, told: Listing) -> dict[Address, float]:
@@ -318,7 +341,7 @@ class BrokerClient:
                 kept.append(entry)
             else:
                 self.refused += 1
-        return Listing(tuple(kept), told.ignored, told.you, told.seen)
+        return replace(told, entries=tuple(kept))
 
     def _failed(self, broker: _Broker, want: Want, error: PeerError) -> None:
         broker.registered, broker.ours = False, False

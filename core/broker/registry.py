@@ -1,7 +1,7 @@
 """A broker's entries: peers that offer or want a service, at the address it saw. Without I/O: time is handed in."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import TypeAlias
 
@@ -56,6 +56,7 @@ class Entry:
     since: float
     renewed_at: float
     local: Address | None = None  # where it says that it is at home; shown only to peers that come from the same host
+    mail: Mapping[PeerId, str] | None = None  # what it leaves for others; None: it is of no ladder
 
 
 Key: TypeAlias = tuple[str, bool, Address]  # of an entry: service, role, source
@@ -94,9 +95,10 @@ class BrokerRegistry:
         since = now if known is None else known.since
         local = _at_home(wanted.local) or (known.local if known else None)  # one registration of several says none
         self._entries.pop(key, None)
-        self._entries[key] = Entry(wanted.service, wanted.server, source, peer_id, since, now, local)
+        mail = wanted.mail if peer_id is not None else None
+        self._entries[key] = Entry(wanted.service, wanted.server, source, peer_id, since, now, local, mail)
         self._of_host.put(key, None, source.host)
-        if known is None or known.local != local:
+        if known is None or known.local != local or known.mail != mail:
             self._tell(wanted.service)
         return known is None
 
@@ -121,12 +123,24 @@ class BrokerRegistry:
             else:  # a home's own addresses mean something else, or nothing, outside of it
                 address = entry.address if scope(entry.address.host) >= reach else None
             if address is not None:
-                found.append(Listed(entry.service, entry.server, address))
+                shown = entry.peer_id if wanted.mail is not None and entry.mail is not None else None
+                found.append(Listed(entry.service, entry.server, address, shown))
             # both behind one NAT: where it does not turn packets round, they meet at home or nowhere
             if entry.local and wanted.wait is not None and entry.address.host == requester.host:
                 found.append(Listed(entry.service, entry.server, entry.local))
         found.sort(key=lambda listed: listed.server == wanted.server)  # stable
         return found
+
+    def mail(self, wanted: Registration, peer_id: PeerId | None) -> dict[PeerId, str]:
+        """Return what those of the other role have left for a peer."""
+        if peer_id is None or wanted.mail is None:
+            return {}
+        others = (
+            entry for entry in self._entries.values() if entry.service == wanted.service
+            and entry.server != wanted.server and entry.peer_id is not None and entry.mail
+        )  # fmt: skip
+        left = {entry.peer_id: entry.mail[peer_id] for entry in others if entry.mail and peer_id in entry.mail}
+        return {sender: text for sender, text in left.items() if sender is not None}
 
     def entries(self) -> tuple[Entry, ...]:
         """Return all entries, the most recently renewed last."""

@@ -109,4 +109,5 @@ class BrokerService:
         if wanted.wait is None:
             return listing_document(wanted.service, found, limit=PLAIN_BYTES)
         news = self._registry.news(wanted.service)
-        return listing_document(wanted.service, found, limit=OUR_BYTES, you=requester, seen=news)
+        mail = self._registry.mail(wanted, caller.peer_id)
+        return listing_document(wanted.service, found, limit=OUR_BYTES, you=requester, seen=news, mail=mail)

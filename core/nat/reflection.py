@@ -4,6 +4,7 @@ A reflector is a peer of ours, asked as `core.wire.reflect_packet` has it, or an
 has the address that it saw (BEP 42 `ip`). A node of a DHT is told that we answer no queries (BEP 43).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -21,6 +22,7 @@ from core.wire.reflect_packet import parse as parse_reflection
 RESEND = 0.25  # seconds until a question is asked again; a mobile line's round trip is 0.1 to 0.2 s
 TRIES = 4  # of one question: at 5 % loss each way one of 10,000 stays unanswered
 PATIENCE = 1.5  # seconds until a reflector counts as silent; TRIES * RESEND and a satellite's round trip
+PATIENCE_OTHER = 0.8  # seconds for an answer from another port, which behind most routers never comes
 QUESTIONS = 256  # at once; further ones are refused. 64 sockets ask two each at most
 ANSWERS_EACH = 8.0  # a second to one host: a peer asks four times in 5 minutes, and 24 times behind a hard NAT
 ANSWERS_ALL = 200.0  # a second in all: 7 KB/s with headers, also when sources are forged
@@ -120,7 +122,7 @@ class Reflection:
     def tick(self, now: float) -> None:
         """Ask again what was not answered; give up what was asked long ago."""
         for nonce, asked in list(self._asked.items()):
-            if now >= asked.first_at + PATIENCE:
+            if now >= asked.first_at + (PATIENCE_OTHER if asked.other else PATIENCE):
                 del self._asked[nonce]
                 self._events.append(Reflected(asked.reflector, None, asked.sent_at, asked.other))
             elif asked.tries < TRIES and now >= asked.sent_at + RESEND:
@@ -131,7 +133,10 @@ class Reflection:
     def deadline(self) -> float | None:
         """Return when `tick` is next due."""
         due = (
-            asked.sent_at + RESEND if asked.tries < TRIES else asked.first_at + PATIENCE
+            min(
+                asked.sent_at + RESEND if asked.tries < TRIES else math.inf,
+                asked.first_at + (PATIENCE_OTHER if asked.other else PATIENCE),
+            )
             for asked in self._asked.values()
         )  # fmt: skip
         return min(due, default=None)

@@ -16,6 +16,8 @@ from core.errors import LocalError, RequestTimeout, TransportClosed
 from core.nat.reflection import Reflection
 from core.net.beside import Beside
 from core.net.channel import Channel
+from core.net.more_sockets import MoreSockets
+from core.net.probe_desk import ProbeDesk
 from core.net.pump import Pump, Route
 from core.net.reflecting import Reflecting
 from core.net.story import log, tell_connection, tell_punch, told
@@ -28,8 +30,9 @@ from core.utp.connection import Connection
 from core.utp.events import Incoming, Readable, UtpEvent
 from core.utp.mux import Mux
 from core.utp.statistics import MuxStatistics
-from core.values import Address, Buffer
+from core.values import Address, Buffer, Burst
 from core.wire.datagram_packet import is_datagram
+from core.wire.probe_packet import is_probe
 from core.wire.punch_packet import parse as parse_punch
 from core.wire.utp_marks import Marks
 from core.wire.utp_packet import is_utp
@@ -94,7 +97,8 @@ class Endpoint:
         self._puncher = Puncher(config.punch, config.may_acknowledge)
         self._utp_route = Route(self._mux, self._on_utp, self._puncher.confirm)
         self._punch_route = Route(self._puncher, self._on_punch, idle=self._puncher.idle)
-        self._pump = Pump(udp.send, self._classify)
+        self._pump = Pump(lambda burst: self._more_sockets.send(burst), self._classify)
+        self._more_sockets = MoreSockets(udp, self._pump.receive)
         self._pump.add(self._utp_route)
         self._pump.add(self._punch_route)
         self._beside = Beside(config.datagrams, random, self._pump)
@@ -104,6 +108,9 @@ class Endpoint:
         self.reflecting = Reflecting(reflection, self._pump.flush, self._pump.now)
         self._reflection_route = Route(reflection, self.reflecting.on_event, idle=reflection.idle)
         self._pump.add(self._reflection_route)
+        self.probes = ProbeDesk()
+        self._probe_route = Route(self.probes, self.probes.on_event, idle=self.probes.idle)
+        self._pump.add(self._probe_route)
         udp.on_too_long = self._too_long
         udp.on_refused = self._refused
         self._channels: dict[Connection, Channel] = {}
@@ -148,6 +155,8 @@ class Endpoint:
             return self._datagram_route
         if parse_punch(datagram):
             return self._punch_route
+        if is_probe(datagram):
+            return self._probe_route
         return self._reflection_route if self.reflecting.machine.concerns(datagram) else None
 
     def _on_utp(self, event: UtpEvent) -> None:
@@ -257,6 +266,18 @@ class Endpoint:
             raise LocalError("there are no further sockets here")
         return await self._more()
 
+    def send_probe(self, burst: Burst) -> None:
+        """Send a probe from the serving socket, or from the one that its remote is reached by."""
+        if not self._closing:
+            self._more_sockets.send(burst)
+
+    def adopt(self, udp: UdpSocket, remote: Address) -> None:
+        """Reach a remote from this socket from now on; it closes with this endpoint, or when it falls silent."""
+        if self._closing:
+            udp.close()
+        else:
+            self._more_sockets.adopt(udp, remote)
+
     def statistics(self) -> EndpointStatistics:
         """Return the counts so far."""
         udp, utp = self._udp.statistics(), self._mux.statistics()
@@ -321,4 +342,5 @@ class Endpoint:
             channel.abort()
         self._pump.flush()
         self._pump.close()
+        self._more_sockets.close()
         self._udp.close()

@@ -13,7 +13,7 @@ Both sides choose by the same rule, from the same two reports, and so choose the
 import enum
 from dataclasses import dataclass
 
-from core.nat.report import Ports
+from core.nat.report import Filtering, Ports
 from core.nat.side import Side
 
 
@@ -67,3 +67,13 @@ def _both_hard(sides: tuple[Side, Side], round_: int, *, first: bool) -> Choice 
             return Choice(Rung.EXACT)
         return Choice(Rung.BLOCKS, 0 if first == bool(round_ % 2) else 1)
     return Choice(Rung.BLOCKS, ordered[0] if ordered else None)
+
+
+def plain_may_do(ours: Side, theirs: Side) -> bool:
+    """Return whether plain punching may open this pair."""
+    if ours.hard and theirs.hard:
+        return False
+    if ours.hard or theirs.hard:
+        easy = theirs if ours.hard else ours
+        return easy.filtering is not Filtering.STRICT
+    return True

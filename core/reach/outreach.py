@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from core.errors import LocalError
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
+from core.reach.probing import Probing
 from core.reach.remotes import Remote, Remotes
 from core.scope import Scope, scope, usable
 from core.values import Address
@@ -88,6 +89,7 @@ class Outreach:
         self._permitted: BoundedTable[Address, None] = BoundedTable(self.config.permitted)
         self._new = TokenBucket(self.config.new_rate, self.config.new_burst)
         self._brokers: BoundedTable[Address, TokenBucket] = BoundedTable(64)
+        self.probing = Probing()  # of ports that nobody named
         self.held_back = 0  # packets and series that did not leave
 
     # -- what we hear ------------------------------------------------------------------------------------------------

@@ -14,19 +14,21 @@ from core.nat.reflection import Reflector
 from core.net.udp import destination
 from core.news.events import BrokerChanged, BrokerRow, BrokerUse, ErrorRaised
 from core.news.hub import Hub
+from core.peer_id import PeerId
 from core.rendezvous.introductions import Introductions
 from core.rendezvous.place import Place
 from core.scope import Scope, scope
 from core.services.intents import Intent, Intents
 from core.services.names import Role, RoleName
 from core.values import Address, JsonValue
-from core.wire.broker_message import BROKER_SERVICE
+from core.wire.broker_message import BROKER_SERVICE, Listing
 
 HEAD_START = 3.0  # seconds; a meeting's outcome after 2 s, and one more for the broker to tell both sides
 
 _log = logging.getLogger(__name__)
 
 OnNamed: TypeAlias = Callable[[RoleName, Sequence[Address]], None]
+OnTold: TypeAlias = Callable[[Want, Address, Listing], None]
 
 
 class Client(Protocol):
@@ -58,6 +60,7 @@ class Brokers:
         self._directory = directory
         self._listed_by = listed_by
         self._listeners: list[OnNamed] = []
+        self._told: list[OnTold] = []
         self._message = "Off."
         self._searches: Counter[RoleName] = Counter()
         self._intents = intents
@@ -73,6 +76,7 @@ class Brokers:
             on_found=self._on_found,
             on_changed=self._on_changed,
             on_problem=self._on_problem,
+            on_told=self._on_told,
         )
         self._introductions = Introductions(hub, outgoing, lambda: len(self._client.observed()) > 1)
         intents.subscribe(self._on_intent)
@@ -106,6 +110,14 @@ class Brokers:
     def registered(self) -> int:
         """Return how many brokers have us registered."""
         return sum(each.registered for each in self._client.statuses())
+
+    def listen(self, listener: OnTold) -> None:
+        """Call `listener(want, broker, listing)` with each answer of a broker of ours."""
+        self._told.append(listener)
+
+    def leave(self, want: Want, peer_id: PeerId, text: str) -> None:
+        """Leave a text for a peer of the other role."""
+        self._client.leave(want, peer_id, text)
 
     def head_start(self) -> float:
         """Return for how many seconds brokers arrange meetings before peers found on the grapes are punched."""
@@ -180,6 +192,10 @@ class Brokers:
             ours = named if want.server else named.other
             for listener in self._listeners:
                 listener(ours, addresses)
+
+    def _on_told(self, want: Want, broker: Address, listing: Listing) -> None:
+        for listener in self._told:
+            listener(want, broker, listing)
 
     def _on_changed(self) -> None:
         self._hub.touch()

@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from core.aio.tasks import TaskSet
@@ -132,25 +133,26 @@ class NatWatch:
         loop = asyncio.get_running_loop()
         here = self._socket.address
         answers = [each for each in await self._socket.reflecting.ask(reflectors) if each.observed is not None]
-        more = [
-            Reflector(Address(each.reflector.address.host, each.also)) for each in answers if each.also is not None
-        ]  # fmt: skip
-        samples = _samples(here, answers)
         self._answering = {each.reflector.address for each in answers if not each.reflector.dht}
+        two = [each for each in answers if each.also is not None]
+        more = [Reflector(Address(each.reflector.address.host, each.also or 0)) for each in two]
         more = [each for each in more if each not in reflectors][:REFLECTORS]
-        trial = Trial(asked=len(reflectors), own_hosts=self._own.hosts(), online=self._online())
-        if answers:
-            # before the second ports are asked: our router must not have heard of them
-            other = await self._other_port([each.reflector for each in answers if each.also is not None])
-            samples += _samples(here, await self._socket.reflecting.ask(more))
-            trial = Trial(trial.asked + len(more), trial.own_hosts, other, None, online=trial.online)
+        trial = Trial(len(reflectors) + len(more), self._own.hosts(), online=self._online())
+        filtering = self._tasks.spawn(self._try_filter(two), name="try what our router lets in")
+        samples = _samples(here, answers) + _samples(here, await self._socket.reflecting.ask(more))
+        if classify(samples, here, trial, 0.0).mapping.hard:
+            samples += await self._order([*(each.reflector for each in answers), *more][:2], samples, here)
         self._tell(classify(samples, here, trial, loop.time()))
-        if self._report.mapping.hard:
-            asked = [*(each.reflector for each in answers), *more][:2]
-            samples += await self._order(asked, samples, here)
-            self._tell(classify(samples, here, trial, loop.time()))
+        trial = replace(trial, other_port=await filtering)
+        self._tell(classify(samples, here, trial, loop.time()))
         self._looks += 1
         self._hub.touch()
+
+    async def _try_filter(self, two: Sequence[Reflected]) -> bool | None:
+        try:
+            return await self._other_port([each.reflector for each in two])
+        except PeerError:
+            return None
 
     async def _other_port(self, reflectors: Sequence[Reflector]) -> bool | None:
         """Ask a reflector, from a fresh socket, for an answer from another port; None where none can."""

@@ -7,15 +7,21 @@ Between ours a registration may also say how long the answer may wait for news (
 (`seen`); the answer then has one more member under the empty name, which no service can have:
 `{"": {"you": "192.0.2.7:4000", "seen": 3}}`. With `local`, "192.168.1.7:4000", it says where it is at home, for those
 that the broker sees at the same host. A peer says these only to a broker that has proven to be one of ours, over TLS.
+
+With `mail`, `{"PEER-ID": "text"}`, it leaves a text for each of some others, which takes the place of the one before.
+Those that say `mail`, if only `{}`, are shown to one another with their Peer ID as `id`, and find what was left for
+them in the answer's empty member: `{"": {"you", "seen", "mail": {"PEER-ID": "text"}}}`. The texts are sealed for them.
 """
 
 import hashlib
+import itertools
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from core.errors import PayloadError, RemoteError
+from core.peer_id import PeerId
 from core.values import Address, JsonValue
 
 BROKER_SERVICE: Final = "fibo_broker"  # the name under which brokers are announced (PROTOCOL section 7)
@@ -24,6 +30,8 @@ WAIT_MAX: Final = 5.0  # seconds; far under the 10 s after which the demo's requ
 MEMBERS_MAX: Final = 16  # of a registration; two are needed, five are known
 LISTED_MAX: Final = 64  # entries that are taken from an answer; a broker of ours sends as many at most
 EXAMINED_MAX: Final = 1024  # entries that are looked at for them; the rest of a longer answer is not read
+MAIL_MAX: Final = 16  # texts in one registration, or answer
+MAIL_BYTES: Final = 256  # characters of one; what a ladder says has 120
 _ABOUT_US: Final = ""
 
 
@@ -36,6 +44,7 @@ class Registration:
     wait: float | None = None  # seconds
     seen: int | None = None
     local: Address | None = None  # whether it is one of a home, the broker judges
+    mail: Mapping[PeerId, str] | None = None  # None: it is of no ladder, and its Peer ID is not shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,7 @@ class Listed:
     service: str
     server: bool
     address: Address
+    peer_id: PeerId | None = None  # shown to those of a ladder
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,7 @@ class Listing:
     ignored: int = 0
     you: Address | None = None
     seen: int | None = None
+    mail: Mapping[PeerId, str] = field(default_factory=dict)
 
 
 def registration_document(registration: Registration) -> dict[str, JsonValue]:
@@ -66,6 +77,8 @@ def registration_document(registration: Registration) -> dict[str, JsonValue]:
             document["seen"] = registration.seen
         if registration.local is not None:
             document["local"] = str(registration.local)
+        if registration.mail is not None:
+            document["mail"] = {str(to): text for to, text in registration.mail.items()}
     return document
 
 
@@ -77,7 +90,8 @@ def parse_registration(payload: JsonValue) -> Registration:
     if not isinstance(server, bool):
         raise PayloadError("'server' must be true (offers the service) or false (wants it)")
     service, wait = _service(payload.get("service")), _wait(payload.get("wait"))
-    return Registration(service, server, wait, _seen(payload), _address(payload.get("local")))
+    mail = None if wait is None or "mail" not in payload else _mail(payload["mail"])
+    return Registration(service, server, wait, _seen(payload), _address(payload.get("local")), mail)
 
 
 def looks_like_registration(payload: JsonValue) -> bool:
@@ -98,16 +112,25 @@ def entry_key(listed: Listed) -> str:
 
 
 def listing_document(
-    service: str, entries: Sequence[Listed], *, limit: int, you: Address | None = None, seen: int = 0
+    service: str,
+    entries: Sequence[Listed],
+    *,
+    limit: int,
+    you: Address | None = None,
+    seen: int = 0,
+    mail: Mapping[PeerId, str] | None = None,
 ) -> dict[str, JsonValue]:
     """Return an answer: the first entries, as many as fit `limit` bytes of JSON. With `you` what only ours read."""
     shown: dict[str, JsonValue] = {}
     document: dict[str, JsonValue] = {service: shown}
     if you is not None:
-        document[_ABOUT_US] = {"you": str(you), "seen": seen}
+        left: dict[str, JsonValue] = {str(sender): text for sender, text in (mail or {}).items()}
+        document[_ABOUT_US] = {"you": str(you), "seen": seen, **({"mail": left} if left else {})}
     size = len(json.dumps(document))
     for listed in entries[:LISTED_MAX]:
         key, entry = entry_key(listed), entry_document(listed)
+        if listed.peer_id is not None:
+            entry["id"] = str(listed.peer_id)
         size += len(json.dumps({key: entry}))
         if size > limit:
             break
@@ -133,8 +156,10 @@ def parse_listing(data: JsonValue, service: str) -> Listing:
             ignored += 1
         else:
             entries[listed] = None
-    you, seen = _about_us(data.get(_ABOUT_US))
-    return Listing(tuple(entries), ignored, you, seen)
+    about = data.get(_ABOUT_US)
+    you, seen = _about_us(about)
+    mail = _mail(about.get("mail")) if isinstance(about, dict) else {}
+    return Listing(tuple(entries), ignored, you, seen, mail)
 
 
 def _service(value: JsonValue) -> str:
@@ -175,7 +200,24 @@ def _listed(entry: JsonValue, service: str) -> Listed | None:
         return None
     if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536 or len(host) > 64:
         return None
-    return Listed(service, server, Address(host, port))
+    return Listed(service, server, Address(host, port), _peer_id(entry.get("id")))
+
+
+def _peer_id(value: JsonValue) -> PeerId | None:
+    try:
+        return PeerId.parse(value) if isinstance(value, str) and len(value) < 128 else None
+    except ValueError:
+        return None
+
+
+def _mail(value: JsonValue) -> dict[PeerId, str]:
+    """Read texts by Peer ID; what makes no sense, or is too much, is left out."""
+    found: dict[PeerId, str] = {}
+    for name, text in itertools.islice(value.items() if isinstance(value, dict) else (), MAIL_MAX):
+        peer_id = _peer_id(name)
+        if peer_id is not None and isinstance(text, str) and len(text) <= MAIL_BYTES and text.isascii():
+            found[peer_id] = text
+    return found
 
 
 def _about_us(value: JsonValue) -> tuple[Address | None, int | None]:

@@ -114,7 +114,7 @@ async def test_a_broker_of_ours_is_told_where_we_are_at_home_and_asked_for_news(
         assert client.observed() == {US}
     first, second = (said for _, said in scene.asked[:2])
     assert first == {"service": SERVICE, "server": False}, "before it has proven to be one"
-    assert second == {"service": SERVICE, "server": False, "wait": 2.0, "seen": 3, "local": str(AT_HOME)}
+    assert second == {"service": SERVICE, "server": False, "wait": 2.0, "seen": 3, "local": str(AT_HOME), "mail": {}}
     assert scene.found[0] == ([WORKER], {}), "both hear of one another at the same moment"
 
 

@@ -24,6 +24,8 @@ BROKER_PORT = 4000
 API_PORT = 30001
 PATIENCE = 10.0  # seconds that the consumer waits for its reply: `consume --once`'s own default
 HOPELESS = 5.0  # seconds that it waits where no reply is expected; why not is known after two, without UDP after seven
+BIRTHDAY = 45.0  # seconds where ports have to be guessed: a round of 20, a pause, and half of another
+PAIRS = 100.0  # seconds where both sides' ports have to be: a round of 20 opens the way in 8 of 9 tries
 AND_ENDS = 5.0  # seconds more, in which it has to be gone
 ROUGH = Line(delay=0.02, loss=0.05)  # each way between host and router: 80 ms from peer to peer and back, 10 % lost
 SKEW = 0.15  # seconds between the starts of both sides, and that the later one's packets need to its router and back
@@ -85,7 +87,7 @@ class Cell:
 
     @property
     def required(self) -> bool:
-        """Whether both have to meet: what plain punching from both sides can do.
+        """Whether both have to meet: all that can without a relay.
 
         On a line that loses packets the broker's news may be a second late for one side, and then the trap is shut.
         """
@@ -94,11 +96,23 @@ class Cell:
             return False
         if all(kind in PLAIN for kind in kinds):
             return True
-        return any(kind in SYMMETRIC for kind in kinds) and any(kind in EASY for kind in kinds)
+        if any(kind in SYMMETRIC for kind in kinds) and any(kind in EASY for kind in kinds):
+            return True
+        return self.climbed
+
+    @property
+    def climbed(self) -> bool:
+        """Whether a rung beyond plain punching is needed, and can do it; ours alone know those."""
+        kinds = {self.worker, self.consumer}
+        if self.nodes != OURS or Kind.NO_UDP in kinds or kinds & set(EASY) or kinds <= set(PLAIN):
+            return False
+        return not kinds <= set(SYMMETRIC) or kinds <= {Kind.SYM_SEQ, Kind.SYM_BLOCK}
 
     @property
     def patience(self) -> float:
         """How long the consumer waits, in seconds."""
+        if self.climbed:
+            return PAIRS if {self.worker, self.consumer} <= set(SYMMETRIC) else BIRTHDAY
         return PATIENCE if self.required or Kind.NO_UDP in (self.worker, self.consumer) else HOPELESS
 
     def __str__(self) -> str:
@@ -126,8 +140,12 @@ class Outcome:
 class Town:
     """A public machine for a grape and a broker, and two sites; all of it for one cell."""
 
-    def __init__(self, homes: Path, public: Public, worker: Site, consumer: Site, nodes: Nodes = OURS) -> None:
+    def __init__(
+        self, homes: Path, public: Public, worker: Site, consumer: Site, nodes: Nodes = OURS,
+        second: Public | None = None,
+    ) -> None:  # fmt: skip
         self.homes, self.public, self.worker, self.consumer, self.nodes = homes, public, worker, consumer, nodes
+        self.second = second
         host = public.addresses[0]
         self.api = f"http://{host}:{API_PORT}"
         self.broker_address = f"{host}:{BROKER_PORT}"
@@ -160,6 +178,11 @@ class Town:
             return self._node("broker", inside, port=BROKER_PORT, grape=grape)
         return self.run("broker", "--port", str(BROKER_PORT), "--grape", grape, inside=inside)
 
+    def second_broker(self) -> Running:
+        """Run another broker, on another machine: one host cannot see all that a router does."""
+        assert self.second is not None
+        return self.run("broker", "--port", str(BROKER_PORT), "--grape", self.api, inside=self.second.inside)
+
     def share(self, *more: str) -> Running:
         """Run the worker."""
         if self.nodes.worker:
@@ -187,11 +210,11 @@ async def town(internet: Internet, cell: Cell) -> AsyncIterator[Town]:
     consumer = visiting(internet, cell.consumer, slow if cell.order is Order.CONSUMER_LATE else usual)
     with tempfile.TemporaryDirectory(prefix="grapevine-natlab-") as homes:
         async with worker as worker_site, consumer as consumer_site:
-            public = await asyncio.to_thread(internet.public)
+            public, second = await asyncio.to_thread(internet.public), await asyncio.to_thread(internet.public)
             try:
-                yield Town(Path(homes), public, worker_site, consumer_site, cell.nodes)
+                yield Town(Path(homes), public, worker_site, consumer_site, cell.nodes, second)
             finally:
-                await asyncio.to_thread(internet.remove, public.namespace)
+                await asyncio.to_thread(internet.remove, public.namespace, second.namespace)
 
 
 async def meet(internet: Internet, cell: Cell) -> Outcome:
@@ -201,6 +224,9 @@ async def meet(internet: Internet, cell: Cell) -> Outcome:
         await stack.enter_async_context(place.grape())
         broker = await stack.enter_async_context(place.broker())
         await broker.event("announced")
+        if not cell.nodes.broker:
+            second = await stack.enter_async_context(place.second_broker())
+            await second.event("announced")
         worker, consumer = await _both(stack, place, cell)
         await _over(consumer, cell)
         return _judge(cell, broker, worker, consumer, place)

@@ -36,13 +36,23 @@ WITH_NODE = (
     Cell(Kind.PORT_RESTRICTED, Kind.OPEN, nodes=Nodes(broker=True, consumer=True)),
     Cell(Kind.LINUX, Kind.FULL_CONE, nodes=Nodes(worker=True, consumer=True)),
 )
+CLIMBED = {  # and the rung that does it
+    Cell(Kind.SYM_SEQ, Kind.LINUX): "predicted port",
+    Cell(Kind.PORT_RESTRICTED, Kind.SYM_RANDOM): "birthday",
+    Cell(Kind.SYM_BLOCK, Kind.LINUX_RACE): "birthday",
+    Cell(Kind.FIREWALL, Kind.SYM_ADDR): "birthday",
+    Cell(Kind.CGNAT, Kind.CGNAT_SYM): "birthday",
+    Cell(Kind.SYM_SEQ, Kind.SYM_SEQ): "predicted ports",
+    Cell(Kind.SYM_BLOCK, Kind.SYM_BLOCK): "port blocks",
+    Cell(Kind.SYM_SEQ, Kind.SYM_BLOCK): "port blocks",
+}
 HOPELESS = {
-    Cell(Kind.SYM_RANDOM, Kind.PORT_RESTRICTED): "no answer within 2.0 s",
+    Cell(Kind.SYM_RANDOM, Kind.SYM_ADDR): "no answer within 2.0 s",
     Cell(Kind.LINUX, Kind.NO_UDP): "did not answer",
 }
 # One for each thing that can go wrong: the trap, a carrier's NAT behind which one comes late, a port that moves, Node's
 # programs, and nothing to be done.
-QUICK = {*MEETING[1:2], *MEETING[5:7], *WITH_NODE[3:4], *list(HOPELESS)[:1]}
+QUICK = {*MEETING[1:2], *MEETING[5:7], *WITH_NODE[3:4], *list(HOPELESS)[:1], *list(CLIMBED)[:2]}
 
 
 def cell_params(wanted: Iterable[Cell]) -> list[Any]:
@@ -65,6 +75,13 @@ def test_both_meet(outcomes: dict[Cell, Outcome], cell: Cell) -> None:
     if cell in MEETING:
         symmetric = cell.worker in SYMMETRIC or cell.consumer in SYMMETRIC
         assert outcome.moved is symmetric, "who is met at another port than the broker saw"
+
+
+@pytest.mark.parametrize("cell", cell_params(CLIMBED))
+def test_the_ladder_opens_what_plain_punching_cannot(outcomes: dict[Cell, Outcome], cell: Cell) -> None:
+    outcome = outcomes[cell]
+    assert outcome.seconds is not None, f"{outcome.reason}\n{outcome.transcript}"
+    assert f"open by {CLIMBED[cell]}," in outcome.transcript
 
 
 @pytest.mark.parametrize("cell", cell_params(HOPELESS))

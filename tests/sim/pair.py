@@ -14,7 +14,7 @@ from core.punch.climb_config import ClimbConfig
 from core.punch.events import PunchFinished, PunchHeard
 from core.punch.meeting import MeetingEnded, Meetings
 from core.punch.puncher import Puncher
-from core.punch.rungs import choose
+from core.punch.rungs import choose, plain_may_do
 from core.reach.probing import Probing
 from core.values import Address, Buffer, Burst, Machine
 from core.wire.probe_packet import KEY_BYTES, ProbeCodec, is_probe
@@ -243,16 +243,6 @@ class SimPeer:
         socket.on_event = told
         reflection.ask(Reflector(REFLECTORS[0]), self.world.now)
         socket.flush()
-
-
-def plain_may_do(ours: Side, theirs: Side) -> bool:
-    """Return whether plain punching may open this pair."""
-    if ours.hard and theirs.hard:
-        return False
-    if ours.hard or theirs.hard:
-        easy = theirs if ours.hard else ours
-        return easy.filtering is not Filtering.STRICT
-    return True
 
 
 @dataclass(frozen=True)

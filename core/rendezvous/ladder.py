@@ -1,0 +1,253 @@
+"""The ladder at work: pairs that brokers name, whose networks plain punching cannot join, are opened rung by rung.
+
+Each side tells the other, sealed, what its network does; each chooses by the same rule; what a climb opens counts as a
+confirmed punch. Ports that nobody named are probed only at a host where a broker sees the peer whose own word, sealed
+with the pair's key, names the same host (`core.reach.probing`).
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import SystemRandom
+
+from core.aio.tasks import TaskSet
+from core.broker.client import Want
+from core.errors import PeerError
+from core.limits.table import BoundedTable
+from core.nat.reflection import Reflector
+from core.nat.report import NatReport
+from core.nat.side import Side, side_of
+from core.net.climbing import Climbing
+from core.net.endpoint import Endpoint
+from core.news.events import PunchEnded
+from core.news.hub import Hub
+from core.peer_id import PeerId
+from core.punch.climb import Climb, Climbed
+from core.punch.events import PunchEvent, PunchFinished, PunchHeard
+from core.punch.rungs import choose, plain_may_do
+from core.reach.probing import Probing
+from core.rendezvous.sealing import Identity, Sealer, Word
+from core.values import Address
+from core.wire.broker_message import Listing
+
+PAIRS = 64  # at once; full: the one named longest ago ends
+NEW_AT_ONCE = 8  # pairs made for one answer, at some 2 ms each; the others at the next
+PLAIN_FIRST = 2.2  # seconds for plain punching where it may do; a meeting's outcome is there after 2
+SHORT_PLAIN = 0.6  # seconds where it can only if a filter that nobody tried is loose
+GONE_AFTER = 30.0  # seconds without being named by a broker; an entry there ages in 15
+AGAIN_AFTER = 10.0  # seconds after a path was opened until the other side may ask for another: it has restarted
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Pair:
+    """One other peer. `brokers`: those that see it, by the host where they do."""
+
+    peer_id: PeerId
+    want: Want
+    sealer: Sealer
+    named_at: float
+    brokers: dict[str, set[str]] = field(default_factory=dict)
+    theirs: Side | None = None
+    ours: Side | None = None
+    climbing: Climbing | None = None
+    word: bytes = b""  # what our climb said last
+    heard: str = ""  # the text that was read last
+    pending: bytes = b""  # a climb's word that came before we had one
+    start: asyncio.TimerHandle | None = None
+    won_at: float | None = None
+
+
+class Ladder:
+    """Made after the brokers, whose answers it is told. `opened` takes what a confirmed punch would tell."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        endpoint: Endpoint,
+        identity: Callable[[], Identity | None],
+        report: Callable[[], NatReport],
+        reflectors: Callable[[], list[Reflector]],
+        leave: Callable[[Want, PeerId, str], None],
+        probing: Probing,
+        opened: Callable[[PunchEvent], None],
+        validated: Callable[[Address], None],
+    ) -> None:
+        """`report()` is of our network, `leave(want, peer, text)` leaves a text at the brokers."""
+        self._hub, self._endpoint, self._identity, self._report = hub, endpoint, identity, report
+        self._reflectors, self._leave, self._probing = reflectors, leave, probing
+        self._opened, self._validated = opened, validated
+        self._loop = asyncio.get_running_loop()
+        self._tasks = TaskSet("ladder")
+        self._pairs: BoundedTable[PeerId, _Pair] = BoundedTable(PAIRS, lambda _, pair: self._end(pair))
+        self._you: Address | None = None
+        self._met: BoundedTable[str, float] = BoundedTable(4 * PAIRS)  # hosts that plain punching reached
+        self._closed = False
+        hub.subscribe(self._on_plain, PunchEnded)
+
+    async def aclose(self) -> None:
+        """Give up what is under way."""
+        self._closed = True
+        for peer_id in list(self._pairs):
+            self._end(self._pairs[peer_id])
+        await self._tasks.aclose()
+
+    # -- what brokers tell --------------------------------------------------------------------------------------------
+
+    def told(self, want: Want, broker: Address, listing: Listing) -> None:
+        """Take an answer of a broker of ours: who is there, and what was left for us."""
+        identity = self._identity()
+        if identity is None or self._closed:
+            return
+        self._you = listing.you or self._you
+        now, made = self._loop.time(), 0
+        for entry in listing.entries:
+            if entry.server == want.server or entry.peer_id is None or entry.peer_id == identity.peer_id:
+                continue
+            pair = self._pairs.get(entry.peer_id)
+            if pair is None:
+                made += 1
+                pair = self._make(entry.peer_id, want, identity) if made <= NEW_AT_ONCE else None
+            if pair is not None:
+                pair.named_at = now
+                pair.brokers.setdefault(entry.address.host, set()).add(broker.host)
+        for sender, text in listing.mail.items():
+            pair = self._pairs.get(sender)
+            if pair is not None and pair.heard != text:
+                pair.heard = text
+                self._on_mail(pair, text)
+        self._forget_gone(now)
+
+    def on_report(self) -> None:
+        """Tell those who wait for it what our network does."""
+        for peer_id in list(self._pairs):
+            pair = self._pairs[peer_id]
+            if pair.climbing is None:
+                self._greet(pair)
+                self._consider(pair)
+
+    def _make(self, peer_id: PeerId, want: Want, identity: Identity) -> _Pair | None:
+        try:
+            pair = _Pair(peer_id, want, Sealer(identity, peer_id), self._loop.time())
+        except PeerError as error:
+            _log.debug("no pair with %s: %s", peer_id.short, error)
+            return None
+        self._pairs[peer_id] = pair
+        self._greet(pair)
+        return pair
+
+    def _greet(self, pair: _Pair) -> None:
+        """Tell what our network does, once that is known."""
+        report = self._report()
+        if self._you is None or not report.reflectors:
+            return
+        ours = side_of(report, self._you)
+        if ours != pair.ours:
+            pair.ours = ours
+            self._say(pair)
+
+    def _say(self, pair: _Pair) -> None:
+        if pair.ours is not None:
+            self._leave(pair.want, pair.peer_id, pair.sealer.seal(Word(pair.ours, pair.word)))
+
+    def _on_mail(self, pair: _Pair, text: str) -> None:
+        word = pair.sealer.open(text)
+        if word is None:
+            return
+        pair.theirs = word.side
+        now = self._loop.time()
+        if pair.won_at is not None and now - pair.won_at > AGAIN_AFTER and word.climb:
+            self._drop_climb(pair)
+            pair.won_at = None
+        if word.climb and pair.climbing is None:
+            pair.pending = word.climb
+        self._consider(pair)
+        if word.climb and pair.climbing is not None:
+            pair.climbing.mail(word.climb)
+
+    def _forget_gone(self, now: float) -> None:
+        for peer_id in list(self._pairs):
+            pair = self._pairs[peer_id]
+            if now - pair.named_at > GONE_AFTER:
+                del self._pairs[peer_id]
+                self._end(pair)
+
+    # -- climbing -----------------------------------------------------------------------------------------------------
+
+    def _consider(self, pair: _Pair) -> None:
+        """Make a climb where one can help, and start it at once, or after plain punching had its time."""
+        ours, theirs = pair.ours, pair.theirs
+        if ours is None or theirs is None or pair.climbing is not None or self._closed:
+            return
+        first = pair.sealer.first
+        if choose(ours, theirs, 0, first=first) is None:
+            return
+        host = theirs.address.host
+        if not self._probing.proved(host, host, pair.brokers.get(host, set())):
+            _log.debug("%s says that it is at %s, where no broker sees it: it is not probed", pair.peer_id.short, host)
+            return
+        climb = Climb(ours, theirs, pair.sealer.codec, first, SystemRandom(), self._probing)
+        pair.climbing = climbing = Climbing(
+            climb, self._endpoint, self._reflector, lambda text: self._on_word(pair, text),
+            lambda outcome: self._on_ended(pair, outcome),
+        )  # fmt: skip
+        self._endpoint.probes.expect(pair.sealer.codec.tag, climbing.receive)
+        if pair.pending:
+            climbing.mail(pair.pending)
+            pair.pending = b""
+        if not plain_may_do(ours, theirs):
+            climbing.start()
+            return
+        short = ours.hard or theirs.hard
+        pair.start = self._loop.call_later(SHORT_PLAIN if short else PLAIN_FIRST, self._start, pair)
+
+    def _start(self, pair: _Pair) -> None:
+        pair.start = None
+        host = pair.theirs.address.host if pair.theirs is not None else ""
+        met_at = self._met.get(host)
+        if pair.climbing is not None and not self._closed and (met_at is None or self._loop.time() - met_at > 30.0):
+            pair.climbing.start()
+
+    def _reflector(self) -> Reflector | None:
+        return next(iter(self._reflectors()), None)
+
+    def _on_word(self, pair: _Pair, text: bytes) -> None:
+        pair.word = text
+        self._say(pair)
+
+    def _on_ended(self, pair: _Pair, outcome: Climbed) -> None:
+        theirs = pair.theirs
+        assert theirs is not None
+        remote = outcome.remote
+        how = f"{outcome.packets} packets in {outcome.seconds:.1f} s"
+        if remote is None:
+            reason = f"not opened by {outcome.rung.value}, {how}; tried again later"
+        else:
+            reason = f"open by {outcome.rung.value}, {how}"
+        _log.debug("%s at %s: %s", pair.peer_id.short, theirs.address, reason)
+        self._hub.emit(
+            PunchEnded(self._hub.now(), theirs.address, remote is not None, remote, outcome.seconds, reason)
+        )  # fmt: skip
+        if remote is not None:
+            pair.won_at = self._loop.time()
+            self._validated(remote)
+            self._opened(PunchHeard(remote, first=True))
+            self._opened(PunchFinished(remote, heard=True, confirmed=True))
+
+    def _on_plain(self, event: object) -> None:
+        """Note whom plain punching reached, so that no rung is tried for nothing."""
+        if isinstance(event, PunchEnded) and event.open and event.observed is not None:
+            self._met[event.observed.host] = self._loop.time()
+
+    def _end(self, pair: _Pair) -> None:
+        if pair.start is not None:
+            pair.start.cancel()
+            pair.start = None
+        self._drop_climb(pair)
+
+    def _drop_climb(self, pair: _Pair) -> None:
+        climbing, pair.climbing, pair.word = pair.climbing, None, b""
+        if climbing is not None:
+            self._endpoint.probes.forget(pair.sealer.codec.tag)
+            self._tasks.spawn(climbing.close(), name="close a climb")

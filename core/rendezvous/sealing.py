@@ -1,0 +1,63 @@
+"""What two peers leave for one another at a broker: their networks and a climb's word, sealed with the pair's key."""
+
+import base64
+import binascii
+import os
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.errors import RemoteError
+from core.nat.side import SIDE_BYTES, Side, parse_side
+from core.peer_id import PeerId
+from core.wire.probe_packet import ProbeCodec
+
+SEAL, PROBE = b"ladder", b"probe"  # purposes of the two keys of a pair
+_NONCE_BYTES = 12  # ChaCha20-Poly1305 (RFC 8439)
+
+
+class Identity(Protocol):
+    """What is needed of our identity."""
+
+    @property
+    def peer_id(self) -> PeerId:
+        """Our Peer ID."""
+
+    def agree(self, other: PeerId, purpose: bytes) -> bytes:
+        """Return 32 bytes that only the two of us know. Raises LocalError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What one side says: where and behind what it is, and perhaps what its climb says."""
+
+    side: Side
+    climb: bytes = b""
+
+
+class Sealer:
+    """Seals and opens the words of one pair. Raises LocalError for a key with which nothing is secret."""
+
+    def __init__(self, identity: Identity, other: PeerId) -> None:
+        from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305  # loaded with the identity
+
+        self._own, self._other = identity.peer_id.key, other.key
+        self._cipher = ChaCha20Poly1305(identity.agree(other, SEAL))
+        self.first = self._own < self._other
+        self.codec = ProbeCodec(identity.agree(other, PROBE), self.first)
+
+    def seal(self, word: Word) -> str:
+        """Return a word as text."""
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = self._cipher.encrypt(nonce, bytes(word.side) + word.climb, self._own + self._other)
+        return base64.b64encode(nonce + sealed).decode()
+
+    def open(self, text: str) -> Word | None:
+        """Return the other side's word; None for anything else."""
+        from cryptography.exceptions import InvalidTag
+
+        try:
+            data = base64.b64decode(text, validate=True)
+            opened = self._cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], self._other + self._own)
+            return Word(parse_side(opened[:SIDE_BYTES]), opened[SIDE_BYTES:])
+        except (binascii.Error, InvalidTag, ValueError, RemoteError):
+            return None
