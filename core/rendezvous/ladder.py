@@ -236,7 +236,7 @@ class Ladder:
             self._opened(PunchFinished(remote, heard=True, confirmed=True))
 
     def _on_plain(self, event: object) -> None:
-        """Note whom plain punching reached, so that no rung is tried for nothing."""
+        """Note the hosts that plain punching reached, so that no rung is tried for nothing."""
         if isinstance(event, PunchEnded) and event.open and event.observed is not None:
             self._met[event.observed.host] = self._loop.time()
 
