@@ -1,11 +1,16 @@
 """A session's datagrams over a bad network: each by itself, once, whole, from nobody else, and to the right place."""
 
+from random import Random
+
 import pytest
 
 from core.datagrams.config import DatagramConfig
+from core.datagrams.mux import Mux
 from core.datagrams.prober import BASE, STEPS
+from core.datagrams.seal import Opener, Sealer
 from core.values import Address
 from core.wire.datagram_keys import EXPORTED_BYTES, split_keys
+from core.wire.datagram_packet import Content, Data, Ping, Pong, pack_content, parse_content, parse_header
 from tests.datagrams.sides import FLOW, Side, Two
 from tests.sim.link import Link
 
@@ -228,6 +233,7 @@ def test_a_copy_from_another_address_gets_one_short_question_and_moves_nothing()
     for number in range(20):  # each is genuine, and arrives before the original
         mallory.send(two.b.socket.address, _capture(two, two.a, b"%d" % number))
         two.settle(0.01)
+        assert two.b.path.remote == home
     two.settle(2.0)
     assert len(two.b.heard) == 20, "who reads the path can lose and delay, and that is what this is"
     assert two.b.path.remote == home
@@ -284,3 +290,35 @@ def test_the_number_of_sessions_is_bounded() -> None:
     mux.close(two.a.path)
     assert mux.open(keys[0], there) is None, "an id is one session's"
     assert mux.open(keys[1], there) is not None
+
+
+def test_only_the_answer_to_the_question_from_where_it_was_asked_moves_the_session() -> None:
+    keys = [split_keys(bytes(EXPORTED_BYTES), initiator=first) for first in (True, False)]
+    home, elsewhere, third = (Address("192.0.2.1", port) for port in (1, 2, 3))
+    mux = Mux(DatagramConfig(), Random(1))
+    path = mux.open(keys[0], home)
+    assert path is not None
+    theirs, asked = Sealer(keys[1].send), Opener(keys[1].receive)
+
+    def tell(content: Content, source: Address, now: float) -> list[Content]:
+        """Let the other side say something; return what it is told there."""
+        mux.receive([theirs.seal(pack_content(content))], source, now)
+        told = [(burst.to, asked.open(parse_header(each)[1], each)) for burst in mux.transmit(now)  # type: ignore[index]
+                for each in burst.datagrams]  # fmt: skip
+        assert all(to == elsewhere for to, _ in told)
+        return [parse_content(opened) for _, opened in told if opened is not None]
+
+    (question,) = tell(Data(1, b"x"), elsewhere, 1.0)
+    assert isinstance(question, Ping)
+    assert tell(Data(1, b"x"), elsewhere, 1.1) == [], "one question for a while"
+    assert tell(Data(1, b"x"), third, 1.15) == [], "and no other address meanwhile"
+    tell(Pong(question.nonce), third, 1.2)
+    tell(Pong(question.nonce ^ 1), elsewhere, 1.22)
+    assert path.remote == home
+    assert tell(Data(1, b"x"), elsewhere, 1.5) == [question], "the same, since an answer may be long under way"
+    tell(Pong(question.nonce), elsewhere, 1.6)
+    assert path.remote == elsewhere
+    older = theirs.seal(pack_content(Data(1, b"old")))
+    tell(Data(1, b"new"), elsewhere, 1.7)
+    mux.receive([older], home, 1.8)
+    assert mux.transmit(1.8) == [], "what was overtaken says nothing of where the other side is now"
