@@ -175,6 +175,7 @@ class Path:
             return None if whole is None else Arrived(self, content.stream, whole)
         if isinstance(content, Ping):
             self._tell(_Told(source, Pong(content.nonce), 0))
+            self._prober.heard()
             return None
         challenge = self._challenge
         if challenge is not None and content.nonce == challenge.nonce and source == challenge.to:

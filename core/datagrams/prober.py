@@ -33,8 +33,8 @@ class Prober:
     """`verified`: the newest question was answered. `size`: how long a datagram may be."""
 
     __slots__ = (
-        "_asked", "_asleep", "_due", "_known", "_random", "_recheck_at", "_refused", "_retry_at", "_search_at",
-        "_tries", "_used_at", "answered_at", "size", "verified",
+        "_asked", "_asleep", "_due", "_hurried", "_known", "_random", "_recheck_at", "_refused", "_retry_at",
+        "_search_at", "_tries", "_used_at", "answered_at", "size", "verified",
     )  # fmt: skip
 
     def __init__(self, random: Random) -> None:
@@ -44,6 +44,7 @@ class Prober:
         self.answered_at = -math.inf
         self._asked: Question | None = None
         self._tries = 0
+        self._hurried = False  # the question under way was repeated before its time
         self._due = math.inf
         self._used_at = -math.inf
         self._asleep = True  # nothing was sent for long: nobody is asked
@@ -78,6 +79,15 @@ class Prober:
         self.answered_at = -math.inf
         self._retry_at = -math.inf
 
+    def heard(self) -> None:
+        """The other side asks: a path of which we know nothing may be open by now, so ask without waiting, once."""
+        if self.verified:
+            return
+        self._retry_at = -math.inf
+        if not self._hurried:
+            self._hurried = True  # or two sides that hurry each other would never stop
+            self._due = -math.inf
+
     def question(self, now: float) -> Question | None:
         """Return what to ask now."""
         asked = self._asked
@@ -92,7 +102,7 @@ class Prober:
         size = self._wanted(now)
         if size is None:
             return None
-        self._asked = Question(self._random.getrandbits(64), size)
+        self._asked, self._hurried = Question(self._random.getrandbits(64), size), False
         self._tries, self._due = 1, now + WAIT
         return self._asked
 

@@ -7,7 +7,7 @@ from core.datagrams.events import Arrived
 from core.datagrams.mux import Mux
 from core.datagrams.path import Path
 from core.values import Address
-from core.wire.datagram_keys import EXPORTED_BYTES, split_keys
+from core.wire.datagram_keys import EXPORTED_BYTES, DatagramKeys, split_keys
 from tests.sim.link import Link
 from tests.sim.nat import NatKind, NatTable
 from tests.sim.socket import SimulatedSocket
@@ -19,8 +19,9 @@ FLOW = 1
 class Side:
     """A socket with one session; `heard` is what came, with its times."""
 
-    def __init__(self, world: World, socket: SimulatedSocket, mux: Mux, path: Path) -> None:
+    def __init__(self, world: World, socket: SimulatedSocket, mux: Mux, path: Path, keys: DatagramKeys) -> None:
         self._world = world
+        self._keys = keys
         self.socket, self.mux, self.path = socket, mux, path
 
     @property
@@ -45,6 +46,12 @@ class Side:
 
         self._world.at(when, send)
 
+    def again(self) -> Path:
+        """Open the session's side once more; only for one that has sent nothing."""
+        path = self.mux.open(self._keys, self.path.remote)
+        assert path is not None
+        return path
+
     def _touch(self) -> None:
         self.mux.touch(self.path)
         self.socket.flush()
@@ -68,9 +75,10 @@ class Two:
             (place, 5000, there, True), (self.world.host(there.host), there.port, seen, False),
         ):  # fmt: skip
             mux = Mux(config or DatagramConfig(), Random(seed + port))
-            path = mux.open(split_keys(exported, initiator=first), remote)
+            keys = split_keys(exported, initiator=first)
+            path = mux.open(keys, remote)
             assert path is not None
-            self.sides.append(Side(self.world, host.socket(port, mux), mux, path))
+            self.sides.append(Side(self.world, host.socket(port, mux), mux, path, keys))
         self.a, self.b = self.sides
 
     def settle(self, seconds: float = 5.0) -> None:

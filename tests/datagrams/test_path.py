@@ -42,6 +42,19 @@ def test_a_path_that_takes_no_datagrams_is_left_after_some_questions_and_asked_a
     assert two.a.path.usable
 
 
+def test_who_is_asked_asks_at_once() -> None:
+    """The caller's side is there one ACCEPT later than the sharer's, whose first question nobody heard."""
+    two = Two()
+    two.a.mux.close(two.a.path)
+    two.b.carry()
+    two.settle(0.1)
+    two.a.path = two.a.again()
+    two.a.carry()
+    two.settle(0.09)  # two round trips of 40 ms, and a bit
+    assert two.a.path.usable
+    assert two.b.path.usable, "not 250 ms after its first question"
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_loss_reordering_and_duplicates(seed: int) -> None:
     two = Two(BAD, seed=seed).ready()

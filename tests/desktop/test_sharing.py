@@ -34,6 +34,14 @@ def cell(page: SharingView, row: int, column: ShareColumn) -> str:
     return str(page.model.index(row, column).data())
 
 
+def test_a_row_says_how_many_datagrams_found_no_room(page: SharingView, bridge: FakeBridge) -> None:
+    snapshot = shares_snapshot()
+    row = replace(snapshot.shares[0], streams=1, sent=2000, received=1000, dropped=0)
+    for dropped, words in ((0, "2.0 kB / 1.0 kB"), (3, "2.0 kB / 1.0 kB, 3 dropped")):
+        bridge.show(replace(snapshot, shares=(replace(row, dropped=dropped),)))
+        assert cell(page, 0, ShareColumn.BYTES) == words
+
+
 def opened(page: SharingView) -> ShareSheet:
     page.share()
     (sheet,) = page.findChildren(ShareSheet)

@@ -99,7 +99,7 @@ async def asking() -> AsyncIterator[tuple[Peer, Peer, Asker]]:
 
 async def beside(asker: Asker, line: Line) -> None:
     """Ask until the answers come beside the stream."""
-    number = 1 << 30
+    number = (1 << 30) + len(asker.back)
 
     async def sealed() -> bool:
         nonlocal number
@@ -173,3 +173,14 @@ async def test_a_path_that_takes_none_has_them_in_the_stream() -> None:
             assert await asker.hear(10.0)
         assert len(asker.back) == 20
         assert endpoint(bert).statistics().datagrams.received == 0
+
+
+async def test_what_finds_no_room_is_counted_in_the_row_and_the_traffic() -> None:
+    async with asking() as (anna, bert, asker):
+        await beside(asker, Line(anna))
+        await beside(asker, Line(bert))
+        (stream,) = bert._parts.openings.open
+        for number in range(1000):  # in one turn of the loop, so that none can leave
+            assert stream.send_datagram(number.to_bytes(4, "big"))
+        (row,) = bert.snapshot().shares
+        assert row.dropped == dict(bert.traffic().datagrams)["dropped"] == 1000 - 256
