@@ -102,8 +102,8 @@ def hear(kind: int, source: Input, world: World) -> None:
         if len(content) >= 5 and (counters.malformed == malformed) != parses(content):
             raise AssertionError("two opinions of one content")
     elif kind == 1 and asked is not None:
-        world.seal(pack_content(Pong(asked.nonce)), place)  # what no fuzzer guesses
-    else:  # from nobody who has the key, or once more
+        world.seal(pack_content(Pong(asked.nonce)), place)  # no fuzzer guesses it
+    else:  # without the key, or once more
         world.mux.receive([source.block() if kind == 2 else world.last], place, world.now)
         if counters.received != received:
             raise AssertionError("something that nobody sealed, or that was seen, was taken")
