@@ -1,4 +1,4 @@
-"""Whatever a session's other side seals, whoever else sends anything, and whatever is done here, the bounds hold.
+"""Whatever the other side of a session seals, whatever else comes, and whatever is done here, the bounds hold.
 Only what is sealed and new is answered or handed on, nothing moves to where nobody answered, and nothing is raised.
 """
 
