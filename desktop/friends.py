@@ -14,6 +14,7 @@ def add_to_window(window: MainWindow, bridge: BridgeLike) -> None:
     """Add the entries of the menus, and go on from a new friend to what they share."""
     inviting = window.people.inviting
     inviting.use_wanted.connect(lambda peer_id: show_shares_of(window, peer_id))
+    window.sharing.invite_wanted.connect(inviting.invite)
     menus = window.menus
     menus.add_to_peer("invite", "In&vite a friend...", lambda: _on_people(window, inviting.invite), "Ctrl+Shift+I")
     menus.add_to_peer("open_link", "&Open an invitation...", lambda: show_invitation(window), "Ctrl+O")

@@ -172,7 +172,7 @@ class _Teller:
         listed = any(row.audience in {Audience.IDENTIFIED, Audience.ANYONE} for row in self._peer.snapshot().shares)
         if not listed and not any(not peer.blocked for peer in self._peer.known_peers()):
             self._output.notice(
-                "You trust nobody yet, so nobody may use this: 'grapevine trust add PEER-ID --name NAME' changes that."
+                "You trust nobody yet, so nobody may use this: 'grapevine invite NAME SHARE' makes a link for a friend."
             )
 
     async def tell_web(self) -> None:

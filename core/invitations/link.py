@@ -1,13 +1,13 @@
-"""The link of an invitation, `grapevine:i/...`: 99 characters that hold who invites, a secret, and where to meet.
+"""The link of an invitation, `grapevine:i/...`: 99 characters that hold who invites, and a secret.
 
-Base32 (RFC 4648, lower case) of: version, hints, the inviter's key (32 bytes), the secret (16), bytes that a later
-version may add (32 at most, ignored here), and a checksum (4). Base32 since messengers take `_` and `*` for markup and
-some change the case; in capitals the whole link is in a QR code's short alphabet. There is no address in it. Pure.
+Base32 (RFC 4648, lower case) of: version, a byte without a meaning yet (0, ignored), the inviter's key (32 bytes), the
+secret (16), bytes that a later version may add (32 at most, ignored here), and a checksum (4). Base32 since messengers
+take `_` and `*` for markup and some change the case; in capitals the whole link is in a QR code's short alphabet. It
+says neither an address nor a way: the joiner tries all ways that there are. Pure.
 """
 
 import base64
 import binascii
-import enum
 import hashlib
 from dataclasses import dataclass, field
 from typing import Final
@@ -25,12 +25,6 @@ _SHORTEST: Final = 2 + KEY_BYTES + SECRET_BYTES + _CHECK_BYTES
 _LONGEST: Final = _SHORTEST + _EXTRA_MAX
 LOOKED_AT: Final = 2000  # characters of what somebody pasted, such as a message with a link in it; more is none
 _ALPHABET: Final = frozenset("abcdefghijklmnopqrstuvwxyz234567")
-
-
-class Hints(enum.IntFlag):
-    """Where the two may meet; bits that are not known are left alone."""
-
-    GRAPES = 1  # by the grapes and brokers that both know
 
 
 class LinkError(LocalError):
@@ -69,16 +63,13 @@ class Link:
 
     peer_id: PeerId
     secret: bytes = field(repr=False)
-    hints: Hints = Hints.GRAPES
 
     def __post_init__(self) -> None:
         if len(self.secret) != SECRET_BYTES:
             raise ValueError(f"the secret of an invitation has {SECRET_BYTES} bytes, not {len(self.secret)}")
-        if not 0 <= self.hints < 256:
-            raise ValueError("the hints are one byte")
 
     def __str__(self) -> str:
-        body = bytes([VERSION, self.hints]) + self.peer_id.key + self.secret
+        body = bytes([VERSION, 0]) + self.peer_id.key + self.secret
         return SCHEME + _encode(body + _check(body))
 
 
@@ -102,7 +93,7 @@ def parse(text: str) -> Link:
     if data[0] != VERSION:
         raise LinkVersion(f"no Grapevine makes links of version {data[0]}: ask for another link")
     key, secret = data[2 : 2 + KEY_BYTES], data[2 + KEY_BYTES : 2 + KEY_BYTES + SECRET_BYTES]
-    return Link(PeerId(key), secret, Hints(data[1]))
+    return Link(PeerId(key), secret)
 
 
 def _alone(text: str) -> str:

@@ -40,9 +40,11 @@ class SharingView(PageView):
 
     Signals:
         demo_wanted(): the user wants the fibonacci demo, which has a switch of its own.
+        invite_wanted(str): the user wants to invite a friend to this share, or to none.
     """
 
     demo_wanted = Signal()
+    invite_wanted = Signal(str)
 
     def __init__(self, bridge: BridgeLike, theme: ThemeSource, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -82,6 +84,8 @@ class SharingView(PageView):
         self.first_button = button(self.tr("Share something..."), hint, self.share)
         primary(self.first_button)
         self.add_button = button(self.tr("Share something..."), hint, self.share)
+        hint = self.tr("Make a link that lets a friend use the selected share")
+        self.invite_button = button(self.tr("Invite a friend..."), hint, self.invite)
         self.pause_button = button(self.tr("Pause"), self.tr("Let nobody use it until it is on again"), self.switch)
         self.edit_button = button(self.tr("Edit..."), self.tr("Say who may use it"), self.edit)
         hint = self.tr("Copy the line that the other side types")
@@ -110,7 +114,14 @@ class SharingView(PageView):
         row.addWidget(heading(self.tr("Shares")))
         row.addWidget(self._counts)
         row.addStretch()
-        for each in (self.add_button, self.pause_button, self.edit_button, self.copy_button, self.stop_button):
+        for each in (
+            self.add_button,
+            self.invite_button,
+            self.pause_button,
+            self.edit_button,
+            self.copy_button,
+            self.stop_button,
+        ):
             row.addWidget(each)
         column = QVBoxLayout(page)
         column.setContentsMargins(0, 0, 0, 0)
@@ -204,6 +215,13 @@ class SharingView(PageView):
         self.copy_button.setEnabled(bool(self.line.text()))
         told = chosen or next((share for share in self.model.rows() if share.problem), None)
         self.words.setText(share_words(told, users_words(told, self._called)) if told is not None else "")
+
+    def invite(self) -> None:
+        """Invite a friend to the selected share; with one share there is nothing to select."""
+        rows, chosen = self.model.rows(), self.selected()
+        only = rows[0] if len(rows) == 1 else None
+        found = chosen or only
+        self.invite_wanted.emit(found.name if found is not None else "")
 
     # -- what the user does --------------------------------------------------------------------------------------------
 

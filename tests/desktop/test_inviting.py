@@ -17,13 +17,14 @@ from core.invitations.link import Link, parse
 from core.news.invitations import InvitationRow, Invitations
 from core.news.joins import InvitationAccepted, JoinProgress
 from core.peer_id import PeerId
-from desktop.friends import show_invitation, show_shares_of
+from desktop.friends import add_to_window, show_invitation, show_shares_of
 from desktop.models.invitations import InvitationColumn
 from desktop.models.timeline_rows import Kind, row_of
 from desktop.pictures import NotFound, text_of
+from desktop.views.invite_sheet import InviteSheet
 from desktop.views.main_window import MainWindow
 from desktop.views.open_invitation import OpenInvitation
-from tests.desktop.fake_peer import ALICE, NOW, FakeBridge, people_snapshot
+from tests.desktop.fake_peer import ALICE, NOW, FakeBridge, people_snapshot, shares_snapshot
 from tests.desktop.test_widgets_lint import nameless
 
 LINK = Link(PeerId(bytes(range(32))), bytes(16))
@@ -257,3 +258,14 @@ def test_ten_kilobytes_are_named_for_what_they_are(people: MainWindow) -> None:
     pasted.setText("x" * 10_240)
     sheet.take(pasted)
     assert "at most 150 characters" in sheet.story.text()
+
+
+def test_a_friend_is_invited_to_the_share_that_is_selected(window: MainWindow, bridge: FakeBridge) -> None:
+    add_to_window(window, bridge)
+    shown = shares_snapshot()
+    bridge.show(replace(shown, shares=shown.shares[:1]))
+    window.sharing.invite_button.click()
+    (sheet,) = window.findChildren(InviteSheet)
+    name = shown.shares[0].name
+    assert [each for each, box in sheet.boxes.items() if box.isChecked()] == [name]
+    sheet.reject()

@@ -13,7 +13,6 @@ from core.invitations.link import (
     SECRET_BYTES,
     VERSION,
     ForeignLink,
-    Hints,
     Link,
     LinkCut,
     LinkDoubled,
@@ -28,7 +27,6 @@ LINKS = st.builds(
     Link,
     st.binary(min_size=32, max_size=32).map(PeerId),
     st.binary(min_size=SECRET_BYTES, max_size=SECRET_BYTES),
-    st.integers(0, 255).map(Hints),
 )
 
 
@@ -113,11 +111,10 @@ def test_room_for_a_later_version_is_left_alone() -> None:
     body = bytes([VERSION, 0x82]) + LINK.peer_id.key + LINK.secret
     longest = made(body + bytes(32))
     assert len(longest) <= LINK_MAX
-    assert parse(longest) == Link(LINK.peer_id, LINK.secret, Hints(0x82))
+    assert parse(longest) == LINK
 
 
 def test_the_secret_is_in_no_log() -> None:
     assert "secret" not in repr(LINK)
-    for peer_id, secret, hints in ((LINK.peer_id, b"short", 1), (LINK.peer_id, LINK.secret, 256)):
-        with pytest.raises(ValueError, match=r"16 bytes|one byte"):
-            Link(peer_id, secret, Hints(hints))
+    with pytest.raises(ValueError, match="16 bytes"):
+        Link(LINK.peer_id, b"short")
