@@ -275,3 +275,14 @@ async def test_a_publisher_is_listened_to() -> None:
         streams[0].end()
         async with asyncio.timeout(5):
             await socket.closed
+
+
+async def test_a_connection_is_not_kept_for_as_long_as_a_server_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = FakeSite()
+    async with serving(site) as server, asking(server.address) as asker:
+        for kept, ports in ((4.0, 1), (0.0, 2)):
+            monkeypatch.setattr("core.grenache.http_client.KEPT", kept)
+            site.callers.clear()
+            for _ in range(2):
+                await asker.request("svc", 1, 5.0, HTTP)
+            assert len({caller.address.port for caller in site.callers}) == ports
