@@ -5,6 +5,7 @@ there. Where two need one another, the later one subscribes to the earlier one.
 """
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ from core.own.pairs import Pairs
 from core.own.record import OwnRecord
 from core.peer_id import PeerId
 from core.profile.config import PeerConfig
+from core.public.gate import allowed
+from core.public.service import PublicDht
 from core.reach.outreach import Outreach
 from core.reach.remotes import Remotes
 from core.rendezvous.brokers import Brokers
@@ -83,9 +86,12 @@ from core.wire.utp_marks import OUR_MARKS, Marks
 from core.wiring import (
     accept,
     alone_in_profile,
+    both,
     friends,
     keeps_meetings,
+    meeting_people,
     open_calls,
+    open_public_dht,
     open_socket,
 )
 
@@ -126,6 +132,7 @@ class Parts:
     nat: NatWatch
     web: WebRoles
     every: EveryTransport
+    public: PublicDht
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +194,11 @@ async def compose(
     rpc = RpcClient(dialer.dial, connect_to=dialer.dial)
     stack.push_async_callback(rpc.close)
     brokers = Brokers(hub, outgoing, link, rpc, addresses, intents, lambda: _grape_host(access))
+    public = open_public_dht(hub, endpoint, addresses, outgoing, brokers, config)
+    stack.push_async_callback(public.aclose)
     client = PeerClient(
         hub, roster, outgoing, addresses, link, told, registry, rpc, dialer.require_identity,
-        openers=(brokers,), remotes=remotes, nearby=Nearby(places.here, places.before),
+        openers=(brokers,), remotes=remotes, nearby=Nearby(places.here, places.before), late=(public,),
         validated=outgoing.validated,
     )  # fmt: skip
     every = EveryTransport(hub, client, WebAsker(link, told), look=outside.tcp)
@@ -237,7 +246,11 @@ async def compose(
     stack.push_async_callback(shares.aclose)
     uses = Uses(_open_stream(tunnels), hub.touch)
     stack.push_async_callback(uses.aclose)
-    joiner = Joiner(hub, admission, Ways(client.lookup, tunnels.open, places.here, places.expecting, met), inviter.own)
+    people = meeting_people(identity, admission, inviter)
+    expecting = both(places.expecting, people.expecting)
+    joiner = Joiner(
+        hub, admission, Ways(client.lookup, tunnels.open, places.here, expecting, met, public.knows), inviter.own
+    )
 
     # being found, and opening the way
     pacer = PunchPacer(outgoing.punch, remotes)
@@ -280,13 +293,15 @@ async def compose(
         invitations.listen(lan.refresh)
         admission.store.listen(lambda change: lan.refresh())
     nat.start()
+    public.start(people, identity.secret, lambda: bool(intents.of(Role.WORKER)))
+    await public.switch(allowed(config.mainline == "on", config.mainline_bootstrap, os.environ))
     tasks.spawn(addresses.watch(), name="follow our addresses")
     tasks.spawn(_sweep_forever(roster), name="forget who is gone")
     stack.callback(_deafen, hub, endpoint)
     return Parts(
         hub, roster, registry, intents, calls, endpoint, outgoing, identity, access, addresses, link, own_broker,
         brokers, client, roles, admission, catalog, handler, server, handshakes, tunnels, openings, shares, uses,
-        inviter, joiner, nat, web, every,
+        inviter, joiner, nat, web, every, public,
     )  # fmt: skip
 
 

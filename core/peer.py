@@ -69,6 +69,7 @@ class Peer:
         self.web: Final = parts.web  # what is open over HTTP and WebSocket: `settled` waits for it, `rows` tells where
         self.grapes: Final = parts.link  # names and values at the grapes, as they have them
         self.every: Final = parts.every  # requests over any transport; `every.asker`: over HTTP and WebSocket alone
+        self.public_dht: Final = parts.public  # `switch(on)`, and `attend(on)` while somebody looks at this peer
 
     # -- state ---------------------------------------------------------------------------------------------------
 
@@ -113,6 +114,7 @@ class Peer:
             uses=self._parts.uses.rows(),
             invitations=self._parts.inviter.shown(),
             nat=self._parts.nat.snapshot(),
+            public_dht=self._parts.public.snapshot(),
         )
 
     def traffic(self) -> Traffic:

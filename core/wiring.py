@@ -1,11 +1,13 @@
 """Small pieces of the composition root (`core.compose`): what ties two parts together and belongs to neither."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
 
 from core.aio.tasks import TaskSet
+from core.calling.outgoing import Outgoing
 from core.errors import LocalError
 from core.files.presence import Presence
+from core.invitations.inviter import Inviter
 from core.lan.kept import Kept
 from core.ledger.ledger import Ledger
 from core.net.endpoint import Endpoint, EndpointConfig
@@ -13,8 +15,13 @@ from core.net.stream import Stream
 from core.news.events import ErrorRaised
 from core.news.hub import Hub
 from core.own.addresses import OwnAddresses
+from core.own.identity import OwnIdentity
+from core.own.pairs import Pairs
 from core.peer_id import PeerId
 from core.profile.config import KeyPlace, PeerConfig
+from core.public.people import People
+from core.public.service import PublicDht
+from core.rendezvous.brokers import Brokers
 from core.rpc.server import RpcServer
 from core.rpc.stream import Lodger
 from core.rpc.stream import Stream as Connection
@@ -22,10 +29,12 @@ from core.scope import Scope, scope
 from core.secure.frames import ALPN, STREAMS
 from core.secure.handshakes import Handshakes
 from core.serving.admission import Admission
+from core.signal.keys import PURPOSE
 from core.tunnel.tunnels import Tunnels
 from core.values import Address
 
 MOST_FRIENDS = 256  # people who are recognised on our networks; those seen last come first
+Expecting = Callable[[PeerId, bytes], AbstractContextManager[None]]
 OpenEndpoint = Callable[[Address, EndpointConfig], Awaitable[Endpoint]]
 
 
@@ -117,3 +126,42 @@ def open_calls(config: PeerConfig, hub: Hub) -> Ledger | None:
     if config.calls_file is None:
         return None
     return Ledger(config.calls_file, on_problem=lambda problem: hub.emit(ErrorRaised(hub.now(), "ERR_LEDGER", problem)))
+
+
+class _Opening:
+    """Opens the way to what the public DHT names."""
+
+    def __init__(self, outgoing: Outgoing, brokers: Brokers) -> None:
+        self._outgoing = outgoing
+        self.meet = brokers.meet
+
+    def told(self, addresses: Iterable[Address]) -> list[Address]:
+        """Take what somebody names; return who may be sent to at all."""
+        return self._outgoing.told(addresses)
+
+
+def open_public_dht(
+    hub: Hub, endpoint: Endpoint, addresses: OwnAddresses, outgoing: Outgoing, brokers: Brokers, config: PeerConfig
+) -> PublicDht:
+    """Return the public DHT, which is off yet."""
+    return PublicDht(
+        hub, endpoint, addresses, _Opening(outgoing, brokers), config.mainline_file, config.mainline_bootstrap,
+        asked=config.mainline != "unset",
+    )  # fmt: skip
+
+
+def meeting_people(identity: OwnIdentity, admission: Admission, inviter: Inviter) -> People:
+    """Return the people that the public DHT brings us together with."""
+    pairs = Pairs(identity, lambda: friends(admission), PURPOSE)
+    return People(lambda: identity.peer_id, pairs.secrets, inviter.secrets)
+
+
+def both(first: Expecting, second: Expecting) -> Expecting:
+    """Expect somebody in two places."""
+
+    @contextmanager
+    def expecting(peer_id: PeerId, secret: bytes) -> Iterator[None]:
+        with first(peer_id, secret), second(peer_id, secret):
+            yield
+
+    return expecting

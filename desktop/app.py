@@ -78,7 +78,7 @@ class Start:
         store = SettingsStore(self.profile)
         config = PeerConfig.from_settings(
             settings, trust_file=store.trust_file, calls_file=store.calls_file,
-            invitations_file=store.invitations_file, places_file=store.places_file,
+            invitations_file=store.invitations_file, places_file=store.places_file, mainline_file=store.mainline_file,
         )  # fmt: skip
         config = replace(config, identity=self.key_place(), lan=config.lan and not self.no_lan)
         if self.grapes:

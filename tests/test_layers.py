@@ -69,6 +69,10 @@ ROOMS: dict[str, set[str]] = {
         "core.aio", "core.wire", "core.grape", "core.identity", "core.secure", "core.services", "core.news",
         "core.profile", "core.directory", "core.lan",
     },
+    "core.public": {
+        "core.aio", "core.files", "core.wire", "core.dht", "core.signal", "core.mainline", "core.net", "core.news",
+        "core.profile",
+    },
     "core.serving": {
         "core.aio", "core.wire", "core.rpc.memory", "core.tunnel", "core.services", "core.kinds", "core.trust",
         "core.ledger", "core.news",
@@ -138,8 +142,8 @@ GUI = {"PySide6", "qasync", "shiboken6", "desktop"}
 DESKTOP_MAY_IMPORT = {
     *BASE, "core.news.events", "core.profile.settings", "core.profile.logs", "core.aio.tasks",
     "core.trust.audience", "core.trust.entries",
-    "core.news.joins", "core.news.invitations", "core.invitations.link", "core.files.private", "core.calling.target",
-    "core.peer_id", "core.ledger.record", "core.profile.integration",
+    "core.news.joins", "core.news.public", "core.news.invitations", "core.invitations.link", "core.files.private",
+    "core.calling.target", "core.peer_id", "core.ledger.record", "core.profile.integration",
     "core.kinds.share", "core.kinds.listening", "core.using.offers", "core.profile.shares",
     "core.profile.merge",
 }  # fmt: skip

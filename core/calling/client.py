@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from core.aio.tasks import TaskSet
+from core.calling.late import LateSources, never
 from core.calling.needs import Addresses, Grapes, Punches
 from core.calling.outgoing import Told
-from core.calling.paths import Opener, Wanted
+from core.calling.paths import LateSource, Opener, Wanted
 from core.calling.punching import Punching
 from core.calling.race import MAX_LISTED, MAX_NAMED, STAGGER, Race
 from core.calling.resolving import resolve, worker_in
@@ -18,9 +19,9 @@ from core.calling.sources import GrapeNames, Located, Nearby, PeerRecords, Remem
 from core.calling.story import Story
 from core.calling.target import PeerTarget, peer_target
 from core.calling.ways import NAMED_FOR, Way, Ways
-from core.directory.records.check import RecordMissing
+from core.directory.records.check import RecordExpired, RecordMissing, RecordWithdrawn
 from core.directory.records.finder import Finder
-from core.errors import LocalError, LookupEmpty, PeerError, RefusedError, RequestTimeout, TransportClosed
+from core.errors import LocalError, LookupEmpty, PeerError, RefusedError, RequestTimeout, TransportClosed, Unreachable
 from core.news.events import ReplyReceived, RequestSent
 from core.news.hub import Hub
 from core.news.roster import Roster
@@ -66,13 +67,14 @@ class PeerClient:
         openers: Sequence[Opener] = (),
         remotes: Remotes | None = None,
         nearby: Nearby | None = None,
+        late: Sequence[LateSource] = (),
         validated: Callable[[Address], None] = lambda address: None,
     ) -> None:
         """`told` takes what was named and returns who may be asked. `openers` are asked in their order, punching last.
 
-        `nearby` is tried before the other sources have answered. `client` is closed by its owner. `require_identity`
-        raises LocalError when we can call nobody by Peer ID. `validated` hears who answered: nobody answers in
-        another's name, since that needs a connection.
+        `late` look beside the openers, for a peer by its ID. `nearby` is tried before the other sources have answered.
+        `client` is closed by its owner. `require_identity` raises LocalError when we can call nobody by Peer ID.
+        `validated` hears who answered: nobody answers in another's name, since that needs a connection.
         """
         self._hub = hub
         self._roster = roster
@@ -91,6 +93,7 @@ class PeerClient:
         self._openers = (*openers, self._punching)
         self._validated = validated
         self._ways = Ways()
+        self._late = LateSources(late)
         self._races: set[Race] = set()
         self._tasks = TaskSet("peer client")
         self._closed = False
@@ -301,19 +304,20 @@ class PeerClient:
             return error
 
     async def _locate(self, wanted: Wanted, story: Story) -> Located:
-        """Ask all sources. Where an opener finds peers by itself, a name that nobody is listed under is no error."""
+        """Ask all sources. Where somebody finds peers later, by itself, it is no error that nobody knows one now."""
         try:
             located = await locate(self._sources, wanted)
             story.located(located.candidates, own_words=located.own_words)
             return located
-        except RecordMissing:
-            story.missing()
-            raise
-        except LookupEmpty:
-            named = wanted.peer_id is None and wanted.service is not None and worker_in(wanted.service) is not None
-            if wanted.service is None or not named or not any(opener.finds for opener in self._openers):
+        except (RecordExpired, Unreachable) as error:
+            if isinstance(error, RecordMissing):
+                story.missing()
+            if wanted.service and not isinstance(error, RecordWithdrawn) and self._late.knows(wanted.peer_id):
+                return Located(str(worker_of(wanted.service)), ())
+            others = wanted.peer_id is None and any(opener.finds for opener in self._openers)
+            if not isinstance(error, LookupEmpty) or not others or not worker_in(wanted.service or ""):
                 raise
-            return Located(wanted.service, ())
+            return Located(str(wanted.service), ())
 
     async def _reach(
         self,
@@ -338,6 +342,7 @@ class PeerClient:
         # An idle connection may have died unseen and would win every race, so it comes last; who answers our punch
         # does not wait for its turn.
         found.sort(key=lambda address: (self._client.connected(address, expected), not self._seen_lately(address)))
+        late = None if located.alone else self._late.known(expected)
         race = Race(
             connect or (lambda address, seconds: self._client.connect(address, seconds, expected)),
             timeout,
@@ -347,7 +352,7 @@ class PeerClient:
         )
         invitation = None
         if worker is not None:
-            invite = self._invite(worker, race, one=expected is not None)
+            invite = self._invite(worker, never if late else race.lose_patience, one=expected is not None)
             invitation = self._tasks.spawn(invite, name=f"invite {located.key}")
         self._races.add(race)
         try:
@@ -355,6 +360,8 @@ class PeerClient:
                 arranged = self._open(stack, worker, found)
                 if worker is not None:
                     story.opening(arranged)
+                if late is not None:
+                    stack.callback(self._late.begin(self._tasks, late, race.add, at_once=not found and not arranged))
                 _log.debug("%s: trying %s", located.key, ", ".join(map(str, found[:MAX_NAMED])) or "who punches us")
                 winner = await race.winner(found)
                 _log.debug("%s: %s is reached", located.key, winner)
@@ -376,7 +383,7 @@ class PeerClient:
     def _seen_lately(self, address: Address) -> bool:
         return self._roster.seen_since(address, self._hub.now() - FRESH)
 
-    async def _invite(self, worker: RoleName, race: Race, *, one: bool) -> None:
+    async def _invite(self, worker: RoleName, give_up: Callable[[], None], *, one: bool) -> None:
         """Soon list us as a consumer, so that workers behind a NAT punch us and so open it.
 
         `one`: only one peer will do. Those who are listed are punched, so that our NAT lets theirs in: one of them may
@@ -386,9 +393,9 @@ class PeerClient:
         try:
             await self._link.announce(str(worker.other), self._own.port())
         except PeerError:
-            race.lose_patience()  # only those found can answer
+            give_up()  # only those found can answer
         if one:
             with contextlib.suppress(PeerError):
                 self._punching.punch(self._told(await self._link.lookup(str(worker), fresh=True))[:MAX_LISTED])
             await asyncio.sleep(PUNCHED_WITHIN)
-            race.lose_patience()
+            give_up()

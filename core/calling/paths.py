@@ -1,7 +1,7 @@
 """Ways to another peer: sources that find them, and openers that open them. A new one is a file of its own."""
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -69,6 +69,19 @@ class CandidateSource(Protocol):
         """Return the candidates for this; None when it is no question for this source.
 
         Raises LookupEmpty or RecordMissing when it knows nobody, and other sources may; another PeerError is final.
+        """
+
+
+class LateSource(Protocol):
+    """Somebody who tells of candidates while they are tried: it takes seconds, and the other side has to be woken."""
+
+    def knows(self, peer_id: PeerId) -> bool:
+        """Return whether it can look for this peer at all."""
+
+    def searching(self, peer_id: PeerId, found: Callable[[Address, float], None]) -> AbstractContextManager[None]:
+        """Look for a peer as long as the context lasts. `found(address, seconds)`: try it, so many seconds from now.
+
+        Addresses may be found again, and may be tried before that time when they give a sign of life.
         """
 
 

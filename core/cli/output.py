@@ -36,6 +36,7 @@ from core.news.events import (
     TrustChanged,
 )
 from core.news.joins import InvitationAccepted, JoinProgress, SearchProgress
+from core.news.public import PublicDhtChanged
 from core.values import Address, JsonValue
 
 MAX_SHOWN = 200  # characters of a reply in a line for people; --json has it whole
@@ -113,6 +114,7 @@ _FIELDS: dict[type[PeerEvent], Callable[[Any], dict[str, JsonValue]]] = {
         "filtering": e.nat.report.filtering.value,
         "ports": e.nat.report.ports.value,
     },
+    PublicDhtChanged: lambda e: {"nodes": e.nodes, "message": e.message},
     ErrorRaised: lambda e: {"error": e.error, "message": e.message, **(_place(e.peer) if e.peer else {})},
 }
 
@@ -143,6 +145,7 @@ _SENTENCES: dict[type[PeerEvent], Callable[[Any], str]] = {
     BrokerChanged: lambda e: f"broker: {e.message}",
     PunchEnded: lambda e: f"punching {e.peer}: {e.reason}",
     NatChanged: lambda e: f"network: {e.nat.network} {e.nat.message}",
+    PublicDhtChanged: lambda e: e.message,
     ErrorRaised: lambda e: f"{e.error}: {e.message}",
 }
 

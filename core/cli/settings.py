@@ -1,7 +1,7 @@
 """`grapevine settings`: what the settings file says, and that its owner has looked at a damaged one."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -15,7 +15,7 @@ from core.values import JsonValue
 
 _SHOWN = (
     "grapes", "bootstrap", "dht_port", "api_port", "udp_port", "sharing", "consuming", "audiences", "act_as_broker",
-    "use_broker", "brokers", "lan", "shares", "uses",
+    "use_broker", "brokers", "lan", "mainline", "mainline_bootstrap", "shares", "uses",
 )  # fmt: skip
 
 
@@ -53,6 +53,29 @@ def confirm(profile: str, as_json: bool) -> None:
     except PeerError as error:
         refused(error, output)
     _show(output, store, found)
+
+
+@settings.command("public-dht")
+@click.argument("said", type=click.Choice(["on", "off"]))
+@click.option("--bootstrap", "nodes", multiple=True, metavar="NAME:PORT",
+              help="Enter it by this node instead of the usual ones. May be given several times.")  # fmt: skip
+@profile_option
+@as_json_option
+def public_dht(said: Literal["on", "off"], nodes: tuple[str, ...], profile: str, as_json: bool) -> None:
+    """Let friends find you by the public DHT of BitTorrent, without a server: `on` or `off`.
+
+    Your address becomes visible to nodes of the BitTorrent DHT. What you share does not, nor who your friends are. It
+    takes up to 25 MB a day. Programs that run take it up when they start the next time.
+    """
+    output, store = Output(as_json=as_json), SettingsStore(profile)
+    found = store.load()
+    _say(output, store)
+    changed = dataclasses.replace(found, mainline=said, mainline_bootstrap=nodes or found.mainline_bootstrap)
+    try:
+        store.save(changed)
+    except PeerError as error:
+        refused(error, output)
+    _show(output, store, changed)
 
 
 def _say(output: Output, store: SettingsStore) -> None:

@@ -49,7 +49,7 @@ class Ways(NamedTuple):
     """How other peers are reached. `lookup` and `open` raise PeerError.
 
     `here` tells where a peer is on our networks, `expecting` has one recognised there by a secret, and `met` hears
-    where one was that is known now.
+    where one was that is known now. `elsewhere` tells whether `open` looks where `lookup` does not.
     """
 
     lookup: Lookup
@@ -57,6 +57,7 @@ class Ways(NamedTuple):
     here: Callable[[PeerId], Sequence[Address]] = lambda peer_id: ()
     expecting: Callable[[PeerId, bytes], AbstractContextManager[None]] = lambda peer_id, secret: nullcontext()
     met: Callable[[PeerId, Address], None] = lambda peer_id, address: None
+    elsewhere: Callable[[PeerId], bool] = lambda peer_id: False
 
 
 class Joined(NamedTuple):
@@ -137,9 +138,9 @@ class Joiner:
     async def _try(self, link: Link, own: PeerId, act: str) -> tuple[Offer, Address]:
         peer_id = link.peer_id
         self._say(link, JoinStage.LOOKING, f"looking for {peer_id.short}")
-        here = self._ways.here(peer_id)
-        where = f"on this network, at {_some(here)}" if here else f"at {_some(await self._ways.lookup(str(peer_id)))}"
-        self._say(link, JoinStage.FOUND, f"found {peer_id.short} {where}")
+        where = await self._where(peer_id)
+        if where:
+            self._say(link, JoinStage.FOUND, f"found {peer_id.short} {where}")
         self._say(link, JoinStage.OPENING, f"opening a way to {peer_id.short}")
         hello = Hello(verifier(link), secrets.token_bytes(NONCE_BYTES))
         stream = await self._ways.open(peer_id, pack_opening(Opening(INVITATION, pack_hello(hello))), TRY)
@@ -155,6 +156,18 @@ class Joiner:
             raise RequestTimeout(f"peer {peer_id.short} did not answer within {TRY:g} s") from None
         finally:
             stream.reset()  # without effect when it is over
+
+    async def _where(self, peer_id: PeerId) -> str:
+        """Return where the inviter is, in words; "": it has to be looked for elsewhere. Raises PeerError."""
+        here = self._ways.here(peer_id)
+        if here:
+            return f"on this network, at {_some(here)}"
+        try:
+            return f"at {_some(await self._ways.lookup(str(peer_id)))}"
+        except PeerError as error:
+            if not _passes(error) or not self._ways.elsewhere(peer_id):
+                raise
+            return ""
 
     def _say(self, link: Link, stage: JoinStage, message: str) -> None:
         self._hub.emit(JoinProgress(self._hub.now(), link.peer_id, stage.value, message))

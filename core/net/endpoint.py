@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random, SystemRandom
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.datagrams.config import DatagramConfig
 from core.datagrams.events import DatagramStatistics
@@ -30,7 +30,7 @@ from core.utp.connection import Connection
 from core.utp.events import Incoming, Readable, UtpEvent
 from core.utp.mux import Mux
 from core.utp.statistics import MuxStatistics
-from core.values import Address, Buffer, Burst
+from core.values import Address, Buffer, Burst, Machine
 from core.wire.datagram_packet import is_datagram
 from core.wire.probe_packet import is_probe
 from core.wire.punch_packet import parse as parse_punch
@@ -80,6 +80,14 @@ class EndpointStatistics:
     datagrams: DatagramStatistics
 
 
+class Lodging(NamedTuple):
+    """What the owner of a lodged engine needs: its clock, `flush` after each verb used on it, and `leave` once."""
+
+    now: Callable[[], float]
+    flush: Callable[[], None]
+    leave: Callable[[], None]
+
+
 class Endpoint:
     """One UDP socket. `on_stream` gets accepted streams (without it they are refused), `on_punch` the punch events.
 
@@ -113,6 +121,7 @@ class Endpoint:
         self._pump.add(self._probe_route)
         udp.on_too_long = self._too_long
         udp.on_refused = self._refused
+        self._lodgers: dict[int, Route[Any]] = {}  # by the first byte of what is theirs
         self._channels: dict[Connection, Channel] = {}
         self._closing = False
         self._closed = asyncio.Event()
@@ -157,7 +166,9 @@ class Endpoint:
             return self._punch_route
         if is_probe(datagram):
             return self._probe_route
-        return self._reflection_route if self.reflecting.machine.concerns(datagram) else None
+        if self.reflecting.machine.concerns(datagram):
+            return self._reflection_route
+        return self._lodgers.get(datagram[0]) if len(datagram) else None
 
     def _on_utp(self, event: UtpEvent) -> None:
         if type(event) is not Readable and told():
@@ -258,6 +269,18 @@ class Endpoint:
             log.debug("punching %s: %s packets, %d of them openers", remote, packets or "the usual", openers)
         self._puncher.punch(remote, self._pump.now(), packets=packets, openers=openers)
         self._pump.flush()
+
+    def lodge(self, first: int, machine: Machine[Any], on_event: Callable[[Any], None]) -> Lodging:
+        """Give one more engine the datagrams that begin with this byte and are nobody else's, and its turns."""
+        route = self._lodgers[first] = Route(machine, on_event)
+        self._pump.add(route)
+
+        def leave() -> None:
+            if self._lodgers.get(first) is route:
+                del self._lodgers[first]
+            self._pump.remove(route)
+
+        return Lodging(self._pump.now, self._pump.flush, leave)
 
     async def another(self) -> UdpSocket:
         """Open one more socket where ours is, at any free port. Raises LocalError."""

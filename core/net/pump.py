@@ -82,6 +82,11 @@ class Pump:
         """Drive one more machine. Machines transmit in the order they were added."""
         self._routes.append(route)
 
+    def remove(self, route: Route[Any]) -> None:
+        """Drive it no longer. Idempotent."""
+        if route in self._routes:
+            self._routes.remove(route)
+
     def now(self) -> float:
         """Return seconds on this pump's clock: the loop's, but never less than it said before.
 

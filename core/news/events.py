@@ -10,6 +10,7 @@ from core.news.network import BrokerRow as BrokerRow
 from core.news.network import BrokerSnapshot as BrokerSnapshot
 from core.news.network import BrokerUse as BrokerUse
 from core.news.network import NatSnapshot as NatSnapshot
+from core.news.network import PublicDhtSnapshot as PublicDhtSnapshot
 from core.peer_id import PeerId
 from core.services.names import Role as Role  # what another peer is to us
 from core.trust.audience import Audience
@@ -370,3 +371,4 @@ class PeerSnapshot:
     addresses: tuple[OwnAddress, ...] = ()  # where others reach us, the nearest first
     invitations: Invitations = field(default_factory=Invitations)
     nat: NatSnapshot = field(default_factory=NatSnapshot)
+    public_dht: PublicDhtSnapshot = field(default_factory=PublicDhtSnapshot)

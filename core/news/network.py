@@ -64,3 +64,14 @@ class NatSnapshot:
     message: str = ""
     advice: str = ""
     complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PublicDhtSnapshot:
+    """`on`: it is used. `nodes` have answered. `asked`: its owner has said yes or no. `message`: how it goes."""
+
+    on: bool = False
+    asked: bool = True
+    nodes: int = 0
+    serving: bool = False
+    message: str = "The public DHT is not used."

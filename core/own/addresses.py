@@ -43,6 +43,7 @@ class OwnAddresses:
         self._networks = read()
         self._towards = LocalAddresses()
         self._mapped: Address | None = None
+        self._seen: Address | None = None
         self._listeners: list[Callable[[], None]] = []
         self._told = self.by_source()
 
@@ -58,7 +59,11 @@ class OwnAddresses:
 
     def observed(self) -> str | None:
         """Return our host as others see it."""
-        return self._observed()
+        return self._observed() or (None if self._seen is None else self._seen.host)
+
+    def mapped(self) -> Address | None:
+        """Return what a router forwards to us."""
+        return self._mapped
 
     def by_source(self) -> dict[Address, Source]:
         """Return every address that we may be reached at, the nearest first, and its source."""
@@ -68,6 +73,8 @@ class OwnAddresses:
         observed = self._observed()
         if observed is not None:
             found.setdefault(Address(observed, self._port), Source.OBSERVED)
+        if self._seen is not None:
+            found.setdefault(self._seen, Source.OBSERVED)
         if self._mapped is not None:
             found[self._mapped] = Source.MAPPED
         return found
@@ -115,7 +122,7 @@ class OwnAddresses:
 
     def is_self(self, address: Address) -> bool:
         """Return whether this is our own socket, as far as we know."""
-        if address == self._mapped:
+        if address in (self._mapped, self._seen):
             return True
         if address.port != self._port:
             return False
@@ -132,6 +139,11 @@ class OwnAddresses:
     def map_to(self, address: Address | None) -> None:
         """Take what a router forwards to us, or None when it no longer does."""
         self._mapped = address
+        self._tell()
+
+    def see_at(self, address: Address | None) -> None:
+        """Take where several others see this very socket, or None when they no longer agree."""
+        self._seen = address
         self._tell()
 
     def refresh(self) -> None:

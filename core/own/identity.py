@@ -66,6 +66,10 @@ class OwnIdentity:
         """Our Peer ID, once it is open."""
         return None if self.identity is None else self.identity.peer_id
 
+    def secret(self) -> bytes | None:
+        """Return our key itself, once it is open: for what is derived of it."""
+        return None if self.identity is None else self.identity.secret
+
     def when_open(self, listener: Callable[[], None]) -> None:
         """Call `listener` each time that an identity is opened from now on."""
         self._on_open.append(listener)

@@ -9,20 +9,20 @@ from core.peer_id import PeerId
 
 MOST = 1024  # secrets that are remembered
 AT_ONCE = 16  # that are made in one call, at 1 ms each; the others at the next
-_PURPOSE = b"lan"
 
 
 class Pairs:
-    """`people()` returns who is known, the most wanted first."""
+    """`people()` returns who is known, the most wanted first; `purpose` is what the secrets are for."""
 
-    def __init__(self, identity: OwnIdentity, people: Callable[[], Iterable[PeerId]]) -> None:
+    def __init__(self, identity: OwnIdentity, people: Callable[[], Iterable[PeerId]], purpose: bytes = b"lan") -> None:
+        self._purpose = purpose
         self._identity = identity
         self._people = people
         self._made: BoundedTable[PeerId, bytes | None] = BoundedTable(MOST)
         self._of: PeerId | None = None  # whose they are
 
     def secrets(self) -> dict[PeerId, bytes]:
-        """Return the secrets that are there, for people to be recognised by on our networks."""
+        """Return the secrets that are there."""
         own = self._identity.identity
         if own is None:
             return {}
@@ -34,7 +34,7 @@ class Pairs:
             if peer_id not in self._made and left:
                 left -= 1
                 try:
-                    self._made[peer_id] = own.agree(peer_id, _PURPOSE)
+                    self._made[peer_id] = own.agree(peer_id, self._purpose)
                 except LocalError:
                     self._made[peer_id] = None
             secret = self._made.get(peer_id)

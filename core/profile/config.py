@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.grenache.config import WebConfig
-from core.profile.fields import Settings
+from core.profile.fields import Said, Settings
 from core.trust.audience import Audience
 
 if TYPE_CHECKING:  # loads 7 MB of cryptography
@@ -42,7 +42,8 @@ class PeerConfig:
     forgotten too. `audiences`, and what is said of brokers, are those at the
     start: they change while a peer is open, so that a configuration with others is no other one. `brokers` are those
     to use, as `host:port`; none: those that are announced. `lan`: peers on this network are looked for, if the
-    embedded grape may join the grapes that it finds, that is with neither `grapes` nor `bootstrap`.
+    embedded grape may join the grapes that it finds, that is with neither `grapes` nor `bootstrap`. `mainline` "on":
+    the public DHT is used, and entered by the nodes that `mainline_file` has kept, or by `mainline_bootstrap`.
     """
 
     grapes: tuple[str, ...] = ()
@@ -64,11 +65,14 @@ class PeerConfig:
     web: WebConfig = field(
         default_factory=WebConfig
     )  # where services are opened over HTTP and WebSocket, those that are
+    mainline: Said = field(default="off", compare=False)
+    mainline_bootstrap: tuple[str, ...] = field(default=(), compare=False)
+    mainline_file: Path | None = None
 
     @classmethod
     def from_settings(
         cls, settings: Settings, *, trust_file: Path | None = None, calls_file: Path | None = None,
-        invitations_file: Path | None = None, places_file: Path | None = None,
+        invitations_file: Path | None = None, places_file: Path | None = None, mainline_file: Path | None = None,
     ) -> "PeerConfig":  # fmt: skip
         """Take a profile's settings, except those of the window; `SettingsStore` says where the files are."""
         return cls(
@@ -86,4 +90,7 @@ class PeerConfig:
             use_broker=settings.use_broker,
             brokers=settings.brokers,
             lan=settings.lan,
+            mainline=settings.mainline,
+            mainline_bootstrap=settings.mainline_bootstrap,
+            mainline_file=mainline_file,
         )

@@ -17,6 +17,15 @@ MAX_AUDIENCES: Final = 1024  # services; those that nobody offers now are kept, 
 MAX_ENTRIES: Final = 32  # grapes or bootstrap nodes; more is a mistake in the file, not a network
 MAX_NAME: Final = 128  # characters of a service's name
 
+PUBLIC_DHT: Final = (
+    "router.bittorrent.com:6881",
+    "dht.transmissionbt.com:6881",
+    "dht.libtorrent.org:25401",
+    "relay.pkarr.org:6881",
+)
+"""Where the public DHT is entered, by name; asked only once its owner has said yes, and no node is kept."""
+
+Said = Literal["unset", "on", "off"]
 CloseAction = Literal["ask", "tray", "quit"]
 
 
@@ -59,6 +68,11 @@ class Settings:
     lan: bool = True
     """Find other Grapevines on this network, and be found by them: a random name that changes daily is all that is
     told. Only with a grape of our own, and without `bootstrap`."""
+    mainline: Said = "unset"
+    """Use the public DHT of BitTorrent, so that friends find this peer without a server: `on` or `off`. `unset`: its
+    owner has not been asked, and it is not used."""
+    mainline_bootstrap: tuple[str, ...] = PUBLIC_DHT
+    """Nodes that the public DHT is entered by, as `NAME:PORT`."""
     notify_new_peers: bool = True
     """Notify when a new peer is found."""
     close_action: CloseAction = "ask"
@@ -97,12 +111,13 @@ CLOSED: Final[Mapping[str, Any]] = {
     "shares": (),
     "uses": (),
     "lan": False,
+    "mainline": "off",
 }
 
 
 def check_field(name: str, value: object) -> None:
     """Raise LocalError unless a value of the right type is one that this field may have."""
-    if name in ("grapes", "bootstrap", "brokers", "share_at_start", "sharing", "consuming"):
+    if name in ("grapes", "bootstrap", "brokers", "mainline_bootstrap", "share_at_start", "sharing", "consuming"):
         entries = value if isinstance(value, tuple) else ()
         if len(entries) > MAX_ENTRIES:
             raise LocalError(f"{name} has more than {MAX_ENTRIES} entries")
@@ -120,7 +135,7 @@ def check_field(name: str, value: object) -> None:
 def _check_entry(name: str, entry: str) -> None:
     if name == "grapes":
         check_grape_url(entry)
-    elif name in ("bootstrap", "brokers"):
+    elif name in ("bootstrap", "brokers", "mainline_bootstrap"):
         try:
             Address.parse(entry)
         except ValueError as error:

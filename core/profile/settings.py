@@ -59,6 +59,7 @@ class SettingsStore:
         self.trust_file = base / f"{self.profile}.trust.json"
         self.invitations_file = base / f"{self.profile}.invitations.json"
         self.places_file = base / f"{self.profile}.places.json"
+        self.mainline_file = base / f"{self.profile}.mainline.json"
         self.calls_file = base / f"{self.profile}.calls.sqlite3"
         self.problem: str | None = None
         self.notices: tuple[str, ...] = ()

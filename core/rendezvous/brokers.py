@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol, TypeAlias
 
@@ -24,6 +24,8 @@ from core.values import Address, JsonValue
 from core.wire.broker_message import BROKER_SERVICE, Listing
 
 HEAD_START = 3.0  # seconds; a meeting's outcome after 2 s, and one more for the broker to tell both sides
+
+ELSEWHERE = Address("0.0.0.0", 0)  # stands for a broker, where meetings are bounded, when none has told of somebody
 
 _log = logging.getLogger(__name__)
 
@@ -144,6 +146,11 @@ class Brokers:
                 del self._searches[name]
                 if name not in self._intents:
                     self._client.unwant(_want(name))
+
+    def meet(self, addresses: Iterable[Address], told_in: float = 0.0) -> None:
+        """Meet these, of which somebody told that is no broker; the others hear of us within `told_in` seconds."""
+        met = list(addresses)
+        self._introductions.introduce(met, dict.fromkeys(met, told_in), lambda address: ELSEWHERE)
 
     def heard(self, address: Address) -> None:
         """Note a punch."""

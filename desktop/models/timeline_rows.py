@@ -26,6 +26,7 @@ from core.news.events import (
     TrustChanged,
 )
 from core.news.joins import InvitationAccepted, JoinProgress, SearchProgress
+from core.news.public import PublicDhtChanged
 from core.values import Address
 from desktop.models.pretty import preview
 from desktop.models.safe import shown
@@ -234,6 +235,11 @@ def _punch_ended(event: PunchEnded) -> TimelineRow:
 @row_of.register
 def _nat(event: NatChanged) -> TimelineRow:
     return TimelineRow(event.at, Direction.NOTE, Kind.GRAPE, "Network", None, _short(event.nat.network))
+
+
+@row_of.register
+def _public_dht(event: PublicDhtChanged) -> TimelineRow:
+    return TimelineRow(event.at, Direction.NOTE, Kind.GRAPE, "Public DHT", None, _short(event.message))
 
 
 @row_of.register

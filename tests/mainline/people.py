@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from random import Random
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
+from core.identity.identity import Identity
 from core.mainline.node import MainlineNode
 from core.mainline.post import Post
-from core.peer_id import PeerId
 from core.signal.exchange import Exchange
-from core.signal.keys import bell, pair_secret
+from core.signal.keys import PURPOSE, bell
 from core.signal.wishes import Contact, Located, Rung, SignalEvent
 from core.values import Address, Burst
 from tests.mainline.cloud import Cloud
@@ -24,10 +22,10 @@ class Person:
         self.cloud = cloud
         self.skew = skew
         self.address = Address(f"11.{number // 250}.{number % 250}.2", 40000 + number)
-        self.key = Ed25519PrivateKey.from_private_bytes(number.to_bytes(32))
-        self.peer_id = PeerId(self.key.public_key().public_bytes_raw())
+        self.identity = Identity.from_secret(number.to_bytes(32))
+        self.peer_id = self.identity.peer_id
         self.node = MainlineNode(Random(number), cloud.now)
-        self.exchange = Exchange(Random(number), lambda day: bell(self.key, day))
+        self.exchange = Exchange(Random(number), lambda day: bell(self.identity.secret, day))
         self.exchange.be_at([self.address], 1)
         self.post = Post(self.node, self.exchange, self.address.port)
         self.told: list[tuple[float, SignalEvent]] = []
@@ -37,7 +35,7 @@ class Person:
 
     def know(self, *others: "Person") -> None:
         self.exchange.know(
-            Contact(each.peer_id, pair_secret(self.key, each.peer_id), self.peer_id.key, each.peer_id.key)
+            Contact(each.peer_id, self.identity.agree(each.peer_id, PURPOSE), self.peer_id.key, each.peer_id.key)
             for each in others
         )
 

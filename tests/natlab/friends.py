@@ -126,7 +126,7 @@ class Friends:
         return "\n".join(program.transcript() for program in self.programs)
 
 
-async def _known(folder: Path) -> tuple[str, str]:
+async def known(folder: Path) -> tuple[str, str]:
     """Make both identities, which trust each other; return their Peer IDs."""
     homes = folder / "anna", folder / "bert"
     made = await asyncio.gather(*(own(home, "id") for home in homes))
@@ -144,7 +144,7 @@ async def friends(
 ) -> AsyncIterator[Friends]:
     """Build both homes, and run grape and broker. A failure within shows what all programs printed."""
     async with AsyncExitStack() as stack:
-        ids = await _known(folder)
+        ids = await known(folder)
         place = Friends(world, folder, world.public(), world.site(anna), world.site(bert), ids)
         api = f"http://127.0.0.1:{API}"
         public = place.public.inside

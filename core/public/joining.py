@@ -1,0 +1,99 @@
+"""Entering the public DHT, staying in it, and saying so: by kept nodes, or by bootstrap nodes if those are gone."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+from core.errors import LocalError
+from core.limits.rate import Backoff
+from core.mainline.config import ALONE, SEEDS
+from core.mainline.node import MainlineNode
+from core.mainline.role import Role
+from core.mainline.seen import Mapping
+from core.net.endpoint import Lodging
+from core.net.udp import resolve
+from core.public.kept import read_nodes, write_nodes
+from core.scope import Scope, scope
+from core.values import Address
+
+PATIENCE: Final = 3.0  # seconds for kept nodes to answer before bootstrap nodes are asked
+RETRY: Final = (5.0, 300.0)  # seconds between tries while nobody answers, doubled from the first to the second
+BLOCKED: Final = 15.0  # seconds without an answer after which it is said that the network may block it
+KEEP_EVERY: Final = 600.0  # seconds between writings of the good nodes
+WATCH: Final = 1.0  # seconds between looks
+_log = logging.getLogger(__name__)
+
+
+class Joining:
+    """Keeps a node in the network. `path`: where good nodes are kept; `bootstrap`: `NAME:PORT`."""
+
+    def __init__(self, path: Path | None, bootstrap: tuple[str, ...]) -> None:
+        self._path = path
+        self._bootstrap = bootstrap
+        self._role = Role()
+        self._problem = ""
+        self._blocked = False
+
+    async def run(self, node: MainlineNode, lodging: Lodging, say: Callable[[], None]) -> None:
+        """Join, and join again whenever the node is alone, until cancelled. `say` is called when there is news."""
+        loop = asyncio.get_running_loop()
+        kept, problem = await read_nodes(self._path)
+        self._problem, self._blocked = problem or "", False
+        backoff = Backoff(*RETRY)
+        if kept:
+            node.join(random.SystemRandom().sample(kept, min(SEEDS, len(kept))), lodging.now())
+            lodging.flush()
+            await asyncio.sleep(PATIENCE)
+        began, keep_at, again_at = loop.time(), loop.time() + KEEP_EVERY, loop.time()
+        while True:
+            now = loop.time()
+            if node.nodes() < ALONE and now >= again_at:
+                again_at = now + backoff.failed()
+                node.join(await self._names(), lodging.now())
+                lodging.flush()
+            elif node.nodes() >= ALONE:
+                backoff.succeeded()
+                if now >= keep_at:
+                    keep_at = now + KEEP_EVERY
+                    await self.keep(node)
+            self._blocked = not node.nodes() and now - began >= BLOCKED
+            say()
+            await asyncio.sleep(WATCH)
+
+    def look(
+        self, node: MainlineNode, mapping: Mapping | None, mapped: Address | None, hosts: Iterable[str], now: float
+    ) -> None:
+        """Have the node answer others, or not: as BEP 43 has it."""
+        if node.asked_at > 0:
+            self._role.asked(node.asked_at)
+        public = any(scope(host) is Scope.PUBLIC for host in hosts)
+        serve = self._role.look(mapping is not None and (public or mapped is not None), now)
+        if serve != node.serving:
+            node.serve(mapping.host if serve and mapping is not None else None, now)
+
+    async def keep(self, node: MainlineNode) -> None:
+        """Write down the good nodes."""
+        if node.nodes() >= ALONE:
+            await write_nodes(self._path, node.good())
+
+    def words(self, node: MainlineNode) -> str:
+        """Return how it goes, as a sentence for people."""
+        if node.nodes() >= ALONE:
+            does = "and answers others" if node.serving else "without being asked by others"
+            return f"On the public DHT: friends can find this peer there, {does}."
+        if self._blocked:
+            return "No node of the public DHT answers: this network may block it. Other ways to friends go on."
+        return f"Entering the public DHT. {self._problem}".strip()
+
+    async def _names(self) -> list[Address]:
+        """Return where the bootstrap nodes are; names that lead nowhere are skipped."""
+        found = []
+        for name in self._bootstrap:
+            try:
+                found.append(await resolve(Address.parse(name)))
+            except (LocalError, ValueError) as error:
+                _log.debug("the bootstrap node %s is not used: %s", name, error)
+        return found

@@ -1,0 +1,287 @@
+"""The public DHT of one peer: switched on and off, driven on its socket, and a source of candidates for its requests.
+
+A call that goes out writes where we are, reads where the other is, and rings; a ring that comes in is punched back at
+once (`core.signal`). What others say of an address is under the rule of `core.reach.outreach`, as anybody's word.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random, SystemRandom
+from typing import Any, Final, Protocol
+
+from core.aio.tasks import TaskSet
+from core.aio.waiting import wait_for
+from core.mainline.events import MainlineEvent
+from core.mainline.node import MainlineNode
+from core.mainline.post import Post
+from core.net.endpoint import Lodging
+from core.news.events import PublicDhtSnapshot
+from core.news.hub import Hub
+from core.news.joins import SearchProgress
+from core.news.public import PublicDhtChanged
+from core.peer_id import PeerId
+from core.public.joining import Joining
+from core.public.people import People
+from core.scope import scope
+from core.signal.exchange import Exchange
+from core.signal.keys import bell
+from core.signal.letter import Letter
+from core.signal.wishes import Called, Located, Rung
+from core.values import Address, Machine
+
+FIRST: Final = ord("d")  # the first byte of every message of KRPC: a bencoded dictionary
+TICK: Final = 0.5  # seconds between looks at what is due
+RENEW: Final = 20.0  # seconds between wishes for a call that somebody still waits for; one lasts 60 s
+TOLD_IN: Final = 22.0  # seconds until the other side looks at its door at the latest, and a little
+BESIDE: Final = 0.3  # seconds; an address on our own network is tried at once
+NAT_ONE, NAT_MANY = 1, 2  # what a letter says of our router
+
+_log = logging.getLogger(__name__)
+
+
+class Socket(Protocol):
+    """What is needed of the endpoint."""
+
+    address: Address
+
+    def lodge(self, first: int, machine: Machine[Any], on_event: Callable[[Any], None]) -> Lodging:
+        """Give the node the datagrams that are its."""
+
+
+class Own(Protocol):
+    """What is needed of our own addresses."""
+
+    def addresses(self) -> list[Address]:
+        """Return where others may reach us now."""
+
+    def hosts(self) -> tuple[str, ...]:
+        """Return this machine's own hosts."""
+
+    def is_self(self, address: Address) -> bool:
+        """Return whether this is our own socket."""
+
+    def is_beside(self, address: Address) -> bool:
+        """Return whether no router is between."""
+
+    def mapped(self) -> Address | None:
+        """Return what a router forwards to us."""
+
+    def see_at(self, address: Address | None) -> None:
+        """Take where several others see this very socket."""
+
+
+class Opening(Protocol):
+    """What opens the way to addresses."""
+
+    def told(self, addresses: Iterable[Address]) -> list[Address]:
+        """Take what somebody names; return who may be sent to at all."""
+
+    def meet(self, addresses: Iterable[Address], told_in: float = 0.0) -> None:
+        """Punch these; the others hear of us within `told_in` seconds."""
+
+
+class PublicDht:
+    """Off until `start` and `switch`. It is a LateSource of requests. Raises nothing."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        socket: Socket,
+        own: Own,
+        opening: Opening,
+        path: Path | None,
+        bootstrap: Iterable[str],
+        *,
+        asked: bool = True,
+        random: Random | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`path` keeps the good nodes; `bootstrap` are `NAME:PORT`. `asked`: its owner has said yes or no."""
+        self._hub = hub
+        self._socket = socket
+        self._own = own
+        self._opening = opening
+        self._joining = Joining(path, tuple(bootstrap))
+        self._asked = asked
+        self._random = random or SystemRandom()
+        self._clock = clock
+        self._secret: Callable[[], bytes | None] = lambda: None
+        self._people: People | None = None
+        self._serves: Callable[[], bool] = lambda: False
+        self._attentive = False
+        self._lodging: Lodging | None = None
+        self._node: MainlineNode | None = None
+        self._exchange: Exchange | None = None
+        self._post: Post | None = None
+        self._searches: dict[PeerId, list[Callable[[Address, float], None]]] = {}
+        self._renewed: dict[PeerId, float] = {}
+        self._tasks = TaskSet("public DHT")
+        self._soon = asyncio.Event()
+        self._message = PublicDhtSnapshot().message
+
+    # -- what its owner does ------------------------------------------------------------------------------------------
+
+    def start(self, people: People, secret: Callable[[], bytes | None], serves: Callable[[], bool]) -> None:
+        """Know who may be met from now on.
+
+        `secret()` is our identity's; `serves()`: others may want something of us.
+        """
+        self._people, self._secret, self._serves = people, secret, serves
+
+    async def switch(self, on: bool) -> None:
+        """Use the public DHT, or stop. Idempotent."""
+        self._asked = True
+        if on == (self._node is not None):
+            return
+        if not on:
+            await self._stop()
+            return
+        node = self._node = MainlineNode(self._random, asyncio.get_running_loop().time())
+        self._exchange = Exchange(self._random, lambda day: bell(self._secret() or b"", day))
+        self._post = Post(node, self._exchange, self._socket.address.port)
+        self._lodging = self._socket.lodge(FIRST, node, self._on_event)
+        self._tasks.spawn(self._joining.run(node, self._lodging, self._say), name="join the public DHT")
+        self._tasks.spawn(self._run(node, self._exchange), name="look at what is due")
+        self._say()
+
+    async def _stop(self) -> None:
+        node, lodging = self._node, self._lodging
+        self._node = self._exchange = self._post = self._lodging = None
+        await self._tasks.aclose()
+        self._tasks = TaskSet("public DHT")
+        if lodging is not None:
+            lodging.leave()
+        if node is not None:
+            await self._joining.keep(node)
+        self._own.see_at(None)
+        self._say()
+
+    async def aclose(self) -> None:
+        """Stop, and keep the good nodes."""
+        await self._stop()
+
+    def attend(self, on: bool) -> None:
+        """Look at our door often, as while somebody looks at the window; or rarely."""
+        self._attentive = on
+
+    def snapshot(self) -> PublicDhtSnapshot:
+        """Return how it goes."""
+        node = self._node
+        if node is None:
+            return PublicDhtSnapshot(asked=self._asked)
+        return PublicDhtSnapshot(True, True, node.nodes(), node.serving, self._joining.words(node))
+
+    # -- for requests -------------------------------------------------------------------------------------------------
+
+    def knows(self, peer_id: PeerId) -> bool:
+        """Return whether we share a secret with a peer, and are on the public DHT."""
+        if self._exchange is None or self._people is None or self._secret() is None:
+            return False
+        return any(each.name == peer_id for each in self._people.contacts())
+
+    @contextmanager
+    def searching(self, peer_id: PeerId, found: Callable[[Address, float], None]) -> Iterator[None]:
+        """See LateSource."""
+        self._searches.setdefault(peer_id, []).append(found)
+        self._renewed.pop(peer_id, None)
+        self._soon.set()
+        try:
+            yield
+        finally:
+            self._searches[peer_id].remove(found)
+            if not self._searches[peer_id]:
+                del self._searches[peer_id]
+                if self._exchange is not None:
+                    self._exchange.hang_up(peer_id)
+
+    # -- what is due --------------------------------------------------------------------------------------------------
+
+    async def _run(self, node: MainlineNode, exchange: Exchange) -> None:
+        while True:
+            self._look(node, exchange)
+            await wait_for(self._soon, TICK)
+
+    def _look(self, node: MainlineNode, exchange: Exchange) -> None:
+        if self._people is None or self._secret() is None or self._lodging is None:
+            return
+        now, clock = self._lodging.now(), self._clock()
+        mapping = node.seen.mapping(now)
+        fixed = mapping is not None and mapping.port is not None
+        self._own.see_at(Address(mapping.host, mapping.port or 0) if mapping is not None and fixed else None)
+        exchange.know(self._people.contacts())
+        exchange.be_at(self._addresses(), 0 if mapping is None else NAT_ONE if fixed else NAT_MANY)
+        awaited = self._people.awaited()
+        exchange.listen((self._serves() or awaited) and node.nodes() > 0, self._attentive or awaited)
+        for peer_id in self._searches:
+            if exchange.knows(peer_id) and now - self._renewed.get(peer_id, -RENEW) >= RENEW:
+                self._renewed[peer_id] = now
+                exchange.call(peer_id, now, clock)
+        for gone in self._renewed.keys() - self._searches.keys():
+            del self._renewed[gone]
+        exchange.tick(now, clock)
+        self._joining.look(node, mapping, self._own.mapped(), self._own.hosts(), now)
+        self._act(now, clock)
+        self._lodging.flush()
+
+    def _addresses(self) -> list[Address]:
+        """Return what our letters say: where others see us first."""
+        return sorted(self._own.addresses(), key=lambda each: -scope(each.host))
+
+    def _on_event(self, event: MainlineEvent) -> None:
+        if self._post is None or self._lodging is None:
+            return
+        now, clock = self._lodging.now(), self._clock()
+        self._post.take(event, now, clock)
+        self._act(now, clock)
+        self._lodging.flush()
+
+    def _act(self, now: float, clock: float) -> None:
+        """Do what the exchange tells, and carry out what it wishes."""
+        if self._exchange is None or self._post is None:
+            return
+        for event in self._exchange.events():
+            if isinstance(event, Rung):
+                self._punch([event.address], 0.0)
+            elif isinstance(event, Located):
+                self._on_letter(event.name, event.letter, event.seconds)
+            elif isinstance(event, Called) and isinstance(event.name, PeerId):
+                seconds = now - self._renewed.get(event.name, now)
+                self._tell(event.name, seconds, f"rings at {event.nodes} nodes, and waits for it to answer")
+        self._post.step(now, clock)
+
+    def _on_letter(self, name: object, letter: Letter, seconds: float | None) -> None:
+        addresses = self._punch(letter.addresses, 0.0 if seconds is None else TOLD_IN)
+        if seconds is None or not isinstance(name, PeerId):
+            return
+        listed = ", ".join(map(str, addresses[:3])) or "no address that can be used"
+        self._tell(name, seconds, f"found at {listed}")
+        for found in tuple(self._searches.get(name, ())):
+            for address in addresses:
+                found(address, BESIDE if self._own.is_beside(address) else TOLD_IN)
+
+    def _punch(self, addresses: Iterable[Address], told_in: float) -> list[Address]:
+        """Open the way to what was named, as far as the rule lets us; return what is left of it."""
+        told = [each for each in self._opening.told(addresses) if not self._own.is_self(each)]
+        self._opening.meet([each for each in told if not self._own.is_beside(each)], told_in)
+        self._opening.meet([each for each in told if self._own.is_beside(each)])
+        return told
+
+    # -- words --------------------------------------------------------------------------------------------------------
+
+    def _tell(self, peer_id: PeerId, seconds: float, message: str) -> None:
+        said = f"public DHT: {message}, after {seconds:.1f} s"
+        _log.debug("%s: %s", peer_id.short, said)
+        self._hub.emit(SearchProgress(self._hub.now(), peer_id, "public DHT", said))
+
+    def _say(self) -> None:
+        """Tell how it goes, if that is news."""
+        self._hub.touch()
+        now = self.snapshot()
+        if now.message != self._message:
+            self._message = now.message
+            _log.debug("%s", now.message)
+            self._hub.emit(PublicDhtChanged(self._hub.now(), now.nodes, now.message))
