@@ -14,12 +14,16 @@ from core.lan import kept, places, tags
 from core.lan.neighbours import NeighboursConfig
 from core.ledger import store
 from core.limits.bounds import RULES, Rule
+from core.mainline import saved
+from core.mainline.config import DHT, KEPT
+from core.mainline.pace import PaceConfig
 from core.nat import reflection
 from core.net import crowd
 from core.punch.climb_config import ClimbConfig
 from core.reach.outreach import OutreachConfig
 from core.reach.probing import ProbingConfig
 from core.serving.quota import STRANGER, TRUSTED
+from core.signal import exchange
 from core.streams.config import StreamConfig
 from core.trust import book
 from core.using import uses
@@ -34,6 +38,7 @@ _DHT: Final = DhtConfig()
 _GRAPE: Final = GrapeConfig()
 _OUT: Final = OutreachConfig()
 _LAN = NeighboursConfig()
+_PACE: Final = PaceConfig()
 _STREAMS: Final = StreamConfig()
 _UTP: Final = UtpConfig()
 _KIB: Final = 1024
@@ -61,6 +66,38 @@ _CALLS: Final = (
     Rule(
         "calls in the record", "", f"{store.MAX_ROWS:,}, {store.MAX_AGE / 86_400:g} days", "",
         "the oldest are deleted", "tests/ledger/test_ledger.py",
+    ),
+)  # fmt: skip
+
+_PUBLIC_DHT: Final = (
+    Rule(
+        "packets to one host of the public DHT", f"{_PACE.host:g} a second, {_PACE.host_burst:g} at once",
+        f"{_PACE.all:g} a second, {_PACE.all_burst:g} at once", "", "they wait; what nobody waits for waits longer",
+        "tests/mainline/test_node.py",
+    ),
+    Rule(
+        "new destinations in the public DHT", "", f"{60 * _PACE.new:g} a minute, {_PACE.new_burst:g} at once", "",
+        "they wait", "tests/mainline/test_node.py",
+    ),
+    Rule(
+        "searches of the public DHT", "", str(DHT.max_operations), "", "a further one fails at once, and is wished for "
+        "again", "tests/mainline/test_node.py",
+    ),
+    Rule(
+        "nodes of the public DHT on the disk", "1", f"{KEPT}, {saved.MAX_BYTES // 1024} KiB", "",
+        "no further one is kept; a larger file is not used", "tests/mainline/test_parts.py",
+    ),
+    Rule(
+        "people that letters are written to", "", str(exchange.CONTACTS), "", "of more, those seen last come first",
+        "tests/signal/test_exchange.py",
+    ),
+    Rule(
+        "calls by the public DHT", "", str(exchange.CALLS), "", "the one begun first is given up",
+        "tests/signal/test_exchange.py",
+    ),
+    Rule(
+        "new ringers of one look at our door", f"{exchange.PER_NODE} of one node", str(exchange.PER_LOOK), "",
+        "no further one is punched back", "tests/signal/test_exchange.py",
     ),
 )  # fmt: skip
 
@@ -230,4 +267,4 @@ _DIRECTORY: Final = (
     ),
 )  # fmt: skip
 
-ALL_RULES: Final = (*RULES, *_CALLS, *_STREAM_RULES, *_PACKETS, *_DIRECTORY)
+ALL_RULES: Final = (*RULES, *_CALLS, *_STREAM_RULES, *_PACKETS, *_DIRECTORY, *_PUBLIC_DHT)

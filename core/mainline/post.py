@@ -2,8 +2,6 @@
 
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from core.dht.events import OperationId
 from core.dht.items import mutable_target, sign_item
 from core.errors import LocalError
@@ -48,6 +46,9 @@ class Post:
 
     def _begin(self, wish: Wish, now: float) -> OperationId:
         if isinstance(wish, Write):
+            # Here, as who uses no public DHT never needs it: it takes 7 MB.
+            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
             writer = Ed25519PrivateKey.from_private_bytes(wish.box.writer)
             return self._node.put(sign_item(writer, wish.sealed, wish.sequence), now)
         if isinstance(wish, Read):

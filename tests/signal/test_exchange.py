@@ -1,0 +1,175 @@
+"""The exchange by itself: its bounds, and what is refused."""
+
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from core.signal.exchange import CALLS, CONTACTS, EAGER, IDLE, PER_LOOK, PER_NODE, SOONEST, Exchange, doors
+from core.signal.keys import box, door
+from core.signal.letter import Letter, seal
+from core.signal.wishes import Contact, Listen, Located, Read, Ring, Rung, Wish, Write
+from core.values import Address
+
+CLOCK = 1_800_001_000.0  # in the middle of an epoch
+BELL = b"b" * 32
+
+
+def contact(number: int = 1) -> Contact:
+    return Contact(number, bytes([number]) * 32, b"ours", b"theirs")
+
+
+def exchange(*contacts: Contact) -> Exchange:
+    made = Exchange(Random(1), lambda day: BELL)
+    made.know(contacts or (contact(),))
+    made.be_at([Address("11.0.0.1", 4000)], 1)
+    return made
+
+
+def wishes(of: Exchange, now: float = 0.0) -> list[Wish]:
+    of.tick(now, CLOCK + now)
+    return of.wishes()
+
+
+def letter_of(theirs: Contact, at: float = CLOCK, sequence: int = 5, port: int = 5000) -> tuple[bytes, int]:
+    of = box(theirs.secret, theirs.theirs, int(CLOCK) // 3600)
+    return seal(Letter(int(at), (Address("11.0.0.2", port),), BELL), of, sequence, Random(2)), sequence
+
+
+def reading(found: list[Wish]) -> Read:
+    return next(each for each in found if isinstance(each, Read) and each.box.epoch == int(CLOCK) // 3600)
+
+
+def test_who_neither_listens_nor_calls_asks_nothing() -> None:
+    assert wishes(exchange()) == []
+
+
+def test_who_listens_writes_to_its_people_two_at_a_time_and_looks_at_its_door() -> None:
+    ours = exchange(*map(contact, range(1, 6)))
+    ours.listen(True, True)
+    found = wishes(ours)
+    assert sum(isinstance(each, Write) for each in found) == 2
+    assert [each.door for each in found if isinstance(each, Listen)] == doors(lambda day: BELL, CLOCK)
+    for each in found:
+        ours.done(each.number, 8, 0.5)
+    assert sum(isinstance(each, Write) for each in wishes(ours, 1.0)) == 2
+
+
+def test_of_too_many_people_the_first_get_letters() -> None:
+    ours = exchange(*map(contact, range(1, CONTACTS + 20)))
+    ours.listen(True, False)
+    written = set()
+    for second in range(200):
+        for each in wishes(ours, float(second)):
+            if isinstance(each, Write):
+                written.add(each.box.public)
+            ours.done(each.number, 8, float(second))
+    assert len(written) == CONTACTS == ours.letters()
+
+
+def test_of_too_many_calls_the_first_is_given_up() -> None:
+    ours = exchange(*map(contact, range(1, CALLS + 3)))
+    for number in range(1, CALLS + 3):
+        ours.call(number, float(number), CLOCK)
+    found = wishes(ours, CALLS + 3.0)
+    assert len({each.box.public for each in found if isinstance(each, Read)}) == 2 * CALLS
+
+
+@pytest.mark.parametrize(("eager", "seconds"), [(True, EAGER), (False, IDLE)])
+def test_the_door_is_looked_at_every_five_or_twenty_seconds(eager: bool, seconds: float) -> None:
+    ours = exchange()
+    ours.listen(True, eager)
+    looks = []
+    for tick in range(240):
+        for each in wishes(ours, tick / 2):
+            ours.done(each.number, 0, tick / 2)
+            if isinstance(each, Listen):
+                looks.append((tick / 2, each.part))
+    gaps = [later[0] - earlier[0] for earlier, later in pairwise(looks)]
+    assert set(gaps) == {seconds}
+    assert seconds >= SOONEST
+    assert {part for _, part in looks} == ({0} if eager else {1, 2}), "idle: every second node, in turn"
+
+
+def test_a_look_that_is_not_over_is_not_begun_again() -> None:
+    ours = exchange()
+    ours.listen(True, True)
+    wishes(ours)
+    assert not any(isinstance(each, Listen) for each in wishes(ours, 30.0))
+
+
+def test_ringers_are_told_once_and_few_of_one_node_and_of_one_look() -> None:
+    ours = exchange()
+    ours.listen(True, True)
+    number = next(each.number for each in wishes(ours) if isinstance(each, Listen))
+    for node in range(10):
+        listed = [Address(f"11.{node}.0.{ringer}", 5000) for ringer in range(1, 50)]
+        ours.ringers(number, listed, 0.5, CLOCK)
+        rung = [each for each in ours.events() if isinstance(each, Rung)]
+        assert len(rung) <= PER_NODE
+    ours.done(number, 0, 0.6)
+    number = next(each.number for each in wishes(ours, 6.0) if isinstance(each, Listen))
+    ours.ringers(number, [Address("11.0.0.1", 5000)], 6.1, CLOCK)
+    assert ours.events() == [], "told six seconds ago"
+    assert PER_LOOK < 10 * PER_NODE
+    ours.ringers(99_999, [Address("11.9.9.9", 5000)], 6.1, CLOCK)
+    assert ours.events() == [], "of a look that we did not wish for"
+
+
+def test_who_calls_writes_reads_and_rings_once_it_knows_the_bell() -> None:
+    ours, them = exchange(), contact()
+    ours.call(1, 0.0, CLOCK)
+    found = wishes(ours)
+    assert {type(each) for each in found} == {Write, Read}
+    read = reading(found)
+    assert ours.came(read.number, *letter_of(them), 0.4, CLOCK)
+    (located,) = ours.events()
+    assert isinstance(located, Located)
+    assert (located.letter.addresses, located.seconds) == ((Address("11.0.0.2", 5000),), 0.4)
+    assert [each.door for each in wishes(ours, 0.5) if isinstance(each, Ring)] == [door(BELL, int(CLOCK) // 300)]
+
+
+def test_a_replayed_or_forged_letter_is_not_told() -> None:
+    ours, them = exchange(), contact()
+    ours.call(1, 0.0, CLOCK)
+    read = reading(wishes(ours))
+    assert ours.came(read.number, *letter_of(them, sequence=9), 0.1, CLOCK)
+    assert not ours.came(read.number, *letter_of(them, sequence=9), 0.2, CLOCK), "again"
+    assert not ours.came(read.number, *letter_of(them, sequence=7, port=1), 0.2, CLOCK), "an older one"
+    sealed, _ = letter_of(them, sequence=7)
+    assert not ours.came(read.number, sealed, 10, 0.2, CLOCK), "an older one under a new number"
+    assert not ours.came(read.number, *letter_of(contact(2), sequence=20), 0.2, CLOCK), "of another pair"
+    assert not ours.came(read.number, *letter_of(them, at=CLOCK - 86400, sequence=21), 0.2, CLOCK), "of yesterday"
+    assert len(ours.events()) == 1
+
+
+def test_a_call_ends_when_somebody_hangs_up_or_nobody_renews_it() -> None:
+    ours = exchange()
+    ours.call(1, 0.0, CLOCK)
+    for each in wishes(ours):
+        ours.done(each.number, 0, 0.5)
+    ours.hang_up(1)
+    assert wishes(ours, 10.0) == []
+    ours.call(1, 20.0, CLOCK)
+    for each in wishes(ours, 20.0):
+        ours.done(each.number, 0, 20.5)
+    assert wishes(ours, 90.0) == []
+
+
+def test_the_next_call_begins_with_what_was_read_before() -> None:
+    ours = exchange()
+    ours.call(1, 0.0, CLOCK)
+    ours.came(reading(wishes(ours)).number, *letter_of(contact()), 0.4, CLOCK)
+    ours.hang_up(1)
+    ours.events()
+    ours.call(1, 60.0, CLOCK + 60.0)
+    assert [type(each) for each in ours.events()] == [Located]
+
+
+def test_who_is_removed_is_neither_written_to_nor_called() -> None:
+    ours = exchange()
+    ours.listen(True, True)
+    ours.call(1, 0.0, CLOCK)
+    ours.know([])
+    assert not ours.knows(1)
+    assert all(isinstance(each, Listen) for each in wishes(ours))
