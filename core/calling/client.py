@@ -82,8 +82,7 @@ class PeerClient:
         self._own = own
         self._told = told
         self._link = link
-        self._registry = registry
-        self._client = client
+        self._registry, self._client = registry, client
         self._require_identity = require_identity
         self._finder = Finder(link)
         self._remotes = Remotes() if remotes is None else remotes
@@ -91,8 +90,7 @@ class PeerClient:
         self._sources = (Remembered(self._remotes), PeerRecords(self._finder), GrapeNames(link))
         self._punching = Punching(punches.punch)
         self._openers = (*openers, self._punching)
-        self._validated = validated
-        self._ways = Ways()
+        self._validated, self._ways = validated, Ways()
         self._late = LateSources(late)
         self._races: set[Race] = set()
         self._tasks = TaskSet("peer client")
