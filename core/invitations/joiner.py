@@ -90,11 +90,12 @@ class Joiner:
         offer, at = await self._patiently(link, JOIN, timeout)
         known = self._admission.store.find(link.peer_id)
         before = known.name if known is not None else ""
-        chosen = clean_name(name) or before or offer.called or link.peer_id.short
-        chosen = own_name(chosen, link.peer_id, self._admission.store.peers())
+        wanted = clean_name(name) or before or offer.called or link.peer_id.short
+        chosen = own_name(wanted, link.peer_id, self._admission.store.peers())
         await self._admission.trust(link.peer_id, chosen, joined_services(services, known))
         self._ways.met(link.peer_id, at)
-        self._say(link, JoinStage.ACCEPTED, f"{chosen} and you know each other now")
+        other = "" if chosen == wanted else f"; another {wanted} is in your list already, so the ID stands beside it"
+        self._say(link, JoinStage.ACCEPTED, f"{chosen} and you know each other now{other}")
         return Joined(link.peer_id, chosen, offer.services)
 
     async def _patiently(self, link: Link, act: str, timeout: float | None) -> tuple[Offer, Address]:

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QPushButton, QWidget
 from core.news.events import PeerSnapshot
 from core.peer_id import PeerId
 from desktop.models.invitations import button_words
+from desktop.models.lookalike import name_form
 from desktop.theme import ThemeSource
 from desktop.views.contract import BridgeLike
 from desktop.views.invitations_sheet import InvitationsSheet
@@ -81,7 +82,7 @@ class Inviting(QObject):
         if self._opened is not None:
             self._opened.raise_()
             return self._opened
-        sheet = self._opened = OpenInvitation(self.bridge.inviting, link, self._page, self._known)
+        sheet = self._opened = OpenInvitation(self.bridge.inviting, link, self._page, self._known, self._is_taken)
         sheet.finished.connect(self._on_closed)
         sheet.use_wanted.connect(self.use_wanted)
         self.bridge.events_arrived.connect(sheet.on_events)
@@ -92,6 +93,10 @@ class Inviting(QObject):
         people = () if self._snapshot is None else self._snapshot.known_peers
         found = next((each for each in people if each.peer_id == peer_id and not each.blocked), None)
         return "" if found is None else found.name or peer_id.short
+
+    def _is_taken(self, name: str, peer_id: PeerId) -> bool:
+        people = () if self._snapshot is None else self._snapshot.known_peers
+        return any(each.peer_id != peer_id and name_form(each.name) == name_form(name) for each in people)
 
     def _on_closed(self) -> None:
         self._opened = None

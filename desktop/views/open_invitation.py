@@ -42,12 +42,16 @@ class OpenInvitation(Sheet):
     def __init__(
         self, bridge: InvitingLike, link: str = "", parent: QWidget | None = None,
         called: Callable[[PeerId], str] = lambda peer_id: "",
+        taken: Callable[[str, PeerId], bool] = lambda name, peer_id: False,
     ) -> None:  # fmt: skip
-        """`called` returns the name of a peer that is known already, or "" for another."""
+        """`called` returns the name of a peer that is known already, or "" for another.
+
+        `taken` tells whether somebody else has a name that looks like this one.
+        """
         super().__init__(self.tr("Open an invitation"), parent, width=WIDTH)
         self.setObjectName("open-invitation")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self._bridge, self._called = bridge, called
+        self._bridge, self._called, self._taken = bridge, called, taken
         self._link: Link | None = None
         self._ticket: int | None = None
         self._asked = False  # what is offered is known
@@ -77,6 +81,7 @@ class OpenInvitation(Sheet):
         self.setAcceptDrops(True)
         self.link.setAcceptDrops(False)  # the sheet takes what is dropped
         self.link.textChanged.connect(self._read)
+        self.name.textChanged.connect(self._look_at_name)
         self.finished.connect(lambda _result: self._cancel())
         self.link.setText(link)
         self._read()
@@ -213,8 +218,16 @@ class OpenInvitation(Sheet):
         self.offer.setText(f"{told} {self.tr('You will then know each other by key.')}")
         if called and not self.name.text():
             self.name.setText(called)
-        self.story.setText("")
+        self._look_at_name()
         self._choose()
+
+    def _look_at_name(self) -> None:
+        """Say that somebody else is called so."""
+        name = clean_name(self.name.text())
+        if self._asked and self._idle():
+            same = self._link is not None and bool(name) and self._taken(name, self._link.peer_id)
+            words = self.tr("Somebody else in your list is called {name}. Compare the ID, or write another name.")
+            self.story.setText(words.format(name=shown(name)) if same else "")
 
     def _on_joined(self, ticket: object, name: str) -> None:
         if ticket == self._ticket:

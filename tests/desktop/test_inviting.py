@@ -269,3 +269,12 @@ def test_a_friend_is_invited_to_the_share_that_is_selected(window: MainWindow, b
     name = shown.shares[0].name
     assert [each for each, box in sheet.boxes.items() if box.isChecked()] == [name]
     sheet.reject()
+
+
+def test_a_name_that_is_somebody_elses_is_said_before_it_is_taken(people: MainWindow, bridge: FakeBridge) -> None:
+    sheet = people.people.inviting.open_invitation(str(LINK))
+    sheet.ask()
+    bridge.inviting.looked.emit(1, "ANNA\u2019S greenhouse".replace("\u2019", "'"), ("photos",))
+    assert sheet.story.text().startswith("Somebody else in your list is called")
+    sheet.name.setText("Anna at work")
+    assert sheet.story.text() == ""

@@ -134,6 +134,16 @@ async def test_an_invitation_for_two_gives_each_a_name_of_its_own() -> None:
         assert known(bert)[ANNA.peer_id] == (ANNA.peer_id.short, frozenset())
 
 
+async def test_a_friends_name_that_is_somebody_elses_is_said() -> None:
+    async with two() as (anna, _, bert, ears, _):
+        await bert.trust(MALLORY.peer_id, "Anna", frozenset())
+        link, _ = await anna.invite("Bert", PHOTOS, called="anna")
+        joined = await bert.join(str(link), timeout=60.0)
+        assert joined.name == f"anna ({ANNA.peer_id.short})"
+        told = await ears.hear(JoinProgress, lambda event: event.stage == "accepted")
+        assert "another anna is in your list already" in told.message
+
+
 async def test_two_devices_with_one_identity_are_one_peer() -> None:
     async with two() as (anna, _, bert, _, url), whole(BERT, url) as (other, _):
         await anna.invite("nobody yet")

@@ -113,6 +113,24 @@ async def test_friends_meet_at_once_and_by_kept_places_where_multicast_is_blocke
         assert await offers(bert, tmp_path) < first + BUSY
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("wrong", ["+1h", "-1h"])
+async def test_a_clock_that_is_wrong_by_an_hour_keeps_nobody_away(
+    machines: list[Machine], tmp_path: Path, wrong: str
+) -> None:
+    anna, bert, _ = machines
+    (tmp_path / "photos").mkdir()
+    wrong_there = ("faketime", "-f", wrong)
+    async with play(anna, tmp_path, "share", str(tmp_path / "photos")) as sharing:
+        await sharing.event("shared")
+        async with play(anna, tmp_path, "invite", "Bert", "photos", "--as", "Anna") as inviting:
+            link = (await inviting.event("invited"))["link"]
+        for command in (("join", link, "--timeout", "40"), ("offers", "anna", "--timeout", "20")):
+            there = grapevine(*command, inside=[*bert.inside, *wrong_there], home=tmp_path / bert.namespace, env=LAN)
+            async with there as program:
+                assert await program.wait() == 0, program.transcript()
+
+
 async def offers(machine: Machine, homes: Path) -> float:
     """Ask Anna what she shares; return the seconds that the whole command took."""
     began = time.monotonic()
