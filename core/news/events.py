@@ -258,6 +258,7 @@ class ShareRow:
     failed: int
     refused: int
     dropped: int = 0  # datagrams of the open streams, for want of room here
+    transports: tuple[str, ...] = ("utp",)  # and "http", "ws", "pub"
 
 
 @dataclass(frozen=True, slots=True)

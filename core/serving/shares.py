@@ -200,5 +200,6 @@ class Shares:
             served=tally.served,
             failed=tally.failed,
             refused=tally.refused,
+            transports=share.transports,
             dropped=sum(stream.datagrams_dropped for stream in streams),
         )

@@ -14,6 +14,7 @@ from core.trust.audience import Audience
 from core.values import JsonValue
 
 NAME_MAX: Final = 60  # bytes of a name that is proposed; a name may have 64 (core.wire.stream_opening)
+ANSWERS: Final = frozenset({"json", "python", "values"})  # kinds that answer requests
 _NO_NAME: Final = re.compile(r"[^a-z0-9._]+")
 
 
@@ -88,6 +89,7 @@ class Entered:
     permanent: bool = True
     flagged: bool = False
     page: bool = False  # a browser shows it
+    web: bool = False  # over HTTP and WebSocket too
 
     def share(self) -> Share:
         """Return the share that this is. Raises LocalError for a name that no service can have."""
@@ -95,7 +97,8 @@ class Entered:
         options: dict[str, JsonValue] = {self.form.option: self.text.strip()}
         if self.form.flag and self.flagged and not (self.form.ways and not self.page):
             options[self.form.flag] = True
-        return Share(self.name.strip(), kind, options, self.audience, self.permanent)
+        over = ("utp", "http", "ws") if self.web and self.form.kind in ANSWERS else ("utp",)
+        return Share(self.name.strip(), kind, options, self.audience, self.permanent, transports=over)
 
 
 def _tr(words: str) -> str:

@@ -26,6 +26,7 @@ KIND_WORDS: Final = {
     "json": "Program that answers",
     "python": "Python function",
     "values": "Values that go on",
+    "grenache": "Grenache service",
 }
 AUDIENCE_WORDS: Final = {
     Audience.TRUSTED: "Peers that I trust",
@@ -35,7 +36,12 @@ AUDIENCE_WORDS: Final = {
 }
 PAGES: Final = frozenset({"http", "folder"})  # kinds that a browser shows
 PORTS: Final = frozenset({"tcp", "udp"})  # kinds that become a local port
-_VERBS: Final = {"values": "watch", "json": "request", "python": "request"}  # of the command line; else "open"
+_VERBS: Final = {
+    "values": "watch",
+    "json": "request",
+    "python": "request",
+    "grenache": "request",
+}  # of the command line; else "open"
 
 
 def _tr(words: str) -> str:
@@ -80,7 +86,7 @@ def other_side(share: ShareRow, peer_id: PeerId | None) -> str:
     if peer_id is None:
         return ""
     line = f"grapevine {_VERBS.get(share.kind, 'open')} {shlex.quote(f'{peer_id}/{share.name}')}"
-    return f"{line} '{{}}'" if share.kind in ("json", "python") else line
+    return f"{line} '{{}}'" if share.kind in ("json", "python", "grenache") else line
 
 
 def found_words(found: Found) -> str:
@@ -110,6 +116,8 @@ class ShareColumn(Columns):
 
 def _what(share: ShareRow) -> str:
     words = kind_words(share.kind)
+    if len(share.transports) > 1:
+        words = _tr("{what}, also over HTTP and WebSocket").format(what=words)
     return words if share.permanent else _tr("{what}, until Grapevine ends").format(what=words)
 
 

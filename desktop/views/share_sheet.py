@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from core.kinds.listening import Found
 from core.trust.audience import Audience
-from desktop.models.share_form import FORMS, Entered, Form, form_of, found_name, problem, proposed_name
+from desktop.models.share_form import ANSWERS, FORMS, Entered, Form, form_of, found_name, problem, proposed_name
 from desktop.models.shares import found_words
 from desktop.views.columns import CurrentOnly
 from desktop.views.contract_shares import LookLike, SharingLike
@@ -138,6 +138,8 @@ class ShareSheet(Sheet):
         self.audience.show_audience(Audience.TRUSTED)
         self.permanent = QCheckBox(self.tr("Share it at every start"))
         self.permanent.setChecked(True)
+        self.web = QCheckBox(self.tr("Also over HTTP and WebSocket, for programs on this computer"))
+        self.web.setToolTip(self.tr("For programs that use Grenache, in any language"))
         self.check, self.warning = Lines(1), Lines(WARNING_LINES)
         self.check.setObjectName("muted")
         self.warning.setProperty("problem", True)
@@ -151,7 +153,7 @@ class ShareSheet(Sheet):
         column.addWidget(self.warning)
         self.text.textChanged.connect(self._text_changed)
         self.name.textEdited.connect(self._name_edited)
-        for signal in (self.name.textChanged, self.flag.toggled, self.way.currentIndexChanged):
+        for signal in (self.name.textChanged, self.flag.toggled, self.web.toggled, self.way.currentIndexChanged):
             signal.connect(lambda _value: self._changed())
         return step
 
@@ -170,6 +172,7 @@ class ShareSheet(Sheet):
         self.fields.addRow(PlainLabel(self.tr("Used")), self.way)
         self.fields.addRow(PlainLabel(self.tr("Name")), self.name)
         self.fields.addRow(PlainLabel(self.tr("Who")), self.audience)
+        self.fields.addRow(PlainLabel(), self.web)
         self.fields.addRow(PlainLabel(), self.permanent)
         return self.fields
 
@@ -246,6 +249,8 @@ class ShareSheet(Sheet):
         self.flag.setText(self.tr(form.flag_words))
         self.fields.setRowVisible(self.flag, bool(form.flag))
         self.fields.setRowVisible(self.way, form.ways)
+        self.web.setChecked(False)
+        self.fields.setRowVisible(self.web, form.kind in ANSWERS)
         self.way.setCurrentIndex(0 if page else 1)
         self.text.setText(text)
         self.name.setText(self._free(name))
@@ -269,6 +274,7 @@ class ShareSheet(Sheet):
             self.permanent.isChecked(),
             self.flag.isChecked(),
             self.way.currentIndex() == 0,
+            self.web.isChecked(),
         )
 
     def _free(self, name: str) -> str:
@@ -307,7 +313,7 @@ class ShareSheet(Sheet):
             self._looking = self._sharing.look(entered.share())
 
     def _key(self, entered: Entered) -> str:
-        return repr((entered.form.key, entered.text, entered.name, entered.flagged, entered.page))
+        return repr((entered.form.key, entered.text, entered.name, entered.flagged, entered.page, entered.web))
 
     def _show_look(self, ticket: int, look: LookLike) -> None:
         if ticket != self._looking:
@@ -317,9 +323,15 @@ class ShareSheet(Sheet):
             self._look()  # it was typed in meanwhile
             return
         self.check.setText(look.sentence)
-        self.warning.setText(" ".join(look.warnings))
+        self.warning.setText(" ".join((*look.warnings, *self._web_warnings())))
         self._ready = self._seen if look.possible else ""
         self._choose_buttons()
+
+    def _web_warnings(self) -> list[str]:
+        """Say that without TLS a caller has no ID."""
+        if not self.web.isChecked() or self.audience.audience() is Audience.ANYONE:
+            return []
+        return [self.tr("Over HTTP nobody has an ID: only what is for anyone is answered there.")]
 
     def _browse(self) -> None:
         folder = self._form.browse == "folder"

@@ -302,3 +302,20 @@ def test_what_the_other_side_types_fits_the_kind_and_is_quoted() -> None:
     assert other_side(replace(garden, kind="json"), OURS) == f"grapevine request {OURS}/garden '{{}}'"
     assert other_side(replace(garden, name="$(x)"), OURS).endswith("$(x)'")
     assert kind_words("a\u202ekind") == "a\\u202ekind"
+
+
+def test_what_answers_requests_can_be_open_over_http_too_and_says_for_which_callers(
+    page: SharingView, bridge: FakeBridge
+) -> None:
+    sheet = opened(page)
+    sheet.kinds["folder"].click()
+    assert not sheet.web.isVisible()
+    sheet.back_button.click()
+    sheet.kinds["json"].click()
+    assert sheet.web.isVisible()
+    sheet.text.setText("cat")
+    assert not sheet.web.isChecked(), "nothing is open that nobody asked for"
+    assert sheet.entered().share().transports == ("utp",)
+    sheet.web.setChecked(True)
+    assert sheet.entered().share().transports == ("utp", "http", "ws")
+    sheet.reject()
