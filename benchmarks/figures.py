@@ -8,7 +8,7 @@ from benchmarks.peers import NODE, OURS, PAIRS
 from benchmarks.runner import Results
 
 OURS_OURS, OURS_NODE, NODE_OURS, NODE_NODE = PAIRS
-BULK, RPC, SECURE, LINK, IDLE, GRAPE, WINDOW = (
+BULK, RPC, SECURE, LINK, IDLE, GRAPE, WINDOW, TRANSPORTS = (
     "bulk data",
     "RPC on one connection",
     "encryption",
@@ -16,6 +16,7 @@ BULK, RPC, SECURE, LINK, IDLE, GRAPE, WINDOW = (
     "idle sharing peer",
     "grape",
     "desktop window under storm",
+    "RPC over HTTP and WebSocket",
 )
 NOTE = (
     "Node's sequential RPC is utp-native in a loop with the transport's message habits. PROTOCOL section 8 has\n"
@@ -156,7 +157,16 @@ def _window(results: Results) -> Iterator[Figure]:
         yield _figure(f"the desktop window, {metric} of all storms <= {bound} ms", worst, "ms", at_most(bound))
 
 
+def _transports(results: Results) -> Iterator[Figure]:
+    for transport in ("http", "ws"):
+        for how in ("sequential", "32 at once"):
+            row = f"{transport}, {how}"
+            ours, theirs = (results.get(TRANSPORTS, row, "rate", pair) for pair in (OURS_OURS, NODE_NODE))
+            text = f"RPC over {row}, ours to ours >= 1.0 x Node to Node"
+            yield _figure(text, _ratio(ours, theirs), "x", at_least(1))
+
+
 def figures(results: Results) -> list[Figure]:
     """Judge a run."""
-    parts = (_streams, _rpc, _secure, _link, _memory, _idle, _grape, _window)
+    parts = (_streams, _rpc, _secure, _link, _memory, _idle, _grape, _window, _transports)
     return [figure for part in parts for figure in part(results)]

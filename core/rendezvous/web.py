@@ -139,6 +139,7 @@ class WebRoles:
         try:
             async with self._turn:
                 await self._open_ports(name, entry)
+            self._problem = None
         except PeerError as error:
             self._problem = error
             self._hub.emit(ErrorRaised(self._hub.now(), error.name, str(error)))

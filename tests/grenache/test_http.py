@@ -44,6 +44,21 @@ async def test_what_is_no_request_is_answered_with_an_array_all_the_same(body: b
         assert await bare.ask(b'[1,"svc",2]') == (200, b"[1,null,2]"), "the next one is none the worse"
 
 
+async def test_a_ruby_client_is_answered() -> None:
+    """As grenache-ruby-http 0.2 sends it: what a form has as its content type, without a browser's fields."""
+    headers = (b"Content-Type: application/x-www-form-urlencoded", b"User-Agent: Ruby", b"Connection: close")
+    async with serving(FakeSite()) as server, connected(server) as bare:
+        assert await bare.ask(b'["r","svc",2]', *headers) == (200, b'["r",null,2]')
+        assert await bare.gone()
+
+
+async def test_a_csharp_client_is_answered() -> None:
+    """As the C# client sends it: the header beside an ordinary body."""
+    headers = (b'_gr: ["r","svc"]', b"Content-Type: application/json; charset=utf-8")
+    async with serving(FakeSite()) as server, connected(server) as bare:
+        assert await bare.ask(b'["r","svc",2]', *headers) == (200, b'["r",null,2]')
+
+
 async def test_errors_are_texts_under_200_and_nobody_learns_what_failed_inside() -> None:
     def handle(key: str, payload: JsonValue) -> Outcome:
         raise {"a": PayloadError("say a number"), "b": LocalError("no", name="ERR_NO"), "c": ValueError("secret")}[key]
