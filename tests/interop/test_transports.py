@@ -101,6 +101,7 @@ async def test_our_client_calls_a_node_service(kind: str) -> None:
         assert [each.data for each in found if isinstance(each, Answer)] == [{"key": "node_test", "payload": 1}]
 
 
+@pytest.mark.slow
 async def test_streams_go_both_ways_with_node_at_either_end(tmp_path: Path) -> None:
     await _streams(tmp_path, 3_000_000)
 
@@ -133,6 +134,7 @@ async def _streams(tmp_path: Path, size: int) -> None:
         assert received == size
 
 
+@pytest.mark.slow
 @KINDS
 async def test_certificates_tell_who_calls(tmp_path: Path, kind: str) -> None:
     """A certificate of any authority, or of none, is known by its fingerprint: the owner trusts that one."""
@@ -155,6 +157,7 @@ async def test_certificates_tell_who_calls(tmp_path: Path, kind: str) -> None:
                     assert await theirs.command("request", name="mine", payload=1) == answer
 
 
+@pytest.mark.slow
 async def test_only_certificates_of_an_authority_that_are_in_time(tmp_path: Path) -> None:
     authority, other = Authority(tmp_path / "ca"), Authority(tmp_path / "other")
     ours = authority.certificate("ours")
@@ -193,6 +196,7 @@ async def test_a_node_server_sees_our_certificate(tmp_path: Path) -> None:
             assert await theirs.command("served") == [ours.fingerprint]
 
 
+@pytest.mark.slow
 async def test_values_are_published_to_node_and_a_node_publisher_is_heard(tmp_path: Path) -> None:
     async with our_grape() as grape, node("transports", {"grape": grape.url, "kind": "ws"}) as theirs:
         (tmp_path / "mine.py").write_text(UPPER)
@@ -213,6 +217,7 @@ async def test_values_are_published_to_node_and_a_node_publisher_is_heard(tmp_pa
             assert (await program.event("value"))["value"] == "wörld"
 
 
+@pytest.mark.slow
 @KINDS
 async def test_a_node_service_is_shared_to_friends(tmp_path: Path, kind: str) -> None:
     async with our_grape() as grape, node("transports", {"grape": grape.url, "kind": kind}) as theirs:
