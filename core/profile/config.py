@@ -65,8 +65,8 @@ class PeerConfig:
     web: WebConfig = field(
         default_factory=WebConfig
     )  # where services are opened over HTTP and WebSocket, those that are
-    mainline: Said = field(default="off", compare=False)
-    mainline_bootstrap: tuple[str, ...] = field(default=(), compare=False)
+    mainline: Said = "off"
+    mainline_bootstrap: tuple[str, ...] = ()
     mainline_file: Path | None = None
 
     @classmethod

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 
 from core.errors import LocalError
 from core.profile.integration import State
-from core.profile.settings import CloseAction, Settings
+from core.profile.settings import CloseAction, Said, Settings
 from desktop.views.editor import Bounds, GuardedEditor
 from desktop.views.fields import Lines, muted, roomy
 from desktop.views.sheets import Sheet, primary, standard_buttons
@@ -64,6 +64,13 @@ class SettingsDialog(Sheet):
         self.lan = _check(self.tr("&Find others on this network"), settings.lan)
         hint = self.tr("And be found: others learn that a Grapevine is here, by a random name that changes daily.")
         self.lan.setToolTip(hint)
+        self.public_dht = _check(self.tr("Let &friends find me without a server"), settings.mainline == "on")
+        hint = self.tr(
+            "By the public DHT of BitTorrent. Your address becomes visible to its nodes; what you share does not, nor "
+            "who your friends are. It takes up to 25 MB a day."
+        )
+        self.public_dht.setToolTip(hint)
+        self._public_dht_note = muted(hint)
         self.dht_port = _port(settings.dht_port)
         self.api_port = _port(settings.api_port)
         self.udp_port = _port(settings.udp_port)
@@ -121,6 +128,8 @@ class SettingsDialog(Sheet):
         hint = self.tr("One host:port on each line. This computer's own grape joins other grapes there.")
         _row(form, self.tr("&Bootstrap nodes"), self.bootstrap, hint)
         form.addRow(self.lan)
+        form.addRow(self.public_dht)
+        form.addRow(self._public_dht_note)
         ports = (
             (self.tr("&DHT port"), self.dht_port),
             (self.tr("HTTP &API port"), self.api_port),
@@ -152,6 +161,7 @@ class SettingsDialog(Sheet):
             grapes=_entries(self.grapes),
             bootstrap=_entries(self.bootstrap),
             lan=self.lan.isChecked(),
+            mainline=self._said(),
             dht_port=self.dht_port.value(),
             api_port=self.api_port.value(),
             udp_port=self.udp_port.value(),
@@ -159,6 +169,11 @@ class SettingsDialog(Sheet):
             notify_new_peers=self.notify.isChecked(),
             close_action=self.close_action.currentData(),
         ).validate()
+
+    def _said(self) -> Said:
+        """Return what was said of the public DHT: nothing yet, if the box was left as it was."""
+        on = self.public_dht.isChecked()
+        return self._settings.mainline if on == (self._settings.mainline == "on") else "on" if on else "off"
 
     def problem(self) -> str:
         """Return the sentence shown, or nothing."""
