@@ -24,6 +24,19 @@ test: lint ## check everything but the slow half, within 4 minutes on two cores
 test-slow: setup ## the slow half: before a release, and after work on uTP, punches, brokers or the bundle
 	$(PYTEST) -m slow $(PYTEST_ARGS)
 
+.PHONY: compile
+compile: setup ## compile the engines by mypyc, a minute or two; they are used while their sources are as they were
+	.venv/bin/python -m scripts.engines
+
+# What runs compiled, and what is built on it. Elsewhere the tests use pure Python, whatever was compiled.
+ON_ENGINES = tests/wire tests/utp tests/dht tests/punch tests/streams tests/limits tests/net tests/rpc tests/secure \
+	tests/tunnel tests/torture tests/fuzz tests/sim tests/test_compiled.py
+
+.PHONY: test-compiled
+test-compiled: setup ## the engines' tests, torture and the fuzz targets' corpus on the compiled engines
+	.venv/bin/python -m scripts.engines --if-needed
+	GRAPEVINE_ENGINES=compiled $(PYTEST) -m "not slow" $(ON_ENGINES) $(PYTEST_ARGS)
+
 .PHONY: coverage
 coverage: setup ## the same tests as `make test`, and how much of the code they ran, by package
 	$(PYTEST) -m "not slow" --cov --cov-report= $(PYTEST_ARGS)
@@ -61,5 +74,5 @@ setup: ## install what the checks need, and check nothing
 	@scripts/setup test
 
 clean: ## remove everything that was made here, the environment included
-	rm -rf .venv tests/interop/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf .venv tests/interop/node_modules build dist core/_engines *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

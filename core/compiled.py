@@ -77,15 +77,16 @@ def _install() -> str:
             manifest = json.load(file)
         modules: dict[str, str] = manifest["modules"]
         sources: dict[str, list[object]] = manifest["sources"]
+        files = {str(name): os.path.join(here, file) for name, file in modules.items()}
     except FileNotFoundError:
         return "they were not built"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return "their manifest cannot be read"
     if not getattr(sys, "frozen", False):  # a bundle has no sources, and cannot change
         stale = first_stale(os.path.dirname(HERE), sources)
         if stale:
             return f"they are older than {stale}"
-    finder = Finder({name: os.path.join(here, file) for name, file in modules.items()})
+    finder = Finder(files)
     sys.meta_path.insert(0, finder)
     try:
         importlib.import_module(LIBRARY)

@@ -73,11 +73,14 @@ def _source_files() -> Iterator[Path]:
     for name in SOURCES:
         path = ROOT / name
         found = path.rglob("*") if path.is_dir() else [path]
-        yield from (each for each in found if each.is_file() and "__pycache__" not in each.parts)
+        yield from (each for each in found if each.is_file() and not {"__pycache__", "_engines"} & {*each.parts})
 
 
 def build() -> None:
-    """Run PyInstaller. Its log is shown only when it fails."""
+    """Compile the engines where that can be done, and run PyInstaller. Its log is shown only when it fails."""
+    engines = [sys.executable, "-m", "scripts.engines", "--if-needed"]
+    if subprocess.run(engines, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False).returncode:
+        _say("the engines could not be compiled: the bundle has pure Python")
     command = [
         sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN", "--distpath", str(DIST),
         "--workpath", str(ROOT / "build"), str(ROOT / "build.spec"),

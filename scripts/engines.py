@@ -1,6 +1,6 @@
 """Compile the engines by mypyc, into `core/_engines/<interpreter>/`; `core.compiled` says when they are used.
 
-    make compile          (or: python -m scripts.engines [--if-needed])
+    make compile          (or: python -m scripts.engines [--if-needed | --can])
 
 It needs mypy, a C compiler and Python's headers, and takes a minute or two; without one of them it says so and
 exits 1.
@@ -63,13 +63,15 @@ def _imported(source: str) -> Iterator[str]:
             yield from (path_of(each.name) for each in node.names if each.name.startswith("core"))
 
 
-def missing() -> str:
-    """Return what is missing to compile, as a sentence; "" when nothing is."""
+def missing(*, mypy: bool = True) -> str:
+    """Return what is missing to compile, as a sentence; "" when nothing is. Without `mypy`, that is not looked for."""
     if not Path(sysconfig.get_path("include"), "Python.h").is_file():
         return "the headers of Python are not installed (Debian: python3-dev)"
     compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
     if sys.platform != "win32" and not any(shutil.which(each) for each in (compiler, "cc", "gcc", "clang")):
         return "there is no C compiler (Debian: gcc)"
+    if not mypy:
+        return ""
     try:
         import mypyc.build  # noqa: F401
         import setuptools  # noqa: F401
@@ -175,6 +177,9 @@ def main() -> int:
     """Compile for this checkout; `--if-needed` only where what is there is stale."""
     from core.compiled import PURE, directory, engines, first_stale
 
+    if "--can" in sys.argv[1:]:  # for scripts/setup, whose environment has no mypy
+        print(engines() if engines() != PURE else missing(mypy=False) or "it can be done")  # noqa: T201
+        return 0
     target = Path(directory())
     if "--if-needed" in sys.argv[1:] and (target / "manifest.json").exists():
         known = json.loads((target / "manifest.json").read_text(encoding="utf-8"))["sources"]

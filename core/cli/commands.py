@@ -26,6 +26,7 @@ from core.cli.starting import start
 from core.cli.tools import announce, get, keygen, lookup, put
 from core.cli.trust import trust
 from core.cli.using import connect, fetch, offers, open_command, watch
+from core.compiled import engines
 from core.errors import LocalError, PeerError
 from core.profile.settings import DEFAULT_PROFILE, check_grape_url, check_profile
 from core.values import JsonValue
@@ -33,7 +34,7 @@ from core.values import JsonValue
 
 def _show_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
     if wanted:
-        click.echo(_version())
+        click.echo(f"{_version()} ({engines()})")
         context.exit()
 
 

@@ -58,6 +58,7 @@ def run(make: Callable[[], Coroutine[Any, Any, None]], output: Output, *, fast: 
 
 def finish(output: Output) -> None:
     """End a command that needed no loop: with an error, if what it printed could not be written."""
+    output.flush()
     if output.failed is not None:
         refused(output.failed, output)
 

@@ -7,16 +7,17 @@ bytes (Ed25519 signatures are deterministic, RFC 8032), so only the key has to b
 import datetime
 import hashlib
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.x509.oid import NameOID
 
 from core.errors import LocalError
 from core.peer_id import PeerId
+
+if TYPE_CHECKING:  # a third of what `grapevine id` took to start
+    from cryptography.x509 import Certificate
 
 SECRET_BYTES: Final = 32  # the seed (RFC 8032 section 5.1.5)
 MIN_PASSPHRASE: Final = 8  # characters; the export is a file that may be copied and guessed at leisure
@@ -85,8 +86,11 @@ class Identity:
         return self._key
 
     @cached_property
-    def certificate(self) -> x509.Certificate:
+    def certificate(self) -> "Certificate":
         """Self-signed, X.509; its names say nothing about the user."""
+        from cryptography import x509
+        from cryptography.x509.oid import NameOID
+
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "grapevine")])
         builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(self._key.public_key())
         return builder.serial_number(1).not_valid_before(_FROM).not_valid_after(_UNTIL).sign(self._key, None)

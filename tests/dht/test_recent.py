@@ -11,6 +11,7 @@ from core.values import Address
 from core.wire.compact import Contact
 from core.wire.krpc import PROTOCOL_ERROR, Error
 from tests.dht.net import Network, grow, loopback
+from tests.support.interpreted import interpreted
 
 KEY = b"fibonacci_worker"
 WORKER = Address("127.0.0.1", 4000)
@@ -66,6 +67,7 @@ def test_puts_at_once_to_a_node_that_was_started_anew_all_arrive() -> None:
     assert network.nodes[addresses[1]].statistics().items == 3
 
 
+@interpreted
 def test_a_node_that_refuses_every_token_is_searched_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     network = Network()
     addresses = grow(network, 2)
