@@ -23,7 +23,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 # What pays: the modules that run for every packet and request. docs/benchmarks.md says how much, and what did not.
 ROOMS = ("wire", "utp", "dht", "punch", "streams", "limits")
-SINGLE = ("values", "peer_id")
+SINGLE = (
+    "values", "peer_id",
+    "net/pump", "net/channel", "net/segmentation", "net/intake",
+    "rpc/feed", "rpc/connection", "rpc/deadlines", "rpc/idle", "rpc/places", "rpc/request_ids", "rpc/config",
+    "secure/stream", "secure/session", "secure/frames",
+)  # fmt: skip
 PYTHON = {"core.limits.bounds"}  # these stay Python
 OPTIMISE = "-O2"
 
@@ -32,6 +37,7 @@ def modules(root: Path = ROOT) -> list[str]:
     """Return the names of the modules that are compiled."""
     paths = [path for room in ROOMS for path in sorted((root / "core" / room).glob("*.py"))]
     paths += [root / "core" / f"{name}.py" for name in SINGLE]
+    paths = [path for path in paths if path.is_file()]
     names = [".".join(path.relative_to(root).with_suffix("").parts) for path in paths if path.name != "__init__.py"]
     return [name for name in names if name not in PYTHON]
 

@@ -105,7 +105,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core.wiring": FACADE | BASE,
     "core.compose": FACADE | BASE | {"core.wiring"},
     "core.peer": FACADE | BASE | {"core.compose"},
-    "core.cli": FACADE | BASE | {"core.peer"},
+    "core.cli": FACADE | BASE | {"core.peer", "core.compiled"},
 }
 
 # An engine has no clock, no sockets, no tasks, and no randomness but the one handed in.

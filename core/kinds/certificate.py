@@ -4,13 +4,14 @@ import asyncio
 import hashlib
 import ssl
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
-
-import aiohttp
 
 from core.errors import LocalError, reason_of_os
 from core.kinds.share import BAD, Share
+
+if TYPE_CHECKING:  # 12 MB: only where a certificate is accepted
+    import aiohttp
 
 PREFIX: Final = "sha256:"  # of a fingerprint: SHA-256 of the certificate's DER bytes, as browsers show it
 DIGEST_BYTES: Final = 32
@@ -22,7 +23,7 @@ def fingerprint(certificate: bytes) -> str:
     return PREFIX + hashlib.sha256(certificate).hexdigest()
 
 
-def accepted(share: Share) -> aiohttp.Fingerprint | None:
+def accepted(share: Share) -> "aiohttp.Fingerprint | None":
     """Return what the option `certificate` accepts, and nothing else is accepted then; None without it.
 
     Raises LocalError for what is no fingerprint: `sha256:` and 64 hexadecimal digits, with or without colons.
@@ -37,6 +38,8 @@ def accepted(share: Share) -> aiohttp.Fingerprint | None:
         digest = b""
     if len(digest) != DIGEST_BYTES:
         raise LocalError(f"{share.name}: 'certificate' is {PREFIX} and 64 hexadecimal digits", name=BAD)
+    import aiohttp
+
     return aiohttp.Fingerprint(digest)
 
 

@@ -146,9 +146,9 @@ class Connection:
             ended = True
         except PeerError as error:
             failure = error
-        except Exception as error:  # an OSError, or a bug, of connect: those who wait must hear of it
-            _log.error("the connection to %s failed: %r", self.address, error)
-            failure = TransportClosed(f"the connection to {self.address} failed: {error}")
+        except Exception as bug:  # or an OSError, of connect: those who wait must hear of it
+            _log.error("the connection to %s failed: %r", self.address, bug)
+            failure = TransportClosed(f"the connection to {self.address} failed: {bug}")
         finally:
             self.end(failure)
             if self._stream is not None and not ended:

@@ -92,8 +92,8 @@ class TlsSession:
                 self.error = RemoteError(f"{self._who()} ended the session within a message", name="ERR_TLS")
         except SSL.Error as error:
             self._fail(error)
-        except RemoteError as error:  # of a frame
-            self.error = error
+        except RemoteError as broken:  # of a frame
+            self.error = broken
             self._goodbye()
         return pieces
 

@@ -1,6 +1,5 @@
 """Punches for people: a line for each peer that counts up."""
 
-import click
 import pytest
 
 from core.cli.output import Output, event_sentence
@@ -39,14 +38,12 @@ def test_each_peer_has_its_own_and_other_events_are_none() -> None:
     assert not PunchLines(lambda line: None).take(Lost(0.0, "fibonacci", ONE, "gone"))
 
 
-def test_quiet_prints_no_event_and_json_prints_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quiet_prints_no_event_and_json_prints_all(capsys: pytest.CaptureFixture[str]) -> None:
     for as_json, quiet, wanted in ((False, True, 0), (True, True, 3), (False, False, 2)):
-        printed: list[str] = []
         output = Output(as_json=as_json, quiet=quiet)
-        monkeypatch.setattr(click, "echo", printed.append)
         for event in (PunchSent(0.0, ONE), PunchReceived(0.0, ONE, True), PunchReceived(0.0, ONE, False)):
             output.event(event)
-        assert len(printed) == wanted
+        assert len(capsys.readouterr().out.splitlines()) == wanted
 
 
 def test_what_comes_from_outside_harms_no_terminal() -> None:

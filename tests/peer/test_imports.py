@@ -1,13 +1,16 @@
 """What a peer that runs all day leaves unloaded: each of these costs megabytes, and is rarely needed."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from tests.support.process import NO_KEYRING
 from tests.support.tools import ROOT
 
-RUNNING_PEER = "core.cli.commands, core.cli.jobs, core.peer, core.grape.grape"
+RUNNING_PEER = "core.cli.commands, core.cli.share_jobs, core.peer, core.grape.grape"
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +24,11 @@ def loaded() -> set[str]:
     "module",
     [
         "cryptography",  # 7 MB: only for mutable items
-        "aiohttp",  # 10 MB: only for HTTP clients of its grape, and for a grape elsewhere
+        "sqlite3",  # 1 MB: with the first call that is recorded
+        "keyring",  # 3 MB: when the key is read
+        "segno",  # 2 MB: for a QR code
+        "zeroconf",  # 3 MB: for peers on this network
+        "aiohttp",  # 12 MB: only for HTTP clients of its grape, and for a grape elsewhere
         "importlib.metadata",  # 2 MB with what it loads: only for --version
         "PySide6",
     ],
@@ -29,3 +36,31 @@ def loaded() -> set[str]:
 def test_a_running_peer_does_not_load(module: str, loaded: set[str]) -> None:
     assert "core.peer" in loaded
     assert module not in loaded
+
+
+def of_command(*arguments: str, home: str) -> set[str]:
+    """Return the modules that a command has loaded when it ends."""
+    code = (
+        "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); "
+        f"sys.argv = ['grapevine', *{arguments!r}]; from core.cli import main; main()"
+    )
+    own = {f"XDG_{kind}_HOME": home for kind in ("CONFIG", "DATA", "STATE")}
+    env = {**os.environ, **own, "PYTHON_KEYRING_BACKEND": NO_KEYRING}
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(run.stderr.split())
+
+
+def test_what_grapevine_id_does_not_load(tmp_path: Path) -> None:
+    """It is in the table of docs/benchmarks.md: a quarter of a second is all that a person should wait for a name."""
+    of_command("id", home=str(tmp_path))  # which makes the key
+    loaded = of_command("id", home=str(tmp_path))
+    assert "core.identity.keystore" in loaded
+    rare = {"cryptography.x509", "OpenSSL", "aiohttp", "sqlite3", "zeroconf", "uvloop", "segno", "core.peer", "PySide6"}
+    assert rare & loaded == set()
+
+
+def test_help_and_version_load_no_key_and_no_peer(tmp_path: Path) -> None:
+    loaded = of_command("--help", home=str(tmp_path))
+    assert {"cryptography", "keyring", "core.peer", "core.identity.keystore", "aiohttp"} & loaded == set()
