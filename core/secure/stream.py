@@ -7,7 +7,7 @@ record; records share packets like any bytes, since the other side reads them ho
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol
 
 from core.aio.tasks import TaskSet
 from core.errors import PeerError, TransportClosed
@@ -15,9 +15,10 @@ from core.net.beside import DatagramLink, OnDatagram
 from core.net.channel import OFFER_MAX
 from core.peer_id import PeerId
 from core.rpc.stream import Listener, Stream
+from core.secure.besides import Besides
 from core.secure.frames import HEADER_BYTES, SEAL_BYTES, header
 from core.values import Address
-from core.wire.datagram_keys import EXPORTED_BYTES, LABEL, DatagramKeys, split_keys
+from core.wire.datagram_keys import EXPORTED_BYTES, LABEL, split_keys
 
 if TYPE_CHECKING:  # OpenSSL takes 7 MB: a peer without an identity does not load it
     from core.secure.session import TlsSession
@@ -35,14 +36,6 @@ class Carrier(Stream, Protocol):
 
     async def read(self) -> bytes:
         """Return the bytes of the next packet; b"" at the end. Raises TransportClosed when it broke."""
-
-
-@runtime_checkable
-class Besides(Protocol):
-    """A stream below that can carry datagrams beside it; the ones of tests need not."""
-
-    def open_datagrams(self, keys: DatagramKeys, on_datagram: OnDatagram) -> DatagramLink | None:
-        """Begin to; None when it cannot."""
 
 
 class _Waiting:
