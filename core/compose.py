@@ -95,6 +95,7 @@ from core.wiring import (
     open_socket,
 )
 
+SILENT = 45.0  # seconds without a packet until a path that the ladder opened counts as lost; a NAT keeps it for 30
 STREAM_TIMEOUT = 15.0  # seconds to find and reach a peer, and open a stream: a request takes 10 at most
 SWEEP_EVERY = 5.0  # seconds; a row for somebody who is gone stays that much longer at most
 
@@ -270,7 +271,7 @@ async def compose(
     hearing = Hearing(hub, roster, addresses, outgoing, pacer, brokers, roles, client)
     ladder = Ladder(
         hub, endpoint, lambda: identity.identity, lambda: nat.report, nat.reflectors, brokers.leave, outreach.probing,
-        hearing.on_punch, outgoing.validated,
+        hearing.on_punch, outgoing.validated, lambda remote: roster.seen_since(remote, hub.now() - SILENT),
     )  # fmt: skip
     stack.push_async_callback(ladder.aclose)
     brokers.listen(ladder.told)

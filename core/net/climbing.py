@@ -10,6 +10,7 @@ from typing import Protocol
 from core.aio.tasks import TaskSet
 from core.errors import PeerError
 from core.nat.reflection import Reflected, Reflection, Reflector
+from core.net.descriptors import room
 from core.net.pump import Received
 from core.net.udp_socket import UdpSocket
 from core.punch.climb import Ask, Climb, Climbed, Open, Say, Shot
@@ -129,7 +130,7 @@ class Climbing:
         self._opening = self._tasks.spawn(self._open_all(count), name="open sockets") if count else None
 
     async def _open_all(self, count: int) -> None:
-        for via in range(1, count + 1):
+        for via in range(1, room(count) + 1):
             try:
                 udp = await self._base.another()
             except PeerError as error:  # as many as the system gives

@@ -57,6 +57,7 @@ class _Pair:
     pending: bytes = b""  # a climb's word that came before we had one
     start: asyncio.TimerHandle | None = None
     won_at: float | None = None
+    remote: Address | None = None  # where it was reached then
 
 
 class Ladder:
@@ -73,8 +74,13 @@ class Ladder:
         probing: Probing,
         opened: Callable[[PunchEvent], None],
         validated: Callable[[Address], None],
+        alive: Callable[[Address], bool] = lambda address: False,
     ) -> None:
-        """`report()` is of our network, `leave(want, peer, text)` leaves a text at the brokers."""
+        """`report()` is of our network, `leave(want, peer, text)` leaves a text at the brokers.
+
+        `alive(address)`: something came from there lately.
+        """
+        self._alive = alive
         self._hub, self._endpoint, self._identity, self._report = hub, endpoint, identity, report
         self._reflectors, self._leave, self._probing = reflectors, leave, probing
         self._opened, self._validated = opened, validated
@@ -230,15 +236,31 @@ class Ladder:
             PunchEnded(self._hub.now(), theirs.address, remote is not None, remote, outcome.seconds, reason)
         )  # fmt: skip
         if remote is not None:
-            pair.won_at = self._loop.time()
+            pair.won_at, pair.remote = self._loop.time(), remote
             self._validated(remote)
             self._opened(PunchHeard(remote, first=True))
             self._opened(PunchFinished(remote, heard=True, confirmed=True))
 
     def _on_plain(self, event: object) -> None:
-        """Note the hosts that plain punching reached, so that no rung is tried for nothing."""
-        if isinstance(event, PunchEnded) and event.open and event.observed is not None:
+        """Note the hosts that plain punching reached, so that no rung is tried for nothing; and those it lost again."""
+        if not isinstance(event, PunchEnded):
+            return
+        if event.open and event.observed is not None:
             self._met[event.observed.host] = self._loop.time()
+        elif not event.open:
+            self._met.pop(event.peer.host, None)
+            for pair in [self._pairs[peer_id] for peer_id in list(self._pairs)]:
+                self._look_whether_lost(pair, event.peer.host)
+
+    def _look_whether_lost(self, pair: _Pair, host: str) -> None:
+        """Climb again where a path that we had opened has fallen silent, and punching has just failed too."""
+        if pair.won_at is None or pair.remote is None or pair.remote.host != host:
+            return
+        if self._loop.time() - pair.won_at > AGAIN_AFTER and not self._alive(pair.remote):
+            self._drop_climb(pair)
+            pair.won_at, pair.ours = None, None
+            self._greet(pair)
+            self._consider(pair)
 
     def _end(self, pair: _Pair) -> None:
         if pair.start is not None:

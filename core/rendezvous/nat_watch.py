@@ -13,7 +13,7 @@ from core.aio.waiting import wait_for
 from core.errors import PeerError
 from core.nat.classify import Sample, Trial, classify
 from core.nat.reflection import TRIES, Reflected, Reflector
-from core.nat.report import NatReport, Ports
+from core.nat.report import Mapping, NatReport, Ports
 from core.nat.words import describe
 from core.net.reflecting import FreshSocket, Reflecting
 from core.net.udp_socket import UdpSocket
@@ -143,7 +143,8 @@ class NatWatch:
         if classify(samples, here, trial, 0.0).mapping.hard:
             samples += await self._order([*(each.reflector for each in answers), *more][:2], samples, here)
         self._tell(classify(samples, here, trial, loop.time()))
-        trial = replace(trial, other_port=await filtering)
+        hairpin = await self._try_hairpin()
+        trial = replace(trial, other_port=await filtering, hairpin=hairpin)
         self._tell(classify(samples, here, trial, loop.time()))
         self._looks += 1
         self._hub.touch()
@@ -151,6 +152,17 @@ class NatWatch:
     async def _try_filter(self, two: Sequence[Reflected]) -> bool | None:
         try:
             return await self._other_port([each.reflector for each in two])
+        except PeerError:
+            return None
+
+    async def _try_hairpin(self) -> bool | None:
+        """Ask ourselves, from a fresh socket, where others see us: whether the router turns packets round."""
+        report = self._report
+        if report.mapping is not Mapping.ENDPOINT_INDEPENDENT or report.local:
+            return None
+        try:
+            async with self._fresh() as fresh:
+                return (await fresh.ask([Reflector(report.observed[0])]))[0].observed is not None
         except PeerError:
             return None
 

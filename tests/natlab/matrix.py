@@ -5,6 +5,7 @@ measured is told by the programs themselves: when the broker had both, and when 
 """
 
 import asyncio
+import re
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -26,6 +27,7 @@ PATIENCE = 10.0  # seconds that the consumer waits for its reply: `consume --onc
 HOPELESS = 5.0  # seconds that it waits where no reply is expected; why not is known after two, without UDP after seven
 BIRTHDAY = 45.0  # seconds where ports have to be guessed: a round of 20, a pause, and half of another
 PAIRS = 100.0  # seconds where both sides' ports have to be: a round of 20 opens the way in 8 of 9 tries
+_CLIMBED = re.compile(r"open(?:ed)? by (?P<rung>[a-z ]+), (?P<packets>\d+) packets")
 AND_ENDS = 5.0  # seconds more, in which it has to be gone
 ROUGH = Line(delay=0.02, loss=0.05)  # each way between host and router: 80 ms from peer to peer and back, 10 % lost
 SKEW = 0.15  # seconds between the starts of both sides, and that the later one's packets need to its router and back
@@ -130,6 +132,8 @@ class Outcome:
     moved: bool  # one answered from another port than the broker had seen: its NAT depends on the destination
     reason: str  # in the programs' own words
     transcript: str
+    rung: str = ""  # what opened the way; empty for plain punching
+    packets: int = 0  # of both sides, until the consumer had its reply: punches, and what the ladder sent
 
     @property
     def good(self) -> bool:
@@ -273,7 +277,22 @@ def _judge(cell: Cell, broker: Program, worker: Program, consumer: Program, plac
     if reply["data"] != SEQUENCE or host != place.worker.outside or len(seen) < 2:
         return Outcome(cell, None, False, "", f"a reply that should not be: {reply}\n{place.transcript()}")
     both = max(event["at"] for event in seen.values())
-    return Outcome(cell, max(0.0, reply["at"] - both), _moved(worker, consumer), _reason(consumer), place.transcript())
+    rung, packets = _spent(worker, consumer)
+    seconds = max(0.0, reply["at"] - both)
+    moved, reason = _moved(worker, consumer), _reason(consumer)
+    return Outcome(cell, seconds, moved, reason, place.transcript(), rung, packets)
+
+
+def _spent(*programs: Program) -> tuple[str, int]:
+    """Return the rung that opened the way, and how many packets both sides sent for it."""
+    rungs: list[str] = []
+    packets = sum(program.count("punch-sent") for program in programs)
+    for program in programs:
+        for event in program.events:
+            if event["event"] == "punch-ended" and (said := _CLIMBED.search(str(event["reason"]))):
+                packets += int(said["packets"])
+                rungs += [said["rung"]] if event["open"] else []
+    return next(iter(rungs), ""), packets
 
 
 def _moved(*programs: Program) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from tests.natlab.kinds import Kind
 from tests.natlab.matrix import OURS, Order, Outcome
 
+RUNGS = {"predicted port": "P", "predicted ports": "E", "birthday": "B", "port blocks": "K"}
 _HEAD = """# Which networks meet
 
 Can two peers connect when both are behind routers, with the help of a broker? This page has the answer for each pair
@@ -34,12 +35,16 @@ kind behaves as its name says, with the questions of RFC 5780 (`tests/natlab/tes
 """
 
 _READ = """
-**A number** is the median time in seconds, from when the broker knows both sides to the reply; 0.3 of them are the
-openers. `*`: one side answered from another port than the broker had seen, and was met there. **-**: punching alone
-cannot connect this pair. Either both routers let only one port in, and at least one of them gives each destination
-another port; or there is no UDP. The consumer ends in time and says why. **RED**: should meet, and did not each time.
+**The first number** is the median time in seconds, from when the broker knows both sides to the reply; 0.3 of them are
+the openers. **The second** is how many packets both sides sent to open the way. A letter says which rung of the ladder
+it was; none: plain punching from both sides. **P**: one side's ports are in order, and the next one was predicted.
+**E**: both sides' were. **B**: birthday, one side opens many ports and the other finds one. **K**: pairs of ports out
+of small blocks. `*`: one side answered from another port than the broker had seen, and was met there. **-**: nothing
+but a relay connects this pair. Either both routers give each destination another port, one of them any port, or there
+is no UDP. The consumer ends in time and says why. **RED**: should meet, and did not each time.
 
 The lab leaves out other customers of a router, quotas, rate limits and IPv6. Paths are short unless it says otherwise.
+Two brokers help: one host cannot see whether a router gives each host another port.
 """
 
 _LATE = """
@@ -128,7 +133,11 @@ def _words(outcomes: Sequence[Outcome]) -> str:
     if sum(map(len, times.values())) < len(outcomes):
         return "-"  # a lucky one among several is luck
     worst = max(statistics.median(each) for each in times.values())
-    return f"{worst:.1f}{'*' if any(outcome.moved for outcome in outcomes) else ''}"
+    packets = statistics.median(outcome.packets for outcome in outcomes)
+    rungs = dict.fromkeys(RUNGS.get(outcome.rung, "") for outcome in outcomes)
+    how = "/".join(filter(None, rungs)) or ("*" if any(outcome.moved for outcome in outcomes) else "")
+    sent = f" {packets:.0f}" if packets else ""
+    return f"{worst:.1f}{how}{sent}"
 
 
 def _reasons(outcomes: Iterable[Outcome]) -> str:

@@ -113,3 +113,5 @@ def test_the_page_says_what_is_red() -> None:
     assert "1 times: no answer within 2.0 s from HOST:PORT" in made
     assert "1 cells are red" in summary(outcomes, 61.0)
     assert "0.3*" in page(outcomes[:1], 61.0)
+    climbed = Outcome(cell, 1.24, moved=True, reason="open", transcript="", rung="birthday", packets=812)
+    assert "| 1.2B 812 |" in page([climbed], 61.0)
