@@ -184,7 +184,7 @@ class _Teller:
             )
             audience = row.audience
             lines = [
-                f"{row.service} is open over {', '.join(row.transports)} at {row.address}: {audience.sentence}; {reach}"
+                f"{row.service} is open over {', '.join(row.transports)} at {row.place}: {audience.sentence}; {reach}"
             ]
             if audience is not Audience.ANYONE and not row.tls:
                 lines.append(
@@ -192,7 +192,7 @@ class _Teller:
                 )
             self._output.news(
                 "web-open", plain("\n  ".join(lines)), service=row.service, transports=list[JsonValue](row.transports),
-                address=str(row.address), tls=row.tls, audience=audience.value,
+                address=row.place, tls=row.tls, audience=audience.value,
             )  # fmt: skip
 
     async def _tell(self, name: str, own: PeerId) -> None:

@@ -15,6 +15,7 @@ from aiohttp.streams import StreamReader
 from core.errors import RemoteError
 from core.grenache.config import HEAD_TIME, HTTP, IDLE, WRITE_TIME
 from core.grenache.heads import CONTINUE, MALFORMED, handshake, reply_head, unpack
+from core.grenache.hosts import by_network, network
 from core.grenache.server import WebServer
 from core.grenache.streams import HttpStream
 from core.grenache.websocket import WebSocket
@@ -80,11 +81,11 @@ class HttpConnection(asyncio.Protocol):
         where = transport.get_extra_info("peername") or ("", 0)
         host = where[0].removeprefix("::ffff:")
         self.caller = Caller(Address(host, where[1]), self._who())
-        self.standing = self._server.site.standing(self.caller)
+        self.standing = by_network(self._server.site.standing(self.caller))
         self._input = Held(self._server.memory, INPUT, self.standing)
         self._replies = Held(self._server.memory, REPLIES, self.standing)
         self._expect(HEAD_TIME)
-        self._server.connected(self, host, trusted=self.standing.trusted)
+        self._server.connected(self, network(host), trusted=self.standing.trusted)
 
     def _who(self) -> PeerId | None:
         if self._server.config.tls is None or self._transport is None:

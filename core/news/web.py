@@ -15,3 +15,9 @@ class WebRow:
     address: Address
     tls: bool
     audience: Audience
+
+    @property
+    def place(self) -> str:
+        """The address as people write it."""
+        host, port = self.address
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

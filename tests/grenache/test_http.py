@@ -10,7 +10,9 @@ import pytest
 from core.aio.tasks import TaskSet
 from core.errors import LocalError, PayloadError
 from core.grenache.config import WebConfig
+from core.grenache.hosts import by_network, network
 from core.limits import bounds
+from core.rpc.memory import Standing
 from core.tunnel.stream import ByteStream
 from core.values import JsonValue, Outcome
 from tests.grenache.site import Bare, FakeSite, connected, request, serving
@@ -241,6 +243,14 @@ async def test_too_many_requests_of_one_host_are_refused_by_name() -> None:
             assert server.requests.take("127.0.0.1", 1)
         async with connected(server) as bare:
             assert b"ERR_RATE_LIMITED" in (await bare.ask(b'[1,"svc",2]'))[1]
+
+
+async def test_addresses_of_one_network_are_one_host() -> None:
+    assert network("2001:db8::1") == network("2001:db8::ffff:1:2:3") == "2001:db8::/64"
+    assert network("fe80::1%eth0") == "fe80::/64"
+    assert (network("192.0.2.7"), network("odd:one")) == ("192.0.2.7", "odd:one")
+    standing = Standing("2001:db8::1", False, 1)
+    assert by_network(standing) == Standing("2001:db8::/64", False, 1)
 
 
 async def test_one_connection_too_many_costs_the_oldest_of_its_host() -> None:
