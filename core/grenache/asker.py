@@ -92,18 +92,26 @@ class WebAsker:
 
     async def request(self, target: str, payload: JsonValue, timeout: float, ask: Ask = Ask()) -> Answer:
         """Ask NAME or HOST:PORT within `timeout` seconds for each try."""
-        places = await self.places(target)
+        places = await self.places(target, fresh=False)
         key = target if ":" not in target else str(places[0])
-        for left in range(max(1, ask.retry) - 1, -1, -1):
+        tried, fresh = 0, False
+        while True:
+            place = self._random.choice(places)
             try:
-                return await self.ask(self._random.choice(places), key, payload, timeout, ask)
-            except RefusedError as error:
-                if error.name != GENERIC or not left:
+                return await self.ask(place, key, payload, timeout, ask)
+            except PeerError as error:
+                unreached = isinstance(error, TransportClosed) and error.name == GENERIC
+                if (
+                    unreached and not fresh and ":" not in target
+                ):  # the listing that we kept may be old: nothing was asked
+                    fresh = True
+                    left = [each for each in await self.places(target) if each != place]
+                    places = left or places
+                    if left:
+                        continue
+                tried += 1
+                if tried >= ask.retry or (isinstance(error, RefusedError) and error.name != GENERIC):
                     raise
-            except PeerError:
-                if not left:
-                    raise
-        raise AssertionError("unreachable")
 
     async def map(
         self,
@@ -128,11 +136,11 @@ class WebAsker:
 
         return list(await asyncio.gather(*map(one, places)))
 
-    async def places(self, target: str) -> list[Address]:
-        """Return where NAME or HOST:PORT is. Raises LookupEmpty, LocalError."""
+    async def places(self, target: str, *, fresh: bool = True) -> list[Address]:
+        """Return where NAME or HOST:PORT is; without `fresh` as it was seconds ago. Raises LookupEmpty, LocalError."""
         if ":" in target:
             return [await _resolved(target)]
-        found = self._told(await self._directory.lookup(target, fresh=True))
+        found = self._told(await self._directory.lookup(target, fresh=fresh))
         if not found:
             raise LookupEmpty(f"everybody announced as {target[:80]!r} is where nothing may be sent to")
         return found

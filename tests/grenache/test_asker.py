@@ -286,3 +286,17 @@ async def test_a_connection_is_not_kept_for_as_long_as_a_server_keeps_it(monkeyp
             for _ in range(2):
                 await asker.request("svc", 1, 5.0, HTTP)
             assert len({caller.address.port for caller in site.callers}) == ports
+
+
+async def test_a_listing_that_was_kept_and_is_old_is_looked_up_again() -> None:
+    class Kept(Names):
+        async def lookup(self, name: str, *, fresh: bool = False) -> list[Address]:
+            await super().lookup(name)
+            return list(self.places[1:]) if fresh else list(self.places[:1])
+
+    async with serving(FakeSite()) as server:
+        names = Kept(Address("127.0.0.1", 1), server.address)
+        async with aclosing(WebAsker(names)) as asker:
+            for ask in (HTTP, WS):
+                assert (await asker.request("svc", 7, 5.0, ask)).data == 7
+            assert names.asked == 4
