@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.connections import ConnectionRate, IdleConnections
 from benchmarks.figures import figures
 from benchmarks.grapes import Grapes
+from benchmarks.history import keep
 from benchmarks.idle import IdlePeer
 from benchmarks.link import LinkGrid
 from benchmarks.packets import PacketCost
@@ -51,6 +52,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="as the issue asks, for an hour; else under 5 minutes")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--megabytes", type=int, help="of one transfer")
+    parser.add_argument("--keep", action="store_true", help="put the medians into benchmarks/history/, to be committed")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench.json")
     given = parser.parse_args()
     unknown = set(given.cases) - set(CASES)
@@ -78,6 +80,8 @@ def main() -> int:
         results.errors.append(f"core/ changed during the run ({where['code']} to {code()}): it measured a mixture")
     found = figures(results)
     save(given.json, results, found, settings, where)
+    if given.keep:
+        print(f"kept: {keep(results, where)}")
     print(f"\n{where}", *table(results), *verdicts(found), sep="\n")
     print(f"values: {given.json}", plot(given.json, given.json.with_suffix(".png")), sep="\n")
     return 1 if results.errors else 0

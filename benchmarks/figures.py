@@ -18,6 +18,7 @@ BULK, RPC, SECURE, LINK, IDLE, GRAPE, WINDOW, TRANSPORTS = (
     "desktop window under storm",
     "RPC over HTTP and WebSocket",
 )
+PRODUCT = "product"
 NOTE = (
     "Node's sequential RPC is utp-native in a loop with the transport's message habits. PROTOCOL section 8 has\n"
     "4,700/s and p50 186 us for the Node peer, several times slower than this loop. Why was not established:\n"
@@ -166,7 +167,24 @@ def _transports(results: Results) -> Iterator[Figure]:
             yield _figure(text, _ratio(ours, theirs), "x", at_least(1))
 
 
+def _product(results: Results) -> Iterator[Figure]:
+    """The product beside the Node peer's loop, the RPC layer and itself unencrypted, in one run."""
+
+    def get(row: str, metric: str, variant: str) -> float | None:
+        return results.get(PRODUCT, f"by address, {row}", metric, variant)
+
+    p50 = _ratio(get("sequential", "p50", "product"), get("sequential", "p50", "Node"))
+    yield _figure("product, sequential, encrypted, p50 <= 1.5 x Node's (compiled; pure <= 3 x)", p50, "x", at_most(1.5))
+    rate = get("32 at once", "rate", "product")
+    yield _figure("product, 32 at once, encrypted, recorded >= 12,000/s (compiled)", rate, "1/s", at_least(12_000))
+    layer = _ratio(rate, get("32 at once", "rate", "RPC layer"))
+    yield _figure("product, 32 at once >= 0.6 x the RPC layer alone", layer, "x", at_least(0.6))
+    for row, bound in (("sequential", 0.85), ("32 at once", 1.0)):
+        ratio = _ratio(get(row, "rate", "product"), get(row, "rate", "product, plain"))
+        yield _figure(f"product, {row}: encrypted >= {bound} x plain", ratio, "x", at_least(bound))
+
+
 def figures(results: Results) -> list[Figure]:
     """Judge a run."""
-    parts = (_streams, _rpc, _secure, _link, _memory, _idle, _grape, _window, _transports)
+    parts = (_product, _streams, _rpc, _secure, _link, _memory, _idle, _grape, _window, _transports)
     return [figure for part in parts for figure in part(results)]

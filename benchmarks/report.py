@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.figures import NOTE, Figure
 from benchmarks.runner import BIGGER_IS_BETTER, UNITS, Results, Series, Settings
+from core.compiled import engines
 from tests.support.tools import ROOT
 
 
@@ -81,6 +82,7 @@ def machine() -> dict[str, object]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "node": node,
+        "engines": engines(),
         "load": round(os.getloadavg()[0], 2),
         "code": code(),
     }

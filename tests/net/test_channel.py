@@ -12,8 +12,10 @@ from core.utp.events import Closed, Connected, Ended, Readable, Writable
 from core.values import Buffer
 from core.wire.utp_marks import Marks
 from tests.net.fakes import A
+from tests.support.interpreted import interpreted
 
-pytestmark = pytest.mark.asyncio
+# the engine's connection is replaced by a recorder here, which is none to machine code
+pytestmark = [pytest.mark.asyncio, interpreted]
 
 
 class Recorder:

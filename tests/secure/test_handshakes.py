@@ -21,6 +21,7 @@ from core.values import Address
 from core.wire.utp_marks import Marks
 from tests.rpc.streams import CLIENT, SERVER, MemoryStream, pair
 from tests.secure.sides import ANNA, BERT, MALLORY
+from tests.support.interpreted import interpreted
 from tests.support.virtual_time import run, settle
 
 Outcome = PeerError | object
@@ -237,6 +238,7 @@ def test_the_dialer_reaches_who_was_meant_or_says_why_not() -> None:
     run(whole())
 
 
+@interpreted  # sessions are watched by weak references
 def test_a_handshake_that_failed_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """No circle of objects: in a flood of handshakes each would hold 50 KB until a collection of all garbage."""
     sessions: list[weakref.ref[TlsSession]] = []
