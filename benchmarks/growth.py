@@ -21,6 +21,7 @@ from core.net.endpoint import Endpoint, EndpointConfig
 from core.news.hub import Hub
 from core.news.roster import Roster
 from core.rpc.client import RpcClient
+from core.rpc.config import RpcConfig
 from core.rpc.memory import Standing
 from core.rpc.server import RpcServer
 from core.services.fibonacci import FibonacciService
@@ -76,7 +77,11 @@ async def connections(number: int) -> Cost:
     async def answer(_: str, payload: JsonValue, __: object) -> JsonValue:
         return payload
 
-    server = RpcServer(answered_by(answer), standing=lambda caller: Standing("owner", True, MAX_BYTES))
+    server = RpcServer(
+        answered_by(answer),
+        RpcConfig(connections=4096, connections_per_host=4096),
+        standing=lambda caller: Standing("owner", True, MAX_BYTES),
+    )
     before = tracemalloc.get_traced_memory()[0]
     async with (
         await Endpoint.open(Address("127.0.0.1", 0), config=config) as far,
