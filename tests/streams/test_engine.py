@@ -311,18 +311,21 @@ def test_streams_that_nobody_reads_do_not_hold_up_those_of_others() -> None:
         while pair.a.write(number, piece):
             pair.settle()
 
-    numbers = [pair.a.open(b"x", pair.now) for _ in range(config.unanswered)]
-    for name, event in pair.settle():
-        if name == "b" and isinstance(event, Opening):
-            pair.b.accept(event.stream)
-    for number in numbers[:40]:
-        for _ in range(40):  # it is read at once, and its window grows
-            pair.now += 0.001
-            pair.a.write(number, piece)
-            for name, event in pair.settle():
-                if name == "b" and isinstance(event, Received):
-                    pair.b.consumed(event.stream, len(event.data), pair.now)
+    def opened(count: int) -> list[int]:
+        numbers = [pair.a.open(b"x", pair.now) for _ in range(count)]
+        for name, event in pair.settle():
+            if name == "b" and isinstance(event, Opening):
+                pair.b.accept(event.stream)
+        return numbers
+
+    numbers = opened(40)
+    for number in numbers * 20:  # they are read at once, and their windows grow
+        pair.now += 0.001
+        pair.a.write(number, piece)
+        for name, event in pair.settle():
+            if name == "b" and isinstance(event, Received):
+                pair.b.consumed(event.stream, len(event.data), pair.now)
     assert pair.b.unread == 0
-    for number in numbers:
+    for number in numbers + opened(200):
         fill(number)
     assert not pair.b.congested
