@@ -176,12 +176,15 @@ class Peer:
 
     async def restore_shares(self, shares: Iterable[Share]) -> None:
         """Take shares that were kept; what keeps one from running is told in its row, and it is kept all the same."""
-        for share in shares:
-            await self._parts.shares.restore(share)
+        await self._parts.shares.restore_all(shares)
 
     async def remove_share(self, name: str) -> Share:
         """End a share and forget it; return what it was."""
         return await self._parts.shares.remove(name)
+
+    async def change_share(self, name: str, share: Share) -> None:
+        """Put a share in the place of one: other words, audience or name. What fails leaves it. Raises LocalError."""
+        await self._parts.shares.change(name, share)
 
     async def switch_share(self, name: str, on: bool) -> Share:
         """Begin a share, or end it and keep it; return what it is now. Idempotent."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -96,6 +96,11 @@ class Shares:
                 self._held[share.name] = _Running(share, problem=str(error))
                 self._tell()
 
+    async def restore_all(self, shares: Iterable[Share]) -> None:
+        """Hold shares that were kept."""
+        for share in shares:
+            await self.restore(share)
+
     async def remove(self, name: str) -> Share:
         """End a share and forget it; return what it was."""
         async with self._turn:
@@ -127,6 +132,34 @@ class Shares:
             self._offer(running.share)
         self._tell()
         return running.share
+
+    async def change(self, name: str, share: Share) -> None:
+        """Put a share in the place of one. What serves goes on unless its name or what it is changes.
+
+        Raises LocalError when the new one cannot be, or its name is taken: the old one stays.
+        """
+        async with self._turn:
+            running = self._find(name)
+            old = running.share
+            if (share.name, share.kind, share.options) != (name, old.kind, old.options):
+                await self._replace(running, share)
+            running.share = replace(share, on=old.on)
+        self.set_audience(share.name, share.audience)
+
+    async def _replace(self, running: _Running, share: Share) -> None:
+        old, was_on = running.share, running.service is not None
+        if share.name != old.name and (share.name in self._held or share.name in self._registry):
+            raise LocalError(f"{share.name!r} is shared already: choose another name", name=BAD)
+        await self._stop(running)
+        running.share = share
+        try:
+            if was_on:
+                await self._start(running)
+        except LocalError:
+            running.share = old
+            await self._start(running)
+            raise
+        self._held = {each.share.name: each for each in self._held.values()}  # in their order
 
     async def check(self, name: str) -> Check:
         """Look whether what is shared is there."""

@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
@@ -93,13 +94,18 @@ class Sharing(QObject):
         """End a share and forget it."""
         self._change("end a share", lambda peer: peer.remove_share(name))
 
-    def set_audience(self, name: str, audience: Audience) -> None:
-        """Change who may use a share; streams of those who no longer may are ended at once."""
+    def edit(self, name: str, new_name: str, audience: Audience, permanent: bool) -> None:
+        """Change what a share is called, who may use it, and whether it is kept.
+
+        Streams of those who no longer may are ended at once, and under another name all are.
+        """
 
         async def change(peer: "Peer") -> None:
-            peer.set_audience(name, audience)
+            share = next((each for each in peer.shares() if each.name == name), None)
+            if share is not None:
+                await peer.change_share(name, replace(share, name=new_name, audience=audience, permanent=permanent))
 
-        self._change("who may use a share", change)
+        self._change("change a share", change)
 
     def _change(self, what: str, act: "Callable[[Peer], Awaitable[Any]]") -> None:
         async def change(peer: "Peer") -> None:

@@ -109,12 +109,17 @@ def problem(entered: Entered, taken: Collection[str]) -> str:
     """Return what is still missing or wrong, without looking at the machine; "" when nothing is."""
     if not entered.text.strip():
         return _tr("Fill in: {label}.").format(label=_tr(entered.form.label))
-    if not entered.name.strip():
+    return name_problem(entered.name.strip(), taken)
+
+
+def name_problem(name: str, taken: Collection[str]) -> str:
+    """Return what is wrong with a name for a share; "" when nothing is."""
+    if not name:
         return _tr("Give it a name.")
-    if entered.name.strip() in taken:
-        return _tr("{name} is shared already: choose another name.").format(name=entered.name.strip())
+    if name in taken:
+        return _tr("{name} is shared already: choose another name.").format(name=name)
     try:
-        entered.share()
+        Share(name, "")
     except LocalError as error:
         return f"{str(error).rstrip('.')}."
     return ""

@@ -1,17 +1,20 @@
-"""The sheet that changes who may use a share. Its name stays: friends have it."""
+"""The sheet that changes a share: its name, who may use it, and whether it is kept."""
+
+from collections.abc import Collection
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QDialogButtonBox, QFormLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QDialogButtonBox, QFormLayout, QLineEdit, QWidget
 
 from core.news.events import ShareRow
-from core.trust.audience import Audience
 from desktop.models.safe import shown
+from desktop.models.share_form import name_problem
 from desktop.models.shares import kind_words
 from desktop.views.contract_shares import LookLike, SharingLike
-from desktop.views.fields import Lines, muted
+from desktop.views.fields import Lines, limit
 from desktop.views.parts import IdLine, PlainLabel, heading
 from desktop.views.services import AudienceBox
+from desktop.views.share_sheet import MAX_NAME
 from desktop.views.sheets import Sheet, primary, standard_buttons
 
 WIDTH = 520  # pixels
@@ -22,19 +25,29 @@ class EditShareSheet(Sheet):
     """One share.
 
     Signals:
-        chosen(str, Audience): saved.
+        chosen(str, str, Audience, bool): saved: the name, the new name, who, and whether it is kept.
     """
 
-    chosen = Signal(str, object)
+    chosen = Signal(str, str, object, bool)
 
-    def __init__(self, sharing: SharingLike, share: ShareRow, line: str, parent: QWidget | None = None) -> None:
-        """`line` is what the other side types."""
+    def __init__(
+        self, sharing: SharingLike, share: ShareRow, line: str, parent: QWidget | None = None, *,
+        taken: Collection[str] = (),
+    ) -> None:  # fmt: skip
+        """`line` is what the other side types; `taken` are names of other shares."""
         super().__init__(self.tr("Edit a share"), parent, width=WIDTH)
         self.setObjectName("edit-share")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._sharing = sharing
         self._share = share
         self._ticket: int | None = None
+        self._taken = frozenset(taken)
+        self.name = QLineEdit(share.name)
+        self.name.setAccessibleName(self.tr("Name"))
+        limit(self.name, MAX_NAME)
+        self.name.textChanged.connect(lambda _text: self._choose_buttons())
+        self.permanent = QCheckBox(self.tr("Share it at every start"))
+        self.permanent.setChecked(share.permanent)
         self.audience = AudienceBox(shown(share.name, 40))
         self.audience.show_audience(share.audience)
         self.check = Lines(2)
@@ -47,12 +60,16 @@ class EditShareSheet(Sheet):
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow(PlainLabel(self.tr("What")), PlainLabel(kind_words(share.kind)))
+        form.addRow(PlainLabel(self.tr("Name")), self.name)
         form.addRow(PlainLabel(self.tr("Who")), self.audience)
+        form.addRow(PlainLabel(), self.permanent)
         form.addRow(PlainLabel(self.tr("Others type")), other)
         self.body.addWidget(heading(shown(share.name)))
         self.body.addLayout(form)
         self.body.addWidget(self.check)
-        self.body.addWidget(muted(self.tr("To share something else under this name, stop this one and share it new.")))
+        self.words = Lines(2)
+        self.words.setObjectName("muted")
+        self.body.addWidget(self.words)
         self.body.addStretch()
         standard = QDialogButtonBox.StandardButton
         self.buttons = standard_buttons(self, standard.Save | standard.Cancel)
@@ -60,6 +77,7 @@ class EditShareSheet(Sheet):
         self.calm(None)
         self.buttons.accepted.connect(self._save)
         self.buttons.rejected.connect(self.reject)
+        self._choose_buttons()
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
         self._timer.timeout.connect(self._look)
@@ -86,7 +104,27 @@ class EditShareSheet(Sheet):
             self.check.setText(look.sentence)
 
     def _save(self) -> None:
-        audience: Audience = self.audience.audience()
-        if audience is not self._share.audience:
-            self.chosen.emit(self._share.name, audience)
+        name, audience, permanent = self.name.text().strip(), self.audience.audience(), self.permanent.isChecked()
+        if self._problem():
+            return
+        if (name, audience, permanent) != (self._share.name, self._share.audience, self._share.permanent):
+            self.chosen.emit(self._share.name, name, audience, permanent)
         self.accept()
+
+    def _problem(self) -> str:
+        """Return what is wrong with the name; "" when nothing is."""
+        name = self.name.text().strip()
+        if name == self._share.name:
+            return ""
+        return name_problem(name, self._taken)
+
+    def _choose_buttons(self) -> None:
+        """Say what is wrong with the name, or what another one means."""
+        problem = self._problem()
+        self.buttons.button(QDialogButtonBox.StandardButton.Save).setEnabled(not problem)
+        changed = self.name.text().strip() != self._share.name
+        new = self.tr(
+            "Under the new name everybody opens it again, and those who may use only some shares ask you again."
+        )
+        same = self.tr("To share something else under this name, stop this one and share it new.")
+        self.words.setText(problem or (new if changed else same))

@@ -87,7 +87,9 @@ class SharingView(PageView):
         hint = self.tr("Make a link that lets a friend use the selected share")
         self.invite_button = button(self.tr("Invite a friend..."), hint, self.invite)
         self.pause_button = button(self.tr("Pause"), self.tr("Let nobody use it until it is on again"), self.switch)
-        self.edit_button = button(self.tr("Edit..."), self.tr("Say who may use it"), self.edit)
+        self.edit_button = button(
+            self.tr("Edit..."), self.tr("Change its name, who may use it, and whether it is kept"), self.edit
+        )
         hint = self.tr("Copy the line that the other side types")
         self.copy_button = button(self.tr("Copy the line"), hint, self.copy)
         self.stop_button = button(self.tr("Stop..."), self.tr("End it, and take it off the list"), self.stop)
@@ -239,11 +241,12 @@ class SharingView(PageView):
             self._sharing.switch(chosen.name, not chosen.on)
 
     def edit(self) -> None:
-        """Ask who may use the selected share."""
+        """Ask what the selected share is to be called, who may use it, and whether it is kept."""
         chosen = self.selected()
         if chosen is not None:
-            sheet = EditShareSheet(self._sharing, chosen, other_side(chosen, self._ours), self)
-            sheet.chosen.connect(self._sharing.set_audience)
+            taken = {*self._reserved, *(share.name for share in self.model.rows())} - {chosen.name}
+            sheet = EditShareSheet(self._sharing, chosen, other_side(chosen, self._ours), self, taken=taken)
+            sheet.chosen.connect(self._sharing.edit)
             sheet.open()
 
     def copy(self) -> None:

@@ -130,6 +130,12 @@ class ScriptedPeer:
     def shares(self) -> tuple[Share, ...]:
         return tuple(self.held.values())
 
+    async def change_share(self, name: str, share: Share) -> None:
+        self._refuse()
+        self.held = {
+            share.name if key == name else key: share if key == name else old for key, old in self.held.items()
+        }
+
     async def add_share(self, share: Share) -> None:
         self._refuse()
         self.held[share.name] = share

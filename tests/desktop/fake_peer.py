@@ -149,8 +149,8 @@ class FakeSharing(QObject):
     def remove(self, name: str) -> None:
         self.calls.append(("remove", name))
 
-    def set_audience(self, name: str, audience: Audience) -> None:
-        self.calls.append(("audience", name, audience))
+    def edit(self, name: str, new_name: str, audience: Audience, permanent: bool) -> None:
+        self.calls.append(("edit", name, new_name, audience, permanent))
 
     def look(self, share: Share) -> int:
         return self._asked("look", share)

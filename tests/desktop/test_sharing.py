@@ -136,7 +136,7 @@ def test_with_nothing_shared_there_are_words_and_one_button(window: MainWindow, 
     assert len(window.sharing.findChildren(ShareSheet)) == 1
 
 
-def test_edit_changes_the_audience_alone_and_asks_before_it_opens(page: SharingView, bridge: FakeBridge) -> None:
+def test_edit_changes_the_audience_and_asks_before_it_opens(page: SharingView, bridge: FakeBridge) -> None:
     page.table.selectRow(2)
     page.edit_button.click()
     (sheet,) = page.findChildren(EditShareSheet)
@@ -151,7 +151,25 @@ def test_edit_changes_the_audience_alone_and_asks_before_it_opens(page: SharingV
     sheet.audience.setCurrentIndex(0)
     sheet.audience._pick()
     sheet.buttons.button(QDialogButtonBox.StandardButton.Save).click()
-    assert bridge.sharing.calls.pop() == ("audience", "temperature", Audience.TRUSTED)
+    assert bridge.sharing.calls.pop() == ("edit", "temperature", "temperature", Audience.TRUSTED, True)
+
+
+def test_edit_changes_the_name_and_whether_it_is_kept(page: SharingView, bridge: FakeBridge) -> None:
+    page.table.selectRow(2)
+    page.edit_button.click()
+    (sheet,) = page.findChildren(EditShareSheet)
+    save = sheet.buttons.button(QDialogButtonBox.StandardButton.Save)
+    other = page.model.rows()[0].name
+    for wrong, said in (("", "Give it a name."), (other, "is shared already"), ("a/b", "/")):
+        sheet.name.setText(wrong)
+        assert not save.isEnabled()
+        assert said in sheet.words.text()
+    sheet.name.setText("greenhouse")
+    assert "opens it again" in sheet.words.text()
+    sheet.permanent.setChecked(False)
+    save.click()
+    (call,) = [call for call in bridge.sharing.calls if call[0] == "edit"]
+    assert (call[1], call[2], call[4]) == ("temperature", "greenhouse", False)
 
 
 def test_the_menu_shares_something_from_any_page(window: MainWindow, bridge: FakeBridge) -> None:

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,28 @@ async def test_what_is_for_trusted_peers_is_named_to_nobody_else() -> None:
             return await look(url, BERT) is None
 
         await until(gone, "the record is withdrawn")
+
+
+async def test_a_share_is_changed_in_its_place() -> None:
+    async with echo() as port, two() as (bert, _, anna, url):
+        ssh, web = (Share(name, "tcp", {"target": str(port)}) for name in ("ssh", "web"))
+        await bert.add_share(ssh)
+        await bert.add_share(web)
+        await published(url, BERT)
+        stream = await anna.open_stream(BERT.peer_id, "ssh")
+        await bert.change_share("ssh", replace(ssh, permanent=False, audience=Audience.IDENTIFIED))
+        await stream.write(b"goes on")
+        assert await stream.read() == b"goes on"
+        with pytest.raises(LocalError, match="shared already"):
+            await bert.change_share("ssh", replace(ssh, name="web"))
+        with pytest.raises(LocalError):
+            await bert.change_share("ssh", replace(ssh, options={"target": "none"}))
+        assert [share.name for share in bert.shares()] == ["ssh", "web"]
+        await bert.change_share("ssh", replace(ssh, name="shell"))
+        with pytest.raises(TransportClosed):
+            await stream.read()
+        assert [share.name for share in bert.shares()] == ["shell", "web"]
+        await anna.open_stream(BERT.peer_id, "shell")
 
 
 async def test_a_change_of_audience_and_a_block_end_open_streams_at_once() -> None:
