@@ -24,7 +24,7 @@ from core.wire.stream_opening import Opening, pack_details
 CONNECT_TIMEOUT: Final = 10.0  # seconds; as for any port of the home
 CONNECTIONS: Final = 128  # to the page, of all its callers; more wait, and hosts take turns
 CONNECTIONS_HOST: Final = 32  # of one host: five windows of a browser, each with 6
-ACCEPT: Final = "If it is your own device, accept the certificate that it has now: share it with --accept-certificate."
+ACCEPT: Final = "If it is your own device, accept its certificate (--accept-certificate)."
 CERTIFICATE_ERRORS: Final = (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintMismatch)
 _ADMIN_PORTS: Final = {8123: "Home Assistant", 9090: "Cockpit", 10000: "Webmin", 8006: "Proxmox", 631: "CUPS"}
 

@@ -140,7 +140,7 @@ class ShareSheet(Sheet):
         self.permanent.setChecked(True)
         self.web = QCheckBox(self.tr("Also over HTTP and WebSocket, for programs on this computer"))
         self.web.setToolTip(self.tr("For programs that use Grenache, in any language"))
-        self.check, self.warning = Lines(1), Lines(WARNING_LINES)
+        self.check, self.warning = Lines(2), Lines(WARNING_LINES)
         self.check.setObjectName("muted")
         self.warning.setProperty("problem", True)
         step = QWidget()
