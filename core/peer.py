@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from core.compose import Parts, compose
-from core.errors import PeerError, RefusedError, RequestTimeout
+from core.errors import PeerError, RequestTimeout
 from core.grenache.asker import Ask
 from core.invitations.entries import DAYS
 from core.invitations.joiner import Joined
@@ -33,7 +33,7 @@ from core.services.service import Registry, Service
 from core.trust.audience import Audience
 from core.trust.entries import EVERY, KnownPeer, Pending
 from core.tunnel.stream import ByteStream
-from core.using.offers import OfferRow, read_offers
+from core.using.offers import OfferRow, kind_among, read_offers
 from core.values import Address, JsonValue
 from core.wire.stream_opening import LIST, Opening, pack_opening
 
@@ -226,14 +226,7 @@ class Peer:
 
         Without `kind` the peer is asked. `port` 0 is any free one. `peer` is the peer's name, for a page's address.
         """
-        if not kind:
-            offers = await self.offered_by(peer_id)
-            found = next((offer for offer in offers if offer.name == service), None)
-            if found is None:
-                known = ", ".join(offer.name for offer in offers) or "nothing"
-                sentence = f"peer {peer_id.short} shares no {service[:80]!r} with us; it shares {known}"
-                raise RefusedError(sentence, name="ERR_SERVICE_UNKNOWN")
-            kind = found.kind
+        kind = kind or kind_among(await self.offered_by(peer_id), service, peer_id)
         return await self._parts.uses.open(peer_id, peer or self._name_of(peer_id), service, kind, port)
 
     async def stop_using(self, where: str) -> None:

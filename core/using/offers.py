@@ -1,9 +1,11 @@
 """What another peer says that it shares with us."""
 
 import json
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from core.errors import RemoteError
+from core.errors import RefusedError, RemoteError
+from core.peer_id import PeerId
 from core.tunnel.stream import ByteStream
 from core.wire.stream_opening import NAME_MAX
 
@@ -48,3 +50,13 @@ def _row(value: object) -> OfferRow | None:
     ):
         return None
     return OfferRow(name, kind[:32], description[:_DESCRIPTION_MAX] if isinstance(description, str) else "")
+
+
+def kind_among(offers: Sequence[OfferRow], service: str, peer_id: PeerId) -> str:
+    """Return the kind of a service that a peer offers. Raises RefusedError when it is not among them."""
+    for offer in offers:
+        if offer.name == service:
+            return offer.kind
+    known = ", ".join(offer.name for offer in offers) or "nothing"
+    sentence = f"peer {peer_id.short} shares no {service[:80]!r} with us; it shares {known}"
+    raise RefusedError(sentence, name="ERR_SERVICE_UNKNOWN")

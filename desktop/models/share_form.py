@@ -56,7 +56,7 @@ FORMS: Final = (
     Form(
         "device", "Another device in my home", "tcp", "target", "Address", "192.168.1.20:80",
         "A camera, a printer, a heating: others use it through this computer.", ways=True,
-        flag="certificate", flag_words="https: accept the certificate that it has now, and no other",
+        flag="certificate", flag_words="Accept its certificate (https)",
     ),
     Form(
         "port", "Port", "tcp", "target", "Port", "8080",
