@@ -141,7 +141,7 @@ class Outside:
     """What a peer takes from the machine it runs on; tests give one that is simulated."""
 
     open_endpoint: Callable[[Address, EndpointConfig], Awaitable[Endpoint]]
-    open_access: Callable[[PeerConfig, Callable[[GrapeSnapshot], None]], GrapeAccess]
+    open_access: Callable[[PeerConfig, Callable[[GrapeSnapshot], None], Callable[[str, float], bool]], GrapeAccess]
     networks: Callable[[], Networks]
     open_wire: OpenWire = open_wire
     tcp: bool = False  # whether connections over TCP may be tried to those that the grapes list
@@ -177,7 +177,7 @@ async def compose(
     calls = open_calls(config, hub)
     if calls is not None:
         stack.push_async_callback(calls.close)
-    access = outside.open_access(config, lambda grape: hub.emit(GrapeChanged(hub.now(), grape)))
+    access = outside.open_access(config, lambda grape: hub.emit(GrapeChanged(hub.now(), grape)), outreach.lend)
     addresses = OwnAddresses(config.bind, endpoint.address.port, access.observed_host, outside.networks)
     _say_where_we_are(hub, addresses)
     roster = Roster(hub, is_self=addresses.is_self)

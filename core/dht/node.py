@@ -15,7 +15,7 @@ from core.dht.responder import WRITES, Responder, key_fault, show_peers
 from core.dht.routing import RoutingTable
 from core.dht.statistics import Counters, DhtStatistics
 from core.dht.storage import LOCAL
-from core.dht.strangers import Strangers
+from core.dht.strangers import Share, Strangers, whole
 from core.dht.transactions import Handler, Outcome, Pending, Transactions
 from core.dht.upkeep import Upkeep
 from core.dht.votes import Votes
@@ -44,6 +44,7 @@ class Node:
         *,
         node_id: bytes | None = None,
         local_address: Callable[[Address], str | None] = no_local_address,
+        share: Share = whole,
     ) -> None:
         self.id = random.randbytes(ID_BYTES) if node_id is None else node_id
         if len(self.id) != ID_BYTES:
@@ -59,7 +60,7 @@ class Node:
         self._counters = Counters()
         self._outbox = Outbox(config.max_outgoing, self._counters)
         self._proven = Proven()
-        self._strangers = Strangers(self._has_answered)
+        self._strangers = Strangers(self._has_answered, share)
         self._replies = Replies(self._strangers, self._outbox, self._counters)
         self._events: list[DhtEvent] = []
         self._bootstrap: list[Address] = []

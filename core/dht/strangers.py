@@ -6,7 +6,7 @@ with one packet, and all that is sent at a node's word is at most three times as
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
@@ -25,6 +25,15 @@ SILENT_LAST: Final = 80.0  # ... for each further time, up to this
 HOSTS_MAX: Final = 4096  # hosts whose packets are counted, nodes whose bytes are, silent addresses: 1 MB each
 
 
+Share: TypeAlias = Callable[[str, float], bool]
+"""(host, seconds): take a packet to a host that has not answered, and return True; or return False."""
+
+
+def whole(host: str, now: float) -> bool:
+    """Share with nobody."""
+    return True
+
+
 class _Silence(NamedTuple):
     until: float
     next_pause: float
@@ -33,11 +42,13 @@ class _Silence(NamedTuple):
 class Strangers:
     """Counts what is sent to those who have never answered. This machine's own addresses are not counted.
 
-    `knows(address, now)` tells who has answered. Times are the caller's seconds.
+    `knows(address, now)` tells who has answered. `share(host, now)` takes a packet to a host that others count too: a
+    peer with a grape of its own has two sockets, and a third party gets no more from both. Times are seconds.
     """
 
-    def __init__(self, knows: Callable[[Address, float], bool]) -> None:
+    def __init__(self, knows: Callable[[Address, float], bool], share: Share = whole) -> None:
         self._knows = knows
+        self._share = share
         self._hosts: BoundedTable[str, TokenBucket] = BoundedTable(HOSTS_MAX)
         self._credit: BoundedTable[str, int] = BoundedTable(HOSTS_MAX)
         self._silent: BoundedTable[Address, _Silence] = BoundedTable(HOSTS_MAX)
@@ -49,7 +60,7 @@ class Strangers:
 
     def may_answer(self, address: Address, now: float) -> bool:
         """Take a packet to the source of a query, or return False: it has had its share."""
-        return self.knows(address, now) or self._bucket(address.host).take(now)
+        return self.knows(address, now) or self._take(address.host, now)
 
     def scarce(self, address: Address, now: float) -> bool:
         """Return whether half of a host's packets are used up: it should be asked to prove itself."""
@@ -64,7 +75,7 @@ class Strangers:
             return False
         if (silence is not None and now < silence.until) or self._credit.get(named_by, 0) < size:
             return False
-        if self._new.tokens(now) < 1 or not self._bucket(address.host).take(now):
+        if self._new.tokens(now) < 1 or not self._take(address.host, now):
             return False
         self._new.charge(now, 1)
         self._credit[named_by] -= size
@@ -79,6 +90,13 @@ class Strangers:
     def answered(self, address: Address) -> None:
         """Note that an address answers."""
         self._silent.pop(address, None)
+
+    def _take(self, host: str, now: float) -> bool:
+        bucket = self._bucket(host)
+        if bucket.tokens(now) < 1 or not self._share(host, now):
+            return False
+        bucket.charge(now, 1)
+        return True
 
     def _bucket(self, host: str) -> TokenBucket:
         return self._hosts.use(host, lambda: TokenBucket(HOST_RATE, HOST_BURST))

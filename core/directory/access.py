@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from core.aio.aside import aside
 from core.aio.tasks import TaskSet
+from core.dht.strangers import Share, whole
 from core.directory.names import GrapeClient
 from core.directory.own_grape import OwnGrape
 from core.errors import PeerError
@@ -42,8 +43,10 @@ class GrapeAccess:
     As a context manager it yields the client to use: a Link, or the embedded grape in process.
     """
 
-    def __init__(self, config: PeerConfig, on_change: Callable[[GrapeSnapshot], None]) -> None:
+    def __init__(self, config: PeerConfig, on_change: Callable[[GrapeSnapshot], None], share: Share = whole) -> None:
+        """`share`: how the embedded grape's socket shares with the peer's own what a third party gets."""
         self._config = config
+        self._share = share
         self._on_change = on_change
         self._grape: Grape | None = None
         self._link: Link | None = None  # to somebody's grape
@@ -61,7 +64,7 @@ class GrapeAccess:
         return client
 
     async def _open_grape(self, stack: AsyncExitStack) -> GrapeClient:
-        self._grape = await stack.enter_async_context(open_grape(_embedded(self._config)))
+        self._grape = await stack.enter_async_context(open_grape(_embedded(self._config), share=self._share))
         self._grape.on_change = lambda grape: self._tell()
         stack.callback(asyncio.get_running_loop().call_later(JOINING, self._joined).cancel)
         return OwnGrape(self._grape.dht)

@@ -15,6 +15,7 @@ from core.dht.config import DhtConfig
 from core.dht.items import Item
 from core.dht.node import Node
 from core.dht.statistics import DhtStatistics
+from core.dht.strangers import Share, whole
 from core.errors import LocalError
 from core.grape.api import Api
 from core.grape.bootstrap import Bootstrapper, local_grapes
@@ -124,11 +125,12 @@ class Grape:
 
 @contextlib.asynccontextmanager
 async def open_grape(
-    config: GrapeConfig | None = None, *, random: random_module.Random | None = None
+    config: GrapeConfig | None = None, *, random: random_module.Random | None = None, share: Share = whole
 ) -> AsyncIterator[Grape]:
     """Run a grape until the block ends; it answers HTTP as soon as the block begins.
 
-    Raises LocalError that names port and flag when the ports, or with `port_search` all of them, are in use.
+    `share`: as `core.dht.strangers` has it. Raises LocalError that names port and flag when the ports, or with
+    `port_search` all of them, are in use.
     """
     config = config or GrapeConfig()
     random = random or random_module.SystemRandom()
@@ -137,7 +139,7 @@ async def open_grape(
         udp, sock = await _bind_pair(config)
         stack.push_async_callback(udp.wait_closed)
         stack.callback(udp.close)
-        node = Node(_dht_config(config), random, loop.time(), local_address=LocalAddresses())
+        node = Node(_dht_config(config), random, loop.time(), local_address=LocalAddresses(), share=share)
         pump = Pump(udp.send, lambda _: route)
         stack.callback(pump.close)
         dht = Dht(node, pump, udp.address, join_patience=config.join_patience)

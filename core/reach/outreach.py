@@ -38,6 +38,7 @@ class OutreachConfig:
     row: float = 20.0  # packets to a host in a row: a meeting's 6 openers and 5 punches, 5 answers, and `kept`
     row_rate: float = 1.5  # packets a second after that
     burst: float = 20.0  # units to a host because it is named: a meeting, and the SYNs of a request
+    unlent: int = 8  # packets of the row that the grape's own socket does not get: a meeting's punches, and two SYNs
     kept: int = 4  # packets to a named host that only SYNs may take: who is met is also called
     rate: float = 0.2  # units a second after that, as long as somebody names the host: a meeting a minute
     heard: float = 3.0  # units for each packet that came from there, which may be forged: three times its bytes
@@ -178,6 +179,17 @@ class Outreach:
     def _affords(self, host: _Host, now: float, packets: int) -> bool:
         kept = self.config.kept if now - host.told_at < self.config.told_for else 0
         return host.units >= packets + kept * SYN_UNITS and host.row.tokens(now) >= packets + kept
+
+    def lend(self, host: str, now: float) -> bool:
+        """Take a packet to a host for another socket of this peer, its grape's, and return True; or return False.
+
+        The last ones of the row are not lent: a friend whose address somebody forges is still called.
+        """
+        row = self._host(Address(host, 0)).row
+        if row.tokens(now) < 1.0 + self.config.unlent:
+            return False
+        row.charge(now, 1.0)
+        return True
 
     def may_acknowledge(self, source: Address, now: float) -> bool:
         """Note a punch from there, and return whether it is acknowledged; for the punch engine."""

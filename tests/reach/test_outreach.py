@@ -50,6 +50,18 @@ def test_who_answers_gets_whole_series() -> None:
     assert it.packets(A, CONFIG.validated_for, SERIES) <= 1
 
 
+def test_the_grapes_socket_shares_the_row_and_leaves_the_end_of_it() -> None:
+    it = told(A)
+    lent = 0
+    while it.lend(A.host, 0.0):
+        lent += 1
+    assert lent == CONFIG.row - CONFIG.unlent
+    assert drain(it, A, 0.0) == CONFIG.unlent - CONFIG.kept
+    assert not it.lend(A.host, 4.0)  # what comes back is first the peer's own
+    assert it.lend(A.host, 60.0)
+    assert it.lend("203.0.113.77", 0.0)
+
+
 def test_answers_count_once_a_second() -> None:
     """A busy peer answers a thousand times in it, and each costs as little as a look."""
     it = told(A)

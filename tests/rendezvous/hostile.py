@@ -13,6 +13,7 @@ from typing import cast
 
 from core.aio.tasks import TaskSet
 from core.compose import Outside, compose
+from core.dht.strangers import Share
 from core.directory.access import GrapeAccess
 from core.errors import LookupEmpty
 from core.net.endpoint import Endpoint, EndpointConfig
@@ -48,13 +49,16 @@ class Bystanders(Wire):
         self.got: dict[str, list[tuple[float, int]]] = defaultdict(list)
         self.ports: dict[str, set[int]] = defaultdict(set)
         self.spent = 0  # bytes
+        self.ours = {US}
+        self.pairs: set[tuple[Address, str]] = set()  # our socket, and the host of a bystander
 
     def carry(self, letter: Letter) -> None:
-        if letter.source in self.sockets and letter.source != US:
+        if letter.source in self.sockets and letter.source not in self.ours:
             self.spent += len(letter.data) + HEADERS
         if letter.to not in self.sockets:
             self.got[letter.to.host].append((asyncio.get_running_loop().time(), len(letter.data) + HEADERS))
             self.ports[letter.to.host].add(letter.to.port)
+            self.pairs.add((letter.source, letter.to.host))
         super().carry(letter)
 
     def forged(self, source: Address) -> None:
@@ -143,6 +147,10 @@ class Scene:
         socket.start(endpoint._pump.receive)
         return endpoint
 
+    def open_grape(self, share: Share) -> object:
+        """Return the grape that the peer uses; `share` is the rule that one of its own would stand under."""
+        return self.grape
+
     def broker(self, address: Address = BROKER) -> None:
         """Put a lying broker on the wire, and on the grape's list."""
         self._run(RpcServer(answered_by(self._lie)), address)
@@ -194,7 +202,7 @@ class Scene:
 
         outside = Outside(
             open_endpoint,
-            lambda config, on_change: cast(GrapeAccess, self.grape),
+            lambda config, on_change, share: cast(GrapeAccess, self.open_grape(share)),
             lambda: Networks((US.host,), (Attached("eth0", ipaddress.IPv4Network("192.168.1.0/24")),)),
         )
         hub = Hub()

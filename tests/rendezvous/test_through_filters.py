@@ -78,7 +78,7 @@ async def a_peer(
 
     home = Networks(("192.168.1.5",), (Attached("eth0", ipaddress.IPv4Network("192.168.1.0/24")),))
     grape = Grape(wire, us, listed, late)
-    outside = Outside(open_endpoint, lambda config, on_change: cast(GrapeAccess, grape), lambda: home)
+    outside = Outside(open_endpoint, lambda config, on_change, share: cast(GrapeAccess, grape), lambda: home)
     config = PeerConfig(audiences={"fibonacci": Audience.ANYONE})
     return Peer(await compose(config, hub, Registry(FibonacciService()), stack, outside))
 
