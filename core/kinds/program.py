@@ -12,6 +12,7 @@ from typing import Final
 
 from core.errors import LocalError
 from core.files.environment import for_others
+from core.kinds import strays
 from core.kinds.share import BAD, Share, text_option
 
 PROGRAM: Final = "ERR_PROGRAM"  # the program behind a service failed; its owner's log has the story
@@ -62,7 +63,9 @@ class Program:
     def __init__(self, words: list[str], name: str, env: Mapping[str, str] | None = None) -> None:
         self._words = [os.path.expanduser(words[0]), *words[1:]]
         self._name = name
-        self._env = {**for_others(os.environ), "GRAPEVINE_SERVICE": name, **(env or {})}
+        self._mark = strays.new_mark()
+        ours = {"GRAPEVINE_SERVICE": name, strays.MARK: self._mark}
+        self._env = {**for_others(os.environ), **ours, **(env or {})}
         self._process: asyncio.subprocess.Process | None = None
         self._transport: asyncio.SubprocessTransport | None = None
         self._exited = asyncio.Event()
@@ -123,6 +126,7 @@ class Program:
         await self.wait()
         if self._transport is not None:
             self._transport.close()  # a child that escaped its group may hold the pipes open for ever
+        strays.end_soon(self._mark)
 
     def end_group(self) -> None:
         """End what it started, for good: children may outlive their parent."""

@@ -12,6 +12,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from core.aio.aside import in_thread
 from core.aio.tasks import TaskSet
 from core.errors import LocalError, PayloadError, PeerError
 from core.kinds.base import Check, Shared
@@ -24,7 +25,8 @@ from core.wire.stream_opening import Opening, pack_details
 
 GROUP: Final = "grapevine.services"  # entry points of installed packages
 FAILED: Final = "ERR_HANDLER"  # the function raised; its owner's log has the story
-AT_ONCE: Final = 32  # plain functions that run in threads at a time; more wait
+AT_ONCE: Final = 32  # plain functions of one share that run in threads at a time: 64 KB each, on Linux
+WAITING: Final = 64  # requests that wait for their turn; more are refused
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +53,7 @@ class PythonService(Shared):
         self._values = Broadcast()
         self._tasks = TaskSet(f"python {share.name}")
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._under_way = 0  # requests
 
     @property
     def description(self) -> str:
@@ -82,7 +85,9 @@ class PythonService(Shared):
             return super().handle(payload, caller)
         if self._goes_on:
             return self._values.newest(self.name)
-        return self._call(payload, caller)
+        if self._under_way >= AT_ONCE + WAITING:
+            raise LocalError(f"{self.name} is busy: {self._under_way} requests wait already", name="ERR_RATE_LIMITED")
+        return self._counted(payload, caller)
 
     async def serve(self, stream: ByteStream, opening: Opening, caller: Caller) -> None:
         """Send the newest value and every further one."""
@@ -109,22 +114,35 @@ class PythonService(Shared):
             pass  # what it did not want to know
         await stream.wait_over()
 
+    async def _counted(self, payload: JsonValue, caller: Caller) -> JsonValue:
+        self._under_way += 1
+        try:
+            return await self._call(payload, caller)
+        finally:
+            self._under_way -= 1
+
     async def _call(self, payload: JsonValue, caller: Caller) -> JsonValue:
         arguments = (payload, caller) if self._takes_caller else (payload,)
         try:
             if inspect.iscoroutinefunction(self._function):
                 result = await self._function(*arguments)
             else:
-                async with self._turns:
-                    result = await asyncio.to_thread(self._function, *arguments)
+                result = await self._in_thread(arguments)
                 if inspect.isawaitable(result):
                     result = await result
         except (LocalError, PayloadError):
             raise
-        except Exception:
+        except (Exception, SystemExit, KeyboardInterrupt):  # `sys.exit` there must not end the peer
             _log.exception("%s failed", self.name)
             raise LocalError(f"{self.name} failed on this request", name=FAILED) from None
         return _checked(result, self.name)
+
+    async def _in_thread(self, arguments: tuple[object, ...]) -> object:
+        """Call a plain function. One that never returns keeps its thread and its place, and holds up nothing else."""
+        await self._turns.acquire()
+        returned = in_thread(lambda: _called(self._function, arguments))
+        returned.add_done_callback(lambda _: self._turns.release())
+        return await asyncio.shield(returned)
 
     async def _make_forever(self) -> None:
         backoff = Backoff(1.0, 60.0)
@@ -144,13 +162,19 @@ class PythonService(Shared):
                 yield value
             return
         end = object()
-        while (value := await asyncio.to_thread(next, made, end)) is not end:
+        while (value := await in_thread(lambda: next(made, end))) is not end:  # of its own: it may sleep for long
             yield value
 
 
 async def _pieces(stream: ByteStream) -> AsyncIterator[bytes]:
     while piece := await stream.read():
         yield piece
+
+def _called(function: Callable[..., Any], arguments: tuple[object, ...]) -> object:
+    try:
+        return function(*arguments)
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise RuntimeError(f"the function wants to end the program: {error!r}") from None
 
 
 def load(target: str, name: str) -> Callable[..., Any]:

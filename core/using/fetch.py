@@ -3,6 +3,7 @@
 import asyncio
 import html
 import os
+import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from core.errors import LocalError, PeerError, RefusedError, TransportClosed
+from core.errors import LocalError, PeerError, RefusedError, RemoteError, TransportClosed
 from core.kinds.web import StreamConnector, reason_of
 from core.limits.rate import Backoff
 from core.tunnel.stream import ByteStream
@@ -21,6 +22,8 @@ TRIES: Final = 8  # in a row without a byte between; with the pauses that is two
 PART: Final = ".part"  # what has come of a file
 TAG: Final = ".part-tag"  # which version of it that is
 TAG_MAX: Final = 256  # characters of it
+SPARE: Final = 64 * 1024 * 1024  # bytes that stay free on the disk, whatever comes: a system needs some to go on
+LOOK_EVERY: Final = 16 * 1024 * 1024  # bytes written between looks at the disk, which others fill as well
 STALLED: Final = 60.0  # seconds without a byte; then the connection counts as broken
 
 OpenStream = Callable[[], Awaitable[ByteStream]]  # raises PeerError
@@ -37,8 +40,8 @@ class Fetch:
     async def file(self, path: str, to: Path) -> Path:
         """Fetch the file at `path`, with slashes between its folders, to `to`; return where it is.
 
-        Raises LocalError when `to` is there already or cannot be written, RefusedError for what the other side says,
-        and the PeerError that kept it from getting on.
+        Raises LocalError when `to` is there already, cannot be written or finds no room on the disk, RefusedError for
+        what the other side says, RemoteError for what makes no sense, and the PeerError that kept it from getting on.
         """
         if await asyncio.to_thread(to.exists):
             raise LocalError(f"{to} is there already: choose another name, or remove it first", name="ERR_FILE_EXISTS")
@@ -63,7 +66,7 @@ class Fetch:
             try:
                 await self._go_on(session, url, part, tag)
                 return
-            except (RefusedError, LocalError):
+            except (RefusedError, RemoteError, LocalError):
                 raise
             except (PeerError, aiohttp.ClientError, TimeoutError, ConnectionError) as error:
                 if await asyncio.to_thread(_size, part) > before:
@@ -84,8 +87,13 @@ class Fetch:
                 )
             if answer.status == 200:
                 here = 0
-            total = here + (answer.content_length or 0)
+            elif not answer.headers.get("Content-Range", "").startswith(f"bytes {here}-"):
+                raise RemoteError("the other side sent another part of the file than was asked for")
+            if answer.content_length is None:  # our own always say it; it might never end
+                raise RemoteError("the other side does not say how long the file is, so that it is not fetched")
+            total = here + answer.content_length
             try:
+                await asyncio.to_thread(_require_room, part, answer.content_length)
                 await asyncio.to_thread(tag.write_text, _tag_of(answer), encoding="utf-8")
                 await self._write(answer, part, here, total)
             except OSError as error:
@@ -95,11 +103,15 @@ class Fetch:
 
     async def _write(self, answer: aiohttp.ClientResponse, part: Path, here: int, total: int) -> None:
         file = await asyncio.to_thread(open, part, "r+b" if here else "wb")
+        look_at = here + LOOK_EVERY
         try:
             await asyncio.to_thread(file.seek, here)
             async for piece in answer.content.iter_chunked(PIECE):
                 await asyncio.to_thread(file.write, piece)
                 here += len(piece)
+                if here >= look_at:
+                    look_at = here + LOOK_EVERY
+                    await asyncio.to_thread(_require_room, part, total - here)
                 self._progress(here, total)
             await asyncio.to_thread(file.truncate)
         finally:
@@ -110,6 +122,17 @@ def _tag_of(answer: aiohttp.ClientResponse) -> str:
     """Return the version that the other side names; "" for one that is no entity tag (RFC 9110 section 8.8.3)."""
     tag = answer.headers.get("ETag", "")
     return tag if len(tag) <= TAG_MAX and tag.isascii() and tag.isprintable() else ""
+
+
+def _require_room(part: Path, more: int) -> None:
+    """Raise LocalError unless so many bytes more find room, and some stay free."""
+    free = shutil.disk_usage(part.parent).free
+    if free - more < SPARE:
+        raise LocalError(
+            f"the disk has no room for the rest of the file: {more:,} bytes are to come, {free:,} are free and "
+            f"{SPARE:,} of them stay so; what has come is kept in {part}",
+            name="ERR_DISK_FULL",
+        )
 
 
 def _size(path: Path) -> int:

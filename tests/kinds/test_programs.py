@@ -19,6 +19,7 @@ from core.kinds.values import QUEUE, Broadcast, Value, parse_line, value_of
 from core.kinds.watch import WatchService
 from core.values import JsonValue
 from tests.kinds.streams import CALLER, joined
+from tests.net.waiting import eventually
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.skipif(os.name != "posix", reason="process groups are POSIX's")]
 
@@ -236,3 +237,41 @@ async def test_a_line_that_is_none_is_refused(line: bytes) -> None:
 async def test_a_line_that_is_no_text_has_no_value() -> None:
     with pytest.raises(UnicodeDecodeError):
         value_of(b"\xff\xfe")
+
+
+DAEMON = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        for number in range(3):
+            os.close(number)
+        open(sys.argv[0] + ".pid", "w").write(str(os.getpid()))
+        time.sleep(600)
+    os._exit(0)
+os.wait()
+print(1)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="found by Linux' /proc")
+async def test_a_daemon_that_a_program_left_is_ended_and_others_are_not(tmp_path: Path) -> None:
+    bystander = await asyncio.create_subprocess_exec("sleep", "600")
+    try:
+        assert await ask(service(tmp_path, DAEMON)) == 1
+        left = tmp_path / "program.pid"
+        await eventually(lambda: left.exists() and left.read_text() != "")
+        pid = int(left.read_text())
+        await eventually(lambda: _is_over(pid), timeout=10.0)
+        assert bystander.returncode is None
+    finally:
+        bystander.kill()
+        await bystander.wait()
+
+
+def _is_over(pid: int) -> bool:
+    """Return whether a process is gone, or waits as a zombie for whoever inherited it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True

@@ -1,16 +1,23 @@
 """Python functions as services: plain, async, generators; what raises, cannot be loaded, or is no JSON."""
 
-from collections.abc import Awaitable
+import asyncio
+import sys
+import threading
+from collections.abc import Awaitable, Coroutine
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from core.aio.tasks import TaskSet
 from core.errors import LocalError, PayloadError
+from core.kinds.python import AT_ONCE, WAITING
 from core.kinds.share import Share
 from core.kinds.table import make
 from core.kinds.values import parse_line
 from core.values import JsonValue
 from tests.kinds.streams import CALLER, joined
+from tests.net.waiting import eventually
 
 pytestmark = pytest.mark.asyncio
 
@@ -121,3 +128,66 @@ async def test_a_module_that_fails_while_it_is_loaded_says_so(tmp_path: Path) ->
     (tmp_path / "bad.py").write_text("1/0")
     with pytest.raises(LocalError, match="ZeroDivisionError"):
         make(share(f"{tmp_path}/bad.py:handle"))
+
+
+BLOCKED = """
+import sys, threading
+go = threading.Event()
+
+def waits(payload):
+    go.wait(30)
+    return payload
+
+def leaves(payload):
+    sys.exit(3)
+
+def sleeps():
+    go.wait(30)
+    yield 1
+"""
+
+
+@pytest.fixture
+def blocked(tmp_path: Path) -> Path:
+    path = tmp_path / "blocked.py"
+    path.write_text(BLOCKED)
+    return path
+
+
+def threads() -> int:
+    return sum(thread.name == "grapevine aside" for thread in threading.enumerate())
+
+
+async def test_functions_that_block_hold_up_nothing_else_and_are_bounded(blocked: Path) -> None:
+    service = make(share(f"{blocked}:waits"))
+    calls = [service.handle(number, CALLER) for number in range(AT_ONCE + WAITING)]
+    assert all(isinstance(each, Awaitable) for each in calls)
+    owner = TaskSet("requests")
+    tasks = [owner.spawn(cast("Coroutine[None, None, JsonValue]", each), name="request") for each in calls]
+    await eventually(lambda: threads() == AT_ONCE)
+    with pytest.raises(LocalError, match="busy"):
+        await cast("Awaitable[JsonValue]", service.handle(0, CALLER))
+    assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 5.0) == "free"  # where keys and files are read
+    for task in tasks[:AT_ONCE]:
+        task.cancel()  # as at the time-out of a request
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert threads() == AT_ONCE  # their places are taken
+    sys.modules["grapevine_share_blocked"].go.set()
+    assert await asyncio.gather(*tasks[AT_ONCE:]) == list(range(AT_ONCE, AT_ONCE + WAITING))
+    assert await cast("Awaitable[JsonValue]", service.handle(7, CALLER)) == 7
+
+
+async def test_a_function_that_wants_to_end_the_program_ends_its_request(blocked: Path) -> None:
+    with pytest.raises(LocalError, match="failed on this request"):
+        await ask(f"{blocked}:leaves", 1)
+
+
+async def test_generators_that_sleep_take_no_thread_that_others_need(blocked: Path) -> None:
+    services = [make(share(f"{blocked}:sleeps")) for _ in range(40)]  # more than the loop's own executor has threads
+    for service in services:
+        await service.start()
+    assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 5.0) == "free"
+    sys.modules["grapevine_share_blocked"].go.set()
+    for service in services:
+        await service.aclose()

@@ -8,7 +8,8 @@ from random import Random
 import pytest
 
 from core.aio.tasks import TaskSet
-from core.errors import LocalError, RefusedError, RequestTimeout, TransportClosed
+from core.errors import LocalError, RefusedError, RemoteError, RequestTimeout, TransportClosed
+from core.kinds.base import Shared
 from core.kinds.share import Share
 from core.kinds.table import make
 from core.limits.rate import Backoff
@@ -16,7 +17,9 @@ from core.tunnel.session import Session
 from core.tunnel.stream import ByteStream
 from core.using import fetch as fetch_module
 from core.using.fetch import Fetch
+from core.values import Caller
 from core.wire.stream_frame import Reason
+from core.wire.stream_opening import Opening
 from tests.kinds.streams import Joined, joined
 from tests.tunnel.wire import wire
 
@@ -126,3 +129,65 @@ async def test_a_version_that_is_none_is_left_out(tmp_path: Path, tag: bytes) ->
     caller.abort()
     server.abort()
     await tasks.aclose()
+
+
+@asynccontextmanager
+async def liar(answer: bytes, more: bytes = b"") -> AsyncIterator[Joined]:
+    """Yield a pair whose far side answers any request with these bytes, then with `more` for ever."""
+
+    class Liar(Shared):
+        kind = "folder"
+        options = frozenset[str]()
+        description = "lies"
+
+        async def serve(self, stream: ByteStream, opening: Opening, caller: Caller) -> None:
+            stream.accept(b"")
+            await stream.read()
+            await stream.write(answer)
+            while more:
+                await stream.write(more)
+            await stream.read()
+
+    async with joined(Liar(Share("holiday", "folder", {}))) as pair:
+        yield pair
+
+
+async def test_what_would_never_end_is_not_fetched(tmp_path: Path) -> None:
+    endless = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with liar(endless, b"10000\r\n" + bytes(65536) + b"\r\n") as pair:
+        with pytest.raises(RemoteError, match="how long"):
+            await Fetch(pair.open).file("endless", tmp_path / "here.bin")
+    assert names(tmp_path) == []
+
+
+async def test_what_finds_no_room_is_not_fetched_and_the_disk_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with liar(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999999999\r\n\r\n") as pair:
+        with pytest.raises(LocalError, match="no room"):
+            await Fetch(pair.open).file("great", tmp_path / "here.bin")
+    assert names(tmp_path) == []
+    looks = []
+
+    def require(part: Path, more: int) -> None:
+        looks.append(more)
+        if len(looks) > 2:
+            raise LocalError("the disk has no room", name="ERR_DISK_FULL")
+
+    monkeypatch.setattr(fetch_module, "LOOK_EVERY", 1_000_000)
+    monkeypatch.setattr(fetch_module, "_require_room", require)
+    async with folder(tmp_path) as pair:
+        with pytest.raises(LocalError, match="no room"):
+            await Fetch(pair.open).file("sub/ä b%.bin", tmp_path / "here.bin")
+    assert len(looks) == 3
+    assert (tmp_path / "here.bin.part").stat().st_size >= 2_000_000
+
+
+async def test_another_part_than_was_asked_for_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "here.bin.part").write_bytes(b"x" * 100)
+    (tmp_path / "here.bin.part-tag").write_text('"one"')
+    lie = b"HTTP/1.1 206 Partial\r\nContent-Range: bytes 5-9/200\r\nContent-Length: 5\r\n\r\nhello"
+    async with liar(lie) as pair:
+        with pytest.raises(RemoteError, match="another part"):
+            await Fetch(pair.open).file("x", tmp_path / "here.bin")
+    assert (tmp_path / "here.bin.part").read_bytes() == b"x" * 100
