@@ -280,6 +280,7 @@ async def compose(
     _follow_our_addresses(addresses, web)
     roles.on_grape(access.snapshot())  # it was told before there was anybody here to hear it
     _follow_our_addresses(addresses, roles, own_broker, record)
+    addresses.subscribe(access.look)
     by_id.start(hub, identity.when_open, invitations.listen)
     invitations.listen(record.publish)
     endpoint.hear(accept(tasks, server, handshakes, tunnels, outgoing.validated, met), hearing.on_punch)

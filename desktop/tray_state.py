@@ -4,7 +4,7 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from core.news.events import GrapeState, PeerRow, PeerSnapshot, Role, ServiceSnapshot, ShareRow
+from core.news.events import AWAY, GrapeState, PeerRow, PeerSnapshot, Role, ServiceSnapshot, ShareRow
 
 ACTIVE_SECONDS = 60.0  # a consumer heard within a minute counts as there; its loop asks and punches every second
 MAX_NAMES = 3  # of what is shared, in the words beside the icon
@@ -36,7 +36,7 @@ def read(snapshot: PeerSnapshot | None, now: float) -> Reading:
     if snapshot is None:
         return Reading(TrayState.OFF, "Not running yet")
     grape = snapshot.grape
-    if grape.state is GrapeState.UNREACHABLE:
+    if grape.state in AWAY:
         return Reading(TrayState.PROBLEM, grape.message or "The grape cannot be reached")
     if snapshot.pending:
         waiting = len(snapshot.pending)

@@ -153,7 +153,7 @@ FIELDS: Final = {
     "services": "names of the shares that the invitation was for",
     "stage": "`looking`, `found`, `opening`, `connected`, `waiting` or `accepted`",
     "service": "name of the service, as announced or requested",
-    "state": "`starting`, `alone`, `connected` or `unreachable`",
+    "state": "`starting`, `alone`, `connected`, `unreachable` or `no network`",
     "times": "how often it has asked",
     "turned_away": "what never became a request (connections, handshakes, punches), counted by kind",
     "url": "the grape's HTTP API",

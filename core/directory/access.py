@@ -19,6 +19,7 @@ from core.grape.grape import Grape, open_grape
 from core.grape.local_address import LocalAddresses
 from core.news.events import GrapeSnapshot, GrapeState
 from core.profile.config import PeerConfig
+from core.scope import Scope, scope
 from core.values import Address
 
 if TYPE_CHECKING:  # brings aiohttp along, which a peer with a grape of its own does without
@@ -31,6 +32,7 @@ LOOK_AGAIN = 10.0  # seconds; a person who starts a grape sees the window agree 
 ROUTED = ("203.0.113.1", "192.168.0.1", "10.0.0.1", "172.16.0.1")  # where a route leads in most networks there are
 JOINING = 0.5  # seconds an embedded grape counts as starting: by then a bootstrap node that is there has answered
 LOADING_PATIENCE = 30.0  # seconds to load the HTTP client; 0.1 on a desktop
+CONNECT = "Connect this computer to a network; this goes on by itself."
 PROBE_TIMEOUT = 0.5  # seconds; a grape on this machine answers within 5 ms
 
 
@@ -60,12 +62,12 @@ class GrapeAccess:
             urls = self._config.grapes
             client = await (self._open_link(urls, stack) if urls else self._open_grape(stack))
             self._stack = stack.pop_all()
-        self._tell()
+        self.look()
         return client
 
     async def _open_grape(self, stack: AsyncExitStack) -> GrapeClient:
         self._grape = await stack.enter_async_context(open_grape(_embedded(self._config), share=self._share))
-        self._grape.on_change = lambda grape: self._tell()
+        self._grape.on_change = lambda grape: self.look()
         stack.callback(asyncio.get_running_loop().call_later(JOINING, self._joined).cancel)
         return OwnGrape(self._grape.dht)
 
@@ -73,7 +75,7 @@ class GrapeAccess:
         link_type = await aside(_load_link, LOADING_PATIENCE)
         self._link = link = link_type(urls)
         stack.push_async_callback(link.close)
-        link.on_state = lambda state: self._tell()
+        link.on_state = lambda state: self.look()
         tasks = TaskSet("grape access")
         stack.push_async_callback(tasks.aclose)
         tasks.spawn(_look_now_and_then(link), name="look whether the grape answers")
@@ -102,7 +104,7 @@ class GrapeAccess:
     def say_nearby(self, words: Callable[[], str]) -> None:
         """Take what tells what is so on this network, as a sentence of the state, and look whether that is news."""
         self._nearby = words
-        self._tell()
+        self.look()
 
     def snapshot(self) -> GrapeSnapshot:
         """Return the state and what to do about it, in words."""
@@ -114,9 +116,10 @@ class GrapeAccess:
 
     def _joined(self) -> None:
         self._joining = False
-        self._tell()
+        self.look()
 
-    def _tell(self) -> None:
+    def look(self) -> None:
+        """Tell if the state is another one: call it when this computer's networks have changed."""
         snapshot = self.snapshot()
         if snapshot != self._told:
             self._told = snapshot
@@ -153,24 +156,28 @@ def _embedded(config: PeerConfig) -> GrapeConfig:
 def _embedded_snapshot(grape: Grape, config: PeerConfig, joining: bool, nearby: str) -> GrapeSnapshot:
     nodes = grape.nodes()
     nearby = f" {nearby}" if nearby else ""
-    lost = " This computer has no network: connect it, and this goes on by itself."
-    network = "" if nodes or _has_network() else lost
-    state = GrapeState.CONNECTED if nodes else GrapeState.ALONE
     if nodes:
-        message = f"Connected: {nodes} other grape{'s'[: nodes != 1]} known.{nearby}"
+        state, message = GrapeState.CONNECTED, f"Connected: {nodes} other grape{'s'[: nodes != 1]} known.{nearby}"
+    elif not _is_here(config.bind) and not _has_network():
+        state, message = GrapeState.NO_NETWORK, f"No network: nobody can find this peer.{nearby} {CONNECT}"
     elif joining and config.bootstrap != ():
         state, message = GrapeState.STARTING, "Looking for other grapes."
     elif config.bootstrap:
-        message = (
-            f"Alone: nobody can find this peer yet, as no answer came from {' or '.join(config.bootstrap)}.{network} "
+        state, message = GrapeState.UNREACHABLE, (
+            f"Unreachable: nobody can find this peer yet, as no answer came from {' or '.join(config.bootstrap)}. "
             "Trying again by itself; check that a grape runs there and that the address is right."
         )
     else:
-        message = (
-            f"Alone: nobody can find this peer yet, as no other grape is known.{network}{nearby} Peers on this "
+        state, message = GrapeState.ALONE, (
+            f"Alone: nobody can find this peer yet, as no other grape is known.{nearby} Peers on this "
             "computer can meet here; to meet others, add a bootstrap node or a grape in the settings."
         )
     return GrapeSnapshot(state, True, grape.url, nodes, message, grape.dht_address.port, nearby.strip())
+
+
+def _is_here(host: str | None) -> bool:
+    """Return whether this host is this machine to itself, so that no network matters."""
+    return host is not None and scope(host) is Scope.LOOPBACK
 
 
 def _has_network() -> bool:
@@ -187,6 +194,9 @@ def _remote_snapshot(link: "Link", urls: tuple[str, ...]) -> GrapeSnapshot:
         instead = f" {urls[0]} does not answer and is used again when it does." if state.fallback else ""
         but = f" But it does not do all it should: {state.message}." if state.message else ""
         return GrapeSnapshot(GrapeState.CONNECTED, False, url, 1, f"Connected to the grape at {url}.{instead}{but}")
+    if not any(_is_here(urlsplit(each).hostname) for each in urls) and not _has_network():
+        message = f"No network: the grape at {url} cannot be reached. {CONNECT}"
+        return GrapeSnapshot(GrapeState.NO_NETWORK, False, url, 0, message)
     named = " or ".join(urls)
     why = f" ({state.message})" if state.message else ""
     message = (

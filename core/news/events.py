@@ -2,7 +2,7 @@
 
 import enum
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from core.news.invitations import Invitations
 from core.news.network import BrokerEntry as BrokerEntry
@@ -204,9 +204,13 @@ class GrapeState(enum.Enum):
     """The state of the grape that this peer uses."""
 
     STARTING = "starting"
-    ALONE = "alone"
+    ALONE = "alone"  # no other grape is known
     CONNECTED = "connected"
-    UNREACHABLE = "unreachable"
+    UNREACHABLE = "unreachable"  # those that the owner named do not answer
+    NO_NETWORK = "no network"  # and no way leads anywhere from this computer
+
+
+AWAY: Final = (GrapeState.UNREACHABLE, GrapeState.NO_NETWORK)  # nobody can find us, and it is not ours to change
 
 
 @dataclass(frozen=True, slots=True)

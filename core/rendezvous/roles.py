@@ -10,7 +10,7 @@ from core.calling.outgoing import Told
 from core.calling.poller import Requester
 from core.directory.names import Directory
 from core.errors import PeerError
-from core.news.events import Announced, ErrorRaised, GrapeSnapshot, GrapeState
+from core.news.events import AWAY, Announced, ErrorRaised, GrapeSnapshot
 from core.news.hub import Hub
 from core.news.roster import Roster
 from core.reach.remotes import Remotes
@@ -120,7 +120,7 @@ class Roles:
     def on_grape(self, grape: GrapeSnapshot) -> None:
         """Announce everything again now: grapes that are new to us do not hold our announces."""
         self._alone = grape.embedded and not grape.nodes
-        if grape.state is GrapeState.UNREACHABLE:
+        if not grape.embedded and grape.state in AWAY:
             self._announced.clear()  # a grape may still list us, and we cannot renew it
             self._hub.touch()
         self.publish()

@@ -47,10 +47,14 @@ def standing(snapshot: PeerSnapshot | None) -> Standing:
         return Standing(_tr("Starting"), text or _tr("This peer is opening its UDP port."), GrapeState.STARTING)
     grape = snapshot.grape
     if snapshot.address is not None and scope(snapshot.address.host) is Scope.LOOPBACK and snapshot.observed is None:
-        return Standing(_tr("Only this computer can reach this peer"), _no_network(), GrapeState.ALONE)
+        return Standing(_tr("Only this computer can reach this peer"), _no_network(), GrapeState.NO_NETWORK)
     match grape.state:
         case GrapeState.STARTING:
             return Standing(_tr("Looking for others"), grape.message, GrapeState.STARTING)
+        case GrapeState.NO_NETWORK:
+            return Standing(_tr("This computer has no network"), grape.message, GrapeState.NO_NETWORK)
+        case GrapeState.UNREACHABLE if grape.embedded:
+            return _unreachable(snapshot)
         case GrapeState.UNREACHABLE:
             return Standing(_tr("The grape does not answer"), grape.message, GrapeState.UNREACHABLE)
         case GrapeState.ALONE:
@@ -79,12 +83,25 @@ def _no_network() -> str:
     )
 
 
-def _alone(snapshot: PeerSnapshot) -> Standing:
+def _through_brokers(snapshot: PeerSnapshot) -> Standing | None:
     registered = [row for row in snapshot.broker_use.brokers if row.registered]
-    if snapshot.broker_use.on and registered:
-        title = _tr("Found through {brokers}").format(brokers=count(len(registered), _tr("broker"), _tr("brokers")))
-        return Standing(title, _tr("No other grape is known. {message}").format(message=snapshot.broker_use.message),
-                        GrapeState.CONNECTED)  # fmt: skip
+    if not snapshot.broker_use.on or not registered:
+        return None
+    title = _tr("Found through {brokers}").format(brokers=count(len(registered), _tr("broker"), _tr("brokers")))
+    text = _tr("No other grape is known. {message}").format(message=snapshot.broker_use.message)
+    return Standing(title, text, GrapeState.CONNECTED)
+
+
+def _unreachable(snapshot: PeerSnapshot) -> Standing:
+    """Return what is so when the grapes that the owner named do not answer."""
+    found = _through_brokers(snapshot)
+    return found or Standing(_tr("The grapes do not answer"), snapshot.grape.message, GrapeState.UNREACHABLE)
+
+
+def _alone(snapshot: PeerSnapshot) -> Standing:
+    found = _through_brokers(snapshot)
+    if found is not None:
+        return found
     if any(_elsewhere(row.address, snapshot.address) for row in snapshot.peers):
         return Standing(_tr("No other grape is known"), snapshot.grape.message, GrapeState.ALONE)
     text = _tr(

@@ -211,9 +211,11 @@ class HeaderView(QFrame):
             GrapeState.ALONE: self._theme.warn,
             GrapeState.CONNECTED: self._theme.good,
             GrapeState.UNREACHABLE: self._theme.warn,
+            GrapeState.NO_NETWORK: self._theme.warn,
         }
         state = self._standing.state
-        self._icon.setPixmap(icon(f"grape-{state.value}", colours[state]).pixmap(ICON))
+        drawn = GrapeState.UNREACHABLE if state is GrapeState.NO_NETWORK else state
+        self._icon.setPixmap(icon(f"grape-{drawn.value}", colours[state]).pixmap(ICON))
 
     def _retheme(self, theme: Theme) -> None:
         self._theme = theme

@@ -30,6 +30,8 @@ def placeholder(snapshot: PeerSnapshot | None) -> str:
     """Return what to say, and what to do, while no peer is known."""
     if snapshot is None or snapshot.grape.state is GrapeState.STARTING:
         return "No peers yet: the grape is still starting."
+    if snapshot.grape.state is GrapeState.NO_NETWORK:
+        return "No peers yet: this computer has no network. They appear by themselves when it has one."
     if snapshot.grape.state is GrapeState.UNREACHABLE:
         return "No peers yet: the grape is unreachable. They appear by themselves when it is back."
     shares = any(service.sharing for service in snapshot.services)

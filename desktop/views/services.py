@@ -6,7 +6,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QCoreApplication, Qt, QTimer, Signal
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
-from core.news.events import GrapeState, PeerRow, PeerSnapshot, Role, ServiceSnapshot
+from core.news.events import AWAY, GrapeState, PeerRow, PeerSnapshot, Role, ServiceSnapshot
 from core.trust.audience import Audience
 from desktop.models.words import count, trip
 from desktop.views.columns import Pair
@@ -42,11 +42,11 @@ def sharing_words(service: ServiceSnapshot, grape: GrapeState) -> str:
     if not service.sharing:
         offer = f"{service.description[:1].lower()}{service.description[1:]}"
         return _tr("Off. Turn on to offer {what}.").format(what=offer)
-    if grape is GrapeState.UNREACHABLE and not service.announced_nodes:
+    if grape in AWAY and not service.announced_nodes:
         said = _tr("On. It will be announced when the grape is back.")
     elif not service.announced_nodes:
         said = _tr("On. Announcing it now.")
-    elif grape is GrapeState.ALONE:
+    elif grape is GrapeState.ALONE or grape in AWAY:
         said = _tr("On, but announced on this computer's own grape only.")
     else:
         said = _tr("Announced on {grapes}.").format(grapes=count(service.announced_nodes, _tr("grape"), _tr("grapes")))

@@ -35,7 +35,7 @@ async def test_a_dead_bootstrap_node_is_named_once_it_had_its_time() -> None:
         async with asyncio.timeout(JOINING + 5):
             while len(told) < 2:  # noqa: ASYNC110 - JOINING seconds on a real clock
                 await asyncio.sleep(0.02)
-    assert told[1].state is GrapeState.ALONE
+    assert told[1].state is GrapeState.UNREACHABLE
     assert node in told[1].message
 
 
@@ -87,8 +87,36 @@ async def test_alone_is_alone_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     access = GrapeAccess(embedded(), lambda grape: None)
     async with access:
         assert access.snapshot().message.startswith("Alone: nobody can find this peer yet")
-        monkeypatch.setattr("core.directory.access._LOCAL_ADDRESSES", lambda toward: None)
-        assert "This computer has no network" in access.snapshot().message
+        assert access.snapshot().state is GrapeState.ALONE
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        PeerConfig(bootstrap=(), dht_port=0, api_port=0),
+        PeerConfig(bootstrap=("192.0.2.1:20001",), dht_port=0, api_port=0),
+        PeerConfig(grapes=("http://192.0.2.1:30001",)),
+    ],
+    ids=["alone", "a bootstrap node", "another's grape"],
+)
+async def test_no_network_is_a_state_that_comes_and_goes(config: PeerConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[GrapeSnapshot] = []
+    gone = False
+    monkeypatch.setattr("core.directory.access._LOCAL_ADDRESSES", lambda toward: None if gone else "192.168.1.5")
+    access = GrapeAccess(config, told.append)
+    async with access:
+        if config.grapes:
+            async with asyncio.timeout(5):
+                access._link.state = replace(access._link.state, reachable=False)  # type: ignore[union-attr]
+        before = access.snapshot().state
+        assert before is not GrapeState.NO_NETWORK
+        gone = True
+        access.look()
+        assert told[-1].state is GrapeState.NO_NETWORK
+        assert told[-1].message.startswith("No network: ")
+        gone = False
+        access.look()
+        assert told[-1].state is before
 
 
 async def test_a_grape_that_is_not_there_is_said_with_what_the_system_said() -> None:

@@ -270,7 +270,7 @@ async def test_a_daemon_that_a_program_left_is_ended_and_others_are_not(tmp_path
 
 
 def _is_over(pid: int) -> bool:
-    """Return whether a process is gone, or waits as a zombie for whoever inherited it."""
+    """Return whether a process is gone, or has ended and waits to be looked after (a zombie)."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:

@@ -121,6 +121,9 @@ class HostileGrape:
     def snapshot(self) -> GrapeSnapshot:
         return GrapeSnapshot(GrapeState.CONNECTED, True, "http://127.0.0.1:30001", 1, "")
 
+    def look(self) -> None:
+        """Our addresses have changed."""
+
     async def __aenter__(self) -> "HostileGrape":
         return self
 

@@ -49,6 +49,9 @@ class GrapeHere(OwnGrape):
     def snapshot(self) -> GrapeSnapshot:
         return GrapeSnapshot(GrapeState.CONNECTED, True, "http://127.0.0.1:30001", 1, "")
 
+    def look(self) -> None:
+        """Our addresses have changed."""
+
     async def __aenter__(self) -> "GrapeHere":
         return self
 
