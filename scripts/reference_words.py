@@ -63,6 +63,7 @@ ERRORS: Final = {
     "ERR_NOT_TRUSTED": "The owner does not trust this Peer ID with the service yet. The request waits for an answer.",
     "ERR_NO_IDENTITY": "One side has no identity, and the other needs it.",
     "ERR_NO_VALUE": "The sensor has no value yet.",
+    "ERR_DISK_FULL": "The disk has no room for what is to come. What has come is kept.",
     "ERR_OUTPUT": "The command's output cannot be written, for example because the disk is full.",
     "ERR_PASSPHRASE": "The passphrase is missing, wrong, too short or too long.",
     "ERR_PAYLOAD_SIZE": "The body of an HTTP request is longer than this caller may send.",

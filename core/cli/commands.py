@@ -60,6 +60,12 @@ def _doctor() -> Any:  # noqa: ANN401
     return doctor
 
 
+def _status() -> Any:  # noqa: ANN401
+    from core.cli.status import status
+
+    return status
+
+
 def _json(text: str) -> JsonValue:
     try:
         value: JsonValue = json.loads(text)
@@ -286,6 +292,16 @@ def doctor(timeout: float, **network: Any) -> None:  # noqa: ANN401
     with 0 only if friends can reach it.
     """
     start(lambda config, output: _doctor()(config, output, timeout), brief=True, **network)
+
+
+@grapevine.command()
+@network_options
+def status(**network: Any) -> None:  # noqa: ANN401
+    """Say how this peer stands: connected, alone, unreachable or without a network, and whether a Grapevine runs.
+
+    It ends with 0 if it is connected or alone. `grapevine doctor` looks at the router.
+    """
+    start(lambda config, output: _status()(config, output, network["profile"]), brief=True, **network)
 
 
 for command in (share, shares, invite, invitations, join, people, offers, open_command, connect, watch, fetch):

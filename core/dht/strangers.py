@@ -43,7 +43,7 @@ class Strangers:
     """Counts what is sent to those who have never answered. This machine's own addresses are not counted.
 
     `knows(address, now)` tells who has answered. `share(host, now)` takes a packet to a host that others count too: a
-    peer with a grape of its own has two sockets, and a third party gets as little from both together. Times are seconds.
+    peer with a grape of its own has two sockets, and a third party gets as little from both of them. Seconds.
     """
 
     def __init__(self, knows: Callable[[Address, float], bool], share: Share = whole) -> None:

@@ -163,14 +163,20 @@ def _embedded_snapshot(grape: Grape, config: PeerConfig, joining: bool, nearby: 
     elif joining and config.bootstrap != ():
         state, message = GrapeState.STARTING, "Looking for other grapes."
     elif config.bootstrap:
-        state, message = GrapeState.UNREACHABLE, (
-            f"Unreachable: nobody can find this peer yet, as no answer came from {' or '.join(config.bootstrap)}. "
-            "Trying again by itself; check that a grape runs there and that the address is right."
+        state, message = (
+            GrapeState.UNREACHABLE,
+            (
+                f"Unreachable: nobody can find this peer yet, as no answer came from {' or '.join(config.bootstrap)}. "
+                "Trying again by itself; check that a grape runs there and that the address is right."
+            ),
         )
     else:
-        state, message = GrapeState.ALONE, (
-            f"Alone: nobody can find this peer yet, as no other grape is known.{nearby} Peers on this "
-            "computer can meet here; to meet others, add a bootstrap node or a grape in the settings."
+        state, message = (
+            GrapeState.ALONE,
+            (
+                f"Alone: nobody can find this peer yet, as no other grape is known.{nearby} Peers on this "
+                "computer can meet here; to meet others, add a bootstrap node or a grape in the settings."
+            ),
         )
     return GrapeSnapshot(state, True, grape.url, nodes, message, grape.dht_address.port, nearby.strip())
 

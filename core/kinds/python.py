@@ -170,6 +170,7 @@ async def _pieces(stream: ByteStream) -> AsyncIterator[bytes]:
     while piece := await stream.read():
         yield piece
 
+
 def _called(function: Callable[..., Any], arguments: tuple[object, ...]) -> object:
     try:
         return function(*arguments)

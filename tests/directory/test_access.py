@@ -3,10 +3,14 @@
 import asyncio
 import contextlib
 import sys
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from core.directory.access import JOINING, GrapeAccess, running_grape
+from core.directory.access import JOINING, GrapeAccess, _remote_snapshot, running_grape
+from core.directory.link.grapes import LinkState
+from core.directory.link.link import Link
 from core.grape.config import GrapeConfig
 from core.grape.grape import open_grape
 from core.news.events import GrapeSnapshot, GrapeState
@@ -94,10 +98,9 @@ async def test_alone_is_alone_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     "config",
     [
         PeerConfig(bootstrap=(), dht_port=0, api_port=0),
-        PeerConfig(bootstrap=("192.0.2.1:20001",), dht_port=0, api_port=0),
-        PeerConfig(grapes=("http://192.0.2.1:30001",)),
+        PeerConfig(bootstrap=("127.0.0.1:9",), dht_port=0, api_port=0),
     ],
-    ids=["alone", "a bootstrap node", "another's grape"],
+    ids=["alone", "a bootstrap node"],
 )
 async def test_no_network_is_a_state_that_comes_and_goes(config: PeerConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[GrapeSnapshot] = []
@@ -105,9 +108,6 @@ async def test_no_network_is_a_state_that_comes_and_goes(config: PeerConfig, mon
     monkeypatch.setattr("core.directory.access._LOCAL_ADDRESSES", lambda toward: None if gone else "192.168.1.5")
     access = GrapeAccess(config, told.append)
     async with access:
-        if config.grapes:
-            async with asyncio.timeout(5):
-                access._link.state = replace(access._link.state, reachable=False)  # type: ignore[union-attr]
         before = access.snapshot().state
         assert before is not GrapeState.NO_NETWORK
         gone = True
@@ -116,7 +116,23 @@ async def test_no_network_is_a_state_that_comes_and_goes(config: PeerConfig, mon
         assert told[-1].message.startswith("No network: ")
         gone = False
         access.look()
-        assert told[-1].state is before
+        assert told[-1].state.value == before.value
+
+
+@pytest.mark.parametrize(
+    ("url", "network", "state"),
+    [
+        ("http://192.0.2.1:30001", True, GrapeState.UNREACHABLE),
+        ("http://192.0.2.1:30001", False, GrapeState.NO_NETWORK),
+        ("http://127.0.0.1:30001", False, GrapeState.UNREACHABLE),  # which needs no network
+    ],
+)
+async def test_anothers_grape_without_a_network(
+    url: str, network: bool, state: GrapeState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.directory.access._LOCAL_ADDRESSES", lambda toward: "192.168.1.5" if network else None)
+    link = SimpleNamespace(state=LinkState(url, False, False, "no route"))
+    assert _remote_snapshot(cast(Link, link), (url,)).state is state
 
 
 async def test_a_grape_that_is_not_there_is_said_with_what_the_system_said() -> None:

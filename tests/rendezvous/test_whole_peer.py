@@ -33,7 +33,7 @@ class GrapeHere(OwnGrape):
     own_grape = None  # no HTTP API here
 
     def __init__(self, socket: WireSocket, share: Share) -> None:
-        node = Node(DhtConfig(), Random(7), asyncio.get_running_loop().time(), share=share)
+        self._node = node = Node(DhtConfig(), Random(7), asyncio.get_running_loop().time(), share=share)
         pump = Pump(socket.send, lambda _: route)
         self.dht = Dht(node, pump, socket.address, join_patience=0.1)
         route: Route[Any] = Route(WatchedNode(node, lambda: None), self.dht.on_event)
@@ -45,6 +45,9 @@ class GrapeHere(OwnGrape):
 
     def observed_host(self) -> str | None:
         return "198.51.100.9"
+
+    def neighbours(self, count: int) -> list[Address]:
+        return self._node.neighbours(count)
 
     def snapshot(self) -> GrapeSnapshot:
         return GrapeSnapshot(GrapeState.CONNECTED, True, "http://127.0.0.1:30001", 1, "")
