@@ -105,6 +105,7 @@ class Peer:
             known_peers=self._parts.admission.store.peers(),
             pending=self._parts.admission.store.pending(),
             trust_problem=self._parts.admission.store.problem,
+            trust_recoverable=self._parts.admission.store.recoverable(),
             traffic=self.traffic(),
             identity=self._parts.identity.snapshot(),
             broker=self._parts.own_broker.snapshot(),

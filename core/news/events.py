@@ -367,6 +367,7 @@ class PeerSnapshot:
     known_peers: tuple[KnownPeer, ...] = ()  # peers that the owner trusts with something, and blocked ones
     pending: tuple[Pending, ...] = ()  # who waits for the owner's answer; the newest is last
     trust_problem: str | None = None  # why nobody is known, when the list could not be used
+    trust_recoverable: tuple[KnownPeer, ...] = ()  # who would be known then, if the owner confirms it
     traffic: Traffic = Traffic()  # moves on without a new revision
     identity: IdentitySnapshot = IdentitySnapshot()
     broker: BrokerSnapshot = field(default_factory=BrokerSnapshot)

@@ -139,6 +139,10 @@ class Bridge(QObject):
         """Remove a peer from the list of known peers."""
         self._acts.do("untrust", lambda peer: peer.untrust(peer_id))
 
+    def confirm_trust(self) -> None:
+        """Put in force what could be read of a damaged list of known peers: its owner has looked."""
+        self._acts.do("confirm the known peers", lambda peer: peer.confirm_trust())
+
     def block(self, peer_id: PeerId) -> None:
         """Let a peer call nothing, ask nobody, and stay connected no longer."""
         self._acts.do("block", lambda peer: peer.block(peer_id))

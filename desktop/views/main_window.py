@@ -83,10 +83,9 @@ class MainWindow(QMainWindow):
         self._bridge = bridge
         self._settings = settings
         self._shut = False
-        self._trust_problem: str | None = None
         self._theme = theme if theme is not None else ThemeSource(application(), parent=self)
         self._integration = integration
-        self.dialogs = WindowDialogs(self, bridge, identity, integration)
+        self.dialogs = WindowDialogs(self, bridge, identity, integration, self.show_message)
         self.setWindowTitle(QGuiApplication.applicationDisplayName() or TITLE)  # names the profile; Qt adds it else
         self.setWindowIcon(app_icon())
         self.setMinimumSize(MIN_SIZE)
@@ -212,6 +211,9 @@ class MainWindow(QMainWindow):
             show_identity=self.open_identity,
             add_peer=self._on("people", self.people.add),
             share_something=self._on("sharing", self.sharing.share),
+            add_peer=self._add_peer,
+            damaged_list=self.dialogs.trust.ask,
+            share_something=self._share_something,
             pages=tuple((page.title, partial(self.pages.choose, page.key)) for page in self.pages.pages()),
             open_settings=self.open_settings,
             close_window=self.close_requested.emit,
@@ -250,10 +252,7 @@ class MainWindow(QMainWindow):
         self.pages.show_snapshot(snapshot)
         self.timeline.show_snapshot(snapshot)
         self.dialogs.show_identity(snapshot.identity)
-        if snapshot.trust_problem != self._trust_problem:
-            self._trust_problem = snapshot.trust_problem
-            if snapshot.trust_problem:
-                self.show_message(snapshot.trust_problem)
+        self.dialogs.trust.show_snapshot(snapshot)
 
     # -- what the program asks -----------------------------------------------------------------------------------
 

@@ -29,6 +29,8 @@ class Acts:
     show_identity: Callable[[], None]
     add_peer: Callable[[], None]
     share_something: Callable[[], object]
+    damaged_list: Callable[[], None]
+    share_something: Callable[[], None]
     pages: tuple[tuple[str, Callable[[], None]], ...]
     open_settings: Callable[[], None]
     close_window: Callable[[], None]
@@ -89,6 +91,7 @@ class Menus:
         self._add(menu, "copy_address", "Copy &address", self._acts.copy_address, "Ctrl+Shift+C")
         self._add(menu, "identity", "My &identity...", self._acts.show_identity, "Ctrl+I")
         self._add(menu, "add_peer", "A&dd a known peer...", self._acts.add_peer, "Ctrl+Shift+A")
+        self._add(menu, "damaged_list", "Da&maged list of known peers...", self._acts.damaged_list).setEnabled(False)
         self._add(menu, "settings", "Se&ttings", self._acts.open_settings, "Ctrl+,")
         menu.addSeparator()
         self._add(menu, "close", "C&lose window", self._acts.close_window, "Ctrl+W")
@@ -138,7 +141,8 @@ class Menus:
         self._add(self._help, name, words, act)
 
     def show_snapshot(self, snapshot: PeerSnapshot) -> None:
-        """Let the services' toggles say what is."""
+        """Let the services' toggles say what is; there is a damaged list to look at, or not."""
+        self.actions["damaged_list"].setEnabled(snapshot.trust_problem is not None)
         for service in snapshot.services:
             if service.name not in self._toggles:
                 self._toggles[service.name] = self._add_toggles(service.name)

@@ -10,15 +10,18 @@ from core.profile.settings import Settings
 from desktop.views.contract import BridgeLike
 from desktop.views.identity_dialog import Acts, IdentityDialog
 from desktop.views.settings_dialog import SettingsDialog
+from desktop.views.trust_question import TrustQuestion
 
 
 class WindowDialogs:
     """Opens them over the window, or brings the one that is open to the front."""
 
     def __init__(
-        self, window: QWidget, bridge: BridgeLike, identity: Acts | None, integration: Integration | None
-    ) -> None:
+        self, window: QWidget, bridge: BridgeLike, identity: Acts | None, integration: Integration | None,
+        say: Callable[[str], None],
+    ) -> None:  # fmt: skip
         """`identity` acts on the key, `integration` on the start at login; without them neither can be changed."""
+        self.trust = TrustQuestion(window, bridge, say)
         self._window = window
         self._bridge = bridge
         self._acts = identity

@@ -286,6 +286,9 @@ class FakeBridge(QObject):
     def trust(self, peer_id: PeerId, name: str, services: frozenset[str]) -> None:
         self.calls.append(("trust", peer_id, name, services))
 
+    def confirm_trust(self) -> None:
+        self.calls.append(("confirm trust",))
+
     def untrust(self, peer_id: PeerId) -> None:
         self.calls.append(("untrust", peer_id))
 

@@ -478,6 +478,9 @@ def _dialogs(window: MainWindow, known: KnownPeer) -> dict[str, Callable[[], QDi
         "identity": identity,
         "passphrase": lambda: PassphraseDialog(twice=True, parent=window),
         "question": lambda: Question(window, "Another identity", *question, typed="AAAQEAY"),
+        "damaged list": lambda: Question(
+            window, "Damaged list of known peers", "Let these peers call again?", MORE, "Use this list", lambda: None
+        ),
         "add a peer": person,
         "known peer": lambda: PersonDialog(["fibonacci", "camera"], known, parent=window),
         "share": share(),

@@ -38,6 +38,7 @@ CHANGES: dict[str, Any] = {
     "known_peers": (KnownPeer(ALICE, "Anna", NOW),),
     "pending": (Pending(EVE, "fibonacci", ANNA, NOW, NOW),),
     "trust_problem": "The list of known peers is damaged.",
+    "trust_recoverable": (KnownPeer(ALICE, "Anna", NOW),),
     "identity": IdentitySnapshot(OURS, "Your key is in this computer's keyring.", True),
     "broker": BrokerSnapshot(True),
     "broker_use": BrokerUse(True),

@@ -60,6 +60,11 @@ def snapshot(service: ServiceSnapshot = FIBONACCI, **fields: object) -> PeerSnap
         (snapshot(SHARED, peers=(row(1),)), TrayState.ACTIVE, "Sharing fibonacci with 1 peer"),
         (snapshot(SHARED, peers=(row(1), row(2))), TrayState.ACTIVE, "Sharing fibonacci with 2 peers"),
         (snapshot(SHARED, grape=UNREACHABLE, peers=(row(1),)), TrayState.PROBLEM, "The grape does not answer"),
+        (
+            snapshot(SHARED, grape=dataclasses.replace(ALONE, state=GrapeState.NO_NETWORK, message="No network")),
+            TrayState.PROBLEM,
+            "No network",
+        ),
         (snapshot(shares=(GARDEN,)), TrayState.SHARING, "Sharing garden, no peer is there now"),
         (
             snapshot(SHARED, shares=(GARDEN_USED,), peers=(row(1),)),

@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from core.news.events import GrapeSnapshot, IdentitySnapshot, PeerSnapshot, Role
+from core.news.events import GrapeSnapshot, GrapeState, IdentitySnapshot, PeerSnapshot, Role
 from core.profile.settings import Settings, WindowState
 from core.trust.audience import Audience
 from core.values import Address
@@ -61,6 +61,14 @@ LOOPBACK = Address("127.0.0.1", 55284)
         (scene.CONNECTED, "Connected to 7 grapes."),
         (replace(scene.CONNECTED, nodes=1), "Connected to 1 grape."),
         (scene.UNREACHABLE, "The grape does not answer. http://192.0.2.7:30001 does not answer."),
+        (
+            replace(scene.UNREACHABLE, embedded=True, message="Unreachable: no answer came from 192.0.2.7:20001."),
+            "The grapes do not answer. Unreachable: no answer came",
+        ),
+        (
+            replace(scene.ALONE, state=GrapeState.NO_NETWORK, message="No network: nobody can find this peer."),
+            "This computer has no network. No network: nobody can find this peer.",
+        ),
     ],
 )
 def test_how_the_peer_stands_is_told_in_words(
