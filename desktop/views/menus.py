@@ -30,7 +30,6 @@ class Acts:
     add_peer: Callable[[], None]
     share_something: Callable[[], object]
     damaged_list: Callable[[], None]
-    share_something: Callable[[], None]
     pages: tuple[tuple[str, Callable[[], None]], ...]
     open_settings: Callable[[], None]
     close_window: Callable[[], None]
