@@ -72,7 +72,7 @@ def words(problem: str, recoverable: tuple[KnownPeer, ...]) -> str:
     if len(named) > MOST_NAMED:
         lines.append(_tr("And {peers} more.").format(peers=count(len(named) - MOST_NAMED, _tr("peer"), _tr("peers"))))
     if not friends:
-        lines.append(_tr("Nobody who may call could be read: the list would be empty."))
+        lines.append(_tr("No friend could be read: the list would be empty."))
     if blocked:
         lines.append(count(blocked, _tr("peer stays blocked."), _tr("peers stay blocked.")))
     lines.append(_tr("Until you decide, nobody may call. You can decide later: Peer, Damaged list of known peers."))
