@@ -295,11 +295,14 @@ def main() -> int:
     parser.add_argument("--only", default="", help="one kind of attack: SYN, half-open, slow, punch")
     parser.add_argument("--hosts", action="store_true", help="by hosts of their own, as root: see hostile_hosts.py")
     parser.add_argument("--neutral", action="store_true", help="with --hosts: another peer is attacked, for comparison")
+    parser.add_argument("--write", action="store_true", help="with --hosts: put the table into README and docs")
     given = parser.parse_args()
     if given.hosts:
         from benchmarks import hostile_hosts
 
-        return asyncio.run(hostile_hosts.measure(given.seconds, given.only, neutral=given.neutral))
+        return asyncio.run(
+            hostile_hosts.measure(given.seconds, given.only, neutral=given.neutral, into_docs=given.write)
+        )
     return asyncio.run(measure(given.seconds, given.only))
 
 

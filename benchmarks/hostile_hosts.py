@@ -9,13 +9,16 @@ in a third. What is done is what FAULTS.md saw:
     A2  the same from two hosts
     A3  16 hosts with 64 connections each that say nothing, and come again when they are cut
     A4  two hosts with 48 connections, each an unfinished message of 15 MB, then a byte every 5 s
+    A5  one host puts 5,100 values into the peer's grape, where a friend has one
     B1  65,536 forged SYNs, all ids, at a connection of the trusted caller that has been idle for 10 s
+    C   a lying grape, a lying broker and forged punches name a third party: benchmarks/hostile_directory.py
 
 With --neutral all that hits another peer in the same place, and the caller's own peer is left alone: what this machine
 makes of the attackers' and their victim's work is then seen without the product's part in it.
 
-Printed are the growth of memory and what is left of it a minute later, what the trusted caller noticed, and whether
-the idle connection still stands. The end is 1 for a figure that is missed.
+Printed are the growth of memory and what is left of it a minute later, what the trusted caller noticed, whether the
+idle connection and the friend's value are still there, and what the third party got. --write puts that into README.md
+and docs/benchmarks.md. The end is 1 for a figure that is missed.
 """
 
 import asyncio
@@ -33,6 +36,8 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from benchmarks.hostile import MOST_SLOWER, Seen, call, resident
+from benchmarks.hostile_directory import MOST_RATE, MOST_ROW, VALUES, Asker, Third, third_party
+from benchmarks.hostile_table import Row, table, write
 from core.errors import PeerError
 from core.identity.identity import Identity
 from core.net.endpoint import Endpoint, EndpointConfig
@@ -53,6 +58,8 @@ MOST_GROWN: Final = 150.0  # MB: issue 11
 LEFT: Final = 50.0  # MB more than before, a minute after the end
 GREAT: Final = b'["%d","fibonacci_worker",{"length":10000}]'  # 97 bytes for a reply of 10.5 MB
 PORT: Final = 24_001  # no default of a grape, which a second peer beside would take
+GRAPE: Final = 20_001  # UDP port of the peer's own grape
+FRIENDS: Final = b"a friend's value"
 IDLE: Final = 10.0  # seconds; B1
 
 
@@ -150,6 +157,12 @@ async def sweep(source: Address, target: Address, until: float) -> int:
     return sent
 
 
+async def put_values(host: str, grape: str) -> int:
+    """Fill a grape with values of one host; return how many it took."""
+    values = [b"value %d" % number for number in range(VALUES)]
+    return await asyncio.to_thread(lambda: Asker(host, Address(grape, GRAPE)).put(values))
+
+
 async def attack(hosts: list[str], target: Address, victim: Address, seconds: float, only: str) -> dict[str, int]:
     """Do everything at once, or only what has this word in its name."""
     many = UtpConfig(marks=OUR_MARKS, connections=4096, connections_per_host=4096)
@@ -162,6 +175,7 @@ async def attack(hosts: list[str], target: Address, victim: Address, seconds: fl
         "A2 from two hosts": [lambda each=each: never_read(each, target, 60, until) for each in deaf[1:3]],  # type: ignore[misc]
         "A3 silent connections": [lambda each=each: say_nothing(each, target, 64, until) for each in opened],  # type: ignore[misc]
         "A4 unfinished messages": [lambda each=each: never_finish(each, target, 24, until) for each in opened[:2]],  # type: ignore[misc]
+        "A5 values put": [lambda: put_values(hosts[3], target.host)],
         "B1 forged SYNs": [lambda: sweep(victim, target, until)],
     }
     counts: dict[str, int] = {}
@@ -238,8 +252,9 @@ async def share(home: Path, inside: Public, trusted: Identity, run: Run, port: i
         return await run(program, PeerId.parse(own["peer_id"]))
 
 
-async def measure(seconds: float, only: str, *, neutral: bool = False) -> int:
+async def measure(seconds: float, only: str, *, neutral: bool = False, into_docs: bool = False) -> int:
     """Build the places, run it all, print the table, return an exit code."""
+    third: list[Third] = []
     internet = Internet()
     internet.open()
     try:
@@ -254,6 +269,9 @@ async def measure(seconds: float, only: str, *, neutral: bool = False) -> int:
             await call(caller.client, to, whom, 1.0)
             quiet = await call(caller.client, to, whom, 8.0)
             before = resident(program.pid)
+            with ns.entered(home.namespace):
+                friend = Asker(home.addresses[0], Address(place.addresses[0], GRAPE))
+            await asyncio.to_thread(friend.put, [FRIENDS])
             still = asyncio.get_running_loop().create_task(idle_one(idle, to, whom, IDLE + seconds + 3.0))
             await asyncio.sleep(IDLE)
             process = await asyncio.create_subprocess_exec(
@@ -268,6 +286,7 @@ async def measure(seconds: float, only: str, *, neutral: bool = False) -> int:
                 loud = Seen(loud.latencies + part.latencies, loud.failures + part.failures)
                 most = max(most, resident(program.pid))
             stands = await still
+            kept = await asyncio.to_thread(friend.has, FRIENDS)
             await asyncio.sleep(60.0)
             left = resident(program.pid)
             after = await call(caller.client, to, whom, 4.0)
@@ -275,9 +294,17 @@ async def measure(seconds: float, only: str, *, neutral: bool = False) -> int:
             await idle.close()
             state = [event for event in program.events if event["event"] == "state"][-1:]
             program.send_signal(signal.SIGTERM)
-            return report(
-                json.loads(ended.result()[0] or b"{}"), (quiet, loud, after), (before, most, left), stands, state
-            )
+            for each_state in state:
+                print("last state:", json.dumps(each_state))
+            print("attacked by:", ", ".join(f"{n:,} {name}" for name, n in json.loads(ended.result()[0]).items()))
+            rows = report((quiet, loud, after), (before, most, left), (stands, kept))
+            if not neutral:
+                third.extend(await third_party(internet, seconds, only))
+            rows += [third_row(each) for each in third]
+            print(table(rows))
+            if into_docs:
+                write(rows)
+            return 0 if all(row.good for row in rows) else 1
 
         with tempfile.TemporaryDirectory() as folder:
             if not neutral:
@@ -293,30 +320,32 @@ async def measure(seconds: float, only: str, *, neutral: bool = False) -> int:
         internet.close()
 
 
-def report(
-    counts: dict[str, int], seen: tuple[Seen, Seen, Seen], memory: tuple[float, float, float], stands: bool,
-    state: list[dict[str, object]],
-) -> int:  # fmt: skip
-    """Print what was seen; 1 when a figure is missed."""
+def report(seen: tuple[Seen, Seen, Seen], memory: tuple[float, float, float], there: tuple[bool, bool]) -> list[Row]:
+    """Print what the trusted caller saw, and return all figures. `there`: the idle connection, the friend's value."""
     quiet, loud, _ = seen
     before, most, left = memory
-    print("attacked by:", ", ".join(f"{number:,} {name}" for name, number in counts.items()))
     for name, each in zip(("quiet", "attacked", "afterwards"), seen, strict=True):
         print(
             f"{name:>10}: {len(each.latencies):,} answered, {each.failures} failed; "
             f"p50 {each.percentile(50):.2f} ms, p99 {each.percentile(99):.2f} ms"
         )
     slower = loud.percentile(99) / quiet.percentile(99)
-    print(f"p99 under attack / quiet: {slower:.1f} x (at most {MOST_SLOWER:g})")
-    print(
-        f"memory: {before:.0f} MB; {most - before:+.0f} under attack (at most {MOST_GROWN:g}), "
-        f"{left - before:+.0f} a minute later"
-    )
-    print(f"the idle connection {'stands' if stands else 'is lost'}")
-    for each_state in state:
-        print("last state:", json.dumps(each_state))
-    good = slower <= MOST_SLOWER and most - before <= MOST_GROWN and left - before <= LEFT and stands
-    return 0 if good and not loud.failures else 1
+    p99 = f"{loud.percentile(99):.1f} ms, {slower:.1f} x quiet"
+    grown, kept = most - before, left - before
+    return [
+        Row("A1 to A4, B1 together: memory", f"{grown:+.0f} MB", f"{MOST_GROWN:g} MB", grown <= MOST_GROWN),
+        Row("the same, a minute later", f"{kept:+.0f} MB", f"{LEFT:g} MB", kept <= LEFT),
+        Row("the same: a trusted caller's p99", p99, f"{MOST_SLOWER:g} x", slower <= MOST_SLOWER),
+        Row("the same: its requests refused or lost", str(loud.failures), "0", not loud.failures),
+        Row("B1: the idle connection", "stands" if there[0] else "lost", "stands", there[0]),
+        Row(f"A5: a friend's value beside {VALUES:,}", "there" if there[1] else "gone", "there", there[1]),
+    ]
+
+
+def third_row(each: Third) -> Row:
+    """Return what a third party got, as a row."""
+    seen = f"{each.rate:.1f} packets a second, {each.row} in a row, {each.size / max(1, each.spent):.2f} x the bytes"
+    return Row(f"{each.lie}: a third party gets", seen, f"{MOST_RATE:g} a second, {MOST_ROW} in a row, 3 x", each.good)
 
 
 if __name__ == "__main__":

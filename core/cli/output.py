@@ -14,6 +14,7 @@ import click
 
 from core.cli.punches import PunchLines
 from core.cli.reasons import NoAnswer
+from core.cli.sink import Sink
 from core.errors import LocalError, PeerError
 from core.files.shown import plain
 from core.news.events import (
@@ -197,6 +198,7 @@ class Output:
         self.broke: Callable[[], object] | None = None  # called once, when it cannot be written, as to a full disk
         self._quiet = quiet
         self._booked: asyncio.TimerHandle | None = None  # what was printed to a file waits for this
+        self._sink = Sink(self._broke, self._left_out)
         self._punches = PunchLines(self._line)
 
     def event(self, event: PeerEvent) -> None:
@@ -232,35 +234,46 @@ class Output:
         with contextlib.suppress(OSError, ValueError):
             click.echo("\n".join(lines), err=True)
 
-    def flush(self) -> None:
-        """Write out what waits for others."""
+    def flush(self, patience: float | None = None) -> None:
+        """Write out what waits for others; for a slow reader for so many seconds at most."""
         if self._booked is not None:
             self._booked.cancel()
             self._booked = None
-            self._out("")
+            self._to_file("")
+        self._sink.flush(patience)
+
+    async def drained(self) -> None:
+        """Wait until the reader has taken all: for values that come faster, and of which none may be lost."""
+        await self._sink.drained()
 
     def _line(self, text: str) -> None:
-        self._out(f"{_printable(text)}\n")
+        if _is_file():
+            self._to_file(f"{_printable(text)}\n")
+        else:
+            self._sink.write(_printable(text))
 
-    def _out(self, text: str) -> None:
-        """Write: at once where somebody may be looking, and to a file with what else comes within FILE_WAITS."""
+    def _to_file(self, text: str) -> None:
+        """Write with what else comes within FILE_WAITS."""
         try:
-            if text and _is_file():
-                sys.stdout.write(text)
-                if self._book():
-                    return
+            sys.stdout.write(text)
+            if not text or not self._book():
                 sys.stdout.flush()
-            else:
-                click.echo(text, nl=False)  # flushes, so that a pipe sees each line as it happens
-        except BrokenPipeError:
-            self._give_up()
+        except OSError as error:
+            self._broke(error)
+
+    def _left_out(self, lines: int) -> str:
+        said = f"({lines:,} lines are left out here: nobody read them in time)"
+        return dumps({"event": "left-out", "lines": lines}) if self.as_json else said
+
+    def _broke(self, error: OSError) -> None:
+        self._give_up()
+        if isinstance(error, BrokenPipeError):
             if self.reader_gone is not None:
                 self.reader_gone()
-        except OSError as error:
-            self._give_up()
-            self.failed = LocalError(f"the output cannot be written: {error.strerror or error}", name="ERR_OUTPUT")
-            if self.broke is not None:
-                self.broke()
+            return
+        self.failed = LocalError(f"the output cannot be written: {error.strerror or error}", name="ERR_OUTPUT")
+        if self.broke is not None:
+            self.broke()
 
     def _book(self) -> bool:
         """See to it that what was written leaves soon; False: there is no loop, so it has to leave now."""

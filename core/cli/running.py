@@ -18,6 +18,7 @@ from core.cli.output import Output
 from core.errors import PeerError
 
 CLEAN_UP: Final = 0.7  # seconds an ended command gets to close; Ctrl-C promises one second in all
+LAST_LINES: Final = 0.2  # seconds of it that a slow reader of our output gets for what waits
 SIGPIPE: Final = 13  # POSIX; named here, as SIGHUP is, because Windows' signal module has none
 SIGHUP: Final = 1
 _log = logging.getLogger(__name__)
@@ -51,14 +52,14 @@ def run(make: Callable[[], Coroutine[Any, Any, None]], output: Output, *, fast: 
     except PeerError as error:
         refused(error, output)
     except (KeyboardInterrupt, asyncio.CancelledError):
-        finish(output)
+        finish(output, LAST_LINES)
         _leave(received[0] if received else signal.SIGINT)
     finish(output)
 
 
-def finish(output: Output) -> None:
+def finish(output: Output, patience: float | None = None) -> None:
     """End a command that needed no loop: with an error, if what it printed could not be written."""
-    output.flush()
+    output.flush(patience)
     if output.failed is not None:
         refused(output.failed, output)
 

@@ -159,6 +159,7 @@ async def _watch(peer: Peer, output: Output, place: Place, stream: ByteStream, o
                 _print_value(output, place, line)
                 if once:
                     return
+            await output.drained()  # a slow reader slows the sender down
         if once:
             raise RemoteError(f"{place.name} ended {place.service} without a value")
     except RemoteError:
