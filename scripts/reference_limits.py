@@ -18,7 +18,7 @@ from core.mainline import saved
 from core.mainline.config import DHT, KEPT
 from core.mainline.pace import PaceConfig
 from core.nat import reflection
-from core.net import crowd
+from core.net import asked_at, crowd
 from core.punch.climb_config import ClimbConfig
 from core.reach.outreach import OutreachConfig
 from core.reach.probing import ProbingConfig
@@ -187,6 +187,10 @@ _PACKETS: Final = (
         "datagrams that were read and wait for their turn", "as much as is still free",
         f"{crowd.OTHER_BYTES >> 20} MiB", f"{crowd.FIRST_BYTES >> 20} MiB more",
         "the newest is dropped; hosts take turns, connections of known peers go first", "tests/net/test_crowd.py",
+    ),
+    Rule(
+        "senders who are answered from the address that they asked", "", f"{asked_at.SOURCES}", "",
+        "the one who came first is forgotten: the system chooses the address", "tests/net/test_asked_at.py",
     ),
     Rule(
         "packets to an address that has not answered", f"{_OUT.row:g} at once, then {_OUT.row_rate:g} a second",

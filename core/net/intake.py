@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from core.net.asked_at import IP_PKTINFO, AskedAt
 from core.net.crowd import Crowd
 from core.net.segmentation import SOL_UDP, UDP_GRO
 from core.net.udp_socket import Received, Receiver, Tally
@@ -27,7 +28,10 @@ READ_SECONDS = 0.001  # that reading into the crowd takes of a turn: 300 datagra
 LOOK_EVERY = 8  # wake-ups by a lone datagram after which one looks whether there is more, as after it found more
 
 _GRO_SIZE: Final = struct.Struct("=i")  # how the kernel tells the segment size: int
-_ANCILLARY: Final = socket.CMSG_SPACE(_GRO_SIZE.size) if sys.platform != "win32" else 0
+_PKTINFO_BYTES: Final = 12  # in_pktinfo
+_ANCILLARY: Final = (
+    socket.CMSG_SPACE(_GRO_SIZE.size) + socket.CMSG_SPACE(_PKTINFO_BYTES) if sys.platform != "win32" else 0
+)
 # A plain int: an IntFlag would take ten times as long to be looked at, with every datagram.
 _CUT_OFF: Final = int(socket.MSG_TRUNC | socket.MSG_CTRUNC) if sys.platform != "win32" else 0
 # What this thread computed: that others had the processor meanwhile is no reason to take less. Windows counts it in
@@ -149,7 +153,9 @@ class PlainIntake:
 class JoinedIntake:
     """Many datagrams per system call (UDP_GRO), as slices of one buffer that are overwritten after the call."""
 
-    def __init__(self, sock: socket.socket, tally: Tally, clock: Callable[[], float] = _CLOCK) -> None:
+    def __init__(
+        self, sock: socket.socket, tally: Tally, clock: Callable[[], float] = _CLOCK, asked_at: AskedAt | None = None
+    ) -> None:
         self.crowd: Crowd | None = None
         self._sock = sock
         self._tally = tally
@@ -157,6 +163,7 @@ class JoinedIntake:
         self._turns = Turns(clock, tally)
         self._spare: memoryview | None = None
         self._lone = 0  # wake-ups in a row that brought one short datagram
+        self._asked_at = asked_at if asked_at is not None and asked_at.on else None
         self._more = False  # the newest reading ended at its bounds
 
     def drain(self, receiver: Receiver) -> bool:
@@ -190,6 +197,8 @@ class JoinedIntake:
                 tally.icmp_errors += 1
                 left -= 1
                 continue
+            if self._asked_at is not None and ancillary and ancillary[0][1] == IP_PKTINFO:  # the system puts it first
+                self._asked_at.note(Address(*source), ancillary.pop(0)[2])
             segment = _segment(ancillary, size) if not flags & _CUT_OFF else 0
             if not segment:  # the pieces cannot be told apart, and a whole one would lie about its length
                 tally.receive_dropped += 1

@@ -10,6 +10,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 
+from core.net.asked_at import AskedAt
 from core.net.crowd import Crowd
 from core.net.fragmentation import Fragmentation
 from core.net.intake import Intake, JoinedIntake, PlainIntake
@@ -38,7 +39,9 @@ class ReaderSocket:
         self.on_too_long: Callable[[Address, int], None] | None = None
         self.on_refused: Callable[[Address, OSError], None] | None = None
         joined = batching and join_arrivals(sock)
-        self._intake: Intake = JoinedIntake(sock, self._tally) if joined else PlainIntake(sock, self._tally)
+        self._asked_at = AskedAt(sock) if joined else None
+        plain = PlainIntake(sock, self._tally)
+        self._intake: Intake = JoinedIntake(sock, self._tally, asked_at=self._asked_at) if joined else plain
         self._segments = batching and can_segment(sock)
         self.batches = joined and self._segments  # both ways
         self._refusals = Refusals()
@@ -118,6 +121,8 @@ class ReaderSocket:
         if self._refusals and self._refusals.stops(to, size, self._loop.time()):
             return False
         ancillary = segment_size(size)
+        if self._asked_at is not None:
+            ancillary += self._asked_at.ancillary(to)
         try:
             try:
                 self._sock.sendmsg(batch, ancillary, 0, to)
@@ -127,6 +132,8 @@ class ReaderSocket:
         except (BlockingIOError, InterruptedError):
             raise
         except OSError as error:
+            if len(ancillary) > 1 and self._asked_at is not None:
+                self._asked_at.forget(to)
             self._tally.batches_refused += 1
             self._refusals.note(error.errno, to, size, self._loop.time())
             return False
@@ -142,10 +149,10 @@ class ReaderSocket:
             return
         try:
             try:
-                self._sock.sendto(data, to)
+                self._put(to, data)
             except ConnectionError:  # the pending ICMP error of an earlier datagram: told once, this one did not leave
                 self._tally.icmp_errors += 1
-                self._sock.sendto(data, to)
+                self._put(to, data)
         except (BlockingIOError, InterruptedError):
             raise
         except OSError as error:
@@ -158,6 +165,22 @@ class ReaderSocket:
         else:
             self._tally.sent += 1
             self._tally.bytes_sent += len(data)
+
+    def _put(self, to: Address, data: bytes) -> None:
+        """Send from the address that was asked, or, where that is ours no longer, from any."""
+        ancillary = self._asked_at.ancillary(to) if self._asked_at is not None else None
+        if not ancillary:
+            self._sock.sendto(data, to)
+            return
+        try:
+            self._sock.sendmsg((data,), ancillary, 0, to)
+        except (BlockingIOError, InterruptedError, ConnectionError):
+            raise
+        except OSError as error:
+            if error.errno == errno.EMSGSIZE or self._asked_at is None:
+                raise
+            self._asked_at.forget(to)
+            self._sock.sendto(data, to)
 
     def _send_too_long(self, to: Address, data: bytes, fragments: Fragments) -> None:
         """Tell that the path is known to take less, and send in fragments what may be cut."""
