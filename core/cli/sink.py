@@ -1,4 +1,4 @@
-"""Standard output, without waiting for whoever reads it while a loop runs: a full pipe must not hold a peer up."""
+"""Standard output, without waiting for its reader while a loop runs: a full pipe must not hold a peer up."""
 
 import asyncio
 import contextlib

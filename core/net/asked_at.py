@@ -1,8 +1,8 @@
 """From which address of ours an answer leaves: from the one that was asked, where this machine has several.
 
-The system would choose the first of a network's (ip(7)); whoever asked the second waits in vain. Linux tells of each
-arrival which address it came to (IP_PKTINFO), and takes the same word for what is sent. This machine's own traffic, at
-127.0.0.0/8, needs none of it.
+The system would choose the first of a network's (ip(7)), and who has asked the second would wait in vain. Linux tells
+of each arrival which address it came to (IP_PKTINFO), and takes the same word for what is sent. This machine's own
+traffic, at 127.0.0.0/8, needs none of it.
 """
 
 import socket

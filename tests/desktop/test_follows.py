@@ -22,6 +22,7 @@ from core.news.events import (
     Traffic,
 )
 from core.news.invitations import Invitations
+from core.news.network import PublicDhtSnapshot
 from core.trust.entries import KnownPeer, Pending
 from core.values import Address
 from desktop.bridge import Bridge
@@ -40,6 +41,7 @@ CHANGES: dict[str, Any] = {
     "pending": (Pending(EVE, "fibonacci", ANNA, NOW, NOW),),
     "trust_problem": "The list of known peers is damaged.",
     "nat": NatSnapshot(network="This network is behind a router."),
+    "public_dht": PublicDhtSnapshot(message="As the public DHT is."),
     "trust_recoverable": (KnownPeer(ALICE, "Anna", NOW),),
     "identity": IdentitySnapshot(OURS, "Your key is in this computer's keyring.", True),
     "broker": BrokerSnapshot(True),
