@@ -4,6 +4,7 @@ Talks JSON lines exactly as tests/interop/transport_bench.js. Options: `transpor
 """
 
 import asyncio
+import gc
 import json
 import sys
 import time
@@ -36,6 +37,7 @@ async def serve() -> None:
     server = WebServer(WebConfig(), FakeSite(), Memory(), Slices())
     await server.start()
     emit("ready", port=server.address.port)
+    gc.freeze()  # as the command line does once it serves
     await asyncio.to_thread(sys.stdin.read)
     await server.aclose()
 
@@ -44,6 +46,7 @@ async def ask(transport: str, port: int) -> None:
     """Do as stdin says."""
     asker = WebAsker(Here(Address("127.0.0.1", port)))
     emit("ready")
+    gc.freeze()
     while line := await asyncio.to_thread(sys.stdin.readline):
         order = json.loads(line)
         result = await _rpc(asker, Ask(transport), **order["args"])

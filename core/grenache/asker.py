@@ -96,7 +96,7 @@ class WebAsker:
         key = target if ":" not in target else str(places[0])
         tried, fresh = 0, False
         while True:
-            place = self._random.choice(places)
+            place = places[0] if len(places) == 1 else self._random.choice(places)
             try:
                 return await self.ask(place, key, payload, timeout, ask)
             except PeerError as error:
