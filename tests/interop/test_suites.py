@@ -16,7 +16,7 @@ SUITES = {"http": 30, "link": 5, "ws": 2}  # tests in each; all of them are gree
 @pytest.mark.parametrize("name", SUITES)
 @pytest.mark.parametrize("grape", ["our", "node"])
 async def test_their_own_tests_are_green(name: str, grape: str) -> None:
-    """They use the customary ports, so that only one of these can run on a machine at a time."""
+    """They use the customary ports, which are free where tests are sealed."""
     package = INTEROP / "node_modules" / f"grenache-nodejs-{name}"
     mocha = ["node", str(INTEROP / "node_modules" / "mocha" / "bin" / "mocha.js"), "--exit", "--timeout", "30000"]
     ours = ["-r", str(INTEROP / "our_grape.js")] if grape == "our" else []
