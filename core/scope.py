@@ -17,6 +17,8 @@ class Scope(enum.IntEnum):
     PUBLIC = 3  # all else, the documentation ranges included: test networks use them as their Internet
 
 
+VIRTUAL = "240."  # begins the hosts that stand for a peer, not for a place (core.relay): nothing leaves for them
+
 _PRIVATE = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")))
 _CARRIER = ipaddress.IPv4Network("100.64.0.0/10")
 _INVALID = tuple(map(ipaddress.IPv4Network, ("0.0.0.0/8", "224.0.0.0/3")))  # "this network"; multicast and above
@@ -41,6 +43,11 @@ def scope(host: str) -> Scope:
 def usable(address: Address) -> bool:
     """Say whether `address` can be a peer or node at all: an IPv4 unicast host and a port from 1 to 65535."""
     return 0 < address.port < 65536 and scope(address.host) is not Scope.INVALID
+
+
+def virtual(address: Address) -> bool:
+    """Say whether an address stands for a peer that a lane leads to (`core.relay`)."""
+    return address.host.startswith(VIRTUAL)
 
 
 def no_local_address(requester: Address) -> str | None:

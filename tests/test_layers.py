@@ -39,6 +39,7 @@ ROOMS: dict[str, set[str]] = {
     "core.punch": {"core.wire", "core.nat"},
     "core.streams": {"core.wire"},
     "core.datagrams": {"core.wire"},
+    "core.relay": {"core.wire", "core.datagrams.replay"},
     # the one layer that owns sockets and timers
     "core.net": {"core.wire", "core.utp", "core.dht", "core.nat", "core.punch", "core.datagrams", "core.aio"},
     # what a peer can do

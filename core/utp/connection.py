@@ -196,11 +196,15 @@ class Connection(Datagrams["Connection"]):
     def move(self, remote: Address, round_trip: float, now: float) -> None:
         """The peer is at another address; `round_trip` to it, seconds. The mux has seen to its tables."""
         old, self.remote = self.remote, remote
+        self.new_path(round_trip, now)
+        self._counters.moved += 1
+        self._mux.moved(self, old)
+
+    def new_path(self, round_trip: float, now: float) -> None:
+        """What goes to the peer takes another path; `round_trip` on it, seconds."""
         self._sender.new_path(round_trip, now)
         self.path.begin(self.remote, self.peer_marks, now)
         self._acks.due = True
-        self._counters.moved += 1
-        self._mux.moved(self, old)
 
     def deadline(self) -> float | None:
         """Return when `tick` is due."""

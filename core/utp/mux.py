@@ -1,6 +1,5 @@
 """All uTP connections of one UDP socket: ids to connections, accepting, bounds, timers. A `core.values.Machine`."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
@@ -8,11 +7,11 @@ from typing import Final
 
 from core.errors import LocalError, PeerError, RemoteError, TransportClosed
 from core.utp.accepted import AcceptedConnections
+from core.utp.below import Below
 from core.utp.closed_connections import ClosedConnections, Key
 from core.utp.config import UtpConfig
 from core.utp.connection import Connection
 from core.utp.events import Closed
-from core.utp.outlet import Outlet
 from core.utp.path_memory import PathMemory
 from core.utp.rebinding import Found, Rebinding
 from core.utp.refusals import Refusals
@@ -31,19 +30,17 @@ _SHARE: Final = 64  # most datagrams of one connection before the next has its t
 _SHARE_BYTES: Final = 65_536  # the same in bytes
 
 
-class Mux(Outlet):
+class Mux(Below):
     """A Machine[UtpEvent]. `random` gives ids and sequence numbers: a secure source in production."""
 
     def __init__(self, config: UtpConfig, random: Random) -> None:
         super().__init__()
         self._config = config
         self._random = random
-        self._connections: dict[Key, Connection] = {}
         self._half_open: dict[Key, Connection] = {}  # oldest first
         self._accepted: AcceptedConnections[Connection] = AcceptedConnections(config)  # opened by others, confirmed
         self._closed = ClosedConnections(config)
         self._crossed: set[Connection] = set()  # whose ids the peer may have taken, by a SYN that crossed ours
-        self._touched: OrderedDict[Connection, None] = OrderedDict()  # who may have something to send, in turn
         self._transmit_at: float | None = None  # since when there may be something to send
         self._timers = Timers()
         self.counters = Counters()
@@ -99,12 +96,6 @@ class Mux(Outlet):
         """Return whether a datagram is of a connection that we opened, or of a known peer (`keep`). Cheap."""
         connection = self._connections.get((source, stream_id(datagram)))
         return connection is not None and (connection.initiated or self._accepted.keeps(connection))
-
-    def too_long(self, remote: Address, size: int, now: float) -> None:
-        """Take what the system knows: a datagram of `size` bytes is too long for the path to `remote`. Rare."""
-        for connection in self._connections.values():
-            if connection.remote == remote:
-                connection.too_long(size, now)
 
     def tick(self, now: float) -> None:
         """Act on timers that are due."""

@@ -1,0 +1,102 @@
+"""A relay passes on what its two asked for, as long as it came, within its bounds, and nothing to anybody else."""
+
+from random import Random
+
+from core.relay.config import RelayConfig
+from core.relay.forwarder import Forwarder, PairEnded
+from core.values import Address
+from core.wire.relay_packet import FROM_RELAY, OVERHEAD, TO_RELAY
+from tests.relay.sides import ANN, BOB, FAY
+
+ANNS, BOBS, OTHER = Address("198.51.100.1", 5000), Address("198.51.100.2", 5001), Address("203.0.113.66", 1)
+
+
+def frame(slot: bytes, size: int = 100) -> bytes:
+    return bytes((TO_RELAY,)) + slot + bytes(size - 9)
+
+
+def joined(config: RelayConfig | None = None) -> tuple[Forwarder, bytes, bytes]:
+    relay = Forwarder(config or RelayConfig(), Random(1))
+    made = relay.join((ANN, lambda: ANNS), (BOB, lambda: BOBS), 0.0, trusted=True)
+    assert made is not None
+    return relay, *made.slots
+
+
+def test_a_packet_goes_to_the_other_side_under_its_slot_and_as_long_as_it_came() -> None:
+    relay, anns, bobs = joined()
+    relay.receive([frame(anns, 500)], ANNS, 1.0)
+    (burst,) = relay.transmit(1.0)
+    assert burst.to == BOBS
+    assert burst.datagrams == [bytes((FROM_RELAY,)) + bobs + bytes(491)]
+
+
+def test_from_elsewhere_or_with_another_slot_nothing_is_passed_on() -> None:
+    relay, anns, bobs = joined()
+    relay.receive([frame(anns)], OTHER, 1.0)
+    relay.receive([frame(bobs)], ANNS, 1.0)
+    relay.receive([frame(bytes(8))], ANNS, 1.0)
+    relay.receive([frame(anns, OVERHEAD)], ANNS, 1.0)
+    assert relay.transmit(1.0) == []
+    assert relay.statistics().unknown == 4
+
+
+def test_a_side_that_moved_is_followed_and_one_that_is_gone_gets_nothing() -> None:
+    relay = Forwarder(RelayConfig(), Random(1))
+    places: dict[str, Address | None] = {"ann": ANNS, "bob": BOBS}
+    made = relay.join((ANN, lambda: places["ann"]), (BOB, lambda: places["bob"]), 0.0, trusted=True)
+    assert made is not None
+    places["bob"] = OTHER
+    relay.receive([frame(made.slots[0])], ANNS, 1.0)
+    assert relay.transmit(1.0)[0].to == OTHER
+    places["bob"] = None
+    relay.receive([frame(made.slots[0])], ANNS, 1.0)
+    assert relay.transmit(1.0) == []
+
+
+def test_bytes_a_second_of_a_pair_are_bounded() -> None:
+    relay, anns, _ = joined(RelayConfig(pair_rate=1000.0, pair_burst=2000.0))
+    for _ in range(30):
+        relay.receive([frame(anns)], ANNS, 1.0)
+    assert len(relay.transmit(1.0)[0].datagrams) == 20
+    assert relay.statistics().over_rate == 10
+    relay.receive([frame(anns)] * 20, ANNS, 2.0)
+    assert len(relay.transmit(2.0)[0].datagrams) == 10
+
+
+def test_the_volume_of_a_day_is_bounded_and_the_next_day_begins_again() -> None:
+    relay, anns, _ = joined(RelayConfig(day_bytes=1000, idle=1e9, lifetime=1e9))
+    relay.receive([frame(anns)] * 20, ANNS, 1.0)
+    assert len(relay.transmit(1.0)[0].datagrams) == 10
+    assert relay.join((ANN, lambda: ANNS), (FAY, lambda: OTHER), 2.0, trusted=True) is None
+    relay.receive([frame(anns)], ANNS, 86_402.0)
+    assert relay.transmit(86_402.0) != []
+
+
+def test_pairs_are_bounded_per_peer_and_in_all_with_places_for_friends() -> None:
+    relay = Forwarder(RelayConfig(pairs=4, kept=2, pairs_of_peer=3), Random(1))
+
+    def join(trusted: bool) -> bool:
+        return relay.join((ANN, lambda: ANNS), (BOB, lambda: BOBS), 0.0, trusted=trusted) is not None
+
+    assert [join(False), join(False), join(False), join(True), join(True)] == [True, True, False, True, False]
+    assert relay.statistics().refused == 2
+
+
+def test_pairs_end_when_idle_or_old_and_only_an_owner_ends_one() -> None:
+    relay, anns, bobs = joined(RelayConfig(idle=10.0, lifetime=30.0))
+    relay.leave(anns, BOB)
+    assert relay.events() == []
+    for at in (8.0, 16.0, 24.0):
+        relay.receive([frame(anns)], ANNS, at)
+        relay.tick(at)
+    assert relay.events() == []
+    relay.tick(30.0)
+    assert relay.events() == [PairEnded((anns, bobs), "its time is over: ask again")]
+    assert relay.idle() or relay.transmit(30.0)
+    relay, anns, bobs = joined(RelayConfig(idle=10.0))
+    assert relay.deadline() == 10.0
+    relay.tick(10.0)
+    assert [each.reason for each in relay.events()] == ["nothing was passed on for a while"]
+    relay, anns, bobs = joined()
+    relay.leave(bobs, BOB)
+    assert [each.slots for each in relay.events()] == [(anns, bobs)]
