@@ -14,7 +14,7 @@ class RelayConfig:
 
     pairs: int = 64  # at once; full: nobody else is joined
     pairs_of_peer: int = 8  # at once, of one peer
-    kept: int = 32  # of the pairs, for two whom we trust
+    kept: int = 32  # of the pairs, for two friends
     pair_rate: float = 1 * MB  # bytes a second of one pair, both ways together: 8 Mbit/s, a film
     pair_burst: float = 512 * KIB  # bytes at once: a window of uTP
     rate: float = 4 * MB  # bytes a second in all: a third of a home's usual 100 Mbit/s
