@@ -46,6 +46,7 @@ from core.own.identity import OwnIdentity
 from core.own.nearby import look_nearby
 from core.own.networks import Networks, networks
 from core.own.pairs import Pairs
+from core.own.port import open_port
 from core.own.record import OwnRecord
 from core.peer_id import PeerId
 from core.profile.config import PeerConfig
@@ -297,6 +298,9 @@ async def compose(
     nat.start()
     public.start(people, identity.secret, lambda: bool(intents.of(Role.WORKER)))
     await public.switch(allowed(config.mainline == "on", config.mainline_bootstrap, os.environ))
+    mapper = open_port(config, addresses, endpoint.address.port, nat.opened)
+    if mapper is not None:
+        stack.push_async_callback(mapper.aclose)
     tasks.spawn(addresses.watch(), name="follow our addresses")
     tasks.spawn(_sweep_forever(roster), name="forget who is gone")
     stack.callback(_deafen, hub, endpoint)

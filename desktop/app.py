@@ -80,7 +80,12 @@ class Start:
             settings, trust_file=store.trust_file, calls_file=store.calls_file,
             invitations_file=store.invitations_file, places_file=store.places_file, mainline_file=store.mainline_file,
         )  # fmt: skip
-        config = replace(config, identity=self.key_place(), lan=config.lan and not self.no_lan)
+        config = replace(
+            config,
+            identity=self.key_place(),
+            lan=config.lan and not self.no_lan,
+            port_mapping=config.port_mapping and not self.no_lan,
+        )
         if self.grapes:
             config = replace(config, grapes=self.grapes)
         return config if self.bootstrap is None else replace(config, bootstrap=self.bootstrap)

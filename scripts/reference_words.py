@@ -112,6 +112,7 @@ ERRORS: Final = {
 # Fields of events, by name, or by "event.name" where a name means something else there.
 FIELDS: Final = {
     "address": "IPv4 address",
+    "port_message": "What the router was asked to open, and what it did.",
     "advice": "what to do; empty when there is nothing",
     "at": "when it happened, in Unix seconds",
     "budgets": "what callers take of each thing: `{used, limit, owners, refused}` by its name",

@@ -61,14 +61,15 @@ ROOMS: dict[str, set[str]] = {
         "core.trust.audience", "core.rpc.fair_places", "core.grenache",
     },
     "core.lan": {"core.aio", "core.files", "core.reach"},
+    "core.mapping": {"core.aio", "core.wire"},
     "core.using": {"core.aio", "core.wire", "core.tunnel", "core.kinds", "core.news"},
     # what a peer is
-    "core.news": {*TRUST_VALUES, "core.services.names", "core.nat.report"},
+    "core.news": {*TRUST_VALUES, "core.services.names", "core.nat.report", "core.mapping.status"},
     "core.profile": {"core.files", "core.identity", "core.kinds.share", "core.grenache.config", *TRUST_VALUES},
     "core.directory": {"core.aio", "core.wire", "core.dht", "core.grape", "core.news", "core.profile"},
     "core.own": {
         "core.aio", "core.wire", "core.grape", "core.identity", "core.secure", "core.services", "core.news",
-        "core.profile", "core.directory", "core.lan",
+        "core.profile", "core.directory", "core.lan", "core.mapping", "core.reach.gate",
     },
     "core.public": {
         "core.aio", "core.files", "core.wire", "core.dht", "core.signal", "core.mainline", "core.net", "core.news",

@@ -46,7 +46,11 @@ async def _found(peer: Peer, timeout: float) -> NatSnapshot:
 
 
 def _sentences(found: NatSnapshot) -> str:
-    return "\n".join(line for line in (found.network, found.message, found.advice) if line)
+    return "\n".join(line for line in (found.network, found.message, found.advice, _port(found)) if line)
+
+
+def _port(found: NatSnapshot) -> str:
+    return "" if found.port.address is not None else found.port.words  # the message has it
 
 
 def fields(found: NatSnapshot) -> dict[str, Any]:
@@ -57,6 +61,8 @@ def fields(found: NatSnapshot) -> dict[str, Any]:
         "network": found.network,
         "message": found.message,
         "advice": found.advice,
+        "port": str(found.port.address) if found.port.address else None,
+        "port_message": found.port.words,
         **technical(report),
     }
 

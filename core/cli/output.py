@@ -114,6 +114,8 @@ _FIELDS: dict[type[PeerEvent], Callable[[Any], dict[str, JsonValue]]] = {
         "network": e.nat.network,
         "message": e.nat.message,
         "advice": e.nat.advice,
+        "port": str(e.nat.port.address) if e.nat.port.address else None,
+        "port_message": e.nat.port.words,
         "mapping": e.nat.report.mapping.value,
         "filtering": e.nat.report.filtering.value,
         "ports": e.nat.report.ports.value,

@@ -15,7 +15,7 @@ from core.values import JsonValue
 
 _SHOWN = (
     "grapes", "bootstrap", "dht_port", "api_port", "udp_port", "sharing", "consuming", "audiences", "act_as_broker",
-    "use_broker", "brokers", "lan", "mainline", "mainline_bootstrap", "shares", "uses",
+    "use_broker", "brokers", "lan", "mainline", "mainline_bootstrap", "port_mapping", "shares", "uses",
 )  # fmt: skip
 
 

@@ -40,6 +40,7 @@ def config_of(
         use_broker=bool(brokers) or saved.use_broker,
         brokers=tuple(text for text in brokers if text) if brokers else saved.brokers,
         lan=saved.lan and not no_lan,
+        port_mapping=saved.port_mapping and not no_lan and speaks,
     )
 
 

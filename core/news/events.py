@@ -10,6 +10,7 @@ from core.news.network import BrokerRow as BrokerRow
 from core.news.network import BrokerSnapshot as BrokerSnapshot
 from core.news.network import BrokerUse as BrokerUse
 from core.news.network import NatSnapshot as NatSnapshot
+from core.news.network import PortOpen as PortOpen
 from core.news.network import PublicDhtSnapshot as PublicDhtSnapshot
 from core.peer_id import PeerId
 from core.services.names import Role as Role  # what another peer is to us

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from core.mapping.status import PortOpen as PortOpen
 from core.nat.report import NatReport
 from core.peer_id import PeerId
 from core.values import Address
@@ -55,7 +56,8 @@ class BrokerUse:
 class NatSnapshot:
     """Our network: `report` in the terms of RFC 4787, the rest in words; `advice` is "" when there is nothing to do.
 
-    `reachable`: friends behind usual home routers get in. `complete`: everything was tried once.
+    `reachable`: friends behind usual home routers get in. `complete`: everything was tried once. `port`: what the
+    router was asked to open.
     """
 
     report: NatReport = field(default_factory=NatReport)
@@ -64,6 +66,7 @@ class NatSnapshot:
     message: str = ""
     advice: str = ""
     complete: bool = False
+    port: PortOpen = field(default_factory=PortOpen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from core.directory.access import GrapeAccess
 from core.lan.discovery import Around, Lan
 from core.lan.firewall import MDNS, rule
-from core.lan.gate import allowed
 from core.lan.places import Places
 from core.lan.wire import OpenWire
 from core.news.events import GrapeChanged, PeerEvent
@@ -14,6 +13,7 @@ from core.news.hub import Hub
 from core.own.addresses import OwnAddresses
 from core.peer_id import PeerId
 from core.profile.config import PeerConfig
+from core.reach.gate import allowed
 from core.values import Address
 
 

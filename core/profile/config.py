@@ -44,6 +44,8 @@ class PeerConfig:
     to use, as `host:port`; none: those that are announced. `lan`: peers on this network are looked for, if the
     embedded grape may join the grapes that it finds, that is with neither `grapes` nor `bootstrap`. `mainline` "on":
     the public DHT is used, and entered by the nodes that `mainline_file` has kept, or by `mainline_bootstrap`.
+    embedded grape may join the grapes that it finds, that is with neither `grapes` nor `bootstrap`. `port_mapping`:
+    the router is asked to open our UDP port.
     """
 
     grapes: tuple[str, ...] = ()
@@ -62,6 +64,7 @@ class PeerConfig:
     use_broker: bool = field(default=False, compare=False)
     brokers: tuple[str, ...] = field(default=(), compare=False)
     lan: bool = False
+    port_mapping: bool = False
     web: WebConfig = field(
         default_factory=WebConfig
     )  # where services are opened over HTTP and WebSocket, those that are
@@ -93,4 +96,5 @@ class PeerConfig:
             mainline=settings.mainline,
             mainline_bootstrap=settings.mainline_bootstrap,
             mainline_file=mainline_file,
+            port_mapping=settings.port_mapping,
         )

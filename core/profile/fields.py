@@ -73,6 +73,8 @@ class Settings:
     owner has not been asked, and it is not used."""
     mainline_bootstrap: tuple[str, ...] = PUBLIC_DHT
     """Nodes that the public DHT is entered by, as `NAME:PORT`."""
+    port_mapping: bool = True
+    """Ask the router to open this peer's UDP port (PCP, NAT-PMP, UPnP). It is given back at the end."""
     notify_new_peers: bool = True
     """Notify when a new peer is found."""
     close_action: CloseAction = "ask"
@@ -112,6 +114,7 @@ CLOSED: Final[Mapping[str, Any]] = {
     "uses": (),
     "lan": False,
     "mainline": "off",
+    "port_mapping": False,
 }
 
 

@@ -17,7 +17,7 @@ from core.nat.report import Mapping, NatReport, Ports
 from core.nat.words import describe
 from core.net.reflecting import FreshSocket, Reflecting
 from core.net.udp_socket import UdpSocket
-from core.news.events import NatChanged, NatSnapshot
+from core.news.events import NatChanged, NatSnapshot, PortOpen
 from core.news.hub import Hub
 from core.scope import Scope, scope
 from core.values import Address
@@ -70,6 +70,7 @@ class NatWatch:
         self._brokers = brokers
         self._online = online
         self._report = NatReport()
+        self._port = PortOpen()
         self._asked: set[Address] = set()
         self._answering: set[Address] = set()
         self._looks = 0
@@ -112,8 +113,19 @@ class NatWatch:
     def snapshot(self) -> NatSnapshot:
         """Return the report and its words."""
         words = describe(self._report, brokers=max(self._brokers(), len(self._answering)))
-        said = (words.network, words.message, words.advice)
-        return NatSnapshot(self._report, words.reach.friends, *said, complete=self._looks > 0)
+        reachable, message, advice = words.reach.friends, words.message, words.advice
+        if self._port.address is not None:
+            reachable, advice = True, ""
+            message = f"Friends can reach this peer at {self._port.address}. {self._port.words}"
+        return NatSnapshot(
+            self._report, reachable, words.network, message, advice, complete=self._looks > 0, port=self._port
+        )
+
+    def opened(self, port: PortOpen) -> None:
+        """Take what the router was asked to open, and tell it."""
+        self._port = port
+        self._hub.touch()
+        self._hub.emit(NatChanged(self._hub.now(), self.snapshot()))
 
     async def _run(self) -> None:
         while True:

@@ -71,6 +71,8 @@ class SettingsDialog(Sheet):
         )
         self.public_dht.setToolTip(hint)
         self._public_dht_note = muted(hint)
+        self.port_mapping = _check(self.tr("Ask the &router to open a port"), settings.port_mapping)
+        self.port_mapping.setToolTip(self.tr("Friends then reach you directly. The port is given back at the end."))
         self.dht_port = _port(settings.dht_port)
         self.api_port = _port(settings.api_port)
         self.udp_port = _port(settings.udp_port)
@@ -130,6 +132,7 @@ class SettingsDialog(Sheet):
         form.addRow(self.lan)
         form.addRow(self.public_dht)
         form.addRow(self._public_dht_note)
+        form.addRow(self.port_mapping)
         ports = (
             (self.tr("&DHT port"), self.dht_port),
             (self.tr("HTTP &API port"), self.api_port),
@@ -162,6 +165,7 @@ class SettingsDialog(Sheet):
             bootstrap=_entries(self.bootstrap),
             lan=self.lan.isChecked(),
             mainline=self._said(),
+            port_mapping=self.port_mapping.isChecked(),
             dht_port=self.dht_port.value(),
             api_port=self.api_port.value(),
             udp_port=self.udp_port.value(),

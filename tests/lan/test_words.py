@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from core.lan.firewall import rule, windows_is_on
-from core.lan.gate import allowed
 from core.lan.words import LanState, words
+from core.reach.gate import allowed
 
 NETWORKS = [IPv4Network("10.0.0.0/8"), IPv4Network("192.168.4.0/22")]
 

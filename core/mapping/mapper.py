@@ -1,0 +1,156 @@
+"""Keeps one UDP port of the router open for this peer: asked by all protocols at once, renewed, given back at the end.
+
+What a router answers is believed only as far as it may be true: an outside address that is itself private has another
+router before it, and opens nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Final, Protocol
+
+from core.aio.aside import aside
+from core.aio.tasks import TaskSet
+from core.aio.waiting import wait_for
+from core.mapping.asking import Mapped
+from core.mapping.gateway import gateway
+from core.mapping.status import PortOpen
+from core.mapping.upnp import Upnp
+from core.mapping.ways import ByPacket, ByUpnp
+from core.scope import Scope, scope
+from core.values import Address
+from core.wire import port_mapping as wire
+
+LOOK: Final = 60.0  # seconds between looks which router is ours; a change of our addresses is told at once
+ASK_SYSTEM: Final = 3.0  # seconds for the system to name the router
+_log = logging.getLogger(__name__)
+
+
+class Own(Protocol):
+    """What is needed of our own addresses."""
+
+    def local(self, toward: Address) -> str | None:
+        """Return our host toward another."""
+
+    def is_beside(self, address: Address) -> bool:
+        """Return whether another is on a network of ours."""
+
+    def map_to(self, address: Address | None) -> None:
+        """Take what a router forwards to us."""
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when our addresses are others."""
+
+
+class PortMapper:
+    """Owns the mapping of UDP port `port`. `tell` is called whenever `status` is another."""
+
+    def __init__(
+        self, own: Own, port: int, tell: Callable[[PortOpen], None],
+        find_gateway: Callable[[], str | None] = gateway, at: int = wire.PORT,
+    ) -> None:  # fmt: skip
+        """`at`: the router's UDP port for PCP and NAT-PMP."""
+        self._own = own
+        self._port = port
+        self._at = at
+        self._tell = tell
+        self._find = find_gateway
+        self._wanted: Address | None = None
+        self._nudge = asyncio.Event()
+        self._tasks = TaskSet("port mapping")
+        self._ways: tuple[ByPacket | ByUpnp, ...] = ()
+        self.status = PortOpen()
+        own.subscribe(self.look_again)
+
+    def start(self) -> None:
+        """Ask from now on."""
+        self._tasks.spawn(self._run(), name="open a port of the router")
+
+    def look_again(self) -> None:
+        """Ask at once: the network, or the router's clock, is another."""
+        self._nudge.set()
+
+    async def aclose(self) -> None:
+        """Give the port back, and end."""
+        await self._tasks.aclose()
+        self._own.map_to(None)
+
+    # -- the loop ----------------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        place: tuple[str, str] | None = None
+        async with AsyncExitStack() as asked:
+            while True:
+                found = await self._place()
+                if found is None:
+                    self._say(PortOpen(words="This network has no router that could open a port."))
+                if found != place:
+                    await asked.aclose()
+                    place = found
+                    if found is not None:
+                        await self._ask_on(*found, asked)
+                await wait_for(self._nudge, LOOK)
+
+    async def _place(self) -> tuple[str, str] | None:
+        """Return our host and the router's on the network between them, or None when there is none to ask."""
+        try:
+            router = await aside(self._find, ASK_SYSTEM)
+        except TimeoutError:
+            return None
+        host = None if router is None else self._own.local(Address(router, self._at))
+        if router is None or host is None or not self._own.is_beside(Address(router, self._at)):
+            return None
+        return None if scope(host) is Scope.PUBLIC else (host, router)
+
+    async def _ask_on(self, host: str, router: str, asked: AsyncExitStack) -> None:
+        """Begin to ask on a network, by all protocols; `asked` ends it and gives the port back."""
+        by_packet = ByPacket(Address(host, self._port), Address(router, self._at), self._wanted, self._choose)
+        by_upnp = ByUpnp(Upnp(host, router), self._port, lambda: by_packet.mapped is not None, self._choose)
+        self._ways = (by_packet, by_upnp)
+        asked.push_async_callback(self._leave)
+        for way in self._ways:
+            asked.push_async_callback(way.aclose)
+            await way.start()
+
+    async def _leave(self) -> None:
+        self._ways = ()
+        self._own.map_to(None)
+
+    def _choose(self) -> None:
+        """Take the best mapping of those that there are: PCP or NAT-PMP, whose router tells of its own restart."""
+        for way in self._ways:
+            if way.mapped is not None:
+                return self._take(way.mapped)
+        self._own.map_to(None)
+        if all(way.words is not None for way in self._ways):
+            self._say(PortOpen(words=_sentence(*(way.words or "" for way in self._ways))))
+        return None
+
+    # -- what is so --------------------------------------------------------------------------------------------------
+
+    def _take(self, mapped: Mapped) -> None:
+        self._wanted = mapped.address
+        if scope(mapped.address.host) is not Scope.PUBLIC:
+            self._own.map_to(None)
+            words = f"Your router opened a port, but another router is before it: {mapped.address.host} is not public."
+            self._say(PortOpen(how=mapped.how, words=words))
+            return
+        self._own.map_to(mapped.address)
+        self._say(
+            PortOpen(mapped.address, mapped.how, f"Your router opened port {mapped.address.port} ({mapped.how}).")
+        )
+
+    def _say(self, status: PortOpen) -> None:
+        if status == self.status:
+            return
+        self.status = status
+        _log.info("port mapping: %s", status.words)
+        self._tell(status)
+
+
+def _sentence(router: str, upnp: str) -> str:
+    why = "; ".join(dict.fromkeys(filter(None, (router, upnp))))
+    if not why:
+        return "Your router opens no ports by itself: it answers neither PCP, NAT-PMP nor UPnP."
+    return f"Your router did not open a port: {why}."

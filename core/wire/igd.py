@@ -1,0 +1,151 @@
+"""What is said to a router's UPnP Internet Gateway Device: SSDP, its description, and SOAP (UPnP IGD 1 and 2).
+
+Pure: text in, text out. All that comes from the network is bounded and read without entities or document types, so
+that nothing in it can name a file or grow.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+GROUP: Final = "239.255.255.250"  # SSDP's multicast group (UPnP Device Architecture 1.1, section 1)
+PORT: Final = 1900
+LONGEST: Final = 256 * 1024  # bytes of a description or an answer; a router's own are 3 to 20 KB
+SEARCHED: Final = (
+    "urn:schemas-upnp-org:device:InternetGatewayDevice:2",
+    "urn:schemas-upnp-org:device:InternetGatewayDevice:1",
+)
+SERVICES: Final = (
+    "urn:schemas-upnp-org:service:WANIPConnection:2",
+    "urn:schemas-upnp-org:service:WANIPConnection:1",
+    "urn:schemas-upnp-org:service:WANPPPConnection:1",
+)
+ONLY_PERMANENT: Final = 725  # the router knows no lease that ends
+TAKEN: Final = 718  # the port is mapped to another machine
+
+_SPACE: Final = re.compile(rb"[\r\n]+")
+
+
+class MalformedIgd(ValueError):
+    """What a device says cannot be read, or names another machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What of a router maps ports: its type and the address where it is asked."""
+
+    kind: str
+    control: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The router's refusal, as UPnP numbers it. `words` are its own, cut."""
+
+    code: int
+    words: str
+
+
+def search(target: str, wait: int) -> bytes:
+    """Return SSDP's question for devices of a kind; they answer within `wait` seconds."""
+    lines = ("M-SEARCH * HTTP/1.1", f"HOST: {GROUP}:{PORT}", 'MAN: "ssdp:discover"', f"MX: {wait}", f"ST: {target}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+
+
+def location(datagram: bytes, sender: str) -> str | None:
+    """Return where an answer to `search` says that the description is; None for any other datagram.
+
+    It must be on the machine that answered: nobody has us ask a third one. `sender`: that machine's host.
+    """
+    lines = _SPACE.split(datagram[:4096])
+    if not lines[0].startswith(b"HTTP/1.1 200"):
+        return None
+    for line in lines[1:]:
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"location":
+            url = value.strip().decode("ascii", "replace")
+            return url if is_on(url, sender) else None
+    return None
+
+
+def is_on(url: str, host: str) -> bool:
+    """Return whether a URL is plain HTTP to that very host, and to a port that is given or 80."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "http" and parts.hostname == host and parts.username is None and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _read(text: bytes) -> ElementTree.Element:
+    """Parse XML that has neither entities nor a document type. Raises MalformedIgd."""
+    if len(text) > LONGEST:
+        raise MalformedIgd("it is longer than a router's answer")
+    words = text.decode("utf-8", "replace").lstrip("\ufeff")
+    words = re.sub(r"^\s*<\?xml[^>]*\?>", "", words)  # it is text already, whatever encoding it names
+    if "<!" in words and re.search(r"<!(?!--)", words):
+        raise MalformedIgd("it has a document type")
+    try:
+        root = ElementTree.fromstring(words)  # neither it nor `iter` recurses, however deep it is
+    except ElementTree.ParseError as error:
+        raise MalformedIgd("it is no XML") from error
+    return root
+
+
+def _local(element: ElementTree.Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def service(description: bytes, url: str) -> Service:
+    """Return what of the described device maps ports, the newest kind first. Raises MalformedIgd when nothing does.
+
+    `url`: where the description was read, to which its addresses are relative; others are refused.
+    """
+    root = _read(description)
+    host = urlsplit(url).hostname or ""
+    found: dict[str, str] = {}
+    base = url
+    for element in root.iter():
+        name = _local(element)
+        if name == "URLBase" and element.text and is_on(element.text.strip(), host):
+            base = element.text.strip()
+        if name == "service":
+            fields = {_local(child): (child.text or "").strip() for child in element}
+            found.setdefault(fields.get("serviceType", ""), fields.get("controlURL", ""))
+    for kind in SERVICES:
+        control = found.get(kind)
+        if control:
+            whole = urljoin(base, control)
+            if is_on(whole, host):
+                return Service(kind, whole)
+            raise MalformedIgd("it sends us to another machine")
+    raise MalformedIgd("it maps no ports")
+
+
+def call(to: Service, action: str, arguments: dict[str, str]) -> tuple[dict[str, str], bytes]:
+    """Return the header fields and the body of a SOAP call."""
+    inner = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in arguments.items())
+    body = (
+        '<?xml version="1.0"?><s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" '
+        's:encodingStyle="http://schemas.xmlsoap.org/soap/encoding/"><s:Body>'
+        f'<u:{action} xmlns:u="{to.kind}">{inner}</u:{action}></s:Body></s:Envelope>'
+    )
+    return {"SOAPAction": f'"{to.kind}#{action}"', "Content-Type": 'text/xml; charset="utf-8"'}, body.encode()
+
+
+def answer(body: bytes, action: str) -> dict[str, str] | Refused:
+    """Return the values of a SOAP answer by name, or why it was refused. Raises MalformedIgd."""
+    root = _read(body)
+    for element in root.iter():
+        if _local(element) == f"{action}Response":
+            return {_local(child): (child.text or "").strip()[:256] for child in element}
+        if _local(element) == "UPnPError":
+            fields = {_local(child): (child.text or "").strip() for child in element}
+            code = fields.get("errorCode", "")
+            return Refused(
+                int(code) if code.isdecimal() and len(code) < 6 else 501, fields.get("errorDescription", "")[:80]
+            )
+    raise MalformedIgd("it is no answer to what was asked")

@@ -1,0 +1,132 @@
+"""The datagrams that ask a router for a port: PCP (RFC 6887) and its forerunner NAT-PMP (RFC 6886).
+
+Both go to UDP port 5351 of the router and begin with a version: 2 is PCP, 0 is NAT-PMP. A router that only knows
+NAT-PMP answers a PCP request with version 0 and result 1. All fields are big endian. Lifetimes are seconds.
+"""
+
+import ipaddress
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+from core.values import Address, Buffer
+
+PORT: Final = 5351  # of the router, for both
+NONCE_BYTES: Final = 12
+LONGEST: Final = 1100  # bytes of a PCP message (RFC 6887 section 7)
+SUCCESS: Final = 0
+UNSUPPORTED_VERSION: Final = 1  # in both
+RESULTS: Final = {
+    2: "it does not allow this",
+    3: "it has no address of its own yet",
+    4: "it has no port left",
+    5: "it cannot map ports",
+    8: "it has too many mappings of ours",
+    11: "it cannot give the port that was asked for",
+    13: "it reads our address as another one",
+}
+"""The results that an owner can do something about, as words; NAT-PMP's 2 to 5 mean nearly the same as PCP's."""
+
+_UDP: Final = 17  # its IANA protocol number, in PCP
+_MAP: Final = 1  # PCP's opcode; NAT-PMP's for UDP
+_ANSWER: Final = 0x80  # set in the opcode of an answer
+_PCP: Final = struct.Struct("!BBHI16s")
+_PCP_ANSWER: Final = struct.Struct("!BBBBII12x")
+_PCP_MAP: Final = struct.Struct("!12sB3xHH16s")
+_PMP_MAP: Final = struct.Struct("!BBHHHI")
+_PMP_MAP_ANSWER: Final = struct.Struct("!BBHIHHI")
+_PMP_HOST_ANSWER: Final = struct.Struct("!BBHI4s")
+
+
+class MalformedAnswer(ValueError):
+    """A datagram from the router that is no answer to what we ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a router answered. `epoch`: seconds since it began; it falls when the router forgot what it had mapped.
+
+    `host`, `port`: where the Internet reaches us, if it said so. `lifetime`: seconds that it is mapped for.
+    `nonce`: PCP's, ours when it is about our mapping; empty for NAT-PMP. `internal`: our port that it is about.
+    """
+
+    version: int
+    result: int
+    epoch: int
+    host: str | None = None
+    port: int | None = None
+    lifetime: int = 0
+    nonce: bytes = b""
+    internal: int | None = None
+
+
+def _mapped(host: str) -> bytes:
+    return b"\x00" * 10 + b"\xff\xff" + ipaddress.IPv4Address(host).packed
+
+
+def _plain(packed: bytes) -> str | None:
+    found = ipaddress.IPv6Address(packed)
+    if found.ipv4_mapped is not None:
+        found_4 = found.ipv4_mapped
+        return None if found_4 == ipaddress.IPv4Address(0) else str(found_4)
+    return None
+
+
+def pcp_map(client: Address, nonce: bytes, suggested: Address | None, lifetime: int) -> bytes:
+    """Return PCP's request to map `client`'s UDP port (RFC 6887 sections 7.1, 11.1). `lifetime` 0: end it.
+
+    `client`: our host and port on the router's network. `suggested`: what we had before, None for any.
+    """
+    head = _PCP.pack(2, _MAP, 0, lifetime, _mapped(client.host))
+    host, port = ("0.0.0.0", client.port) if suggested is None else suggested
+    return head + _PCP_MAP.pack(nonce, _UDP, client.port, port, _mapped(host))
+
+
+def pmp_host() -> bytes:
+    """Return NAT-PMP's question for the router's address on the Internet (RFC 6886 section 3.2)."""
+    return b"\x00\x00"
+
+
+def pmp_map(internal: int, suggested: int, lifetime: int) -> bytes:
+    """Return NAT-PMP's request to map our UDP port `internal` (RFC 6886 section 3.3). `lifetime` 0: end it."""
+    return _PMP_MAP.pack(0, _MAP, 0, internal, suggested if lifetime else 0, lifetime)
+
+
+def parse(datagram: Buffer) -> Answer:
+    """Read an answer of either. Raises MalformedAnswer for anything else."""
+    data = bytes(datagram[: LONGEST + 1])
+    if len(data) < 4 or len(data) > LONGEST or not data[1] & _ANSWER:
+        raise MalformedAnswer("no answer of a router")
+    if data[0] == 2:
+        return _parse_pcp(data)
+    if data[0] == 0:
+        return _parse_pmp(data)
+    raise MalformedAnswer(f"version {data[0]} of the protocol is not known")
+
+
+def _parse_pcp(data: bytes) -> Answer:
+    if len(data) < _PCP_ANSWER.size or len(data) % 4:
+        raise MalformedAnswer("a PCP answer is cut")
+    version, opcode, _, result, lifetime, epoch = _PCP_ANSWER.unpack_from(data)
+    if opcode & ~_ANSWER != _MAP or len(data) < _PCP_ANSWER.size + _PCP_MAP.size:
+        if result == SUCCESS:
+            raise MalformedAnswer("a PCP answer is not about a mapping")
+        return Answer(version, result, epoch, lifetime=lifetime)
+    nonce, protocol, internal, port, host = _PCP_MAP.unpack_from(data, _PCP_ANSWER.size)
+    if protocol != _UDP:
+        raise MalformedAnswer("a PCP answer is not about UDP")
+    return Answer(version, result, epoch, _plain(host), port, lifetime, nonce, internal)
+
+
+def _parse_pmp(data: bytes) -> Answer:
+    opcode = data[1] & ~_ANSWER
+    result = int.from_bytes(data[2:4])
+    if result != SUCCESS:  # these may be cut after the epoch (RFC 6886 section 3.5)
+        return Answer(0, result, int.from_bytes(data[4:8]))
+    if opcode == 0 and len(data) >= _PMP_HOST_ANSWER.size:
+        _, _, _, epoch, packed = _PMP_HOST_ANSWER.unpack_from(data)
+        return Answer(0, result, epoch, host=str(ipaddress.IPv4Address(packed)))
+    if opcode == _MAP and len(data) >= _PMP_MAP_ANSWER.size:
+        _, _, _, epoch, internal, port, lifetime = _PMP_MAP_ANSWER.unpack_from(data)
+        return Answer(0, result, epoch, port=port, lifetime=lifetime, internal=internal)
+    raise MalformedAnswer("a NAT-PMP answer is cut, or not about UDP")
