@@ -298,9 +298,7 @@ async def compose(
     nat.start()
     public.start(people, identity.secret, lambda: bool(intents.of(Role.WORKER)))
     await public.switch(allowed(config.mainline == "on", config.mainline_bootstrap, os.environ))
-    mapper = open_port(config, addresses, endpoint.address.port, nat.opened)
-    if mapper is not None:
-        stack.push_async_callback(mapper.aclose)
+    open_port(config, addresses, endpoint.address.port, nat.opened, stack)
     tasks.spawn(addresses.watch(), name="follow our addresses")
     tasks.spawn(_sweep_forever(roster), name="forget who is gone")
     stack.callback(_deafen, hub, endpoint)

@@ -135,7 +135,8 @@ class RouterAsker:
             self.poll(now)
             return None
         self.mapped, self._due = None, math.inf
-        return Failed(wire.RESULTS.get(answer.result, f"its answer is number {answer.result}"))
+        known = wire.RESULTS if self._version == 2 else wire.PMP_RESULTS
+        return Failed(known.get(answer.result, f"it refuses, with number {answer.result}"))
 
     def _accepted(self, answer: wire.Answer, now: float) -> Mapped | None:
         if answer.host is not None:

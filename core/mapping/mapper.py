@@ -49,6 +49,7 @@ class PortMapper:
     def __init__(
         self, own: Own, port: int, tell: Callable[[PortOpen], None],
         find_gateway: Callable[[], str | None] = gateway, at: int = wire.PORT,
+        upnp: Callable[[str, str], Upnp] = Upnp,
     ) -> None:  # fmt: skip
         """`at`: the router's UDP port for PCP and NAT-PMP."""
         self._own = own
@@ -56,6 +57,7 @@ class PortMapper:
         self._at = at
         self._tell = tell
         self._find = find_gateway
+        self._upnp = upnp
         self._wanted: Address | None = None
         self._nudge = asyncio.Event()
         self._tasks = TaskSet("port mapping")
@@ -106,7 +108,7 @@ class PortMapper:
     async def _ask_on(self, host: str, router: str, asked: AsyncExitStack) -> None:
         """Begin to ask on a network, by all protocols; `asked` ends it and gives the port back."""
         by_packet = ByPacket(Address(host, self._port), Address(router, self._at), self._wanted, self._choose)
-        by_upnp = ByUpnp(Upnp(host, router), self._port, lambda: by_packet.mapped is not None, self._choose)
+        by_upnp = ByUpnp(self._upnp(host, router), self._port, lambda: by_packet.mapped is not None, self._choose)
         self._ways = (by_packet, by_upnp)
         asked.push_async_callback(self._leave)
         for way in self._ways:

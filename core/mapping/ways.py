@@ -49,7 +49,7 @@ class ByPacket(asyncio.DatagramProtocol):
         """Ask from now on; a router that cannot be sent to is no error, `words` say it."""
         loop = asyncio.get_running_loop()
         try:
-            await loop.create_datagram_endpoint(
+            self._transport, _ = await loop.create_datagram_endpoint(
                 lambda: self, local_addr=(self._client.host, 0), remote_addr=(self._router.host, self._router.port)
             )
         except OSError as error:
@@ -67,11 +67,6 @@ class ByPacket(asyncio.DatagramProtocol):
             self._send()
             self._transport.close()
             self._transport = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio."""
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
 
     def datagram_received(self, data: bytes, addr: object) -> None:
         """See asyncio; the socket is connected, so it came from the router's own address and port."""

@@ -18,14 +18,19 @@ SUCCESS: Final = 0
 UNSUPPORTED_VERSION: Final = 1  # in both
 RESULTS: Final = {
     2: "it does not allow this",
-    3: "it has no address of its own yet",
-    4: "it has no port left",
-    5: "it cannot map ports",
-    8: "it has too many mappings of ours",
+    7: "it has no connection to the Internet yet",
+    8: "it has no port left",
+    10: "this computer has as many ports as it may have",
     11: "it cannot give the port that was asked for",
-    13: "it reads our address as another one",
+    12: "it reads our address as another one",
 }
-"""The results that an owner can do something about, as words; NAT-PMP's 2 to 5 mean nearly the same as PCP's."""
+"""PCP's results that an owner can do something about, as words (RFC 6887 section 7.4)."""
+PMP_RESULTS: Final = {
+    2: "it does not allow this",
+    3: "it has no connection to the Internet yet",
+    4: "it has no port left",
+}
+"""NAT-PMP's (RFC 6886 section 3.5)."""
 
 _UDP: Final = 17  # its IANA protocol number, in PCP
 _MAP: Final = 1  # PCP's opcode; NAT-PMP's for UDP
