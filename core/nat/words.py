@@ -72,8 +72,8 @@ def describe(report: NatReport, *, brokers: int, others: bool = True) -> NatWord
         return NatWords(
             Reach.SOME,
             network,
-            "Friends behind usual home routers can reach this peer through the broker; those behind one like this "
-            "can not always.",
+            "Friends behind usual home routers can reach this peer through the broker. Those behind a router like "
+            "this one often cannot.",
             _OWN_ADDRESS if report.carrier else _OPEN_PORT,
         )
     return NatWords(Reach.MET, network, "Friends can reach this peer: the broker brings both sides together.")
