@@ -2,12 +2,14 @@
 
 import os
 import sys
+import tomllib
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 HERE = Path(__file__).resolve().parent
+TYPED_BY = ("bencode2", "cryptography", "pyOpenSSL")  # whose types what is compiled is checked against
 WANTED = os.environ.get("GRAPEVINE_COMPILE") == "1"
 
 
@@ -39,9 +41,15 @@ class BuildEngines(build_ext):
         return {}
 
 
+def needed() -> list[str]:
+    """Return what compiling takes: mypy, and the libraries that the modules use."""
+    project = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return ["mypy[mypyc]>=1.15", *(each for each in project["dependencies"] if each.startswith(TYPED_BY))]
+
+
 if WANTED:
     setup(
-        setup_requires=["mypy[mypyc]>=1.15"],
+        setup_requires=needed(),
         ext_modules=[Extension("core.compiled_engines", [])],  # a name for setuptools: this wheel is for one machine
         cmdclass={"build_ext": BuildEngines},
     )

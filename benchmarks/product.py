@@ -42,7 +42,8 @@ async def sharing(folder: Path) -> AsyncIterator[tuple[Program, int]]:
     """Run `grapevine share fibonacci` with its output in a file; the number is its UDP port."""
     port, out = free_port(), folder / "out.txt"
     own = {f"XDG_{kind}_HOME": str(folder) for kind in ("CONFIG", "DATA", "STATE")}
-    command = [sys.executable, "-m", "core.cli", "share", "fibonacci", "--port", str(port), "-b", "", "--no-lan"]
+    options = ["--port", str(port), "--bootstrap", "", "--no-lan"]
+    command = [sys.executable, "-m", "core.cli", "share", "fibonacci", *options]
     shell = ["sh", "-c", f"exec {shlex.join(command)} >{shlex.quote(str(out))}"]
     env = {**own, "PYTHON_KEYRING_BACKEND": NO_KEYRING}
     async with running("grapevine share", shell, env=env, cwd=ROOT) as program:

@@ -6,12 +6,14 @@ import pytest
 
 from core.utp.connection import Connection
 from core.utp.state import TRANSITIONS, State
+from tests.support.interpreted import interpreted
 from tests.torture.arena import reproduce
 from tests.torture.plan import draw, with_corruption, with_mishaps
 
 SEEDS = 70
 
 
+@interpreted  # it watches a private method
 def test_every_transition_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: Counter[tuple[State, State]] = Counter()
     enter = Connection._enter
