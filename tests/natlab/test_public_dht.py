@@ -1,13 +1,15 @@
 """Two homes, and nothing else in the world but a public DHT of other people's nodes: they meet by it alone."""
 
 import asyncio
+import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from core.peer_id import PeerId
 from tests.natlab.friends import known
 from tests.natlab.internet import Internet, Public, internet
 from tests.natlab.kinds import Kind
@@ -64,8 +66,96 @@ async def every_pair(folder: Path, pairs: list[tuple[Kind, Kind]]) -> None:
         nodes = world.public(NODES)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(mainline(nodes))
-            for number, (anna, bert) in enumerate(pairs):
-                await meet(world, folder / str(number), nodes, anna, bert)
+            places = asyncio.Semaphore(4)  # pairs at a time
+
+            async def one(number: int, anna: Kind, bert: Kind) -> None:
+                async with places:
+                    await meet(world, folder / str(number), nodes, anna, bert)
+
+            await asyncio.gather(*(one(number, *pair) for number, pair in enumerate(pairs)))
+
+
+async def joins(world: Internet, folder: Path, nodes: Public) -> float:
+    """Have Bert, a stranger, open an invitation of Anna's; return how many seconds that took."""
+    homes, sites = (folder / "anna", folder / "bert"), (world.site(Kind.LINUX), world.site(Kind.PORT_RESTRICTED))
+    for home in homes:
+        await own(home, "id")
+        await switch_on(home, nodes.addresses[0])
+    made = await own(homes[0], "invite", "bert", "fibonacci", "--json")
+    link = json.loads(made.out.splitlines()[-1])["link"]
+    loop = asyncio.get_running_loop()
+    sharing = grapevine("share", "fibonacci", "--verbose", *ALONE, inside=sites[0].inside, home=homes[0])
+    async with sharing as sharer:
+        await sharer.event("public-dht", lambda event: event["nodes"] >= 8)
+        began = loop.time()
+        joining = grapevine("join", link, "--verbose", *ALONE, inside=sites[1].inside, home=homes[1])
+        async with joining as joiner:
+            try:
+                await sharer.event("invitation-accepted", timeout=90.0)
+            except AssertionError as error:
+                raise AssertionError(f"{error}\n{sharer.transcript()}\n{joiner.transcript()}") from None
+            took = loop.time() - began
+            print(f"joined after {took:.1f} s")  # noqa: T201
+            return took
+
+
+@asynccontextmanager
+async def captured(inside: Sequence[str], file: Path) -> AsyncIterator[None]:
+    """Write down what leaves a machine."""
+    async with running("capture", [*inside, sys.executable, "-m", "tests.natlab.capture", str(file)]) as program:
+        await program.event("ready")
+        yield
+
+
+def rates(lines: Sequence[Sequence[str]]) -> float:
+    """Return the most packets a second that one host got over ten seconds."""
+    moments: dict[str, list[float]] = {}
+    for at, host, _ in lines:
+        moments.setdefault(host, []).append(float(at))
+    return max(sum(at <= each < at + 10 for each in times) / 10 for times in moments.values() for at in times)
+
+
+async def looks_on(folder: Path) -> None:
+    """Two meet, and somebody at the caller's line writes down what leaves."""
+    with internet() as world:
+        nodes = world.public(NODES)
+        async with mainline(nodes):
+            seen = folder / "seen"
+            ids = await known(folder)
+            homes, sites = (folder / "anna", folder / "bert"), (world.site(Kind.LINUX), world.site(Kind.LINUX))
+            for home in homes:
+                await switch_on(home, nodes.addresses[0])
+            sharing = grapevine("share", "fibonacci", *ALONE, inside=sites[0].inside, home=homes[0])
+            async with captured(sites[1].inside, seen), sharing as sharer:
+                await sharer.event("public-dht", lambda event: event["nodes"] >= 8)
+                asking = ("request", f"{ids[0]}/fibonacci", '{"length": 10}', "--timeout", "60", *ALONE)
+                async with grapevine(*asking, inside=sites[1].inside, home=homes[1]) as asker:
+                    await asker.event("reply", timeout=90.0)
+    lines = [line.split(" ") for line in seen.read_text().splitlines()]
+    krpc = [line for line in lines if line[2].startswith("64")]
+    assert len(krpc) > 20
+    assert rates(krpc) <= 2.0, "packets a second to one host; libtorrent bans above 5"
+    sent = b"\n".join(bytes.fromhex(line[2].strip()) for line in krpc)
+    secret = [sites[0].local[0].encode(), b"fibonacci", b"grapevine", *map(str.encode, ids)]
+    secret += [PeerId.parse(each).key for each in ids]
+    secret += [bytes(map(int, place.split("."))) for site in sites for place in (site.outside, site.local[0])]
+    assert [each for each in secret if each in sent] == [], "in the clear"
+    print(f"{len(krpc)} packets of KRPC, {rates(krpc):.1f} a second to the host that got most")  # noqa: T201
+
+
+async def an_invitation(folder: Path) -> None:
+    with internet() as world:
+        nodes = world.public(NODES)
+        async with mainline(nodes):
+            await joins(world, folder, nodes)
+
+
+def test_an_invitation_is_opened_by_the_public_dht_alone(tmp_path: Path) -> None:
+    asyncio.run(an_invitation(tmp_path))
+
+
+def test_who_looks_on_sees_few_packets_and_nothing_in_the_clear(tmp_path: Path) -> None:
+    asyncio.run(looks_on(tmp_path))
 
 
 def test_two_behind_plain_nats_meet_by_the_public_dht_alone(tmp_path: Path) -> None:
