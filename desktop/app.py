@@ -43,6 +43,7 @@ from desktop.kept import Kept, with_switches
 from desktop.loop import PreciseLoop
 from desktop.models.peers import Ourselves
 from desktop.notifications import Notifier
+from desktop.public_dht import ask_when_wanted
 from desktop.quitter import Quitter
 from desktop.resume import remember, resume
 from desktop.single_instance import Claim, SingleInstance
@@ -202,8 +203,8 @@ async def run(
         for problem in kept_shares(settings).problems:
             window.show_message(problem)
         ask_about_settings(window, store, choices, bridge)
-        opened = follow_links(window)
-        greet(window, bridge, start.link or opened, first=first and not start.hidden)
+        greet(window, bridge, follow_links(window) or start.link, first=first and not start.hidden)
+        ask_when_wanted(window, bridge, choices)
         tasks.spawn(keeper.run(load), name="peer")
         await quitter.wait()
         log.info("quitting")

@@ -82,8 +82,8 @@ class Joining:
     def words(self, node: MainlineNode) -> str:
         """Return how it goes, as a sentence for people."""
         if node.nodes() >= ALONE:
-            does = "and answers others" if node.serving else "without being asked by others"
-            return f"On the public DHT: friends can find this peer there, {does}."
+            does = " It answers other nodes, too." if node.serving else ""
+            return f"On the public DHT: friends can find this peer there.{does}"
         if self._blocked:
             return "No node of the public DHT answers: this network may block it. Other ways to friends go on."
         return f"Entering the public DHT. {self._problem}".strip()

@@ -1,0 +1,94 @@
+"""The question about the public DHT: asked once somebody is known, answered once, and in nobody's way."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from core.identity.identity import Identity
+from core.news.events import IdentitySnapshot
+from core.profile.settings import Settings, SettingsStore
+from core.trust.entries import KnownPeer
+from desktop.choices import Choices
+from desktop.friends import show_welcome
+from desktop.public_dht import ask_when_wanted
+from desktop.views.main_window import MainWindow
+from desktop.views.public_dht_question import PublicDhtQuestion
+from desktop.views.settings_dialog import SettingsDialog
+from tests.desktop.fake_peer import FakeBridge, busy_snapshot
+from tests.desktop.test_widgets_lint import nameless
+
+
+class Chosen(Choices):
+    """Choices that are written nowhere."""
+
+    def __init__(self, folder: Path, said: Literal["unset", "on", "off"]) -> None:
+        super().__init__(SettingsStore(root=folder), Settings(mainline=said))
+        self.fields: list[dict[str, Any]] = []
+
+    def replace(self, **fields: Any) -> None:  # noqa: ANN401
+        self.fields.append(fields)
+
+
+ANNA = Identity.from_secret(b"a" * 32).peer_id
+FRIENDS = replace(
+    busy_snapshot(), identity=IdentitySnapshot(ANNA, "", True), known_peers=(KnownPeer(ANNA, "anna", 0.0),)
+)
+
+
+def shown(window: MainWindow) -> list[PublicDhtQuestion]:
+    return [each for each in window.findChildren(PublicDhtQuestion) if not each.isHidden()]
+
+
+@pytest.mark.parametrize("yes", [True, False])
+def test_it_is_asked_once_and_the_answer_is_kept(
+    window: MainWindow, bridge: FakeBridge, tmp_path: Path, yes: bool
+) -> None:
+    choices = Chosen(tmp_path, "unset")
+    ask_when_wanted(window, bridge, choices)
+    bridge.show(FRIENDS)
+    (question,) = shown(window)
+    assert nameless(question) == []
+    assert not question.isWindow()
+    (question.yes_button if yes else question.no_button).click()
+    assert choices.fields == [{"mainline": "on" if yes else "off"}]
+    bridge.show(replace(FRIENDS, revision=99))
+    assert shown(window) == []
+
+
+def test_to_close_it_is_no_answer(window: MainWindow, bridge: FakeBridge, tmp_path: Path) -> None:
+    choices = Chosen(tmp_path, "unset")
+    ask_when_wanted(window, bridge, choices)
+    bridge.show(FRIENDS)
+    shown(window)[0].close_button.click()
+    assert choices.fields == []
+    assert shown(window) == []
+
+
+def test_it_is_not_asked_of_who_has_answered_or_knows_nobody_or_is_asked_something_else(
+    window: MainWindow, bridge: FakeBridge, tmp_path: Path
+) -> None:
+    ask_when_wanted(window, bridge, Chosen(tmp_path, "off"))
+    bridge.show(FRIENDS)
+    assert shown(window) == []
+    ask_when_wanted(window, bridge, Chosen(tmp_path, "unset"))
+    bridge.show(replace(FRIENDS, known_peers=()))
+    assert shown(window) == []
+    show_welcome(window, bridge)
+    ask_when_wanted(window, bridge, Chosen(tmp_path, "unset"))
+    bridge.show(replace(FRIENDS, revision=98))
+    assert shown(window) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "checked", "expected"),
+    [("unset", False, "unset"), ("unset", True, "on"), ("on", False, "off"), ("on", True, "on"), ("off", False, "off")],
+)
+def test_the_settings_have_one_switch(
+    window: MainWindow, said: Literal["unset", "on", "off"], checked: bool, expected: str
+) -> None:
+    dialog = SettingsDialog(Settings(mainline=said), (), window)
+    dialog.public_dht.setChecked(checked)
+    assert dialog.settings().mainline == expected
+    dialog.reject()
