@@ -19,7 +19,7 @@ from core.signal.wishes import Called, Contact, Listen, Located, Read, Ring, Run
 from core.values import Address
 
 EAGER: Final = 5.0  # seconds between looks at the door while somebody waits: 4 s on average until a call is answered
-IDLE: Final = 20.0  # otherwise: 25 MB a day to look at all of 8 nodes; at the nearest two and every second, 21
+IDLE: Final = 20.0  # otherwise: 25 MB a day to look at all of 8 nodes; at the nearest two and every second, 18
 SOONEST: Final = 2.0  # never more often
 CONTACTS: Final = 64  # people that letters are written to; of more, the first. Each costs 0.4 MB a day
 CALLS: Final = 8  # at a time; of more, the one begun first is given up
