@@ -64,7 +64,7 @@ class SettingsDialog(Sheet):
         self.lan = _check(self.tr("&Find others on this network"), settings.lan)
         hint = self.tr("And be found: others learn that a Grapevine is here, by a random name that changes daily.")
         self.lan.setToolTip(hint)
-        self.public_dht = _check(self.tr("Let &friends find me without a server"), settings.mainline == "on")
+        self.public_dht = _check(self.tr("Let friends find me &without a server"), settings.mainline == "on")
         hint = self.tr(
             "By the public DHT of BitTorrent. Your address becomes visible to its nodes; what you share does not, nor "
             "who your friends are. It takes up to 25 MB a day."
