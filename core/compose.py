@@ -17,7 +17,7 @@ from core.calling.every_transport import EveryTransport
 from core.calling.outgoing import Outgoing
 from core.calling.paths import Publication
 from core.calling.sources import Nearby
-from core.calling.streams import dial_streams, meet_for_streams
+from core.calling.streams import dial_streams
 from core.directory.access import GrapeAccess
 from core.directory.names import GrapeClient
 from core.errors import PeerError
@@ -232,9 +232,10 @@ async def compose(
     stack.push_async_callback(inviter.aclose)
     openings = Openings(handler, {INVITATION: inviter.serve})
     stack.push_async_callback(openings.aclose)
+    dial = dial_streams(client, dialer)
     tunnels = Tunnels(
-        dial_streams(client, dialer), openings.on_opening, trusts=lambda caller: handler.standing(caller).trusted,
-        meet=meet_for_streams(client, dialer),
+        dial, openings.on_opening, trusts=lambda caller: handler.standing(caller).trusted,
+        meet=dial,
     )  # fmt: skip
     tunnels.start()
     stack.push_async_callback(tunnels.aclose)

@@ -5,23 +5,27 @@ import contextlib
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeAlias
 
 from core.aio.tasks import TaskSet
+from core.calling.inviting import Inviting
 from core.calling.late import LateSources, never
+from core.calling.locating import Locating
+from core.calling.nearest import nearest
 from core.calling.needs import Addresses, Grapes, Punches
 from core.calling.outgoing import Told
-from core.calling.paths import LateSource, Opener, Wanted
+from core.calling.paths import LateSource, Opener, Origin, Wanted
 from core.calling.punching import Punching
 from core.calling.race import MAX_LISTED, MAX_NAMED, STAGGER, Race
 from core.calling.resolving import resolve, worker_in
-from core.calling.sources import GrapeNames, Located, Nearby, PeerRecords, Remembered, locate
+from core.calling.sources import GrapeNames, Located, Nearby, PeerRecords, Remembered
 from core.calling.story import Story
 from core.calling.target import PeerTarget, peer_target
+from core.calling.unless_silent import ask_unless_silent
 from core.calling.ways import NAMED_FOR, Way, Ways
-from core.directory.records.check import RecordExpired, RecordMissing, RecordWithdrawn
 from core.directory.records.finder import Finder
-from core.errors import LocalError, LookupEmpty, PeerError, RefusedError, RequestTimeout, TransportClosed, Unreachable
+from core.errors import LocalError, PeerError, RefusedError, RequestTimeout, TransportClosed
 from core.news.events import ReplyReceived, RequestSent
 from core.news.hub import Hub
 from core.news.roster import Roster
@@ -36,10 +40,9 @@ from core.trust.gate import REFUSALS
 from core.values import Address, JsonValue
 
 NEAR = 1.0  # seconds that who is nearby has, before others are called: a hundred round trips of a bad Wi-Fi
+MET_BEFORE = 0.25  # the same for who was there in an earlier run, and may not be; as between attempts
 RETRIES = 1  # a kept connection may have died unseen, as when the peer restarted; the second is a new one
 FRESH = 5.0  # seconds; a kept connection to somebody seen so lately is used without asking who else is there
-INVITE_AFTER = 0.5  # seconds a request by name tries alone before workers are asked to punch us
-PUNCHED_WITHIN = 5.0  # seconds after that; a worker looks for us every second, and both grapes may be slow
 SLACK = 0.1  # seconds beyond a request's time: what waits for an answer ends first, and knows what it tried
 CLOSED = "this peer is closed"
 _THEIR_OWN = REFUSALS | {UnknownService.name}  # reasons to refuse that another who shares the same may not have
@@ -79,7 +82,6 @@ class PeerClient:
         self._hub = hub
         self._roster = roster
         self._punches = punches
-        self._own = own
         self._told = told
         self._link = link
         self._registry, self._client = registry, client
@@ -87,11 +89,13 @@ class PeerClient:
         self._finder = Finder(link)
         self._remotes = Remotes() if remotes is None else remotes
         self._nearby = nearby or Nearby()
-        self._sources = (Remembered(self._remotes), PeerRecords(self._finder), GrapeNames(link))
         self._punching = Punching(punches.punch)
+        self._inviting = Inviting(link, own.port, lambda listed: self._punching.punch(self._told(listed)[:MAX_LISTED]))
         self._openers = (*openers, self._punching)
         self._validated, self._ways = validated, Ways()
         self._late = LateSources(late)
+        sources = (Remembered(self._remotes), PeerRecords(self._finder), GrapeNames(link))
+        self._locating = Locating(sources, self._late, self._openers)
         self._races: set[Race] = set()
         self._tasks = TaskSet("peer client")
         self._closed = False
@@ -125,7 +129,10 @@ class PeerClient:
         way = self._ways.to(target, began)
         if way is not None and self._is_open(way):
             try:  # no second try here: who has just left is looked for, not waited for at the place it left
-                return await self.ask(way.address, way.key, way.service, payload, timeout, way.expected, retry=0)
+                reply = await self._ask_kept(way, self._wanted(target), payload, timeout, retry=0)
+                if reply.peer != way.address:
+                    self._ways.lost(target)
+                return reply
             except TransportClosed:
                 self._ways.lost(target)
             except RefusedError as error:
@@ -219,6 +226,39 @@ class PeerClient:
         self._note(service, reply)
         return reply
 
+    def _wanted(self, target: str) -> Wanted | None:
+        """Return who is looked for; None for an address."""
+        peer = peer_target(target)
+        if peer is not None:
+            return Wanted(peer.service, peer.peer_id)
+        return None if ":" in target else Wanted(self._key(target))
+
+    async def _ask_kept(
+        self, way: Way, wanted: Wanted | None, payload: JsonValue, timeout: float, *, retry: int = RETRIES,
+        failed: Mapping[Address, PeerError] = MappingProxyType({}),
+    ) -> Reply:  # fmt: skip
+        """Ask over a connection that may have died unseen; if it is silent, look for the peer again meanwhile."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + timeout
+        expected = way.expected
+
+        def left() -> float:
+            return max(0.001, until - clock())
+
+        async def find() -> tuple[str, Address]:
+            _log.debug("%s is silent: looking for %s again", way.address, way.service)
+            self._client.set_aside(way.address, expected)
+            if wanted is not None:
+                return await self._find(wanted, left(), failed)
+            await self._client.connect(way.address, left(), expected)
+            return way.key, way.address
+
+        heard_at = self._client.watch(way.address, expected)
+        asked = self.ask(way.address, way.key, way.service, payload, timeout, expected, retry=retry)
+        return await ask_unless_silent(
+            self._tasks, asked, heard_at, find, lambda to: self.ask(to[1], to[0], to[0], payload, left(), expected)
+        )
+
     def _note(self, service: str, reply: Reply) -> None:
         self._roster.note_reply(reply.peer, service, reply.seconds, reply.peer_id)
         self._validated(reply.peer)
@@ -237,8 +277,10 @@ class PeerClient:
             key = str(worker_of(target.service))
             with contextlib.suppress(TransportClosed):
                 # no second try here: who has just left is looked for, not waited for at the place it left
-                reply = await self.ask(kept, key, key, payload, timeout, target.peer_id, retry=0)
-                self._ways.note(written, Way(kept, key, key, target.peer_id, named=True))
+                way = Way(kept, key, key, target.peer_id, named=True)
+                reply = await self._ask_kept(way, Wanted(target.service, target.peer_id), payload, timeout, retry=0)
+                self._ways.note(written, way._replace(address=reply.peer))
+                self._remotes.note_reached(target.peer_id, reply.peer)
                 return reply
         reply = await self._ask_first(written, Wanted(target.service, target.peer_id), payload, timeout)
         self._remotes.note_reached(target.peer_id, reply.peer)
@@ -253,9 +295,10 @@ class PeerClient:
         while True:
             key, address = await self._find(wanted, max(0.001, until - loop.time()), failed)
             try:
-                reply = await self.ask(address, key, key, payload, max(0.001, until - loop.time()), expected)
+                way = Way(address, key, key, expected, named=True)
+                reply = await self._ask_kept(way, wanted, payload, max(0.001, until - loop.time()), failed=failed)
                 holds = math.inf if expected is not None and wanted.service is not None else loop.time() + NAMED_FOR
-                self._ways.note(target, Way(address, key, key, expected, holds, named=True))
+                self._ways.note(target, way._replace(address=reply.peer, until=holds))
                 return reply
             except (RefusedError, TransportClosed) as error:
                 _log.debug("%s did not answer %s: %s", address, key, error)
@@ -270,52 +313,23 @@ class PeerClient:
 
         Who is on our network is called at once, while the others are asked; they are needed if nobody answers there.
         """
-        until = asyncio.get_running_loop().time() + timeout
         story = Story(self._hub, wanted.peer_id)
         found = await self._nearby.find(wanted)
         near = [] if found is None else found.candidates
         usable = frozenset(self._told(each.path.address for each in near)) - failed.keys()
         near = [each for each in near if each.path.address in usable]
         story.near(near)
+
+        async def reach(located: Located, seconds: float) -> tuple[str, Address]:
+            return located.key, await self._reach(located, seconds, failed, wanted.peer_id, connect, story)
+
         if found is None or found.key is None or not near:
-            located = await self._locate(wanted, story)
-            return located.key, await self._reach(located, timeout, failed, wanted.peer_id, connect, story)
-        locating = self._tasks.spawn(self._located(wanted, story), name=f"locate {found.key}")
-        try:
-            close_by = Located(found.key, near, own_words=True, alone=True)
-            return found.key, await self._reach(close_by, min(timeout, NEAR), failed, wanted.peer_id, connect, story)
-        except PeerError as error:
-            _log.debug("%s is not where it was nearby: %s", wanted.peer_id, error)
-            story.silent()
-            told = await locating
-            if isinstance(told, PeerError):
-                raise told from None
-            left = max(0.001, until - asyncio.get_running_loop().time())
-            return told.key, await self._reach(told, left, failed, wanted.peer_id, connect, story)
-        finally:
-            locating.cancel()
-
-    async def _located(self, wanted: Wanted, story: Story) -> Located | PeerError:
-        try:
-            return await self._locate(wanted, story)
-        except PeerError as error:
-            return error
-
-    async def _locate(self, wanted: Wanted, story: Story) -> Located:
-        """Ask all sources. Where somebody finds peers later, by itself, it is no error that nobody knows one now."""
-        try:
-            located = await locate(self._sources, wanted)
-            story.located(located.candidates, own_words=located.own_words)
-            return located
-        except (RecordExpired, Unreachable) as error:
-            if isinstance(error, RecordMissing):
-                story.missing()
-            if wanted.service and not isinstance(error, RecordWithdrawn) and self._late.knows(wanted.peer_id):
-                return Located(str(worker_of(wanted.service)), ())
-            others = wanted.peer_id is None and any(opener.finds for opener in self._openers)
-            if not isinstance(error, LookupEmpty) or not others or not worker_in(wanted.service or ""):
-                raise
-            return Located(str(wanted.service), ())
+            return await reach(await self._locating.locate(wanted, story), timeout)
+        close_by = Located(found.key, near, own_words=True, alone=True)
+        here = any(each.origin is Origin.HERE for each in near)
+        return await nearest(
+            reach, close_by, self._locating.locate(wanted, story), NEAR if here else MET_BEFORE, timeout, story.silent
+        )
 
     async def _reach(
         self,
@@ -350,7 +364,7 @@ class PeerClient:
         )
         invitation = None
         if worker is not None:
-            invite = self._invite(worker, never if late else race.lose_patience, one=expected is not None)
+            invite = self._inviting.invite(worker, never if late else race.lose_patience, one=expected is not None)
             invitation = self._tasks.spawn(invite, name=f"invite {located.key}")
         self._races.add(race)
         try:
@@ -380,20 +394,3 @@ class PeerClient:
 
     def _seen_lately(self, address: Address) -> bool:
         return self._roster.seen_since(address, self._hub.now() - FRESH)
-
-    async def _invite(self, worker: RoleName, give_up: Callable[[], None], *, one: bool) -> None:
-        """Soon list us as a consumer, so that workers behind a NAT punch us and so open it.
-
-        `one`: only one peer will do. Those who are listed are punched, so that our NAT lets theirs in: one of them may
-        be this peer, which does not know its own address. If it does not punch us soon, it never will.
-        """
-        await asyncio.sleep(INVITE_AFTER)
-        try:
-            await self._link.announce(str(worker.other), self._own.port())
-        except PeerError:
-            give_up()  # only those found can answer
-        if one:
-            with contextlib.suppress(PeerError):
-                self._punching.punch(self._told(await self._link.lookup(str(worker), fresh=True))[:MAX_LISTED])
-            await asyncio.sleep(PUNCHED_WITHIN)
-            give_up()

@@ -1,4 +1,7 @@
-"""Connections for byte streams to a peer by its ID: found and reached as for a request, or met again."""
+"""Connections for byte streams to a peer by its ID: found as for a request, its addresses dialled at once.
+
+No kept connection vouches for an address: it may have died unseen, as when the other side was started again.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,24 +15,9 @@ from core.values import Address
 
 
 def dial_streams(client: PeerClient, dialer: Dialer) -> Callable[[PeerId, float], Awaitable[Stream]]:
-    """Return what connects to a peer for byte streams: it is found and reached as for a request."""
+    """Return what connects to a peer for byte streams within so many seconds; the first address that answers counts."""
 
     async def dial(peer_id: PeerId, seconds: float) -> Stream:
-        until = asyncio.get_running_loop().time() + seconds
-        try:
-            async with asyncio.timeout(seconds):
-                address = await client.reach(peer_id, seconds)
-        except TimeoutError:
-            raise RequestTimeout(f"peer {peer_id.short}: not reached within {seconds:.3g} s") from None
-        return await dialer.dial_streams(address, max(0.5, until - asyncio.get_running_loop().time()), peer_id)
-
-    return dial
-
-
-def meet_for_streams(client: PeerClient, dialer: Dialer) -> Callable[[PeerId, float], Awaitable[Stream]]:
-    """Return what connects to a peer for byte streams by a way that is new: what is kept has fallen silent."""
-
-    async def meet(peer_id: PeerId, seconds: float) -> Stream:
         made: dict[Address, Stream] = {}
 
         async def connect(address: Address, left: float) -> None:
@@ -47,4 +35,4 @@ def meet_for_streams(client: PeerClient, dialer: Dialer) -> Callable[[PeerId, fl
                     connection.abort()
         return made[chosen]
 
-    return meet
+    return dial

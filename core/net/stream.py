@@ -36,6 +36,11 @@ class Stream:
         return self._channel.remote
 
     @property
+    def heard_at(self) -> float:
+        """When a packet last came from the other side, an acknowledgement too; on the loop's clock."""
+        return self._channel.connection.heard_at
+
+    @property
     def closed(self) -> bool:
         """True after `close` or `abort`, and once the connection is over."""
         return self._channel.closing or self._channel.over

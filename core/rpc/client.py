@@ -1,9 +1,10 @@
 """Asking peers: one kept connection per destination, any number of requests in flight on it."""
 
 import asyncio
+import math
 import re
 from collections import Counter, OrderedDict
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -161,6 +162,20 @@ class RpcClient:
         """Return whether a connection to this peer is open already, as `request` with the same `expected` uses it."""
         connection = self._pool.get(Destination(address, expected))
         return connection is not None and connection.connected
+
+    def watch(self, address: Address, expected: PeerId | None = None) -> Callable[[], float]:
+        """Return what tells when something last came over the connection that is kept now to this peer.
+
+        That is `Connection.heard_at`, on the loop's clock; inf where none is kept.
+        """
+        connection = self._pool.get(Destination(address, expected))
+        return lambda: math.inf if connection is None else connection.heard_at
+
+    def set_aside(self, address: Address, expected: PeerId | None = None) -> None:
+        """Give further requests a new connection; those under way go on over the old one, which then ends."""
+        connection = self._pool.pop(Destination(address, expected), None)
+        if connection is not None and connection.idle:
+            self._tasks.spawn(connection.close(), name=f"close rpc {address}")
 
     async def connect(self, address: Address, timeout: float, expected: PeerId | None = None) -> None:
         """Have a connection to a peer ready within `timeout` seconds; the next `request` uses it. Raises PeerError."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeAlias
@@ -61,6 +62,11 @@ class Connection:
     def peer_id(self) -> PeerId | None:
         """The other side's Peer ID, verified; None for a plain one, and before it is connected."""
         return None if self._stream is None else self._stream.peer_id
+
+    @property
+    def heard_at(self) -> float:
+        """When something last came, an acknowledgement too; inf while connecting, and for what cannot tell."""
+        return float(getattr(self._stream, "heard_at", math.inf))
 
     @property
     def idle(self) -> bool:

@@ -5,6 +5,7 @@ record; records share packets like any bytes, since the other side reads them ho
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
@@ -95,6 +96,12 @@ class SecureStream:
     def remote(self) -> Address:
         """The other side's address, as seen here."""
         return self._carrier.remote
+
+    @property
+    def heard_at(self) -> float:
+        """When something last came from the other side, on the loop's clock; inf for a stream that cannot tell."""
+        heard_at: float = getattr(self._carrier, "heard_at", math.inf)
+        return heard_at
 
     @property
     def binding(self) -> bytes:

@@ -84,6 +84,11 @@ class Datagrams(Generic[C]):
         return self._handshake.initiator
 
     @property
+    def heard_at(self) -> float:
+        """When something last came from the peer; after a sleep of ours later than it was."""
+        return self._idle.heard_at
+
+    @property
     def next_seq(self) -> int:
         """The number of our next packet."""
         return self._sender.next_seq

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from core.calling.client import FRESH, INVITE_AFTER, PeerClient
+from core.calling.client import FRESH, PeerClient
+from core.calling.inviting import INVITE_AFTER
 from core.calling.ways import NAMED_FOR
 from core.errors import LocalError, LookupEmpty, PeerError, RefusedError, RequestTimeout, TransportClosed, Unreachable
 from core.news.events import ReplyReceived, RequestSent, Role

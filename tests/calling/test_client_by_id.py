@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from core.calling.client import FRESH, INVITE_AFTER, NEAR, PUNCHED_WITHIN, PeerClient
+from core.calling.client import FRESH, NEAR, PeerClient
+from core.calling.inviting import INVITE_AFTER, PUNCHED_WITHIN
 from core.calling.sources import Nearby
 from core.directory.records.check import RecordExpired, RecordForged, RecordMissing, record_hash
 from core.errors import LocalError, PeerError, RefusedError, RemoteError, RequestTimeout

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -26,6 +27,8 @@ class MemoryStream:
         self.packet = packet  # bytes of a packet: a message is split into such pieces
         self.aborted = self.closed = self.broken = self.ended = False
         self.written: list[tuple[bytes, bool]] = []
+        self.heard_at = math.inf  # it cannot tell
+        self.lost = False  # what is written gets nowhere, and nothing is heard of it
         self._buffer = buffer
         self._inbox: deque[bytes] = deque()
         self._unread = 0
@@ -63,6 +66,11 @@ class MemoryStream:
             self._listener = None
             if listener is not None:
                 listener.ended(TransportClosed("the stream broke") if self.broken and not self.closed else None)
+
+    def lose(self) -> None:
+        """From now on nothing gets through, either way, and nobody is told."""
+        self.lost = self.peer.lost = True
+        self.heard_at = asyncio.get_running_loop().time()
 
     def offer(self, data: bytes, *, soon: bool = False) -> bool:
         if not self._has_room():
@@ -137,6 +145,8 @@ class MemoryStream:
 
     def _put(self, data: bytes, *, boundary: bool) -> None:
         self.written.append((data, boundary))
+        if self.lost:
+            return
         for at in range(0, len(data), self.packet):
             self.peer._inbox.append(data[at : at + self.packet])
         self.peer._unread += len(data)
@@ -144,7 +154,8 @@ class MemoryStream:
 
     async def close(self) -> None:
         if not self.closed:
-            self.closed = self.peer.ended = True
+            self.closed = True
+            self.peer.ended = self.peer.ended or not self.lost
             self._wake()
         await asyncio.sleep(0)
 
