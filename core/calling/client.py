@@ -40,7 +40,7 @@ from core.trust.gate import REFUSALS
 from core.values import Address, JsonValue
 
 NEAR = 1.0  # seconds that who is nearby has, before others are called: a hundred round trips of a bad Wi-Fi
-MET_BEFORE = 0.25  # the same for who was there in an earlier run, and may not be; as between attempts
+MET_BEFORE = 0.25  # the same where somebody was only met in an earlier run; as between attempts
 RETRIES = 1  # a kept connection may have died unseen, as when the peer restarted; the second is a new one
 FRESH = 5.0  # seconds; a kept connection to somebody seen so lately is used without asking who else is there
 SLACK = 0.1  # seconds beyond a request's time: what waits for an answer ends first, and knows what it tried

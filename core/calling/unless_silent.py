@@ -1,4 +1,4 @@
-"""Asking over a connection that may have died unseen: where it stays silent the peer is looked for meanwhile.
+"""Asking over a connection that may have died unseen: where it stays silent, that peer is looked for meanwhile.
 
 A peer that lives acknowledges a request at once, however long it works on it. One that restarted, or whose way a router
 forgot, does not: uTP would take a minute to give up, and the request would be over by then.
@@ -42,7 +42,7 @@ async def ask_unless_silent(
 
     def look_if_silent() -> None:
         if heard_at() <= began:
-            searches.append(tasks.spawn(look(), name="look again for who is silent"))
+            searches.append(tasks.spawn(look(), name="find again"))
 
     searches: list[asyncio.Task[None]] = []
     timer = loop.call_later(SILENT, look_if_silent)
