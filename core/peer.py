@@ -20,6 +20,7 @@ from core.net.endpoint import EndpointStatistics
 from core.news.events import Announced, BudgetRow, PeerSnapshot, ServiceSnapshot, Traffic
 from core.news.hub import Hub, Listener
 from core.news.invitations import InvitationRow
+from core.news.paths import Paths
 from core.peer_id import PeerId
 from core.profile.config import PeerConfig
 from core.rendezvous.roles import REQUEST_TIMEOUT
@@ -66,6 +67,7 @@ class Peer:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._paths = Paths(parts.hub)
         self.web: Final = parts.web  # what is open over HTTP and WebSocket: `settled` waits for it, `rows` tells where
         self.grapes: Final = parts.link  # names and values at the grapes, as they have them
         self.every: Final = parts.every  # requests over any transport; `every.asker`: over HTTP and WebSocket alone
@@ -95,13 +97,14 @@ class Peer:
         """Return everything the window shows, at this moment. Cheap; compare `.revision`."""
         observed = self._parts.addresses.observed()
         address = self._parts.addresses.address()
+        peers, nat = self._parts.roster.rows(), self._parts.nat.snapshot()
         return PeerSnapshot(
             revision=self.revision,
             address=address,
             observed=Address(observed, address.port) if observed else None,
             grape=self._parts.access.snapshot(),
             services=tuple(self._service_snapshot(each.name) for each in self._parts.registry if _is_own(each)),
-            peers=self._parts.roster.rows(),
+            peers=peers,
             known_peers=self._parts.admission.store.peers(),
             pending=self._parts.admission.store.pending(),
             trust_problem=self._parts.admission.store.problem,
@@ -114,8 +117,9 @@ class Peer:
             shares=self._parts.shares.rows(),
             uses=self._parts.uses.rows(),
             invitations=self._parts.inviter.shown(),
-            nat=self._parts.nat.snapshot(),
+            nat=nat,
             public_dht=self._parts.public.snapshot(),
+            connections=self._paths.snapshot(peers, self._parts.tunnels.reached(), self._parts.endpoint.quality(), nat),
         )
 
     def traffic(self) -> Traffic:

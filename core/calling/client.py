@@ -313,23 +313,28 @@ class PeerClient:
 
         Who is on our network is called at once, while the others are asked; they are needed if nobody answers there.
         """
-        story = Story(self._hub, wanted.peer_id)
-        found = await self._nearby.find(wanted)
-        near = [] if found is None else found.candidates
-        usable = frozenset(self._told(each.path.address for each in near)) - failed.keys()
-        near = [each for each in near if each.path.address in usable]
-        story.near(near)
+        with Story(self._hub, wanted.peer_id) as story:
+            found = await self._nearby.find(wanted)
+            near = [] if found is None else found.candidates
+            usable = frozenset(self._told(each.path.address for each in near)) - failed.keys()
+            near = [each for each in near if each.path.address in usable]
+            story.near(near)
 
-        async def reach(located: Located, seconds: float) -> tuple[str, Address]:
-            return located.key, await self._reach(located, seconds, failed, wanted.peer_id, connect, story)
+            async def reach(located: Located, seconds: float) -> tuple[str, Address]:
+                return located.key, await self._reach(located, seconds, failed, wanted.peer_id, connect, story)
 
-        if found is None or found.key is None or not near:
-            return await reach(await self._locating.locate(wanted, story), timeout)
-        close_by = Located(found.key, near, own_words=True, alone=True)
-        here = any(each.origin is Origin.HERE for each in near)
-        return await nearest(
-            reach, close_by, self._locating.locate(wanted, story), NEAR if here else MET_BEFORE, timeout, story.silent
-        )
+            if found is None or found.key is None or not near:
+                return await reach(await self._locating.locate(wanted, story), timeout)
+            close_by = Located(found.key, near, own_words=True, alone=True)
+            here = any(each.origin is Origin.HERE for each in near)
+            return await nearest(
+                reach,
+                close_by,
+                self._locating.locate(wanted, story),
+                NEAR if here else MET_BEFORE,
+                timeout,
+                story.silent,
+            )
 
     async def _reach(
         self,

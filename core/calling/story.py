@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from core.calling.paths import Candidate, Origin
+from core.errors import PeerError
 from core.news.hub import Hub
 from core.news.joins import SearchProgress
 from core.peer_id import PeerId
@@ -20,6 +21,14 @@ class Story:
         self._hub = hub
         self._peer_id = peer_id
         self._began = asyncio.get_running_loop().time()
+
+    def __enter__(self) -> "Story":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """Tell how it ended, if nobody was reached."""
+        if error is not None:
+            self._say("end", f"not reached: {error}" if isinstance(error, PeerError) else "not reached in time")
 
     def near(self, candidates: Sequence[Candidate]) -> None:
         """Tell what we know of our own networks."""

@@ -25,7 +25,7 @@ from core.cli.shares import shares
 from core.cli.starting import start
 from core.cli.tools import announce, get, keygen, lookup, put
 from core.cli.trust import trust
-from core.cli.using import connect, fetch, offers, open_command, watch
+from core.cli.using import connect, fetch, offers, open_command, path, watch
 from core.compiled import engines
 from core.errors import LocalError, PeerError
 from core.profile.settings import DEFAULT_PROFILE, check_grape_url, check_profile
@@ -304,7 +304,7 @@ def status(**network: Any) -> None:  # noqa: ANN401
     start(lambda config, output: _status()(config, output, network["profile"]), brief=True, **network)
 
 
-for command in (share, shares, invite, invitations, join, people, offers, open_command, connect, watch, fetch):
+for command in (share, shares, invite, invitations, join, people, offers, path, open_command, connect, watch, fetch):
     grapevine.add_command(command)
 for command in (lookup, announce, put, get, keygen):
     grapevine.add_command(command)

@@ -108,6 +108,8 @@ _FIELDS: dict[type[PeerEvent], Callable[[Any], dict[str, JsonValue]]] = {
         "observed": str(e.observed) if e.observed else None,
         "seconds": round(e.seconds, 3),
         "reason": e.reason,
+        "how": e.how or "plain",
+        "packets": e.packets,
     },
     NatChanged: lambda e: {
         "reachable": e.nat.reachable,

@@ -11,6 +11,7 @@ from typing import Final
 from core.aio.tasks import TaskSet
 from core.cli.jobs import tell_state
 from core.cli.output import Output
+from core.cli.path_lines import tell_paths
 from core.cli.peers import find
 from core.cli.wanted import Wanted
 from core.errors import LocalError, PeerError
@@ -98,6 +99,7 @@ async def share(config: PeerConfig, output: Output, order: Order) -> None:
         if order.everything:
             tasks.spawn(_follow(peer, output, store), name="follow the settings")
             _open_uses(peer, output, store, tasks)
+        tasks.spawn(tell_paths(peer, output), name="tell the ways to others")
         tasks.spawn(told.look_again(), name="look at what does not answer yet")
         gc.freeze()  # what was made at the start lives until the end: collections need not look through it again
         await tell_state(peer, output)

@@ -23,6 +23,8 @@ class Story:
         """Take an event; each line is told once, however often it is tried again."""
         if not isinstance(event, SearchProgress) or self._output.as_json or event.message in self._told:
             return
+        if event.where == "end":  # the command says that itself
+            return
         if event.where != "way":  # which ends with a time, and is another each time
             self._told.add(event.message)
         if self._waiting is None:

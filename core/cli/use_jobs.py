@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 from core.cli.jobs import LISTING_PATIENCE, LISTING_PAUSE, brief_peer
 from core.cli.output import Output, dumps
+from core.cli.path_lines import attempt_lines, best_of, path_fields, path_line
 from core.cli.peers import Place, find
 from core.cli.pipes import join
 from core.cli.progress import Progress
@@ -30,6 +31,7 @@ from core.using.offers import OfferRow
 from core.values import JsonValue
 
 PRESENCE_EVERY: Final = 5.0  # seconds between looks whether the other side is there
+SETTLE: Final = 0.2  # seconds until the round trip of a new connection is measured
 LINE_MAX: Final = 1 << 20  # bytes of one value
 _NOT_YET: Final = frozenset({"ERR_SERVICE_UNKNOWN", "ERR_RATE_LIMITED"})  # refusals that pass by themselves
 T = TypeVar("T")
@@ -45,6 +47,22 @@ async def offers(config: PeerConfig, output: Output, text: str, timeout: float) 
         ]
         text = "\n".join(rows) or f"{plain(place.name)} shares nothing with you at this moment"
         output.result("offers", text, peer_id=str(place.peer_id), name=place.name, offers=fields)
+
+
+async def path(config: PeerConfig, output: Output, text: str, timeout: float) -> None:
+    """Connect to a peer, and print the way there, why it is that one, and what was tried."""
+    async with _place(config, output, text) as (peer, place):
+        await _patiently(peer, lambda left: peer.offered_by(place.peer_id, timeout=left), timeout)
+        await asyncio.sleep(SETTLE)
+        connections = peer.snapshot().connections
+        found = best_of(connections.paths, place.peer_id)
+        if found is None:
+            raise RemoteError(f"{place.name} answered, and has gone since")
+        tried = [
+            each for each in connections.attempts if each.peer_id == place.peer_id or each.address == found.address
+        ]
+        lines = [line for each in reversed(tried) for line in attempt_lines(each)]
+        output.result("path", "\n".join([*lines, path_line(found, place.name)]), **path_fields(found))
 
 
 async def open_service(

@@ -34,6 +34,19 @@ def offers(peer: str, timeout: float, **network: Any) -> None:  # noqa: ANN401
     _run(lambda config, output: _jobs().offers(config, output, peer, timeout), brief=True, **network)
 
 
+@click.command()
+@click.argument("peer", metavar="PEER")
+@timeout_option
+@broker_option
+@network_options
+def path(peer: str, timeout: float, **network: Any) -> None:  # noqa: ANN401
+    """Connect to PEER, and say how: directly or through routers, why so, what was tried, and what would be better.
+
+    PEER is a Peer ID, or a name of your list. `grapevine share` tells the way to each peer that comes by itself.
+    """
+    _run(lambda config, output: _jobs().path(config, output, peer, timeout), brief=True, **network)
+
+
 @click.command("open")
 @_PLACE
 @click.option(

@@ -325,6 +325,10 @@ class Endpoint:
             datagrams=self._beside.mux.statistics(),
         )
 
+    def quality(self) -> list[tuple[Address, float | None, float]]:
+        """Return of each connection: its remote, its round trip in seconds, and the share of bytes lost lately."""
+        return [(each.remote, *each.quality()) for each in self._channels]
+
     def _require_open(self) -> None:
         if self._closing:
             raise LocalError(f"the endpoint {self.address} is closed: open a new one")

@@ -12,6 +12,7 @@ from core.news.network import BrokerUse as BrokerUse
 from core.news.network import NatSnapshot as NatSnapshot
 from core.news.network import PortOpen as PortOpen
 from core.news.network import PublicDhtSnapshot as PublicDhtSnapshot
+from core.news.seen import Connections
 from core.peer_id import PeerId
 from core.services.names import Role as Role  # what another peer is to us
 from core.trust.audience import Audience
@@ -172,7 +173,8 @@ class BrokerChanged(PeerEvent):
 class PunchEnded(PeerEvent):
     """The outcome of punching `peer`, which a broker named, from both sides; emitted when the outcome changes.
 
-    `open`: something came through, from `observed`. `reason`: in words, what happened.
+    `open`: something came through, from `observed`. `reason`: in words, what happened. `how`: the way that was tried,
+    "" for plain punching. `packets`: how many were sent, where that was counted.
     """
 
     kind: ClassVar[str] = "punch-ended"
@@ -181,6 +183,8 @@ class PunchEnded(PeerEvent):
     observed: Address | None
     seconds: float
     reason: str
+    how: str = ""
+    packets: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,3 +383,4 @@ class PeerSnapshot:
     invitations: Invitations = field(default_factory=Invitations)
     nat: NatSnapshot = field(default_factory=NatSnapshot)
     public_dht: PublicDhtSnapshot = field(default_factory=PublicDhtSnapshot)
+    connections: Connections = field(default_factory=Connections)  # the ways to others, and how they were found

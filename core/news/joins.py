@@ -34,5 +34,5 @@ class SearchProgress(PeerEvent):
 
     kind: ClassVar[str] = "search"
     peer_id: PeerId
-    where: str  # "network", "last place", "record", "public DHT", "routers" or "way"
+    where: str  # "network", "last place", "record", "public DHT", "routers", "way" or "end"
     message: str

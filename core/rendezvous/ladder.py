@@ -232,9 +232,8 @@ class Ladder:
         else:
             reason = f"open by {outcome.rung.value}, {how}"
         _log.debug("%s at %s: %s", pair.peer_id.short, theirs.address, reason)
-        self._hub.emit(
-            PunchEnded(self._hub.now(), theirs.address, remote is not None, remote, outcome.seconds, reason)
-        )  # fmt: skip
+        told = (remote is not None, remote, outcome.seconds, reason, outcome.rung.value, outcome.packets)
+        self._hub.emit(PunchEnded(self._hub.now(), theirs.address, *told))
         if remote is not None:
             pair.won_at, pair.remote = self._loop.time(), remote
             self._validated(remote)

@@ -13,7 +13,7 @@ from core.rpc.stream import Stream
 from core.streams.config import StreamConfig
 from core.tunnel.session import Session
 from core.tunnel.stream import ByteStream
-from core.values import Caller
+from core.values import Address, Caller
 
 KEEP: Final = 120.0  # seconds an idle session is kept, so that the next open takes one round trip; as RPC's connections
 SWEEP_EVERY: Final = 10.0  # seconds between looks for idle sessions
@@ -142,6 +142,10 @@ class Tunnels:
         return len(sessions), sum(map(len, sessions))
 
     # -- within -------------------------------------------------------------------------------------------------------
+
+    def reached(self) -> list[tuple[PeerId, Address]]:
+        """Return who there are sessions with, verified, and at which address."""
+        return [(peer_id, each.remote) for peer_id, found in self._sessions.items() for each in found if each.usable]
 
     def _all(self) -> list[Session]:
         return [session for sessions in self._sessions.values() for session in sessions]

@@ -93,6 +93,10 @@ class Datagrams(Generic[C]):
         """The number of our next packet."""
         return self._sender.next_seq
 
+    def quality(self) -> tuple[float | None, float]:
+        """Return the smoothed round trip in seconds, None before the first, and the share of bytes lost lately."""
+        return self._sender.round_trip.smoothed, self._sender.loss
+
     def buffered(self) -> tuple[int, int]:
         """Return the bytes written and not acknowledged, and those received and not read, headers included."""
         return self._sender.outstanding, self._receive.buffered()

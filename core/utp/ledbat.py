@@ -53,6 +53,11 @@ class Ledbat:
         self._hold_until = -math.inf  # the window stays while the queue drains
         self.window: float = float(config.initial_window_packets * self.packet)
 
+    @property
+    def loss(self) -> float:
+        """The share of the bytes sent lately that was lost."""
+        return self._delivery.loss_now()
+
     def starting(self) -> bool:
         """Whether this is slow start."""
         return self.window < self._threshold

@@ -28,29 +28,10 @@ class Sender:
     """Queue, window, round trip and congestion of the bytes that we send. Times are seconds."""
 
     __slots__ = (
-        "_allowance",
-        "_config",
-        "_congestion",
-        "_counters",
-        "_fin_sent",
-        "_finishing",
-        "_force",
-        "_limited",
-        "_paced",
-        "_pacer",
-        "_probe_at",
-        "_probed",
-        "_probing",
-        "_progress_at",
-        "_queue",
-        "_repairs",
-        "_resume_at",
-        "_retransmit_at",
-        "_window",
-        "peer_window",
-        "round_trip",
-        "short",
-    )
+        "_allowance", "_config", "_congestion", "_counters", "_fin_sent", "_finishing", "_force", "_limited",
+        "_paced", "_pacer", "_probe_at", "_probed", "_probing", "_progress_at", "_queue", "_repairs", "_resume_at",
+        "_retransmit_at", "_window", "peer_window", "round_trip", "short",
+    )  # fmt: skip
 
     def __init__(self, config: UtpConfig, first_seq: int, counters: Counters) -> None:
         self._config = config
@@ -80,6 +61,11 @@ class Sender:
     def next_seq(self) -> int:
         """The sequence number of the next new packet: what STATE packets carry."""
         return self._window.next_seq
+
+    @property
+    def loss(self) -> float:
+        """The share of the bytes sent lately that was lost."""
+        return self._congestion.loss
 
     @property
     def fin_acked(self) -> bool:

@@ -199,7 +199,8 @@ class OpenInvitation(Sheet):
                 self.story.setText(f"{event.message[:1].upper()}{event.message[1:]}.")
 
     def _is_of(self, event: JoinProgress | SearchProgress) -> bool:
-        return self._link is not None and event.peer_id == self._link.peer_id
+        over = isinstance(event, SearchProgress) and event.where == "end"  # it is tried again
+        return not over and self._link is not None and event.peer_id == self._link.peer_id
 
     # -- what comes of it ------------------------------------------------------------------------------------------
 

@@ -1,0 +1,161 @@
+"""The way to each peer that is heard, with its reason: worked out from what is known, whenever somebody looks."""
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+from core.nat.report import Mapping
+from core.news.attempts import Attempts
+from core.news.events import NatSnapshot, PeerRow
+from core.news.hub import Hub
+from core.news.seen import Attempt, Connections, Measured, PathRow, Via, Way
+from core.peer_id import PeerId
+from core.scope import Scope, scope, virtual
+from core.values import Address
+
+
+class _Heard(NamedTuple):
+    """Somebody who is heard at an address. `punched`: punches went both ways."""
+
+    address: Address
+    peer_id: PeerId | None
+    since: float
+    last_seen: float
+    trip: float | None = None
+    punched: bool = False
+
+
+class Paths:
+    """Keeps the attempts, and finds the paths. `way(address)`: what a relay's lane knows, None where there is none."""
+
+    def __init__(self, hub: Hub, way: Callable[[Address], Way | None] = lambda address: None) -> None:
+        self._hub = hub
+        self._attempts = Attempts(hub)
+        self._way = way
+        self._since: dict[Address, float] = {}  # Unix seconds; of those that there are sessions with now
+
+    def snapshot(
+        self,
+        peers: Iterable[PeerRow],
+        sessions: Iterable[tuple[PeerId, Address]],
+        measured: Iterable[tuple[Address, float | None, float]],
+        nat: NatSnapshot,
+    ) -> Connections:
+        """Return how this peer is connected to those of `peers` that are heard, and to those with `sessions`.
+
+        `measured` is of each connection: its remote, the round trip in seconds, the share of bytes lost.
+        """
+        best: dict[Address, Measured] = {}
+        for each in itertools.starmap(Measured, measured):
+            known = best.get(each.remote)
+            if known is None or (each.round_trip or math.inf) < (known.round_trip or math.inf):
+                best[each.remote] = each
+        found: dict[Address, _Heard] = {}
+        for heard in (*_of_rows(peers), *self._of_sessions(sessions)):
+            found[heard.address] = _joined(found[heard.address], heard) if heard.address in found else heard
+        opened = self._attempts.opened()
+        paths = [self._path(each, nat, opened.get(where), best.get(where)) for where, each in found.items()]
+        return Connections(tuple(sorted(paths, key=lambda path: path.since)), self._attempts.rows())
+
+    def _of_sessions(self, sessions: Iterable[tuple[PeerId, Address]]) -> Iterator[_Heard]:
+        now, present = self._hub.now(), tuple(sessions)
+        self._since = {address: self._since.get(address, now) for _, address in present}
+        for peer_id, address in present:
+            yield _Heard(address, peer_id, self._since[address], now)
+
+    def _path(self, heard: _Heard, nat: NatSnapshot, opened: Attempt | None, measured: Measured | None) -> PathRow:
+        way = self._way(heard.address)
+        via = _via(heard, nat, opened, way)
+        how = opened.how if opened is not None and via is Via.PUNCHED else ""
+        relay = way.relay if way is not None and via is Via.RELAYED else ""
+        since = heard.since if opened is None or opened.ended is None else max(heard.since, opened.ended)
+        trip = heard.trip if measured is None or measured.round_trip is None else measured.round_trip
+        loss = None if measured is None else round(measured.loss, 3)
+        trip = None if trip is None else round(trip, 4)
+        path = PathRow(
+            heard.address, via, how, relay, heard.peer_id, trip, loss, since, max(since, heard.last_seen)
+        )  # fmt: skip
+        reason, better = explained(path, nat)
+        return replace(path, reason=reason, better=better)
+
+
+def _of_rows(peers: Iterable[PeerRow]) -> Iterator[_Heard]:
+    for row in peers:
+        if row.replies or row.requests_served or row.punches_received:
+            punched = bool(row.punches_sent and row.punches_received)
+            yield _Heard(row.address, row.peer_id, row.since, row.last_seen, row.rtt, punched)
+
+
+def _joined(first: _Heard, second: _Heard) -> _Heard:
+    """Return both as one: a socket may be two rows, one that shares and one that asks, and have a session."""
+    return _Heard(
+        first.address,
+        first.peer_id or second.peer_id,
+        min(first.since, second.since),
+        max(first.last_seen, second.last_seen),
+        second.trip if first.trip is None else first.trip,
+        first.punched or second.punched,
+    )
+
+
+def _via(heard: _Heard, nat: NatSnapshot, opened: Attempt | None, way: Way | None) -> Via:
+    """Return the way of a peer's packets."""
+    address = heard.address
+    if way is not None and way.address is not None:
+        address = way.address
+    elif way is not None or virtual(address):
+        return Via.RELAYED
+    if ":" in address.host:
+        return Via.IPV6
+    reach = scope(address.host)
+    if reach is Scope.LOOPBACK:
+        return Via.COMPUTER
+    if reach is Scope.PRIVATE:
+        return Via.LAN
+    if nat.report.open or nat.report.mapping is Mapping.NONE:
+        return Via.DIRECT
+    if nat.port.address is not None and not (opened is not None and opened.how not in ("", PLAIN)):
+        return Via.MAPPED
+    return Via.PUNCHED if opened is not None or heard.punched else Via.DIRECT
+
+
+PLAIN = "plain punching"
+RUNGS = {  # the words of `core.punch.rungs.Rung`
+    "predicted port": "The next one was known beforehand",
+    "predicted ports": "Both sides knew the other's next one beforehand",
+    "birthday": "It was found by trying many ports at once",
+    "port blocks": "It was found in the small range that the provider gives each home",
+}
+
+
+def explained(path: PathRow, nat: NatSnapshot) -> tuple[str, str]:
+    """Return why a path is as it is, and what would make it better, as sentences; the second may be ""."""
+    match path.via:
+        case Via.COMPUTER:
+            return "It runs on this computer.", ""
+        case Via.LAN:
+            return "Both are in the same network: nothing leaves your home.", ""
+        case Via.IPV6:
+            return "Both have IPv6, so no router translates addresses.", ""
+        case Via.DIRECT:
+            return "Packets go straight there: no router had to be opened.", ""
+        case Via.MAPPED:
+            port = nat.port.address
+            how = f" by {nat.port.how}" if nat.port.how else ""
+            where = f" port {port.port}" if port is not None else " a port"
+            return f"Your router opened{where}{how}, so packets go straight there.", ""
+        case Via.PUNCHED:
+            return _punched(path, nat)
+        case Via.RELAYED:
+            who = path.relay or "another peer"
+            reason = f"No direct way was found yet, so {who} passes the packets on. It cannot read them."
+            return reason, nat.advice or "Open a port on your router, or let it open one: see the settings."
+
+
+def _punched(path: PathRow, nat: NatSnapshot) -> tuple[str, str]:
+    if path.how in ("", PLAIN):
+        return "Both sides sent at the same time, and so opened their routers.", ""
+    reason = f"A router uses a new port for each destination. {RUNGS.get(path.how, 'The right one was found')}."
+    return reason, nat.advice or "An open port on either router makes it quicker to come back."
