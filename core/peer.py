@@ -67,7 +67,7 @@ class Peer:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._paths = Paths(parts.hub)
+        self._paths = Paths(parts.hub, parts.addresses.hosts)
         self.web: Final = parts.web  # what is open over HTTP and WebSocket: `settled` waits for it, `rows` tells where
         self.grapes: Final = parts.link  # names and values at the grapes, as they have them
         self.every: Final = parts.every  # requests over any transport; `every.asker`: over HTTP and WebSocket alone

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -28,9 +28,18 @@ class _Heard(NamedTuple):
 
 
 class Paths:
-    """Keeps the attempts, and finds the paths. `way(address)`: what a relay's lane knows, None where there is none."""
+    """Keeps the attempts, and finds the paths. `way(address)`: what a relay's lane knows, None where there is none.
 
-    def __init__(self, hub: Hub, way: Callable[[Address], Way | None] = lambda address: None) -> None:
+    `hosts()`: this computer's own.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        hosts: Callable[[], Sequence[str]] = tuple,
+        way: Callable[[Address], Way | None] = lambda _: None,
+    ) -> None:
+        self._hosts = hosts
         self._hub = hub
         self._attempts = Attempts(hub)
         self._way = way
@@ -55,8 +64,8 @@ class Paths:
         found: dict[Address, _Heard] = {}
         for heard in (*_of_rows(peers), *self._of_sessions(sessions)):
             found[heard.address] = _joined(found[heard.address], heard) if heard.address in found else heard
-        opened = self._attempts.opened()
-        paths = [self._path(each, nat, opened.get(where), best.get(where)) for where, each in found.items()]
+        opened, own = self._attempts.opened(), self._hosts()
+        paths = [self._path(each, own, nat, opened.get(where), best.get(where)) for where, each in found.items()]
         return Connections(tuple(sorted(paths, key=lambda path: path.since)), self._attempts.rows())
 
     def _of_sessions(self, sessions: Iterable[tuple[PeerId, Address]]) -> Iterator[_Heard]:
@@ -65,9 +74,11 @@ class Paths:
         for peer_id, address in present:
             yield _Heard(address, peer_id, self._since[address], now)
 
-    def _path(self, heard: _Heard, nat: NatSnapshot, opened: Attempt | None, measured: Measured | None) -> PathRow:
+    def _path(
+        self, heard: _Heard, own: Sequence[str], nat: NatSnapshot, opened: Attempt | None, measured: Measured | None
+    ) -> PathRow:
         way = self._way(heard.address)
-        via = _via(heard, nat, opened, way)
+        via = Via.COMPUTER if heard.address.host in own else _via(heard, nat, opened, way)
         how = opened.how if opened is not None and via is Via.PUNCHED else ""
         relay = way.relay if way is not None and via is Via.RELAYED else ""
         since = heard.since if opened is None or opened.ended is None else max(heard.since, opened.ended)

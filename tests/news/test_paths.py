@@ -33,7 +33,7 @@ class Clock(Hub):
 class Lab:
     def __init__(self, way: Way | None = None) -> None:
         self.hub = Clock()
-        self.paths = Paths(self.hub, lambda address: way)
+        self.paths = Paths(self.hub, lambda: ("198.51.100.7",), lambda address: way)
 
     def tell(self, after: float, make: type, *rest: object) -> None:
         self.hub.at += after
@@ -67,6 +67,7 @@ def test_who_is_not_heard_has_no_path(lab: Lab) -> None:
     ("address", "nat", "via"),
     [
         (Address("127.0.0.1", 5), BEHIND, Via.COMPUTER),
+        (Address("198.51.100.7", 5), BEHIND, Via.COMPUTER),
         (Address("192.168.1.9", 5), BEHIND, Via.LAN),
         (FAR, BEHIND, Via.PUNCHED),
         (FAR, NatSnapshot(NatReport(Mapping.NONE)), Via.DIRECT),
