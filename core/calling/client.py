@@ -326,15 +326,9 @@ class PeerClient:
             if found is None or found.key is None or not near:
                 return await reach(await self._locating.locate(wanted, story), timeout)
             close_by = Located(found.key, near, own_words=True, alone=True)
-            here = any(each.origin is Origin.HERE for each in near)
-            return await nearest(
-                reach,
-                close_by,
-                self._locating.locate(wanted, story),
-                NEAR if here else MET_BEFORE,
-                timeout,
-                story.silent,
-            )
+            soon = NEAR if any(each.origin is Origin.HERE for each in near) else MET_BEFORE
+            locating = self._locating.locate(wanted, story)
+            return await nearest(reach, close_by, locating, soon, timeout, story.silent)
 
     async def _reach(
         self,
