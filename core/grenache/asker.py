@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random, SystemRandom
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from core.aio.names import look_up
 from core.aio.tasks import TaskSet
@@ -46,8 +46,7 @@ class Ask:
     retry: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What came, from where, and over what; `peer_id`: who that is by its certificate."""
 
     peer: Address

@@ -28,6 +28,7 @@ from core.wire.websocket_frame import (
 )
 
 TOGETHER: Final = 16 * 1024  # bytes of a reply that is not held back for those behind it
+ANSWERED: Final = 8  # replies that leave in one system call: the caller reads them while the next are made
 IN_FLIGHT: Final = 64  # requests of one connection, as on uTP; the next waits unread
 LISTENS: Final = 3600.0 * 24  # seconds for which a subscriber may say nothing: that is all it does
 
@@ -173,7 +174,7 @@ class WebSocket:
             return False
         if self._together is not None and unsent < TOGETHER:
             self._together.append(frame(Kind.TEXT, data))
-            if len(data) > TOGETHER:
+            if len(data) > TOGETHER or len(self._together) >= ANSWERED:
                 self._transport.write(b"".join(self._together))
                 self._together = []
         else:

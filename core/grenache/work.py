@@ -27,6 +27,11 @@ _log = logging.getLogger(__name__)
 class Work:
     """A request under way. `send` is called once, at once or later, unless it is cancelled first."""
 
+    __slots__ = (
+        "_began", "_call", "_caller", "_held", "_loop", "_payload", "_result", "_rid", "_send", "_server", "_standing",
+        "_transport", "task",
+    )  # fmt: skip
+
     def __init__(self, server: WebServer, transport: str, caller: Caller, standing: Standing, send: Send) -> None:
         self._server = server
         self._transport = transport

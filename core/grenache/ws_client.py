@@ -107,7 +107,7 @@ class Socket(asyncio.Protocol):
             if self._transport is not None:
                 self._transport.write(frame(Kind.CLOSE, message[:2], os.urandom(4)))
             self.fail(TransportClosed(f"{self.address} closed the connection"))
-        elif kind in {Kind.TEXT, Kind.BINARY}:
+        elif kind is Kind.TEXT or kind is Kind.BINARY:
             if self._on_message is not None:
                 self._on_message(message)
                 return
@@ -154,9 +154,13 @@ class Socket(asyncio.Protocol):
         self.waiting[rid] = answer
         self.used_at = self._loop.time()
         try:
-            if not self._together:
-                self._loop.call_soon(self._write_together)
-            self._together.append(frame(Kind.TEXT, request, self._mask()))
+            framed = frame(Kind.TEXT, request, self._mask())
+            if len(self.waiting) == 1:
+                self._transport.write(framed)  # alone: there is nothing to wait for
+            else:
+                if not self._together:
+                    self._loop.call_soon(self._write_together)
+                self._together.append(framed)
             return await answer
         finally:
             self.used_at = self._loop.time()

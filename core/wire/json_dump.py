@@ -6,23 +6,44 @@ calls for small parts, and yields after each; who runs it decides when to pause.
 
 import itertools
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from json import encoder as _json
 from typing import Final
 
 from core.wire.json_scan import OverLimit
 
 _FEW: Final = 256  # elements or members that are weighed together, and written together if they are light
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _writer() -> Callable[[object, int], tuple[str, ...]] | None:
+    """Return what `_ENCODER.encode` makes for each call, once: making it costs more than a short message does.
+
+    It looks for no circles: they end in RecursionError.
+    """
+    make = getattr(_json, "c_make_encoder", None)
+    if make is None:
+        return None
+    found: Callable[[object, int], tuple[str, ...]] = make(
+        None, _ENCODER.default, _json.encode_basestring, None, ":", ",", False, False, False
+    )
+    return found
+
+
+_WRITE: Final = _writer()
 STEP: Final = 16 * 1024  # characters written by a step; as four integers of the 4,300 digits that Python allows, 1 ms
 
 
 def dump(value: object, max_depth: int) -> str:
     """Return the JSON text of `value`, compact and not escaped, at once.
 
-    Raises ValueError (NaN, an infinity, a circle, more than 4,300 digits), TypeError for what is no JSON type,
-    RecursionError and OverLimit.
+    Raises ValueError (NaN, an infinity, more than 4,300 digits), TypeError for what is no JSON type,
+    RecursionError (a circle, too) and OverLimit.
     """
-    text = _ENCODER.encode(value)
+    if _WRITE is None or not isinstance(value, list):
+        text = _ENCODER.encode(value)
+    else:
+        text = "".join(_WRITE(value, 0))
     if text.count("[") + text.count("{") > max_depth and _depth(value) > max_depth:  # counting is quick
         raise OverLimit(f"nested deeper than {max_depth}")
     return text
