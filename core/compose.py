@@ -349,7 +349,7 @@ def _catalog(registry: Registry, intents: Intents) -> Catalog:
         if is_personal(intent.service):
             return
         if intent.role is Role.WORKER and on:
-            catalog.add(intent.service)
+            catalog.add(intent.service, utp="utp" in intent.over)
         elif intent.role is Role.WORKER:
             catalog.remove(intent.service)
 

@@ -113,8 +113,8 @@ def share(
         from core.cli.share_jobs import Order, keep
         from core.cli.share_jobs import share as run_share
 
-        order = Order(wanted, network["profile"], everything, who, friends, over, accept)
-        web_too = replace(config, web=web)
+        order = Order(wanted, network["profile"], everything, who, friends, over, accept, web if permanent else None)
+        web_too = config if web is None else replace(config, web=web)
         return keep(web_too, output, order) if later else run_share(web_too, output, order)
 
     start(job, brief=False, speaks=True, **network)

@@ -16,6 +16,7 @@ from core.cli.peers import find
 from core.cli.wanted import Wanted
 from core.errors import LocalError, PeerError
 from core.files.shown import plain
+from core.grenache.config import WebConfig
 from core.kinds.certificate import settled
 from core.kinds.preview import look_at
 from core.kinds.share import BAD, UTP_ONLY, Share
@@ -25,6 +26,7 @@ from core.peer_id import PeerId
 from core.profile.config import PeerConfig
 from core.profile.settings import SettingsStore
 from core.profile.shares import kept_shares, kept_uses, with_share, words_of
+from core.profile.web import with_web
 from core.services.fibonacci import FibonacciService
 from core.trust.audience import Audience, audience_of
 from core.trust.entries import EVERY
@@ -39,7 +41,7 @@ _VERBS: Final = {"http": "open", "tcp": "open", "udp": "open", "json": "request"
 class Order:
     """A command line. `everything`: all that the profile keeps. `friends` are trusted with what is shared.
 
-    `accept`: the certificates that https:// pages have now.
+    `accept`: the certificates that https:// pages have now. `web`: which is kept for all shares of the profile.
     """
 
     wanted: Wanted
@@ -49,12 +51,14 @@ class Order:
     friends: tuple[str, ...] = ()
     over: tuple[str, ...] | None = None  # transports; None: uTP, or as a permanent share says
     accept: bool = False
+    web: WebConfig | None = None  # where it is opened over HTTP and WebSocket, to be kept; None: as it is kept
 
 
 async def keep(config: PeerConfig, output: Output, order: Order) -> None:
     """Keep the shares, and look at each, without sharing them here. Raises LocalError for what cannot be shared."""
     store = SettingsStore(order.profile)
     by_name = {each.name: each for each in kept_shares(store.load()).shares}
+    _keep_place(store, order)
     for each in await _wanted(config, output, order, by_name):
         look = await look_at(each)
         if not look.possible:
@@ -71,6 +75,7 @@ async def keep(config: PeerConfig, output: Output, order: Order) -> None:
 async def share(config: PeerConfig, output: Output, order: Order) -> None:
     """Share until cancelled. Raises PeerError for what cannot be shared; what is kept is tried again and again."""
     store = SettingsStore(order.profile)
+    _keep_place(store, order)
     settings = store.load()
     kept = kept_shares(settings)
     for problem in kept.problems if order.everything else ():
@@ -103,6 +108,12 @@ async def share(config: PeerConfig, output: Output, order: Order) -> None:
         tasks.spawn(told.look_again(), name="look at what does not answer yet")
         gc.freeze()  # what was made at the start lives until the end: collections need not look through it again
         await tell_state(peer, output)
+
+
+def _keep_place(store: SettingsStore, order: Order) -> None:
+    web = order.web
+    if web is not None:
+        store.change(lambda settings: with_web(settings, web))
 
 
 async def _wanted(config: PeerConfig, output: Output, order: Order, by_name: Mapping[str, Share]) -> list[Share]:

@@ -1,15 +1,18 @@
 """`grapevine shares`: what this profile keeps and shares again at each start. A running 'share --all' follows."""
 
+from dataclasses import replace
+
 import click
 
-from core.cli.options import as_json_option, profile_option
+from core.cli.options import as_json_option, profile_option, usage
 from core.cli.output import Output
 from core.cli.running import finish, refused, run
 from core.errors import LocalError, PeerError
 from core.files.shown import plain
-from core.kinds.share import BAD, Share
+from core.grenache.config import transports_of
+from core.kinds.share import BAD, UTP_ONLY, Share
 from core.profile.settings import SettingsStore
-from core.profile.shares import KeptShares, kept_shares, switched, without_share, words_of
+from core.profile.shares import KeptShares, kept_shares, switched, with_share, without_share, words_of
 from core.values import JsonValue
 
 _NAME = click.argument("name")
@@ -60,6 +63,26 @@ def on(name: str, profile: str, as_json: bool) -> None:
 def off(name: str, profile: str, as_json: bool) -> None:
     """Switch a permanent share off, and keep it."""
     _change(name, False, profile, as_json)
+
+
+@shares.command()
+@_NAME
+@click.argument("transports", metavar="TRANSPORTS", callback=usage(transports_of))
+@profile_option
+@as_json_option
+def over(name: str, transports: str, profile: str, as_json: bool) -> None:
+    """Share a permanent share over other TRANSPORTS: utp, http, ws or pub, as in `utp,http`."""
+    output = Output(as_json=as_json)
+    chosen = transports_of(transports)
+    try:
+        SettingsStore(profile).change(
+            lambda found: with_share(found, replace(_find(kept_shares(found), name), transports=chosen))
+        )
+    except PeerError as error:
+        refused(error, output)
+    words = ", ".join(chosen)
+    output.result("share-changed", plain(f"{name} is shared over {words}"), name=name, state=f"over {words}")
+    finish(output)
 
 
 @shares.command()
@@ -127,4 +150,5 @@ def _change(name: str, on: bool | None, profile: str, as_json: bool) -> None:
 
 def _line(share: Share) -> str:
     state = "on" if share.on else "off"
-    return plain(f"{share.name}  {words_of(share).replace(' ', '  ', 1)}  {share.audience.sentence}  {state}")
+    over = "" if share.transports == UTP_ONLY else f"  over {', '.join(share.transports)}"
+    return plain(f"{share.name}  {words_of(share).replace(' ', '  ', 1)}  {share.audience.sentence}{over}  {state}")

@@ -9,7 +9,7 @@ import click
 from core.cli.options import usage
 from core.errors import LocalError
 from core.grenache.config import Tls, WebConfig, transports_of
-from core.values import Address
+from core.profile.place import LOOPBACK, read_place
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -27,7 +27,7 @@ def web_options(command: Command) -> Command:
         click.option("--tls-key", type=_FILE, default=None, metavar="FILE", help="The key of --tls-cert, in PEM."),
         click.option("--tls-cert", type=_FILE, default=None, metavar="FILE",
                      help="TLS over HTTP and WebSocket, with this certificate, in PEM."),
-        click.option("--listen", metavar="[HOST:]PORT", default=None, callback=usage(_place),
+        click.option("--listen", metavar="[HOST:]PORT", default=None, callback=usage(read_place),
                      help="TCP port of HTTP and WebSocket. Without a host: only programs on this machine reach it."),
         click.option("--transport", metavar="NAME,...", default=None, callback=usage(transports_of),
                      help="Over what it is shared: utp, http, ws, or pub, which publishes values over WebSocket. "
@@ -39,21 +39,15 @@ def web_options(command: Command) -> Command:
 
 def web_config(
     listen: str | None, cert: Path | None, key: Path | None, ca: Path | None, required: bool, origins: tuple[str, ...]
-) -> WebConfig:
-    """Return what the options say together. Raises click's usage error."""
+) -> WebConfig | None:
+    """Return what the options say together, None when nothing was said. Raises click's usage error."""
+    if listen is None and cert is None and key is None and ca is None and not required and not origins:
+        return None
     if (cert is None) != (key is None) or (cert is None and (ca is not None or required)):
         raise click.UsageError("TLS needs both --tls-cert and --tls-key")
     tls = None if cert is None or key is None else Tls(cert, key, ca, required)
-    host, port = _place(listen) if listen else ("127.0.0.1", 0)
+    host, port = read_place(listen) if listen else (LOOPBACK, 0)
     try:
         return WebConfig(host, port, tls, origins)
     except LocalError as error:
         raise click.UsageError(str(error)) from None
-
-
-def _place(text: str) -> tuple[str, int]:
-    """Read `PORT`, `HOST:PORT` or `[HOST]:PORT`. Raises ValueError."""
-    if text.isascii() and text.isdigit() and int(text) < 65536:
-        return "127.0.0.1", int(text)
-    host, port = Address.parse(text)
-    return host.removeprefix("[").removesuffix("]"), port

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.grenache.config import WebConfig
 from core.profile.fields import Said, Settings
+from core.profile.web import web_config
 from core.trust.audience import Audience
 
 if TYPE_CHECKING:  # loads 7 MB of cryptography
@@ -97,4 +98,5 @@ class PeerConfig:
             mainline_bootstrap=settings.mainline_bootstrap,
             mainline_file=mainline_file,
             port_mapping=settings.port_mapping,
+            web=web_config(settings),
         )

@@ -8,7 +8,9 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from core.errors import LocalError
+from core.grenache.config import WebConfig
 from core.kinds.share import MAX_SHARES
+from core.profile.place import read_place
 from core.trust.audience import EVERY_SERVICE, Audience
 from core.values import Address, JsonValue
 
@@ -75,6 +77,18 @@ class Settings:
     """Nodes that the public DHT is entered by, as `NAME:PORT`."""
     port_mapping: bool = True
     """Ask the router to open this peer's UDP port (PCP, NAT-PMP, UPnP). It is given back at the end."""
+    web_listen: str = ""
+    """TCP port of HTTP and WebSocket, as `[HOST:]PORT`. Empty: any free one, for programs on this machine."""
+    web_certificate: str = ""
+    """TLS over HTTP and WebSocket: the file of our certificate, in PEM."""
+    web_key: str = ""
+    """The file of its key, in PEM."""
+    web_authority: str = ""
+    """Only certificates of these authorities, a file in PEM. Empty: any, told apart by their fingerprints."""
+    web_certificate_required: bool = False
+    """Callers over TLS have to have a certificate."""
+    web_origins: tuple[str, ...] = ()
+    """Web pages that may call over HTTP and WebSocket, by their origins, such as `https://example.org`."""
     notify_new_peers: bool = True
     """Notify when a new peer is found."""
     close_action: CloseAction = "ask"
@@ -115,6 +129,8 @@ CLOSED: Final[Mapping[str, Any]] = {
     "lan": False,
     "mainline": "off",
     "port_mapping": False,
+    "web_listen": "",
+    "web_origins": (),
 }
 
 
@@ -126,6 +142,8 @@ def check_field(name: str, value: object) -> None:
             raise LocalError(f"{name} has more than {MAX_ENTRIES} entries")
         for entry in entries:
             _check_entry(name, entry)
+    elif name in ("web_listen", "web_origins"):
+        _check_web(name, value)
     elif name in ("dht_port", "api_port", "udp_port"):
         if not isinstance(value, int) or not 0 <= value <= 65535:
             raise LocalError(f"{name} {value} is not a port: use 0 (any) to 65535")
@@ -133,6 +151,21 @@ def check_field(name: str, value: object) -> None:
         raise LocalError(f"{name} has more than {MAX_SHARES} entries")
     elif name == "audiences" and isinstance(value, Mapping) and len(value) > MAX_AUDIENCES:
         raise LocalError(f"audiences has more than {MAX_AUDIENCES} services")
+
+
+def _check_web(name: str, value: object) -> None:
+    if isinstance(value, tuple):
+        if len(value) > MAX_ENTRIES:
+            raise LocalError(f"{name} has more than {MAX_ENTRIES} entries")
+        try:
+            WebConfig(origins=value)
+        except LocalError as error:
+            raise LocalError(f"{name}: {error}") from None
+    elif value:
+        try:
+            read_place(str(value))
+        except ValueError as error:
+            raise LocalError(f"{name} {error}") from None
 
 
 def _check_entry(name: str, entry: str) -> None:

@@ -29,6 +29,7 @@ class Catalog:
         self._registry = registry
         self._shared: dict[str, Service] = {}
         self._by_key: dict[str, Service] = {}  # by each name that a request may carry
+        self._without_utp: set[str] = set()  # shared over HTTP and WebSocket alone
         self._tallies: dict[str, Tally] = {}
 
     def __contains__(self, name: object) -> bool:
@@ -37,9 +38,13 @@ class Catalog:
     def __bool__(self) -> bool:
         return bool(self._shared)
 
-    def add(self, name: str) -> Service:
-        """Share a service. Raises LocalError when there is none of that name."""
+    def add(self, name: str, *, utp: bool = True) -> Service:
+        """Share a service. Raises LocalError when there is none of that name.
+
+        Without `utp` nobody reaches it over uTP, not even who knows our address.
+        """
         service = self._shared[name] = self._registry.get(name)
+        (self._without_utp.discard if utp else self._without_utp.add)(name)
         self._index()
         return service
 
@@ -59,6 +64,17 @@ class Catalog:
     def shared(self) -> list[str]:
         """Return the names of what is shared."""
         return list(self._shared)
+
+    def over_utp(self, service: Service | None) -> Service | None:
+        """Return a service if it is shared over uTP."""
+        return None if service is None or service.name in self._without_utp else service
+
+    def find_over_utp(self, key: str) -> Service | None:
+        """Return the service a key means over uTP; an address is the first that is shared there."""
+        service = self._by_key.get(key)
+        if service is None and _is_address(key):
+            return next((each for each in self._shared.values() if each.name not in self._without_utp), None)
+        return self.over_utp(service)
 
     def find(self, key: str) -> Service | None:
         """Return the service a key means, None when it means nothing here.

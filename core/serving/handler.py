@@ -67,7 +67,7 @@ class Handler:
         broker = self._broker
         if broker is not None and not broker.serves(key, payload):
             broker = None
-        service = self._catalog.find(key) if broker is None else None
+        service = self._catalog.find_over_utp(key) if broker is None else None
         trusted = caller.peer_id is not None and self._admission.trusts(caller.peer_id)
         return Call(self, key, caller, service, broker, trusted, size)
 
@@ -80,6 +80,8 @@ class Handler:
         """Decide what the opening of a byte stream is, of `size` bytes; "" asks which services there are."""
         trusted = caller.peer_id is not None and self._admission.trusts(caller.peer_id)
         found = self._catalog.find_name(service)
+        if transport == "utp":
+            found = self._catalog.over_utp(found)
         return Call(self, service, caller, found, None, trusted, size, stream=True, transport=transport)
 
     def open_stream(self, call: Call, stream: ByteStream, opening: Opening) -> Awaitable[None]:
@@ -96,7 +98,7 @@ class Handler:
     def offered_to(self, call: Call) -> list[Service]:
         """Return the services that a caller may use at this moment."""
         self.take(call)
-        services = (self._catalog.find_name(name) for name in self._catalog.shared())
+        services = (self._catalog.over_utp(self._catalog.find_name(name)) for name in self._catalog.shared())
         return [each for each in services if each is not None and self._admission.allows(each.name, call.caller)]
 
     def standing(self, caller: Caller) -> Standing:

@@ -40,10 +40,7 @@ def dump(value: object, max_depth: int) -> str:
     Raises ValueError (NaN, an infinity, more than 4,300 digits), TypeError for what is no JSON type,
     RecursionError (a circle, too) and OverLimit.
     """
-    if _WRITE is None or not isinstance(value, list):
-        text = _ENCODER.encode(value)
-    else:
-        text = "".join(_WRITE(value, 0))
+    text = _ENCODER.encode(value) if _WRITE is None or not isinstance(value, list) else "".join(_WRITE(value, 0))
     if text.count("[") + text.count("{") > max_depth and _depth(value) > max_depth:  # counting is quick
         raise OverLimit(f"nested deeper than {max_depth}")
     return text

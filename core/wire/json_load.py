@@ -9,7 +9,7 @@ import codecs
 import json
 import math
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Final, TypeAlias
 
 from core.values import JsonValue
@@ -46,7 +46,8 @@ def _refuse(text: str) -> float:
 
 
 _PARSER: Final = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
-_SCAN: Final = _PARSER.scan_once  # (text, at) -> (value, end); StopIteration where no value begins
+_SCAN: Final[Callable[[str, int], tuple[JsonValue, int]]] = _PARSER.scan_once  # type: ignore[attr-defined]
+"""(text, at) -> (value, end). Raises StopIteration where no value begins."""
 
 
 def load(data: bytes | bytearray) -> JsonValue:
@@ -55,11 +56,10 @@ def load(data: bytes | bytearray) -> JsonValue:
     Raises UnicodeDecodeError for what is not UTF-8, ValueError for what is not JSON or out of range.
     """
     text = data.decode()
-    value: JsonValue
     try:
         value, end = _SCAN(text, 0)
     except StopIteration:
-        end = -1
+        value, end = None, -1
     if end != len(text):  # space around it, or no JSON; asking for that first would cost a third of the time
         value = _PARSER.decode(text)
     return value

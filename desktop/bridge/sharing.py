@@ -94,8 +94,8 @@ class Sharing(QObject):
         """End a share and forget it."""
         self._change("end a share", lambda peer: peer.remove_share(name))
 
-    def edit(self, name: str, new_name: str, audience: Audience, permanent: bool) -> None:
-        """Change what a share is called, who may use it, and whether it is kept.
+    def edit(self, name: str, new_name: str, audience: Audience, permanent: bool, over: tuple[str, ...] = ()) -> None:
+        """Change what a share is called, who may use it, whether it is kept, and over which transports it is.
 
         Streams of those who no longer may are ended at once, and under another name all are.
         """
@@ -103,7 +103,8 @@ class Sharing(QObject):
         async def change(peer: "Peer") -> None:
             share = next((each for each in peer.shares() if each.name == name), None)
             if share is not None:
-                await peer.change_share(name, replace(share, name=new_name, audience=audience, permanent=permanent))
+                changed = replace(share, name=new_name, audience=audience, permanent=permanent)
+                await peer.change_share(name, replace(changed, transports=over or share.transports))
 
         self._change("change a share", change)
 

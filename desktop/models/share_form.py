@@ -15,6 +15,8 @@ from core.values import JsonValue
 
 NAME_MAX: Final = 60  # bytes of a name that is proposed; a name may have 64 (core.wire.stream_opening)
 ANSWERS: Final = frozenset({"json", "python", "values"})  # kinds that answer requests
+UTP_ONLY: Final = ("utp",)
+OVER_WEB: Final = ("utp", "http", "ws")
 _NO_NAME: Final = re.compile(r"[^a-z0-9._]+")
 
 
@@ -97,8 +99,13 @@ class Entered:
         options: dict[str, JsonValue] = {self.form.option: self.text.strip()}
         if self.form.flag and self.flagged and not (self.form.ways and not self.page):
             options[self.form.flag] = True
-        over = ("utp", "http", "ws") if self.web and self.form.kind in ANSWERS else ("utp",)
+        over = OVER_WEB if self.web and self.form.kind in ANSWERS else UTP_ONLY
         return Share(self.name.strip(), kind, options, self.audience, self.permanent, transports=over)
+
+
+def over_web(transports: Collection[str]) -> bool:
+    """Return whether one of these is over HTTP or WebSocket."""
+    return any(each not in UTP_ONLY for each in transports)
 
 
 def _tr(words: str) -> str:

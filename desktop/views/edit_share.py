@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QCheckBox, QDialogButtonBox, QFormLayout, QLineEdi
 
 from core.news.events import ShareRow
 from desktop.models.safe import shown
-from desktop.models.share_form import name_problem
+from desktop.models.share_form import ANSWERS, OVER_WEB, UTP_ONLY, name_problem, over_web
 from desktop.models.shares import kind_words
 from desktop.views.contract_shares import LookLike, SharingLike
 from desktop.views.fields import Lines, limit
@@ -25,10 +25,10 @@ class EditShareSheet(Sheet):
     """One share.
 
     Signals:
-        chosen(str, str, Audience, bool): saved: the name, the new name, who, and whether it is kept.
+        chosen(str, str, Audience, bool, tuple): saved: the name, the new name, who, whether it is kept, and over what.
     """
 
-    chosen = Signal(str, str, object, bool)
+    chosen = Signal(str, str, object, bool, object)
 
     def __init__(
         self, sharing: SharingLike, share: ShareRow, line: str, parent: QWidget | None = None, *,
@@ -48,6 +48,10 @@ class EditShareSheet(Sheet):
         self.name.textChanged.connect(lambda _text: self._choose_buttons())
         self.permanent = QCheckBox(self.tr("Share it at every start"))
         self.permanent.setChecked(share.permanent)
+        self.web = QCheckBox(self.tr("Over HTTP and WebSocket too"))
+        self.web.setToolTip(self.tr("For programs on this computer that use Grenache, in any language"))
+        self.web.setChecked(over_web(share.transports))
+        self.web.toggled.connect(lambda _on: self._choose_buttons())
         self.audience = AudienceBox(shown(share.name, 40))
         self.audience.show_audience(share.audience)
         self.check = Lines(2)
@@ -62,6 +66,8 @@ class EditShareSheet(Sheet):
         form.addRow(PlainLabel(self.tr("What")), PlainLabel(kind_words(share.kind)))
         form.addRow(PlainLabel(self.tr("Name")), self.name)
         form.addRow(PlainLabel(self.tr("Who")), self.audience)
+        if share.kind in ANSWERS:
+            form.addRow(PlainLabel(), self.web)
         form.addRow(PlainLabel(), self.permanent)
         form.addRow(PlainLabel(self.tr("Others type")), other)
         self.body.addWidget(heading(shown(share.name)))
@@ -107,9 +113,17 @@ class EditShareSheet(Sheet):
         name, audience, permanent = self.name.text().strip(), self.audience.audience(), self.permanent.isChecked()
         if self._problem():
             return
-        if (name, audience, permanent) != (self._share.name, self._share.audience, self._share.permanent):
-            self.chosen.emit(self._share.name, name, audience, permanent)
+        over, share = self._over(), self._share
+        if (name, audience, permanent, over) != (share.name, share.audience, share.permanent, share.transports):
+            self.chosen.emit(share.name, name, audience, permanent, over)
         self.accept()
+
+    def _over(self) -> tuple[str, ...]:
+        """Return the transports: those it has, unless the box was changed."""
+        now, on = self._share.transports, self.web.isChecked()
+        if on == over_web(now):
+            return now
+        return OVER_WEB if on else UTP_ONLY
 
     def _problem(self) -> str:
         """Return what is wrong with the name; "" when nothing is."""
@@ -127,4 +141,5 @@ class EditShareSheet(Sheet):
             "Under the new name everybody opens it again, and those who may use only some shares ask you again."
         )
         same = self.tr("To share something else under this name, stop this one and share it new.")
-        self.words.setText(problem or (new if changed else same))
+        in_clear = self.tr("Over HTTP nobody has an ID: only what is for anyone is answered there.")
+        self.words.setText(problem or (new if changed else in_clear if self.web.isChecked() else same))

@@ -149,8 +149,8 @@ class FakeSharing(QObject):
     def remove(self, name: str) -> None:
         self.calls.append(("remove", name))
 
-    def edit(self, name: str, new_name: str, audience: Audience, permanent: bool) -> None:
-        self.calls.append(("edit", name, new_name, audience, permanent))
+    def edit(self, name: str, new_name: str, audience: Audience, permanent: bool, over: tuple[str, ...] = ()) -> None:
+        self.calls.append(("edit", name, new_name, audience, permanent, over))
 
     def look(self, share: Share) -> int:
         return self._asked("look", share)

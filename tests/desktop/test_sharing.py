@@ -151,7 +151,7 @@ def test_edit_changes_the_audience_and_asks_before_it_opens(page: SharingView, b
     sheet.audience.setCurrentIndex(0)
     sheet.audience._pick()
     sheet.buttons.button(QDialogButtonBox.StandardButton.Save).click()
-    assert bridge.sharing.calls.pop() == ("edit", "temperature", "temperature", Audience.TRUSTED, True)
+    assert bridge.sharing.calls.pop() == ("edit", "temperature", "temperature", Audience.TRUSTED, True, ("utp",))
 
 
 def test_edit_changes_the_name_and_whether_it_is_kept(page: SharingView, bridge: FakeBridge) -> None:
@@ -170,6 +170,17 @@ def test_edit_changes_the_name_and_whether_it_is_kept(page: SharingView, bridge:
     save.click()
     (call,) = [call for call in bridge.sharing.calls if call[0] == "edit"]
     assert (call[1], call[2], call[4]) == ("temperature", "greenhouse", False)
+
+
+def test_edit_opens_a_share_over_http_and_says_who_is_answered_there(page: SharingView, bridge: FakeBridge) -> None:
+    page.table.selectRow(2)
+    page.edit_button.click()
+    (sheet,) = page.findChildren(EditShareSheet)
+    assert not sheet.web.isChecked()
+    sheet.web.setChecked(True)
+    assert "nobody has an ID" in sheet.words.text()
+    sheet.buttons.button(QDialogButtonBox.StandardButton.Save).click()
+    assert bridge.sharing.calls.pop()[-1] == ("utp", "http", "ws")
 
 
 def test_the_menu_shares_something_from_any_page(window: MainWindow, bridge: FakeBridge) -> None:

@@ -1,6 +1,7 @@
 """Whole peers over HTTP and WebSocket: a service that is opened, announced, asked by its name, and closed again."""
 
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,36 @@ async def test_what_is_not_open_over_a_transport_is_for_nobody_there(tmp_path: P
         with pytest.raises(RefusedError) as failure:
             await asking.request("fibonacci", {"length": 5}, ask=Ask("http"))
         assert failure.value.name == "ERR_SERVICE_UNKNOWN"
+
+
+async def test_without_utp_nobody_is_answered_there_who_knows_the_address() -> None:
+    async with AsyncExitStack() as stack:
+        serving, asking, _ = await two(stack)
+        await serving.share("fibonacci", ("http",))
+        await serving.web.settled()
+        place = serving.snapshot().address
+        assert place is not None
+        with pytest.raises(RefusedError) as failure:
+            await asking.request(f"127.0.0.1:{place.port}", {"length": 5}, ask=Ask("utp"))
+        assert failure.value.name == "ERR_SERVICE_UNKNOWN"
+        (row,) = serving.web.rows()
+        assert (await asking.request(str(row.address), {"length": 5}, ask=Ask("http"))).data == SEQUENCE
+
+
+async def test_the_transports_of_a_share_are_changed_while_it_runs() -> None:
+    async with AsyncExitStack() as stack:
+        serving, asking, _ = await two(stack)
+        share = Share("mine", "json", {"command": "cat"}, Audience.ANYONE)
+        await serving.add_share(share)
+        await serving.web.settled()
+        assert serving.web.rows() == ()
+        await serving.change_share("mine", replace(share, transports=("utp", "ws")))
+        await serving.web.settled()
+        (row,) = serving.web.rows()
+        assert (await asking.request(str(row.address), 1, ask=Ask("ws"))).data == 1
+        await serving.change_share("mine", share)
+        await serving.web.settled()
+        assert serving.web.rows() == ()
 
 
 async def test_a_port_that_is_taken_is_told() -> None:

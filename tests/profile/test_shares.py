@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import LocalError
+from core.grenache.config import Tls, WebConfig
 from core.kinds.share import MAX_SHARES, Share
+from core.profile.config import PeerConfig
 from core.profile.settings import Settings, SettingsStore
 from core.profile.shares import (
     KeptUse,
@@ -18,6 +20,7 @@ from core.profile.shares import (
     without_share,
     without_use,
 )
+from core.profile.web import web_config, with_web
 from core.trust.audience import Audience
 from core.values import JsonValue
 from tests.secure.sides import ANNA, BERT
@@ -121,3 +124,29 @@ def test_an_opening_that_cannot_be_read_is_kept_and_not_opened(tmp_path: Path, w
     assert [use.service for use in kept_uses(settings)] == ["temp"]
     assert settings.uses[0] == wrong
     assert KeptUse.from_json({"peer_id": str(ANNA.peer_id), "service": "s", "at_login": 1}).at_login is False
+
+
+def test_where_services_are_opened_is_kept_and_comes_back(tmp_path: Path) -> None:
+    store = SettingsStore(root=tmp_path)
+    assert PeerConfig.from_settings(store.load()).web == WebConfig()
+    web = WebConfig("0.0.0.0", 1337, Tls(tmp_path / "a.pem", tmp_path / "a.key", None, True), ("https://a.example",))
+    store.change(lambda settings: with_web(settings, web))
+    assert PeerConfig.from_settings(SettingsStore(root=tmp_path).load()).web == web
+    store.change(lambda settings: with_web(settings, WebConfig()))
+    assert PeerConfig.from_settings(store.load()).web == WebConfig()
+
+
+@pytest.mark.parametrize(
+    "half",
+    [Settings(web_certificate="/a.pem"), Settings(web_key="/a.key"), Settings(web_authority="/ca.pem")],
+)
+def test_half_of_what_tls_needs_is_not_taken_for_no_tls(half: Settings) -> None:
+    assert web_config(half).tls is not None
+
+
+@pytest.mark.parametrize(("name", "value"), [("web_listen", "nowhere"), ("web_origins", ["not an origin"])])
+def test_a_place_that_is_none_is_told(tmp_path: Path, name: str, value: JsonValue) -> None:
+    store = SettingsStore(root=tmp_path)
+    store.path.write_text(json.dumps({"schema": 1, name: value}))
+    assert web_config(store.load()) == WebConfig()
+    assert any(name in notice for notice in (*store.notices, store.problem or ""))

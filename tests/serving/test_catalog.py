@@ -31,3 +31,13 @@ def test_nothing_is_found_once_it_is_no_longer_shared(catalog: Catalog) -> None:
     assert catalog.find("127.0.0.1:1337") is None
     assert catalog.find("fibonacci") is None
     assert not catalog
+
+
+def test_what_is_not_over_utp_is_found_by_no_key_there(catalog: Catalog) -> None:
+    catalog.add("fibonacci", utp=False)
+    for key in ("fibonacci", "fibonacci_worker", "127.0.0.1:1337"):
+        assert catalog.find(key) is not None
+        assert catalog.find_over_utp(key) is None
+    catalog.add("fibonacci")
+    for key in ("fibonacci_worker", "127.0.0.1:1337"):
+        assert catalog.find_over_utp(key) is catalog.find(key)
