@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.natlab.beside_words import kept
 from tests.natlab.cells import cells, in_lanes
 from tests.natlab.internet import internet
 from tests.natlab.matrix import Outcome
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     took = time.monotonic() - started
     output = options.output or (None if options.only else PAGE)
     if output is not None:
-        output.write_text(page(outcomes, took))
+        output.write_text(page(outcomes, took, kept(output.read_text()) if output.exists() else ""))
     print(summary(outcomes, took))  # noqa: T201
     red = sorted({str(outcome.cell) for outcome in outcomes if not outcome.good})
     for cell in red:

@@ -74,8 +74,8 @@ be open or behind a full cone. Node's worker sends one packet every 2 s, which t
 """
 
 
-def page(outcomes: Sequence[Outcome], seconds: float) -> str:
-    """Return the page."""
+def page(outcomes: Sequence[Outcome], seconds: float, beside: str = "") -> str:
+    """Return the page; `beside` is the part about others' programs, which is made by itself."""
     ours = [outcome for outcome in outcomes if outcome.cell.nodes == OURS]
     steady = [outcome for outcome in ours if outcome.cell.order is Order.STEADY]
     late = [outcome for outcome in ours if outcome.cell.order in (Order.WORKER_LATE, Order.CONSUMER_LATE)]
@@ -85,7 +85,7 @@ def page(outcomes: Sequence[Outcome], seconds: float) -> str:
     for nodes in by_nodes:
         rows = [outcome for outcome in outcomes if outcome.cell.nodes == nodes]
         parts += [f"\n**{nodes}**\n\n", _table(rows)]
-    return "".join([*parts, _reasons(ours), "\n", summary(outcomes, seconds), "\n"])
+    return "".join([*parts, beside and f"\n{beside.strip()}\n", _reasons(ours), "\n", summary(outcomes, seconds), "\n"])
 
 
 def _whose(outcome: Outcome) -> tuple[bool, ...]:
