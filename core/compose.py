@@ -267,13 +267,13 @@ async def compose(
     record.start()
     stack.callback(intents.close)
 
-    nat = know_our_network(hub, endpoint, addresses, access, brokers, outgoing)
+    nat = know_our_network(hub, endpoint, addresses, access, brokers, outgoing, public.nodes)
     stack.push_async_callback(nat.aclose)
     # from here on the world is heard
     hearing = Hearing(hub, roster, addresses, outgoing, pacer, brokers, roles, client)
     ladder = Ladder(
         hub, endpoint, lambda: identity.identity, lambda: nat.report, nat.reflectors, brokers.leave, outreach.probing,
-        hearing.on_punch, outgoing.validated, lambda remote: roster.seen_since(remote, hub.now() - SILENT),
+        hearing.on_punch, outgoing.validated, lambda remote: roster.seen_since(remote, hub.now() - SILENT), public,
     )  # fmt: skip
     stack.push_async_callback(ladder.aclose)
     brokers.listen(ladder.told)
@@ -297,7 +297,7 @@ async def compose(
         invitations.listen(lan.refresh)
         admission.store.listen(lambda change: lan.refresh())
     nat.start()
-    public.start(people, identity.secret, lambda: bool(intents.of(Role.WORKER)))
+    public.start(people, identity.secret, lambda: bool(intents.of(Role.WORKER)), ladder)
     await public.switch(allowed(config.mainline == "on", config.mainline_bootstrap, os.environ))
     open_port(config, addresses, endpoint.address.port, nat.opened, stack)
     tasks.spawn(addresses.watch(), name="follow our addresses")

@@ -6,6 +6,7 @@ meanwhile is tried at once, and so is one nobody listed that punches us: that is
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from core.aio.tasks import TaskSet
@@ -16,6 +17,7 @@ from core.values import Address
 STAGGER = 0.25  # seconds between attempts; RFC 8305 section 5 "Connection Attempt Delay"
 MAX_LISTED = 32  # candidates tried in turn for one request: 8 s of attempts; who is alive does not wait its turn
 MAX_TRIED = 64  # those that punched us included; more are ignored
+MAX_AGAIN = 3  # tries of an address that failed, and gives a sign of life later: the way to it was opened meanwhile
 MAX_NAMED = 8  # addresses in the sentence of an error
 
 
@@ -40,6 +42,8 @@ class Race:
         self._excluded = frozenset(excluded)
         self._tasks = TaskSet("race")
         self._tried: dict[Address, asyncio.Event] = {}  # set: try it now
+        self._failed: set[Address] = set()
+        self._tries: Counter[Address] = Counter()
         self._hosts: set[str] = set()
         self._running = 0
         self._failure: PeerError | None = None
@@ -51,6 +55,9 @@ class Race:
         """Try an address `delay` seconds from now, or sooner if it waits for its turn already."""
         if self._winner.done() or address in self._excluded:
             return
+        if address in self._failed and not delay and self._tries[address] <= MAX_AGAIN:
+            self._failed.discard(address)
+            del self._tried[address]
         hurry = self._tried.get(address)
         if hurry is None:
             if len(self._tried) >= MAX_TRIED:
@@ -58,6 +65,7 @@ class Race:
             hurry = self._tried[address] = asyncio.Event()
             self._hosts.add(address.host)
             self._running += 1
+            self._tries[address] += 1
             self._tasks.spawn(self._attempt(address, hurry, delay), name=f"reach {address}")
         elif not delay:
             hurry.set()
@@ -103,6 +111,7 @@ class Race:
             self._tried.pop(address, None)  # nothing was tried: it is, when it gives a sign of life
         except PeerError as error:
             self._failure = error
+            self._failed.add(address)
         else:
             if not self._winner.done():
                 self._winner.set_result(address)

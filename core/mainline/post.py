@@ -37,7 +37,7 @@ class Post:
         if number is None:
             return
         if isinstance(event, PeersHeard):
-            self._exchange.ringers(number, event.peers, now, clock)
+            self._exchange.ringers(number, event.peers, now, clock, event.said_by.host)
         elif isinstance(event, ItemHeard):
             self._exchange.came(number, event.item.value, event.item.sequence, now, clock)
         elif isinstance(event, Ended):

@@ -106,7 +106,10 @@ class Reflection:
 
     def concerns(self, datagram: Buffer) -> bool:
         """Tell what this is for from everything else on a socket. Cheap. Of a DHT's answers, only those waited for."""
-        return is_reflection(datagram) or (bool(self._asked) and len(datagram) > 0 and datagram[0] == _DICTIONARY)
+        if not self._asked or not len(datagram) or datagram[0] != _DICTIONARY:
+            return is_reflection(datagram)
+        text = bytes(datagram)  # a node of the public DHT may be at home on the same socket
+        return any(nonce in text for nonce in self._asked)
 
     def receive(self, datagrams: Sequence[Buffer], source: Address, now: float) -> None:
         """Take questions and answers; anything else is dropped."""

@@ -16,7 +16,6 @@ from core.net.udp_socket import UdpSocket
 from core.punch.climb import Ask, Climb, Climbed, Open, Say, Shot
 from core.values import Address, Buffer, Burst
 from core.wire.probe_packet import is_probe
-from core.wire.reflect_packet import is_reflection
 
 OPENED_AT_ONCE = 32  # sockets in one turn of the loop, at some 40 us each
 LINGER = 2.0  # seconds that the sockets of a climb that was won go on answering
@@ -69,6 +68,11 @@ class Climbing:
     def mail(self, text: bytes) -> None:
         """Take what the other side says."""
         self.climb.mail(text, self._loop.time())
+        self.act()
+
+    def look(self) -> None:
+        """See whether what was missing for a round is there now."""
+        self.climb.look(self._loop.time())
         self.act()
 
     def receive(self, datagram: Buffer, source: Address) -> None:
@@ -153,7 +157,7 @@ class Climbing:
             for datagram in datagrams:
                 if is_probe(datagram):
                     self.climb.receive(via, datagram, source, now)
-                elif self._asking is not None and is_reflection(datagram):
+                elif self._asking is not None and self._asking.concerns(datagram):
                     self._asking.receive([datagram], source, now)
         self._sampled()
         self.act()

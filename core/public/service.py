@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 from core.aio.tasks import TaskSet
 from core.aio.waiting import wait_for
+from core.limits.table import BoundedTable
 from core.mainline.events import MainlineEvent
 from core.mainline.node import MainlineNode
 from core.mainline.post import Post
@@ -30,13 +31,15 @@ from core.scope import scope
 from core.signal.exchange import Exchange
 from core.signal.keys import bell
 from core.signal.letter import Letter
-from core.signal.wishes import Called, Located, Rung
+from core.signal.wishes import Called, Located, Rung, Witnessed
 from core.values import Address, Machine
 
 FIRST: Final = ord("d")  # the first byte of every message of KRPC: a bencoded dictionary
 TICK: Final = 0.5  # seconds between looks at what is due
 RENEW: Final = 20.0  # seconds between wishes for a call that somebody still waits for; one lasts 60 s
 TOLD_IN: Final = 22.0  # seconds until the other side looks at its door at the latest, and a little
+RINGS: Final = 30.0  # seconds after a ring in which a letter from there is that of somebody who calls
+RINGERS: Final = 64  # hosts that have rung; of more, the newest
 BESIDE: Final = 0.3  # seconds; an address on our own network is tried at once
 NAT_ONE, NAT_MANY = 1, 2  # what a letter says of our router
 
@@ -84,6 +87,22 @@ class Opening(Protocol):
         """Punch these; the others hear of us within `told_in` seconds."""
 
 
+class Climbs(Protocol):
+    """The ladder, whose words our letters carry."""
+
+    def side(self) -> bytes:
+        """Return what every letter says of our network."""
+
+    def posted(self, peer_id: PeerId, text: bytes, *, calls: bool) -> None:
+        """Take the word of a letter; `calls`: we call its writer, or it calls us."""
+
+    def witnessed(self, peer_id: PeerId, host: str, node: str) -> None:
+        """Take that a node lists a host for a peer."""
+
+    def waiting(self) -> list[PeerId]:
+        """Return whose words are waited for."""
+
+
 class PublicDht:
     """Off until `start` and `switch`. It is a LateSource of requests. Raises nothing."""
 
@@ -112,6 +131,8 @@ class PublicDht:
         self._secret: Callable[[], bytes | None] = lambda: None
         self._people: People | None = None
         self._serves: Callable[[], bool] = lambda: False
+        self._climbs: Climbs | None = None
+        self._rang: BoundedTable[str, float] = BoundedTable(RINGERS)  # when, by host
         self._attentive = False
         self._lodging: Lodging | None = None
         self._node: MainlineNode | None = None
@@ -125,12 +146,15 @@ class PublicDht:
 
     # -- what its owner does ------------------------------------------------------------------------------------------
 
-    def start(self, people: People, secret: Callable[[], bytes | None], serves: Callable[[], bool]) -> None:
+    def start(
+        self, people: People, secret: Callable[[], bytes | None], serves: Callable[[], bool],
+        climbs: Climbs | None = None,
+    ) -> None:  # fmt: skip
         """Know who may be met from now on.
 
-        `secret()` is our identity's; `serves()`: others may want something of us.
+        `secret()` is our identity's; `serves()`: others may want something of us; `climbs` opens the hard ways.
         """
-        self._people, self._secret, self._serves = people, secret, serves
+        self._people, self._secret, self._serves, self._climbs = people, secret, serves, climbs
 
     async def switch(self, on: bool) -> None:
         """Use the public DHT, or stop. Idempotent."""
@@ -175,6 +199,23 @@ class PublicDht:
             return PublicDhtSnapshot(asked=self._asked)
         return PublicDhtSnapshot(True, True, node.nodes(), node.serving, self._joining.words(node))
 
+    # -- for the ladder -----------------------------------------------------------------------------------------------
+
+    def nodes(self, count: int) -> list[Address]:
+        """Return nodes that answer, which say where they see us."""
+        return [] if self._node is None else self._node.good()[:count]
+
+    def leave(self, peer_id: PeerId, word: bytes) -> None:
+        """Say this to a peer in our next letter; empty: what all are told."""
+        if self._exchange is not None:
+            self._exchange.say(peer_id, word)
+            self._soon.set()
+
+    def reached(self, peer_id: PeerId, remote: Address) -> None:
+        """Tell who looks for a peer that there is a way to it."""
+        for found in tuple(self._searches.get(peer_id, ())):
+            found(remote, 0.0)
+
     # -- for requests -------------------------------------------------------------------------------------------------
 
     def knows(self, peer_id: PeerId) -> bool:
@@ -213,7 +254,8 @@ class PublicDht:
         fixed = mapping is not None and mapping.port is not None
         self._own.see_at(Address(mapping.host, mapping.port or 0) if mapping is not None and fixed else None)
         exchange.know(self._people.contacts())
-        exchange.be_at(self._addresses(), 0 if mapping is None else NAT_ONE if fixed else NAT_MANY)
+        word = b"" if self._climbs is None else self._climbs.side()
+        exchange.be_at(self._addresses(), 0 if mapping is None else NAT_ONE if fixed else NAT_MANY, word)
         awaited = self._people.awaited()
         exchange.listen((self._serves() or awaited) and node.nodes() > 0, self._attentive or awaited)
         for peer_id in self._searches:
@@ -222,6 +264,8 @@ class PublicDht:
                 exchange.call(peer_id, now, clock)
         for gone in self._renewed.keys() - self._searches.keys():
             del self._renewed[gone]
+        for peer_id in [] if self._climbs is None else self._climbs.waiting():
+            exchange.hurry(peer_id, now, clock)
         exchange.tick(now, clock)
         self._joining.look(node, mapping, self._own.mapped(), self._own.hosts(), now)
         self._act(now, clock)
@@ -245,9 +289,13 @@ class PublicDht:
             return
         for event in self._exchange.events():
             if isinstance(event, Rung):
+                self._rang[event.address.host] = now
                 self._punch([event.address], 0.0)
             elif isinstance(event, Located):
                 self._on_letter(event.name, event.letter, event.seconds)
+            elif isinstance(event, Witnessed):
+                if self._climbs is not None and isinstance(event.name, PeerId):
+                    self._climbs.witnessed(event.name, event.host, event.node)
             elif isinstance(event, Called) and isinstance(event.name, PeerId):
                 seconds = now - self._renewed.get(event.name, now)
                 self._tell(event.name, seconds, f"rings at {event.nodes} nodes, and waits for it to answer")
@@ -255,6 +303,8 @@ class PublicDht:
 
     def _on_letter(self, name: object, letter: Letter, seconds: float | None) -> None:
         addresses = self._punch(letter.addresses, 0.0 if seconds is None else TOLD_IN)
+        if self._climbs is not None and isinstance(name, PeerId) and letter.word:
+            self._climbs.posted(name, letter.word, calls=name in self._searches or self._rings(letter))
         if seconds is None or not isinstance(name, PeerId):
             return
         listed = ", ".join(map(str, addresses[:3])) or "no address that can be used"
@@ -262,6 +312,11 @@ class PublicDht:
         for found in tuple(self._searches.get(name, ())):
             for address in addresses:
                 found(address, BESIDE if self._own.is_beside(address) else TOLD_IN)
+
+    def _rings(self, letter: Letter) -> bool:
+        """Return whether somebody at the writer's host has just rung."""
+        now = 0.0 if self._lodging is None else self._lodging.now()
+        return any(now - self._rang.get(each.host, -RINGS) < RINGS for each in letter.addresses)
 
     def _punch(self, addresses: Iterable[Address], told_in: float) -> list[Address]:
         """Open the way to what was named, as far as the rule lets us; return what is left of it."""

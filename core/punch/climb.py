@@ -7,7 +7,7 @@ that it heard the other's token of this round: nothing is sent toward a host on 
 
 import struct
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from random import Random
@@ -98,11 +98,13 @@ class Climb:
 
     def __init__(
         self, ours: Side, theirs: Side, codec: ProbeCodec, first: bool, random: Random, places: Places,
-        config: ClimbConfig | None = None,
+        config: ClimbConfig | None = None, proved: Callable[[], bool] = lambda: True,
     ) -> None:  # fmt: skip
+        """`proved()`: ports that nobody named may be tried at the other's host. Until then we only talk."""
         self.ours, self.theirs = ours, theirs
         self._codec, self._first, self._random, self._places = codec, first, random, places
         self._config = config or ClimbConfig()
+        self._proved = proved
         self._state = _State.RESTING
         self._round = -1
         self._choice: Choice | None = None
@@ -143,6 +145,10 @@ class Climb:
         behind = self._state is _State.RESTING or (self._state is _State.AGREEING and number > self._round)
         if behind and number > self._round and now >= self._began_at + (0.0 if self._round < 0 else 1.0):
             self._begin(number, now)
+        self._read_mail(now)
+
+    def look(self, now: float) -> None:
+        """Begin if that was all that was missing: what `proved` tells may be another thing now."""
         self._read_mail(now)
 
     def sampled(self, port: int | None, now: float) -> None:
@@ -255,12 +261,15 @@ class Climb:
         if number != min(self._round, 255):
             return
         self._their_port = port or None
-        ready = self._asked_at is None
+        ready = self._asked_at is None and (self._names_ports() or self._proved())
         if self._echo != token and ready:
             self._echo = token
             self._say()
         if echo == self._token and ready:
             self._try(now)
+
+    def _names_ports(self) -> bool:
+        return self._choice is not None and self._choice.rung not in (Rung.BIRTHDAY, Rung.BLOCKS)
 
     def _tick_agreeing(self, now: float) -> None:
         if self._ask_due and self._asked_at is not None and now >= self._asked_at:

@@ -2,7 +2,8 @@
 
 Each side tells the other, sealed, what its network does; each chooses by the same rule; what a climb opens counts as a
 confirmed punch. Ports that nobody named are probed only at a host where a broker sees the peer whose own word, sealed
-with the pair's key, names the same host (`core.reach.probing`).
+with the pair's key, names the same host (`core.reach.probing`). Where no broker is, the letters of the public DHT carry
+the same words (`core.rendezvous.by_mail`).
 """
 
 import asyncio
@@ -24,9 +25,19 @@ from core.news.events import PunchEnded
 from core.news.hub import Hub
 from core.peer_id import PeerId
 from core.punch.climb import Climb, Climbed
+from core.punch.climb_config import ClimbConfig
 from core.punch.events import PunchEvent, PunchFinished, PunchHeard
 from core.punch.rungs import choose, plain_may_do
 from core.reach.probing import Probing
+from core.rendezvous.by_mail import (
+    HURRIED,
+    MAIL_GONE_AFTER,
+    MAIL_PLAIN_FIRST,
+    MAIL_SHORT_PLAIN,
+    Mailbox,
+    Witnesses,
+    word_of,
+)
 from core.rendezvous.sealing import Identity, Sealer, Word
 from core.values import Address
 from core.wire.broker_message import Listing
@@ -45,7 +56,7 @@ class _Pair:
     """One other peer. `brokers`: those that see it, by the host where they do."""
 
     peer_id: PeerId
-    want: Want
+    want: Want | None  # None: only letters bring words to it
     sealer: Sealer
     named_at: float
     brokers: dict[str, set[str]] = field(default_factory=dict)
@@ -58,6 +69,8 @@ class _Pair:
     start: asyncio.TimerHandle | None = None
     won_at: float | None = None
     remote: Address | None = None  # where it was reached then
+    witnesses: Witnesses = field(default_factory=Witnesses)
+    began_at: float = 0.0  # of the climb
 
 
 class Ladder:
@@ -75,12 +88,14 @@ class Ladder:
         opened: Callable[[PunchEvent], None],
         validated: Callable[[Address], None],
         alive: Callable[[Address], bool] = lambda address: False,
+        mailbox: Mailbox | None = None,
     ) -> None:
         """`report()` is of our network, `leave(want, peer, text)` leaves a text at the brokers.
 
         `alive(address)`: something came from there lately.
         """
-        self._alive = alive
+        self._alive, self._mailbox = alive, mailbox
+        self._side: Side | None = None  # in letters
         self._hub, self._endpoint, self._identity, self._report = hub, endpoint, identity, report
         self._reflectors, self._leave, self._probing = reflectors, leave, probing
         self._opened, self._validated = opened, validated
@@ -117,6 +132,9 @@ class Ladder:
                 pair = self._make(entry.peer_id, want, identity) if made <= NEW_AT_ONCE else None
             if pair is not None:
                 pair.named_at = now
+                if pair.want is None:  # a broker is quicker than letters
+                    pair.want = want
+                    self._say(pair)
                 pair.brokers.setdefault(entry.address.host, set()).add(broker.host)
         for sender, text in listing.mail.items():
             pair = self._pairs.get(sender)
@@ -124,6 +142,49 @@ class Ladder:
                 pair.heard = text
                 self._on_mail(pair, text)
         self._forget_gone(now)
+
+    # -- what letters tell --------------------------------------------------------------------------------------------
+
+    def side(self) -> bytes:
+        """Return what every letter of ours says; empty: our network is not known. Small changes do not make it new."""
+        ours = self._ours()
+        if ours is None or self._side is None or _kind(ours) != _kind(self._side):
+            self._side = ours
+        return b"" if self._side is None else bytes(self._side)
+
+    def posted(self, peer_id: PeerId, text: bytes, *, calls: bool) -> None:
+        """Take what a letter says. `calls`: we call that peer, or it calls us; else one that climbs is of interest."""
+        identity, word = self._identity(), word_of(text)
+        if identity is None or self._closed or word is None:
+            return
+        now = self._loop.time()
+        pair = self._pairs.get(peer_id)
+        if pair is None and (calls or word.climb):
+            pair = self._make(peer_id, None, identity)
+        if pair is not None and pair.want is None:
+            pair.named_at = now
+            if pair.heard != text.hex():
+                pair.heard = text.hex()
+                self._take_word(pair, word)
+        self._forget_gone(now)
+
+    def witnessed(self, peer_id: PeerId, host: str, node: str) -> None:
+        """A node lists a host where only this peer would have itself listed."""
+        pair = self._pairs.get(peer_id)
+        if pair is not None:
+            pair.witnesses.add(host, node)
+            if pair.climbing is not None:
+                pair.climbing.look()
+
+    def waiting(self) -> list[PeerId]:
+        """Return whose letters are waited for, so that they are read and written quickly."""
+        now, found = self._loop.time(), []
+        for peer_id in list(self._pairs):
+            pair = self._pairs[peer_id]
+            climbs = pair.want is None and pair.climbing is not None and pair.start is None and pair.won_at is None
+            if climbs and pair.climbing is not None and (pair.climbing.climb.busy or now - pair.began_at < HURRIED):
+                found.append(peer_id)
+        return found
 
     def on_report(self) -> None:
         """Tell those who wait for it what our network does."""
@@ -133,7 +194,7 @@ class Ladder:
                 self._greet(pair)
                 self._consider(pair)
 
-    def _make(self, peer_id: PeerId, want: Want, identity: Identity) -> _Pair | None:
+    def _make(self, peer_id: PeerId, want: Want | None, identity: Identity) -> _Pair | None:
         try:
             pair = _Pair(peer_id, want, Sealer(identity, peer_id), self._loop.time())
         except PeerError as error:
@@ -145,22 +206,30 @@ class Ladder:
 
     def _greet(self, pair: _Pair) -> None:
         """Tell what our network does, once that is known."""
-        report = self._report()
-        if self._you is None or not report.reflectors:
-            return
-        ours = side_of(report, self._you)
-        if ours != pair.ours:
+        ours = self._ours()
+        if ours is not None and ours != pair.ours:
             pair.ours = ours
             self._say(pair)
 
+    def _ours(self) -> Side | None:
+        report = self._report()
+        seen = self._you or next(iter(report.observed), None)
+        return side_of(report, seen) if seen is not None and report.reflectors else None
+
     def _say(self, pair: _Pair) -> None:
-        if pair.ours is not None:
+        if pair.ours is None:
+            return
+        if pair.want is not None:
             self._leave(pair.want, pair.peer_id, pair.sealer.seal(Word(pair.ours, pair.word)))
+        elif self._mailbox is not None:
+            self._mailbox.leave(pair.peer_id, bytes(pair.ours) + pair.word if pair.word else b"")
 
     def _on_mail(self, pair: _Pair, text: str) -> None:
         word = pair.sealer.open(text)
-        if word is None:
-            return
+        if word is not None:
+            self._take_word(pair, word)
+
+    def _take_word(self, pair: _Pair, word: Word) -> None:
         pair.theirs = word.side
         now = self._loop.time()
         if pair.won_at is not None and now - pair.won_at > AGAIN_AFTER and word.climb:
@@ -175,7 +244,7 @@ class Ladder:
     def _forget_gone(self, now: float) -> None:
         for peer_id in list(self._pairs):
             pair = self._pairs[peer_id]
-            if now - pair.named_at > GONE_AFTER:
+            if now - pair.named_at > (MAIL_GONE_AFTER if pair.want is None else GONE_AFTER):
                 del self._pairs[peer_id]
                 self._end(pair)
 
@@ -189,11 +258,18 @@ class Ladder:
         first = pair.sealer.first
         if choose(ours, theirs, 0, first=first) is None:
             return
-        host = theirs.address.host
-        if not self._probing.proved(host, host, pair.brokers.get(host, set())):
+        by_mail = pair.want is None
+        if by_mail and not self._probing.outside(theirs.address.host):
+            return
+        if not by_mail and not self._proved(pair):
+            host = theirs.address.host
             _log.debug("%s says that it is at %s, where no broker sees it: it is not probed", pair.peer_id.short, host)
             return
-        climb = Climb(ours, theirs, pair.sealer.codec, first, SystemRandom(), self._probing)
+        config = ClimbConfig.by_mail() if by_mail else ClimbConfig()
+        climb = Climb(
+            ours, theirs, pair.sealer.codec, first, SystemRandom(), self._probing, config, lambda: self._proved(pair)
+        )
+        pair.began_at = self._loop.time()
         pair.climbing = climbing = Climbing(
             climb, self._endpoint, self._reflector, lambda text: self._on_word(pair, text),
             lambda outcome: self._on_ended(pair, outcome),
@@ -205,13 +281,23 @@ class Ladder:
         if not plain_may_do(ours, theirs):
             climbing.start()
             return
-        short = ours.hard or theirs.hard
-        pair.start = self._loop.call_later(SHORT_PLAIN if short else PLAIN_FIRST, self._start, pair)
+        long, short = (MAIL_PLAIN_FIRST, MAIL_SHORT_PLAIN) if by_mail else (PLAIN_FIRST, SHORT_PLAIN)
+        pair.start = self._loop.call_later(short if ours.hard or theirs.hard else long, self._start, pair)
+
+    def _proved(self, pair: _Pair) -> bool:
+        """Return whether ports that nobody named may be tried at the other side's host."""
+        if pair.theirs is None:
+            return False
+        host = pair.theirs.address.host
+        if self._probing.proved(host, host, pair.brokers.get(host, set())):
+            return True
+        return self._probing.attested(host, host, pair.witnesses.of(host))
 
     def _start(self, pair: _Pair) -> None:
         pair.start = None
         host = pair.theirs.address.host if pair.theirs is not None else ""
         met_at = self._met.get(host)
+        pair.began_at = self._loop.time()
         if pair.climbing is not None and not self._closed and (met_at is None or self._loop.time() - met_at > 30.0):
             pair.climbing.start()
 
@@ -239,6 +325,8 @@ class Ladder:
             self._validated(remote)
             self._opened(PunchHeard(remote, first=True))
             self._opened(PunchFinished(remote, heard=True, confirmed=True))
+            if pair.want is None and self._mailbox is not None:
+                self._mailbox.reached(pair.peer_id, remote)
 
     def _on_plain(self, event: object) -> None:
         """Note the hosts that plain punching reached, so that no rung is tried for nothing; and those it lost again."""
@@ -269,6 +357,14 @@ class Ladder:
 
     def _drop_climb(self, pair: _Pair) -> None:
         climbing, pair.climbing, pair.word = pair.climbing, None, b""
+        if pair.want is None and self._mailbox is not None:
+            self._mailbox.leave(pair.peer_id, b"")
         if climbing is not None:
             self._endpoint.probes.forget(pair.sealer.codec.tag)
             self._tasks.spawn(climbing.close(), name="close a climb")
+
+
+def _kind(side: Side) -> tuple[object, ...]:
+    """Return what makes a side another one to those who read our letters: they are written one by one."""
+    where = side.address.host if side.hard else side.address
+    return side.mapping, side.filtering, side.ports, side.carrier, where

@@ -1,6 +1,6 @@
 """The reflectors that the watch of our network asks, and when it looks again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -10,9 +10,11 @@ from core.nat.reflection import Reflector
 from core.net.endpoint import Endpoint
 from core.news.events import BrokerChanged, GrapeChanged, GrapeState
 from core.news.hub import Hub
+from core.news.public import PublicDhtChanged
 from core.rendezvous.brokers import Brokers
 from core.rendezvous.nat_watch import REFLECTORS, NatWatch
 from core.scope import Scope, scope
+from core.values import Address
 
 
 class Addresses(Protocol):
@@ -26,12 +28,17 @@ class Addresses(Protocol):
 
 
 def know_our_network(
-    hub: Hub, endpoint: Endpoint, addresses: Addresses, access: GrapeAccess, brokers: Brokers, outgoing: Outgoing
-) -> NatWatch:
-    """Return what knows our network, which looks again when we move or there is somebody new to ask."""
+    hub: Hub, endpoint: Endpoint, addresses: Addresses, access: GrapeAccess, brokers: Brokers, outgoing: Outgoing,
+    public: Callable[[int], Iterable[Address]] = lambda count: (),
+) -> NatWatch:  # fmt: skip
+    """Return what knows our network, which looks again when we move or there is somebody new to ask.
+
+    `public(count)`: nodes of the public DHT, which are asked last.
+    """
 
     def sources() -> list[Reflector]:
-        return [*brokers.reflectors(), *(Reflector(each, dht=True) for each in access.neighbours(REFLECTORS))]
+        nodes = [*access.neighbours(REFLECTORS), *public(REFLECTORS)]
+        return [*brokers.reflectors(), *(Reflector(each, dht=True) for each in nodes)]
 
     def online() -> bool:
         grape = access.snapshot()
@@ -40,5 +47,5 @@ def know_our_network(
 
     nat = NatWatch(hub, endpoint, addresses, sources, outgoing.may_ask, brokers.registered, online)
     addresses.subscribe(nat.nudge)
-    hub.subscribe(lambda event: nat.on_brokers(), BrokerChanged, GrapeChanged)
+    hub.subscribe(lambda event: nat.on_brokers(), BrokerChanged, GrapeChanged, PublicDhtChanged)
     return nat

@@ -3,13 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from core.signal.keys import BELL_EPOCH, HOUR, door
+from core.signal.keys import BELL_EPOCH, HOUR, door, witness
 from core.signal.letter import Letter
 from core.signal.wishes import Contact
 
 LASTS: Final = 60.0  # seconds that a call goes on after it was wished the last time
 READ_AGAIN: Final = 2.5  # seconds until the other's box is read again while nothing is in it; it may just have started
 READ_RARELY: Final = 10.0  # once we know where it is: it may have moved
+READ_SOON: Final = 1.5  # while the two agree how to open the way: each word waits for the other's
+WITNESS_AGAIN: Final = 2.0  # seconds between two looks for who lists the other side
+HURRY: Final = 3.0  # seconds that a hurry lasts after it was asked for the last time
 RING_AGAIN: Final = 3.0  # seconds, when no node took it
 RUNG_FOR: Final = 240.0  # seconds that nodes keep us listed; BEP 5 nodes do for 15 minutes and more
 PATIENCE: Final = 8.0  # seconds in which a call is answered whose other side looks every 5 s
@@ -38,6 +41,11 @@ class Call:
     rung: dict[bytes, float] = field(default_factory=dict)  # when each door may be rung again; a handful per call
     letter: Letter | None = None
     found_in: int = 0  # epochs between ours and that of the box it was in
+    hurried_until: float = 0.0  # until then words are waited for
+    attested: bytes = b""  # the door of witnesses where we have ourselves listed
+    attesting: int | None = None  # the wish
+    witnessing: int = 0  # wishes under way
+    witness_at: float = 0.0  # when to look next
 
     def doors(self, now: float, clock: float) -> list[bytes]:
         """Return where to ring now: the other's door; and beside it, if that does not help or a clock seems wrong.
@@ -58,4 +66,25 @@ class Call:
         self.reading -= 1
         if not self.reading:
             self.reads += 1
-            self.read_at = now + (READ_AGAIN if self.letter is None else READ_RARELY)
+            pause = READ_AGAIN if self.letter is None else READ_RARELY
+            self.read_at = now + (READ_SOON if self.hurried(now) else pause)
+
+    def hurry(self, now: float) -> None:
+        """Read often for a while."""
+        if not self.hurried(now):
+            self.read_at = min(self.read_at, now)
+        self.hurried_until = now + HURRY
+
+    def hurried(self, now: float) -> bool:
+        """Return whether words are waited for."""
+        return now < self.hurried_until
+
+    def our_witness(self, clock: float) -> bytes:
+        """Return where we have ourselves listed for the other side now."""
+        return witness(self.contact.secret, self.contact.ours, int(clock) // BELL_EPOCH)
+
+    def their_witness(self, clock: float) -> list[bytes]:
+        """Return where it is listed: of this epoch and its nearer neighbour, as clocks differ."""
+        now = int(clock) // BELL_EPOCH
+        nearer = -1 if clock % BELL_EPOCH < BELL_EPOCH / 2 else 1
+        return [witness(self.contact.secret, self.contact.theirs, each) for each in (now, now + nearer)]

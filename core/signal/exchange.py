@@ -11,11 +11,12 @@ from random import Random
 from typing import Final
 
 from core.errors import RemoteError
+from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
-from core.signal.caller import LASTS, RING_AGAIN, RUNG_FOR, Call, epochs
+from core.signal.caller import LASTS, RING_AGAIN, RUNG_FOR, WITNESS_AGAIN, Call, epochs
 from core.signal.keys import BELL_EPOCH, DAY_HOURS, HOUR, box, door
 from core.signal.letter import VALID, Letter, seal, unseal
-from core.signal.wishes import Called, Contact, Listen, Located, Read, Ring, Rung, SignalEvent, Wish, Write
+from core.signal.wishes import Called, Contact, Listen, Located, Read, Ring, Rung, SignalEvent, Wish, Witnessed, Write
 from core.values import Address
 
 EAGER: Final = 5.0  # seconds between looks at the door while somebody waits: 4 s on average until a call is answered
@@ -26,6 +27,8 @@ CALLS: Final = 8  # at a time; of more, the one begun first is given up
 RENEW: Final = 3000.0  # seconds; before BEP 44's two hours are over, and before the next hour's box is needed
 MOVED: Final = 15.0  # seconds between two letters to one contact, however often we move
 WRITING: Final = 2  # letters under way at a time
+SOON: Final = 1.0  # seconds between two letters to a contact while words go both ways ...
+SOON_RATE, SOON_BURST = 1 / 30, 20.0  # ... of which there are so many a second, and at once; then it is MOVED again
 PER_NODE: Final = 4  # new ringers taken of one node's answer ...
 PER_LOOK: Final = 12  # ... and of one look: lists fill with junk
 RUNG_AGAIN: Final = 15.0  # seconds until somebody who is still listed is told again; a second call must not wait longer
@@ -42,6 +45,7 @@ class _Ours:
         self.at = -math.inf
         self.edition = -1
         self.under_way = False
+        self.word = b""  # of the last
 
 
 class Exchange:
@@ -58,6 +62,9 @@ class Exchange:
         self._addresses: tuple[Address, ...] = ()
         self._nat = 0
         self._edition = 0  # of what our letters say
+        self._word = b""  # for everybody
+        self._words: BoundedTable[Hashable, bytes] = BoundedTable(CONTACTS)  # for one contact, instead
+        self._soon = TokenBucket(SOON_RATE, SOON_BURST)
         self._listening = self._eager = False
         self._look_at = -math.inf
         self._looking: dict[int, int] = {}  # ringers taken, by wish
@@ -83,12 +90,28 @@ class Exchange:
         """Return whether somebody can be called."""
         return name in self._contacts
 
-    def be_at(self, addresses: Iterable[Address], nat: int) -> None:
-        """Take what our letters say."""
+    def be_at(self, addresses: Iterable[Address], nat: int, word: bytes = b"") -> None:
+        """Take what our letters say; `word` is for all but those that have their own."""
         said = tuple(addresses)
-        if (said, nat) != (self._addresses, self._nat):
-            self._addresses, self._nat = said, nat
+        if (said, nat, word) != (self._addresses, self._nat, self._word):
+            self._addresses, self._nat, self._word = said, nat, word
             self._edition += 1
+
+    def say(self, name: Hashable, word: bytes) -> None:
+        """Take what our next letter to a contact says beside; empty: what is said to all."""
+        if word:
+            self._words[name] = word
+        else:
+            self._words.pop(name, None)
+
+    def hurry(self, name: Hashable, now: float, clock: float) -> None:
+        """Exchange words with a contact quickly for a while, and look who lists it. We call it if we do not yet."""
+        if name not in self._calls:
+            if len(self._calls) >= CALLS or name not in self._contacts:
+                return
+            self.call(name, now, clock)
+        self._calls[name].hurry(now)
+        self._calls[name].until = max(self._calls[name].until, now + LASTS / 2)
 
     def listen(self, on: bool, eager: bool) -> None:
         """Be there for callers, or not; `eager`: somebody waits."""
@@ -152,20 +175,26 @@ class Exchange:
         for name in [*self._calls, *listeners]:
             ours = self._ours.setdefault(name, _Ours())
             busy = sum(each.under_way for each in self._ours.values())
-            if busy < WRITING and not ours.under_way and self._due(ours, now, clock):
+            if busy < WRITING and not ours.under_way and self._due(name, ours, now, clock):
                 self._write_to(self._contacts[name], ours, now, clock)
 
-    def _due(self, ours: _Ours, now: float, clock: float) -> bool:
+    def _due(self, name: Hashable, ours: _Ours, now: float, clock: float) -> bool:
         if ours.epoch != int(clock) // HOUR or now - ours.at >= RENEW:
             return True
-        return ours.edition != self._edition and now - ours.at >= MOVED
+        if ours.edition == self._edition and ours.word == self._words.get(name, self._word):
+            return False
+        call = self._calls.get(name)
+        if call is not None and call.hurried(now) and now - ours.at >= SOON and self._soon.take(now):
+            return True
+        return now - ours.at >= MOVED
 
     def _write_to(self, contact: Contact, ours: _Ours, now: float, clock: float) -> None:
         epoch = int(clock) // HOUR
         ours.epoch, ours.at, ours.edition, ours.under_way = epoch, now, self._edition, True
         ours.sequence = max(ours.sequence + 1, int(clock * 1000))
         bell = self._bell(epoch // DAY_HOURS) if self._listening else None
-        letter = Letter(int(clock), self._addresses, bell, self._nat)
+        ours.word = self._words.get(contact.name, self._word)
+        letter = Letter(int(clock), self._addresses, bell, self._nat, ours.word)
         into = box(contact.secret, contact.ours, epoch)
         sealed = seal(letter, into, ours.sequence, self._random)
         self._wish(Write(self._number(), into, sealed, ours.sequence), contact)
@@ -178,6 +207,20 @@ class Exchange:
                 wish = Ring(self._number(), each)
                 call.ringing[wish.number] = each
                 self._wish(wish, call.contact)
+        if call.hurried(now):
+            self._attest(call, now, clock)
+
+    def _attest(self, call: Call, now: float, clock: float) -> None:
+        """Have ourselves listed for this contact, and look who has it listed for us."""
+        ours = call.our_witness(clock)
+        if call.attested != ours and call.attesting is None:
+            call.attesting = self._number()
+            self._wish(Ring(call.attesting, ours), call.contact)
+        if not call.witnessing and now >= call.witness_at:
+            call.witness_at = now + WITNESS_AGAIN
+            for each in call.their_witness(clock):
+                call.witnessing += 1
+                self._wish(Listen(self._number(), each), call.contact)
 
     def _read(self, contact: Contact, clock: float, *, far: bool) -> int:
         boxes = [box(contact.secret, contact.theirs, epoch) for epoch in epochs(clock, far)]
@@ -199,8 +242,13 @@ class Exchange:
 
     # -- outcomes -----------------------------------------------------------------------------------------------------
 
-    def ringers(self, number: int, listed: Iterable[Address], now: float, clock: float) -> None:
-        """Take what one node lists at our door."""
+    def ringers(self, number: int, listed: Iterable[Address], now: float, clock: float, node: str = "") -> None:
+        """Take what one node, at the host `node`, lists at our door, or where a contact has itself listed."""
+        contact, _ = self._under_way.get(number, (None, None))
+        if contact is not None:
+            hosts = list(dict.fromkeys(each.host for each in listed))[:PER_NODE]
+            self._events += [Witnessed(contact.name, host, node) for host in hosts]
+            return
         taken = 0
         for address in listed:
             if number not in self._looking or taken >= PER_NODE or self._looking[number] >= PER_LOOK:
@@ -244,6 +292,11 @@ class Exchange:
             self._wrote(self._ours[contact.name], taken, now)
         elif isinstance(wish, Read) and call is not None and call.reading:
             call.read_done(now)
+        elif isinstance(wish, Listen) and call is not None:
+            call.witnessing = max(0, call.witnessing - 1)
+        elif isinstance(wish, Ring) and call is not None and number == call.attesting:
+            call.attesting = None
+            call.attested = wish.door if taken else b""
         elif isinstance(wish, Ring) and call is not None and number in call.ringing:
             call.rung[call.ringing.pop(number)] = now + (RUNG_FOR if taken else RING_AGAIN)
             if taken:

@@ -21,6 +21,7 @@ JOINER: Final = b"joiner"
 _BOX: Final = b"grapevine meeting box 1"
 _BELL: Final = b"grapevine meeting bell 1"
 _DOOR: Final = b"grapevine meeting door 1"
+_WITNESS: Final = b"grapevine meeting witness 1"
 
 
 def derive(secret: bytes, info: bytes, size: int) -> bytes:
@@ -63,3 +64,12 @@ def bell(own: bytes, day: int) -> bytes:
 def door(bell: bytes, epoch: int) -> bytes:
     """Return the 20 bytes under which a DHT lists who rings a bell, in one epoch of five minutes since 1970."""
     return derive(bell, _DOOR + epoch.to_bytes(8), KEY_BYTES)
+
+
+def witness(secret: bytes, direction: bytes, epoch: int) -> bytes:
+    """Return the 20 bytes under which one side of a pair is listed for the other, in one epoch of five minutes.
+
+    Nodes list who sent them an announcement with a token that they had given to that very host (BEP 5). So they are
+    witnesses that the pair's `direction` is where it says.
+    """
+    return derive(secret, b"".join((_WITNESS, len(direction).to_bytes(1), direction, epoch.to_bytes(8))), KEY_BYTES)

@@ -6,7 +6,6 @@ sequence number are authenticated with it. The content is filled up with zeros.
 
 import ipaddress
 import struct
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
@@ -20,33 +19,38 @@ VERSION: Final = 1
 CONTENT: Final = 288  # bytes: the head, and ten addresses of either kind
 LETTER: Final = 12 + CONTENT + 16  # bytes; BEP 44 takes 1,000, and every node that keeps it sends it in one packet
 MAX_ADDRESSES: Final = 10
+WORD: Final = 52  # bytes of a word at most: a side's report has 16 (`core.nat.side`), a climb's word 20
 VALID: Final = 7800  # seconds after it was written: BEP 44's two hours, and one round of renewing
 SKEW: Final = 5400  # seconds that two clocks may differ: an hour of a wrong time zone, and a half
 _HEAD: Final = struct.Struct(">BQBB32sB")  # version, time, NAT, flags, bell, addresses
 _NONCE: Final = 12
+_HAS_BELL, _HAS_WORD = 1, 2  # flags; who does not know one of them reads the rest
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
     """`at`: Unix seconds of the writer's clock. `nat`: 0 unknown, 1 one mapping for all, 2 another for each.
 
-    `bell`: how to call the writer; none: it does not listen. `addresses`: the likeliest first.
+    `bell`: how to call the writer; none: it does not listen. `addresses`: the likeliest first. `word`: for the ladder,
+    which reads it; empty: nothing.
     """
 
     at: int
     addresses: tuple[Address, ...] = ()
     bell: bytes | None = field(default=None, repr=False)
     nat: int = 0
+    word: bytes = field(default=b"", repr=False)
 
 
 def pack(letter: Letter) -> bytes:
-    """Return the content. Of addresses as many are kept as there is room for; those of IPv6 are of 18 bytes."""
+    """Return the content: ten addresses of either kind and a word have room. Raises ValueError for a longer word."""
+    if len(letter.word) > WORD:
+        raise ValueError(f"a word has {WORD} bytes at the most")
     packed = [_pack_address(each) for each in letter.addresses[:MAX_ADDRESSES]]
-    while _HEAD.size + sum(map(len, packed)) > CONTENT:
-        packed.pop()
-    flags = letter.bell is not None
+    word = bytes([len(letter.word)]) + letter.word if letter.word else b""
+    flags = (_HAS_BELL if letter.bell is not None else 0) | (_HAS_WORD if word else 0)
     head = _HEAD.pack(VERSION, letter.at, letter.nat, flags, letter.bell or b"", len(packed))
-    return (head + b"".join(packed)).ljust(CONTENT, b"\0")
+    return (head + b"".join(packed) + word).ljust(CONTENT, b"\0")
 
 
 def unpack(content: bytes) -> Letter:
@@ -56,7 +60,9 @@ def unpack(content: bytes) -> Letter:
     version, at, nat, flags, bell, count = _HEAD.unpack_from(content)
     if version != VERSION or count > MAX_ADDRESSES:
         raise RemoteError("a letter is of a version that we do not know")
-    return Letter(at, tuple(_addresses(content[_HEAD.size :], count)), bell if flags & 1 else None, nat)
+    addresses, rest = _addresses(content[_HEAD.size :], count)
+    word = rest[1 : 1 + rest[0]] if flags & _HAS_WORD and rest and rest[0] <= WORD else b""
+    return Letter(at, tuple(addresses), bell if flags & _HAS_BELL else None, nat, word)
 
 
 def seal(letter: Letter, into: Box, sequence: int, random: Random) -> bytes:
@@ -93,8 +99,9 @@ def _pack_address(address: Address) -> bytes:
     return bytes([host.version]) + host.packed + address.port.to_bytes(2)
 
 
-def _addresses(data: bytes, count: int) -> Iterable[Address]:
-    at = 0
+def _addresses(data: bytes, count: int) -> tuple[list[Address], bytes]:
+    """Return the addresses, and what comes after them."""
+    found, at = [], 0
     for _ in range(count):
         size = {4: 4, 6: 16}.get(data[at]) if at < len(data) else None
         if size is None or at + 3 + size > len(data):
@@ -103,4 +110,5 @@ def _addresses(data: bytes, count: int) -> Iterable[Address]:
         address = Address(str(host), int.from_bytes(data[at + 1 + size : at + 3 + size]))
         at += 3 + size
         if usable(address):  # IPv6 is of a later version
-            yield address
+            found.append(address)
+    return found, data[at:]

@@ -82,4 +82,13 @@ class Called:
     nodes: int
 
 
-SignalEvent: TypeAlias = Rung | Located | Called
+@dataclass(frozen=True, slots=True)
+class Witnessed:
+    """The node at `node` lists `host` where only this contact would have itself listed. Nodes may lie."""
+
+    name: Hashable
+    host: str
+    node: str
+
+
+SignalEvent: TypeAlias = Rung | Located | Called | Witnessed

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from core.calling.race import MAX_LISTED, MAX_TRIED, STAGGER, Race
+from core.calling.race import MAX_AGAIN, MAX_LISTED, MAX_TRIED, STAGGER, Race
 from core.errors import LocalError, PeerError, RequestTimeout, TransportClosed
 from core.reach.outreach import HeldBack
 from core.values import Address
@@ -212,5 +212,36 @@ def test_who_was_held_back_is_tried_when_it_gives_a_sign_of_life() -> None:
         assert await race.winner([A]) == A
         assert paths.tried == [(0.0, A), (3.0, A)]
         assert race.hosts() == {A.host}
+
+    run(scene())
+
+
+def test_an_address_that_failed_is_tried_again_when_it_gives_a_sign_of_life_but_not_for_ever() -> None:
+    async def scene() -> None:
+        paths = Paths()
+        race = Race(paths.connect, 10.0, patient=True)
+        paths.refuse[A] = PeerError("no")
+        search = asyncio.get_running_loop().create_task(race.winner([A]))
+        for _ in range(10):
+            await asyncio.sleep(0.1)
+            race.add(A)
+        assert len(paths.tried) == 1 + MAX_AGAIN
+        search.cancel()
+        await asyncio.gather(search, return_exceptions=True)
+
+    run(scene())
+
+
+def test_a_way_that_was_opened_after_the_first_try_wins() -> None:
+    async def scene() -> None:
+        paths = Paths(a=0.1)
+        paths.refuse[A] = PeerError("closed yet")
+        race = Race(paths.connect, 10.0, patient=True)
+        search = asyncio.get_running_loop().create_task(race.winner([A]))
+        await asyncio.sleep(1.0)
+        del paths.refuse[A]
+        race.add(A)
+        assert await search == A
+        assert now() == pytest.approx(1.1)
 
     run(scene())

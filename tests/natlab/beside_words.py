@@ -25,7 +25,7 @@ it punches nothing by itself. So both peers connect to a third endpoint from the
 tells each of the other, with the address that it sees, and both dial at once. The time is from then. With a relay iroh
 would also pass the packets on, and that would join every pair; this table is about direct paths. **Grapevine**'s
 time is that of the table above: from when the broker knows both sides. The three therefore measure nearly the same, not
-quite the same. The machine was busy with other work, and seconds are no more exact than that. Paths here have next to
+quite the same. The machine was busy with other work at the time. Paths here have next to
 no delay. So where plain punching does, the others are there at once, and we are 0.3 s later: that is how long our
 openers go on before the first packet that arrives, which is what opens linux-race.
 

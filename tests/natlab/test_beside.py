@@ -5,7 +5,8 @@ from tests.natlab.beside_words import HEADING, HYPERDHT, IROH, Result, kept, our
 from tests.natlab.kinds import Kind
 from tests.natlab.report import page
 
-_PAGE = f"# Which\n\n| worker \\ consumer | {' | '.join(Kind)} |\n| --- |\n| **open** | 0.3 15 | 1.5B 200 |{' - |' * 12}\n\nx\n"
+_ROWS = f"| --- |\n| **open** | 0.3 15 | 1.5B 200 |{' - |' * 12}"
+_PAGE = f"# Which\n\n| worker \\ consumer | {' | '.join(Kind)} |\n{_ROWS}\n\nx\n"
 
 
 def result(system: str, other: Kind, seconds: float | None) -> Result:

@@ -164,3 +164,8 @@ def test_two_behind_plain_nats_meet_by_the_public_dht_alone(tmp_path: Path) -> N
 
 def test_every_pair_of_plain_nats_meets(tmp_path: Path) -> None:
     asyncio.run(every_pair(tmp_path, [(anna, bert) for anna in PLAIN for bert in PLAIN]))
+
+
+def test_a_pair_that_needs_the_ladder_meets_by_the_public_dht_alone(tmp_path: Path) -> None:
+    """Nobody but nodes of the DHT carries their words, and says that each is where it says (docs/threat-model.md)."""
+    asyncio.run(every_pair(tmp_path, [(Kind.PORT_RESTRICTED, Kind.SYM_RANDOM)]))

@@ -256,16 +256,24 @@ class Met:
 
 
 def meet(one: Kind, other: Kind, seed: int, *, loss: float = 0.0, rtt: float = 0.0, skew: float = 0.0,
-         limit: float = 60.0, config: ClimbConfig | None = None) -> Met:  # fmt: skip
-    """Let two meet."""
+         limit: float = 60.0, config: ClimbConfig | None = None, mail: float | None = None) -> Met:  # fmt: skip
+    """Let two meet; `mail`: seconds that a word takes from one to the other."""
     world = World(seed, Link(delay=rtt / 2, loss=0.0))
     for reflector in dict.fromkeys(each.host for each in REFLECTORS):
         host = world.host(reflector)
         for each in REFLECTORS:
             if each.host == reflector:
                 host.socket(each.port, Reflection(Random(seed)))
+    word = rtt if mail is None else mail
     peers = [
-        SimPeer(world, place(world, kind, 10 + number), seed * 2 + number, number == 0, rtt, config or ClimbConfig())
+        SimPeer(
+            world,
+            place(world, kind, 10 + number),
+            seed * 2 + number,
+            number == 0,
+            word,
+            config or ClimbConfig(),
+        )
         for number, kind in enumerate((one, other))
     ]
     sides = [_filtered(peer.look(), kind) for peer, kind in zip(peers, (one, other), strict=True)]

@@ -10,6 +10,7 @@ import pytest
 
 from core.nat.report import Filtering, Mapping, Ports
 from core.nat.side import Side
+from core.punch.climb_config import ClimbConfig
 from core.punch.rungs import Choice, choose
 from core.values import Address
 from tests.natlab.kinds import Kind
@@ -74,6 +75,31 @@ def test_ports_in_order_are_found_at_once_and_with_few_packets() -> None:
         assert met.seconds is not None
         assert met.seconds < 1.0
         assert met.packets < 60
+
+
+MAIL = 4.0  # seconds that a word takes by the public DHT at worst: written in one, read every 1.5 (tests/public)
+
+
+def by_mail(pair: tuple[Kind, Kind], seed: int) -> None:
+    """Let a pair that plain punching cannot join meet with words that are late."""
+    met = meet(*pair, seed, limit=240.0, rtt=0.08, skew=MAIL, mail=MAIL, config=ClimbConfig.by_mail())
+    judge(*pair, met)
+    assert met.packets <= 3 * PROBES
+
+
+CLIMBS = tuple(pair for pair in PAIRS if set(pair) & HARD and not set(pair) & {Kind.OPEN, Kind.FULL_CONE})
+
+
+@pytest.mark.parametrize("pair", CLIMBS[::6], ids=lambda pair: f"{pair[0]}-{pair[1]}")
+def test_a_sample_of_hard_pairs_meets_by_mail(pair: tuple[Kind, Kind]) -> None:
+    by_mail(pair, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+def test_all_hard_pairs_that_can_meet_do_so_by_mail(seed: int) -> None:
+    for pair in CLIMBS:
+        by_mail(pair, seed)
 
 
 def test_one_seed_gives_one_story() -> None:

@@ -1,6 +1,6 @@
 """An iroh peer for the lab, on iroh's Python binding (1.2.0), without relay or discovery; see `tests.natlab.beside`.
 
-Without a relay iroh has nobody who tells two peers of each other. So a *meeting* does what one would do by hand, and
+Without a relay nothing of iroh tells two peers of each other. So a *meeting* does what one would do by hand, and
 better than a person could: it is an iroh endpoint on a public machine. Both peers connect to it from the very socket
 that they use afterwards, and it tells each the other's key and address as it sees them, at the same moment. Then both
 dial, again and again, and what either connection brings counts.
