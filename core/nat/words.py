@@ -33,7 +33,7 @@ class NatWords:
 
 _NO_REFLECTOR = "Nobody was asked where this peer is seen from outside."
 _ASK_SOMEBODY = "Name a broker or a grape on another network, so that there is somebody to ask."
-_USE_BROKER = "Use a broker: --broker on the command line, or the page Broker of the window."
+_USE_BROKER = "Use a broker: --broker on the command line, or the page Network of the window."
 _OWN_ADDRESS = "Ask the provider for an address of your own (no CGNAT), or use IPv6."
 _OPEN_PORT = "Forward this peer's UDP port in the router (fix it by --port), or switch on its port mapping (UPnP)."
 

@@ -8,14 +8,17 @@ view looks for the place of each. Sorting is a proxy's (`sorted_peers`), by SORT
 import enum
 import functools
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from PySide6.QtCore import QModelIndex, QObject, QSortFilterProxyModel, Qt, QTimer
 
 from core.news.events import PeerRow, PeerSnapshot, Role
+from core.news.seen import PathRow
 from core.peer_id import PeerId
 from core.values import Address
+from desktop.models.paths import why
 from desktop.models.table import SORT_ROLE, Column, Columns, RowsModel, Scene, runs, short_name
 from desktop.models.words import PLAIN, PLAIN_HINT, ago, count, span, trip
 
@@ -103,6 +106,24 @@ class PeersScene(Scene):
     """Beside the time and the names: who we are."""
 
     ourselves = Ourselves()
+    paths: Mapping[Address, PathRow] = MappingProxyType({})
+
+
+def _path(row: PeerRow, scene: Scene) -> PathRow | None:
+    """Return how we are connected to a peer that is heard."""
+    known = scene.paths.get(row.address) if isinstance(scene, PeersScene) else None
+    return known if path_of(row, scene.now) is Path.OPEN else None
+
+
+def _path_text(row: PeerRow, scene: Scene) -> str:
+    path = _path(row, scene)
+    return path_of(row, scene.now).value if path is None else path.badge
+
+
+def path_hint(row: PeerRow, scene: Scene) -> str:
+    """Return why the way to a peer is as it is, and what would make it better."""
+    path = _path(row, scene)
+    return PATH_HINTS[path_of(row, scene.now)] if path is None else why(path)
 
 
 def _who(row: PeerRow, scene: Scene) -> str:
@@ -136,10 +157,9 @@ class PeerColumn(Columns):
         "Role", lambda row, _scene: role_word(row.role), about="A consumer wants the service, a worker shares it"
     )
     PATH = Column[PeerRow](
-        "Path", lambda row, scene: path_of(row, scene.now).value,
-        lambda row, scene: PATH_HINTS[path_of(row, scene.now)],
+        "Path", _path_text, path_hint,
         lambda row, scene: str(list(Path).index(path_of(row, scene.now))),
-        about="Whether packets of this peer arrive here",
+        about="Whether packets of this peer arrive here, and by which way. Click a way to read why it is that one",
     )  # fmt: skip
     LAST_SEEN = Column[PeerRow](
         "Last seen", lambda row, scene: ago(scene.now, row.last_seen),
@@ -207,6 +227,13 @@ class PeersModel(RowsModel[PeerRow]):
             self.scene.ourselves = ourselves
             self.tick()
 
+    def set_paths(self, paths: Iterable[PathRow]) -> None:
+        """Say by which way each peer is reached."""
+        before = {address: path.badge for address, path in self.scene.paths.items()}
+        self.scene.paths = {path.address: path for path in paths}
+        if before != {address: path.badge for address, path in self.scene.paths.items()}:
+            self.tick()
+
     def replace(self, rows: Sequence[PeerRow]) -> None:
         """Show these peers instead, with the fewest changes: the first ROWS_A_STEP now, more in Qt's next turns.
 
@@ -267,7 +294,7 @@ class PeersModel(RowsModel[PeerRow]):
         who = _who(row, self.scene)
         said = "" if who == NOBODY_YET else f"{who}, "
         text = (
-            f"{role_word(row.role)} {row.address}, {said}path {self.state(row).value.lower()}, "
+            f"{role_word(row.role)} {row.address}, {said}path {_path_text(row, self.scene).lower()}, "
             f"last seen {ago(self.scene.now, row.last_seen)}, {count(row.punches_sent, 'punch', 'punches')} sent, "
             f"{row.punches_received:,} received"
         )

@@ -78,6 +78,6 @@ def _meeting(snapshot: PeerSnapshot) -> Line:
     if len(ways) > 1:
         return Line(Verdict.GOOD, told)
     more = _tr(
-        "For friends elsewhere, name a grape or broker that you both use: in the settings, or on the page Broker."
+        "For friends elsewhere, name a grape or broker that you both use: in the settings, or on the page Network."
     )
     return Line(Verdict.UNKNOWN, f"{told} {more}")

@@ -106,7 +106,7 @@ def _alone(snapshot: PeerSnapshot) -> Standing:
         return Standing(_tr("No other grape is known"), snapshot.grape.message, GrapeState.ALONE)
     text = _tr(
         "To be found by others: add a bootstrap node or a grape that they use too (Settings), "
-        "or use a broker that you both know (Broker)."
+        "or use a broker that you both know (Network)."
     )
     text = f"{snapshot.grape.nearby} {text}".strip()
     return Standing(_tr("Only this computer can find this peer"), text, GrapeState.ALONE)

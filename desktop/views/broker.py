@@ -3,7 +3,7 @@
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
-from core.news.events import BrokerSnapshot, BrokerUse, NatSnapshot, PeerSnapshot
+from core.news.events import BrokerSnapshot, BrokerUse, PeerSnapshot
 from core.peer_id import PeerId
 from core.trust.entries import KnownPeer
 from core.values import Address
@@ -20,7 +20,6 @@ from desktop.views.table import RowTable
 
 SAMPLES = ("Anna's greenhouse", "Consumer", "fibonacci_worker", "203.0.113.200:65535", "9 h 59 min", "59 s ago")
 TICK_MS = 1000  # milliseconds; "3 s ago" moves on
-NETWORK_LINES = 3  # the longest words take that many at 800 pixels
 MAX_BROKERS = 500  # characters; some twenty addresses
 OFF = "Nobody can register here: this peer is no broker."
 EMPTY = "Nobody is registered now. Peers that use this broker appear here, and age out 15 s after they were last heard."
@@ -47,15 +46,8 @@ def using_words(use: BrokerUse) -> str:
     return f"{use.message}{seen}{refused}"
 
 
-def network_words(nat: NatSnapshot, *, known: bool) -> str:
-    """Return what is known of our network, whether others get in, and what to do."""
-    if not known:
-        return "Nobody was asked yet where this peer is seen from outside. A broker, or a grape elsewhere, can say."
-    return " ".join(line for line in (nat.message, nat.advice, nat.network) if line)
-
-
 class BrokerView(PageView):
-    """Two switches, the brokers to use, our network, and the table.
+    """Two switches, the brokers to use, and the table.
 
     Signals:
         acting_chosen(bool): be a broker, or be none.
@@ -73,7 +65,6 @@ class BrokerView(PageView):
         self.using = Toggle(self.tr("Use a broker"), self._choose_using)
         self.brokers = QLineEdit(", ".join(brokers))
         self._problem = Lines(1)  # its place is kept: nothing below moves when there is something to say
-        self.network = Lines(NETWORK_LINES)
         self.model = BrokerModel(self, name_of=self._name_of)
         self.table = RowTable(self.tr("Registered with this broker"))
         self.table.setModel(self.model)
@@ -96,13 +87,10 @@ class BrokerView(PageView):
         self.using.add_below(self._problem)
         cards = Pair(self.using, self.acting, SIDE_BY_SIDE)
         title = heading(self.tr("Registere&d here"), self.table)
-        network = heading(self.tr("Your network"))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         column.addWidget(cards)
-        column.addWidget(network)
-        column.addWidget(self.network)
         column.addWidget(title)
         column.addWidget(self.table, 1)
 
@@ -111,7 +99,6 @@ class BrokerView(PageView):
         self._known = snapshot.known_peers
         self.acting.show_state(snapshot.broker.acting, acting_words(snapshot.broker))
         self.using.show_state(snapshot.broker_use.on, using_words(snapshot.broker_use))
-        self.network.setText(network_words(snapshot.nat, known=bool(snapshot.nat.message)))
         self.table.set_placeholder(EMPTY if snapshot.broker.acting else OFF)
         self.model.replace(snapshot.broker.entries)
 

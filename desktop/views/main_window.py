@@ -23,13 +23,13 @@ from core.values import Address
 from desktop.icons import app_icon
 from desktop.theme import Theme, ThemeSource
 from desktop.views.banner import Banner
-from desktop.views.broker import BrokerView
 from desktop.views.calls import CallsView
 from desktop.views.columns import Columns
 from desktop.views.contract import BridgeLike
 from desktop.views.header import HeaderView
 from desktop.views.identity_dialog import Acts as IdentityActsLike
 from desktop.views.menus import ABOUT, Acts, Menus, keys_text
+from desktop.views.network import NetworkView
 from desktop.views.notice import NoticePlace
 from desktop.views.pages import Page, Pages
 from desktop.views.peers import PeersView
@@ -100,7 +100,7 @@ class MainWindow(QMainWindow):
         self.pending = PendingStrip(bridge, self._theme)
         self.people = PeopleView(bridge, self._theme)
         self.calls = CallsView(bridge, self._theme)
-        self.broker = BrokerView(self._theme, settings.brokers)
+        self.network = NetworkView(self._theme, settings.brokers)
         self.sharing = SharingView(bridge, self._theme)
         self.using = UsingView(bridge, self._theme)
         self.pages = Pages()
@@ -109,6 +109,7 @@ class MainWindow(QMainWindow):
         self.menus.retheme(self._theme.theme)
         self._theme.changed.connect(self._retheme)
         self.peers.request_wanted.connect(self._address_request)
+        self.peers.path_wanted.connect(lambda address: self._on("network", lambda: self.network.reveal(address))())
         self.header.identity_wanted.connect(self.open_identity)
         self.pending.all_wanted.connect(self.reveal_pending)
         self.pages.chosen.connect(lambda key: self.pending.set_aside(key == "people"))
@@ -119,10 +120,11 @@ class MainWindow(QMainWindow):
         self.sharing.demo_wanted.connect(self._on_live(self.services.focus))
         self.calls.known_wanted.connect(self._add_known)
         self.services.audience_chosen.connect(self._choose_audience)
-        self.broker.acting_chosen.connect(self._choose_acting)
-        self.broker.using_chosen.connect(self._choose_using)
+        self.network.broker.acting_chosen.connect(self._choose_acting)
+        self.network.broker.using_chosen.connect(self._choose_using)
         bridge.snapshot_changed.connect(self._show_snapshot)
         bridge.events_arrived.connect(self.timeline.add)
+        bridge.events_arrived.connect(self.network.on_events)
         bridge.failed.connect(self.show_message)
         snapshot = bridge.snapshot()
         if snapshot is not None:
@@ -159,10 +161,10 @@ class MainWindow(QMainWindow):
                 Page("using", self.tr("Using"), lambda: self.using),
                 Page("people", self.tr("People"), lambda: self.people, lambda snapshot: len(snapshot.pending)),
                 Page("calls", self.tr("Calls"), lambda: self.calls),
-                Page("broker", self.tr("Broker"), lambda: self.broker),
+                Page("network", self.tr("Network"), lambda: self.network),
             )
         )
-        for page in (self.sharing, self.using, self.people, self.calls, self.broker):
+        for page in (self.sharing, self.using, self.people, self.calls, self.network):
             page.setMinimumHeight(PAGE_HEIGHT)
         self.notice = NoticePlace(self.header.details, self.pending, self.banner)
         middle = Scrolled()

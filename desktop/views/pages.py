@@ -15,6 +15,7 @@ from desktop.views.columns import CurrentOnly
 from desktop.views.table import RowTable
 
 ROOM = " (99)"  # behind the title of a page that counts
+RENAMED = {"broker": "network"}  # keys that settings of earlier versions remember
 NARROW = 560  # pixels of width; below that the tabs have hardly any room beside their words, and still fit in a row
 
 
@@ -144,6 +145,8 @@ class Pages(QWidget):
 
     def choose(self, key: str) -> None:
         """Show a page; a key that there is none for changes nothing."""
+        if all(page.key != key for page in self._pages):
+            key = RENAMED.get(key, key)
         for number, page in enumerate(self._pages):
             if page.key == key:
                 self.bar.setCurrentIndex(number)

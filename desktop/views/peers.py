@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QGuiApplication, QIcon, QKeySequence
-from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QToolTip, QVBoxLayout, QWidget
 
 from core.news.events import GrapeState, PeerRow, PeerSnapshot, Role
 from core.peer_id import PeerId
@@ -19,7 +19,7 @@ from desktop.views.table import ICON_ROOM, CellDelegate, Index, RowTable
 
 # the widest usual text of each column
 SAMPLES = (
-    *("203.0.113.200:65535", "AAAAAAAA", "Consumer", f"{ICON_ROOM}Punching", "59 min ago"),
+    *("203.0.113.200:65535", "AAAAAAAA", "Consumer", f"{ICON_ROOM}port opened", "59 min ago"),
     *("888 ms", "9 h 59 min", "9,999", "9,999"),
 )
 REFRESH_MS = 350  # milliseconds between two changes that only count on: a paint of the table takes 5 of the window's
@@ -50,9 +50,11 @@ class PeersView(QWidget):
 
     Signals:
         request_wanted(Address): send a request to this peer.
+        path_wanted(Address): show how we are connected to this peer.
     """
 
     request_wanted = Signal(object)
+    path_wanted = Signal(object)
 
     def __init__(self, theme: ThemeSource, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -95,6 +97,7 @@ class PeersView(QWidget):
         table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         table.setItemDelegateForColumn(PeerColumn.PATH, CellDelegate(self._dress, table))
         table.set_samples(SAMPLES, fit_all=True)
+        table.clicked.connect(self._clicked)
         table.doubleClicked.connect(lambda _index: self._request())
 
     def _make_actions(self) -> None:
@@ -104,12 +107,15 @@ class PeersView(QWidget):
         self.request_action.setShortcuts([QKeySequence(Qt.Key.Key_Return), QKeySequence(Qt.Key.Key_Enter)])
         self.request_action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
         self.request_action.triggered.connect(self._request)
+        self.path_action = QAction(self.tr("&How we are connected"), self)
+        self.path_action.triggered.connect(self._show_path)
         self.copy_rows_action = QAction(self.tr("&Copy selected rows"), self)
         self.copy_rows_action.triggered.connect(self.table.copy)
         self.copy_id_action = QAction(self.tr("Copy Peer &ID"), self)
         self.copy_id_action.triggered.connect(self.copy_id)
         self.table.addAction(self.request_action)
-        self.table.set_menu((self.request_action, None, self.copy_id_action, self.copy_action, self.copy_rows_action))
+        copies = (self.copy_id_action, self.copy_action, self.copy_rows_action)
+        self.table.set_menu((self.request_action, self.path_action, None, *copies))
         self.table.selectionModel().selectionChanged.connect(self._update_actions)
         self._update_actions()
 
@@ -136,6 +142,7 @@ class PeersView(QWidget):
         self._names = names(snapshot.known_peers) if snapshot is not None else {}
         ourselves = Ourselves(snapshot)
         self.model.set_ourselves(ourselves)
+        self.model.set_paths(snapshot.connections.paths if snapshot is not None else ())
         self._keys = {(row.address, row.service) for row in rows}
         self.model.replace(rows)
         self.table.set_placeholder(placeholder(snapshot))
@@ -181,10 +188,22 @@ class PeersView(QWidget):
         if chosen:
             self.request_wanted.emit(chosen[0].address)
 
+    def _show_path(self) -> None:
+        chosen = self.selected()
+        if chosen:
+            self.path_wanted.emit(chosen[0].address)
+
+    def _clicked(self, index: Index) -> None:
+        """Say at once why a way is as it is, where its badge was clicked."""
+        if index.column() == PeerColumn.PATH:
+            place = self.table.viewport().mapToGlobal(self.table.visualRect(index).bottomLeft())
+            QToolTip.showText(place, str(index.data(Qt.ItemDataRole.ToolTipRole) or ""), self.table)
+
     def _update_actions(self) -> None:
         chosen = len(self.table.selected_rows())
         self.copy_id_action.setEnabled(any(row.peer_id is not None for row in self.selected()))
         self.copy_action.setEnabled(chosen > 0)
+        self.path_action.setEnabled(chosen == 1)
         self.copy_rows_action.setEnabled(chosen > 0)
         self.request_action.setEnabled(chosen == 1)
 

@@ -58,6 +58,7 @@ from desktop.views.edit_share import EditShareSheet
 from desktop.views.fields import Lines
 from desktop.views.identity_dialog import IdentityDialog, PassphraseDialog
 from desktop.views.main_window import MainWindow
+from desktop.views.map import MapView
 from desktop.views.notice import NoticePlace
 from desktop.views.person_dialog import PersonDialog
 from desktop.views.share_sheet import ShareSheet
@@ -65,6 +66,7 @@ from desktop.views.sheets import Question, Scrolling, reveal
 from desktop.views.switch import Switch
 from desktop.views.watch_sheet import WatchSheet
 from tests.desktop import fake_peer as scene
+from tests.desktop.connected import connected_snapshot
 
 TEXT, PARTS = 4.5, 3.0  # WCAG 2.1, 1.4.3 and 1.4.11
 GRACE = 0.1  # of a contrast: the edges of glyphs are blurred, so that a thin one may never reach its colour
@@ -290,7 +292,7 @@ def _inside_a_field(first: QWidget, second: QWidget) -> bool:
 
 
 def _is_large(widget: QWidget) -> bool:
-    return isinstance(widget, QAbstractScrollArea)
+    return isinstance(widget, QAbstractScrollArea | MapView)
 
 
 def _option(view: QAbstractItemView) -> QStyleOptionViewItem:
@@ -364,16 +366,30 @@ def pages(window: MainWindow, bridge: scene.FakeBridge, checker: Checker) -> Non
         window.pages.choose(page.key)
         if page.key == "calls":
             bridge.tell_calls(*scene.call_records())
-        if page.key == "broker":
-            bridge.show(scene.broker_snapshot())
-            window.broker.brokers.setText("wrong")
-            window.broker._choose_using(True)
         checker.look(f"page {page.key}", window)
+        if page.key == "network":
+            network(window, bridge, checker)
         if page.key in ("sharing", "using"):
             shares(window, bridge)
             checker.look(f"page {page.key}, full", window)
             bridge.show(scene.people_snapshot())
     window.pages.choose("live")
+
+
+def network(window: MainWindow, bridge: scene.FakeBridge, checker: Checker) -> None:
+    """Look at each part of the page of the network, full, with something wrong on the one that can say so."""
+    bridge.show(connected_snapshot())
+    view = window.network
+    for part in view.parts.pages():
+        view.parts.choose(part.key)
+        if part.key == "attempts":
+            view.attempts.table.selectRow(1)
+        if part.key == "broker":
+            view.broker.brokers.setText("wrong")
+            view.broker._choose_using(True)
+        checker.look(f"page network, {part.key}", window)
+    view.parts.choose("map")
+    bridge.show(scene.people_snapshot())
 
 
 def shares(window: MainWindow, bridge: scene.FakeBridge) -> None:

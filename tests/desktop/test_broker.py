@@ -19,7 +19,8 @@ from tests.desktop.fake_peer import ALICE, NOW, FakeBridge, broker_snapshot, bus
 @pytest.fixture
 def broker(window: MainWindow, bridge: FakeBridge) -> MainWindow:
     bridge.show(broker_snapshot())
-    window.pages.choose("broker")
+    window.pages.choose("network")
+    window.network.parts.choose("broker")
     return window
 
 
@@ -36,13 +37,13 @@ def test_the_model_keeps_qt_s_rules_and_says_who_is_there(qtmodeltester: ModelTe
 
 
 def test_names_of_known_peers_and_words_for_both_switches(broker: MainWindow, bridge: FakeBridge) -> None:
-    assert broker.broker.model.index(0, 0).data() == "Anna's greenhouse"
-    assert broker.broker.acting.line.text() == "Announced on 7 grapes. 3 entries now. Refused: 1,204 too often."
-    assert broker.broker.using.line.text() == (
+    assert broker.network.broker.model.index(0, 0).data() == "Anna's greenhouse"
+    assert broker.network.broker.acting.line.text() == "Announced on 7 grapes. 3 entries now. Refused: 1,204 too often."
+    assert broker.network.broker.using.line.text() == (
         "Registered at 203.0.113.9:21000. 2 other peers named. 1 address not punched: private or reserved."
     )
     bridge.show(people_snapshot())
-    assert broker.broker.table.placeholder() == OFF
+    assert broker.network.broker.table.placeholder() == OFF
     assert acting_words(busy_snapshot().broker).startswith("Off.")
     assert using_words(busy_snapshot().broker_use).startswith("Off.")
     assert EMPTY != OFF
@@ -51,7 +52,7 @@ def test_names_of_known_peers_and_words_for_both_switches(broker: MainWindow, br
 def test_acting_is_asked_of_the_peer_and_remembered(window: MainWindow, bridge: FakeBridge, qtbot: QtBot) -> None:
     bridge.show(busy_snapshot())
     with qtbot.waitSignal(window.settings_changed) as told:
-        window.broker.acting.switch.click()
+        window.network.broker.acting.switch.click()
     assert told.args is not None
     assert told.args[0].act_as_broker is True
     assert bridge.calls[-1] == ("act as broker", True)
@@ -59,8 +60,9 @@ def test_acting_is_asked_of_the_peer_and_remembered(window: MainWindow, bridge: 
 
 def test_brokers_are_announced_ones_or_those_written_down(window: MainWindow, bridge: FakeBridge, qtbot: QtBot) -> None:
     bridge.show(busy_snapshot())
-    window.pages.choose("broker")
-    view = window.broker
+    window.pages.choose("network")
+    window.network.parts.choose("broker")
+    view = window.network.broker
     view.using.switch.click()
     announced: tuple[object, ...] = ("use broker", True, ())
     assert bridge.calls[-1] == announced
@@ -81,7 +83,7 @@ def test_brokers_are_announced_ones_or_those_written_down(window: MainWindow, br
 
 
 def test_the_page_says_what_our_router_does(broker: MainWindow, bridge: FakeBridge) -> None:
-    assert "Nobody was asked yet" in broker.broker.network.text()
+    assert "Nobody was asked yet" in broker.network.words.text()
     nat = NatSnapshot(NatReport(), False, "The router does this.", "Nobody can reach this peer.", "Use a broker.")
     bridge.show(replace(broker_snapshot(), nat=nat))
-    assert broker.broker.network.text() == "Nobody can reach this peer. Use a broker. The router does this."
+    assert broker.network.words.text() == "Nobody can reach this peer. Use a broker. The router does this."
