@@ -128,6 +128,7 @@ PURE = {
     *BASE,
     "core.reach",
     "core.news.events",
+    "core.news.seen",
 }
 
 # (module, imported): the exceptions, each for a reason
@@ -144,8 +145,8 @@ GUI = {"PySide6", "qasync", "shiboken6", "desktop"}
 DESKTOP_MAY_IMPORT = {
     *BASE, "core.news.events", "core.profile.settings", "core.profile.logs", "core.aio.tasks",
     "core.trust.audience", "core.trust.entries",
-    "core.news.joins", "core.news.public", "core.news.invitations", "core.invitations.link", "core.files.private",
-    "core.calling.target", "core.peer_id", "core.ledger.record", "core.profile.integration",
+    "core.news.joins", "core.news.public", "core.news.seen", "core.news.invitations", "core.invitations.link",
+    "core.files.private", "core.calling.target", "core.peer_id", "core.ledger.record", "core.profile.integration",
     "core.kinds.share", "core.kinds.listening", "core.using.offers", "core.profile.shares",
     "core.profile.merge",
 }  # fmt: skip

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QCoreApplication
 
-from core.nat.report import Mapping
 from core.news.events import AWAY, PeerSnapshot
 from core.news.seen import Attempt, Outcome, PathRow, Via
 from core.values import Address
@@ -98,11 +97,11 @@ def _ourselves(snapshot: PeerSnapshot) -> Spot:
 
 def _router(snapshot: PeerSnapshot) -> Spot | None:
     nat = snapshot.nat
-    if nat.report.mapping is Mapping.NONE:
+    if nat.report.mapping.value == "none":
         return None
     port = nat.port.address
     badge = _tr("port {port} open").format(port=port.port) if port is not None else _tr("not known yet")
-    if port is None and nat.report.mapping is not Mapping.UNKNOWN:
+    if port is None and nat.report.mapping.value != "unknown":
         badge = _tr("lets friends in") if nat.reachable else _tr("lets nobody in")
     words = (nat.message, nat.advice, nat.network, nat.port.words)
     text = " ".join(filter(None, words)) or _tr("What your router does is known once somebody outside has answered.")
