@@ -44,7 +44,7 @@ FORMS: Final = (
     Form(
         "folder", "Folder", "folder", "path", "Folder", "/home/me/holiday",
         "Others see these files as pages in their browser, and can save them. They cannot change them.",
-        flag="drop", flag_words="A drop box: others put files in, and see nothing", browse="folder",
+        flag="drop", flag_words="Drop box: others put files in, see nothing", browse="folder",
     ),
     Form(
         "values", "Program's output", "values", "command", "Command", "./temperature --every 5",
@@ -53,7 +53,7 @@ FORMS: Final = (
     Form(
         "json", "Program that answers", "json", "command", "Command", "./read-temperature",
         "The program gets each request as a line of JSON on its standard input; what it prints is the answer.",
-        flag="lines", flag_words="The program goes on, and answers line by line",
+        flag="lines", flag_words="It runs on, and answers lines",
     ),
     Form(
         "device", "Another device in my home", "tcp", "target", "Address", "192.168.1.20:80",

@@ -118,7 +118,7 @@ def _what(share: ShareRow) -> str:
     words = kind_words(share.kind)
     if len(share.transports) > 1:
         words = _tr("{what}, also over HTTP and WebSocket").format(what=words)
-    return words if share.permanent else _tr("{what}, until Grapevine ends").format(what=words)
+    return words if share.permanent else _tr("{what}, temporary").format(what=words)
 
 
 def bytes_words(share: ShareRow) -> str:
@@ -153,7 +153,8 @@ class ShareModel(CheckedRows[ShareRow]):
 
     def hint(self, row: ShareRow) -> str:
         """Say how it is doing."""
-        return share_words(row, users_words(row, self.scene.name_of))
+        said = share_words(row, users_words(row, self.scene.name_of))
+        return said if row.permanent else f"{said}\n{_tr('It is shared until Grapevine ends.')}"
 
 
 class OfferColumn(Columns):

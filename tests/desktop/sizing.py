@@ -110,6 +110,9 @@ class Checker:
         room = window.screen().availableGeometry()
         if not room.contains(window.frameGeometry()):
             self._say(f"{window.frameGeometry()} is not within {room}")
+        for area in window.findChildren(Scrolling) if isinstance(window, QDialog) else ():
+            if area.isVisible() and area.horizontalScrollBar().maximum():
+                self._say(f"it scrolls sideways by {area.horizontalScrollBar().maximum()} pixels")
 
     def _no_overlap(self, parts: list[QWidget]) -> None:
         """Two parts of the same parent never stand over one another, except in a stack that shows one."""

@@ -62,7 +62,7 @@ def enter(sheet: ShareSheet, key: str, text: str, name: str = "") -> None:
 
 def test_a_row_says_what_who_and_how_it_goes(page: SharingView) -> None:
     assert cell(page, 0, ShareColumn.WHAT) == "Web page"
-    assert cell(page, 1, ShareColumn.WHAT) == "Folder, until Grapevine ends"
+    assert cell(page, 1, ShareColumn.WHAT) == "Folder, temporary"
     assert cell(page, 0, ShareColumn.USERS) == f"Anna's greenhouse, {EVE.short}"
     assert cell(page, 0, ShareColumn.BYTES) == "6.5 MB / 41 kB"
     assert cell(page, 1, ShareColumn.CALLS) == "12, 1 failed"
