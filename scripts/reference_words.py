@@ -135,6 +135,7 @@ FIELDS: Final = {
     "number": "the invitation's number",
     "nodes": "grapes that hold the announce",
     "network": "what is between this peer and others, in words",
+    "lifetime": "seconds of silence that a way through the router outlives: 5 to 60; null: not measured",
     "grape.nodes": "other grapes that ours knows",
     "observed": "the address that the other side really has, `HOST:PORT`",
     "open": "the way is open: a packet came through",

@@ -121,6 +121,7 @@ _FIELDS: dict[type[PeerEvent], Callable[[Any], dict[str, JsonValue]]] = {
         "mapping": e.nat.report.mapping.value,
         "filtering": e.nat.report.filtering.value,
         "ports": e.nat.report.ports.value,
+        "lifetime": e.nat.report.lifetime,
     },
     PublicDhtChanged: lambda e: {"nodes": e.nodes, "message": e.message},
     ErrorRaised: lambda e: {"error": e.error, "message": e.message, **(_place(e.peer) if e.peer else {})},

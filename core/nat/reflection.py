@@ -26,6 +26,7 @@ PATIENCE_OTHER = 0.8  # seconds for an answer from another port, which behind mo
 QUESTIONS = 256  # at once; further ones are refused. 64 sockets ask two each at most
 ANSWERS_EACH = 8.0  # a second to one host: a peer asks four times in 5 minutes, and 24 times behind a hard NAT
 ANSWERS_ALL = 200.0  # a second in all: 7 KB/s with headers, also when sources are forged
+EXPECTED = 8  # answers that others of our sockets have asked for, at once
 HOSTS = 1024  # whose rate is remembered
 DHT_ID_BYTES = 20
 _DICTIONARY = ord("d")  # how a bencoded one begins
@@ -62,7 +63,14 @@ class OtherAnswer:
     datagram: bytes
 
 
-ReflectionEvent: TypeAlias = Reflected | OtherAnswer
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """An answer came that another socket of ours has asked for."""
+
+    nonce: bytes
+
+
+ReflectionEvent: TypeAlias = Reflected | OtherAnswer | Delivered
 
 
 @dataclass(slots=True)
@@ -84,6 +92,7 @@ class Reflection:
         self._random = random
         self._answers = answers
         self._asked: dict[bytes, _Asked] = {}
+        self._expected: BoundedTable[bytes, str] = BoundedTable(EXPECTED)  # the reflector's host, by nonce
         self._outgoing: list[Burst] = []
         self._events: list[ReflectionEvent] = []
         self._all = TokenBucket(ANSWERS_ALL, ANSWERS_ALL)
@@ -103,6 +112,20 @@ class Reflection:
         self._asked[nonce] = _Asked(reflector, other, now, now, datagram=datagram)
         self._outgoing.append(Burst(reflector.address, [datagram]))
         return True
+
+    def have_answered(self, reflector: Reflector, port: int, now: float) -> bytes | None:
+        """Ask for an answer at another port of ours, as our router has it; return its nonce. None: not possible now."""
+        if reflector.dht or len(self._asked) >= QUESTIONS or not usable(reflector.address):
+            return None
+        nonce = self._random.randbytes(NONCE_BYTES)
+        datagram = bytes(Question(nonce, port=port))
+        self._asked[nonce] = _Asked(reflector, False, now, now, datagram=datagram)
+        self._outgoing.append(Burst(reflector.address, [datagram]))
+        return nonce
+
+    def expect(self, nonce: bytes, reflector: Reflector) -> None:
+        """Take an answer that another socket asks for."""
+        self._expected[nonce] = reflector.address.host
 
     def concerns(self, datagram: Buffer) -> bool:
         """Tell what this is for from everything else on a socket. Cheap. Of a DHT's answers, only those waited for."""
@@ -167,10 +190,11 @@ class Reflection:
             return
         self.answered += 1
         datagram = bytes(Answer(question.nonce, source, question.other, self.also))
+        to = Address(source.host, question.port) if question.port else source
         if question.other:
             self._events.append(OtherAnswer(source, datagram))
         else:
-            self._outgoing.append(Burst(source, [datagram]))
+            self._outgoing.append(Burst(to, [datagram]))
 
     def _receive_krpc(self, datagram: Buffer, source: Address) -> None:
         try:
@@ -181,6 +205,10 @@ class Reflection:
             self._take(message.transaction, source, message.observed)
 
     def _take(self, nonce: bytes, source: Address, seen: Address, also: int | None = None) -> None:
+        if self._expected.get(nonce) == source.host:
+            del self._expected[nonce]
+            self._events.append(Delivered(nonce))
+            return
         asked = self._asked.get(nonce)
         if asked is None:
             return

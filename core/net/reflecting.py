@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from random import Random, SystemRandom
 
-from core.nat.reflection import OtherAnswer, Reflected, Reflection, ReflectionEvent, Reflector
+from core.nat.reflection import Delivered, OtherAnswer, Reflected, Reflection, ReflectionEvent, Reflector
 from core.net.pump import Pump, Route
 from core.net.udp_socket import UdpSocket
 from core.values import Buffer, Burst
+
+HEARD_WITHIN = 2.0  # seconds; the question is sent four times within one
 
 
 class Reflecting:
@@ -19,6 +21,7 @@ class Reflecting:
         self._flush = flush
         self._now = now
         self._waiting: dict[tuple[Reflector, bool], list[asyncio.Future[Reflected]]] = {}
+        self._delivered: dict[bytes, asyncio.Event] = {}
 
     async def ask(self, reflectors: Sequence[Reflector], *, other: bool = False) -> list[Reflected]:
         """Ask all at once; return the answers, and with `observed` None who did not answer. Ends within 2 s."""
@@ -38,11 +41,31 @@ class Reflecting:
             for future in futures:
                 future.cancel()
 
+    async def hears(self, asker: "Reflecting", reflector: Reflector, port: int) -> bool:
+        """Have another socket ask for an answer at our outside port; return whether that comes to us, within 2 s."""
+        nonce = asker.machine.have_answered(reflector, port, asker._now())
+        if nonce is None:
+            return False
+        self.machine.expect(nonce, reflector)
+        came = self._delivered[nonce] = asyncio.Event()
+        asker._flush()
+        try:
+            async with asyncio.timeout(HEARD_WITHIN):
+                return await came.wait()
+        except TimeoutError:
+            return False
+        finally:
+            del self._delivered[nonce]
+
     def on_event(self, event: ReflectionEvent) -> None:
         """Take what the machine tells."""
         if isinstance(event, OtherAnswer):
             if self.other is not None:
                 self.other(Burst(event.to, [event.datagram]))
+            return
+        if isinstance(event, Delivered):
+            if event.nonce in self._delivered:
+                self._delivered[event.nonce].set()
             return
         for future in self._waiting.pop((event.reflector, event.other), ()):
             if not future.done():
@@ -79,6 +102,10 @@ class FreshSocket(_Lone):
     async def ask(self, reflectors: Sequence[Reflector], *, other: bool = False) -> list[Reflected]:
         """Ask as `Reflecting.ask` does."""
         return await self._reflecting.ask(reflectors, other=other)
+
+    async def hears(self, asker: "FreshSocket", reflector: Reflector, port: int) -> bool:
+        """See `Reflecting.hears`."""
+        return await self._reflecting.hears(asker._reflecting, reflector, port)
 
 
 class Echo(_Lone):

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import math
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -19,6 +20,7 @@ from core.net.reflecting import FreshSocket, Reflecting
 from core.net.udp_socket import UdpSocket
 from core.news.events import NatChanged, NatSnapshot, PortOpen
 from core.news.hub import Hub
+from core.rendezvous.lifetime import DAY, measure
 from core.scope import Scope, scope
 from core.values import Address
 
@@ -76,6 +78,9 @@ class NatWatch:
         self._looks = 0
         self._now = asyncio.Event()
         self._tasks = TaskSet("nat watch")
+        self._lifetime: float | None = None
+        self._measured_at = -math.inf
+        self._measured_on: object = None  # the network
 
     def start(self) -> None:
         """Look from now on."""
@@ -149,7 +154,7 @@ class NatWatch:
         two = [each for each in answers if each.also is not None]
         more = [Reflector(Address(each.reflector.address.host, each.also or 0)) for each in two]
         more = [each for each in more if each not in reflectors][:REFLECTORS]
-        trial = Trial(len(reflectors) + len(more), self._own.hosts(), online=self._online())
+        trial = Trial(len(reflectors) + len(more), self._own.hosts(), online=self._online(), lifetime=self._lifetime)
         filtering = self._tasks.spawn(self._try_filter(two), name="try what our router lets in")
         samples = _samples(here, answers) + _samples(here, await self._socket.reflecting.ask(more))
         if classify(samples, here, trial, 0.0).mapping.hard:
@@ -160,6 +165,29 @@ class NatWatch:
         self._tell(classify(samples, here, trial, loop.time()))
         self._looks += 1
         self._hub.touch()
+        self._measure_lifetime([each.reflector for each in answers if not each.reflector.dht])
+
+    def _measure_lifetime(self, reflectors: Sequence[Reflector]) -> None:
+        """Begin to measure for how long mappings are kept: on a new network, and once a day."""
+        network, now = (self._report.host, self._own.hosts()), asyncio.get_running_loop().time()
+        if network != self._measured_on:
+            self._lifetime = None
+            if self._report.lifetime is not None:
+                self._tell(replace(self._report, lifetime=None))
+        due = network != self._measured_on or now - self._measured_at >= DAY
+        if due and reflectors and not self._report.local and self._may_ask(reflectors[0].address, TRIES):
+            self._measured_on, self._measured_at = network, now
+            self._tasks.spawn(self._lifetime_of(network, reflectors[0]), name="measure how long mappings are kept")
+
+    async def _lifetime_of(self, network: object, reflector: Reflector) -> None:
+        try:
+            found = await measure(self._fresh, reflector)
+        except PeerError as error:
+            _log.debug("how long mappings are kept was not measured: %s", error)
+            return
+        if network == self._measured_on and found is not None:
+            self._lifetime = found
+            self._tell(replace(self._report, lifetime=found))
 
     async def _try_filter(self, two: Sequence[Reflected]) -> bool | None:
         try:

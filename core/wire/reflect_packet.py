@@ -8,7 +8,9 @@
 ```
 
 `from` 1 in a question asks for the answer to come from another port of the same host. In an answer it says that it
-does. `also` is that other port, which may be asked too; 0: there is none. Plain Grenache peers drop both: they are
+does. `also` is that other port, which may be asked too; 0: there is none. In a question `also` is a port of the asker's
+host where it wants the answer; 0: where it asked from. So a socket that was silent learns whether its router still
+lets anybody through to it. Who does not know this does not answer. Plain Grenache peers drop both: they are
 neither exactly a punch (`c3 bf`) nor uTP.
 """
 
@@ -25,18 +27,20 @@ _MAGIC: Final = b"\xc3\xbf"
 _QUESTION: Final = 0x0E
 _ANSWER: Final = 0x0F
 _NOWHERE: Final = bytes(6)
+_LEAST_PORT: Final = 1024  # no answer goes to a well-known port that did not ask
 _LAYOUT: Final = struct.Struct("!2sBB8s6sH")
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`other`: answer from another port."""
+    """`other`: answer from another port. `port`: answer there, at the host that asks; 0: at the port that asks."""
 
     nonce: bytes
     other: bool = False
+    port: int = 0
 
     def __bytes__(self) -> bytes:
-        return _LAYOUT.pack(_MAGIC, _QUESTION, self.other, self.nonce, _NOWHERE, 0)
+        return _LAYOUT.pack(_MAGIC, _QUESTION, self.other, self.nonce, _NOWHERE, self.port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ def parse(datagram: Buffer) -> Question | Answer | None:
     if magic != _MAGIC or other > 1:
         return None
     if kind == _QUESTION:
-        return Question(nonce, bool(other)) if where == _NOWHERE and not also else None
+        lawful = where == _NOWHERE and (not also or (also >= _LEAST_PORT and not other))
+        return Question(nonce, bool(other), also) if lawful else None
     seen = unpack_peer(where)
     return Answer(nonce, seen, bool(other), also) if kind == _ANSWER and usable(seen) else None

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from core.nat.reflection import ANSWERS_EACH, OtherAnswer, Reflected, Reflection, Reflector
+from core.nat.reflection import ANSWERS_EACH, Delivered, OtherAnswer, Reflected, Reflection, Reflector
 from core.values import Address
 from core.wire.krpc import Query, Reply, parse
 from core.wire.reflect_packet import Answer, Question
@@ -59,6 +59,31 @@ def test_a_node_of_a_dht_says_it_too_and_hears_that_we_answer_nobody() -> None:
     [event] = us.events()
     assert isinstance(event, Reflected)
     assert event.observed == seen
+
+
+def test_an_answer_goes_to_another_port_of_the_host_that_asks_and_only_who_expects_it_takes_it() -> None:
+    asker, silent, server = (Reflection(Random(number), answers=number == 3) for number in (1, 2, 3))
+    here, there = Address("198.51.100.5", 4711), Address("198.51.100.5", 4712)
+    nonce = asker.have_answered(Reflector(SERVER), there.port, 0.0)
+    assert nonce is not None
+    server.receive(asker.transmit(0.0)[0].datagrams, here, 0.1)
+    [burst] = server.transmit(0.1)
+    assert burst.to == there
+    silent.receive(burst.datagrams, SERVER, 0.2)
+    assert silent.events() == [], "not expected"
+    silent.expect(nonce, Reflector(SERVER))
+    silent.receive(burst.datagrams, Address("192.0.2.1", 7000), 0.2)
+    assert silent.events() == [], "from another host"
+    silent.receive(burst.datagrams * 2, SERVER, 0.2)
+    assert silent.events() == [Delivered(nonce)]
+
+
+@pytest.mark.parametrize("port", [1, 80, 1023])
+def test_no_answer_goes_to_a_well_known_port_that_did_not_ask(port: int) -> None:
+    server = Reflection(Random(3))
+    server.receive([bytes(Question(bytes(8), port=port))], Address("198.51.100.5", 4711), 0.1)
+    server.receive([bytes(Question(bytes(8), other=True, port=4000))], Address("198.51.100.5", 4711), 0.1)
+    assert server.transmit(0.1) == []
 
 
 def test_answers_from_elsewhere_or_with_another_nonce_do_not_count() -> None:
