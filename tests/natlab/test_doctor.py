@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.cli.exits import NO_NETWORK, OK
-from tests.natlab.internet import Internet, internet
+from tests.natlab.internet import Internet, Line, internet
 from tests.natlab.kinds import Kind
 from tests.support.process import Event, grapevine
 
@@ -56,8 +56,8 @@ async def brokers(world: Internet, homes: Path) -> AsyncIterator[tuple[str, ...]
         yield tuple(options)
 
 
-async def doctor(world: Internet, kind: Kind, home: Path, *options: str) -> tuple[Event, int]:
-    site = world.site(kind)
+async def doctor(world: Internet, kind: Kind, home: Path, *options: str, line: Line | None = None) -> tuple[Event, int]:
+    site = world.site(kind, line)
     run = ("doctor", "--no-lan", "--bootstrap", "", *options)
     async with grapevine(*run, inside=site.inside, home=home) as program:
         said = await program.event("doctor")
@@ -77,3 +77,13 @@ async def test_each_kind_of_network_is_recognised(world: Internet, tmp_path: Pat
     assert found == {kind: FOUND[kind] for kind in kinds}
     assert [code for _, code in said] == [OK if FOUND[kind][3] else NO_NETWORK for kind in kinds]
     assert all(event["message"] and event["network"] for event, _ in said)
+
+
+@pytest.mark.slow
+async def test_whether_a_router_turns_packets_round_is_told(world: Internet, tmp_path: Path) -> None:
+    async with brokers(world, tmp_path) as options:
+        lines = (Line(hairpin=True), Line(hairpin=False))
+        said = await asyncio.gather(
+            *(doctor(world, Kind.FULL_CONE, tmp_path / f"{line.hairpin}", *options, line=line) for line in lines)
+        )
+    assert [event["hairpin"] for event, _ in said] == [True, False]
