@@ -19,6 +19,7 @@ from core.mainline.config import DHT, KEPT
 from core.mainline.pace import PaceConfig
 from core.nat import reflection
 from core.net import asked_at, crowd
+from core.news import attempts
 from core.punch.climb_config import ClimbConfig
 from core.reach.outreach import OutreachConfig
 from core.reach.probing import ProbingConfig
@@ -44,6 +45,11 @@ _UTP: Final = UtpConfig()
 _KIB: Final = 1024
 
 _CALLS: Final = (
+    Rule(
+        "attempts to connect that are remembered", "", f"{attempts.PUNCHES} by punches, {attempts.STEPS} steps of each",
+        f"{attempts.SEARCHES} for a peer by its ID", "the one that began first is forgotten",
+        "tests/news/test_paths.py",
+    ),
     Rule(
         "requests a second of a stranger's host", f"{STRANGER.requests:g}, {STRANGER.requests_at_once:g} at once", "",
         f"{TRUSTED.requests:g}, {TRUSTED.requests_at_once:,g} at once", "ERR_RATE_LIMITED",
