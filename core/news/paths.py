@@ -3,7 +3,6 @@
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from core.nat.report import Mapping
@@ -85,11 +84,9 @@ class Paths:
         trip = heard.trip if measured is None or measured.round_trip is None else measured.round_trip
         loss = None if measured is None else round(measured.loss, 3)
         trip = None if trip is None else round(trip, 4)
-        path = PathRow(
-            heard.address, via, how, relay, heard.peer_id, trip, loss, since, max(since, heard.last_seen)
-        )  # fmt: skip
-        reason, better = explained(path, nat)
-        return replace(path, reason=reason, better=better)
+        reason, better = explained(via, how, relay, nat)
+        seen = max(since, heard.last_seen)
+        return PathRow(heard.address, via, how, relay, heard.peer_id, trip, loss, since, seen, reason, better)
 
 
 def _of_rows(peers: Iterable[PeerRow]) -> Iterator[_Heard]:
@@ -141,9 +138,9 @@ RUNGS = {  # the words of `core.punch.rungs.Rung`
 }
 
 
-def explained(path: PathRow, nat: NatSnapshot) -> tuple[str, str]:
+def explained(via: Via, how: str, relay: str, nat: NatSnapshot) -> tuple[str, str]:
     """Return why a path is as it is, and what would make it better, as sentences; the second may be ""."""
-    match path.via:
+    match via:
         case Via.COMPUTER:
             return "It runs on this computer.", ""
         case Via.LAN:
@@ -154,19 +151,19 @@ def explained(path: PathRow, nat: NatSnapshot) -> tuple[str, str]:
             return "Packets go straight there: no router had to be opened.", ""
         case Via.MAPPED:
             port = nat.port.address
-            how = f" by {nat.port.how}" if nat.port.how else ""
+            asked = f" by {nat.port.how}" if nat.port.how else ""
             where = f" port {port.port}" if port is not None else " a port"
-            return f"Your router opened{where}{how}, so packets go straight there.", ""
+            return f"Your router opened{where}{asked}, so packets go straight there.", ""
         case Via.PUNCHED:
-            return _punched(path, nat)
+            return _punched(how, nat)
         case Via.RELAYED:
-            who = path.relay or "another peer"
+            who = relay or "another peer"
             reason = f"No direct way was found yet, so {who} passes the packets on. It cannot read them."
             return reason, nat.advice or "Open a port on your router, or let it open one: see the settings."
 
 
-def _punched(path: PathRow, nat: NatSnapshot) -> tuple[str, str]:
-    if path.how in ("", PLAIN):
+def _punched(how: str, nat: NatSnapshot) -> tuple[str, str]:
+    if how in ("", PLAIN):
         return "Both sides sent at the same time, and so opened their routers.", ""
-    reason = f"A router uses a new port for each destination. {RUNGS.get(path.how, 'The right one was found')}."
+    reason = f"A router uses a new port for each destination. {RUNGS.get(how, 'The right one was found')}."
     return reason, nat.advice or "An open port on either router makes it quicker to come back."
