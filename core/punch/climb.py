@@ -269,7 +269,7 @@ class Climb:
             self._try(now)
 
     def _names_ports(self) -> bool:
-        return self._choice is not None and self._choice.rung not in (Rung.BIRTHDAY, Rung.BLOCKS)
+        return self._choice is not None and self._choice.rung is Rung.EXACT
 
     def _tick_agreeing(self, now: float) -> None:
         if self._ask_due and self._asked_at is not None and now >= self._asked_at:
