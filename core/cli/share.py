@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
-from core.cli.options import broker_option, network_options, quiet_option
+from core.cli.options import broker_option, network_options, quiet_option, usage
 from core.cli.output import Output
 from core.cli.starting import start
-from core.cli.wanted import Wanted
+from core.cli.wanted import ANY, Wanted
 from core.cli.web_options import web_config, web_options
 from core.errors import LocalError
 from core.grenache.config import transports_of
+from core.peer_id import PeerId
 from core.trust.audience import Audience
 
 
@@ -35,6 +36,13 @@ from core.trust.audience import Audience
     multiple=True,
     metavar="NAME|HOST:PORT",
     help="A Grenache service over HTTP or WebSocket, of a server at home, looked up at the grape of this machine.",
+)
+@click.option(
+    "--grenache-tls",
+    metavar="FINGERPRINT|any",
+    default=None,
+    callback=usage(lambda text: text == ANY or PeerId.parse(text)),
+    help="With --grenache: TLS to that server, whose certificate has this SHA-256 fingerprint, or any.",
 )
 @click.option("--drop", is_flag=True, help="Files can be put into the folder, and not be read.")
 @click.option("--all", "everything", is_flag=True, help="All permanent shares of this profile.")
@@ -67,7 +75,8 @@ from core.trust.audience import Audience
 @network_options
 def share(
     targets: tuple[str, ...], name: str | None, tcp: tuple[str, ...], udp: tuple[str, ...], commands: tuple[str, ...],
-    lines: bool, watches: tuple[str, ...], grenache: tuple[str, ...], drop: bool, everything: bool, permanent: bool,
+    lines: bool, watches: tuple[str, ...], grenache: tuple[str, ...], grenache_tls: str | None,
+    drop: bool, everything: bool, permanent: bool,
     friends: tuple[str, ...], audience: str | None, accept: bool, later: bool, list_ports: bool,
     transport: str | None, listen: str | None,
     tls_cert: Path | None, tls_key: Path | None, tls_ca: Path | None, tls_required: bool, origins: tuple[str, ...],
@@ -93,7 +102,7 @@ def share(
         return
     wanted = Wanted(
         targets, tcp, udp, commands, watches, name, drop, lines, permanent, frozenset({"fibonacci"}), grenache,
-        *network["grapes"][:1],
+        grenache_tls or "", *network["grapes"][:1],
     )  # fmt: skip
     if not (targets or tcp or udp or commands or watches or grenache or everything):
         raise click.UsageError("name what to share: a SERVICE such as fibonacci, a port, a page, a folder; or --all")

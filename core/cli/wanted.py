@@ -14,6 +14,7 @@ from core.kinds.share import BAD, Share
 from core.values import JsonValue
 from core.wire.stream_opening import NAME_MAX
 
+ANY: Final = "any"  # certificate will do
 _KNOWN_TCP: Final = {22: "ssh", 1883: "mqtt", 3389: "desktop", 5432: "postgres", 5900: "vnc", 6379: "redis"}
 _PLACE: Final = re.compile(r"\d{1,5}|[^/\s]+:\d{1,5}")  # PORT, or HOST:PORT
 _PYTHON: Final = re.compile(r"(.+\.py|[A-Za-z_][\w.]*):[A-Za-z_][\w.]*")
@@ -34,6 +35,7 @@ class Wanted:
     permanent: bool = False
     services: frozenset[str] = field(default=frozenset())  # of the program itself: a target of such a name means it
     grenache: tuple[str, ...] = ()  # names or places of Grenache servers
+    grenache_tls: str = ""  # TLS to them: a certificate's fingerprint, or ANY
     grape: str = ""  # where those names are looked up; "": at the customary grape of this machine
 
     def own(self) -> list[str]:
@@ -83,8 +85,10 @@ class Wanted:
         for command in self.watches:
             yield _program_name(command), "values", {"command": _from_here(command)}
         for target in self.grenache:
-            grape: dict[str, JsonValue] = {"grape": self.grape} if self.grape else {}
-            yield _safe(target, "grenache"), "grenache", {"target": target, **grape}
+            more: dict[str, JsonValue] = {"grape": self.grape} if self.grape else {}
+            if self.grenache_tls:
+                more |= {"tls": True} if self.grenache_tls == ANY else {"fingerprint": self.grenache_tls}
+            yield _safe(target, "grenache"), "grenache", {"target": target, **more}
 
     def _target(self, text: str) -> tuple[str, str, dict[str, JsonValue]]:
         if text.startswith(("http://", "https://")):

@@ -192,7 +192,7 @@ class WebAsker:
         async with asyncio.timeout(timeout):
             http = await self._http_client()
             connection = await http.open(place, ask.tls)
-        return OutgoingStream(connection, meta._replace(rid=rid, key=meta.key or target))
+        return OutgoingStream(connection, meta._replace(rid=meta.rid or rid, key=meta.key or target))
 
     async def _http_client(self) -> "HttpClient":
         """Return the client; it brings aiohttp along, 10 MB that most peers do without."""

@@ -380,7 +380,7 @@ class HttpConnection(asyncio.Protocol):
         if self._request.headers.get("Expect", "").lower() == "100-continue":
             self._write(CONTINUE)
         self._last = True
-        details = {"action": self._meta.action, "args": self._meta.args}
+        details = {"action": self._meta.action, "args": self._meta.args, "rid": self._meta.rid}
         self._stream = HttpStream(self._transport, self.caller, name, self._meta.rid, details)
         self._server.site.open_stream(self._stream.stream)
 

@@ -204,6 +204,7 @@ async def open_socket(
             socket.verified = tls.verify(transport, address)
         await socket.opened
     except BaseException:
+        socket.opened.cancel()  # nobody waits for it any longer
         transport.abort()
         raise
     return socket

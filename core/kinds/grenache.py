@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
 from core.errors import LocalError, LookupEmpty, PeerError, RefusedError, RequestTimeout
 from core.grenache.asker import Ask, WebAsker
+from core.grenache.client_tls import ClientTls
 from core.kinds.base import Check, Shared
-from core.kinds.share import BAD, Share, number_option, text_option
+from core.kinds.share import BAD, Share, flag_option, number_option, text_option
+from core.peer_id import PeerId
 from core.tunnel.stream import ByteStream
 from core.values import Address, Caller, JsonValue, Outcome
 from core.wire.grenache_message import Meta
@@ -21,13 +24,18 @@ AT_ONCE: Final = 64  # requests under way at that server; more are refused
 BRIDGE: Final = "ERR_BRIDGE"  # nobody answers at home
 REPLY_MAX: Final = 256 * 1024  # bytes of a grape's answer
 _TRANSPORTS: Final = ("", "http", "ws")
+_TLS: Final = ("fingerprint", "authority", "certificate", "certificate_key")
 
 
 class GrenacheService(Shared):
-    """Options: `target`, a NAME that is looked up or HOST:PORT; `grape`: URL; `transport`: http or ws; `timeout`: s."""
+    """Options: `target`, a NAME that is looked up or HOST:PORT; `grape`: URL; `transport`: http or ws; `timeout`: s.
+
+    `tls`, or one of those that say more: `fingerprint` (of the server's certificate), `authority`, `certificate` and
+    `certificate_key` (files in PEM).
+    """
 
     kind: ClassVar[str] = "grenache"
-    options: ClassVar[frozenset[str]] = frozenset({"target", "grape", "transport", "timeout", "key"})
+    options: ClassVar[frozenset[str]] = frozenset({"target", "grape", "transport", "timeout", "key", "tls", *_TLS})
 
     def __init__(self, share: Share) -> None:
         super().__init__(share)
@@ -37,7 +45,7 @@ class GrenacheService(Shared):
         transport = share.options.get("transport", "")
         if transport not in _TRANSPORTS:
             raise LocalError(f"{share.name}: 'transport' is http or ws", name=BAD)
-        self._ask = Ask(str(transport))
+        self._ask = Ask(str(transport), _tls(share))
         grape = text_option(share, "grape") if "grape" in share.options else GRAPE
         parts = urlsplit(grape)
         if parts.scheme != "http" or not parts.hostname:
@@ -52,8 +60,11 @@ class GrenacheService(Shared):
 
     @property
     def takes_streams(self) -> bool:
-        """Streams of a caller over HTTP go on to the server as streams; its requests do as requests."""
-        return False
+        """Streams of a caller over HTTP go on to the server as streams; its requests do as requests.
+
+        WebSocket has no streams: there they are requests, which is what the public server makes of them.
+        """
+        return self._ask.transport != "ws"
 
     async def aclose(self) -> None:
         """End the connections."""
@@ -92,7 +103,10 @@ class GrenacheService(Shared):
     async def serve(self, stream: ByteStream, opening: Opening, caller: Caller) -> None:
         """Join a byte stream to one over HTTP to the server. Raises LocalError when nobody answers."""
         action = opening.details.get("action")
-        meta = Meta(key=self._key, action=action if isinstance(action, str) else None, args=opening.details.get("args"))
+        meta = Meta(
+            opening.details.get("rid"), self._key, action if isinstance(action, str) else None,
+            opening.details.get("args"),
+        )  # fmt: skip
         try:
             outgoing = await self._asker.stream(self._target, meta, self._seconds, self._ask)
         except (PeerError, TimeoutError):
@@ -114,6 +128,23 @@ class GrenacheService(Shared):
             raise LocalError(f"the server of {self.name} ended the stream", name=BRIDGE) from None
         finally:
             outgoing.close()
+
+
+def _tls(share: Share) -> ClientTls | None:
+    """Return how TLS is spoken to the server, None where it is not. Raises LocalError."""
+    given = {key: text_option(share, key) for key in _TLS if key in share.options}
+    if not flag_option(share, "tls") and not given:
+        return None
+    if ("certificate" in given) != ("certificate_key" in given):
+        raise LocalError(f"{share.name}: 'certificate' and 'certificate_key' go together", name=BAD)
+    try:
+        expected = PeerId.parse(given["fingerprint"]) if "fingerprint" in given else None
+    except ValueError as error:
+        raise LocalError(f"{share.name}: 'fingerprint': {error}", name=BAD) from None
+    certificate, key, authority = (
+        Path(given[name]) if name in given else None for name in ("certificate", "certificate_key", "authority")
+    )
+    return ClientTls(certificate, key, authority, expected)
 
 
 class _Grape:

@@ -6,7 +6,7 @@ calls for small parts, and yields after each; who runs it decides when to pause.
 
 import itertools
 import json
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from json import encoder as _json
 from typing import Final
 
@@ -16,7 +16,7 @@ _FEW: Final = 256  # elements or members that are weighed together, and written 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _writer() -> Callable[[object, int], tuple[str, ...]] | None:
+def _writer() -> Callable[[object, int], Iterable[str]] | None:
     """Return what `_ENCODER.encode` makes for each call, once: making it costs more than a short message does.
 
     It looks for no circles: they end in RecursionError.
@@ -24,7 +24,7 @@ def _writer() -> Callable[[object, int], tuple[str, ...]] | None:
     make = getattr(_json, "c_make_encoder", None)
     if make is None:
         return None
-    found: Callable[[object, int], tuple[str, ...]] = make(
+    found: Callable[[object, int], Iterable[str]] = make(
         None, _ENCODER.default, _json.encode_basestring, None, ":", ",", False, False, False
     )
     return found

@@ -1,17 +1,27 @@
 """A service of a Grenache server at home: found at a grape, passed on, its errors too, and away."""
 
 from collections.abc import Awaitable
+from contextlib import aclosing
+from pathlib import Path
 
 import pytest
 
+from core.aio.tasks import TaskSet
 from core.errors import LocalError, PayloadError
 from core.grape.config import GrapeConfig
 from core.grape.grape import open_grape
+from core.grenache.asker import WebAsker
+from core.grenache.config import Tls, WebConfig
 from core.kinds.share import Share
 from core.kinds.table import make
+from core.tunnel.stream import ByteStream
 from core.values import JsonValue, Outcome
+from core.wire.grenache_message import Meta
+from core.wire.stream_opening import Opening, parse_opening
 from tests.grenache.site import FakeSite, serving
+from tests.grenache.test_asker import Names
 from tests.kinds.streams import CALLER
+from tests.support.certificates import Authority
 
 pytestmark = pytest.mark.asyncio
 GRAPE = GrapeConfig(dht_port=0, api_port=0, bind="127.0.0.1")
@@ -72,9 +82,60 @@ async def test_a_server_that_is_away_has_a_name_and_no_address() -> None:
         {"target": "x", "transport": "utp"},
         {"target": "x", "grape": "ftp://x"},
         {"target": "x", "y": 1},
+        {"target": "x", "fingerprint": "E1:63"},
+        {"target": "x", "certificate": "/a.pem"},
+        {"target": "x", "tls": "yes"},
     ],
 )
 async def test_options_that_cannot_be_are_refused(options: dict[str, JsonValue]) -> None:
     with pytest.raises(LocalError) as failure:
         make(Share("bridge", "grenache", options))
     assert failure.value.name == "ERR_SHARE"
+
+
+async def test_tls_to_the_server_and_only_with_the_certificate_that_was_told(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca")
+    theirs, other = authority.certificate("theirs"), authority.certificate("other")
+    async with serving(FakeSite(handle), WebConfig(tls=Tls(theirs.certificate, theirs.key))) as server:
+        told: dict[str, JsonValue] = {"target": str(server.address), "key": "rpc_test"}
+        ways: list[dict[str, JsonValue]] = [
+            {"tls": True}, {"fingerprint": theirs.fingerprint}, {"authority": str(authority.file)},
+        ]  # fmt: skip
+        for way in ways:
+            share = Share("bridge", "grenache", {**told, **way})
+            assert await answered(share, 1) == {"key": "rpc_test", "payload": 1}
+        with pytest.raises(LocalError) as failure:
+            await answered(Share("bridge", "grenache", {**told, "fingerprint": other.fingerprint}), 1)
+        assert failure.value.name == "ERR_BRIDGE"
+
+
+async def test_a_stream_of_a_caller_over_http_reaches_the_server_as_one_with_its_id() -> None:
+    seen: list[Opening] = []
+
+    async def upper(stream: ByteStream) -> None:
+        seen.append(parse_opening(stream.payload))
+        stream.accept(b"")
+        while data := await stream.read():
+            await stream.write(data.upper())
+        stream.end()
+
+    tasks = TaskSet("test")
+    home = FakeSite(stream=lambda stream: tasks.spawn(upper(stream), name="upper"))
+    async with aclosing(tasks), serving(home) as at_home:
+        service = make(Share("bridge", "grenache", {"target": str(at_home.address), "key": "stream"}))
+        assert service.takes_streams
+
+        def pass_on(stream: ByteStream) -> None:
+            tasks.spawn(service.serve(stream, parse_opening(stream.payload), CALLER), name="bridge")
+
+        async with serving(FakeSite(stream=pass_on)) as ours, aclosing(WebAsker(Names(ours.address))) as asker:
+            meta = Meta("our-id", "stream", "upload", {"a": 1})
+            stream = await asker.stream("svc", meta, 5.0)
+            for piece in (b"abc", b"de"):
+                await stream.write(piece)
+                assert await stream.read() == piece.upper()
+            stream.end()
+            assert await stream.read() == b""
+            stream.close()
+        assert seen[0].details == {"action": "upload", "args": {"a": 1}, "rid": "our-id"}
+        await service.aclose()
