@@ -11,9 +11,12 @@ from core.grenache.client_tls import ClientTls
 from core.grenache.config import Tls, WebConfig
 from core.grenache.tls import certificate_id
 from core.identity.identity import Identity
+from core.kinds.share import Share
 from core.peer_id import PeerId
+from core.values import JsonValue
 from tests.grenache.site import FakeSite, connected, request, serving
 from tests.grenache.test_asker import Names
+from tests.kinds.test_grenache import answered
 from tests.support.certificates import Authority
 
 pytestmark = pytest.mark.asyncio
@@ -99,3 +102,19 @@ async def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
             async with serving(FakeSite(), WebConfig(tls=tls)):
                 pass
         assert failure.value.name == "ERR_TRANSPORT"
+
+
+async def test_tls_to_the_server_and_only_with_the_certificate_that_was_told(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca")
+    theirs, other = authority.certificate("theirs"), authority.certificate("other")
+    async with serving(FakeSite(), WebConfig(tls=Tls(theirs.certificate, theirs.key))) as server:
+        told: dict[str, JsonValue] = {"target": str(server.address), "key": "rpc_test"}
+        ways: list[dict[str, JsonValue]] = [
+            {"tls": True}, {"fingerprint": theirs.fingerprint}, {"authority": str(authority.file)},
+        ]  # fmt: skip
+        for way in ways:
+            share = Share("bridge", "grenache", {**told, **way})
+            assert await answered(share, 1) == 1
+        with pytest.raises(LocalError) as failure:
+            await answered(Share("bridge", "grenache", {**told, "fingerprint": other.fingerprint}), 1)
+        assert failure.value.name == "ERR_BRIDGE"

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable
 from contextlib import aclosing
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,6 @@ from core.errors import LocalError, PayloadError
 from core.grape.config import GrapeConfig
 from core.grape.grape import open_grape
 from core.grenache.asker import WebAsker
-from core.grenache.config import Tls, WebConfig
 from core.kinds.share import Share
 from core.kinds.table import make
 from core.tunnel.stream import ByteStream
@@ -21,7 +19,6 @@ from core.wire.stream_opening import Opening, parse_opening
 from tests.grenache.site import FakeSite, serving
 from tests.grenache.test_asker import Names
 from tests.kinds.streams import CALLER
-from tests.support.certificates import Authority
 
 pytestmark = pytest.mark.asyncio
 GRAPE = GrapeConfig(dht_port=0, api_port=0, bind="127.0.0.1")
@@ -91,22 +88,6 @@ async def test_options_that_cannot_be_are_refused(options: dict[str, JsonValue])
     with pytest.raises(LocalError) as failure:
         make(Share("bridge", "grenache", options))
     assert failure.value.name == "ERR_SHARE"
-
-
-async def test_tls_to_the_server_and_only_with_the_certificate_that_was_told(tmp_path: Path) -> None:
-    authority = Authority(tmp_path / "ca")
-    theirs, other = authority.certificate("theirs"), authority.certificate("other")
-    async with serving(FakeSite(handle), WebConfig(tls=Tls(theirs.certificate, theirs.key))) as server:
-        told: dict[str, JsonValue] = {"target": str(server.address), "key": "rpc_test"}
-        ways: list[dict[str, JsonValue]] = [
-            {"tls": True}, {"fingerprint": theirs.fingerprint}, {"authority": str(authority.file)},
-        ]  # fmt: skip
-        for way in ways:
-            share = Share("bridge", "grenache", {**told, **way})
-            assert await answered(share, 1) == {"key": "rpc_test", "payload": 1}
-        with pytest.raises(LocalError) as failure:
-            await answered(Share("bridge", "grenache", {**told, "fingerprint": other.fingerprint}), 1)
-        assert failure.value.name == "ERR_BRIDGE"
 
 
 async def test_a_stream_of_a_caller_over_http_reaches_the_server_as_one_with_its_id() -> None:
