@@ -35,7 +35,6 @@ from core.news.events import (
     ErrorRaised,
     GrapeChanged,
     GrapeSnapshot,
-    Listening,
     NatChanged,
     PeerEvent,
 )
@@ -82,11 +81,15 @@ from core.tunnel.stream import ByteStream
 from core.tunnel.tunnels import Tunnels
 from core.using.uses import Uses
 from core.values import Address
+from core.wakes.clocks import read_clocks
+from core.wakes.detector import Clocks
+from core.wakes.wakes import Wakes
 from core.wire.stream_opening import INVITATION, Opening, pack_opening
 from core.wire.utp_marks import OUR_MARKS, Marks
 from core.wiring import (
     accept,
     alone_in_profile,
+    begin_again,
     both,
     friends,
     keeps_meetings,
@@ -94,6 +97,7 @@ from core.wiring import (
     open_calls,
     open_public_dht,
     open_socket,
+    say_where_we_are,
 )
 
 SILENT = 45.0  # seconds without a packet until a path that the ladder opened counts as lost; a NAT keeps it for 30
@@ -145,14 +149,16 @@ class Outside:
     open_access: Callable[[PeerConfig, Callable[[GrapeSnapshot], None], Callable[[str, float], bool]], GrapeAccess]
     networks: Callable[[], Networks]
     open_wire: OpenWire = open_wire
+    clocks: Callable[[], Clocks] = read_clocks
     tcp: bool = False  # whether connections over TCP may be tried to those that the grapes list
+    bus: bool = False  # whether the system is asked to tell of a sleep
 
 
 async def _open_endpoint(bind: Address, config: EndpointConfig) -> Endpoint:
     return await Endpoint.open(bind, config=config)
 
 
-THIS_MACHINE = Outside(_open_endpoint, GrapeAccess, networks, tcp=True)
+THIS_MACHINE = Outside(_open_endpoint, GrapeAccess, networks, tcp=True, bus=True)
 
 
 async def compose(
@@ -180,7 +186,10 @@ async def compose(
         stack.push_async_callback(calls.close)
     access = outside.open_access(config, lambda grape: hub.emit(GrapeChanged(hub.now(), grape)), outreach.lend)
     addresses = OwnAddresses(config.bind, endpoint.address.port, access.observed_host, outside.networks)
-    _say_where_we_are(hub, addresses)
+    say_where_we_are(hub, addresses)
+    wakes = Wakes(addresses.refresh, outside.clocks, bus=outside.bus)
+    stack.push_async_callback(wakes.aclose)
+    wakes.follow(addresses)
     roster = Roster(hub, is_self=addresses.is_self)
 
     # what the grapes list
@@ -235,7 +244,7 @@ async def compose(
     dial = dial_streams(client, dialer)
     tunnels = Tunnels(
         dial, openings.on_opening, trusts=lambda caller: handler.standing(caller).trusted,
-        meet=dial,
+        meet=dial, rest=wakes.rest,
     )  # fmt: skip
     tunnels.start()
     stack.push_async_callback(tunnels.aclose)
@@ -300,7 +309,10 @@ async def compose(
     public.start(people, identity.secret, lambda: bool(intents.of(Role.WORKER)), ladder)
     await public.switch(allowed(config.mainline == "on", config.mainline_bootstrap, os.environ))
     open_port(config, addresses, endpoint.address.port, nat.opened, stack)
-    tasks.spawn(addresses.watch(), name="follow our addresses")
+    wakes.subscribe(lambda event: begin_again(
+        outreach, endpoint, rpc, access, nat, brokers, ladder, roles, own_broker, record, public, lan, tunnels
+    ))  # fmt: skip
+    wakes.start()
     tasks.spawn(_sweep_forever(roster), name="forget who is gone")
     stack.callback(_deafen, hub, endpoint)
     return Parts(
@@ -308,20 +320,6 @@ async def compose(
         brokers, client, roles, admission, catalog, handler, server, handshakes, tunnels, openings, shares, uses,
         inviter, joiner, nat, web, every, public,
     )  # fmt: skip
-
-
-def _say_where_we_are(hub: Hub, addresses: OwnAddresses) -> None:
-    """Tell our address on our network now, and whenever it is another."""
-    said: list[Address] = []
-
-    def tell() -> None:
-        hub.touch()
-        if said[-1:] != [addresses.address()]:
-            said[:] = [addresses.address()]
-            hub.emit(Listening(hub.now(), said[-1]))
-
-    addresses.subscribe(tell)
-    tell()
 
 
 def _identity(config: PeerConfig, hub: Hub, endpoint: Endpoint) -> OwnIdentity:

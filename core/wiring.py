@@ -1,27 +1,37 @@
 """Small pieces of the composition root (`core.compose`): what ties two parts together and belongs to neither."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
 
 from core.aio.tasks import TaskSet
 from core.calling.outgoing import Outgoing
+from core.directory.access import GrapeAccess
 from core.errors import LocalError
 from core.files.presence import Presence
 from core.invitations.inviter import Inviter
+from core.lan.discovery import Lan
 from core.lan.kept import Kept
 from core.ledger.ledger import Ledger
 from core.net.endpoint import Endpoint, EndpointConfig
 from core.net.stream import Stream
-from core.news.events import ErrorRaised
+from core.news.events import ErrorRaised, Listening
 from core.news.hub import Hub
 from core.own.addresses import OwnAddresses
 from core.own.identity import OwnIdentity
 from core.own.pairs import Pairs
+from core.own.record import OwnRecord
 from core.peer_id import PeerId
 from core.profile.config import KeyPlace, PeerConfig
 from core.public.people import People
 from core.public.service import PublicDht
+from core.reach.outreach import Outreach
 from core.rendezvous.brokers import Brokers
+from core.rendezvous.ladder import Ladder
+from core.rendezvous.nat_watch import NatWatch
+from core.rendezvous.own_broker import OwnBroker
+from core.rendezvous.roles import Roles
+from core.rpc.client import RpcClient
 from core.rpc.server import RpcServer
 from core.rpc.stream import Lodger
 from core.rpc.stream import Stream as Connection
@@ -165,3 +175,39 @@ def both(first: Expecting, second: Expecting) -> Expecting:
             yield
 
     return expecting
+
+
+def say_where_we_are(hub: Hub, addresses: OwnAddresses) -> None:
+    """Tell our address on our network now, and whenever it is another."""
+    said: list[Address] = []
+
+    def tell() -> None:
+        hub.touch()
+        if said[-1:] != [addresses.address()]:
+            said[:] = [addresses.address()]
+            hub.emit(Listening(hub.now(), said[-1]))
+
+    addresses.subscribe(tell)
+    tell()
+
+
+def begin_again(
+    outreach: Outreach, endpoint: Endpoint, rpc: RpcClient, access: GrapeAccess, nat: NatWatch, brokers: Brokers,
+    ladder: Ladder, roles: Roles, own_broker: OwnBroker, record: OwnRecord, public: PublicDht, lan: Lan | None,
+    tunnels: Tunnels,
+) -> None:  # fmt: skip
+    """Have all parts begin again: we slept, or are on another network. No pause of before is kept to."""
+    outreach.begin_again(asyncio.get_running_loop().time())
+    endpoint.speak()  # those who follow us hear where we are
+    rpc.set_all_aside()
+    access.begin_again()
+    ladder.begin_again()
+    brokers.begin_again()
+    nat.nudge()
+    roles.begin_again()
+    own_broker.publish()
+    record.begin_again()
+    public.begin_again()
+    if lan is not None:
+        lan.begin_again()
+    tunnels.begin_again()

@@ -30,6 +30,7 @@ ROOMS: dict[str, set[str]] = {
     "core.aio": set(),
     "core.files": set(),
     "core.wire": set(),
+    "core.wakes": {"core.aio"},
     # engines
     "core.utp": {"core.wire"},
     "core.dht": {"core.wire"},
@@ -129,6 +130,7 @@ PURE = {
     "core.reach",
     "core.news.events",
     "core.news.seen",
+    "core.wakes.detector",
 }
 
 # (module, imported): the exceptions, each for a reason

@@ -159,6 +159,18 @@ class BrokerClient:
 
     aclose = stop
 
+    def begin_again(self) -> None:
+        """Look for brokers, and register, as if we had just begun: we slept, or are on another network."""
+        if self._on:
+            before, self._seeker = self._seeker, TaskSet("broker seeker")
+            self._seeker.spawn(self._seek_again(before), name="look for brokers again")
+
+    async def _seek_again(self, before: TaskSet) -> None:
+        await before.aclose()
+        for address in list(self._brokers):
+            await self._leave(address)
+        await self._seek_forever()
+
     def want(self, want: Want) -> None:
         """Register for this from now on, at every broker. More than `MAX_WANTED` are ignored."""
         if want in self._wants or len(self._wants) >= MAX_WANTED:

@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 @dataclass(slots=True)
 class _Known:
     next_at: float
+    asked_at: float = math.inf  # when the last request, or a fresh beginning, was
     ended_at: float = math.inf  # when the last request was over
     failures: int = 0
     told: str = ""  # the name of the last failure that was told, while they go on
@@ -60,11 +61,16 @@ class Requester:
         self._remotes = Remotes() if remotes is None else remotes
         self._tasks = TaskSet("requester")
         self._closed = False
+        self._began = -math.inf
 
     async def aclose(self) -> None:
         """Give up the requests under way; what is heard from the call on is ignored."""
         self._closed = True
         await self._tasks.aclose()
+
+    def begin_again(self) -> None:
+        """Forget the pauses of before: we slept, or are on another network."""
+        self._began = asyncio.get_running_loop().time()
 
     def on_punch(self, address: Address, *, patience: float = 0.0) -> None:
         """Ask a peer that punched us, unless it was asked a moment ago.
@@ -90,12 +96,17 @@ class Requester:
                 self._start(address, known)
 
     def _recall(self, address: Address, next_at: float) -> _Known:
-        return self._remotes.use(address).note(_Asked).of.setdefault(self._service, _Known(next_at))
+        known = self._remotes.use(address).note(_Asked).of.setdefault(self._service, _Known(next_at))
+        if known.asked_at < self._began:
+            known.next_at, known.failures, known.told = min(known.next_at, next_at), 0, ""
+            known.ended_at, known.asked_at = math.inf, self._began
+        return known
 
     def _start(self, address: Address, known: _Known) -> None:
         if known.busy:
             return
         known.busy = known.asked = True
+        known.asked_at = asyncio.get_running_loop().time()
         self._tasks.spawn(self._run(address, known), name=f"ask {address}")
 
     async def _run(self, address: Address, known: _Known) -> None:

@@ -84,6 +84,10 @@ class Node:
                 self._upkeep.patience_at = now + self._config.join_patience
             self._join(now)
 
+    def begin_again(self, now: float) -> None:
+        """Join now, and look who is still there: we slept, or are on another network."""
+        self._upkeep.begin_again(now)
+
     def meet(self, address: Address, now: float) -> None:
         """Ask a node that somebody names, with one packet. If it answers, it may enter the table, and we join by it.
 

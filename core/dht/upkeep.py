@@ -40,6 +40,13 @@ class Upkeep:
         if self.join_at is not None:
             self.join_at = min(self.join_at, now + self._retry.pause())
 
+    def begin_again(self, now: float) -> None:
+        """Have everything be due now, whatever failed before."""
+        self._retry.succeeded()
+        self.check_at = self.refresh_at = now
+        if self.join_at is not None:
+            self.join_at = now
+
     def deadline(self) -> float:
         """Return the earliest of them."""
         earliest = min(self.check_at, self.refresh_at)  # asked for with each datagram: no list, no generator

@@ -118,6 +118,14 @@ class GrapeAccess:
         self._joining = False
         self.look()
 
+    def begin_again(self) -> None:
+        """Join, or ask, as if we had just begun: we slept, or are on another network."""
+        if self._grape is not None:
+            self._grape.begin_again()
+        if self._link is not None:
+            self._link.begin_again()
+        self.look()
+
     def look(self) -> None:
         """Tell if the state is another one: call it when this computer's networks have changed."""
         snapshot = self.snapshot()

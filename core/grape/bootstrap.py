@@ -5,6 +5,7 @@ import logging
 import socket
 from collections.abc import Callable, Sequence
 
+from core.aio.waiting import wait_for
 from core.errors import PeerError
 from core.grape.config import LOCAL_PORT_COUNT, LOCAL_PORT_FIRST, LOOPBACK
 from core.limits.rate import Backoff
@@ -63,11 +64,18 @@ class Bootstrapper:
         self._local = local
         self._alone = alone
         self._known: set[Address] = set()
+        self._again = asyncio.Event()
+        self._began = 0
 
     def start(self) -> bool:
         """Join the addresses known now; tell whether there is anybody to wait for."""
         self._add([*self._numeric, *(self._local() if self._local else ())])
         return bool(self._known or self._names)
+
+    def begin_again(self) -> None:
+        """Resolve the names now, whatever failed before: we slept, or are on another network."""
+        self._began += 1
+        self._again.set()
 
     def _add(self, addresses: Sequence[Address]) -> None:
         fresh = [address for address in dict.fromkeys(addresses) if address not in self._known]
@@ -91,13 +99,16 @@ class Bootstrapper:
 
     async def _resolve(self) -> None:
         """Resolve the names, for ever: failures after a growing pause, the rest every REFRESH seconds."""
-        backoff = Backoff(RETRY_FIRST, RETRY_LAST)
+        backoff, began = Backoff(RETRY_FIRST, RETRY_LAST), self._began
         while True:
+            if began != self._began:
+                began = self._began
+                backoff.succeeded()
             if await self._resolve_all():
-                await asyncio.sleep(backoff.failed())
+                await wait_for(self._again, backoff.failed())
             else:
                 backoff.succeeded()
-                await asyncio.sleep(REFRESH)
+                await wait_for(self._again, REFRESH)
 
     async def _resolve_all(self) -> bool:
         """Resolve each name, join what is new; tell whether one failed."""

@@ -53,6 +53,7 @@ class Grape:
     def __init__(self, node: Node, dht: Dht, server: ApiServer, udp: UdpSocket, pump: Pump, url: str) -> None:
         self.url = url
         self.on_change: Callable[[Grape], None] | None = None
+        self.on_begin_again: Callable[[], None] = lambda: None
         self._node = node
         self._dht = dht
         self._server = server
@@ -77,6 +78,12 @@ class Grape:
     def alone(self) -> bool:
         """No other grape is known; this one answers by itself."""
         return self._node.nodes() == 0
+
+    def begin_again(self) -> None:
+        """Join again now, and look who is still there: we slept, or are on another network."""
+        self._node.begin_again(self._pump.now())
+        self._pump.flush()
+        self.on_begin_again()
 
     def meet(self, address: Address) -> None:
         """Ask the grape that somebody says is there, with one packet, and join it if it answers."""
@@ -153,7 +160,9 @@ async def open_grape(
         grape = Grape(node, dht, server, udp, pump, _url(sock.getsockname()))
         changed.listeners = (dht.nodes_changed, grape.nodes_changed)
         udp.start(pump.receive)
-        stack.push_async_callback(_join(config, dht, node, pump).aclose)
+        joining, bootstrapper = _join(config, dht, node, pump)
+        stack.push_async_callback(joining.aclose)
+        grape.on_begin_again = bootstrapper.begin_again
         yield grape
 
 
@@ -175,8 +184,8 @@ class _Changes:
             listener()
 
 
-def _join(config: GrapeConfig, dht: Dht, node: Node, pump: Pump) -> TaskSet:
-    """Start joining the bootstrap nodes; returns the owner of the task that goes on looking for them."""
+def _join(config: GrapeConfig, dht: Dht, node: Node, pump: Pump) -> tuple[TaskSet, Bootstrapper]:
+    """Start joining the bootstrap nodes; returns the owner of the task that goes on looking, and what looks."""
 
     def join(addresses: Sequence[Address]) -> None:
         node.bootstrap(addresses, pump.now())
@@ -193,7 +202,7 @@ def _join(config: GrapeConfig, dht: Dht, node: Node, pump: Pump) -> TaskSet:
     if bootstrapper.start():
         dht.expect_neighbours()
     tasks.spawn(bootstrapper.run(), name="find bootstrap nodes")
-    return tasks
+    return tasks, bootstrapper
 
 
 def _dht_config(config: GrapeConfig) -> DhtConfig:

@@ -78,6 +78,12 @@ class Lan:
         """Look at once which networks we are on, and who is there."""
         self._changed.set()
 
+    def begin_again(self) -> None:
+        """Enter our networks and ask who is there now, whatever failed before."""
+        self._failed.clear()
+        self.neighbours.begin_again(asyncio.get_running_loop().time())
+        self._changed.set()
+
     def state(self) -> LanState:
         """Return what is so now."""
         answering, silent = self.neighbours.counts()

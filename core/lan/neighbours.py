@@ -77,6 +77,12 @@ class Neighbours:
         """Take a grape that answered on a network before; that nobody is there now says nothing of a firewall."""
         self.add(Instance(f"{_KEPT} {grape}", (grape,), grape.port), via, now)
 
+    def begin_again(self, now: float) -> None:
+        """Have all be asked now, however often they did not answer."""
+        for row in self._rows.values():
+            row.backoff.succeeded()
+            row.at = min(row.at, now)
+
     def remove(self, name: str, via: str) -> None:
         """Forget an instance that has left."""
         for address in list(self._rows):

@@ -232,6 +232,11 @@ class Endpoint:
         """Say from now on, of new connections, that we can do this; `EndpointConfig.utp` has what is said at first."""
         self._mux.mark(marks)
 
+    def speak(self) -> None:
+        """Say something over every connection now: we have slept, or are on another network."""
+        self._mux.speak(self._pump.now())
+        self._pump.flush()
+
     async def connect(self, remote: Address, *, timeout: float) -> Stream:
         """Open a stream to `remote` within `timeout` seconds; 0.0.0.0 means this machine.
 

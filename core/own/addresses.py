@@ -1,6 +1,5 @@
 """Where this peer is: the one place that knows our port and hosts, by their source, and says when they change."""
 
-import asyncio
 import enum
 import ipaddress
 import logging
@@ -12,7 +11,6 @@ from core.own.networks import Read, networks
 from core.scope import Scope, scope
 from core.values import Address
 
-WATCH = 3.0  # seconds between looks at the system's addresses; each reads two small files
 ANY_HOST = "0.0.0.0"  # bound on all addresses of this machine
 THIS_MACHINE = "127.0.0.1"
 _log = logging.getLogger(__name__)
@@ -60,6 +58,10 @@ class OwnAddresses:
     def observed(self) -> str | None:
         """Return our host as others see it."""
         return self._observed() or (None if self._seen is None else self._seen.host)
+
+    def seen(self) -> Address | None:
+        """Return where several others see this very socket."""
+        return self._seen
 
     def mapped(self) -> Address | None:
         """Return what a router forwards to us."""
@@ -153,12 +155,6 @@ class OwnAddresses:
             self._networks = now
             self._towards = LocalAddresses()  # what was asked on the network before is not so any longer
         self._tell()
-
-    async def watch(self) -> None:
-        """Look again and again, until cancelled."""
-        while True:
-            await asyncio.sleep(WATCH)
-            self.refresh()
 
     def _tell(self) -> None:
         now = self.by_source()

@@ -56,6 +56,12 @@ class OwnRecord:
         if self._publisher is not None:
             self._publisher.changed()
 
+    def begin_again(self) -> None:
+        """Put the record again now, whatever failed before."""
+        self._most_grapes = 0
+        if self._publisher is not None:
+            self._publisher.begin_again()
+
     def on_grape(self, grape: GrapeSnapshot) -> None:
         """Put the record again when there are more grapes than ever: the new ones do not hold it."""
         more = grape.nodes > self._most_grapes

@@ -1,6 +1,7 @@
 """Entering the public DHT, staying in it, and saying so: by kept nodes, or by bootstrap nodes if those are gone."""
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable, Iterable
@@ -36,6 +37,11 @@ class Joining:
         self._role = Role()
         self._problem = ""
         self._blocked = False
+        self._again = asyncio.Event()
+
+    def begin_again(self) -> None:
+        """Join now, by the nodes that were good last: we slept, or are on another network."""
+        self._again.set()
 
     async def run(self, node: MainlineNode, lodging: Lodging, say: Callable[[], None]) -> None:
         """Join, and join again whenever the node is alone, until cancelled. `say` is called when there is news."""
@@ -50,6 +56,13 @@ class Joining:
         began, keep_at, again_at = loop.time(), loop.time() + KEEP_EVERY, loop.time()
         while True:
             now = loop.time()
+            if self._again.is_set():
+                self._again.clear()
+                backoff.succeeded()
+                began = again_at = now
+                seeds = [*node.good(), *(await read_nodes(self._path))[0]]
+                node.join(list(dict.fromkeys(seeds))[:SEEDS], lodging.now())
+                lodging.flush()
             if node.nodes() < ALONE and now >= again_at:
                 again_at = now + backoff.failed()
                 node.join(await self._names(), lodging.now())
@@ -61,7 +74,9 @@ class Joining:
                     await self.keep(node)
             self._blocked = not node.nodes() and now - began >= BLOCKED
             say()
-            await asyncio.sleep(WATCH)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WATCH):
+                    await self._again.wait()
 
     def look(
         self, node: MainlineNode, mapping: Mapping | None, mapped: Address | None, hosts: Iterable[str], now: float

@@ -188,6 +188,12 @@ class PublicDht:
         """Stop, and keep the good nodes."""
         await self._stop()
 
+    def begin_again(self) -> None:
+        """Join, ring and call as if we had just begun: we slept, or are on another network."""
+        self._joining.begin_again()
+        self._renewed.clear()
+        self._soon.set()
+
     def attend(self, on: bool) -> None:
         """Look at our door often, as while somebody looks at the window; or rarely."""
         self._attentive = on

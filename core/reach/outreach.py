@@ -91,6 +91,7 @@ class Outreach:
         self._new = TokenBucket(self.config.new_rate, self.config.new_burst)
         self._brokers: BoundedTable[Address, TokenBucket] = BoundedTable(64)
         self.probing = Probing()  # of ports that nobody named
+        self._began = -math.inf
         self.held_back = 0  # packets and series that did not leave
 
     # -- what we hear ------------------------------------------------------------------------------------------------
@@ -132,6 +133,13 @@ class Outreach:
         host.row.charge(now, -self.config.row)
         host.meetings.charge(now, -1.0)
 
+    def begin_again(self, now: float) -> None:
+        """Hold no failure of before against those that had answered: we slept, or are on another network.
+
+        Who never answered gains nothing by it, so that a bystander gets no packet more.
+        """
+        self._began = now
+
     def failed(self, address: Address, now: float) -> None:
         """Note that a meeting came to nothing."""
         self._known(address)[1].failed_until = now + self.config.failed_for
@@ -156,13 +164,17 @@ class Outreach:
         if now - remote.heard_at < self.config.heard_for:
             few = min(most, self.config.few) if self._named(address, now) else 1
             return next((count for count in range(few, 0, -1) if self.take(address, now, count)), 0)
-        if now < tried.failed_until or not self._try(address, now) or not self.take(address, now):
+        if self._pauses(remote, tried, now) or not self._try(address, now) or not self.take(address, now):
             return 0
         tried.unanswered += 1
         if tried.unanswered >= self.config.probes:
             tried.unanswered = 0
             tried.failed_until = now + self.config.failed_for
         return 1
+
+    def _pauses(self, remote: Remote, tried: _Tried, now: float) -> bool:
+        forgiven = remote.validated_at > -math.inf and tried.failed_until < self._began + self.config.failed_for
+        return now < tried.failed_until and not forgiven
 
     def take(self, address: Address, now: float, packets: int = 1) -> bool:
         """Count punches, or answers to some, and return True; or return False when that is too much."""

@@ -100,6 +100,10 @@ class Brokers:
         else:
             await self._client.stop()
 
+    def begin_again(self) -> None:
+        """Register as if we had just begun: we slept, or are on another network."""
+        self._client.begin_again()
+
     @property
     def finds(self) -> bool:
         """Whether brokers are used, which may name peers that no source has told of."""

@@ -194,6 +194,13 @@ class Ladder:
                 self._greet(pair)
                 self._consider(pair)
 
+    def begin_again(self) -> None:
+        """Forget all pairs, whose ways led through a network that may be gone. Brokers name them again."""
+        for peer_id in list(self._pairs):
+            self._end(self._pairs.pop(peer_id))
+        self._met = BoundedTable(4 * PAIRS)
+        self._you = None
+
     def _make(self, peer_id: PeerId, want: Want | None, identity: Identity) -> _Pair | None:
         try:
             pair = _Pair(peer_id, want, Sealer(identity, peer_id), self._loop.time())

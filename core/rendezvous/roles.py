@@ -130,6 +130,13 @@ class Roles:
         for running in self._running.values():
             running.pairing.nudge()
 
+    def begin_again(self) -> None:
+        """Announce, look up and ask again now, whatever failed before."""
+        self.publish()
+        for running in self._running.values():
+            if running.requester is not None:
+                running.requester.begin_again()
+
     def on_punch(self, address: Address) -> tuple[Role, str] | None:
         """Let the roles act on a punch.
 

@@ -177,6 +177,11 @@ class RpcClient:
         if connection is not None and connection.idle:
             self._tasks.spawn(connection.close(), name=f"close rpc {address}")
 
+    def set_all_aside(self) -> None:
+        """Do so with all: what they lead through may be gone."""
+        for to in list(self._pool):
+            self.set_aside(to.address, to.expected)
+
     async def connect(self, address: Address, timeout: float, expected: PeerId | None = None) -> None:
         """Have a connection to a peer ready within `timeout` seconds; the next `request` uses it. Raises PeerError."""
         try:

@@ -34,6 +34,7 @@ from core.wire.stream_frame import DATAGRAM_MAX, Reason
 WRITE_BYTES: Final = 128 * 1024  # handed to the connection at a time; it seals as much in one step
 OFFER_BYTES: Final = 900  # what a connection may take at once, without a task (`core.secure.stream.OFFER_BYTES`)
 QUIET: Final = 3.0  # seconds without a word before we ask for one, and then before the way is doubted
+HURRIED: Final = 1.0  # the same after a sleep of ours, when the way is probably gone
 CLOSING: Final = Reason("ERR_CLOSING", "this peer is closing")
 
 _log = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class Session:
         self.used_at = self._loop.time()  # when a stream was last opened, or the last one ended
         self.heard_at = self._loop.time()
         self._asked_at = -math.inf  # for a sign of life
+        self._patience = QUIET  # seconds that it may take
         self.refuses_new = False  # the other side said goodbye, or another session has taken its place
 
     def start(self) -> None:
@@ -121,10 +123,22 @@ class Session:
         if self.over or self._held or not self._streams or now - self.heard_at < QUIET:
             return False
         if self._asked_at <= self.heard_at:
-            self._asked_at = now
+            self._asked_at, self._patience = now, QUIET
             self._engine.ping(now)
             self._send_soon()
-        return now - self._asked_at >= QUIET
+        return now - self._asked_at >= self._patience
+
+    def doubt(self) -> None:
+        """Ask for a sign of life at once, and wait for it shortly: we slept, or are on another network."""
+        if self.over:
+            return
+        if not self._streams:
+            self.refuses_new = True  # the next stream is worth a new connection
+            return
+        self._asked_at, self._patience = self._loop.time(), HURRIED
+        self.heard_at = min(self.heard_at, self._asked_at - QUIET)
+        self._engine.ping(self._asked_at)
+        self._send_soon()
 
     # -- for users ----------------------------------------------------------------------------------------------------
 

@@ -43,12 +43,15 @@ class Tunnels:
         limit: int = bounds.SESSIONS,
         trusts: Callable[[Caller], bool] = lambda caller: True,
         meet: Callable[[PeerId, float], Awaitable[Stream]] | None = None,
+        rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """`rest(seconds)` waits before a peer is met again that was not met; it may end sooner."""
         self._limit = limit
         self._open_to_strangers = limit - min(bounds.SESSIONS_KEPT, limit // 2)
         self._trusts = trusts
         self._dial = dial
         self._meet = meet
+        self._rest = rest
         self._meeting: set[PeerId] = set()
         self._on_opening = on_opening
         self._config = config
@@ -128,6 +131,13 @@ class Tunnels:
             if on(peer_id):
                 for session in list(sessions):
                     session.abort(TransportClosed("this peer hung up"))
+
+    def begin_again(self) -> None:
+        """Trust no session: we slept, or are on another network. Those with streams are asked for a sign of life."""
+        for session in self._all():
+            session.doubt()
+            if session.usable is False and not len(session):
+                self._tasks.spawn(session.close(), name=f"leave idle {session.remote}")
 
     def look(self) -> None:
         """Close the sessions that have been idle for long."""
@@ -248,7 +258,7 @@ class Tunnels:
                 silent.abort(TransportClosed(f"{silent.remote} fell silent, and is reached another way now"))
         except PeerError as error:
             _log.info("%s is not met again: %s", silent.remote, error)
-            await asyncio.sleep(max(0.0, began + MEETING - loop.time()))
+            await self._rest(max(0.0, began + MEETING - loop.time()))
         finally:
             self._meeting.discard(peer_id)
 

@@ -88,6 +88,10 @@ class Datagrams(Generic[C]):
         """When something last came from the peer; after a sleep of ours later than it was."""
         return self._idle.heard_at
 
+    def speak(self, now: float) -> None:
+        """Say something with the next `transmit`, so that the peer, and the routers between, hear where we are."""
+        self._idle.speak_at = min(self._idle.speak_at, now)
+
     @property
     def next_seq(self) -> int:
         """The number of our next packet."""

@@ -56,6 +56,12 @@ class Mux(Below):
         self._config = replace(self._config, marks=marks)
         self._cookies.mark(marks)
 
+    def speak(self, now: float) -> None:
+        """Say something over every connection: we have slept, or are on another network."""
+        for connection in list(self._connections.values()):
+            connection.speak(now)
+            self.touch(connection)
+
     def connect(self, remote: Address, now: float) -> Connection:
         """Start a connection; its SYN leaves with the next `transmit`. Raises LocalError when there are too many."""
         if self._full():

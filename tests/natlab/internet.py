@@ -145,6 +145,21 @@ class Internet:
         self._hosts(site, uplink, line, number)
         return site
 
+    def move(self, site: Site, to: Site) -> None:
+        """Carry a site's first machine to the network of another one, whose own machine goes."""
+        machine, other = site.hosts[0], to.hosts[0]
+        address = to.local[0]
+        gateway = address.rsplit(".", 1)[0] + ".1"
+        ns.configure(machine, "link delete eth0")
+        ns.configure(other, f"link set eth0 netns {machine}")
+        ns.configure(
+            machine,
+            f"addr add {address}/32 dev eth0",
+            "link set eth0 up",
+            f"route add {gateway}/32 dev eth0",
+            f"route add default via {gateway} dev eth0 src {address}",
+        )
+
     def remove(self, *names: str, kill: bool = False) -> None:
         """Remove namespaces; `kill` what runs in them, which takes a look at every process of the machine."""
         if kill:

@@ -125,6 +125,11 @@ class Grapes:
 
     # -- state
 
+    def begin_again(self) -> None:
+        """Hold no failure of before against a grape: we slept, or are on another network."""
+        self._down.clear()
+        self._pardon_at.clear()
+
     def _up(self, url: str, kind: str, refusal: RefusedError | None = None) -> None:
         self._down.discard(url)
         if refusal is not None:

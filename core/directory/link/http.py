@@ -79,6 +79,12 @@ class GrapeHttp:
             )
         return self._session
 
+    async def begin_again(self) -> None:
+        """Make new connections: the kept ones lead through a network that may be gone."""
+        if self._session is not None:
+            session, self._session = self._session, None
+            await session.close()
+
     async def close(self) -> None:
         """Close the kept connections. Idempotent."""
         self._closed = True

@@ -59,6 +59,12 @@ class Link:
     def on_state(self, listener: Callable[[LinkState], None] | None) -> None:
         self._grapes.on_state = listener
 
+    def begin_again(self) -> None:
+        """Ask over new connections, the first grape first: we slept, or are on another network."""
+        self._grapes.begin_again()
+        self._cache.clear()
+        self._tasks.spawn(self._http.begin_again(), name="leave kept connections")
+
     # -- verbs
 
     async def lookup(self, name: str, *, fresh: bool = False) -> list[Address]:

@@ -111,6 +111,12 @@ class Publisher:
             self._due = min(self._due, self._monotonic())
         self._changed.set()
 
+    def begin_again(self) -> None:
+        """Put it again now, whatever failed before: we slept, or are on another network."""
+        self._backoff.succeeded()
+        self._due = self._not_before = min(self._due, self._monotonic())
+        self._changed.set()
+
     async def aclose(self) -> None:
         """Stop, and take back what was published, if the grapes are quick; unless another process goes on."""
         await self._tasks.aclose()
