@@ -5,6 +5,7 @@ No kept connection vouches for an address: it may have died unseen, as when the 
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from core.calling.client import PeerClient
 from core.errors import RequestTimeout
@@ -12,6 +13,8 @@ from core.peer_id import PeerId
 from core.rpc.stream import Stream
 from core.secure.dial import Dialer
 from core.values import Address
+
+ATTEMPT: Final = 10.0  # seconds for one address, as for requests: what its SYNs may cost is counted beforehand
 
 
 def dial_streams(client: PeerClient, dialer: Dialer) -> Callable[[PeerId, float], Awaitable[Stream]]:
@@ -21,7 +24,7 @@ def dial_streams(client: PeerClient, dialer: Dialer) -> Callable[[PeerId, float]
         made: dict[Address, Stream] = {}
 
         async def connect(address: Address, left: float) -> None:
-            made[address] = await dialer.dial_streams(address, left, peer_id)
+            made[address] = await dialer.dial_streams(address, min(left, ATTEMPT), peer_id)
 
         chosen: Address | None = None
         try:
