@@ -30,6 +30,7 @@ from core.lan.kept import Kept
 from core.lan.places import Places
 from core.lan.wire import OpenWire, open_wire
 from core.ledger.ledger import Ledger
+from core.nat.keeping import keepalive
 from core.net.endpoint import Endpoint, EndpointConfig
 from core.news.events import (
     ErrorRaised,
@@ -287,6 +288,7 @@ async def compose(
     stack.push_async_callback(ladder.aclose)
     brokers.listen(ladder.told)
     hub.subscribe(lambda event: ladder.on_report(), NatChanged)
+    hub.subscribe(lambda event: endpoint.keep_alive(keepalive(nat.report.lifetime)), NatChanged)
     _follow_the_grapes(hub, roles, own_broker, record)
     _follow_our_addresses(addresses, web)
     roles.on_grape(access.snapshot())  # it was told before there was anybody here to hear it

@@ -232,6 +232,11 @@ class Endpoint:
         """Say from now on, of new connections, that we can do this; `EndpointConfig.utp` has what is said at first."""
         self._mux.mark(marks)
 
+    def keep_alive(self, every: float) -> None:
+        """Say something over each connection after so many silent seconds (`core.nat.keeping`)."""
+        self._mux.keep_alive(every)
+        self._pump.flush()
+
     def speak(self) -> None:
         """Say something over every connection now: we have slept, or are on another network."""
         self._mux.speak(self._pump.now())

@@ -39,3 +39,14 @@ class Below(Outlet):
                 if too_long is not None:
                     connection.too_long(too_long, now)
                 self._touched[connection] = None
+
+    def speak(self, now: float) -> None:
+        """Say something over every connection: we have slept, or are on another network."""
+        for connection in self._connections.values():
+            connection.speak(now)
+            self._touched[connection] = None
+
+    def _keep_alive(self, every: float) -> None:
+        for connection in self._connections.values():
+            connection.keep_alive(every)
+            self._touched[connection] = None

@@ -75,11 +75,13 @@ class UtpConfig:
     dead_after: float = 60.0
     """Without any progress of what was sent, while the peer's window is open. libutp: 4 timeouts, about 15 s."""
     idle_timeout: float = 120.0
-    """Nothing heard at all: four keepalives missed. After a sleep of ours `wake_grace` is left of it at least."""
+    """Nothing heard at all: four of libutp's keepalives missed, eight of ours. After a sleep `wake_grace` is left
+    of it at least."""
     half_closed_timeout: float = 300.0
     """We sent FIN, it was acked, and the peer neither sends data nor FIN, though it lives."""
-    keepalive: float = 29.0
-    """IdleTimers of ours before an ack is repeated; libutp: "determined from measuring many home NAT devices"."""
+    keepalive: float = 15.0
+    """Silence of ours before an ack is repeated, unless the owner knows the router's time (`Mux.keep_alive`). Half of
+    the 30 s after which the worst home routers forget (IMC 2010, Linux one way); libutp's 29 s are too late there."""
     first_keepalive: float = 1.0
     """The first silence after data, with peers that follow us (`IdleTimers.spoke`); a round trip and some timeouts."""
     ack_delay: float = 0.005

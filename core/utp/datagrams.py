@@ -88,6 +88,11 @@ class Datagrams(Generic[C]):
         """When something last came from the peer; after a sleep of ours later than it was."""
         return self._idle.heard_at
 
+    def keep_alive(self, every: float) -> None:
+        """Speak at least so often, in seconds, from now on."""
+        idle = self._idle
+        idle.speak_at, idle.every = min(idle.speak_at, idle.speak_at - idle.every + every), every
+
     def speak(self, now: float) -> None:
         """Say something with the next `transmit`, so that the peer, and the routers between, hear where we are."""
         self._idle.speak_at = min(self._idle.speak_at, now)

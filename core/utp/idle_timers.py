@@ -10,10 +10,11 @@ from core.utp.config import UtpConfig
 class IdleTimers:
     """`heard_at`: something came. `data_at`: data went either way. `speak_at`: our next keepalive is due."""
 
-    __slots__ = ("_config", "data_at", "heard_at", "speak_at")
+    __slots__ = ("_config", "data_at", "every", "heard_at", "speak_at")
 
     def __init__(self, config: UtpConfig, now: float) -> None:
         self._config = config
+        self.every = config.keepalive  # seconds between what we say into the silence; the owner may change it
         self.heard_at = self.data_at = now
         self.speak_at = now + config.first_keepalive  # a SYN or its answer has left, or does now
 
@@ -34,7 +35,7 @@ class IdleTimers:
         we would hear nothing more and say nothing, so we speak after 1, 2, 4, 8 and 16 s as well.
         """
         config = self._config
-        wait = min(max(now - self.data_at, config.first_keepalive), config.keepalive) if followed else config.keepalive
+        wait = min(max(now - self.data_at, config.first_keepalive), self.every) if followed else self.every
         self.speak_at = now + wait
 
     def slept(self, now: float, *, speaks: bool) -> bool:

@@ -51,16 +51,15 @@ class Mux(Below):
 
     # -- for the owner ------------------------------------------------------------------------------------------
 
+    def keep_alive(self, every: float) -> None:
+        """Say something over each connection after so many silent seconds: before a router on the way forgets it."""
+        self._config = replace(self._config, keepalive=every)
+        self._keep_alive(every)
+
     def mark(self, marks: Marks) -> None:
         """Say from now on, of new connections, that we can do this."""
         self._config = replace(self._config, marks=marks)
         self._cookies.mark(marks)
-
-    def speak(self, now: float) -> None:
-        """Say something over every connection: we have slept, or are on another network."""
-        for connection in list(self._connections.values()):
-            connection.speak(now)
-            self.touch(connection)
 
     def connect(self, remote: Address, now: float) -> Connection:
         """Start a connection; its SYN leaves with the next `transmit`. Raises LocalError when there are too many."""
