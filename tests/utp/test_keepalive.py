@@ -1,4 +1,4 @@
-"""IdleTimers: keepalives at half of the time after which the worst routers forget, and the end of a peer that is not heard."""
+"""IdleTimers: keepalives at half of what the worst routers keep, and the end of a peer that is not heard."""
 
 from itertools import pairwise
 
