@@ -18,6 +18,7 @@ from core.wire.stream_frame import Reason
 from core.wire.stream_opening import Opening, pack_opening
 
 WINDOW: Final = 256 * 1024  # bytes that wait here unread at most, beside one read of the socket
+PIECE: Final = 64 * 1024  # bytes of an answer that are read at a time: asyncio's own high water
 HEAD: Final = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
 GONE: Final = "the caller is gone"
 
@@ -43,6 +44,10 @@ class TcpEngine:
     def binding(self) -> bytes:
         """There is no session of ours."""
         return b""
+
+    def room(self, number: int) -> int:
+        """Say what a piece of an answer may have; `write` itself takes nothing while the caller reads slowly."""
+        return PIECE
 
     def send_datagram(self, number: int, data: bytes) -> bool:
         """There are none."""

@@ -25,6 +25,9 @@ class StreamConfig:
     """Seconds. A reader that takes half a window within that time gets twice the window: over 64 KiB a second."""
     send_buffer: int = 128 * KIB
     """Bytes of one stream that wait to be sent: two frames, so that the next is there when its turn comes."""
+    unsent: int = 24 * 1024 * KIB
+    """Bytes that wait to be sent, in one session; beyond, a quantum of each stream. As much as `unread`: 192 slow
+    readers have full buffers, and 2,048 of a trusted peer hold 56 MB, for which its share of the memory has room."""
     quantum: int = 16 * KIB
     """Bytes of one stream's turn while others wait: one TLS record."""
     datagrams: int = 256

@@ -71,6 +71,7 @@ class StreamEngine:
         self._ready: OrderedDict[int, None] = OrderedDict()  # streams that can send now; the next one first
         self._events: list[StreamEvent] = []
         self._said_goodbye = False
+        self._queued = 0  # bytes that wait to be sent, of all streams
         self.unread = 0  # bytes that came and that no reader has taken, of all streams
         self.error: PeerError | None = None  # why the session is over
         self.round_trip: float | None = None  # seconds, of the last PING
@@ -121,9 +122,17 @@ class StreamEngine:
         stream = self._streams.get(number)
         if stream is None or stream.outbound.ending:
             return 0
-        taken = stream.outbound.add(data)
+        taken = stream.outbound.add(data, self._most)
+        self._queued += taken
         self._schedule(number, stream)
         return taken
+
+    def room(self, number: int) -> int:
+        """Return how many bytes are worth reading for `write`; 0: `Writable` tells when to go on."""
+        stream = self._streams.get(number)
+        if stream is None or stream.outbound.ending:
+            return 0
+        return stream.outbound.room(self._most)
 
     def send_datagram(self, number: int, data: bytes) -> bool:
         """Queue a datagram; the oldest go when too many wait.
@@ -170,6 +179,11 @@ class StreamEngine:
         self._finish_if_done(number, stream)
 
     @property
+    def _most(self) -> int:
+        """Bytes of one stream that may wait to be sent now."""
+        return self._config.send_buffer if self._queued < self._config.unsent else self._config.quantum
+
+    @property
     def congested(self) -> bool:
         """Whether so much waits for readers here that nothing more should be read from the connection."""
         return self.unread >= self._config.unread
@@ -177,8 +191,7 @@ class StreamEngine:
     @property
     def held(self) -> int:
         """Bytes that wait here, for readers or to be sent."""
-        unsent = sum(stream.outbound.queued for stream in self._streams.values())
-        return self.unread + unsent + self._control_bytes + self._datagrams.used
+        return self.unread + self._queued + self._control_bytes + self._datagrams.used
 
     # -- the session --------------------------------------------------------------------------------------------------
 
@@ -233,7 +246,8 @@ class StreamEngine:
             size += len(datagram)
         elif stream.outbound.ready:
             share = min(most, self._config.quantum) if self._ready else most
-            size += stream.outbound.take(number, share, out)
+            size += (sent := stream.outbound.take(number, share, out))
+            self._queued -= sent
             if stream.outbound.woke():
                 self._events.append(Writable(number))
         self._schedule(number, stream)
@@ -256,6 +270,7 @@ class StreamEngine:
         stream.datagrams.clear()
         self._unanswered -= not stream.ours and not stream.opened
         self.unread -= stream.inbound.unread
+        self._queued -= stream.outbound.queued
         self._grown -= stream.inbound.grown
         self._ready.pop(number, None)
 

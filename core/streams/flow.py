@@ -1,9 +1,12 @@
 """One stream: what waits to be sent, what the other side may still send, and which directions are over."""
 
 from collections import deque
+from typing import Final
 
 from core.streams.config import FIRST_WINDOW, StreamConfig
 from core.wire.stream_frame import DATA_MAX, Kind, pack_header
+
+JOINED: Final = 1024  # bytes up to which pieces that wait are joined: single bytes would hold 200 times what they are
 
 
 class Outbound:
@@ -13,7 +16,7 @@ class Outbound:
 
     def __init__(self, config: StreamConfig) -> None:
         self._config = config
-        self._chunks: deque[memoryview] = deque()
+        self._chunks: deque[bytes] = deque()  # nothing but what waits: a part of a long read is copied out of it
         self._offset = 0  # sent of the first chunk
         self.queued = 0
         self.credit = FIRST_WINDOW
@@ -31,14 +34,27 @@ class Outbound:
         """Whether something can be sent now."""
         return (self.queued > 0 and self.credit > 0) or (self.ending and not self.queued and not self.ended)
 
-    def add(self, data: bytes) -> int:
-        """Queue what fits; return how many bytes that is."""
-        size = min(len(data), self.free)
-        self.short = size < len(data)
+    def add(self, data: bytes, most: int) -> int:
+        """Queue what fits, and what leaves at most `most` waiting; return how many bytes that is."""
+        size = max(0, min(len(data), self.free, most - self.queued))
+        if size < len(data):
+            self.short = True
+            data = data[:size]
         if size:
-            self._chunks.append(memoryview(data)[:size])
+            if self._chunks and len(self._chunks[-1]) + size <= JOINED:
+                self._chunks[-1] += data
+            else:
+                self._chunks.append(data)
             self.queued += size
         return size
+
+    def room(self, most: int) -> int:
+        """Return how many bytes to read for `add`: 0 for less than a record, and the writer is told when to go on."""
+        free = min(self.free, most - self.queued)
+        if free >= min(self._config.quantum, self._config.send_buffer // 2):
+            return free
+        self.short = True
+        return 0
 
     def clear(self) -> None:
         """Drop what waits."""
@@ -54,6 +70,9 @@ class Outbound:
             self._move(size, out)
             self.queued -= size
             self.credit -= size
+            if not self.credit and self._offset * 2 >= len(self._chunks[0] if self._chunks else b"."):
+                self._chunks[0] = self._chunks[0][self._offset :]  # it waits now: without what has gone
+                self._offset = 0
         if self.ending and not self.queued and not self.ended:
             out.append(pack_header(Kind.END, stream, 0))
             self.ended = True
@@ -62,7 +81,7 @@ class Outbound:
     def _move(self, size: int, out: list[bytes | memoryview]) -> None:
         while size:
             first = self._chunks[0]
-            piece = first[self._offset : self._offset + size]
+            piece = memoryview(first)[self._offset : self._offset + size]
             out.append(piece)
             size -= len(piece)
             self._offset += len(piece)

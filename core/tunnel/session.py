@@ -115,7 +115,10 @@ class Session:
     @property
     def held(self) -> int:
         """Bytes that wait here, of all streams, both ways."""
-        return 0 if self.over else self._engine.held + self._datagrams.used + self._beside.held
+        if self.over:
+            return 0
+        behind = sum(stream.behind for stream in self._streams.values())
+        return self._engine.held + self._datagrams.used + self._beside.held + behind
 
     def doubtful(self) -> bool:
         """Ask for a sign of life where streams wait and nothing comes; True once it is late. Called every second."""
@@ -211,6 +214,10 @@ class Session:
         if taken:
             self._send_soon()
         return taken
+
+    def room(self, number: int) -> int:
+        """Return how many bytes are worth reading for `write`; 0: the stream hears when there is room again."""
+        return self._engine.room(number)
 
     def send_datagram(self, number: int, data: bytes) -> bool:
         """Queue one datagram, beside the connection if that works."""

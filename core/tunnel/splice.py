@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import struct
+import threading
 from typing import Final, cast
 
 from core.errors import PeerError
@@ -14,8 +15,21 @@ LOCAL_RESET: Final = Reason("ERR_LOCAL_RESET", "the program on the other side cl
 
 _log = logging.getLogger(__name__)
 
+READ: Final = 256 * 1024  # bytes of one read at most, as asyncio has it
+LEAST: Final = 16 * 1024  # bytes of a read for which the stream has no room
 
-class Splice(asyncio.Protocol):
+
+class _Scratch(threading.local):
+    """Where every splice of a thread reads to: what is read is copied out of it before anything else happens."""
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(READ))
+
+
+_scratch = _Scratch()
+
+
+class Splice(asyncio.BufferedProtocol):
     """The local side as an asyncio protocol, the far side as the stream's listener; nothing grows without a bound.
 
     What the local program sends faster than the stream takes waits in the system's socket buffers, as TCP has it; what
@@ -33,7 +47,7 @@ class Splice(asyncio.Protocol):
         """Wait until both sides are closed."""
         await asyncio.shield(self._over)
 
-    # -- the program (asyncio.Protocol) -------------------------------------------------------------------------------
+    # -- the program (asyncio.BufferedProtocol) -----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin: hand on what the stream has."""
@@ -43,8 +57,18 @@ class Splice(asyncio.Protocol):
             return
         self._stream.listen(self)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Read as much as the stream takes, and no more: nothing waits here beside what waits there."""
+        return _scratch.view[: self._stream.room() or LEAST]  # LEAST: a loop that reads on, although it was paused
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Pass on what the program says."""
+        self.feed(bytes(_scratch.view[:nbytes]))
+        if not self._rest and not self._stream.room() and self._transport is not None:
+            self._transport.pause_reading()
+
+    def feed(self, data: bytes) -> None:
+        """Pass on bytes of the program that were read already; those that the stream does not take yet wait here."""
         if self._rest:  # a loop that had read more before it paused
             self._rest += data
             return

@@ -60,6 +60,9 @@ class Engine(Protocol):
     def write(self, number: int, data: bytes) -> int:
         """Queue bytes; return how many were taken."""
 
+    def room(self, number: int) -> int:
+        """Return how many bytes are worth reading for `write`; 0: the stream hears when there is room again."""
+
     def send_datagram(self, number: int, data: bytes) -> bool:
         """Queue one datagram."""
 
@@ -87,7 +90,8 @@ class ByteStream:
 
     __slots__ = (
         "_accepted", "_answer", "_chunks", "_datagrams", "_ended", "_engine", "_failure", "_listener", "_number",
-        "_over", "_paused", "_taken", "_told_end", "_waiters", "bytes_received", "bytes_sent", "ours", "payload",
+        "_over", "_paused", "_taken", "_told_end", "_waiters", "behind", "bytes_received", "bytes_sent", "ours",
+        "payload",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, number: int, payload: bytes, *, ours: bool) -> None:
@@ -110,6 +114,7 @@ class ByteStream:
         self._waiters: list[asyncio.Future[None]] = []
         self.bytes_received = 0
         self.bytes_sent = 0  # taken by the engine
+        self.behind = 0  # bytes that wait behind the stream, in what joins it to a program; counted with the session's
 
     def __repr__(self) -> str:
         return f"<ByteStream {self._number} to {self._engine.remote}>"
@@ -215,6 +220,10 @@ class ByteStream:
         return self._datagrams
 
     # -- writing ------------------------------------------------------------------------------------------------------
+
+    def room(self) -> int:
+        """Return how many bytes are worth reading for `offer`; 0: the listener's `writable` tells when to go on."""
+        return 0 if self._over else self._engine.room(self._number)
 
     def offer(self, data: bytes) -> int:
         """Write what there is room for; return how many bytes. The listener's `writable` tells when to go on."""

@@ -70,7 +70,7 @@ class StreamTransport(asyncio.Transport):
         taken = 0 if self._waiting else self._stream.offer(piece)
         if taken < len(piece):
             self._waiting.append(piece[taken:])
-            self._size += len(piece) - taken
+            self._hold(len(piece) - taken)
             if self._size > self._high and not self._held:
                 self._held = True
                 self._protocol.pause_writing()
@@ -102,6 +102,7 @@ class StreamTransport(asyncio.Transport):
         """Give the stream up at once."""
         self._closing = True
         self._waiting.clear()
+        self._hold(-self._size)
         self._stream.reset()
         self._lose(None)
 
@@ -140,7 +141,7 @@ class StreamTransport(asyncio.Transport):
         while self._waiting:
             piece = self._waiting.popleft()
             taken = self._stream.offer(piece)
-            self._size -= taken
+            self._hold(-taken)
             if taken < len(piece):
                 self._waiting.appendleft(piece[taken:])
                 break
@@ -152,6 +153,10 @@ class StreamTransport(asyncio.Transport):
             self._finish()
 
     # -- within -------------------------------------------------------------------------------------------------------
+
+    def _hold(self, more: int) -> None:
+        self._size += more
+        self._stream.behind = self._size
 
     def _end_if_written(self) -> None:
         if self._eof and not self._waiting:

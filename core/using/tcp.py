@@ -120,7 +120,7 @@ class _Arrival(asyncio.Protocol):
         splice.connection_made(self.transport)
         self.transport.resume_reading()
         if self._kept:
-            splice.data_received(self._kept)
+            splice.feed(self._kept)
         if self._ended:
             splice.eof_received()
         return splice

@@ -1,5 +1,6 @@
 """The stream engine: opened and refused, byte exact, bounded, fair; what a hostile other side can and cannot do."""
 
+import tracemalloc
 from collections import Counter
 from random import Random
 
@@ -23,7 +24,8 @@ from core.streams.events import (
     StreamEvent,
     Writable,
 )
-from core.wire.stream_frame import Kind, Reason, pack_frame
+from core.streams.flow import Outbound
+from core.wire.stream_frame import FrameParser, Kind, Reason, pack_frame
 from tests.streams.pair import MOST, Pair
 
 WHY = Reason("ERR_NOT_TRUSTED", "this service is for people its owner trusts")
@@ -329,3 +331,68 @@ def test_streams_that_nobody_reads_do_not_hold_up_those_of_others() -> None:
     for number in numbers + opened(200):
         fill(number)
     assert not pair.b.congested
+
+
+def test_single_bytes_that_wait_hold_no_more_than_they_are() -> None:
+    outbound, size = Outbound(StreamConfig()), 60_000
+    letters = [bytes([number % 256]) for number in range(size)]
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for letter in letters:
+            outbound.add(letter, size)
+        held = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert held < 1.5 * size
+    out: list[bytes | memoryview] = []
+    while outbound.queued:
+        outbound.take(1, 777, out)
+    frames = FrameParser().feed(b"".join(out))
+    assert b"".join(frame.payload for frame in frames) == b"".join(letters)
+
+
+def test_a_part_of_a_long_write_keeps_nothing_of_the_rest() -> None:
+    outbound = Outbound(StreamConfig(send_buffer=1000))
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        assert outbound.add(bytes(1_000_000), 1 << 20) == 1000
+        assert tracemalloc.get_traced_memory()[0] - before < 10_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_reader_reads_for_a_stream_what_it_takes_and_is_told_when_to_go_on() -> None:
+    pair = Pair(config=StreamConfig(send_buffer=64 * 1024))
+    stream = pair.opened()
+    assert pair.a.room(stream) == 64 * 1024
+    pair.a.write(stream, bytes(60 * 1024))
+    assert pair.a.room(stream) == 0  # 4 KiB are not worth a read
+    assert not [event for event in pair.a.events() if isinstance(event, Writable)]
+    pair.a.outgoing(MOST)
+    assert Writable(stream) in pair.a.events()
+    assert pair.a.room(stream) == 64 * 1024
+    pair.a.end(stream)
+    assert pair.a.room(stream) == 0
+
+
+def test_many_slow_readers_together_hold_what_one_session_may() -> None:
+    config = StreamConfig(unsent=1024 * 1024)
+    pair = Pair(config)
+    numbers = [pair.opened() for _ in range(100)]
+    for number in numbers * 2:
+        while size := min(pair.a.room(number), 64 * 1024):
+            assert pair.a.write(number, bytes(size)) == size
+        pair.settle()
+    assert pair.a.held <= config.unsent + config.send_buffer + 100 * config.quantum
+    last = numbers[-1]
+    assert pair.a.write(last, bytes(1_000_000)) <= config.quantum  # and not a buffer
+    for number in numbers:
+        pair.b.consumed(number, FIRST_WINDOW, 0.0)
+    told = pair.settle()
+    assert {("a", Writable(number)) for number in numbers} <= set(told)  # and each goes on
+    for number in numbers:
+        pair.a.reset(number, WHY)
+    pair.settle()
+    assert pair.a.held == 0

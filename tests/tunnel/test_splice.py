@@ -1,15 +1,18 @@
 """A local program on each side of a pair of sessions: bytes, ends and breaks pass as over one TCP connection."""
 
 import asyncio
+import functools
 import hashlib
 import socket
 import struct
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from random import Random
 
 import pytest
 import pytest_asyncio
 
+from core.streams.config import FIRST_WINDOW, StreamConfig
 from core.tunnel.session import Session
 from core.tunnel.splice import Splice
 from core.tunnel.stream import ByteStream
@@ -29,6 +32,7 @@ class Through:
         self.a = Session(ends[0], initiator=True, on_opening=lambda stream: None)
         self.b = Session(ends[1], initiator=False, on_opening=self.serve)
         self.splices: list[Splice] = []
+        self.taken: list[ByteStream] = []
 
     async def open(self) -> None:
         loop = asyncio.get_running_loop()
@@ -43,6 +47,9 @@ class Through:
 
     def serve(self, stream: ByteStream) -> None:
         stream.accept()
+        if not hasattr(self, "program"):  # the test joins it
+            self.taken.append(stream)
+            return
         task = asyncio.get_running_loop().create_task(self.join(stream))
         self.tasks.add(task)
 
@@ -141,3 +148,35 @@ async def test_a_program_that_does_not_read_holds_only_its_sender_up(through: Th
     waiting.set()
     assert await reader.read() == hashlib.sha256(data).digest()
     await hang_up(writer)
+
+
+def _same(splice: Splice) -> Splice:
+    return splice
+
+
+async def test_readers_that_never_read_hold_one_send_buffer_each(through: Through) -> None:
+    readers, buffer, loop = 24, StreamConfig().send_buffer, asyncio.get_running_loop()
+    kept = readers * (buffer + FIRST_WINDOW)  # at the one side, and at the other
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        accepted: list[socket.socket] = []
+        data = bytes(1 << 20)
+        streams = [through.a.open(b"tcp") for _ in range(readers)]
+        tracemalloc.start()
+        try:
+            before = tracemalloc.get_traced_memory()[0]
+            for stream in streams:
+                await stream.accepted()
+                splice = Splice(through.taken.pop(0))
+                await loop.create_connection(functools.partial(_same, splice), *listener.getsockname())
+                accepted.append((await loop.sock_accept(listener))[0])
+                accepted[-1].send(data)
+            async with asyncio.timeout(20):
+                while through.b.held < readers * buffer * 0.8:  # noqa: ASYNC110  nobody tells of it
+                    await asyncio.sleep(0.01)
+            held = tracemalloc.get_traced_memory()[0] - before
+        finally:
+            tracemalloc.stop()
+            for each in accepted:
+                each.close()
+    assert held < kept * 1.15
