@@ -54,6 +54,7 @@ from core.public.gate import allowed
 from core.public.service import PublicDht
 from core.reach.outreach import Outreach
 from core.reach.remotes import Remotes
+from core.relaying.service import Relaying
 from core.rendezvous.brokers import Brokers
 from core.rendezvous.by_id import ById
 from core.rendezvous.hearing import Hearing
@@ -68,9 +69,8 @@ from core.rpc.client import RpcClient
 from core.rpc.server import RpcServer
 from core.secure.dial import Dialer
 from core.secure.handshakes import Handshakes
-from core.services.intents import Intent, Intents
+from core.services.intents import Intents
 from core.services.names import Role
-from core.services.personal import is_personal
 from core.services.service import Registry
 from core.serving.admission import Admission
 from core.serving.catalog import Catalog
@@ -85,16 +85,18 @@ from core.values import Address
 from core.wakes.clocks import read_clocks
 from core.wakes.detector import Clocks
 from core.wakes.wakes import Wakes
-from core.wire.stream_opening import INVITATION, Opening, pack_opening
+from core.wire.stream_opening import INVITATION, RELAY, Opening, pack_opening
 from core.wire.utp_marks import OUR_MARKS, Marks
 from core.wiring import (
     accept,
     alone_in_profile,
     begin_again,
+    begin_relaying,
     both,
     friends,
     keeps_meetings,
     meeting_people,
+    offered_catalog,
     open_calls,
     open_public_dht,
     open_socket,
@@ -140,6 +142,7 @@ class Parts:
     web: WebRoles
     every: EveryTransport
     public: PublicDht
+    relaying: Relaying
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +211,11 @@ async def compose(
     brokers = Brokers(hub, outgoing, link, rpc, addresses, intents, lambda: _grape_host(access))
     public = open_public_dht(hub, endpoint, addresses, outgoing, brokers, config)
     stack.push_async_callback(public.aclose)
+    relaying = Relaying(hub, endpoint, config.relay, uses=config.use_relays)
+    stack.push_async_callback(relaying.aclose)
     client = PeerClient(
         hub, roster, outgoing, addresses, link, told, registry, rpc, dialer.require_identity,
-        openers=(brokers,), remotes=remotes, nearby=Nearby(places.here, places.before), late=(public,),
+        openers=(brokers,), remotes=remotes, nearby=Nearby(places.here, places.before), late=(public, relaying.relays),
         validated=outgoing.validated,
     )  # fmt: skip
     every = EveryTransport(hub, client, WebAsker(link, told), look=outside.tcp)
@@ -227,7 +232,7 @@ async def compose(
     )  # fmt: skip
     await admission.open()
     stack.push_async_callback(admission.aclose)
-    catalog = _catalog(registry, intents)
+    catalog = offered_catalog(registry, intents)
     handler = Handler(hub, catalog, roster, admission, calls, own_broker, outgoing.validated)
     server = RpcServer(handler.receive, standing=handler.standing)
     admission.close_connections_by(server.hang_up)
@@ -240,7 +245,7 @@ async def compose(
     inviter = Inviter(hub, invitations, admission, identity.settled, lambda: identity.peer_id, met)
     await inviter.open()
     stack.push_async_callback(inviter.aclose)
-    openings = Openings(handler, {INVITATION: inviter.serve})
+    openings = Openings(handler, {INVITATION: inviter.serve, RELAY: relaying.desk.serve})
     stack.push_async_callback(openings.aclose)
     dial = dial_streams(client, dialer)
     tunnels = Tunnels(
@@ -308,6 +313,8 @@ async def compose(
         invitations.listen(lan.refresh)
         admission.store.listen(lambda change: lan.refresh())
     nat.start()
+    begin_relaying(relaying, identity, admission, addresses, outgoing, nat, tunnels)
+    admission.store.listen(lambda change: relaying.relays.look())
     public.start(people, identity.secret, lambda: bool(intents.of(Role.WORKER)), ladder)
     await public.switch(allowed(config.mainline == "on", config.mainline_bootstrap, os.environ))
     open_port(config, addresses, endpoint.address.port, nat.opened, stack)
@@ -320,7 +327,7 @@ async def compose(
     return Parts(
         hub, roster, registry, intents, calls, endpoint, outgoing, identity, access, addresses, link, own_broker,
         brokers, client, roles, admission, catalog, handler, server, handshakes, tunnels, openings, shares, uses,
-        inviter, joiner, nat, web, every, public,
+        inviter, joiner, nat, web, every, public, relaying,
     )  # fmt: skip
 
 
@@ -339,22 +346,6 @@ def _identity(config: PeerConfig, hub: Hub, endpoint: Endpoint) -> OwnIdentity:
         hub.touch()
 
     return OwnIdentity(config.identity, on_none, on_open, hub.touch)
-
-
-def _catalog(registry: Registry, intents: Intents) -> Catalog:
-    """Return what finds the service that a request means, among those that we intend to offer."""
-    catalog = Catalog(registry)
-
-    def on_intent(intent: Intent, on: bool) -> None:
-        if is_personal(intent.service):
-            return
-        if intent.role is Role.WORKER and on:
-            catalog.add(intent.service, utp="utp" in intent.over)
-        elif intent.role is Role.WORKER:
-            catalog.remove(intent.service)
-
-    intents.subscribe(on_intent)
-    return catalog
 
 
 def _grape_host(access: GrapeAccess) -> str | None:

@@ -67,10 +67,11 @@ class Peer:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._paths = Paths(parts.hub, parts.addresses.hosts)
+        self._paths = Paths(parts.hub, parts.addresses.hosts, parts.relaying.relays.way)
         self.web: Final = parts.web  # what is open over HTTP and WebSocket: `settled` waits for it, `rows` tells where
         self.grapes: Final = parts.link  # names and values at the grapes, as they have them
         self.every: Final = parts.every  # requests over any transport; `every.asker`: over HTTP and WebSocket alone
+        self.relaying: Final = parts.relaying  # `pass_on(for)`, `use(on)`
         self.public_dht: Final = parts.public  # `switch(on)`, and `attend(on)` while somebody looks at this peer
 
     # -- state ---------------------------------------------------------------------------------------------------
@@ -120,6 +121,7 @@ class Peer:
             nat=nat,
             public_dht=self._parts.public.snapshot(),
             connections=self._paths.snapshot(peers, self._parts.tunnels.reached(), self._parts.endpoint.quality(), nat),
+            relays=self._parts.relaying.snapshot(),
         )
 
     def traffic(self) -> Traffic:

@@ -26,6 +26,8 @@ from core.profile.config import KeyPlace, PeerConfig
 from core.public.people import People
 from core.public.service import PublicDht
 from core.reach.outreach import Outreach
+from core.relaying.service import Relaying
+from core.relaying.world import World
 from core.rendezvous.brokers import Brokers
 from core.rendezvous.ladder import Ladder
 from core.rendezvous.nat_watch import NatWatch
@@ -38,7 +40,12 @@ from core.rpc.stream import Stream as Connection
 from core.scope import Scope, scope
 from core.secure.frames import ALPN, STREAMS
 from core.secure.handshakes import Handshakes
+from core.services.intents import Intent, Intents
+from core.services.names import Role
+from core.services.personal import is_personal
+from core.services.service import Registry
 from core.serving.admission import Admission
+from core.serving.catalog import Catalog
 from core.signal.keys import PURPOSE
 from core.tunnel.tunnels import Tunnels
 from core.values import Address
@@ -211,3 +218,50 @@ def begin_again(
     if lan is not None:
         lan.begin_again()
     tunnels.begin_again()
+
+
+def offered_catalog(registry: Registry, intents: Intents) -> Catalog:
+    """Return what finds the service that a request means, among those that we intend to offer."""
+    catalog = Catalog(registry)
+
+    def on_intent(intent: Intent, on: bool) -> None:
+        if is_personal(intent.service):
+            return
+        if intent.role is Role.WORKER and on:
+            catalog.add(intent.service, utp="utp" in intent.over)
+        elif intent.role is Role.WORKER:
+            catalog.remove(intent.service)
+
+    intents.subscribe(on_intent)
+    return catalog
+
+
+def begin_relaying(
+    relaying: Relaying, identity: OwnIdentity, admission: Admission, addresses: OwnAddresses, outgoing: Outgoing,
+    nat: NatWatch, tunnels: Tunnels,
+) -> None:  # fmt: skip
+    """Let friends pass our packets on, and pass theirs on, as far as the settings say."""
+
+    def own(peer_id: PeerId) -> list[Address]:
+        """Return where we are; strangers are told no address of our home."""
+        known = dict.fromkeys((*nat.report.observed, *addresses.addresses()))
+        near = admission.trusts(peer_id)
+        return [each for each in known if near or scope(each.host) in (Scope.CARRIER, Scope.PUBLIC)]
+
+    def reachable() -> bool:
+        public = any(scope(host) is Scope.PUBLIC for host in addresses.hosts())
+        return public or nat.report.open or addresses.mapped() is not None
+
+    def blocked(peer_id: PeerId) -> bool:
+        known = admission.store.find(peer_id)
+        return known is not None and known.blocked
+
+    def name(peer_id: PeerId) -> str:
+        known = admission.store.find(peer_id)
+        return known.name if known is not None and known.name else peer_id.short
+
+    world = World(
+        lambda: identity.identity, lambda: friends(admission), admission.trusts, blocked, name, own,
+        lambda address, now, by: outgoing.may_ask(address, 1, by), lambda: True,
+    )  # fmt: skip
+    relaying.start(world, tunnels.open, reachable)

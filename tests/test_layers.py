@@ -83,6 +83,9 @@ ROOMS: dict[str, set[str]] = {
     "core.invitations": {
         "core.aio", "core.files", "core.wire", "core.tunnel", "core.trust", "core.news", "core.serving.admission",
     },
+    "core.relaying": {
+        "core.aio", "core.wire", "core.net", "core.relay", "core.identity", "core.tunnel", "core.news",
+    },
     "core.calling": {
         "core.aio", "core.wire", "core.net", "core.rpc", "core.secure", "core.services", "core.trust", "core.reach",
         "core.grenache",
@@ -147,7 +150,8 @@ GUI = {"PySide6", "qasync", "shiboken6", "desktop"}
 DESKTOP_MAY_IMPORT = {
     *BASE, "core.news.events", "core.profile.settings", "core.profile.logs", "core.aio.tasks",
     "core.trust.audience", "core.trust.entries",
-    "core.news.joins", "core.news.public", "core.news.seen", "core.news.invitations", "core.invitations.link",
+    "core.news.joins", "core.news.moves", "core.news.public", "core.news.seen", "core.news.invitations",
+    "core.invitations.link",
     "core.files.private", "core.calling.target", "core.peer_id", "core.ledger.record", "core.profile.integration",
     "core.kinds.share", "core.kinds.listening", "core.using.offers", "core.profile.shares",
     "core.profile.merge",

@@ -9,7 +9,7 @@ from core.calling.paths import LateSource
 from core.peer_id import PeerId
 from core.values import Address
 
-HEAD_START = 1.5  # seconds that others have before these are asked, where there is anybody else
+HEAD_START = 1.5  # seconds that others have before a source is asked that says no time, where there is anybody else
 
 
 class LateSources:
@@ -33,9 +33,11 @@ class LateSources:
         return tasks.spawn(self._look(peer_id, found, at_once=at_once), name=f"look for {peer_id.short}").cancel
 
     async def _look(self, peer_id: PeerId, found: Callable[[Address, float], None], *, at_once: bool) -> None:
-        await asyncio.sleep(0.0 if at_once else HEAD_START)
+        began, loop = asyncio.get_running_loop().time(), asyncio.get_running_loop()
         with contextlib.ExitStack() as stack:
-            for each in self._sources:
+            for each in sorted(self._sources, key=lambda each: each.head_start):
+                if not at_once:
+                    await asyncio.sleep(max(0.0, began + each.head_start - loop.time()))
                 if each.knows(peer_id):
                     stack.enter_context(each.searching(peer_id, found))
             await asyncio.Event().wait()

@@ -95,9 +95,9 @@ class Outgoing:
             return False
         return self._outreach.packets(address, now, 1) > 0
 
-    def may_ask(self, address: Address, packets: int) -> bool:
-        """Return whether a broker or a grape that we use may be sent so many packets, and count them."""
-        return bool(self.told([address])) and self._outreach.take(address, self._clock(), packets)
+    def may_ask(self, address: Address, packets: int, by: str | None = None) -> bool:
+        """Return whether an address that a broker, a grape or a lane names may be sent so many packets; count them."""
+        return bool(self.told([address], by)) and self._outreach.take(address, self._clock(), packets)
 
     def series(self, remote: Address, packets: int, openers: int) -> None:
         """Punch as a meeting has it. Raises PeerError, HeldBack."""

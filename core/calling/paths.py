@@ -12,7 +12,7 @@ from core.values import Address
 
 
 class PathKind(enum.Enum):
-    """How packets get there. Ways through a relay, and IPv6, are to come."""
+    """How packets get there at first. What stands for a peer is `DIRECT` too: its lane knows (`core.relay`)."""
 
     DIRECT = "direct"  # to an IPv4 address, perhaps through NATs
 
@@ -74,6 +74,10 @@ class CandidateSource(Protocol):
 
 class LateSource(Protocol):
     """Somebody who tells of candidates while they are tried: it takes seconds, and the other side has to be woken."""
+
+    @property
+    def head_start(self) -> float:
+        """Seconds that others have before it is asked, where there is anybody else."""
 
     def knows(self, peer_id: PeerId) -> bool:
         """Return whether it can look for this peer at all."""

@@ -9,6 +9,7 @@ from core.errors import PeerError
 from core.news.hub import Hub
 from core.news.joins import SearchProgress
 from core.peer_id import PeerId
+from core.scope import virtual
 from core.values import Address
 
 _SHOWN: Final = 3  # addresses in a sentence
@@ -59,7 +60,8 @@ class Story:
     def reached(self, address: Address) -> None:
         """Tell where it answered, and after how long."""
         took = asyncio.get_running_loop().time() - self._began
-        self._say("way", f"connected directly to {address}, after {took:.1f} s")
+        how = "by a friend who passes packets on" if virtual(address) else f"directly to {address}"
+        self._say("way", f"connected {how}, after {took:.1f} s")
 
     def _say(self, where: str, message: str) -> None:
         if self._peer_id is not None:

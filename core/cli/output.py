@@ -39,6 +39,7 @@ from core.news.events import (
     TrustChanged,
 )
 from core.news.joins import InvitationAccepted, JoinProgress, SearchProgress
+from core.news.moves import PathMoved
 from core.news.public import PublicDhtChanged
 from core.values import Address, JsonValue
 
@@ -123,6 +124,11 @@ _FIELDS: dict[type[PeerEvent], Callable[[Any], dict[str, JsonValue]]] = {
         "ports": e.nat.report.ports.value,
         "lifetime": e.nat.report.lifetime,
     },
+    PathMoved: lambda e: {
+        "id": str(e.peer_id),
+        "direct": str(e.direct) if e.direct else None,
+        "message": e.message,
+    },
     PublicDhtChanged: lambda e: {"nodes": e.nodes, "message": e.message},
     ErrorRaised: lambda e: {"error": e.error, "message": e.message, **(_place(e.peer) if e.peer else {})},
 }
@@ -154,6 +160,7 @@ _SENTENCES: dict[type[PeerEvent], Callable[[Any], str]] = {
     BrokerChanged: lambda e: f"broker: {e.message}",
     PunchEnded: lambda e: f"punching {e.peer}: {e.reason}",
     NatChanged: lambda e: f"network: {e.nat.network} {e.nat.message}",
+    PathMoved: lambda e: f"{e.peer_id.short} is reached {e.message}",
     PublicDhtChanged: lambda e: e.message,
     ErrorRaised: lambda e: f"{e.error}: {e.message}",
 }

@@ -35,6 +35,8 @@ def config_of(
         mainline=saved.mainline,
         mainline_bootstrap=saved.mainline_bootstrap,
         mainline_file=store.mainline_file,
+        relay=saved.relay,
+        use_relays=saved.use_relays,
         audiences=saved.audiences,
         identity=KeyPlace(store.path.parent, profile, output.notice) if speaks else None,
         use_broker=bool(brokers) or saved.use_broker,

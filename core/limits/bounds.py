@@ -130,6 +130,24 @@ REFUSALS_TOLD_ALL: Final = 10.0
 """Of all hosts, a second: 100,000 calls, the record's bound, then last for three hours of an attack at least."""
 LEDGER_QUEUE: Final = 10_000
 """Calls that wait for the disk: two seconds of the busiest service; 3 MB."""
+RELAY_GUESTS: Final = 128
+"""Peers that wait at a relay to be joined with others; 20 KB each, for their session."""
+RELAY_GUESTS_KEPT: Final = 64
+"""Of them for friends."""
+RELAY_PAIRS: Final = 64
+"""Pairs that packets are passed on for at once."""
+RELAY_PAIRS_KEPT: Final = 32
+"""Of them for two friends."""
+RELAY_PAIRS_PEER: Final = 8
+"""Of one peer."""
+RELAY_PAIR_RATE: Final = 1 * MB
+"""Bytes a second of one pair, both ways together: 8 Mbit/s, a film."""
+RELAY_RATE: Final = 4 * MB
+"""Bytes a second of all pairs: a third of a home's usual 100 Mbit/s."""
+RELAY_DAY: Final = 20_000 * MB
+"""Bytes in 24 hours: a tenth of what carriers call unusual."""
+LANES: Final = 64
+"""Peers that may be reached by relays at once; some 10 KB each."""
 WAYS: Final = 1024
 """Targets whose way is kept: as many as the rows of peers that a window shows; 300 KB."""
 
@@ -223,6 +241,24 @@ RULES: Final = (
     Rule(
         "calls that wait for the disk", "", str(LEDGER_QUEUE), "", "further calls are not recorded, and that is told",
         "tests/ledger/test_ledger.py",
+    ),
+    Rule(
+        "peers that wait at a relay", "1", str(RELAY_GUESTS), str(RELAY_GUESTS_KEPT), "ERR_RELAY_FULL",
+        "tests/relaying/test_desk.py",
+    ),
+    Rule(
+        "pairs that packets are passed on for", f"{RELAY_PAIRS_PEER} of a peer", str(RELAY_PAIRS),
+        str(RELAY_PAIRS_KEPT), "ERR_RELAY_FULL", "tests/relay/test_forwarder.py",
+    ),
+    Rule(
+        "packets that are passed on", f"{_bytes(RELAY_PAIR_RATE)} a second of a pair",
+        f"{_bytes(RELAY_RATE)} a second, {_bytes(RELAY_DAY)} a day", "",
+        "dropped and counted",
+        "tests/relay/test_forwarder.py",
+    ),
+    Rule(
+        "peers that are reached by relays", "", str(LANES), "", "the lane used longest ago ends",
+        "tests/relay/test_lanes.py",
     ),
     Rule(
         "targets whose way is kept", "", str(WAYS), "", "the one asked longest ago is looked for as at first",

@@ -16,7 +16,7 @@ from core.errors import LocalError, RequestTimeout, TransportClosed
 from core.nat.reflection import Reflection
 from core.net.beside import Beside
 from core.net.channel import Channel
-from core.net.more_sockets import MoreSockets
+from core.net.detour import Detour
 from core.net.probe_desk import ProbeDesk
 from core.net.pump import Pump, Route
 from core.net.reflecting import Reflecting
@@ -105,8 +105,8 @@ class Endpoint:
         self._puncher = Puncher(config.punch, config.may_acknowledge)
         self._utp_route = Route(self._mux, self._on_utp, self._puncher.confirm)
         self._punch_route = Route(self._puncher, self._on_punch, idle=self._puncher.idle)
-        self._pump = Pump(lambda burst: self._more_sockets.send(burst), self._classify)
-        self._more_sockets = MoreSockets(udp, self._pump.receive)
+        self._pump = Pump(lambda burst: self.detour.send(burst), self._classify)
+        self.detour = Detour(udp, self._mux, self._pump.receive, self._pump.now)
         self._pump.add(self._utp_route)
         self._pump.add(self._punch_route)
         self._beside = Beside(config.datagrams, random, self._pump)
@@ -143,7 +143,7 @@ class Endpoint:
         except BaseException:
             udp.close()
             raise
-        udp.start(endpoint._pump.receive, endpoint._mux.goes_first)
+        udp.start(endpoint.detour.receive, endpoint._mux.goes_first)
         here = Address(bind.host, 0)
         endpoint._more = lambda: open_udp(here, use_reader=config.use_reader, batching=False)
         log.debug("listening at %s (%s)", endpoint.address, type(udp).__name__)
@@ -217,8 +217,9 @@ class Endpoint:
 
     def _too_long(self, to: Address, size: int) -> None:
         log.debug("the system says that %d bytes are too long for the path to %s", size, to)
-        self._mux.too_long(to, size, self._pump.now())
-        self._beside.mux.too_long(to, size, self._pump.now())
+        for address, was in self.detour.too_long(to, size):
+            self._mux.too_long(address, was, self._pump.now())
+            self._beside.mux.too_long(address, was, self._pump.now())
 
     # -- verbs --------------------------------------------------------------------------------------------------------
 
@@ -280,14 +281,16 @@ class Endpoint:
         self._puncher.punch(remote, self._pump.now(), packets=packets, openers=openers)
         self._pump.flush()
 
-    def lodge(self, first: int, machine: Machine[Any], on_event: Callable[[Any], None]) -> Lodging:
-        """Give one more engine the datagrams that begin with this byte and are nobody else's, and its turns."""
-        route = self._lodgers[first] = Route(machine, on_event)
+    def lodge(self, first: int, machine: Machine[Any], on_event: Callable[[Any], None], *also: int) -> Lodging:
+        """Give one more engine the datagrams that begin with these bytes and are nobody else's, and its turns."""
+        route = Route(machine, on_event)
+        self._lodgers.update(dict.fromkeys((first, *also), route))
         self._pump.add(route)
 
         def leave() -> None:
-            if self._lodgers.get(first) is route:
-                del self._lodgers[first]
+            for each in (first, *also):
+                if self._lodgers.get(each) is route:
+                    del self._lodgers[each]
             self._pump.remove(route)
 
         return Lodging(self._pump.now, self._pump.flush, leave)
@@ -302,14 +305,14 @@ class Endpoint:
     def send_probe(self, burst: Burst) -> None:
         """Send a probe from the serving socket, or from the one that its remote is reached by."""
         if not self._closing:
-            self._more_sockets.send(burst)
+            self.detour.sockets.send(burst)
 
     def adopt(self, udp: UdpSocket, remote: Address) -> None:
         """Reach a remote from this socket from now on; it closes with this endpoint, or when it falls silent."""
         if self._closing:
             udp.close()
         else:
-            self._more_sockets.adopt(udp, remote)
+            self.detour.sockets.adopt(udp, remote)
 
     def statistics(self) -> EndpointStatistics:
         """Return the counts so far."""
@@ -379,5 +382,5 @@ class Endpoint:
             channel.abort()
         self._pump.flush()
         self._pump.close()
-        self._more_sockets.close()
+        self.detour.sockets.close()
         self._udp.close()

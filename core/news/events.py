@@ -12,6 +12,7 @@ from core.news.network import BrokerUse as BrokerUse
 from core.news.network import NatSnapshot as NatSnapshot
 from core.news.network import PortOpen as PortOpen
 from core.news.network import PublicDhtSnapshot as PublicDhtSnapshot
+from core.news.relays import RelaysSnapshot
 from core.news.seen import Connections
 from core.peer_id import PeerId
 from core.services.names import Role as Role  # what another peer is to us
@@ -384,3 +385,4 @@ class PeerSnapshot:
     nat: NatSnapshot = field(default_factory=NatSnapshot)
     public_dht: PublicDhtSnapshot = field(default_factory=PublicDhtSnapshot)
     connections: Connections = field(default_factory=Connections)  # the ways to others, and how they were found
+    relays: RelaysSnapshot = field(default_factory=RelaysSnapshot)

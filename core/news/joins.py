@@ -34,5 +34,5 @@ class SearchProgress(PeerEvent):
 
     kind: ClassVar[str] = "search"
     peer_id: PeerId
-    where: str  # "network", "last place", "record", "public DHT", "routers", "way" or "end"
+    where: str  # "network", "last place", "record", "public DHT", "routers", "relay", "way" or "end"
     message: str

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.grenache.config import WebConfig
-from core.profile.fields import Said, Settings
+from core.profile.fields import PassesOn, Said, Settings
 from core.profile.web import web_config
 from core.trust.audience import Audience
 
@@ -47,6 +47,7 @@ class PeerConfig:
     the public DHT is used, and entered by the nodes that `mainline_file` has kept, or by `mainline_bootstrap`.
     embedded grape may join the grapes that it finds, that is with neither `grapes` nor `bootstrap`. `port_mapping`:
     the router is asked to open our UDP port.
+    `relay`: who may have packets passed on. `use_relays`: friends may pass ours on.
     """
 
     grapes: tuple[str, ...] = ()
@@ -72,6 +73,8 @@ class PeerConfig:
     mainline: Said = "off"
     mainline_bootstrap: tuple[str, ...] = ()
     mainline_file: Path | None = None
+    relay: PassesOn = field(default="off", compare=False)
+    use_relays: bool = field(default=False, compare=False)
 
     @classmethod
     def from_settings(
@@ -99,4 +102,6 @@ class PeerConfig:
             mainline_file=mainline_file,
             port_mapping=settings.port_mapping,
             web=web_config(settings),
+            relay=settings.relay,
+            use_relays=settings.use_relays,
         )

@@ -28,6 +28,7 @@ PUBLIC_DHT: Final = (
 """Where the public DHT is entered, by name; asked only once its owner has said yes, and no node is kept."""
 
 Said = Literal["unset", "on", "off"]
+PassesOn = Literal["auto", "off", "friends", "everyone"]
 CloseAction = Literal["ask", "tray", "quit"]
 
 
@@ -89,6 +90,12 @@ class Settings:
     """Callers over TLS have to have a certificate."""
     web_origins: tuple[str, ...] = ()
     """Web pages that may call over HTTP and WebSocket, by their origins, such as `https://example.org`."""
+    relay: PassesOn = "auto"
+    """Pass on packets for peers that cannot reach each other: `off`, `friends`, `everyone`, or `auto`: for friends, if
+    others reach this peer directly."""
+    use_relays: bool = True
+    """Let friends pass packets on where no direct way is open. They see who is in touch and how much passes, never what
+    is said."""
     notify_new_peers: bool = True
     """Notify when a new peer is found."""
     close_action: CloseAction = "ask"
@@ -131,6 +138,8 @@ CLOSED: Final[Mapping[str, Any]] = {
     "port_mapping": False,
     "web_listen": "",
     "web_origins": (),
+    "relay": "off",
+    "use_relays": False,
 }
 
 

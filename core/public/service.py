@@ -106,6 +106,8 @@ class Climbs(Protocol):
 class PublicDht:
     """Off until `start` and `switch`. It is a LateSource of requests. Raises nothing."""
 
+    head_start = 1.5  # seconds: it takes several, and wakes the other side
+
     def __init__(
         self,
         hub: Hub,

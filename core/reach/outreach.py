@@ -16,7 +16,7 @@ from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.reach.probing import Probing
 from core.reach.remotes import Remote, Remotes
-from core.scope import Scope, scope, usable
+from core.scope import Scope, scope, usable, virtual
 from core.values import Address
 
 UNIT = 31  # bytes of an IPv4 packet with an acknowledgement of a punch; a punch is 30
@@ -147,8 +147,11 @@ class Outreach:
     # -- what may leave ----------------------------------------------------------------------------------------------
 
     def free(self, address: Address, now: float) -> bool:
-        """Return whether nothing sent to this address is counted: it is validated, the owner's choice, or here."""
-        if address in self._permitted or scope(address.host) is Scope.LOOPBACK:
+        """Return whether nothing sent to this address is counted: it is validated, the owner's choice, or here.
+
+        Or it stands for a peer: what leaves for it goes where that peer asked (`core.relay`).
+        """
+        if address in self._permitted or virtual(address) or scope(address.host) is Scope.LOOPBACK:
             return True
         remote = self._remotes.get(address)
         return remote is not None and now - remote.validated_at < self.config.validated_for

@@ -3,23 +3,24 @@
 from dataclasses import dataclass
 from typing import Final
 
+from core.limits import bounds
+
 KIB: Final = 1024
 MB: Final = 1_000_000
-GB: Final = 1_000 * MB
 
 
 @dataclass(frozen=True, slots=True)
 class RelayConfig:
     """What one peer passes on for others."""
 
-    pairs: int = 64  # at once; full: nobody else is joined
-    pairs_of_peer: int = 8  # at once, of one peer
-    kept: int = 32  # of the pairs, for two friends
-    pair_rate: float = 1 * MB  # bytes a second of one pair, both ways together: 8 Mbit/s, a film
+    pairs: int = bounds.RELAY_PAIRS  # at once; full: nobody else is joined
+    pairs_of_peer: int = bounds.RELAY_PAIRS_PEER  # at once, of one peer
+    kept: int = bounds.RELAY_PAIRS_KEPT  # of the pairs, for two friends
+    pair_rate: float = bounds.RELAY_PAIR_RATE  # bytes a second of one pair, both ways together
     pair_burst: float = 512 * KIB  # bytes at once: a window of uTP
-    rate: float = 4 * MB  # bytes a second in all: a third of a home's usual 100 Mbit/s
+    rate: float = bounds.RELAY_RATE  # bytes a second in all
     burst: float = 1 * MB  # bytes at once in all
-    day_bytes: int = 20 * GB  # in 24 hours: a tenth of what carriers call unusual (200 GB)
+    day_bytes: int = bounds.RELAY_DAY  # in 24 hours
     lifetime: float = 4 * 3600.0  # seconds of a pair; then its two ask again
     idle: float = 90.0  # seconds without a packet until a pair ends: six of the slowest beats
     queued: int = 512  # datagrams that wait to leave in one turn; more are dropped
@@ -29,7 +30,7 @@ class RelayConfig:
 class LaneConfig:
     """How a pair's lane is kept, by whatever path."""
 
-    lanes: int = 64  # at once; full: the one unused for longest ends
+    lanes: int = bounds.LANES  # at once; full: the one unused for longest ends
     links: int = 3  # relays of one lane at once
     candidates: int = 8  # direct addresses that are tried; the other side names eight
     beat: float = 2.0  # seconds between beats of a path in use

@@ -30,6 +30,7 @@ class PairEnded(NamedTuple):
     """A pair is passed on no longer; `reason` is a sentence."""
 
     slots: tuple[bytes, bytes]
+    peers: tuple[PeerId, PeerId]
     reason: str
 
 
@@ -112,12 +113,6 @@ class Forwarder:
         found = self._pairs.get(slot)
         if found is not None and found[0].sides[found[1]].peer_id == peer_id:
             self._end(found[0], reason)
-
-    def gone(self, peer_id: PeerId, reason: str = "the other side is not here any longer") -> None:
-        """End all pairs of a peer."""
-        for pair in list(self._all.values()):
-            if any(side.peer_id == peer_id for side in pair.sides):
-                self._end(pair, reason)
 
     def close(self, reason: str) -> None:
         """End all pairs."""
@@ -221,4 +216,5 @@ class Forwarder:
         del self._all[slots]
         for slot in slots:
             del self._pairs[slot]
-        self._ended.append(PairEnded(slots, reason))
+        peers = (pair.sides[0].peer_id, pair.sides[1].peer_id)
+        self._ended.append(PairEnded(slots, peers, reason))

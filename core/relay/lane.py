@@ -36,9 +36,14 @@ def virtual(peer_id: PeerId, salt: int = 0) -> Address:
 class Link:
     """A relay at which both have a slot."""
 
-    def __init__(self, relay: PeerId, at: Address, slot: bytes, keys: LinkKeys, path: Path) -> None:
-        self.relay, self.at, self.slot, self.keys, self.path = relay, at, slot, keys, path
+    def __init__(self, relay: PeerId, where: Callable[[], Address], slot: bytes, keys: LinkKeys, path: Path) -> None:
+        self.relay, self._where, self.slot, self.keys, self.path = relay, where, slot, keys, path
         self.lies: deque[float] = deque()
+
+    @property
+    def at(self) -> Address:
+        """Where the relay is now."""
+        return self._where()
 
 
 class Told(NamedTuple):
@@ -49,7 +54,7 @@ class Told(NamedTuple):
 
 
 class Lane:
-    """Made by `core.relay.lanes.Lanes`. `may(address, now)`: a beat may leave for one that has not answered."""
+    """Made by `core.relay.lanes.Lanes`. `may` as lanes have it."""
 
     def __init__(
         self,
@@ -58,7 +63,7 @@ class Lane:
         config: LaneConfig,
         random: Random,
         own: Callable[[], Iterable[Address]],
-        may: Callable[[Address, float], bool],
+        may: Callable[[Address, float, str], bool],
         now: float,
     ) -> None:
         self.peer_id, self.address = peer_id, address
@@ -143,7 +148,7 @@ class Lane:
         for address, path in self.paths.items():
             if speaker is None or not path.due(now) or (self.direct not in (None, path) and not path.alive):
                 continue
-            if path.alive or self._may(address, now):
+            if path.alive or self._may(address, now, speaker.at.host):
                 self._ping(speaker, address, path, now, in_use)
             else:
                 path.asked_at(now, in_use=in_use)

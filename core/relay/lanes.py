@@ -23,7 +23,8 @@ _OWN: Final = frozenset((BEAT, 0xFB))  # first bytes of what lanes themselves se
 class Lanes:
     """A machine (`core.values.Machine`).
 
-    `own(peer)` are our addresses, to be told to a peer; `may(address, now)`: a beat may leave for a silent one.
+    `own(peer)` are our addresses, to be told to a peer; `may(address, now, by)`: a beat
+    may leave for a silent one, which was named by way of the host `by`.
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class Lanes:
         config: LaneConfig,
         random: Random,
         own: Callable[[PeerId], Iterable[Address]] = lambda peer: (),
-        may: Callable[[Address, float], bool] = lambda address, now: True,
+        may: Callable[[Address, float, str], bool] = lambda address, now, by: True,
     ) -> None:
         self._config, self._random, self._own, self._may = config, random, own, may
         self._lanes: BoundedTable[PeerId, Lane] = BoundedTable(config.lanes, lambda _, lane: self._forget(lane))
@@ -47,13 +48,15 @@ class Lanes:
 
     # -- verbs --------------------------------------------------------------------------------------------------------
 
-    def open(self, peer_id: PeerId, relay: PeerId, at: Address, slot: bytes, keys: LinkKeys, now: float) -> Address:
-        """Reach a peer by this relay too; return the address that stands for the peer."""
+    def open(
+        self, peer_id: PeerId, relay: PeerId, where: Callable[[], Address], slot: bytes, keys: LinkKeys, now: float
+    ) -> Address:
+        """Reach a peer by this relay too; return the address that stands for the peer. `where()` the relay is."""
         lane = self._lanes.get(peer_id)
         if lane is None:
             lane = self._make(peer_id, now)
         self._lanes[peer_id] = lane  # used now
-        link = Link(relay, at, slot, keys, Path(None, self._config, now))
+        link = Link(relay, where, slot, keys, Path(None, self._config, now))
         self._by_slot[slot] = self._by_id[keys.their_id] = (lane, link)
         lane.used_at = max(lane.used_at, now)
         before = lane.speaker
@@ -69,6 +72,12 @@ class Lanes:
         found = self._by_slot.get(slot)
         if found is not None:
             self._lose(*found, reason)
+
+    def end_relay(self, relay: PeerId, reason: str) -> None:
+        """A relay is not there any longer."""
+        for lane, link in list(self._by_slot.values()):
+            if link.relay == relay:
+                self._lose(lane, link, reason)
 
     def candidate(self, peer_id: PeerId, address: Address, now: float) -> None:
         """Try this direct address of a peer; nothing happens without a lane."""
@@ -139,6 +148,11 @@ class Lanes:
             if path is not None and path.alive and not known(source):
                 return self._known_as(lane, known)
         return source
+
+    def known_as(self, address: Address, known: Callable[[Address], bool]) -> Address:
+        """Return under which address of its lane a connection runs that `known` tells of; or else this one."""
+        lane = self._by_address.get(address)
+        return address if lane is None else self._known_as(lane, known)
 
     @staticmethod
     def _known_as(lane: Lane, known: Callable[[Address], bool]) -> Address:

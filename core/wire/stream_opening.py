@@ -9,7 +9,10 @@ from core.wire.stream_frame import OPEN_MAX
 
 LIST: Final = ""  # the service that lists the services which the caller may use
 INVITATION: Final = "grapevine:invitation"  # the service that lets in who has an invitation
-RESERVED: Final = frozenset({LIST, INVITATION})  # for the peers themselves: `check_name` lets no share have these
+RELAY: Final = "grapevine:relay"  # the service that joins two peers and passes their packets on
+RESERVED: Final = frozenset(
+    {LIST, INVITATION, RELAY}
+)  # for the peers themselves: `check_name` lets no share have these
 NAME_MAX: Final = 64  # bytes of UTF-8 of a service's name, as in a peer's record
 DATAGRAMS: Final = "datagrams"  # in details of an opening and its answer: this side carries them beside the connection
 DATAGRAMS_VERSION: Final = 1  # its value, for `core.wire.datagram_packet`

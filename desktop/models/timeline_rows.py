@@ -26,6 +26,7 @@ from core.news.events import (
     TrustChanged,
 )
 from core.news.joins import InvitationAccepted, JoinProgress, SearchProgress
+from core.news.moves import PathMoved
 from core.news.public import PublicDhtChanged
 from core.values import Address
 from desktop.models.pretty import preview
@@ -235,6 +236,12 @@ def _punch_ended(event: PunchEnded) -> TimelineRow:
 @row_of.register
 def _nat(event: NatChanged) -> TimelineRow:
     return TimelineRow(event.at, Direction.NOTE, Kind.GRAPE, "Network", None, _short(event.nat.network))
+
+
+@row_of.register
+def _path(event: PathMoved) -> TimelineRow:
+    what = f"{event.peer_id.short}: {event.message}"
+    return TimelineRow(event.at, Direction.NOTE, Kind.PUNCH, "Path", event.direct, _short(what))
 
 
 @row_of.register

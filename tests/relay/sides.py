@@ -43,7 +43,7 @@ class Side:
         self.accepted: list[Connection] = []
         self.now = 0.0
 
-    def _may(self, address: Address, now: float) -> bool:
+    def _may(self, address: Address, now: float, by: str) -> bool:
         self.asked.append(address)
         return True
 
@@ -133,8 +133,8 @@ class Scene:
         )  # fmt: skip
         assert joined is not None
         self.slots = joined.slots
-        self.bob.lanes.open(ANN, FAY, RELAY, joined.slots[1], LinkKeys(SECRET, *SALT, first=False), now)
-        return self.ann.lanes.open(BOB, FAY, RELAY, joined.slots[0], LinkKeys(SECRET, *SALT, first=True), now)
+        self.bob.lanes.open(ANN, FAY, lambda: RELAY, joined.slots[1], LinkKeys(SECRET, *SALT, first=False), now)
+        return self.ann.lanes.open(BOB, FAY, lambda: RELAY, joined.slots[0], LinkKeys(SECRET, *SALT, first=True), now)
 
     def join_again(self) -> None:
         """Give both a second slot each, with other keys."""
@@ -144,5 +144,5 @@ class Scene:
         )  # fmt: skip
         assert joined is not None
         salt = (b"c" * 16, b"d" * 16)
-        self.bob.lanes.open(ANN, FAY, RELAY, joined.slots[1], LinkKeys(SECRET, *salt, first=False), now)
-        self.ann.lanes.open(BOB, FAY, RELAY, joined.slots[0], LinkKeys(SECRET, *salt, first=True), now)
+        self.bob.lanes.open(ANN, FAY, lambda: RELAY, joined.slots[1], LinkKeys(SECRET, *salt, first=False), now)
+        self.ann.lanes.open(BOB, FAY, lambda: RELAY, joined.slots[0], LinkKeys(SECRET, *salt, first=True), now)

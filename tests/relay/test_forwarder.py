@@ -91,7 +91,7 @@ def test_pairs_end_when_idle_or_old_and_only_an_owner_ends_one() -> None:
         relay.tick(at)
     assert relay.events() == []
     relay.tick(30.0)
-    assert relay.events() == [PairEnded((anns, bobs), "its time is over: ask again")]
+    assert relay.events() == [PairEnded((anns, bobs), (ANN, BOB), "its time is over: ask again")]
     assert relay.idle() or relay.transmit(30.0)
     relay, anns, bobs = joined(RelayConfig(idle=10.0))
     assert relay.deadline() == 10.0
