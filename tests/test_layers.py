@@ -151,8 +151,8 @@ DESKTOP_MAY_IMPORT = {
     *BASE, "core.news.events", "core.profile.settings", "core.profile.logs", "core.aio.tasks",
     "core.trust.audience", "core.trust.entries",
     "core.news.joins", "core.news.moves", "core.news.public", "core.news.seen", "core.news.invitations",
-    "core.invitations.link",
-    "core.files.private", "core.calling.target", "core.peer_id", "core.ledger.record", "core.profile.integration",
+    "core.invitations.link", "core.files.private", "core.calling.target", "core.peer_id", "core.ledger.record",
+    "core.profile.integration",
     "core.kinds.share", "core.kinds.listening", "core.using.offers", "core.profile.shares",
     "core.profile.merge",
 }  # fmt: skip
