@@ -58,7 +58,7 @@ class Splice(asyncio.BufferedProtocol):
         self._stream.listen(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Read as much as the stream takes, and no more: nothing waits here beside what waits there."""
+        """Read as much as the stream takes: nothing waits here beside what waits there."""
         return _scratch.view[: self._stream.room() or LEAST]  # LEAST: a loop that reads on, although it was paused
 
     def buffer_updated(self, nbytes: int) -> None:
