@@ -12,6 +12,7 @@ from core.dht.items import CAS_MISMATCH, SEQUENCE_OLD, Item, ItemRefused
 from core.limits.fair import FairTable
 from core.scope import Scope, scope
 from core.values import Address
+from core.wire.bencoding import decode, encode
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -82,9 +83,15 @@ class PeerStore:
 
 
 class _Stored(NamedTuple):
-    item: Item
+    kept: Item
+    packed: bytes | None  # the bencode of a value that is no bytes: 1,000 bytes of lists would hold 36,000 here
     put_at: float
     host: str  # who put it
+
+    @property
+    def item(self) -> Item:
+        """The item as it was put."""
+        return self.kept if self.packed is None else replace(self.kept, value=decode(self.packed))
 
 
 class ItemStore:
@@ -130,14 +137,17 @@ class ItemStore:
         target = item.target()
         owner = self._owner(item, self._items.get(target), host)
         kept = item if item.cas is None else replace(item, cas=None)  # `cas` is about the act of putting
-        self._items.put(target, _Stored(kept, now, owner), owner, kept=_is_local(owner))
+        packed = None if isinstance(kept.value, bytes) else encode(kept.value)
+        if packed is not None:
+            kept = replace(kept, value=b"")
+        self._items.put(target, _Stored(kept, packed, now, owner), owner, kept=_is_local(owner))
 
     def _owner(self, item: Item, stored: _Stored | None, host: str) -> str:
         """Return on whose account an item goes: of those who put the same one, the one with fewest.
 
         Anybody can put what somebody else signed: it would go with all the rest that he puts.
         """
-        if stored is None or (item.key is not None and item.sequence != stored.item.sequence):
+        if stored is None or (item.key is not None and item.sequence != stored.kept.sequence):
             return host
         if _is_local(host) or _is_local(stored.host):
             return LOCAL

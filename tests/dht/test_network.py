@@ -177,7 +177,7 @@ def test_a_forged_item_is_not_believed() -> None:
     addresses = grow(network, 2)
     target = Item(b"genuine").target()
     network.nodes[addresses[0]]._responder.items._items.put(
-        target, _Stored(Item(b"forged"), network.now, "127.0.0.1"), "127.0.0.1"
+        target, _Stored(Item(b"forged"), None, network.now, "127.0.0.1"), "127.0.0.1"
     )
     assert value(get(network, addresses[1], target)) is None
 

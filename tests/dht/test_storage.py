@@ -1,5 +1,6 @@
 """core.dht.storage: age, bounds, eviction, and BEP 44's rules of replacement."""
 
+import tracemalloc
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from core.dht.items import Item, ItemRefused, sign_item
 from core.dht.storage import ItemStore, PeerStore
 from core.values import Address
+from core.wire.bencoding import decode
 from tests.dht.net import loopback
 
 KEY = b"fibonacci_worker"
@@ -227,3 +229,31 @@ def test_bep_44_accepts(item: Item) -> None:
     store = store_with_sequence_6()
     store.put(item, 1.0)
     assert store.get(item.target(), 1.0) == replace(item, cas=None)
+
+
+def test_what_is_stored_holds_about_its_bytes_whatever_it_is_made_of() -> None:
+    store, number = ItemStore(5000, 7200.0), 200
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for each in range(number):
+            store.put(Item(decode(b"l" + b"le" * 495 + b"i%03de" % (each + 100) + b"e")), 0.0, ATTACKER)
+        held = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert held < number * 3000  # 36,000 each, were the lists kept
+    assert store.get(Item([*([[]] * 495), 101]).target(), 0.0) == Item([*([[]] * 495), 101])
+
+
+def test_a_mutable_item_that_is_no_bytes_is_replaced_and_renewed_as_any_other() -> None:
+    store = ItemStore(10, 7200.0)
+    first, second = sign_item(SIGNER, [b"a", {b"b": 1}], 1), sign_item(SIGNER, [b"b"], 2)
+    store.put(first, 0.0)
+    store.put(first, 1.0)
+    assert store.get(first.target(), 1.0) == first
+    store.put(second, 2.0)
+    assert store.get(first.target(), 2.0) == second
+    with pytest.raises(ItemRefused):
+        store.put(first, 3.0)
+    with pytest.raises(ItemRefused):
+        store.put(sign_item(SIGNER, [b"c"], 2), 3.0)
