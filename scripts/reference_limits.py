@@ -9,7 +9,7 @@ from core.dht.config import DhtConfig
 from core.grape.config import GrapeConfig
 from core.invitations import book as invitations
 from core.invitations import tries
-from core.kinds import command, share, values
+from core.kinds import command, share, turns, values
 from core.lan import kept, places, tags
 from core.lan.neighbours import NeighboursConfig
 from core.ledger import store
@@ -121,6 +121,11 @@ _STREAM_RULES: Final = (
         "the connection is not read until a reader takes some", "tests/streams/test_engine.py",
     ),
     Rule(
+        "unsent bytes of one connection's streams", f"{_STREAMS.unsent // (_KIB * _KIB)} MiB", "", "",
+        f"of each stream {_STREAMS.quantum // _KIB} KiB wait, not {_STREAMS.send_buffer // _KIB}",
+        "tests/streams/test_engine.py",
+    ),
+    Rule(
         "datagrams of one stream that wait", str(_STREAMS.datagrams), "", "", "the oldest is dropped",
         "tests/streams/test_engine.py",
     ),
@@ -170,10 +175,13 @@ _STREAM_RULES: Final = (
         "services of others that are open here", "", str(uses.MAX_USES), "", "ERR_TOO_MANY", "tests/using/test_uses.py",
     ),
     Rule(
-        "programs of one share that run", "", f"{command.AT_ONCE}; {command.WAITING} more wait", "", "ERR_RATE_LIMITED",
-        "tests/kinds/test_programs.py",
+        "programs of one share that run", f"{command.AT_ONCE - turns.LEFT}; {command.WAITING} more wait",
+        str(command.AT_ONCE), "", "hosts take turns; ERR_RATE_LIMITED", "tests/kinds/test_programs.py",
     ),
-    Rule("watchers of one sensor", "", str(values.WATCHERS), "", "ERR_RATE_LIMITED", "tests/kinds/test_programs.py"),
+    Rule(
+        "watchers of one sensor", str(values.WATCHERS_HOST), str(values.WATCHERS), "",
+        "the oldest of the host that has most; ERR_RATE_LIMITED", "tests/kinds/test_programs.py",
+    ),
 )  # fmt: skip
 
 _PACKETS: Final = (

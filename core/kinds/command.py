@@ -11,13 +11,14 @@ from core.errors import LocalError, PeerError
 from core.kinds.base import Check, Shared
 from core.kinds.program import CLOSED_PIPE, LINE_MAX, PROGRAM, Program, answer_of, command_of
 from core.kinds.share import Share, flag_option, number_option
+from core.kinds.turns import Turns
 from core.kinds.values import value_of
 from core.limits.rate import Backoff
 from core.values import Caller, JsonValue, Outcome
 
 TIMEOUT: Final = 30.0  # seconds a program has for one answer, unless its owner says otherwise
 AT_ONCE: Final = 8  # programs of one share that run at a time; a board has four cores
-WAITING: Final = 64  # requests that wait for their turn; more are refused
+WAITING: Final = 64  # requests of one host that wait for their turn; more are refused
 
 
 class CommandService(Shared):
@@ -31,8 +32,7 @@ class CommandService(Shared):
         self._words = command_of(share)
         self._seconds = number_option(share, "timeout", TIMEOUT, 0.1, 3600.0)
         self._lines = _Lines(self._words, share.name) if flag_option(share, "lines") else None
-        self._turns = asyncio.Semaphore(AT_ONCE)
-        self._under_way = 0
+        self._turns = Turns(share.name, AT_ONCE, WAITING)
 
     @property
     def description(self) -> str:
@@ -50,20 +50,16 @@ class CommandService(Shared):
 
     def handle(self, payload: JsonValue, caller: Caller) -> Outcome:
         """Give the payload to the program as one line of JSON; what it prints is the answer, JSON or text."""
-        if self._under_way >= AT_ONCE + WAITING:
-            raise LocalError(f"{self.name} is busy: {self._under_way} requests wait already", name="ERR_RATE_LIMITED")
+        self._turns.check(caller)
         return self._answer(payload, caller)
 
     async def _answer(self, payload: JsonValue, caller: Caller) -> JsonValue:
         said = json.dumps(payload, ensure_ascii=False).encode(errors="surrogatepass") + b"\n"
-        self._under_way += 1
-        try:
-            if self._lines is not None:
-                return await self._lines.ask(said, self._seconds)
-            async with self._turns:
+        with self._turns.counted(caller):
+            async with self._turns.place(caller):
+                if self._lines is not None:
+                    return await self._lines.ask(said, self._seconds)
                 answer = await answer_of(self._words, self.name, said, self._seconds, environment_of(caller))
-        finally:
-            self._under_way -= 1
         try:
             return value_of(answer)
         except ValueError:

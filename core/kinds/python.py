@@ -17,6 +17,7 @@ from core.aio.tasks import TaskSet
 from core.errors import LocalError, PayloadError, PeerError
 from core.kinds.base import Check, Shared
 from core.kinds.share import BAD, Share, text_option
+from core.kinds.turns import Turns
 from core.kinds.values import Broadcast
 from core.limits.rate import Backoff
 from core.tunnel.stream import ByteStream
@@ -26,7 +27,7 @@ from core.wire.stream_opening import Opening, pack_details
 GROUP: Final = "grapevine.services"  # entry points of installed packages
 FAILED: Final = "ERR_HANDLER"  # the function raised; its owner's log has the story
 AT_ONCE: Final = 32  # plain functions of one share that run in threads at a time: 64 KB each, on Linux
-WAITING: Final = 64  # requests that wait for their turn; more are refused
+WAITING: Final = 64  # requests of one host that wait for their turn; more are refused
 
 _log = logging.getLogger(__name__)
 
@@ -52,8 +53,7 @@ class PythonService(Shared):
         self._takes_caller = not self._goes_on and _arguments(self._function, share.name) >= 2
         self._values = Broadcast()
         self._tasks = TaskSet(f"python {share.name}")
-        self._turns = asyncio.Semaphore(AT_ONCE)
-        self._under_way = 0  # requests
+        self._turns = Turns(share.name, AT_ONCE, WAITING)
 
     @property
     def description(self) -> str:
@@ -85,8 +85,7 @@ class PythonService(Shared):
             return super().handle(payload, caller)
         if self._goes_on:
             return self._values.newest(self.name)
-        if self._under_way >= AT_ONCE + WAITING:
-            raise LocalError(f"{self.name} is busy: {self._under_way} requests wait already", name="ERR_RATE_LIMITED")
+        self._turns.check(caller)
         return self._counted(payload, caller)
 
     async def serve(self, stream: ByteStream, opening: Opening, caller: Caller) -> None:
@@ -115,11 +114,8 @@ class PythonService(Shared):
         await stream.wait_over()
 
     async def _counted(self, payload: JsonValue, caller: Caller) -> JsonValue:
-        self._under_way += 1
-        try:
+        with self._turns.counted(caller):
             return await self._call(payload, caller)
-        finally:
-            self._under_way -= 1
 
     async def _call(self, payload: JsonValue, caller: Caller) -> JsonValue:
         arguments = (payload, caller) if self._takes_caller else (payload,)
@@ -127,7 +123,7 @@ class PythonService(Shared):
             if inspect.iscoroutinefunction(self._function):
                 result = await self._function(*arguments)
             else:
-                result = await self._in_thread(arguments)
+                result = await self._in_thread(arguments, caller)
                 if inspect.isawaitable(result):
                     result = await result
         except (LocalError, PayloadError):
@@ -137,11 +133,11 @@ class PythonService(Shared):
             raise LocalError(f"{self.name} failed on this request", name=FAILED) from None
         return _checked(result, self.name)
 
-    async def _in_thread(self, arguments: tuple[object, ...]) -> object:
+    async def _in_thread(self, arguments: tuple[object, ...], caller: Caller) -> object:
         """Call a plain function. One that never returns keeps its thread and its place, and holds up nothing else."""
-        await self._turns.acquire()
+        await self._turns.wait(caller)
         returned = in_thread(lambda: _called(self._function, arguments))
-        returned.add_done_callback(lambda _: self._turns.release())
+        returned.add_done_callback(lambda _: self._turns.give(caller))
         return await asyncio.shield(returned)
 
     async def _make_forever(self) -> None:

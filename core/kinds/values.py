@@ -9,12 +9,16 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from core.errors import LocalError, PeerError
+from core.limits.fair import FairTable
 from core.tunnel.stream import ByteStream
 from core.values import JsonValue
+from core.wire.stream_frame import Reason
 
 QUEUE: Final = 64  # values that a slow watcher may be behind; then it loses the oldest: the newest counts
-WATCHERS: Final = 256  # of one service
+WATCHERS: Final = 256  # of one service; when all places are taken, the host with most loses its oldest
+WATCHERS_HOST: Final = 64  # of one host: a household, or the browsers behind one NAT
 NO_VALUE: Final = "ERR_NO_VALUE"
+CROWDED: Final = Reason("ERR_RATE_LIMITED", f"{WATCHERS} watch this, many of them from your host: watch again later")
 
 
 class Value(NamedTuple):
@@ -60,7 +64,7 @@ def _no_constant(text: str) -> JsonValue:
 
 class _Watcher:
     def __init__(self) -> None:
-        self.queue: deque[Value] = deque(maxlen=QUEUE)
+        self.queue: deque[bytes] = deque(maxlen=QUEUE)  # lines; all watchers have the same ones
         self.news = asyncio.Event()
 
 
@@ -69,7 +73,7 @@ class Broadcast:
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
-        self._watchers: set[_Watcher] = set()
+        self._watchers: FairTable[_Watcher, ByteStream, str] = FairTable(WATCHERS, WATCHERS)
         self.last: Value | None = None
 
     def __len__(self) -> int:
@@ -79,8 +83,9 @@ class Broadcast:
     def put(self, value: JsonValue) -> None:
         """Tell a new value."""
         self.last = Value(self._now(), value)
+        line = self.last.line() if len(self._watchers) else b""
         for watcher in self._watchers:
-            watcher.queue.append(self.last)
+            watcher.queue.append(line)
             watcher.news.set()
 
     def newest(self, name: str) -> JsonValue:
@@ -91,12 +96,12 @@ class Broadcast:
 
     async def send_to(self, stream: ByteStream) -> None:
         """Send the newest value and every further one, until the watcher goes."""
-        with self._watching() as watcher:
+        with self._watching(stream) as watcher:
             gone = asyncio.get_running_loop().create_task(stream.wait_over())
             try:
                 while not stream.over:
                     while watcher.queue:
-                        await stream.write(watcher.queue.popleft().line())
+                        await stream.write(watcher.queue.popleft())
                     watcher.news.clear()
                     news = asyncio.get_running_loop().create_task(watcher.news.wait())
                     try:
@@ -109,14 +114,16 @@ class Broadcast:
                 gone.cancel()
 
     @contextmanager
-    def _watching(self) -> Iterator[_Watcher]:
-        if len(self._watchers) >= WATCHERS:
-            raise LocalError(f"{WATCHERS} watch this already", name="ERR_RATE_LIMITED")
+    def _watching(self, stream: ByteStream) -> Iterator[_Watcher]:
+        host = stream.remote.host
+        if self._watchers.count(host) >= WATCHERS_HOST:
+            raise LocalError(f"{WATCHERS_HOST} of your host watch this already", name="ERR_RATE_LIMITED")
         watcher = _Watcher()
         if self.last is not None:
-            watcher.queue.append(self.last)
-        self._watchers.add(watcher)
+            watcher.queue.append(self.last.line())
+        for gone in self._watchers.put(watcher, stream, host):
+            gone.value.reset(CROWDED)
         try:
             yield watcher
         finally:
-            self._watchers.discard(watcher)
+            self._watchers.pop(watcher)

@@ -1,10 +1,12 @@
 """Programs as services: what they answer, and what hangs, babbles, forks or ends badly: bounded, named, ended."""
 
 import asyncio
+import contextlib
 import os
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -17,7 +19,9 @@ from core.kinds.share import Share
 from core.kinds.table import make
 from core.kinds.values import QUEUE, Broadcast, Value, parse_line, value_of
 from core.kinds.watch import WatchService
-from core.values import JsonValue
+from core.tunnel.stream import ByteStream
+from core.values import Address, Caller, JsonValue
+from core.wire.stream_frame import Reason
 from tests.kinds.streams import CALLER, joined
 from tests.net.waiting import eventually
 
@@ -131,6 +135,25 @@ async def test_requests_beyond_the_bound_are_refused_at_once(tmp_path: Path, mon
     assert await asyncio.gather(*under_way) == [1] * 8
 
 
+async def test_a_host_with_many_requests_locks_no_other_out(tmp_path: Path) -> None:
+    """A stranger's requests take their whole time, and a friend from elsewhere is answered meanwhile."""
+    body = "import sys, time\nfor line in sys.stdin: time.sleep(60 if 'slow' in line else 0); print(1, flush=True)"
+    busy = service(tmp_path, body)
+    loop = asyncio.get_running_loop()
+    stranger, friend = Caller(Address("203.0.113.1", 4000)), Caller(Address("192.0.2.9", 4000))
+    crowd = []
+    for _ in range(command_module.AT_ONCE + command_module.WAITING):
+        crowd.append(loop.create_task(cast("Coroutine[None, None, JsonValue]", busy.handle("slow", stranger))))
+        await asyncio.sleep(0)
+    with pytest.raises(LocalError, match="busy"):
+        busy.handle("slow", stranger)
+    assert await asyncio.wait_for(cast("Awaitable[JsonValue]", busy.handle("quick", friend)), 20.0) == 1
+    for task in crowd:
+        task.cancel()
+    await asyncio.gather(*crowd, return_exceptions=True)
+    await busy.aclose()
+
+
 LINES = "import json, sys\nfor line in sys.stdin: print(json.dumps({'got': json.loads(line)}), flush=True)"
 
 
@@ -209,23 +232,45 @@ async def test_stopping_the_share_ends_its_program(tmp_path: Path) -> None:
 
 async def test_a_slow_watcher_loses_the_oldest_values() -> None:
     source = Broadcast(lambda: 1.5)
-    with source._watching() as watcher:
+    with source._watching(a_stream("192.0.2.1")) as watcher:
         for number in range(QUEUE + 10):
             source.put(number)
-        assert [value.value for value in watcher.queue] == list(range(10, QUEUE + 10))
+        assert [parse_line(line).value for line in watcher.queue] == list(range(10, QUEUE + 10))
     assert len(source) == 0
     assert source.last == Value(1.5, QUEUE + 9)
 
 
-async def test_one_watcher_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(values_module, "WATCHERS", 1)
+class Watching:
+    """A watcher's stream, as far as those who send values look at it."""
+
+    def __init__(self, host: str) -> None:
+        self.remote = Address(host, 4000)
+        self.told: list[str] = []
+
+    def reset(self, reason: Reason) -> None:
+        self.told.append(reason.name)
+
+
+def a_stream(host: str) -> ByteStream:
+    return cast("ByteStream", Watching(host))
+
+
+async def test_one_host_watches_so_often_and_no_other_is_refused_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(values_module, "WATCHERS", 4)
+    monkeypatch.setattr(values_module, "WATCHERS_HOST", 3)
     source = Broadcast(lambda: 1.5)
-    with source._watching():
-        with pytest.raises(LocalError, match="watch this already") as caught, source._watching():
+    crowd = [a_stream("192.0.2.1") for _ in range(3)]
+    with contextlib.ExitStack() as stack:
+        for each in crowd:
+            stack.enter_context(source._watching(each))
+        with pytest.raises(LocalError, match="watch this already") as caught, source._watching(crowd[0]):
             pass
         assert caught.value.name == "ERR_RATE_LIMITED"
-    with source._watching():
-        assert len(source) == 1
+        for host in ("192.0.2.2", "192.0.2.3"):
+            stack.enter_context(source._watching(a_stream(host)))
+        assert len(source) == 4
+        assert [cast("Watching", each).told for each in crowd] == [["ERR_RATE_LIMITED"], [], []]
+    assert len(source) == 0
 
 
 @pytest.mark.parametrize("line", [b"{", b"[1]", b'["x",1]', b"[true,1]", b"\xff"])

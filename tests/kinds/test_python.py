@@ -14,6 +14,7 @@ from core.errors import LocalError, PayloadError
 from core.kinds.python import AT_ONCE, WAITING
 from core.kinds.share import Share
 from core.kinds.table import make
+from core.kinds.turns import LEFT
 from core.kinds.values import parse_line
 from core.values import JsonValue
 from tests.kinds.streams import CALLER, joined
@@ -164,17 +165,17 @@ async def test_functions_that_block_hold_up_nothing_else_and_are_bounded(blocked
     assert all(isinstance(each, Awaitable) for each in calls)
     owner = TaskSet("requests")
     tasks = [owner.spawn(cast("Coroutine[None, None, JsonValue]", each), name="request") for each in calls]
-    await eventually(lambda: threads() == AT_ONCE)
+    await eventually(lambda: threads() == AT_ONCE - LEFT)
     with pytest.raises(LocalError, match="busy"):
         await cast("Awaitable[JsonValue]", service.handle(0, CALLER))
     assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 5.0) == "free"  # where keys and files are read
-    for task in tasks[:AT_ONCE]:
+    for task in tasks[: AT_ONCE - LEFT]:
         task.cancel()  # as at the time-out of a request
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert threads() == AT_ONCE  # their places are taken
+    assert threads() == AT_ONCE - LEFT  # their places are taken
     sys.modules["grapevine_share_blocked"].go.set()
-    assert await asyncio.gather(*tasks[AT_ONCE:]) == list(range(AT_ONCE, AT_ONCE + WAITING))
+    assert await asyncio.gather(*tasks[AT_ONCE - LEFT :]) == list(range(AT_ONCE - LEFT, AT_ONCE + WAITING))
     assert await cast("Awaitable[JsonValue]", service.handle(7, CALLER)) == 7
 
 
