@@ -32,6 +32,8 @@ from core.rpc.stream import Lodger, Stream
 from core.values import Address, Caller
 
 _SPELL = 0.004  # seconds in which half the time, at most, goes to answering at once: a window's loop must have its turn
+# Seconds after much was held: at once, and when what goes by time-outs of 10 and 45 s has gone too.
+_GIVE_BACK_AFTER = (0.0, 15.0, 50.0)
 _LOOKS = 32  # connections looked at in one turn of the loop: 2 ms
 _log = logging.getLogger(__name__)
 
@@ -226,7 +228,9 @@ class RpcServer:
         self._most_used = max(self._most_used, used)
         if self._most_used > bounds.MUCH and used < bounds.MUCH / 8:
             self._most_used = 0
-            asyncio.get_running_loop().run_in_executor(None, give_back)
+            loop = asyncio.get_running_loop()
+            for seconds in _GIVE_BACK_AFTER:
+                loop.call_later(seconds, loop.run_in_executor, None, give_back)
 
     def _shed(self) -> None:
         """End the connections whose streams hold most, until what is held fits."""
