@@ -96,8 +96,7 @@ class Peer:
 
     def snapshot(self) -> PeerSnapshot:
         """Return everything the window shows, at this moment. Cheap; compare `.revision`."""
-        observed = self._parts.addresses.observed()
-        address = self._parts.addresses.address()
+        observed, address = self._parts.addresses.observed(), self._parts.addresses.address()
         peers, nat = self._parts.roster.rows(), self._parts.nat.snapshot()
         return PeerSnapshot(
             revision=self.revision,
@@ -275,8 +274,7 @@ class Peer:
         """Announce a name at our grape's address, once. Returns the number of grapes that stored it."""
         nodes = await self._parts.link.announce(name, port)
         grape = self._parts.access.snapshot()
-        alone = grape.embedded and not grape.nodes
-        self._parts.hub.emit(Announced(self._parts.hub.now(), name, nodes, own_only=alone))
+        self._parts.hub.emit(Announced(self._parts.hub.now(), name, nodes, grape.embedded and not grape.nodes))
         return nodes
 
     async def put(self, value: str) -> str:
