@@ -30,13 +30,11 @@ from core.lan.kept import Kept
 from core.lan.places import Places
 from core.lan.wire import OpenWire, open_wire
 from core.ledger.ledger import Ledger
-from core.nat.keeping import keepalive
 from core.net.endpoint import Endpoint, EndpointConfig
 from core.news.events import (
     ErrorRaised,
     GrapeChanged,
     GrapeSnapshot,
-    NatChanged,
     PeerEvent,
 )
 from core.news.hub import Hub
@@ -93,6 +91,7 @@ from core.wiring import (
     begin_again,
     begin_relaying,
     both,
+    follow_the_report,
     friends,
     keeps_meetings,
     meeting_people,
@@ -292,8 +291,7 @@ async def compose(
     )  # fmt: skip
     stack.push_async_callback(ladder.aclose)
     brokers.listen(ladder.told)
-    hub.subscribe(lambda event: ladder.on_report(), NatChanged)
-    hub.subscribe(lambda event: endpoint.keep_alive(keepalive(nat.report.lifetime)), NatChanged)
+    follow_the_report(hub, nat, endpoint, ladder)
     _follow_the_grapes(hub, roles, own_broker, record)
     _follow_our_addresses(addresses, web)
     roles.on_grape(access.snapshot())  # it was told before there was anybody here to hear it
@@ -317,9 +315,10 @@ async def compose(
     admission.store.listen(lambda change: relaying.relays.look())
     public.start(people, identity.secret, lambda: bool(intents.of(Role.WORKER)), ladder)
     await public.switch(allowed(config.mainline == "on", config.mainline_bootstrap, os.environ))
-    open_port(config, addresses, endpoint.address.port, nat.opened, stack)
+    mapper = open_port(config, addresses, endpoint.address.port, nat.opened, stack)
     wakes.subscribe(lambda event: begin_again(
-        outreach, endpoint, rpc, access, nat, brokers, ladder, roles, own_broker, record, public, lan, tunnels
+        event, outreach, endpoint, rpc, access, nat, brokers, ladder, roles, own_broker, record, public, lan, tunnels,
+        mapper,
     ))  # fmt: skip
     wakes.start()
     tasks.spawn(_sweep_forever(roster), name="forget who is gone")

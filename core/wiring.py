@@ -13,9 +13,11 @@ from core.invitations.inviter import Inviter
 from core.lan.discovery import Lan
 from core.lan.kept import Kept
 from core.ledger.ledger import Ledger
+from core.mapping.mapper import PortMapper
+from core.nat.keeping import keepalive
 from core.net.endpoint import Endpoint, EndpointConfig
 from core.net.stream import Stream
-from core.news.events import ErrorRaised, Listening
+from core.news.events import ErrorRaised, Listening, NatChanged, PeerEvent
 from core.news.hub import Hub
 from core.own.addresses import OwnAddresses
 from core.own.identity import OwnIdentity
@@ -49,6 +51,7 @@ from core.serving.catalog import Catalog
 from core.signal.keys import PURPOSE
 from core.tunnel.tunnels import Tunnels
 from core.values import Address
+from core.wakes.wakes import Woke
 
 MOST_FRIENDS = 256  # people who are recognised on our networks; those seen last come first
 Expecting = Callable[[PeerId, bytes], AbstractContextManager[None]]
@@ -199,15 +202,15 @@ def say_where_we_are(hub: Hub, addresses: OwnAddresses) -> None:
 
 
 def begin_again(
-    outreach: Outreach, endpoint: Endpoint, rpc: RpcClient, access: GrapeAccess, nat: NatWatch, brokers: Brokers,
-    ladder: Ladder, roles: Roles, own_broker: OwnBroker, record: OwnRecord, public: PublicDht, lan: Lan | None,
-    tunnels: Tunnels,
+    event: Woke, outreach: Outreach, endpoint: Endpoint, rpc: RpcClient, access: GrapeAccess, nat: NatWatch,
+    brokers: Brokers, ladder: Ladder, roles: Roles, own_broker: OwnBroker, record: OwnRecord, public: PublicDht,
+    lan: Lan | None, tunnels: Tunnels, mapper: PortMapper | None,
 ) -> None:  # fmt: skip
     """Have all parts begin again: we slept, or are on another network. No pause of before is kept to."""
     outreach.begin_again(asyncio.get_running_loop().time())
     endpoint.speak()  # those who follow us hear where we are
     rpc.set_all_aside()
-    access.begin_again()
+    access.begin_again(event.why.value)
     ladder.begin_again()
     brokers.begin_again()
     nat.nudge()
@@ -217,6 +220,8 @@ def begin_again(
     public.begin_again()
     if lan is not None:
         lan.begin_again()
+    if mapper is not None:
+        mapper.begin_again()
     tunnels.begin_again()
 
 
@@ -265,3 +270,13 @@ def begin_relaying(
         lambda address, now, by: outgoing.may_ask(address, 1, by), lambda: True,
     )  # fmt: skip
     relaying.start(world, tunnels.open, reachable)
+
+
+def follow_the_report(hub: Hub, nat: NatWatch, endpoint: Endpoint, ladder: Ladder) -> None:
+    """Have what depends on our network hear when it is found to be another one."""
+
+    def on_report(event: PeerEvent) -> None:
+        ladder.on_report()
+        endpoint.keep_alive(keepalive(nat.report.lifetime))
+
+    hub.subscribe(on_report, NatChanged)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ from core.aio.tasks import TaskSet
 from core.dht.strangers import Share, whole
 from core.directory.names import GrapeClient
 from core.directory.own_grape import OwnGrape
-from core.errors import PeerError
+from core.errors import LookupEmpty, PeerError
 from core.grape.config import LOOPBACK, GrapeConfig
 from core.grape.grape import Grape, open_grape
 from core.grape.local_address import LocalAddresses
@@ -33,6 +34,8 @@ ROUTED = ("203.0.113.1", "192.168.0.1", "10.0.0.1", "172.16.0.1")  # where a rou
 JOINING = 0.5  # seconds an embedded grape counts as starting: by then a bootstrap node that is there has answered
 LOADING_PATIENCE = 30.0  # seconds to load the HTTP client; 0.1 on a desktop
 CONNECT = "Connect this computer to a network; this goes on by itself."
+RETURNING = 15.0  # seconds that we say that we are back in a moment; then what is so
+SHOWN = 1.0  # seconds that it is said at least, and between two questions whether a grape answers
 PROBE_TIMEOUT = 0.5  # seconds; a grape on this machine answers within 5 ms
 
 
@@ -55,12 +58,15 @@ class GrapeAccess:
         self._told: GrapeSnapshot | None = None
         self._joining = True
         self._nearby: Callable[[], str] = lambda: ""
+        self._returning = ""  # why we begin again, until somebody answers
+        self._returns = TaskSet("grape access")
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> GrapeClient:
         async with AsyncExitStack() as stack:
             urls = self._config.grapes
             client = await (self._open_link(urls, stack) if urls else self._open_grape(stack))
+            stack.push_async_callback(self._returns.aclose)
             self._stack = stack.pop_all()
         self.look()
         return client
@@ -108,23 +114,45 @@ class GrapeAccess:
 
     def snapshot(self) -> GrapeSnapshot:
         """Return the state and what to do about it, in words."""
+        if self._grape is not None or self._link is not None:
+            now = self._state()
+            if not self._returning or now.state is GrapeState.NO_NETWORK:
+                return now
+            return replace(now, state=GrapeState.STARTING, message=self._returning, returning=True)
+        return GrapeSnapshot(GrapeState.STARTING, not self._config.grapes, "", 0, "The grape is starting.")
+
+    def _state(self) -> GrapeSnapshot:
         if self._grape is not None:
             return _embedded_snapshot(self._grape, self._config, self._joining, self._nearby())
-        if self._link is not None:
-            return _remote_snapshot(self._link, self._config.grapes)
-        return GrapeSnapshot(GrapeState.STARTING, not self._config.grapes, "", 0, "The grape is starting.")
+        assert self._link is not None
+        return _remote_snapshot(self._link, self._config.grapes)
 
     def _joined(self) -> None:
         self._joining = False
         self.look()
 
-    def begin_again(self) -> None:
-        """Join, or ask, as if we had just begun: we slept, or are on another network."""
+    def begin_again(self, why: str) -> None:
+        """Join, or ask, as if we had just begun; until there is an answer our state says `why`, as a sentence's end."""
         if self._grape is not None:
             self._grape.begin_again()
         if self._link is not None:
             self._link.begin_again()
+        self._returning = f"Back in a moment: {why}."
+        self._returns.spawn(self._return(), name="see whether a grape answers again")
         self.look()
+
+    async def _return(self) -> None:
+        """Wait for an answer, and not for ever."""
+        told, asked = self._returning, self._grape or self._link
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RETURNING):
+                while True:
+                    await asyncio.sleep(SHOWN)
+                    if asked is None or await _answers(asked):
+                        break
+        if told is self._returning:
+            self._returning = ""
+            self.look()
 
     def look(self) -> None:
         """Tell if the state is another one: call it when this computer's networks have changed."""
@@ -132,6 +160,16 @@ class GrapeAccess:
         if snapshot != self._told:
             self._told = snapshot
             self._on_change(snapshot)
+
+
+async def _answers(asked: "Grape | Link") -> bool:
+    try:
+        await asked.lookup(PROBE_NAME)
+    except LookupEmpty:
+        return True
+    except PeerError:
+        return False
+    return True
 
 
 def _load_link() -> "type[Link]":

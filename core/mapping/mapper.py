@@ -60,6 +60,7 @@ class PortMapper:
         self._upnp = upnp
         self._wanted: Address | None = None
         self._nudge = asyncio.Event()
+        self._afresh = False
         self._tasks = TaskSet("port mapping")
         self._ways: tuple[ByPacket | ByUpnp, ...] = ()
         self.status = PortOpen()
@@ -71,6 +72,11 @@ class PortMapper:
 
     def look_again(self) -> None:
         """Ask at once: the network, or the router's clock, is another."""
+        self._nudge.set()
+
+    def begin_again(self) -> None:
+        """Ask as if we had just begun: we slept, and what was open may be closed."""
+        self._afresh = True
         self._nudge.set()
 
     async def aclose(self) -> None:
@@ -87,9 +93,9 @@ class PortMapper:
                 found = await self._place()
                 if found is None:
                     self._say(PortOpen(words="This network has no router that could open a port."))
-                if found != place:
+                if found != place or self._afresh:
                     await asked.aclose()
-                    place = found
+                    place, self._afresh = found, False
                     if found is not None:
                         await self._ask_on(*found, asked)
                 await wait_for(self._nudge, LOOK)

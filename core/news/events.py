@@ -230,6 +230,7 @@ class GrapeSnapshot:
     message: str
     dht_port: int | None = None
     nearby: str = ""  # a sentence about this network: who is there, or what is in the way; it is in `message` too
+    returning: bool = False  # we slept, or are on another network, and nobody has answered since; `message` says so
 
 
 @dataclass(frozen=True, slots=True)

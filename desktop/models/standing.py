@@ -49,6 +49,8 @@ def standing(snapshot: PeerSnapshot | None) -> Standing:
     if snapshot.address is not None and scope(snapshot.address.host) is Scope.LOOPBACK and snapshot.observed is None:
         return Standing(_tr("Only this computer can reach this peer"), _no_network(), GrapeState.NO_NETWORK)
     match grape.state:
+        case GrapeState.STARTING if grape.returning:
+            return Standing(_tr("Back in a moment"), grape.message, GrapeState.STARTING)
         case GrapeState.STARTING:
             return Standing(_tr("Looking for others"), grape.message, GrapeState.STARTING)
         case GrapeState.NO_NETWORK:

@@ -1,4 +1,4 @@
-"""IdleTimers: keepalives at half of what the worst routers keep, and the end of a peer that is not heard."""
+"""Keepalives at half of what the worst routers keep, and the end of a peer that is not heard."""
 
 from itertools import pairwise
 
