@@ -195,11 +195,11 @@ class Ladder:
                 self._consider(pair)
 
     def begin_again(self) -> None:
-        """Forget all pairs, whose ways led through a network that may be gone. Brokers name them again."""
+        """Forget all pairs: their ways led through a network that may be gone. Brokers and letters name them again."""
         for peer_id in list(self._pairs):
             self._end(self._pairs.pop(peer_id))
         self._met = BoundedTable(4 * PAIRS)
-        self._you = None
+        self._you = self._side = None
 
     def _make(self, peer_id: PeerId, want: Want | None, identity: Identity) -> _Pair | None:
         try:
