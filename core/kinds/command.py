@@ -18,7 +18,7 @@ from core.values import Caller, JsonValue, Outcome
 
 TIMEOUT: Final = 30.0  # seconds a program has for one answer, unless its owner says otherwise
 AT_ONCE: Final = 8  # programs of one share that run at a time; a board has four cores
-WAITING: Final = 64  # requests of one host that wait for their turn; more are refused
+WAITING: Final = 256  # requests of one host that wait for their turn, as one program asks at once; more are refused
 
 
 class CommandService(Shared):

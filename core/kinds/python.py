@@ -27,7 +27,7 @@ from core.wire.stream_opening import Opening, pack_details
 GROUP: Final = "grapevine.services"  # entry points of installed packages
 FAILED: Final = "ERR_HANDLER"  # the function raised; its owner's log has the story
 AT_ONCE: Final = 32  # plain functions of one share that run in threads at a time: 64 KB each, on Linux
-WAITING: Final = 64  # requests of one host that wait for their turn; more are refused
+WAITING: Final = 256  # requests of one host that wait for their turn, as one program asks at once; more are refused
 
 _log = logging.getLogger(__name__)
 

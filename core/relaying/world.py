@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from random import SystemRandom
+from typing import TYPE_CHECKING
 
-from core.identity.identity import Identity
 from core.limits.rate import Backoff, TokenBucket
 from core.peer_id import PeerId
 from core.relaying.talk import Given, Said, pack
 from core.tunnel.stream import ByteStream
 from core.values import Address
+
+if TYPE_CHECKING:
+    from core.identity.identity import Identity  # loaded with the identity itself: it brings `cryptography`, 7 MB
 
 RINGS, RINGS_AT_ONCE = 0.5, 16.0  # of one relay a second that are answered
 _LEAST_PAUSE, _MOST_PAUSE = 15.0, 600.0  # seconds between tries of a friend
@@ -20,7 +23,7 @@ _LEAST_PAUSE, _MOST_PAUSE = 15.0, 600.0  # seconds between tries of a friend
 class World:
     """What is needed of the rest of the peer."""
 
-    identity: Callable[[], Identity | None]
+    identity: "Callable[[], Identity | None]"
     friends: Callable[[], Iterable[PeerId]]  # the most wanted first
     trusts: Callable[[PeerId], bool]
     blocked: Callable[[PeerId], bool]

@@ -23,6 +23,7 @@ from core.news.events import (
 )
 from core.news.invitations import Invitations
 from core.news.network import PublicDhtSnapshot
+from core.news.relays import RelaysSnapshot
 from core.news.seen import Connections, PathRow, Via
 from core.trust.entries import KnownPeer, Pending
 from core.values import Address
@@ -42,6 +43,7 @@ CHANGES: dict[str, Any] = {
     "pending": (Pending(EVE, "fibonacci", ANNA, NOW, NOW),),
     "trust_problem": "The list of known peers is damaged.",
     "connections": Connections((PathRow(Address("203.0.113.5", 4000), Via.DIRECT),)),
+    "relays": RelaysSnapshot(ready=("Anna",)),
     "nat": NatSnapshot(network="This network is behind a router."),
     "public_dht": PublicDhtSnapshot(message="As the public DHT is."),
     "trust_recoverable": (KnownPeer(ALICE, "Anna", NOW),),

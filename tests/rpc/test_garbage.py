@@ -47,10 +47,13 @@ async def test_a_connection_that_ends_leaves_no_circles(sent: bytes) -> None:
         gc.collect()
         gc.disable()
         try:
-            for _ in range(5):
-                await visit()
-            await asyncio.sleep(0)
-            assert gc.collect() < 5, "as many objects as connections would be one circle each"
+            left = []
+            for _ in range(3):  # what another test left behind may fall due meanwhile, but not each time
+                for _ in range(5):
+                    await visit()
+                await asyncio.sleep(0)
+                left.append(gc.collect())
+            assert min(left) < 5, "as many objects as connections would be one circle each"
         finally:
             gc.enable()
             await tasks.aclose()
