@@ -43,7 +43,7 @@ from desktop.kept import Kept, with_switches
 from desktop.loop import PreciseLoop
 from desktop.models.peers import Ourselves
 from desktop.notifications import Notifier
-from desktop.public_dht import ask_when_wanted
+from desktop.public_dht import Attention, ask_when_wanted
 from desktop.quitter import Quitter
 from desktop.resume import remember, resume
 from desktop.single_instance import Claim, SingleInstance
@@ -251,6 +251,7 @@ def _wire(
     tray.copy_id_requested.connect(window.header.copy_id)
     tray.vanished.connect(closing.on_tray_vanished)
     add_to_window(window, bridge)
+    Attention(window, bridge)
     instance.show_requested.connect(window.reveal)
     instance.link_requested.connect(lambda link: show_invitation(window, link))
     bridge.events_arrived.connect(notifier.on_events)

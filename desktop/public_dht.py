@@ -1,4 +1,9 @@
-"""When the question about the public DHT is asked: once somebody is known or invited, and nothing else is asked."""
+"""When the question about the public DHT is asked: once somebody is known or invited, and nothing else is asked.
+
+And when our door there is looked at often: while the window is open.
+"""
+
+from PySide6.QtCore import QEvent, QObject
 
 from core.news.events import PeerSnapshot
 from desktop.choices import Choices
@@ -24,3 +29,23 @@ def ask_when_wanted(window: MainWindow, bridge: BridgeLike, choices: Choices) ->
         choices.replace(mainline="on" if yes else "off")
 
     bridge.snapshot_changed.connect(look)
+
+
+class Attention(QObject):
+    """Tells the bridge whether somebody can see the window: shown, and not minimised."""
+
+    def __init__(self, window: MainWindow, bridge: BridgeLike) -> None:
+        super().__init__(window)
+        self._window = window
+        self._bridge = bridge
+        window.installEventFilter(self)
+        self._tell()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Look, and let everything pass."""
+        if event.type() in (QEvent.Type.Show, QEvent.Type.Hide, QEvent.Type.WindowStateChange):
+            self._tell()
+        return False
+
+    def _tell(self) -> None:
+        self._bridge.attend(self._window.isVisible() and not self._window.isMinimized())

@@ -80,11 +80,13 @@ class MainlineNode:
     def peek(self, key: bytes, now: float, part: int = 0) -> OperationId:
         """As `find_peers`, of the nodes only where the last search ended.
 
-        `part` 1 or 2: of the nearest two of them and of every second. Where none is known it is a search, and
-        when none of them answers the next one is.
+        `part` 1 and more: of the nearest two of them and of one of the others, in turn. Where none is known it is a
+        search, and when none of them answers the next one is.
         """
         nearest = self._walks.nearest(key, now)
-        chosen = list(dict.fromkeys([*nearest[:2], *nearest[part - 1 :: 2]])) if part else nearest
+        others = nearest[2:]
+        turn = [others[part % len(others)]] if part and others else []
+        chosen = [*nearest[:2], *turn] if part else nearest
         task = FindPeers(self._new(), key, self._emit)
         if not chosen:
             return self._begin(task, now)

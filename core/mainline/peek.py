@@ -1,4 +1,4 @@
-"""Asking again where an earlier search ended, and nobody else: a poll of 5 or 8 packets."""
+"""Asking again where an earlier search ended, and nobody else: a poll of 3 or 8 packets."""
 
 import contextlib
 from collections.abc import Sequence

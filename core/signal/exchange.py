@@ -7,12 +7,14 @@ seconds, which may be wrong.
 
 import math
 from collections.abc import Callable, Hashable, Iterable
+from dataclasses import replace
 from random import Random
 from typing import Final
 
 from core.errors import RemoteError
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
+from core.signal.answering import Answering
 from core.signal.caller import LASTS, RING_AGAIN, RUNG_FOR, WITNESS_AGAIN, Call, epochs
 from core.signal.keys import BELL_EPOCH, DAY_HOURS, HOUR, box, door
 from core.signal.letter import VALID, Letter, seal, unseal
@@ -20,7 +22,11 @@ from core.signal.wishes import Called, Contact, Listen, Located, Read, Ring, Run
 from core.values import Address
 
 EAGER: Final = 5.0  # seconds between looks at the door while somebody waits: 4 s on average until a call is answered
-IDLE: Final = 20.0  # otherwise: 25 MB a day to look at all of 8 nodes; at the nearest two and every second, 18
+IDLE: Final = 11.0  # otherwise, at the nearest two nodes and one other in turn: as many packets as at six every 20 s
+OTHERS: Final = 6  # whose turn it is: so many are farther than the nearest two
+STIRRED: Final = 60.0  # seconds after a call of ours or theirs in which an idle peer looks as if somebody waited ...
+STIRRED_LOOKS: Final = 24.0  # ... so many times in a row ...
+STIRRED_RATE: Final = 1 / 90.0  # ... and looks a second in the long run: 1.2 MB a day
 SOONEST: Final = 2.0  # never more often
 CONTACTS: Final = 64  # people that letters are written to; of more, the first. Each costs 0.4 MB a day
 CALLS: Final = 8  # at a time; of more, the one begun first is given up
@@ -32,8 +38,6 @@ SOON_RATE, SOON_BURST = 1 / 30, 20.0  # ... of which there are so many a second,
 PER_NODE: Final = 4  # new ringers taken of one node's answer ...
 PER_LOOK: Final = 12  # ... and of one look: lists fill with junk
 RUNG_AGAIN: Final = 15.0  # seconds until somebody who is still listed is told again; a second call must not wait longer
-ANSWERED: Final = 4  # boxes that are read when somebody rings ...
-ANSWER_AGAIN: Final = 20.0  # ... no sooner than that
 
 
 class _Ours:
@@ -70,7 +74,9 @@ class Exchange:
         self._looking: dict[int, int] = {}  # ringers taken, by wish
         self._looks = 0
         self._rung: BoundedTable[Address, float] = BoundedTable(256)
-        self._answer_at = -math.inf
+        self._answering = Answering()
+        self._stirred = -math.inf  # when one of our people called
+        self._stirred_looks = TokenBucket(STIRRED_RATE, STIRRED_LOOKS)
         self._under_way: dict[int, tuple[Contact | None, Wish]] = {}
         self._last = 0
         self._wishes: list[Wish] = []
@@ -146,10 +152,14 @@ class Exchange:
             self._go_on(call, now, clock)
         if self._listening and now >= self._look_at:
             self._look(now, clock)
+        for contact in self._answering.due(self._contacts.values(), now):
+            if contact.name not in self._calls:
+                self._read(contact, clock, far=False)
 
-    def interval(self) -> float:
+    def interval(self, now: float) -> float:
         """Return how many seconds are between two looks at our door."""
-        return max(SOONEST, EAGER if self._eager else IDLE)
+        stirred = now - self._stirred < STIRRED and self._stirred_looks.tokens(now) >= 1
+        return max(SOONEST, EAGER if self._eager or stirred else IDLE)
 
     def wishes(self) -> list[Wish]:
         """Return, and forget, what to ask of the DHT."""
@@ -230,11 +240,14 @@ class Exchange:
 
     def _look(self, now: float, clock: float) -> None:
         """List who rings, unless the last look is not over."""
-        self._look_at = now + self.interval()
+        interval = self.interval(now)
+        self._look_at = now + interval
         if self._looking:
             return
         self._looks += 1
-        part = 0 if self._eager else 1 + self._looks % 2
+        if interval < IDLE and not self._eager:
+            self._stirred_looks.charge(now, 1)
+        part = 0 if self._eager else 1 + self._looks % OTHERS
         for each in doors(self._bell, clock):
             wish = Listen(self._number(), each, part)
             self._looking[wish.number] = 0
@@ -259,11 +272,18 @@ class Exchange:
             self._looking[number] += 1
             taken += 1
             self._events.append(Rung(address))
-        if taken and now >= self._answer_at:
-            self._answer_at = now + ANSWER_AGAIN
-            for contact in list(self._contacts.values())[:ANSWERED]:
-                if contact.name not in self._calls:
-                    self._read(contact, clock, far=False)
+            self._answer(address, now, clock)
+
+    def _answer(self, address: Address, now: float, clock: float) -> None:
+        """Find out who rings, and where else it is: by a letter that we have, or those that we read now."""
+        for name, (letter, _) in self._letters.items():
+            if address in letter.addresses and name in self._contacts and abs(clock - letter.at) < VALID:
+                self._stirred = now
+                self._events.append(Located(name, replace(letter, word=b""), None))  # its word may be an old one
+                if name not in self._calls and self._answering.may_read_again(now):
+                    self._read(self._contacts[name], clock, far=False)  # it may say something else by now
+                return
+        self._answering.rung(address, now)
 
     def came(self, number: int, sealed: object, sequence: int, now: float, clock: float) -> bool:
         """Take what is in a box; return whether it is a letter that is new. What is forged or old is not told."""
@@ -275,6 +295,8 @@ class Exchange:
         except RemoteError:
             return False
         self._known[wish.box.public] = sequence
+        self._answering.explained(letter.addresses)
+        self._stirred = now
         if letter.at >= self._letters.get(contact.name, (letter, 0))[0].at:
             self._letters[contact.name] = letter, wish.box.epoch
         call = self._calls.get(contact.name)

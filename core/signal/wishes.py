@@ -40,7 +40,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """List who rings at a door. `part` 1 or 2: ask the nearest two and every second node only."""
+    """List who rings at a door. `part` 1 and more: ask the nearest two and one of the others, in turn."""
 
     number: int
     door: bytes

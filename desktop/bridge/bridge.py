@@ -39,6 +39,7 @@ class Bridge(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session: Session | None = None
+        self._attended = False
         self._tickets = 0
         self._wishes = Wishes(self.failed.emit, lambda failed: self._feed.refresh(force=failed))
         self._feed = Feed(self, self.snapshot_changed.emit, self.events_arrived.emit, self._wishes.applied)
@@ -67,6 +68,7 @@ class Bridge(QObject):
         if self._session is not None:
             raise LocalError("the bridge has a peer: detach that one first")
         self._session = session = Session(peer, TaskSet("bridge"))
+        peer.public_dht.attend(self._attended)
         self._feed.attach(peer)
         for part in self._parts:
             part.attach(session)
@@ -83,6 +85,12 @@ class Bridge(QObject):
     def stand_in(self, grape: GrapeSnapshot, services: tuple[ServiceSnapshot, ...] | None = None) -> None:
         """Show what the grape is doing while no peer is attached; `services` until the first peer tells its own."""
         self._feed.stand_in(grape, services)
+
+    def attend(self, on: bool) -> None:
+        """Say whether somebody looks at the window: friends who call by the public DHT are noticed sooner then."""
+        self._attended = on
+        if self._session is not None:
+            self._session.peer.public_dht.attend(on)
 
     def snapshot(self) -> PeerSnapshot | None:
         """Return the newest snapshot the signal carried, or None before the first."""

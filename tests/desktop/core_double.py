@@ -81,11 +81,22 @@ class ScriptedStream:
         self.given_up = True
 
 
+class ScriptedPublicDht:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.attended: list[bool] = []
+
+    def attend(self, on: bool) -> None:
+        self.attended.append(on)
+
+
 class ScriptedPeer:
     """Shares and consumes at once; `gate` holds its verbs up, `refusal` makes them fail."""
 
     def __init__(self, config: PeerConfig | None = None) -> None:
         self.config = config or PeerConfig()
+        self.public_dht = ScriptedPublicDht()
         self.state = PeerSnapshot(1, ADDRESS, None, CONNECTED, (FIBONACCI,), ())
         self.calls: list[str] = []
         self.audiences: dict[str, Audience] = {}

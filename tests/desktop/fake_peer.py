@@ -263,10 +263,14 @@ class FakeBridge(QObject):
         self.calls: list[tuple[object, ...]] = []
         self._snapshot = snapshot
         self._tickets = 0
+        self.attended: list[bool] = []
         self.crossed = Traffic()
         self.sharing = FakeSharing()
         self.using = FakeUsing()
         self.inviting = FakeInviting()
+
+    def attend(self, on: bool) -> None:
+        self.attended.append(on)
 
     def ask_calls(self, text: str, outcome: str, before: int | None, limit: int) -> int:
         self.calls.append(("ask calls", text, outcome, before, limit))

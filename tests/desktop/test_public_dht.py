@@ -12,10 +12,12 @@ from core.profile.settings import Settings, SettingsStore
 from core.trust.entries import KnownPeer
 from desktop.choices import Choices
 from desktop.friends import show_welcome
-from desktop.public_dht import ask_when_wanted
+from desktop.bridge import Bridge
+from desktop.public_dht import Attention, ask_when_wanted
 from desktop.views.main_window import MainWindow
 from desktop.views.public_dht_question import PublicDhtQuestion
 from desktop.views.settings_dialog import SettingsDialog
+from tests.desktop.core_double import ScriptedPeer
 from tests.desktop.fake_peer import FakeBridge, busy_snapshot
 from tests.desktop.test_widgets_lint import nameless
 
@@ -92,3 +94,29 @@ def test_the_settings_have_one_switch(
     dialog.public_dht.setChecked(checked)
     assert dialog.settings().mainline == expected
     dialog.reject()
+
+
+def test_friends_are_looked_for_often_while_the_window_can_be_seen(window: MainWindow, bridge: FakeBridge) -> None:
+    window.hide()
+    Attention(window, bridge)
+    window.show()
+    assert bridge.attended[-1]
+    window.showMinimized()
+    assert not bridge.attended[-1]
+    window.showNormal()
+    assert bridge.attended[-1]
+    window.hide()
+    assert not bridge.attended[-1]
+
+
+@pytest.mark.asyncio
+async def test_a_peer_that_opens_later_hears_whether_the_window_can_be_seen(window: MainWindow) -> None:
+    bridge, peer, second = Bridge(), ScriptedPeer(), ScriptedPeer()
+    bridge.attend(True)
+    bridge.attach(peer)  # type: ignore[arg-type]
+    bridge.attend(False)
+    assert peer.public_dht.attended == [True, False]
+    await bridge.detach()
+    bridge.attach(second)  # type: ignore[arg-type]
+    assert second.public_dht.attended == [False]
+    await bridge.aclose()

@@ -5,7 +5,19 @@ from random import Random
 
 import pytest
 
-from core.signal.exchange import CALLS, CONTACTS, EAGER, IDLE, PER_LOOK, PER_NODE, SOONEST, Exchange, doors
+from core.signal.exchange import (
+    CALLS,
+    CONTACTS,
+    EAGER,
+    IDLE,
+    OTHERS,
+    PER_LOOK,
+    PER_NODE,
+    SOONEST,
+    STIRRED_LOOKS,
+    Exchange,
+    doors,
+)
 from core.signal.keys import box, door
 from core.signal.letter import Letter, seal
 from core.signal.wishes import Contact, Listen, Located, Read, Ring, Rung, Wish, Write
@@ -76,7 +88,7 @@ def test_of_too_many_calls_the_first_is_given_up() -> None:
 
 
 @pytest.mark.parametrize(("eager", "seconds"), [(True, EAGER), (False, IDLE)])
-def test_the_door_is_looked_at_every_five_or_twenty_seconds(eager: bool, seconds: float) -> None:
+def test_the_door_is_looked_at_every_five_or_eleven_seconds(eager: bool, seconds: float) -> None:
     ours = exchange()
     ours.listen(True, eager)
     looks = []
@@ -88,7 +100,8 @@ def test_the_door_is_looked_at_every_five_or_twenty_seconds(eager: bool, seconds
     gaps = [later[0] - earlier[0] for earlier, later in pairwise(looks)]
     assert set(gaps) == {seconds}
     assert seconds >= SOONEST
-    assert {part for _, part in looks} == ({0} if eager else {1, 2}), "idle: every second node, in turn"
+    parts = {0} if eager else set(range(1, OTHERS + 1))
+    assert {part for _, part in looks} == parts, "idle: the nearest two, and the others in turn"
 
 
 def test_a_look_that_is_not_over_is_not_begun_again() -> None:
@@ -173,3 +186,87 @@ def test_who_is_removed_is_neither_written_to_nor_called() -> None:
     ours.know([])
     assert not ours.knows(1)
     assert all(isinstance(each, Listen) for each in wishes(ours))
+
+
+def rings(ours: Exchange, address: Address, now: float) -> None:
+    """Have one node list somebody at our door, in the next look."""
+    looks: list[int] = []
+    while not looks:
+        looks = [each.number for each in wishes(ours, now) if isinstance(each, Listen)]
+        now += 0.5
+    ours.ringers(looks[0], [address], now, CLOCK + now)
+    for each in looks:
+        ours.done(each, 1, now)
+
+
+def read_names(ours: Exchange, many: int, seconds: range) -> list[int]:
+    """Return whose boxes are read, one after the other."""
+    publics = {box(bytes([number]) * 32, b"theirs", int(CLOCK) // 3600).public: number for number in range(1, many + 1)}
+    found = []
+    for second in seconds:
+        for each in wishes(ours, float(second)):
+            if isinstance(each, Read) and each.box.public in publics:
+                found.append(publics[each.box.public])
+            ours.done(each.number, 0, float(second))
+    return found
+
+
+def test_when_somebody_rings_everybody_has_a_turn_to_be_read_and_the_next_ring_begins_with_the_others() -> None:
+    many = 11
+    ours = exchange(*map(contact, range(1, many + 1)))
+    ours.listen(True, True)
+    rings(ours, Address("11.5.5.5", 5000), 0.0)
+    assert read_names(ours, many, range(1, 30)) == list(range(1, many + 1)), "each once, four at a time"
+    rings(ours, Address("11.5.5.6", 5000), 31.0)
+    assert read_names(ours, many, range(32, 60))[:4] == [1, 2, 3, 4], "whose turn was longest ago"
+
+
+def test_the_fifth_of_five_who_ring_at_once_is_read() -> None:
+    ours = exchange(*map(contact, range(1, 9)))
+    ours.listen(True, True)
+    number = next(each.number for each in wishes(ours) if isinstance(each, Listen))
+    for node in (1, 2):
+        ours.ringers(number, [Address(f"11.{node}.0.{each}", 5000) for each in range(1, 4)], 0.5, CLOCK)
+    ours.done(number, 2, 0.5)
+    assert set(read_names(ours, 8, range(1, 20))) == set(range(1, 9))
+
+
+def test_nodes_that_invent_rings_have_few_boxes_read() -> None:
+    ours = exchange(*map(contact, range(1, 60)))
+    ours.listen(True, True)
+    read = 0
+    for minute in range(60):
+        rings(ours, Address(f"11.7.{minute}.1", 5000), 60.0 * minute)
+        read += len(read_names(ours, 59, range(60 * minute + 1, 60 * minute + 50)))
+    assert read <= 4 * (6 + 12 + 1), "six rounds, and one every five minutes"
+
+
+def test_who_rings_with_a_letter_that_we_have_is_told_with_all_its_addresses_and_nobody_else_is_read() -> None:
+    ours, them = exchange(contact(1), contact(2)), contact(1)
+    ours.listen(True, False)
+    rings(ours, Address("11.0.0.2", 5000), 0.0)
+    read = reading([each for each in wishes(ours, 1.0) if isinstance(each, Read)])
+    assert ours.came(read.number, *letter_of(them), 1.5, CLOCK)
+    ours.done(read.number, 1, 1.5)
+    ours.events()
+    assert read_names(ours, 2, range(7, 60)) == [], "it is known who rang"
+    rings(ours, Address("11.0.0.2", 5000), 66.0)
+    assert [type(each) for each in ours.events()] == [Rung, Located]
+    assert read_names(ours, 2, range(67, 90)) == [1]
+
+
+def test_after_a_call_an_idle_peer_looks_often_for_a_while() -> None:
+    ours = exchange()
+    ours.listen(True, False)
+    rings(ours, Address("11.0.0.2", 5000), 0.0)
+    read = reading(wishes(ours, 1.0))
+    ours.came(read.number, *letter_of(contact()), 1.5, CLOCK)
+    looks = []
+    for tick in range(4 * 1200):
+        for each in wishes(ours, 2.0 + tick / 4):
+            ours.done(each.number, 0, 2.0 + tick / 4)
+            if isinstance(each, Listen):
+                looks.append(2.0 + tick / 4)
+    gaps = [later - earlier for earlier, later in pairwise(looks)]
+    assert 8 <= gaps.count(EAGER) <= STIRRED_LOOKS, "for a minute"
+    assert gaps[-1] == IDLE
