@@ -10,9 +10,9 @@ from core.identity.identity import Identity
 from core.news.events import IdentitySnapshot
 from core.profile.settings import Settings, SettingsStore
 from core.trust.entries import KnownPeer
+from desktop.bridge import Bridge
 from desktop.choices import Choices
 from desktop.friends import show_welcome
-from desktop.bridge import Bridge
 from desktop.public_dht import Attention, ask_when_wanted
 from desktop.views.main_window import MainWindow
 from desktop.views.public_dht_question import PublicDhtQuestion
