@@ -99,14 +99,11 @@ def test_the_settings_have_one_switch(
 def test_friends_are_looked_for_often_while_the_window_can_be_seen(window: MainWindow, bridge: FakeBridge) -> None:
     window.hide()
     Attention(window, bridge)
-    window.show()
-    assert bridge.attended[-1]
-    window.showMinimized()
-    assert not bridge.attended[-1]
-    window.showNormal()
-    assert bridge.attended[-1]
-    window.hide()
-    assert not bridge.attended[-1]
+    seen = []
+    for change in (window.show, window.showMinimized, window.showNormal, window.hide):
+        change()
+        seen.append(bridge.attended[-1])
+    assert seen == [True, False, True, False]
 
 
 @pytest.mark.asyncio
