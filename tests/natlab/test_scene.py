@@ -140,7 +140,11 @@ async def test_a_worker_behind_the_router_is_asked_by_its_id(
         try:
             reply = await asker.event("reply", timeout=UNTIL_REPLY)
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{worker.transcript()}") from None
+            # a Node grape waits 2 s for the node whose port the router changed, and is given 2.5 s by our link
+            if our_grape or "did not answer within" not in str(error):
+                raise AssertionError(f"{error}\n{worker.transcript()}") from None
+            asker = await enter(grapevine(*asking, inside=lab.in_public, home=homes["asker"]))
+            reply = await asker.event("reply", timeout=UNTIL_REPLY)
         assert (reply["data"], reply["peer_id"]) == (SEQUENCE, peer_id)
         host, port = reply["from"].split(":")
         assert host == ROUTER_WAN
