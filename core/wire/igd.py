@@ -118,7 +118,10 @@ def service(description: bytes, url: str) -> Service:
     for kind in SERVICES:
         control = found.get(kind)
         if control:
-            whole = urljoin(base, control)
+            try:
+                whole = urljoin(base, control)
+            except ValueError as error:  # half of an IPv6 address
+                raise MalformedIgd("it names an address that is none") from error
             if is_on(whole, host):
                 return Service(kind, whole)
             raise MalformedIgd("it sends us to another machine")

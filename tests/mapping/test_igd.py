@@ -36,6 +36,7 @@ def test_the_service_is_found_wherever_it_is() -> None:
         described("https://192.168.1.1/ctl"),
         described("http://me@192.168.1.1/ctl"),
         described("//evil.example/ctl"),
+        described("http://[/ctl"),
         described(kind="urn:schemas-upnp-org:service:Other:1"),
         described(control=""),
         described(before='<!DOCTYPE x [<!ENTITY a "aaaa">]>'),
