@@ -17,12 +17,14 @@ from core.mainline.seen import Mapping
 from core.net.endpoint import Lodging
 from core.net.udp import resolve
 from core.public.kept import read_nodes, write_nodes
+from core.public.portal import leads_astray
 from core.scope import Scope, scope
 from core.values import Address
 
 PATIENCE: Final = 3.0  # seconds for kept nodes to answer before bootstrap nodes are asked
 RETRY: Final = (5.0, 300.0)  # seconds between tries while nobody answers, doubled from the first to the second
 BLOCKED: Final = 15.0  # seconds without an answer after which it is said that the network may block it
+SIGN_IN: Final = 15.0  # seconds between looks whether names lead to where they should: somebody may sign in
 KEEP_EVERY: Final = 600.0  # seconds between writings of the good nodes
 WATCH: Final = 1.0  # seconds between looks
 _log = logging.getLogger(__name__)
@@ -37,6 +39,7 @@ class Joining:
         self._role = Role()
         self._problem = ""
         self._blocked = False
+        self._astray = ""  # the host that a network gives instead of bootstrap nodes
         self._again = asyncio.Event()
 
     def begin_again(self) -> None:
@@ -64,8 +67,9 @@ class Joining:
                 node.join(list(dict.fromkeys(seeds))[:SEEDS], lodging.now())
                 lodging.flush()
             if node.nodes() < ALONE and now >= again_at:
-                again_at = now + backoff.failed()
-                node.join(await self._names(), lodging.now())
+                seeds = await self._names()
+                again_at = now + (SIGN_IN if self._astray else backoff.failed())
+                node.join(seeds, lodging.now())
                 lodging.flush()
             elif node.nodes() >= ALONE:
                 backoff.succeeded()
@@ -99,16 +103,27 @@ class Joining:
         if node.nodes() >= ALONE:
             does = " It answers other nodes, too." if node.serving else ""
             return f"On the public DHT: friends can find this peer there.{does}"
+        if self._astray:
+            return (
+                f"This network leads every name to {self._astray}, as one with a sign-in page does. Open a page in "
+                "your browser and sign in: then the public DHT goes on by itself. Other ways to friends go on."
+            )
         if self._blocked:
             return "No node of the public DHT answers: this network may block it. Other ways to friends go on."
         return f"Entering the public DHT. {self._problem}".strip()
 
     async def _names(self) -> list[Address]:
-        """Return where the bootstrap nodes are; names that lead nowhere are skipped."""
-        found = []
+        """Return where the bootstrap nodes are; names that lead nowhere are skipped, and all that lead astray."""
+        found: dict[Address, Address] = {}
         for name in self._bootstrap:
             try:
-                found.append(await resolve(Address.parse(name)))
+                asked = Address.parse(name)
+                found[asked] = await resolve(asked)
             except (LocalError, ValueError) as error:
                 _log.debug("the bootstrap node %s is not used: %s", name, error)
-        return found
+        hosts = {asked.host: answer.host for asked, answer in found.items()}
+        self._astray = leads_astray((name.rpartition(":")[0] for name in self._bootstrap), hosts)
+        if not self._astray:
+            return list(found.values())
+        _log.debug("all names lead to %s: nothing is sent there", self._astray)
+        return [answer for asked, answer in found.items() if asked.host == answer.host]

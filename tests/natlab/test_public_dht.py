@@ -15,21 +15,27 @@ from tests.natlab.internet import Internet, Public, internet
 from tests.natlab.kinds import Kind
 from tests.natlab.matrix import SEQUENCE
 from tests.streams_real import own
-from tests.support.process import Program, grapevine, running
+from tests.support.process import Program, grapevine, node, running
 
 pytestmark = [pytest.mark.natlab, pytest.mark.slow]
 NODES = 50
+HABITS = ["plain"] * 10 + ["slow"] * 4 + ["lying"] * 4 + ["banning"] * 4  # of bittorrent-dht's; libtorrent's ban too
 PLAIN = (Kind.FULL_CONE, Kind.RESTRICTED, Kind.PORT_RESTRICTED, Kind.LINUX)
 ALONE = ("--bootstrap", "")  # a grape of its own that knows no other
 
 
 @asynccontextmanager
 async def mainline(place: Public) -> AsyncIterator[Program]:
-    """Run libtorrent's nodes, one on each address of a machine."""
-    command = [*place.inside, sys.executable, "-m", "tests.public.libtorrent_nodes", *place.addresses]
-    async with running("mainline", command) as program:
+    """Run nodes on a machine, one on each address: libtorrent's, and those of bittorrent-dht, which are returned."""
+    theirs = len(place.addresses) - len(HABITS)
+    command = [*place.inside, sys.executable, "-m", "tests.public.libtorrent_nodes", *place.addresses[:theirs]]
+    others = [{"host": host, "habit": habit} for host, habit in zip(place.addresses[theirs:], HABITS, strict=True)]
+    first = f"{place.addresses[0]}:6881"
+    options: dict[str, object] = {"nodes": others, "bootstrap": [first], "bogus": [11, 0, 249]}
+    async with running("libtorrent", command) as program:
         await program.event("ready")
-        yield program
+        async with node("mainline", options, inside=place.inside) as script:
+            yield script
 
 
 async def switch_on(home: Path, node: str) -> None:
@@ -119,7 +125,7 @@ async def looks_on(folder: Path) -> None:
     """Two meet, and somebody at the caller's line writes down what leaves."""
     with internet() as world:
         nodes = world.public(NODES)
-        async with mainline(nodes):
+        async with mainline(nodes) as others:
             seen = folder / "seen"
             ids = await known(folder)
             homes, sites = (folder / "anna", folder / "bert"), (world.site(Kind.LINUX), world.site(Kind.LINUX))
@@ -131,15 +137,22 @@ async def looks_on(folder: Path) -> None:
                 asking = ("request", f"{ids[0]}/fibonacci", '{"length": 10}', "--timeout", "60", *ALONE)
                 async with grapevine(*asking, inside=sites[1].inside, home=homes[1]) as asker:
                     await asker.event("reply", timeout=90.0)
+            held, told = await others.command("held"), await others.command("rates")
     lines = [line.split(" ") for line in seen.read_text().splitlines()]
     krpc = [line for line in lines if line[2].startswith("64")]
     assert len(krpc) > 20
     assert rates(krpc) <= 2.0, "packets a second to one host; libtorrent bans above 5"
     sent = b"\n".join(bytes.fromhex(line[2].strip()) for line in krpc)
-    secret = [sites[0].local[0].encode(), b"fibonacci", b"grapevine", *map(str.encode, ids)]
+    secret = [sites[0].local[0].encode(), b"fibonacci", b"grapevine", b"anna", b"bert", *map(str.encode, ids)]
+    secret += [each.lower().encode() for each in ids]
     secret += [PeerId.parse(each).key for each in ids]
     secret += [bytes(map(int, place.split("."))) for site in sites for place in (site.outside, site.local[0])]
     assert [each for each in secret if each in sent] == [], "in the clear"
+    assert sum(each["items"] for each in held.values()) > 0, "letters at nodes of bittorrent-dht"
+    assert sum(each["announces"] for each in held.values()) > 0, "rings at nodes of bittorrent-dht"
+    ours = [told[site.outside] for site in sites if site.outside in told]
+    assert ours
+    assert all(each["bans"] == 0 and each["most"] <= 2.0 for each in ours), ours
     print(f"{len(krpc)} packets of KRPC, {rates(krpc):.1f} a second to the host that got most")  # noqa: T201
 
 

@@ -6,61 +6,27 @@ All of it is on loopback addresses of this machine. libtorrent is what qBittorre
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from core.dht.events import OperationId
 from core.dht.items import mutable_target, sign_item
-from core.mainline.events import Ended, ItemHeard, MainlineEvent, PeersHeard
-from core.mainline.node import MainlineNode
-from core.net.endpoint import Endpoint, Lodging
+from core.mainline.events import ItemHeard, PeersHeard
+from core.net.endpoint import Endpoint
 from core.signal.keys import JOINER, bell, box, door
 from core.signal.letter import Letter, seal, unseal
 from core.values import Address
-from tests.support.process import Program, running, until
+from tests.public.ours import Ours
+from tests.support.process import Program, running
 
 pytestmark = pytest.mark.skipif(sys.version_info >= (3, 14), reason="libtorrent has no wheel for this Python yet")
 NOW = 1_800_000_000
 BOX = box(b"s" * 32, JOINER, NOW // 3600)
 DOOR = door(bell(b"i" * 32, NOW // 86400), NOW // 300)
 SENT = Letter(NOW, (Address("11.0.0.1", 4000),), b"b" * 32, 1)
-
-
-class Ours:
-    """A node of ours on a real socket."""
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self.endpoint = endpoint
-        self.node = MainlineNode(Random(1), asyncio.get_running_loop().time())
-        self.told: list[MainlineEvent] = []
-        self.lodging: Lodging = endpoint.lodge(ord("d"), self.node, self.told.append)
-
-    async def until(self, came: Callable[[], object], seconds: float = 20.0) -> None:
-        """Wait until something has come true."""
-
-        async def look() -> bool:
-            return bool(came())
-
-        await until(look, "what the test waits for", timeout=seconds)
-
-    async def wait(self, begun: OperationId) -> Ended:
-        """Wait for the end of an operation."""
-        self.lodging.flush()
-        found: list[Ended] = []
-
-        def over() -> bool:
-            found[:] = [each for each in self.told if isinstance(each, Ended) and each.operation == begun]
-            return bool(found)
-
-        await self.until(over)
-        return found[0]
-
-    def now(self) -> float:
-        return self.lodging.now()
 
 
 @asynccontextmanager
