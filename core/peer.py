@@ -13,7 +13,7 @@ from core.invitations.entries import DAYS
 from core.invitations.joiner import Joined
 from core.invitations.link import Link, parse
 from core.invitations.talk import Offer
-from core.kinds.base import Check, Shared
+from core.kinds.base import Check, is_own
 from core.kinds.share import UTP_ONLY, Share
 from core.ledger.record import CallRecord
 from core.net.endpoint import EndpointStatistics
@@ -29,8 +29,8 @@ from core.rpc.server import RpcServerStatistics
 from core.services.fibonacci import FibonacciService
 from core.services.intents import Intent
 from core.services.names import Role, RoleName
-from core.services.personal import is_personal
-from core.services.service import Registry, Service
+from core.services.service import Registry
+from core.serving.groups import Groups
 from core.trust.audience import Audience
 from core.trust.entries import EVERY, KnownPeer, Pending
 from core.tunnel.stream import ByteStream
@@ -69,6 +69,7 @@ class Peer:
         self._parts = parts
         self._paths = Paths(parts.hub, parts.addresses.hosts, parts.relaying.relays.way)
         self.web: Final = parts.web  # what is open over HTTP and WebSocket: `settled` waits for it, `rows` tells where
+        self.groups: Final = Groups(parts.admission)  # people named together, and what they may call
         self.grapes: Final = parts.link  # names and values at the grapes, as they have them
         self.every: Final = parts.every  # requests over any transport; `every.asker`: over HTTP and WebSocket alone
         self.relaying: Final = parts.relaying  # `pass_on(for)`, `use(on)`
@@ -103,10 +104,11 @@ class Peer:
             address=address,
             observed=Address(observed, address.port) if observed else None,
             grape=self._parts.access.snapshot(),
-            services=tuple(self._service_snapshot(each.name) for each in self._parts.registry if _is_own(each)),
+            services=tuple(self._service_snapshot(each.name) for each in self._parts.registry if is_own(each)),
             peers=peers,
             known_peers=self._parts.admission.store.peers(),
             pending=self._parts.admission.store.pending(),
+            groups=self.groups.shown(),
             trust_problem=self._parts.admission.store.problem,
             trust_recoverable=self._parts.admission.store.recoverable(),
             traffic=self.traffic(),
@@ -393,8 +395,3 @@ class Peer:
         It waits for the inviter, for `timeout` seconds at most; `JoinProgress` says live why. Raises PeerError.
         """
         return await self._parts.joiner.join(parse(link), name, services, timeout)
-
-
-def _is_own(service: Service) -> bool:
-    """Return whether a service is one of the program's own: shares have rows of their own."""
-    return not isinstance(service, Shared) and not is_personal(service.name)

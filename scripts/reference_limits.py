@@ -26,7 +26,7 @@ from core.reach.probing import ProbingConfig
 from core.serving.quota import STRANGER, TRUSTED
 from core.signal import exchange
 from core.streams.config import StreamConfig
-from core.trust import book
+from core.trust import book, entries
 from core.using import uses
 from core.utp.config import UtpConfig
 from core.wire import broker_message
@@ -68,6 +68,10 @@ _CALLS: Final = (
     Rule(
         "known peers", "", f"{book.MAX_PEERS:,}", "", "no further one is added, and an error says so",
         "tests/trust/test_store.py",
+    ),
+    Rule(
+        "groups of known peers", "", f"{entries.MAX_GROUPS}, each with {entries.MAX_SERVICES} services", "",
+        "no further one is added, and an error says so", "tests/trust/test_groups.py",
     ),
     Rule(
         "calls in the record", "", f"{store.MAX_ROWS:,}, {store.MAX_AGE / 86_400:g} days", "",

@@ -27,6 +27,7 @@ ERRORS: Final = {
     "ERR_GRAPE_PAYLOAD_SIZE": "The body of the HTTP request is too long.",
     "ERR_GRAPE_SERVICE_PORT": "The port of an announce is no port.",
     "ERR_GRAPE_UNREACHABLE": "No grape answers: there is no network, or the grape is down.",
+    "ERR_GROUP": "A group of people has no such name, or cannot have it; or it is not there. The sentence says which.",
     "ERR_HANDLER": "The Python function behind the service raised an error. Its owner's log has it.",
     "ERR_HEADER_PARSE_GR": "The header field `_gr` of an HTTP request is no JSON, as the Node transport says it.",
     "ERR_HELD_BACK": "Nothing was sent, because this address has not answered and has had its share of packets.",

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from core.cli.groups import group, groups
 from core.cli.options import as_json_option, profile_option
 from core.cli.output import Output
 from core.cli.peers import find
@@ -30,6 +31,10 @@ def people(context: click.Context, profile: str, as_json: bool) -> None:
     with_list(profile, as_json, shown, changes=False)
 
 
+people.add_command(group)
+people.add_command(groups)
+
+
 @people.command("name")
 @_WHO
 @click.argument("name")
@@ -44,6 +49,9 @@ def rename(peer: str, name: str, profile: str, as_json: bool) -> None:
             raise LocalError("a name has at least one character that can be printed", name="ERR_NAME")
         if known.blocked:
             raise LocalError(f"{known.name or known.peer_id.short} is blocked: remove it first", name="ERR_BLOCKED")
+        same = [each for each in store.peers() if each.name.casefold() == clean_name(name).casefold()]
+        if any(each.peer_id != known.peer_id for each in same):
+            raise LocalError(f"{same[0].name!r} is somebody else in your list: give another name", name="ERR_NAME")
         await store.trust(known.peer_id, name, known.services, now)
         tell(store, output, known.peer_id, f"{known.peer_id.short} is called {clean_name(name)} now")
 

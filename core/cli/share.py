@@ -62,6 +62,13 @@ from core.trust.audience import Audience
     help="Trust this peer with what is shared: a Peer ID, or a name of your list.",
 )
 @click.option(
+    "--to",
+    "to",
+    metavar="PEER|@GROUP",
+    multiple=True,
+    help="Let this peer use it, or all in this group of yours; others ask you first. Can be repeated.",
+)
+@click.option(
     "--audience",
     type=click.Choice(["trusted", "identified", "anyone"]),
     default=None,
@@ -77,7 +84,7 @@ def share(
     targets: tuple[str, ...], name: str | None, tcp: tuple[str, ...], udp: tuple[str, ...], commands: tuple[str, ...],
     lines: bool, watches: tuple[str, ...], grenache: tuple[str, ...], grenache_tls: str | None,
     drop: bool, everything: bool, permanent: bool,
-    friends: tuple[str, ...], audience: str | None, accept: bool, later: bool, list_ports: bool,
+    friends: tuple[str, ...], to: tuple[str, ...], audience: str | None, accept: bool, later: bool, list_ports: bool,
     transport: str | None, listen: str | None,
     tls_cert: Path | None, tls_key: Path | None, tls_ca: Path | None, tls_required: bool, origins: tuple[str, ...],
     **network: Any,  # noqa: ANN401
@@ -92,6 +99,7 @@ def share(
       grapevine share --tcp 22                    a port
       grapevine share --watch './temp --every 5'  a sensor
       grapevine share ./garden.py:handle          a Python function
+      grapevine share 8080 --to @family           for all in a group ('grapevine people group')
       grapevine share fibonacci                   the demo service
       grapevine share fibonacci --transport utp,http,ws   for every Grenache client
     """
@@ -106,15 +114,18 @@ def share(
     )  # fmt: skip
     if not (targets or tcp or udp or commands or watches or grenache or everything):
         raise click.UsageError("name what to share: a SERVICE such as fibonacci, a port, a page, a folder; or --all")
-    if later and (not permanent or everything or friends):
+    if later and (not permanent or everything or friends or to):
         raise click.UsageError(
-            "--later keeps shares and ends: use it with --permanent, without --all and --for ('grapevine trust add')"
+            "--later keeps shares and ends: use it with --permanent, without --all, --for and --to "
+            "('grapevine trust add', 'grapevine people group')"
         )
+    if to and audience not in (None, "trusted"):
+        raise click.UsageError(f"--to says who may use it, and --audience {audience} lets in others too: choose one")
     try:
         wanted.check()
     except LocalError as error:
         raise click.UsageError(str(error)) from None
-    who = None if audience is None else Audience(audience)
+    who = Audience(audience) if audience is not None else Audience.TRUSTED if to else None
     web = web_config(listen, tls_cert, tls_key, tls_ca, tls_required, origins)
     over = None if transport is None else transports_of(transport)
 
@@ -122,7 +133,9 @@ def share(
         from core.cli.share_jobs import Order, keep
         from core.cli.share_jobs import share as run_share
 
-        order = Order(wanted, network["profile"], everything, who, friends, over, accept, web if permanent else None)
+        order = Order(
+            wanted, network["profile"], everything, who, (*friends, *to), over, accept, web if permanent else None
+        )
         web_too = config if web is None else replace(config, web=web)
         return keep(web_too, output, order) if later else run_share(web_too, output, order)
 

@@ -29,7 +29,8 @@ from core.profile.shares import kept_shares, kept_uses, with_share, words_of
 from core.profile.web import with_web
 from core.services.fibonacci import FibonacciService
 from core.trust.audience import Audience, audience_of
-from core.trust.entries import EVERY
+from core.trust.entries import EVERY, KnownPeer
+from core.trust.groups import MARK
 from core.values import JsonValue
 
 OWN: Final = frozenset({FibonacciService.name})  # the services that come with the program
@@ -151,9 +152,12 @@ def _with_audience(share: Share, config: PeerConfig, order: Order) -> Share:
 
 
 async def _trust(peer: Peer, friends: Iterable[str], services: list[str]) -> list[PeerId]:
-    """Trust these peers with these services too. Raises LocalError for one that nobody knows."""
+    """Trust these peers and @groups with these services too. Raises LocalError for one that nobody knows."""
     trusted = []
     for text in friends:
+        if text.startswith(MARK):
+            await peer.groups.open_to(text, services)
+            continue
         known = peer.known_peers()
         place = find(text, known)
         has = next((each.services for each in known if each.peer_id == place.peer_id), frozenset[str]())
@@ -220,11 +224,15 @@ class _Teller:
         lines = [f"sharing {name}: {row.description or share.kind} ({share.audience.sentence})"]
         if not row.on:
             lines = [f"not sharing {name}: {'it is off' if not share.on else 'it is tried again'}"]
+        groups = [
+            each for each in self._peer.groups.shown() if share.audience is Audience.TRUSTED and name in each.services
+        ]
+        lines += [f"Open to the group {each.name}: {_who(self._peer.groups.members(each.name))}" for each in groups]
         lines += [sentence, *(f"Warning: {warning}" for warning in warnings), f"On the other side: {command}"]
         self._output.news(
             "shared", "\n  ".join(map(plain, lines)), name=name, kind=share.kind, audience=share.audience.value,
-            permanent=share.permanent, on=row.on, ok=ok, check=sentence, warnings=list[JsonValue](warnings),
-            peer_id=str(own), command=command,
+            groups=list[JsonValue](each.name for each in groups), permanent=share.permanent, on=row.on, ok=ok,
+            check=sentence, warnings=list[JsonValue](warnings), peer_id=str(own), command=command,
         )  # fmt: skip
 
     async def look_again(self) -> None:
@@ -243,6 +251,10 @@ class _Teller:
                     self._output.news(
                         "share-ready", plain(f"{name}: {check.sentence}"), name=name, check=check.sentence
                     )
+
+
+def _who(members: Iterable[KnownPeer]) -> str:
+    return ", ".join(each.name or each.peer_id.short for each in members) or "nobody is in it yet"
 
 
 def command_for(own: PeerId, share: Share) -> str:

@@ -229,7 +229,8 @@ def _day(at: float | None) -> str:
 
 def _peer_line(peer: KnownPeer) -> str:
     seen = f"since {_day(peer.since)}, last seen {_day(peer.last_seen)}"
-    return plain(f"{peer.peer_id}  {peer.name or '-'}  {_services(peer)}  {seen}")
+    groups = ", ".join(sorted(group.name for group in peer.groups))
+    return plain(f"{peer.peer_id}  {peer.name or '-'}  {_services(peer)}  {f'in {groups}  ' if groups else ''}{seen}")
 
 
 def _pending_line(each: Pending) -> str:
@@ -245,6 +246,7 @@ def _peer_fields(peer: KnownPeer) -> dict[str, JsonValue]:
         "last_seen": peer.last_seen,
         "services": list[JsonValue](sorted(peer.services)),
         "blocked": peer.blocked,
+        "groups": list[JsonValue](sorted(group.name for group in peer.groups)),
     }
 
 

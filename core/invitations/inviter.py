@@ -7,7 +7,7 @@ who had joined, so that nothing is lost; and a second peer finds the invitation 
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from core.aio.tasks import TaskSet
@@ -35,6 +35,7 @@ from core.news.joins import InvitationAccepted
 from core.peer_id import PeerId
 from core.serving.admission import Admission
 from core.trust.entries import EVERY, KnownPeer
+from core.trust.store import TrustStore
 from core.tunnel.stream import ByteStream
 from core.values import Address
 from core.wire.stream_opening import Opening, pack_details
@@ -194,7 +195,7 @@ class Inviter:
         known = self._admission.store.find(peer_id)
         if known is None or not known.blocked:
             name = known.name if known is not None and known.name else ""
-            name = name or own_name(invitation.name, peer_id, self._admission.store.peers())
+            name = name or own_name(invitation.name, peer_id, self._admission.store)
             await self._admission.trust(peer_id, name, joined_services(invitation.services, known))
             self._hub.emit(
                 InvitationAccepted(
@@ -242,9 +243,10 @@ def joined_services(services: frozenset[str], known: KnownPeer | None) -> frozen
     return EVERY if "*" in both else both
 
 
-def own_name(name: str, peer_id: PeerId, known: Iterable[KnownPeer]) -> str:
-    """Return a name for a peer that nobody else in the list has: two people may be called Ben."""
-    taken = {peer.name.casefold() for peer in known if peer.peer_id != peer_id}
+def own_name(name: str, peer_id: PeerId, store: TrustStore) -> str:
+    """Return a name for a peer that nobody else in the list has, and no group: two people may be called Ben."""
+    taken = {peer.name.casefold() for peer in store.peers() if peer.peer_id != peer_id}
+    taken |= {group.name.casefold() for group in store.groups()}
     return name if name.casefold() not in taken else f"{name[:50]} ({peer_id.short})"
 
 

@@ -91,7 +91,7 @@ class Joiner:
         known = self._admission.store.find(link.peer_id)
         before = known.name if known is not None else ""
         wanted = clean_name(name) or before or offer.called or link.peer_id.short
-        chosen = own_name(wanted, link.peer_id, self._admission.store.peers())
+        chosen = own_name(wanted, link.peer_id, self._admission.store)
         await self._admission.trust(link.peer_id, chosen, joined_services(services, known))
         self._ways.met(link.peer_id, at)
         other = "" if chosen == wanted else f"; another {wanted} is in your list already, so the ID stands beside it"

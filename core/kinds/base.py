@@ -5,6 +5,8 @@ from typing import ClassVar, NamedTuple
 
 from core.errors import LocalError
 from core.kinds.share import Share, check_options
+from core.services.personal import is_personal
+from core.services.service import Service
 from core.tunnel.stream import ByteStream
 from core.values import Caller, JsonValue, Outcome
 from core.wire.stream_opening import Opening
@@ -70,3 +72,8 @@ class Shared(abc.ABC):
         The caller of this method ends the stream when it returns, raises or is cancelled, with the reason.
         """
         raise LocalError(f"{self.name} answers JSON requests: use 'grapevine request'", name=NOT_A_STREAM)
+
+
+def is_own(service: Service) -> bool:
+    """Return whether a service is one of the program's own: shares have rows of their own."""
+    return not isinstance(service, Shared) and not is_personal(service.name)

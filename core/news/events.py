@@ -17,7 +17,7 @@ from core.news.seen import Connections
 from core.peer_id import PeerId
 from core.services.names import Role as Role  # what another peer is to us
 from core.trust.audience import Audience
-from core.trust.entries import KnownPeer, Pending
+from core.trust.entries import Group, KnownPeer, Pending
 from core.values import Address, JsonValue
 
 
@@ -372,6 +372,7 @@ class PeerSnapshot:
     services: tuple[ServiceSnapshot, ...]
     peers: tuple[PeerRow, ...]
     known_peers: tuple[KnownPeer, ...] = ()  # peers that the owner trusts with something, and blocked ones
+    groups: tuple[Group, ...] = ()  # people that are named together; who is in which, they say themselves
     pending: tuple[Pending, ...] = ()  # who waits for the owner's answer; the newest is last
     trust_problem: str | None = None  # why nobody is known, when the list could not be used
     trust_recoverable: tuple[KnownPeer, ...] = ()  # who would be known then, if the owner confirms it

@@ -155,7 +155,7 @@ class Admission:
             return False
         known = self._store.find(peer_id)
         if known is not None:
-            return bool(known.services) and not known.blocked
+            return bool(known.opened) and not known.blocked
         return peer_id == self._own()
 
     # -- what people read -----------------------------------------------------------------------------------------
@@ -177,40 +177,44 @@ class Admission:
         self._gate.set_audience(service, audience)
         if before is not self._gate.audience(service):
             self._stop_who_may_not()
-            self._say(f"{service}: {audience.sentence}")
+            self.say(f"{service}: {audience.sentence}")
 
     async def trust(self, peer_id: PeerId, name: str, services: frozenset[str]) -> None:
         """Let a peer call these services and no others; `EVERY` is all."""
         await self._store.trust(peer_id, name, services, self._hub.now())
         what = "every service" if services == EVERY else ", ".join(sorted(services)) or "no service"
-        self._say(f"{self._called(peer_id)} may call {what}")
+        self.say(f"{self._called(peer_id)} may call {what}")
 
     async def untrust(self, peer_id: PeerId) -> None:
         """Remove a peer from the list."""
         called = self._called(peer_id)
         await self._store.untrust(peer_id, self._hub.now())
-        self._say(f"{called} is no longer known")
+        self.say(f"{called} is no longer known")
 
     async def block(self, peer_id: PeerId) -> None:
         """Let a peer call nothing, ask nobody, and stay connected no longer."""
         await self._store.block(peer_id, self._hub.now())
-        self._say(f"{self._called(peer_id)} is blocked")
+        self.say(f"{self._called(peer_id)} is blocked")
 
     async def accept(self, peer_id: PeerId, service: str, *, once: bool) -> None:
         """Let a peer that asked call a service from now on, or `once` within ten minutes: it has to ask again."""
         accept = self._store.accept_once if once else self._store.accept_always
         await accept((peer_id, service), self._hub.now())
-        self._say(f"{self._called(peer_id)} may call {service}{' once' if once else ''}")
+        self.say(f"{self._called(peer_id)} may call {service}{' once' if once else ''}")
 
     async def refuse(self, peer_id: PeerId, service: str) -> None:
         """Forget that a peer asked."""
         await self._store.refuse((peer_id, service), self._hub.now())
-        self._say(f"{self._called(peer_id)} was refused {service}")
+        self.say(f"{self._called(peer_id)} was refused {service}")
 
     async def confirm(self) -> None:
         """The owner has looked at a damaged list of known peers: what could be recovered holds from now on."""
         await self._store.confirm(self._hub.now())
-        self._say("the list of known peers was confirmed")
+        self.say("the list of known peers was confirmed")
+
+    def now(self) -> float:
+        """Return the time, Unix seconds."""
+        return self._hub.now()
 
     # -- news -----------------------------------------------------------------------------------------------------
 
@@ -222,7 +226,7 @@ class Admission:
         for hang_up in self._hang_ups:
             hang_up(self._is_blocked)
         if change is Change.FOUND:
-            self._say(self._store.problem or "the list of known peers was changed by another program")
+            self.say(self._store.problem or "the list of known peers was changed by another program")
 
     def _is_blocked(self, peer_id: PeerId) -> bool:
         known = self._store.find(peer_id)
@@ -239,7 +243,8 @@ class Admission:
         known = self._store.find(peer_id)
         return f"{known.name} ({peer_id.short})" if known and known.name else peer_id.short
 
-    def _say(self, message: str) -> None:
+    def say(self, message: str) -> None:
+        """Tell of a change of the list."""
         known, pending = len(self._store.peers()), len(self._store.pending())
         self._hub.emit(TrustChanged(self._hub.now(), message, known, pending))
 

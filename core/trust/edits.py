@@ -93,7 +93,7 @@ class Block:
     def apply(self, book: Book) -> None:
         """Make it."""
         known = book.peers.get(self.peer_id) or KnownPeer(self.peer_id, "", self.at)
-        book.keep(replace(known, services=frozenset(), blocked=True))
+        book.keep(replace(known, services=frozenset(), blocked=True, groups=frozenset()))
         _forget(book, self.peer_id)
 
 

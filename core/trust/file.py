@@ -43,7 +43,7 @@ class TrustFile:
         self.notices: list[str] = []  # sentences about files that other users could read
         self._lock = path.with_suffix(".lock")
         self._found = Found(Book())  # what the file held when it had this stamp
-        self._copied: list[KnownPeer] | None = None  # what the copy has; None: it is not there, or not whole
+        self._copied: Book | None = None  # what the copy has; None: it is not there, or not whole
         self._stamp: Stamp | None = None  # None: there was no file
         self._was_read = False
 
@@ -117,8 +117,9 @@ class TrustFile:
         if copied != self._copied:
             if self._copied is None and self.copy.exists():
                 keep_damaged(self.copy)
-            blocked = {peer.peer_id for peer in copied if peer.blocked}
-            opens = any(peer.blocked and peer.peer_id not in blocked for peer in self._copied or ())
+            blocked = {peer.peer_id for peer in copied.peers.values() if peer.blocked}
+            before = () if self._copied is None else self._copied.peers.values()
+            opens = any(peer.blocked and peer.peer_id not in blocked for peer in before)
             first = opens or not self.path.exists()  # a copy alone would look like a list that was removed
             steps.insert(len(steps) if first else 0, (self.copy, dump_copy(book)))
         for path, data in steps:
@@ -128,12 +129,12 @@ class TrustFile:
     def _read(self) -> None:
         stamp = self._look()
         main, copy = self._bytes(self.path), self._bytes(self.copy)
-        before = essence(self._found.book) if self._was_read else []
+        before = essence(self._found.book) if self._was_read else Book()
         self._copied = None
         if isinstance(copy, bytes):
             with contextlib.suppress(ValueError):
                 self._copied = load_copy(copy)
-        if main is None and copy is None and before:  # removed while we run: we still know
+        if main is None and copy is None and before.peers:  # removed while we run: we still know
             self._found = judge(None, b"", before)
         else:
             self._found = judge(main, copy, self._copied)

@@ -8,7 +8,7 @@ import asyncio
 import enum
 import itertools
 import logging
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -17,8 +17,10 @@ from core.errors import LocalError
 from core.peer_id import PeerId
 from core.trust.book import MAX_PENDING, MAX_PENDING_PER_HOST, Book
 from core.trust.edits import Allow, Ask, Block, Edit, Grant, Remove, See, Settle, Trust, repeat
-from core.trust.entries import EVERY, MAX_SERVICE, MAX_SERVICES, Key, KnownPeer, Pending, clean_name, is_service
+from core.trust.entries import EVERY, MAX_SERVICE, MAX_SERVICES, Group, Key, KnownPeer, Pending, clean_name, is_service
 from core.trust.file import Merged, TrustFile
+from core.trust.group_edits import OpenTo, Regroup, Ungroup
+from core.trust.groups import BAD, MARK, find_group, new_group, same_group
 from core.values import Address
 
 ONCE_HOLDS: Final = 600.0  # seconds that "accept once" waits for the caller to ask again
@@ -74,6 +76,10 @@ class TrustStore:
     def peers(self) -> tuple[KnownPeer, ...]:
         """Return the known peers, blocked ones too, oldest first."""
         return tuple(self._book.peers.values())
+
+    def groups(self) -> tuple[Group, ...]:
+        """Return the groups of people."""
+        return tuple(self._book.groups.values())
 
     def pending(self) -> tuple[Pending, ...]:
         """Return the pending requests; who asked last is last."""
@@ -149,7 +155,11 @@ class TrustStore:
             raise LocalError(f"name at most {MAX_SERVICES} services, each of 1 to {MAX_SERVICE} printable characters")
         if "*" in services and services != EVERY:
             raise LocalError("'*' means every service: name it alone")
-        await self._change(Trust(peer_id, clean_name(name), services, now), now)
+        named = clean_name(name)
+        known, group = self.find(peer_id), same_group(named, self._book.groups)
+        if group is not None and (known is None or known.name != named):
+            raise LocalError(f"{group!r} is a group of yours: give the peer another name", name=BAD)
+        await self._change(Trust(peer_id, named, services, now), now)
 
     async def untrust(self, peer_id: PeerId, now: float) -> None:
         """Remove a peer from the list. Raises LocalError when it was not known."""
@@ -159,6 +169,40 @@ class TrustStore:
     async def block(self, peer_id: PeerId, now: float) -> None:
         """Let a peer call nothing, and ask nobody."""
         await self._change(Block(peer_id, now), now)
+
+    async def regroup(
+        self, group: str, join: Iterable[PeerId] = (), leave: Iterable[PeerId] = (), *, now: float
+    ) -> str:
+        """Have peers join a group, which may be new, or leave it; return its name. Raises LocalError in words.
+
+        A group that has neither people nor services is gone.
+        """
+        joining, leaving = frozenset(join), frozenset(leave)
+        name = same_group(group.strip().removeprefix(MARK), self._book.groups)
+        if name is None and not joining:
+            name = find_group(group, self.groups()).name
+        for peer_id in joining:
+            self._require_known(peer_id)
+            known = self.find(peer_id)
+            if known is not None and known.blocked:
+                raise LocalError(
+                    f"{known.name or peer_id.short} is blocked: unblock the peer first", name="ERR_BLOCKED"
+                )
+        name = name or new_group(group, self.peers())
+        await self._change(Regroup(name, joining, leaving), now)
+        return name
+
+    async def open_to(self, group: str, services: Iterable[str] = (), less: Iterable[str] = (), *, now: float) -> Group:
+        """Let all in a group call these services, and no longer those of `less`. Raises LocalError in words."""
+        found, more = find_group(group, self.groups()), frozenset(services)
+        if not all(is_service(each) and each != "*" for each in more):
+            raise LocalError(f"a service has a name of 1 to {MAX_SERVICE} printable characters", name=BAD)
+        await self._change(OpenTo(found.name, more, frozenset(less)), now)
+        return find_group(found.name, self.groups())
+
+    async def ungroup(self, group: str, now: float) -> None:
+        """Remove a group; the people stay. Raises LocalError for one that there is not."""
+        await self._change(Ungroup(find_group(group, self.groups()).name), now)
 
     async def accept_once(self, key: Key, now: float) -> None:
         """Let in one request, if it comes within ten minutes. Raises LocalError unless the peer has asked."""
@@ -306,4 +350,4 @@ def _lost(before: KnownPeer | None, after: KnownPeer | None, service: str) -> bo
         return True
     if before is None or before.since != after.since:
         return not after.may_call(service)
-    return not before.services <= after.services and after.services != EVERY
+    return not before.opened <= after.opened and after.services != EVERY

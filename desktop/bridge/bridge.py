@@ -163,6 +163,10 @@ class Bridge(QObject):
         """Forget a pending request; the peer may ask again."""
         self._acts.do("refuse", lambda peer: peer.refuse(peer_id, service))
 
+    def put_in_groups(self, peer_id: PeerId, groups: Sequence[str]) -> None:
+        """Have a peer be in these groups, some of which may be new, and in no others."""
+        self._acts.do("groups of a peer", lambda peer: peer.groups.put(peer_id, groups))
+
     def retry_identity(self) -> None:
         """Try again to open a key that could not be opened: a keyring that was locked may be open now."""
 

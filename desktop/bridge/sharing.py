@@ -2,7 +2,7 @@
 
 import asyncio
 import importlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -70,14 +70,15 @@ class Sharing(QObject):
 
     # -- what changes them --------------------------------------------------------------------------------------------
 
-    def add(self, share: Share) -> int:
-        """Share something. `done` says whether that worked."""
+    def add(self, share: Share, groups: Sequence[str] = ()) -> int:
+        """Share something, with these groups of people too. `done` says whether that worked."""
 
         def work(ticket: int) -> Work:
             async def add(peer: "Peer") -> None:
                 if share.name in self._due:
                     raise LocalError(f"{share.name} is shared already, in a moment: choose another name")
                 certificate = await _import("core.kinds.certificate")  # aiohttp with it, as the core
+                await peer.groups.open_for(share.name, groups)
                 await peer.add_share(await certificate.settled(share))
                 self._note(peer)
                 self.done.emit(ticket, "")
@@ -85,6 +86,10 @@ class Sharing(QObject):
             return add
 
         return self._tickets.ask(f"share {share.name}", work, self.done.emit)
+
+    def open_for(self, name: str, groups: Sequence[str]) -> None:
+        """Let these groups, and no others, use a share."""
+        self._acts.do("open a share to groups", lambda peer: peer.groups.open_for(name, groups))
 
     def switch(self, name: str, on: bool) -> None:
         """Begin a share, or pause it."""

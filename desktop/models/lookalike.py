@@ -61,7 +61,7 @@ def warning(peer_id: PeerId, known: Sequence[KnownPeer]) -> str:
 
     Nothing either for a peer that may call something: the owner has decided about that very key.
     """
-    if any(peer.peer_id == peer_id and peer.services and not peer.blocked for peer in known):
+    if any(peer.peer_id == peer_id and peer.opened and not peer.blocked for peer in known):
         return ""
     alike = same_looking(peer_id, known)
     if alike is None:

@@ -22,14 +22,19 @@ def state_of(peer: KnownPeer) -> str:
     """Return a known peer's state as one of STATES."""
     if peer.blocked:
         return BLOCKED
-    return TRUSTED if peer.services else KNOWN
+    return TRUSTED if peer.opened else KNOWN
 
 
 def services_words(peer: KnownPeer) -> str:
     """Return which services a peer may call."""
-    if peer.blocked or not peer.services:
+    if peer.blocked or not peer.opened:
         return "nothing"
-    return "every service" if peer.services == EVERY else ", ".join(sorted(peer.services))
+    return "every service" if peer.opened == EVERY else ", ".join(sorted(peer.opened))
+
+
+def groups_words(peer: KnownPeer) -> str:
+    """Return which groups a peer is in."""
+    return ", ".join(sorted(group.name for group in peer.groups))
 
 
 def names(known: Sequence[KnownPeer]) -> dict[PeerId, str]:
@@ -65,6 +70,7 @@ class KnownColumn(Columns):
     SINCE = Column[KnownPeer](
         "Known since", lambda peer, _scene: day(peer.since), sort=lambda peer, _scene: -peer.since
     )
+    GROUPS = Column[KnownPeer]("Groups", lambda peer, _scene: groups_words(peer))
 
 
 class KnownModel(RowsModel[KnownPeer]):
@@ -134,7 +140,7 @@ class PeopleFilter(QSortFilterProxyModel):
 
 
 def _searched(peer: KnownPeer) -> Iterator[str]:
-    yield from (peer.name, str(peer.peer_id), state_of(peer), services_words(peer))
+    yield from (peer.name, str(peer.peer_id), state_of(peer), services_words(peer), groups_words(peer))
 
 
 def asking_words(asked: Pending, known: Sequence[KnownPeer], others: int = 0) -> str:

@@ -1,17 +1,19 @@
 """The sheet that changes a share: its name, who may use it, and whether it is kept."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QCheckBox, QDialogButtonBox, QFormLayout, QLineEdit, QWidget
 
 from core.news.events import ShareRow
+from core.trust.entries import Group
 from desktop.models.safe import shown
 from desktop.models.share_form import ANSWERS, OVER_WEB, UTP_ONLY, name_problem, over_web
 from desktop.models.shares import kind_words
 from desktop.views.contract_shares import LookLike, SharingLike
 from desktop.views.fields import Lines, limit
+from desktop.views.groups import GroupBoxes
 from desktop.views.parts import IdLine, PlainLabel, heading
 from desktop.views.services import AudienceBox
 from desktop.views.share_sheet import MAX_NAME
@@ -26,15 +28,17 @@ class EditShareSheet(Sheet):
 
     Signals:
         chosen(str, str, Audience, bool, tuple): saved: the name, the new name, who, whether it is kept, and over what.
+        grouped(str, list): saved, after that: a name, and the groups that may use what has it, if they are others now.
     """
 
     chosen = Signal(str, str, object, bool, object)
+    grouped = Signal(str, object)
 
     def __init__(
         self, sharing: SharingLike, share: ShareRow, line: str, parent: QWidget | None = None, *,
-        taken: Collection[str] = (),
+        taken: Collection[str] = (), groups: Sequence[Group] = (),
     ) -> None:  # fmt: skip
-        """`line` is what the other side types; `taken` are names of other shares."""
+        """`line` is what the other side types; `taken` are names of other shares; `groups` are all that there are."""
         super().__init__(self.tr("Edit a share"), parent, width=WIDTH)
         self.setObjectName("edit-share")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -54,24 +58,12 @@ class EditShareSheet(Sheet):
         self.web.toggled.connect(lambda _on: self._choose_buttons())
         self.audience = AudienceBox(shown(share.name, 40))
         self.audience.show_audience(share.audience)
+        self._before = [group.name for group in groups if share.name in group.services]
+        self.groups = GroupBoxes([group.name for group in groups], self._before, self.tr("For the group {group}"))
         self.check = Lines(2)
         self.check.setObjectName("muted")
-        other = IdLine(self.tr("What the other side types"))
-        other.show_id(line)
-        form = QFormLayout()
-        form.setHorizontalSpacing(16)
-        form.setVerticalSpacing(8)
-        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow(PlainLabel(self.tr("What")), PlainLabel(kind_words(share.kind)))
-        form.addRow(PlainLabel(self.tr("Name")), self.name)
-        form.addRow(PlainLabel(self.tr("Who")), self.audience)
-        if share.kind in ANSWERS:
-            form.addRow(PlainLabel(), self.web)
-        form.addRow(PlainLabel(), self.permanent)
-        form.addRow(PlainLabel(self.tr("Others type")), other)
         self.body.addWidget(heading(shown(share.name)))
-        self.body.addLayout(form)
+        self.body.addLayout(self._fields(share, line))
         self.body.addWidget(self.check)
         self.words = Lines(2)
         self.words.setObjectName("muted")
@@ -88,6 +80,25 @@ class EditShareSheet(Sheet):
         self._timer.setInterval(LOOK_MS)
         self._timer.timeout.connect(self._look)
         sharing.looked.connect(self._show_look)
+
+    def _fields(self, share: ShareRow, line: str) -> QFormLayout:
+        other = IdLine(self.tr("What the other side types"))
+        other.show_id(line)
+        form = QFormLayout()
+        form.setHorizontalSpacing(16)
+        form.setVerticalSpacing(8)
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow(PlainLabel(self.tr("What")), PlainLabel(kind_words(share.kind)))
+        form.addRow(PlainLabel(self.tr("Name")), self.name)
+        form.addRow(PlainLabel(self.tr("Who")), self.audience)
+        if self.groups.boxes:
+            form.addRow(PlainLabel(self.tr("Groups")), self.groups)
+        if share.kind in ANSWERS:
+            form.addRow(PlainLabel(), self.web)
+        form.addRow(PlainLabel(), self.permanent)
+        form.addRow(PlainLabel(self.tr("Others type")), other)
+        return form
 
     def showEvent(self, event: QShowEvent) -> None:
         """Look whether what is shared is there, and go on looking."""
@@ -116,6 +127,11 @@ class EditShareSheet(Sheet):
         over, share = self._over(), self._share
         if (name, audience, permanent, over) != (share.name, share.audience, share.permanent, share.transports):
             self.chosen.emit(share.name, name, audience, permanent, over)
+        now, renamed = self.groups.chosen(), name != share.name
+        if renamed and self._before:
+            self.grouped.emit(share.name, [])
+        if now != self._before or (renamed and now):
+            self.grouped.emit(name, now)
         self.accept()
 
     def _over(self) -> tuple[str, ...]:

@@ -37,7 +37,9 @@ from desktop.views.sheets import Question
 from desktop.views.table import ICON_ROOM, CellDelegate, Index, RowTable
 
 PENDING_SAMPLES = ("Anna's greenhouse", "temperature", "203.0.113.200:65535", "59 min ago", "9,999")
-KNOWN_SAMPLES = ("Anna's greenhouse", "ABCDEFG", f"{ICON_ROOM}Trusted", "fibonacci, camera", "59 min ago", "2026-11-27")
+KNOWN_SAMPLES = (
+    "Anna's greenhouse", "ABCDEFG", f"{ICON_ROOM}Trusted", "fibonacci, camera", "59 min ago", "2026-11-27", "family",
+)  # fmt: skip
 PENDING_LINES = 2  # of the table of those who wait, whatever waits: what is below never moves. More scroll
 TICK_MS = 5000  # milliseconds; "3 min ago" moves on
 REST_MS = 500  # milliseconds that the answers rest when another request is selected by itself
@@ -60,6 +62,7 @@ class PeopleView(PageView):
         self._bridge, self._theme = bridge, theme
         self._services: list[str] = []
         self._known: tuple[KnownPeer, ...] = ()
+        self._groups: list[str] = []
         self._names: dict[PeerId, str] = {}
         self.pending = PendingModel(self, name_of=lambda peer_id: self._names.get(peer_id) or peer_id.short)
         self.waiting = RowTable(self.tr("Requests that wait for your answer"))
@@ -187,6 +190,7 @@ class PeopleView(PageView):
     def show_snapshot(self, snapshot: PeerSnapshot) -> None:
         """Show the requests that wait and the known peers; a selection stays where it was."""
         self._services = [service.name for service in snapshot.services] + [share.name for share in snapshot.shares]
+        self._groups = [group.name for group in snapshot.groups]
         if snapshot.known_peers != self._known:
             self._known = snapshot.known_peers
             self._names = names(snapshot.known_peers)
@@ -297,18 +301,18 @@ class PeopleView(PageView):
 
     def add(self) -> None:
         """Ask for a peer's ID, its name and its services."""
-        self._open(PersonDialog(self._services, known_peers=self._known, parent=self))
+        self._open(self._dialog())
 
     def edit(self) -> None:
         """Edit the selected peer."""
         chosen = self.selected()
         if chosen is not None:
-            self._open(PersonDialog(self._services, chosen, known_peers=self._known, parent=self))
+            self._open(self._dialog(chosen))
 
     def make_known(self, peer_id: PeerId) -> None:
         """Name a peer, and say what it may call."""
         known = next((peer for peer in self._known if peer.peer_id == peer_id), None)
-        self._open(PersonDialog(self._services, known, peer_id=peer_id, known_peers=self._known, parent=self))
+        self._open(self._dialog(known, peer_id))
 
     def accept_always(self, asked: Pending) -> None:
         """Let a peer call a service from now on; one without a name is named first, and cancelling that cancels all."""
@@ -317,8 +321,8 @@ class PeopleView(PageView):
             self._bridge.accept(asked.peer_id, asked.service, once=False)
             return
         services = frozenset({asked.service}) | (known.services if known is not None else frozenset())
-        person = KnownPeer(asked.peer_id, "", 0.0, None, services)
-        dialog = PersonDialog(self._services, person, known_peers=self._known, accepts=asked.service, parent=self)
+        groups = known.groups if known is not None else frozenset()
+        dialog = self._dialog(KnownPeer(asked.peer_id, "", 0.0, None, services, groups=groups), accepts=asked.service)
         dialog.chosen.connect(lambda _who, _name, _services: self._accept(asked))
         self._open(dialog)
 
@@ -368,8 +372,15 @@ class PeopleView(PageView):
         asked.setObjectName("remove")
         asked.open()
 
+    def _dialog(self, known: KnownPeer | None = None, peer_id: PeerId | None = None, accepts: str = "") -> PersonDialog:
+        return PersonDialog(
+            self._services, known, peer_id=peer_id, known_peers=self._known, groups=self._groups, accepts=accepts,
+            parent=self,
+        )  # fmt: skip
+
     def _open(self, dialog: PersonDialog) -> None:
         dialog.chosen.connect(self._bridge.trust)
+        dialog.grouped.connect(self._bridge.put_in_groups)
         dialog.open()
 
     # -- looks -----------------------------------------------------------------------------------------------------

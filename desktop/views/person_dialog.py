@@ -16,12 +16,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.errors import LocalError
 from core.peer_id import PeerId
-from core.trust.entries import EVERY, MAX_NAME, MAX_SERVICES, KnownPeer, clean_name, is_service
+from core.trust.entries import EVERY, MAX_GROUP, MAX_NAME, MAX_SERVICES, KnownPeer, clean_name, is_service
+from core.trust.groups import group_form, new_group, same_group
 from desktop.models.lookalike import same_named, warning
 from desktop.models.safe import menu_text, shown
 from desktop.theme import fixed_font
 from desktop.views.fields import Lines, limit
+from desktop.views.groups import GroupBoxes
 from desktop.views.sheets import Sheet, primary, standard_buttons
 
 MAX_ID = 200  # characters: an ID with blanks, as people copy it
@@ -36,9 +39,11 @@ class PersonDialog(Sheet):
 
     Signals:
         chosen(PeerId, str, frozenset): saved, and everything makes sense: who, its name, and its services.
+        grouped(PeerId, list): saved, after that: the groups that it is in, if they are others than before.
     """
 
     chosen = Signal(object, str, object)
+    grouped = Signal(object, object)
 
     def __init__(
         self,
@@ -47,13 +52,14 @@ class PersonDialog(Sheet):
         *,
         peer_id: PeerId | None = None,
         known_peers: Sequence[KnownPeer] = (),
+        groups: Sequence[str] = (),
         accepts: str = "",
         parent: QWidget | None = None,
     ) -> None:
         """`services` are those here; `known` is who is edited, `peer_id` who is added, if that is clear already.
 
-        `known_peers` are looked through for one that could be taken for this one. `accepts` is the service that a
-        waiting peer is let in to by saving.
+        `known_peers` are looked through for one that could be taken for this one. `groups` are all that there are.
+        `accepts` is the service that a waiting peer is let in to by saving.
         """
         title = self.tr("Add a peer") if known is None else self.tr("Known peer")
         super().__init__(self.tr("Always accept a peer") if accepts else title, parent, width=WIDTH)
@@ -84,6 +90,7 @@ class PersonDialog(Sheet):
             for name in dict.fromkeys([*services, *named][:MAX_SERVICES])
             if is_service(name)
         }
+        self._make_groups(groups, known)
         self._problem, self._careful, self._note = Lines(2), Lines(2), Lines(1)  # their places are always there
         for label in (self._problem, self._careful):
             label.setProperty("problem", True)
@@ -93,6 +100,14 @@ class PersonDialog(Sheet):
         self._listen()
         self._look()
         (self.name if fixed is not None else self.id).setFocus()
+
+    def _make_groups(self, groups: Sequence[str], known: KnownPeer | None) -> None:
+        self._before = sorted(group.name for group in known.groups) if known is not None else []
+        self.groups = GroupBoxes(groups, self._before, self.tr("In the group {group}"))
+        self.new_group = QLineEdit()
+        limit(self.new_group, MAX_GROUP)
+        self.new_group.setPlaceholderText(self.tr("A new group, as in family"))
+        self.new_group.setAccessibleName(self.tr("New group"))
 
     def problem(self) -> str:
         """Return what is wrong with the ID so far, or nothing."""
@@ -133,6 +148,9 @@ class PersonDialog(Sheet):
             below.addWidget(box)
         form.addRow("", below)
         form.addRow("", self.every)
+        form.addRow(self.tr("Groups"), self.groups if self.groups.boxes else self.new_group)
+        if self.groups.boxes:
+            form.addRow("", self.new_group)
         self.body.addLayout(form)
         self.body.addStretch()
         self.foot.addWidget(self._note)
@@ -140,6 +158,7 @@ class PersonDialog(Sheet):
     def _listen(self) -> None:
         self.id.textChanged.connect(self._look)
         self.name.textChanged.connect(self._look)
+        self.new_group.textChanged.connect(self._look)
         for button in (self.some, self.every, *self.services.values()):
             button.toggled.connect(self._look)
 
@@ -166,13 +185,34 @@ class PersonDialog(Sheet):
         self._problem.setText(why if loud else "")
         self._careful.setText(self._alike(peer_id))
         nothing = self.some.isChecked() and not any(box.isChecked() for box in self.services.values())
-        self._note.setText((why if not loud else "") or (self.tr(NOTHING_YET) if peer_id and nothing else ""))
+        wrong = self._wrong_group()
+        nothing = nothing and not self._in_groups()
+        said = (why if not loud else "") or wrong or (self.tr(NOTHING_YET) if peer_id and nothing else "")
+        self._note.setText(said)
         save = self.buttons.button(QDialogButtonBox.StandardButton.Save)
-        save.setEnabled(peer_id is not None)
+        save.setEnabled(peer_id is not None and not wrong)
+        why = why or wrong
         save.setToolTip(why)
         save.setAccessibleDescription(why)
         for box in self.services.values():
             box.setEnabled(self.some.isChecked())
+
+    def _in_groups(self) -> list[str]:
+        """Return the groups that it is to be in."""
+        new = group_form(self.new_group.text())
+        held = same_group(new, self.groups.boxes) or new
+        return sorted({*self.groups.chosen(), *([held] if held else [])})
+
+    def _wrong_group(self) -> str:
+        """Return why a new group cannot be called so, or nothing."""
+        text = self.new_group.text()
+        if not text.strip() or same_group(group_form(text), self.groups.boxes) is not None:
+            return ""
+        try:
+            new_group(text, [*self._known_peers, KnownPeer(PeerId(bytes(32)), clean_name(self.name.text()), 0.0)])
+        except LocalError as error:
+            return f"{str(error)[:1].upper()}{str(error)[1:]}."
+        return ""
 
     def _alike(self, peer_id: PeerId | None) -> str:
         """Return which known peer could be taken for this one."""
@@ -200,4 +240,6 @@ class PersonDialog(Sheet):
             return
         chosen = frozenset(name for name, box in self.services.items() if box.isChecked())
         self.chosen.emit(peer_id, clean_name(self.name.text()), EVERY if self.every.isChecked() else chosen)
+        if self._in_groups() != self._before:
+            self.grouped.emit(peer_id, self._in_groups())
         self.accept()

@@ -25,6 +25,7 @@ from desktop.views.columns import CurrentOnly
 from desktop.views.contract_shares import LookLike, SharingLike
 from desktop.views.fields import Lines, limit, muted
 from desktop.views.flow import FlowRow
+from desktop.views.groups import GroupBoxes
 from desktop.views.parts import PlainLabel, button, heading
 from desktop.views.services import AudienceBox
 from desktop.views.sheets import Sheet, primary
@@ -48,13 +49,17 @@ class ShareSheet(Sheet):
 
     demo_wanted = Signal()
 
-    def __init__(self, sharing: SharingLike, taken: Collection[str], parent: QWidget | None = None) -> None:
-        """`taken` are the names that are shared already."""
+    def __init__(
+        self, sharing: SharingLike, taken: Collection[str], parent: QWidget | None = None, *,
+        groups: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        """`taken` are the names that are shared already, `groups` those of the people that the owner knows."""
         super().__init__(self.tr("Share something"), parent, width=WIDTH)
         self.setObjectName("share")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._sharing = sharing
         self._taken = set(taken)
+        self.groups = GroupBoxes(groups, (), self.tr("For the group {group}"))
         self._form: Form = FORMS[0]
         self._named = False  # by the user: then no other name is proposed
         self._looking: int | None = None  # tickets of what is under way
@@ -172,6 +177,8 @@ class ShareSheet(Sheet):
         self.fields.addRow(PlainLabel(self.tr("Used")), self.way)
         self.fields.addRow(PlainLabel(self.tr("Name")), self.name)
         self.fields.addRow(PlainLabel(self.tr("Who")), self.audience)
+        if self.groups.boxes:
+            self.fields.addRow(PlainLabel(self.tr("Groups")), self.groups)
         self.fields.addRow(PlainLabel(), self.web)
         self.fields.addRow(PlainLabel(), self.permanent)
         return self.fields
@@ -347,7 +354,7 @@ class ShareSheet(Sheet):
         entered = self.entered()
         if self._ready and self._ready == self._key(entered) and not problem(entered, self._taken):
             self._said.setText("")
-            self._adding = self._sharing.add(entered.share())
+            self._adding = self._sharing.add(entered.share(), self.groups.chosen())
             self._choose_buttons()
 
     def _added(self, ticket: int, words: str) -> None:

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.news.events import PeerSnapshot, ShareRow
 from core.peer_id import PeerId
+from core.trust.entries import Group
 from desktop.icons import icon
 from desktop.models.people import names
 from desktop.models.safe import shown
@@ -51,6 +52,7 @@ class SharingView(PageView):
         self._sharing = bridge.sharing
         self._names: dict[PeerId, str] = {}
         self._ours: PeerId | None = None
+        self._groups: tuple[Group, ...] = ()
         self._reserved: tuple[str, ...] = ()  # names of the program's own services
         self.model = ShareModel(self, name_of=self._called)
         self.model.switched.connect(lambda share, on: self._sharing.switch(share.name, on))
@@ -159,6 +161,7 @@ class SharingView(PageView):
         if named != self._names:
             self._names = named
             self.model.tick()
+        self._groups = snapshot.groups
         self._reserved = tuple(service.name for service in snapshot.services)
         chosen = self.selected()
         if list(snapshot.shares) != self.model.rows():
@@ -230,7 +233,7 @@ class SharingView(PageView):
     def share(self) -> None:
         """Ask what to share."""
         taken = {*self._reserved, *(share.name for share in self.model.rows())}
-        sheet = ShareSheet(self._sharing, taken, self)
+        sheet = ShareSheet(self._sharing, taken, self, groups=[group.name for group in self._groups])
         sheet.demo_wanted.connect(self.demo_wanted)
         sheet.open()
 
@@ -245,8 +248,10 @@ class SharingView(PageView):
         chosen = self.selected()
         if chosen is not None:
             taken = {*self._reserved, *(share.name for share in self.model.rows())} - {chosen.name}
-            sheet = EditShareSheet(self._sharing, chosen, other_side(chosen, self._ours), self, taken=taken)
+            line = other_side(chosen, self._ours)
+            sheet = EditShareSheet(self._sharing, chosen, line, self, taken=taken, groups=self._groups)
             sheet.chosen.connect(self._sharing.edit)
+            sheet.grouped.connect(self._sharing.open_for)
             sheet.open()
 
     def copy(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -91,12 +91,23 @@ class ScriptedPublicDht:
         self.attended.append(on)
 
 
+class ScriptedGroups:
+    """Writes down what is opened to which groups."""
+
+    def __init__(self) -> None:
+        self.opened: list[tuple[str, list[str]]] = []
+
+    async def open_for(self, service: str, groups: Sequence[str]) -> None:
+        self.opened.append((service, list(groups)))
+
+
 class ScriptedPeer:
     """Shares and consumes at once; `gate` holds its verbs up, `refusal` makes them fail."""
 
     def __init__(self, config: PeerConfig | None = None) -> None:
         self.config = config or PeerConfig()
         self.public_dht = ScriptedPublicDht()
+        self.groups = ScriptedGroups()
         self.state = PeerSnapshot(1, ADDRESS, None, CONNECTED, (FIBONACCI,), ())
         self.calls: list[str] = []
         self.audiences: dict[str, Audience] = {}

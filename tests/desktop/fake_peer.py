@@ -140,8 +140,11 @@ class FakeSharing(QObject):
         self.ticket += 1
         return self.ticket
 
-    def add(self, share: Share) -> int:
-        return self._asked("add", share)
+    def add(self, share: Share, groups: Sequence[str] = ()) -> int:
+        return self._asked("add", share, *groups)
+
+    def open_for(self, name: str, groups: Sequence[str]) -> None:
+        self.calls.append(("open for", name, list(groups)))
 
     def switch(self, name: str, on: bool) -> None:
         self.calls.append(("switch", name, on))
@@ -289,6 +292,9 @@ class FakeBridge(QObject):
 
     def trust(self, peer_id: PeerId, name: str, services: frozenset[str]) -> None:
         self.calls.append(("trust", peer_id, name, services))
+
+    def put_in_groups(self, peer_id: PeerId, groups: Sequence[str]) -> None:
+        self.calls.append(("groups", peer_id, list(groups)))
 
     def confirm_trust(self) -> None:
         self.calls.append(("confirm trust",))

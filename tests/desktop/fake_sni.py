@@ -65,7 +65,6 @@ class Panel:
         self._capabilities = ["body", "actions", *(["body-markup"] if markup else [])]
         self.items: list[tuple[str, str]] = []  # bus name and path of every tray item that registered
         self.shown: list[Notification] = []
-        self._showing: list[Notification] = []  # asked for, not answered yet
         self._server = _connect(address)
         self._client = _connect(address)
         self._ended = threading.Event()
@@ -163,9 +162,6 @@ class Panel:
             if call.header.message_type is MessageType.method_call:
                 answer = answers.get(call.header.fields.get(HeaderFields.member), _unknown)
                 self._server.send(answer(call))
-                # only now does a user see it: a click goes by another connection, and would overtake the answer
-                self.shown += self._showing
-                self._showing.clear()
 
     def _watcher_properties(self) -> dict[str, tuple[str, object]]:
         return {
@@ -186,7 +182,7 @@ class Panel:
     def _on_notify(self, call: Message) -> Message:
         _, replaces, _, title, text, actions, _, _ = call.body
         number = replaces or len(self.shown) + 1
-        self._showing.append(Notification(number, replaces, title, text, actions))
+        self.shown.append(Notification(number, replaces, title, text, actions))
         return new_method_return(call, "u", (number,))
 
 

@@ -47,7 +47,7 @@ from PySide6.QtWidgets import (
 
 from core.invitations.link import Link
 from core.profile.settings import Settings
-from core.trust.entries import KnownPeer
+from core.trust.entries import Group, KnownPeer
 from core.values import Address
 from desktop.closing import QuitQuestion
 from desktop.models.share_form import FORMS
@@ -72,6 +72,7 @@ TEXT, PARTS = 4.5, 3.0  # WCAG 2.1, 1.4.3 and 1.4.11
 GRACE = 0.1  # of a contrast: the edges of glyphs are blurred, so that a thin one may never reach its colour
 SEEN = QSize(80, 40)  # pixels of something larger than the screen that must be in sight at once
 MOST_TABS = 120  # presses until the keyboard must have come round
+GROUPS = ("family", "the chess club of the village")
 MORE = "and a second message, which is long enough to be cut on a small screen, as some of the system's are. " * 3
 
 
@@ -450,7 +451,7 @@ def _dialogs(window: MainWindow, known: KnownPeer) -> dict[str, Callable[[], QDi
         return made
 
     def person() -> QDialog:
-        made = PersonDialog(["fibonacci", "camera"], parent=window)
+        made = PersonDialog(["fibonacci", "camera"], groups=GROUPS, parent=window)
         made.id.setText("A" * 70)
         return made
 
@@ -464,7 +465,7 @@ def _dialogs(window: MainWindow, known: KnownPeer) -> dict[str, Callable[[], QDi
     def share(key: str = "") -> Callable[[], QDialog]:
         def make() -> QDialog:
             sharing = scene.FakeSharing()
-            made = ShareSheet(sharing, (), window)
+            made = ShareSheet(sharing, (), window, groups=GROUPS)
             made.open()
             sharing.tell_found(*scene.FOUND)
             made.found.setCurrentRow(0)
@@ -479,7 +480,13 @@ def _dialogs(window: MainWindow, known: KnownPeer) -> dict[str, Callable[[], QDi
         return make
 
     def edit_share() -> QDialog:
-        made = EditShareSheet(scene.FakeSharing(), scene.shares_snapshot().shares[0], MORE, window)
+        made = EditShareSheet(
+            scene.FakeSharing(),
+            scene.shares_snapshot().shares[0],
+            MORE,
+            window,
+            groups=[Group(each) for each in GROUPS],
+        )
         made.check.setText(MORE)
         return made
 
@@ -501,7 +508,7 @@ def _dialogs(window: MainWindow, known: KnownPeer) -> dict[str, Callable[[], QDi
             window, "Damaged list of known peers", "Let these peers call again?", MORE, "Use this list", lambda: None
         ),
         "add a peer": person,
-        "known peer": lambda: PersonDialog(["fibonacci", "camera"], known, parent=window),
+        "known peer": lambda: PersonDialog(["fibonacci", "camera"], known, groups=GROUPS, parent=window),
         "share": share(),
         **{f"share, {form.key}": share(form.key) for form in FORMS},
         "edit a share": edit_share,

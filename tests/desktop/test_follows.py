@@ -25,7 +25,7 @@ from core.news.invitations import Invitations
 from core.news.network import PublicDhtSnapshot
 from core.news.relays import RelaysSnapshot
 from core.news.seen import Connections, PathRow, Via
-from core.trust.entries import KnownPeer, Pending
+from core.trust.entries import Group, KnownPeer, Pending
 from core.values import Address
 from desktop.bridge import Bridge
 from desktop.bridge.feed import LOOK_MS
@@ -40,6 +40,7 @@ CHANGES: dict[str, Any] = {
     "services": (dataclasses.replace(FIBONACCI, served=7),),
     "peers": (row(7000),),
     "known_peers": (KnownPeer(ALICE, "Anna", NOW),),
+    "groups": (Group("family", frozenset({"photos"})),),
     "pending": (Pending(EVE, "fibonacci", ANNA, NOW, NOW),),
     "trust_problem": "The list of known peers is damaged.",
     "connections": Connections((PathRow(Address("203.0.113.5", 4000), Via.DIRECT),)),

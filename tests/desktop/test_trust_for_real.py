@@ -109,3 +109,22 @@ async def test_another_audience_holds_at_once(theme: ThemeSource, tmp_path: Path
         scene.owner.set_audience("fibonacci", Audience.IDENTIFIED)
         assert await scene.ask() == SEQUENCE
         await until(lambda: scene.window.services.audience_box("fibonacci").audience() is Audience.IDENTIFIED)
+
+
+async def test_a_group_lets_in_and_shuts_out_at_once(theme: ThemeSource, tmp_path: Path) -> None:
+    async with opened(theme, tmp_path) as scene:
+        window, who = scene.window, scene.stranger.snapshot().identity.peer_id
+        assert who is not None
+        await scene.owner.trust(who, "Anna", frozenset({"lamp"}))
+        await scene.owner.groups.regroup("family", [who])
+        await scene.owner.groups.open_to("family", ["fibonacci"])
+        assert await scene.ask() == SEQUENCE
+        await until(lambda: window.people.model.rowCount() == 1)
+        window.people.table.selectRow(0)
+        window.people.edit()
+        (dialog,) = window.findChildren(PersonDialog)
+        dialog.groups.boxes["family"].setChecked(False)
+        dialog.new_group.setText("work")
+        dialog.buttons.button(QDialogButtonBox.StandardButton.Save).click()
+        await until(lambda: [group.name for group in scene.owner.known_peers()[0].groups] == ["work"])
+        assert await scene.ask() == "ERR_NOT_TRUSTED"

@@ -4,18 +4,20 @@ Nothing in it can harm a terminal: names and services are printable, and nobody 
 
 from core.peer_id import PeerId
 from core.trust.book import MAX_PEERS, MAX_PENDING, Book
-from core.trust.entries import EVERY, MAX_NAME, KnownPeer, Pending
+from core.trust.entries import EVERY, MAX_GROUPS, MAX_NAME, Group, KnownPeer, Pending
 from core.trust.recovery import dump_copy, judge, load_copy
 from core.values import Address
 
-WATCHED = ["core.trust.book", "core.trust.recovery", "core.trust.entries", "core.peer_id"]
+WATCHED = ["core.trust.book", "core.trust.groups", "core.trust.recovery", "core.trust.entries", "core.peer_id"]
 _ANNA, _BERT = PeerId(bytes(32)), PeerId(bytes(range(32)))
 
 
 def _full() -> bytes:
     book = Book(dropped=3)
     book.keep(KnownPeer(_ANNA, "Anna", 1.7e9, 1.7e9, frozenset({"fibonacci", "sensor"})))
-    book.keep(KnownPeer(_BERT, "", 1.7e9, None, EVERY, blocked=False))
+    family = Group("family", frozenset({"photos"}))
+    book.keep_group(family)
+    book.keep(KnownPeer(_BERT, "", 1.7e9, None, EVERY, blocked=False, groups=frozenset({family})))
     book.wait(Pending(_ANNA, "sensor", Address("192.0.2.7", 1337), 1.7e9, 1.7e9, 2))
     book.grants[_ANNA, "sensor"] = book.refused[_BERT, "sensor"] = 1.7e9
     return book.dump()
@@ -65,7 +67,11 @@ def run(data: bytes) -> None:
         raise AssertionError(f"{book} is not what it reads back as")
     if len(book.peers) > MAX_PEERS or max(len(book.pending), len(book.grants), len(book.refused)) > MAX_PENDING:
         raise AssertionError("more than there may be")
+    if len(book.groups) > MAX_GROUPS or not all(map(str.isprintable, book.groups)):
+        raise AssertionError(f"{book.groups} are no groups that there may be")
     for peer in book.peers.values():
+        if not all(book.groups.get(group.name) == group for group in peer.groups):
+            raise AssertionError(f"{peer} is in a group that there is not")
         if len(peer.name) > MAX_NAME or not all(map(str.isprintable, (peer.name, *peer.services))):
             raise AssertionError(f"{peer} could forge what is shown")
     book.expire(1.7e9)
