@@ -9,12 +9,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final
 from urllib.parse import quote, unquote_to_bytes
 
 from aiohttp import web
 
+from core.aio.workers import Workers
 from core.errors import LocalError, PeerError
 from core.files.shown import plain
 from core.kinds.base import Check, Shared
@@ -31,6 +33,8 @@ from core.wire.stream_opening import Opening, pack_details
 READ: Final = 256 * 1024  # bytes read in one step, in a thread: a slow disk holds nobody else up
 READERS: Final = 128  # files and folders that are read at a time, of all callers; more wait, and hosts take turns
 READERS_HOST: Final = 16  # of one host: a browser opens 6
+THREADS: Final = 8  # for the disk of one share: a dead disk takes no others along
+DISK_PATIENCE: Final = 30.0  # seconds for the disk to answer; one that sleeps starts in 10
 STALLED: Final = 120.0  # seconds for a reader to take what was READ: 2 KB a second; slower ones are cut off
 UPLOAD_MAX: Final = 4 * 1024**3  # bytes of one file put into a drop box, unless its owner says otherwise
 
@@ -50,7 +54,8 @@ class FolderService(Shared):
             raise LocalError(f"{share.name}: give the whole path of the folder, not {str(self._path)[:80]!r}", name=BAD)
         self._files = Files(self._path, hidden=flag_option(share, "hidden"))
         most = number_option(share, "upload_max", UPLOAD_MAX, 1, 2**63)
-        self._box = DropBox(self._path, int(most)) if flag_option(share, "drop") else None
+        self._disk = Workers(f"disk of {share.name}", THREADS)
+        self._box = DropBox(self._path, int(most), self._disk) if flag_option(share, "drop") else None
         self._readers: FairPlaces[str] = FairPlaces(READERS, READERS_HOST)
         self._servers: set[StreamServer] = set()
 
@@ -80,6 +85,7 @@ class FolderService(Shared):
         """End the transfers there are."""
         for server in list(self._servers):
             await server.aclose()
+        self._disk.close()
 
     async def check(self) -> Check:
         """Look whether the folder can be read, or written to."""
@@ -89,7 +95,11 @@ class FolderService(Shared):
         def look() -> bool:
             return path.is_dir() and os.access(path, needed)
 
-        if not await asyncio.to_thread(look):
+        try:
+            there = await self._disk.run(look, DISK_PATIENCE)
+        except TimeoutError:
+            return Check(False, f"The disk of the folder {path} does not answer.")
+        if not there:
             verb = "written to" if self._box is not None else "read"
             return Check(False, f"The folder {path} is not there, or cannot be {verb}.")
         return Check(True, f"The folder {path} is there.")
@@ -115,28 +125,32 @@ class FolderService(Shared):
                 return await self._read(request)
         except PeerError as error:
             return page(404, "Not found", f"{str(error)[:1].upper()}{str(error)[1:]}.")
+        except TimeoutError:
+            _log.warning("%s: the disk did not answer within %g s", self.name, DISK_PATIENCE)
+            return page(503, "No answer", "The disk of the other side does not answer. Try again later.")
 
     async def _read(self, request: web.BaseRequest) -> web.StreamResponse:
         parts, slash = _parts_of(request.raw_path)
-        if await asyncio.to_thread(self._files.is_folder, parts):
+        if await self._disk.run(lambda: self._files.is_folder(parts), DISK_PATIENCE):
             return await self._folder(request, parts, slash)
         return await self._file(request, parts)
 
     async def _folder(self, request: web.BaseRequest, parts: tuple[str, ...], slash: bool) -> web.StreamResponse:
         if "application/json" in request.headers.get("Accept", ""):
-            listing = await asyncio.to_thread(self._files.list, parts)
+            listing = await self._disk.run(lambda: self._files.list(parts), DISK_PATIENCE)
             return web.Response(text=_as_json(listing), content_type="application/json")
         if not slash:  # else the links on the page lead one folder too high
             location = "/" + "/".join(_quoted(part) for part in parts) + "/"
             return web.Response(status=301, headers={"Location": location})
-        listing = await asyncio.to_thread(self._files.list, parts)
-        text = await asyncio.to_thread(_as_page, self.name, parts, listing)
+        text = await self._disk.run(lambda: _as_page(self.name, parts, self._files.list(parts)), DISK_PATIENCE)
         return web.Response(text=text, content_type="text/html", headers=_SAFE)
 
     async def _file(self, request: web.BaseRequest, parts: tuple[str, ...]) -> web.StreamResponse:
-        handle, found = await asyncio.to_thread(self._files.open, parts)
+        handle, found = await self._disk.run(
+            lambda: self._files.open(parts), DISK_PATIENCE, unwanted=lambda opened: os.close(opened[0])
+        )
         with _closing(handle):
-            return await _send(request, handle, found, parts[-1])
+            return await _send(request, handle, found, parts[-1], self._disk)
 
 
 # A file may be a page with scripts: it has the origin of this share alone, and no other site shows it in a frame.
@@ -154,7 +168,9 @@ def _quoted(name: str) -> str:
     return quote(os.fsencode(name), safe="")
 
 
-async def _send(request: web.BaseRequest, handle: int, found: os.stat_result, name: str) -> web.StreamResponse:
+async def _send(
+    request: web.BaseRequest, handle: int, found: os.stat_result, name: str, disk: Workers
+) -> web.StreamResponse:
     """Send a file, or the range of it that is asked for (RFC 9110 section 14)."""
     tag = f'"{found.st_mtime_ns:x}-{found.st_size:x}"'
     headers = {
@@ -181,26 +197,29 @@ async def _send(request: web.BaseRequest, handle: int, found: os.stat_result, na
     response = web.StreamResponse(status=206 if partial else 200, headers=headers)
     await response.prepare(request)
     if request.method != "HEAD":
-        if await _copy(response, handle, begin, end):
+        if await _copy(response, handle, begin, end, disk):
             await response.write_eof()
         elif request.transport is not None:
             request.transport.abort()  # the reader must not take what came for all
     return response
 
 
-async def _copy(response: web.StreamResponse, handle: int, begin: int, end: int) -> bool:
-    """Send bytes of a file; return False when it became shorter meanwhile, or its reader takes next to nothing."""
+async def _copy(response: web.StreamResponse, handle: int, begin: int, end: int, disk: Workers) -> bool:
+    """Send bytes of a file; return False when it became shorter meanwhile, or its reader takes next to nothing.
+
+    False also when the disk does not answer any longer.
+    """
     at = begin
-    while at < end:
-        piece = await asyncio.to_thread(_read_at, handle, min(READ, end - at), at)
-        if not piece:
-            return False
-        try:
+    try:
+        while at < end:
+            piece = await disk.run(partial(_read_at, handle, min(READ, end - at), at), DISK_PATIENCE)
+            if not piece:
+                return False
             async with asyncio.timeout(STALLED):
                 await response.write(piece)
-        except TimeoutError:
-            return False
-        at += len(piece)
+            at += len(piece)
+    except TimeoutError:
+        return False
     return True
 
 

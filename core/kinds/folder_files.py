@@ -114,6 +114,8 @@ class Files:
         for number, part in enumerate(parts, 1):
             more = flags if number == len(parts) else _DIRECTORY
             try:
+                if more != _DIRECTORY:
+                    _require_file(os.stat(part, dir_fd=handle, follow_symlinks=False))
                 following = os.open(part, os.O_RDONLY | _NO_LINKS | _CLOEXEC | more, dir_fd=handle)
             finally:
                 os.close(handle)
@@ -129,7 +131,16 @@ class Files:
                 raise OSError(f"{path} is a link")
         if not path.resolve().is_relative_to(self.root.resolve()):
             raise OSError(f"{path} is outside")
+        if flags != _DIRECTORY:
+            _require_file(os.stat(path, follow_symlinks=False))
         return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | flags)
+
+
+def _require_file(found: os.stat_result) -> None:
+    """Raise OSError for what is no regular file: to open a FIFO or a device does something by itself, as waking who
+    waits to write there, or rewinding a tape."""
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError("it is no regular file")
 
 
 def _nothing(parts: tuple[str, ...]) -> LocalError:
