@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import inspect
 import logging
+import math
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
@@ -14,6 +15,7 @@ from typing import Any, ClassVar, Final
 
 from core.aio.aside import in_thread
 from core.aio.tasks import TaskSet
+from core.aio.watched import watched
 from core.errors import LocalError, PayloadError, PeerError
 from core.kinds.base import Check, Shared
 from core.kinds.share import BAD, Share, text_option
@@ -27,6 +29,8 @@ from core.wire.stream_opening import Opening, pack_details
 GROUP: Final = "grapevine.services"  # entry points of installed packages
 FAILED: Final = "ERR_HANDLER"  # the function raised; its owner's log has the story
 AT_ONCE: Final = 32  # plain functions of one share that run in threads at a time: 64 KB each, on Linux
+HELD_UP: Final = 0.1  # seconds of one step of an async function after which its owner is told: others notice it
+TELL_EVERY: Final = 60.0  # seconds
 WAITING: Final = 256  # requests of one host that wait for their turn, as one program asks at once; more are refused
 
 _log = logging.getLogger(__name__)
@@ -54,6 +58,7 @@ class PythonService(Shared):
         self._values = Broadcast()
         self._tasks = TaskSet(f"python {share.name}")
         self._turns = Turns(share.name, AT_ONCE, WAITING)
+        self._told_at = -math.inf
 
     @property
     def description(self) -> str:
@@ -121,7 +126,7 @@ class PythonService(Shared):
         arguments = (payload, caller) if self._takes_caller else (payload,)
         try:
             if inspect.iscoroutinefunction(self._function):
-                result = await self._function(*arguments)
+                result = await watched(self._function(*arguments), self._stood_still)
             else:
                 result = await self._in_thread(arguments, caller)
                 if inspect.isawaitable(result):
@@ -132,6 +137,19 @@ class PythonService(Shared):
             _log.exception("%s failed", self.name)
             raise LocalError(f"{self.name} failed on this request", name=FAILED) from None
         return _checked(result, self.name)
+
+    def _stood_still(self, seconds: float) -> None:
+        """Hear for how long one step of the function held everything up; say so, once a minute at most."""
+        if seconds < HELD_UP:
+            return
+        now = asyncio.get_running_loop().time()
+        if now >= self._told_at + TELL_EVERY:
+            self._told_at = now
+            _log.warning(
+                "%s held up the whole peer for %.1f s: an async function has to await what takes long; "
+                "a plain function (def) runs in a thread",
+                self.name, seconds,
+            )  # fmt: skip
 
     async def _in_thread(self, arguments: tuple[object, ...], caller: Caller) -> object:
         """Call a plain function. One that never returns keeps its thread and its place, and holds up nothing else."""

@@ -10,9 +10,10 @@ from core.kinds.base import Check, Shared
 from core.kinds.share import Share
 from core.kinds.tcp import PORT_CLOSED, target_option
 from core.tunnel.stream import ByteStream
-from core.values import Caller, JsonValue
+from core.values import Address, Caller, JsonValue
 from core.wire.stream_opening import DATAGRAMS, DATAGRAMS_VERSION, Opening, carries_datagrams, pack_details
 
+BUFFER: Final = 256 * 1024  # bytes that may wait for a full buffer of the system; further datagrams are dropped
 IDLE: Final = 180.0  # seconds without a datagram either way: over the 120 s of RFC 4787 REQ-5 for a NAT's mapping
 
 
@@ -91,4 +92,11 @@ async def carry(stream: ByteStream, flow: Flow, transport: asyncio.DatagramTrans
         except PeerError:
             return
         for data in datagrams:
-            transport.sendto(data)
+            put(transport, data)
+
+
+def put(transport: asyncio.DatagramTransport, data: bytes, to: Address | None = None) -> None:
+    """Send a datagram, or drop it where too many wait: asyncio would keep them all."""
+    waiting: int = transport.get_write_buffer_size()  # type: ignore[attr-defined]  # all loops' transports have it
+    if waiting < BUFFER:
+        transport.sendto(data, to)

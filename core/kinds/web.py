@@ -86,6 +86,7 @@ class StreamServer:
             keepalive_timeout=75.0,
             max_line_size=HEADERS_MAX,
             max_field_size=HEADERS_MAX,
+            auto_decompress=False,  # a body goes on as it came: unpacked, 1 KB may be 1 MB
         )
 
     async def serve(self, stream: ByteStream) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from core.aio.tasks import TaskSet
 from core.errors import LocalError, PeerError
-from core.kinds.udp import IDLE
+from core.kinds.udp import IDLE, put
 from core.limits.table import BoundedTable
 from core.tunnel.stream import ByteStream
 from core.values import Address
@@ -132,7 +132,7 @@ class UdpUse(asyncio.DatagramProtocol):
                 return
             if self._transport is not None:
                 for data in datagrams:
-                    self._transport.sendto(data, source)
+                    put(self._transport, data, source)
 
     def _forget(self, source: Address, program: _Program) -> None:
         if self._programs.get(source) is program:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -175,6 +176,14 @@ async def test_bodies_are_streamed_both_ways_byte_for_byte_and_ranges_are_kept()
 
         async with browser.post(f"{url}/upload", data=pieces()) as answer:
             assert await answer.text() == hashlib.sha256(BIG).hexdigest()
+
+
+async def test_a_packed_body_goes_on_as_it_came() -> None:
+    unpacked = bytes(30_000_000)
+    async with shared() as (_, url, browser):
+        fields = {"Content-Encoding": "gzip"}
+        async with browser.post(f"{url}/upload", data=gzip.compress(unpacked), headers=fields) as answer:
+            assert await answer.text() == hashlib.sha256(unpacked).hexdigest()  # unpacked once, by the page itself
 
 
 async def test_events_arrive_as_they_are_sent() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from core.aio.tasks import TaskSet
 from core.errors import LocalError, PayloadError
+from core.kinds import python
 from core.kinds.python import AT_ONCE, WAITING
 from core.kinds.share import Share
 from core.kinds.table import make
@@ -36,6 +37,11 @@ def alone(payload):
 async def later(payload, caller):
     await asyncio.sleep(0)
     return payload * 2
+
+async def computes(payload):
+    import time
+    time.sleep(payload)
+    return "done"
 
 def fails(payload, caller):
     raise RuntimeError("/srv/anna/secret")
@@ -192,3 +198,21 @@ async def test_generators_that_sleep_take_no_thread_that_others_need(blocked: Pa
     sys.modules["grapevine_share_blocked"].go.set()
     for service in services:
         await service.aclose()
+
+
+async def test_an_async_function_that_holds_up_the_peer_is_named(
+    garden: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = make(share(f"{garden}:computes"))
+    monkeypatch.setattr(python, "HELD_UP", 0.02)
+
+    async def call(seconds: float) -> JsonValue:
+        outcome = service.handle(seconds, CALLER)
+        assert isinstance(outcome, Awaitable)
+        answer: JsonValue = await outcome
+        return answer
+
+    assert await call(0) == "done"
+    assert caplog.text == ""
+    assert [await call(0.03) for _ in range(3)] == ["done"] * 3
+    assert caplog.text.count("garden held up the whole peer for 0.0 s") == 1  # once a minute

@@ -10,6 +10,7 @@ import pytest
 from core.errors import LocalError, PeerError, RequestTimeout
 from core.kinds.share import Share
 from core.kinds.table import make
+from core.kinds.udp import BUFFER, put
 from core.tunnel.stream import ByteStream
 from core.using import udp as udp_module
 from core.using.udp import UdpUse
@@ -122,3 +123,28 @@ async def test_a_port_that_is_taken_and_a_target_that_cannot_be() -> None:
     await use.aclose()
     with pytest.raises(LocalError):
         make(Share("dns", "udp", {"target": "x"}))
+
+
+class Full:
+    """A transport whose system takes nothing."""
+
+    def __init__(self) -> None:
+        self.kept: list[bytes] = []
+
+    def get_write_buffer_size(self) -> int:
+        return sum(map(len, self.kept))
+
+    def sendto(self, data: bytes, to: object = None) -> None:
+        self.kept.append(data)
+
+
+async def test_what_the_system_does_not_take_is_dropped_beyond_a_bound() -> None:
+    full = Full()
+    for _ in range(10_000):
+        put(cast(asyncio.DatagramTransport, full), bytes(1_000))
+    assert BUFFER <= full.get_write_buffer_size() < BUFFER + 1_000
+
+
+async def test_transports_tell_what_waits() -> None:
+    async with program(Address("127.0.0.1", 9)) as (transport, _):
+        put(transport, b"x")
