@@ -5,6 +5,7 @@ only loopback is listened on, the Host field must name a service that is open, a
 send is refused (Fetch standard: no page can set or leave out `Origin` and `Sec-Fetch-*`). Links to the page work.
 """
 
+import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -18,10 +19,12 @@ from core.errors import LocalError, PeerError, RefusedError
 from core.kinds.http import page
 from core.kinds.web import FORWARDED, HEADERS_MAX, StreamConnector, end_to_end, forward, reason_of
 from core.tunnel.stream import ByteStream
+from core.using.door import Door
 from core.values import Address
 
 LOOPBACK: Final = "127.0.0.1"
 LABEL_MAX: Final = 63  # bytes of one label of a host's name (RFC 1035 section 2.3.4)
+SILENT: Final = 75.0  # seconds that a connection may be unused: as long as browsers and common servers keep one
 AGAIN: Final = 3.0  # seconds after which a page that says that the peer is away asks again by itself
 PASSING: Final = {  # refusals that may be over in a moment, and what they mean here
     "ERR_SERVICE_UNKNOWN": "The other side does not share this at the moment.",
@@ -54,7 +57,9 @@ class LocalPages:
     def __init__(self, *, port: int = 0) -> None:
         self._port = port
         self._pages: dict[str, _Page] = {}
-        self._runner: web.ServerRunner | None = None
+        self._server: web.Server | None = None
+        self._door: Door | None = None
+        self._listener: asyncio.Server | None = None
         self._address: Address | None = None
 
     @property
@@ -66,23 +71,25 @@ class LocalPages:
 
     async def start(self) -> None:
         """Begin to listen on loopback. Raises LocalError when the port is taken."""
-        server = web.Server(self._answer, access_log=None, max_line_size=HEADERS_MAX, max_field_size=HEADERS_MAX)
-        self._runner = web.ServerRunner(server, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, LOOPBACK, self._port)
+        self._server = web.Server(
+            self._answer, access_log=None, keepalive_timeout=SILENT, max_line_size=HEADERS_MAX,
+            max_field_size=HEADERS_MAX, auto_decompress=False,
+        )  # fmt: skip
+        self._door = Door(self._server)
         try:
-            await site.start()
+            self._listener = await asyncio.get_running_loop().create_server(self._door, LOOPBACK, self._port)
         except OSError as error:
-            await self._runner.cleanup()
             taken = f"port {self._port} of this machine cannot be used: {error.strerror or error}"
             raise LocalError(taken, name="ERR_PORT_TAKEN") from None
-        host, port = self._runner.addresses[0][:2]
+        host, port = self._listener.sockets[0].getsockname()[:2]
         self._address = Address(host, port)
 
     async def aclose(self) -> None:
         """Stop listening and end what is under way."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._listener is not None:
+            self._listener.close()
+        if self._server is not None:
+            await self._server.shutdown(0.1)
         for open_page in list(self._pages.values()):
             await open_page.session.close()
         self._pages.clear()
@@ -112,6 +119,12 @@ class LocalPages:
     # -- one request --------------------------------------------------------------------------------------------------
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._door is None:
+            raise AssertionError("a request without a server")
+        with self._door.asking(request.transport):
+            return await self._pass_on(request)
+
+    async def _pass_on(self, request: web.BaseRequest) -> web.StreamResponse:
         name, port = _host_of(request)
         open_page = self._pages.get(name)
         if open_page is None or port != self.address.port:

@@ -1,0 +1,99 @@
+"""The local pages: whoever opens thousands of connections, the owner's browser finds a place."""
+
+import asyncio
+
+import pytest
+
+from core.tunnel.stream import ByteStream
+from core.using import door, http
+from core.using.http import LocalPages
+
+pytestmark = pytest.mark.asyncio
+GET = b"GET / HTTP/1.1\r\nHost: %b\r\n\r\n"
+
+
+async def nobody() -> ByteStream:
+    raise AssertionError("no request names the page")
+
+
+async def connect(pages: LocalPages) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection(*pages.address)
+
+
+async def answered(pages: LocalPages) -> bytes:
+    reader, writer = await connect(pages)
+    writer.write(GET % b"elsewhere.example")
+    try:
+        async with asyncio.timeout(5):
+            return await reader.readline()
+    finally:
+        writer.close()
+
+
+async def test_connections_that_say_nothing_make_room_for_those_that_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "CONNECTIONS", 20)
+    pages = LocalPages()
+    await pages.start()
+    try:
+        held = [await connect(pages) for _ in range(20)]
+        asked_reader, asked = await connect(pages)
+        asked.write(GET % b"elsewhere.example")
+        assert b"421" in await asked_reader.readline()
+        held += [await connect(pages) for _ in range(40)]
+        assert b"421" in await answered(pages)
+        async with asyncio.timeout(5):
+            assert await held[0][0].read() == b""  # the oldest has gone
+        await asked_reader.readuntil(b"</html>")
+        asked.write(GET % b"again.example")  # and this one, which has asked, has not
+        async with asyncio.timeout(5):
+            assert b"421" in await asked_reader.readline()
+        for _, writer in held:
+            writer.close()
+        asked.close()
+    finally:
+        await pages.aclose()
+
+
+async def test_a_connection_that_never_asks_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "SILENT", 0.3)
+    pages = LocalPages()
+    await pages.start()
+    try:
+        reader, writer = await connect(pages)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        writer.close()
+    finally:
+        await pages.aclose()
+
+
+class Transport(asyncio.Transport):
+    def __init__(self, gone: list[int], number: int) -> None:
+        super().__init__()
+        self.gone, self.number = gone, number
+
+    def abort(self) -> None:
+        self.gone.append(self.number)
+
+
+async def test_who_is_answered_stays_and_the_newcomer_goes_when_all_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "CONNECTIONS", 2)
+    gone: list[int] = []
+    made = door.Door(asyncio.Protocol)
+    first, second, third, fourth = (Transport(gone, number) for number in range(4))
+    assert made.enter(first)
+    assert made.enter(second)
+    with made.asking(first), made.asking(second):
+        assert not made.enter(third)
+    with made.asking(first):
+        pass
+    assert made.enter(third)  # `second` asked before `first` did
+    assert gone == [1]
+    assert made.enter(fourth)  # `third` never asked
+    assert gone == [1, 2]
+    assert len(made) == 2
+    made.leave(first)
+    with made.asking(first):  # it has gone meanwhile
+        pass
+    assert len(made) == 1
