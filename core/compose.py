@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from core.aio.descriptors import raise_limit
 from core.aio.tasks import TaskSet
 from core.calling.client import PeerClient
 from core.calling.every_transport import EveryTransport
@@ -168,6 +169,7 @@ async def compose(
     config: PeerConfig, hub: Hub, registry: Registry, stack: AsyncExitStack, outside: Outside = THIS_MACHINE
 ) -> Parts:
     """Open a peer's parts onto `stack`, which closes them. Raises LocalError for a port that is taken."""
+    raise_limit()
     intents = Intents(registry)
 
     # the socket, and who and where we are

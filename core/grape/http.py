@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from core.aio.aside import aside
+from core.aio.descriptors import part
 from core.aio.tasks import TaskSet
 from core.grape.api import Api, HttpReply, forbidden
 from core.grape.config import GrapeConfig
@@ -53,7 +54,7 @@ class ApiServer:
         self.config = config
         self.loop = asyncio.get_running_loop()
         self._requests = 0
-        most = config.max_connections
+        most = part(config.max_connections)
         # by the client's host; some places are kept for this machine
         self._connections: FairTable[HttpConnection, None, str] = FairTable(most, most, kept=most // KEPT_PART)
         self._deserted = asyncio.Event()  # the last connection is gone

@@ -7,10 +7,10 @@ from functools import partial
 from random import SystemRandom
 from typing import Protocol
 
+from core.aio.descriptors import room
 from core.aio.tasks import TaskSet
 from core.errors import PeerError
 from core.nat.reflection import Reflected, Reflection, Reflector
-from core.net.descriptors import room
 from core.net.pump import Received
 from core.net.udp_socket import UdpSocket
 from core.punch.climb import Ask, Climb, Climbed, Open, Say, Shot

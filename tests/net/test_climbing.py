@@ -6,9 +6,9 @@ from typing import cast
 
 import pytest
 
+from core.aio import descriptors
 from core.errors import LocalError
 from core.nat.reflection import Reflector
-from core.net import descriptors
 from core.net.climbing import LINGER, OPENED_AT_ONCE, SAMPLED_WITHIN, Climbing
 from core.net.pump import Received
 from core.net.udp_socket import UdpSocket
