@@ -8,14 +8,14 @@ import asyncio
 import gzip
 from typing import Final, cast
 
-from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http import HttpRequestParser, RawRequestMessage
+from aiohttp.http import RawRequestMessage
 from aiohttp.streams import StreamReader
 
 from core.errors import RemoteError
 from core.grenache.config import HEAD_TIME, HTTP, IDLE, WRITE_TIME
 from core.grenache.heads import CONTINUE, MALFORMED, handshake, reply_head, unpack
 from core.grenache.hosts import by_network, network
+from core.grenache.parser import request_parser
 from core.grenache.server import WebServer
 from core.grenache.streams import HttpStream
 from core.grenache.websocket import WebSocket
@@ -33,25 +33,13 @@ SMALL: Final = 64 * 1024  # bytes up to which packing and unpacking are done at 
 TOO_LONG = "ERR_PAYLOAD_SIZE: a request of yours may have {0:,} bytes here"
 
 
-class _Source(BaseProtocol):
-    """Where the parser believes its bytes come from. Bodies are taken out after each piece, so none waits in it."""
-
-    def pause_reading(self) -> None:
-        """See above."""
-
-    def resume_reading(self, resume_parser: bool = True) -> None:
-        """See above."""
-
-
 class HttpConnection(asyncio.Protocol):
     """Answers requests in their order: while one is being answered, those behind it wait unread."""
 
     def __init__(self, server: WebServer) -> None:
         self._server = server
         self._loop = asyncio.get_running_loop()
-        self._parser = HttpRequestParser(
-            _Source(self._loop), self._loop, 2**16, auto_decompress=False, max_msg_queue_size=1
-        )
+        self._parser = request_parser(self._loop)
         self._transport: asyncio.Transport | None = None
         self._due_at = 0.0  # when it is closed; 0: never, as long as the caller waits for us
         self._request: RawRequestMessage | None = None  # arriving, or being answered
@@ -61,6 +49,7 @@ class HttpConnection(asyncio.Protocol):
         self._origin: str | None = None  # of a web page that may read the answer
         self._parts: list[bytes] = []
         self._unread = b""
+        self._behind = 0  # bytes that the parser may hold back
         self._answering = False
         self._reading = False  # `_work` is below us on the stack
         self._ready = False
@@ -83,6 +72,7 @@ class HttpConnection(asyncio.Protocol):
         self.caller = Caller(Address(host, where[1]), self._who())
         self.standing = by_network(self._server.site.standing(self.caller))
         self._input = Held(self._server.memory, INPUT, self.standing)
+        self._ahead = Held(self._server.memory, INPUT, self.standing)  # sent before its turn
         self._replies = Held(self._server.memory, REPLIES, self.standing)
         self._expect(HEAD_TIME)
         self._server.connected(self, network(host), trusted=self.standing.trusted)
@@ -99,6 +89,7 @@ class HttpConnection(asyncio.Protocol):
         self._transport = None
         self._server.disconnected(self)
         self._input.let_go()
+        self._ahead.let_go()
         self._replies.let_go()
         self._parts.clear()
         if self._work_now is not None and self._work_now.task is not None:
@@ -140,6 +131,7 @@ class HttpConnection(asyncio.Protocol):
             self._socket.feed(data)
         elif self._stream is None and (self._answering or self._choked or self._resting):
             self._unread += data
+            self._count_ahead()
             if self._transport is not None:
                 self._transport.pause_reading()
         else:
@@ -176,6 +168,7 @@ class HttpConnection(asyncio.Protocol):
     def _work(self, data: bytes) -> None:
         """Answer what has come, until an answer has to be waited for."""
         self._reading = True
+        self._behind = max(self._behind, len(data))
         for _ in range(ANSWERS_PER_TURN):
             self._ready = False
             self._read(data)
@@ -183,9 +176,17 @@ class HttpConnection(asyncio.Protocol):
                 break
             data = b""  # the parser holds back what is behind a request
         self._reading = False
+        self._behind = self._behind if self._ready or self._answering else 0
+        self._count_ahead()
+        self._resting = self._ready
         if self._ready:
-            self._resting = True
             self._loop.call_soon(self._rested)
+
+    def _count_ahead(self) -> None:
+        """Count what a caller sends ahead of its turn: here, and in the parser, which does not say how much it has."""
+        if not self._ahead.grow_beyond(bounds.FREE_BYTES, self._behind + len(self._unread)):
+            self._ahead.let_go()  # at once: else all others of that host are refused in this turn of the loop too
+            self.abort()
 
     def _rested(self) -> None:
         self._resting = False
@@ -290,7 +291,7 @@ class HttpConnection(asyncio.Protocol):
 
     async def _unpack_aside(self, body: bytes) -> None:
         try:
-            body = await asyncio.to_thread(unpack, body, self.standing.message_bytes)
+            body = await self._server.packing.unpack(body, self.standing)
         except RemoteError:
             self._refuse(TOO_LONG.format(self.standing.message_bytes))
             return
@@ -314,7 +315,7 @@ class HttpConnection(asyncio.Protocol):
         return True
 
     async def _pack_aside(self, data: bytes) -> None:
-        self._answer(await asyncio.to_thread(gzip.compress, data, 6))
+        self._answer(await self._server.packing.pack(data, self.standing))
 
     # -- answers
 
@@ -357,9 +358,9 @@ class HttpConnection(asyncio.Protocol):
             return
         if self._transport is None or self._transport.is_closing():
             return
-        if self._unread:
-            self._transport.resume_reading()
         unread, self._unread = self._unread, b""
+        if unread:
+            self._transport.resume_reading()
         self._work(unread)
 
     def _malformed(self) -> None:

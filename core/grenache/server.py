@@ -12,10 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from core.aio.descriptors import part
 from core.aio.tasks import TaskSet
 from core.errors import LocalError
 from core.grenache.config import HTTP, PUB, WS, WebConfig
 from core.grenache.guard import Guard
+from core.grenache.packing import Packing
 from core.limits import bounds
 from core.limits.budget import Budget
 from core.limits.fair import FairTable
@@ -80,12 +82,14 @@ class WebServer:
         self.deadlines = Deadlines()
         self.guard = Guard(config.origins)
         self.tasks = TaskSet("web server")
+        self.packing = Packing()
         self.count: Counter[str] = Counter()
         self.requests: Budget[Owner] = Budget(
             bounds.REQUESTS, bounds.REQUESTS_HOST, kept=bounds.REQUESTS_KEPT, per_trusted=bounds.REQUESTS_TRUSTED
         )
+        most = part(bounds.CONNECTIONS)
         self._connections: FairTable[Connected, None, str] = FairTable(
-            bounds.CONNECTIONS, per_host, kept=bounds.CONNECTIONS_KEPT
+            most, per_host, kept=min(bounds.CONNECTIONS_KEPT, most // 8)
         )
         self._listener: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -120,6 +124,7 @@ class WebServer:
             connection.abort()
         self.deadlines.close()
         await self.tasks.aclose()
+        self.packing.close()
 
     def statistics(self) -> WebStatistics:
         """Return the counts so far."""

@@ -30,6 +30,8 @@ from core.wire.websocket_frame import (
 TOGETHER: Final = 16 * 1024  # bytes of a reply that is not held back for those behind it
 ANSWERED: Final = 8  # replies that leave in one system call: the caller reads them while the next are made
 IN_FLIGHT: Final = 64  # requests of one connection, as on uTP; the next waits unread
+AT_ONCE: Final = 1024  # messages that are taken out of what came: an empty one has 6 bytes there, and 80 then
+WAITING_COST: Final = 80  # bytes of a message that waits, besides its own
 LISTENS: Final = 3600.0 * 24  # seconds for which a subscriber may say nothing: that is all it does
 
 
@@ -43,14 +45,16 @@ class WebSocket:
         self._standing = standing
         self._loop = asyncio.get_running_loop()
         self._used_at = self._loop.time()
-        self._reader = FrameReader(standing.message_bytes, masked=True)
+        self._reader = FrameReader(standing.message_bytes, masked=True, at_once=AT_ONCE)
         self._works: set[Work] = set()
         self._waiting: list[Message] = []  # read and not begun: what one piece brought
+        self._waiting_bytes = 0
         self._input = Held(server.memory, INPUT, standing)
         self._replies = Held(server.memory, REPLIES, standing)
         self._coming = Progress(bounds.STALL_TIME)
         self._choked = False
         self._paused = False
+        self._booked = False  # what was read is looked at on in the loop's next turn
         self._closed = False
         self._together: list[bytes] | None = None  # replies of one wake-up, which leave in one system call
         self._subscriber: _Subscriber | None = None
@@ -104,16 +108,20 @@ class WebSocket:
         except FrameError as error:
             self._close(error.code)
             return
-        held = self._reader.held
-        if not self._input.grow(held if held > bounds.FREE_BYTES else 0):
-            self._close(TRY_LATER)
-            return
-        if held:
+        self._waiting += messages
+        self._waiting_bytes += sum(WAITING_COST + len(message.data) for message in messages)
+        self._go_on()
+        if self._reader.held and not (self._waiting or self._reader.more):  # what waits is held up by us
             self._coming.start(self._loop.time())
         else:
             self._coming.stop()
-        self._waiting += messages
-        self._go_on()
+
+    def _count(self) -> None:
+        """Count what came and is not begun."""
+        held = self._reader.held + self._waiting_bytes
+        if not self._closed and not self._input.grow_beyond(bounds.FREE_BYTES, held):
+            self._input.let_go()
+            self._close(TRY_LATER)
 
     def _go_on(self) -> None:
         if self._together is None:
@@ -123,14 +131,24 @@ class WebSocket:
                 if self._choked or len(self._works) >= IN_FLIGHT or self._closed:
                     break
                 taken += 1
+                self._waiting_bytes -= WAITING_COST + len(message.data)
                 self._take(message)
             del self._waiting[:taken]
             self._write_together()
-        if self._waiting or self._choked:
+            self._count()
+        more = self._reader.more
+        if more and not self._waiting and not self._booked:
+            self._booked = True
+            self._loop.call_soon(self._read_on)
+        if self._waiting or self._choked or more:
             self._pause()
         elif self._paused:
             self._paused = False
             self._transport.resume_reading()
+
+    def _read_on(self) -> None:
+        self._booked = False
+        self.feed(b"")
 
     def _write_together(self) -> None:
         together, self._together = self._together, None

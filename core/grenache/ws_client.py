@@ -30,6 +30,7 @@ from core.wire.websocket_frame import (
 KEPT: Final = 110.0  # seconds a connection is kept unused: sooner than any server closes it
 DESTINATIONS: Final = 256  # that connections are kept to; the one used longest ago is closed
 ASKED: Final = 1024  # requests under way on one connection; as many more, and then they wait
+PONGS: Final = 64 * 1024  # bytes that wait for a server that asks whether we are there, and reads nothing
 HEAD_MAX: Final = 16 * 1024  # bytes of the answer to the upgrade
 
 
@@ -102,7 +103,11 @@ class Socket(asyncio.Protocol):
 
     def _take(self, kind: Kind, message: bytes) -> None:
         if kind is Kind.PING and self._transport is not None:
-            self._transport.write(frame(Kind.PONG, message, os.urandom(4)))
+            if self._transport.get_write_buffer_size() > PONGS:
+                self.fail(TransportClosed(f"{self.address} asks whether we are there, and takes no answer"))
+                self._transport.abort()  # it would wait for its buffer to empty
+            else:
+                self._transport.write(frame(Kind.PONG, message, os.urandom(4)))
         elif kind is Kind.CLOSE:
             if self._transport is not None:
                 self._transport.write(frame(Kind.CLOSE, message[:2], os.urandom(4)))

@@ -124,6 +124,10 @@ class Held:
         self.amount = amount
         return True
 
+    def grow_beyond(self, free: int, amount: int) -> bool:
+        """Do so, but hold nothing for up to `free` bytes, which are not worth counting."""
+        return self.grow(amount if amount > free else 0)
+
     def set(self, amount: int, whose: Standing) -> None:
         """Hold as much as this, as somebody else perhaps, whether there is room or not."""
         self.let_go()

@@ -8,6 +8,7 @@ import base64
 import enum
 import hashlib
 import struct
+import sys
 from typing import Final, NamedTuple
 
 from core.errors import RemoteError
@@ -52,15 +53,20 @@ class FrameError(RemoteError):
 
 
 class FrameReader:
-    """Reads messages from pieces. `masked`: what comes has to be masked (we are the server), or must not be."""
+    """Reads messages from pieces. `masked`: what comes has to be masked (we are the server), or must not be.
 
-    def __init__(self, max_bytes: int, *, masked: bool) -> None:
+    `at_once`: messages that one `feed` returns at the most.
+    """
+
+    def __init__(self, max_bytes: int, *, masked: bool, at_once: int = sys.maxsize) -> None:
+        self._at_once = at_once
         self.max_bytes = max_bytes
         self._masked = masked
         self._data = bytearray()
         self._parts: list[bytes] = []
         self._size = 0
         self._kind: Kind | None = None  # of the message that is under way
+        self.more = False
 
     @property
     def held(self) -> int:
@@ -68,15 +74,19 @@ class FrameReader:
         return len(self._data) + self._size
 
     def feed(self, data: bytes) -> list[Message]:
-        """Take what came; return what it completes. Raises FrameError, after which nothing can be read."""
+        """Take what came; return what it completes. Raises FrameError, after which nothing can be read.
+
+        With `more` there are others, beyond `at_once`; the next call returns them, with b"" too.
+        """
         if self._data:
             self._data += data
             view, kept = bytes(self._data), True
         else:
             view, kept = data, False
         at, found = 0, list[Message]()
-        while at < len(view) and (end := self._frame(view, at, found)) != at:
+        while at < len(view) and len(found) < self._at_once and (end := self._frame(view, at, found)) != at:
             at = end
+        self.more = len(found) >= self._at_once
         if kept:
             del self._data[:at]
         elif at < len(view):

@@ -16,6 +16,7 @@ from core.rpc.memory import Standing
 from core.tunnel.stream import ByteStream
 from core.values import JsonValue, Outcome
 from tests.grenache.site import Bare, FakeSite, connected, request, serving
+from tests.net.waiting import eventually
 
 pytestmark = pytest.mark.asyncio
 
@@ -262,3 +263,25 @@ async def test_one_connection_too_many_costs_the_oldest_of_its_host() -> None:
         assert await last.ask(b'[1,"svc",2]') == (200, b"[1,null,2]")
         assert await first.gone()
         assert server.statistics().connections == 16
+
+
+async def test_what_is_sent_ahead_of_its_turn_is_counted_and_bounded_by_host() -> None:
+    gate = asyncio.Event()
+
+    async def wait(payload: JsonValue) -> JsonValue:
+        await gate.wait()
+        return payload
+
+    ahead = request(b'["r","svc",1]') * 2_000  # 146 kB, of which a connection reads all that comes in one piece
+    async with serving(FakeSite(lambda key, payload: wait(payload))) as server, AsyncExitStack() as stack:
+        bares = [await stack.enter_async_context(connected(server)) for _ in range(120)]
+        for bare in bares:
+            bare.say(ahead)
+        for _ in range(50):
+            await asyncio.sleep(0.01)
+            assert server.memory.used() <= bounds.INPUT_HOST
+        assert server.memory.used() > bounds.INPUT_HOST / 2
+        assert server.statistics().connections < len(bares)  # the others are cut off
+        gate.set()
+        await stack.aclose()
+        await eventually(lambda: not server.memory.used())
