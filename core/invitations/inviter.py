@@ -133,10 +133,11 @@ class Inviter:
         own, peer_id, now = self._own(), stream.peer_id, self._hub.now()
         if own is None or peer_id is None:
             raise _refusal()
-        wait = self._tries.take(stream.remote.host, peer_id, asyncio.get_running_loop().time())
+        hello, nonce = _heard(lambda: parse_hello(opening.details)), secrets.token_bytes(NONCE_BYTES)
+        loop_time, invited = asyncio.get_running_loop().time(), self._store.book.find(hello.verifier) is not None
+        wait = self._tries.take(stream.remote.host, peer_id, loop_time, invited=invited)
         if wait:
             raise LocalError(f"you tried too often to join: wait {max(1.0, wait):.0f} s", name="ERR_RATE_LIMITED")
-        hello, nonce = _heard(lambda: parse_hello(opening.details)), secrets.token_bytes(NONCE_BYTES)
         stream.accept(pack_details(pack_nonce(nonce)))
         try:
             async with asyncio.timeout(PATIENCE):

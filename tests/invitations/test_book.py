@@ -221,20 +221,30 @@ async def test_without_a_file_it_is_in_memory(tmp_path: Path) -> None:
 
 def test_tries_are_bounded_of_a_host_of_a_peer_and_in_all() -> None:
     def taken(hosts: int, peers: int, tries: Tries) -> int:
-        return sum(not tries.take(f"192.0.2.{n % hosts}", peer_id(n % peers + 1), 0.0) for n in range(500))
+        return sum(
+            not tries.take(f"192.0.2.{n % hosts}", peer_id(n % peers + 1), 0.0, invited=False) for n in range(500)
+        )
 
     assert taken(1, 500, Tries()) == PER_HOST[1]
     assert taken(250, 1, Tries()) == PER_PEER[1]
     assert taken(250, 500, Tries()) == IN_ALL[1]
     tries = Tries()
     for _ in range(100):  # who is right is never held up
-        assert tries.take("192.0.2.1", BOB, 0.0) == 0.0
+        assert tries.take("192.0.2.1", BOB, 0.0, invited=True) == 0.0
         tries.forgive("192.0.2.1", BOB, 0.0)
     for _ in range(10):
-        tries.take("192.0.2.1", BOB, 0.0)
-    assert tries.take("192.0.2.1", BOB, 0.0) == pytest.approx(10.0)
-    assert tries.take("192.0.2.1", BOB, 10.1) == 0.0
+        tries.take("192.0.2.1", BOB, 0.0, invited=True)
+    assert tries.take("192.0.2.1", BOB, 0.0, invited=True) == pytest.approx(10.0)
+    assert tries.take("192.0.2.1", BOB, 10.1, invited=True) == 0.0
     assert tries.refused == 1
+
+
+def test_strangers_leave_those_who_name_an_invitation_their_tries() -> None:
+    tries = Tries()
+    for number in range(1000):
+        tries.take(f"198.51.{number // 250}.{number % 250}", peer_id(number + 10), 0.0, invited=False)
+    assert tries.take("192.0.2.9", peer_id(5), 0.0, invited=False) > 0.0
+    assert tries.take("192.0.2.9", BOB, 0.0, invited=True) == 0.0
 
 
 def test_an_entry_says_who_joined() -> None:
