@@ -1,4 +1,4 @@
-"""The local pages: whoever opens thousands of connections, the owner's browser finds a place."""
+"""The local pages: however many connections others hold open, the browser of the owner finds a place."""
 
 import asyncio
 
