@@ -2,7 +2,7 @@
 
 `python -m benchmarks.our_peer JSON`; talks JSON lines exactly as benchmarks/node_peer.js. Options: `role` (echo, sink,
 mirror, swallow, fibonacci; without it connections are refused), `batching` (bool, where EndpointConfig has it),
-`uvloop` (bool), `secure` (bool: `rpc` and `write`, echo and swallow are encrypted).
+`uvloop` (bool), `secure` (bool: `rpc` and `write`, echo, fibonacci and swallow are encrypted).
 """
 
 import asyncio
@@ -97,13 +97,13 @@ class Peer:
         self._rpc = RpcServer(answered_by(self._answer))
         self._held: list[Stream] = []
         service = FibonacciService()
-        numbers = RpcServer(answered_by(lambda _, payload, caller: service.handle(payload, caller)))
+        self._numbers = RpcServer(answered_by(lambda _, payload, caller: service.handle(payload, caller)))
         roles = {
             "echo": self._echo,
             "swallow": self._swallow,
             "sink": self._sink,
             "mirror": self._mirror,
-            "fibonacci": numbers.serve,
+            "fibonacci": self._fibonacci,
         }
         if role is not None:
             serve = roles[role]
@@ -119,6 +119,9 @@ class Peer:
 
     async def _echo(self, stream: Stream) -> None:
         await self._rpc.serve(stream, lambda: self._door.admit(stream))
+
+    async def _fibonacci(self, stream: Stream) -> None:
+        await self._numbers.serve(stream, lambda: self._door.admit(stream))
 
     async def _swallow(self, stream: Stream) -> None:
         opened = await self._door.admit(stream)

@@ -42,8 +42,8 @@ noted: dict[str, Any] = {}
 class NotedWindow(MainWindow):
     """The window, noted down."""
 
-    def __init__(self, *arguments: Any) -> None:  # noqa: ANN401
-        super().__init__(*arguments)
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(*arguments, **options)
         noted["window"] = self
 
 

@@ -180,7 +180,7 @@ async def compose(
     stack.push_async_callback(kept.aclose)
     places = Places(kept)
     endpoint = await open_socket(
-        outside.open_endpoint, config, EndpointConfig(may_acknowledge=outreach.may_acknowledge), kept
+        outside.open_endpoint, config, EndpointConfig(may_acknowledge=outreach.may_acknowledge, waits=True), kept
     )
     stack.push_async_callback(endpoint.close)
     identity = _identity(config, hub, endpoint)

@@ -5,11 +5,11 @@ import contextlib
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import TypeAlias
 
 from core.aio.tasks import TaskSet
 from core.calling.inviting import Inviting
+from core.calling.kept import KeptConnections
 from core.calling.late import LateSources, never
 from core.calling.locating import Locating
 from core.calling.nearest import nearest
@@ -22,7 +22,6 @@ from core.calling.resolving import resolve, worker_in
 from core.calling.sources import GrapeNames, Located, Nearby, PeerRecords, Remembered
 from core.calling.story import Story
 from core.calling.target import PeerTarget, peer_target
-from core.calling.unless_silent import ask_unless_silent
 from core.calling.ways import NAMED_FOR, Way, Ways
 from core.directory.records.finder import Finder
 from core.errors import LocalError, PeerError, RefusedError, RequestTimeout, TransportClosed
@@ -98,6 +97,7 @@ class PeerClient:
         self._locating = Locating(sources, self._late, self._openers)
         self._races: set[Race] = set()
         self._tasks = TaskSet("peer client")
+        self._kept = KeptConnections(self._tasks, client, self.ask, self._find, RETRIES)
         self._closed = False
 
     async def aclose(self) -> None:
@@ -105,6 +105,7 @@ class PeerClient:
         self._closed = True
         for race in list(self._races):
             race.abandon(TransportClosed(CLOSED))
+        self._kept.close()
         await self._tasks.aclose()
 
     def searching(self) -> bool:
@@ -129,7 +130,7 @@ class PeerClient:
         way = self._ways.to(target, began)
         if way is not None and self._is_open(way):
             try:  # no second try here: who has just left is looked for, not waited for at the place it left
-                reply = await self._ask_kept(way, self._wanted(target), payload, timeout, retry=0)
+                reply = await self._kept.ask(way, self._wanted(target), payload, timeout, retry=0)
                 if reply.peer != way.address:
                     self._ways.lost(target)
                 return reply
@@ -233,32 +234,6 @@ class PeerClient:
             return Wanted(peer.service, peer.peer_id)
         return None if ":" in target else Wanted(self._key(target))
 
-    async def _ask_kept(
-        self, way: Way, wanted: Wanted | None, payload: JsonValue, timeout: float, *, retry: int = RETRIES,
-        failed: Mapping[Address, PeerError] = MappingProxyType({}),
-    ) -> Reply:  # fmt: skip
-        """Ask over a connection that may have died unseen; if it is silent, look for the peer again meanwhile."""
-        clock = asyncio.get_running_loop().time
-        until = clock() + timeout
-        expected = way.expected
-
-        def left() -> float:
-            return max(0.001, until - clock())
-
-        async def find() -> tuple[str, Address]:
-            _log.debug("%s is silent: looking for %s again", way.address, way.service)
-            self._client.set_aside(way.address, expected)
-            if wanted is not None:
-                return await self._find(wanted, left(), failed)
-            await self._client.connect(way.address, left(), expected)
-            return way.key, way.address
-
-        heard_at = self._client.watch(way.address, expected)
-        asked = self.ask(way.address, way.key, way.service, payload, timeout, expected, retry=retry)
-        return await ask_unless_silent(
-            self._tasks, asked, heard_at, find, lambda to: self.ask(to[1], to[0], to[0], payload, left(), expected)
-        )
-
     def _note(self, service: str, reply: Reply) -> None:
         self._roster.note_reply(reply.peer, service, reply.seconds, reply.peer_id)
         self._validated(reply.peer)
@@ -278,7 +253,7 @@ class PeerClient:
             with contextlib.suppress(TransportClosed):
                 # no second try here: who has just left is looked for, not waited for at the place it left
                 way = Way(kept, key, key, target.peer_id, named=True)
-                reply = await self._ask_kept(way, Wanted(target.service, target.peer_id), payload, timeout, retry=0)
+                reply = await self._kept.ask(way, Wanted(target.service, target.peer_id), payload, timeout, retry=0)
                 self._ways.note(written, way._replace(address=reply.peer))
                 self._remotes.note_reached(target.peer_id, reply.peer)
                 return reply
@@ -296,7 +271,9 @@ class PeerClient:
             key, address = await self._find(wanted, max(0.001, until - loop.time()), failed)
             try:
                 way = Way(address, key, key, expected, named=True)
-                reply = await self._ask_kept(way, wanted, payload, max(0.001, until - loop.time()), failed=failed)
+                reply = await self._kept.ask(
+                    way, wanted, payload, max(0.001, until - loop.time()), retry=RETRIES, failed=failed
+                )
                 holds = math.inf if expected is not None and wanted.service is not None else loop.time() + NAMED_FOR
                 self._ways.note(target, way._replace(address=reply.peer, until=holds))
                 return reply

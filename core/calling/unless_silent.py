@@ -6,20 +6,56 @@ forgot, does not: uTP would take a minute to give up, and the request would be o
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from core.aio.tasks import TaskSet
 from core.calling.outcomes import outcome
 from core.errors import PeerError
 from core.rpc.client import Reply
+from core.rpc.deadlines import Deadlines
 
 SILENT: Final = 1.0  # seconds until a request has to be acknowledged; uTP has sent it twice by then (`rto_min`)
 
 FoundT = TypeVar("FoundT")
 
 
+class _Watch(Generic[FoundT]):
+    """Looks once whether the first connection is silent; if it is when the peer was found, it ends the wait for it."""
+
+    __slots__ = ("_began", "_find", "_heard_at", "_search", "_task", "_tasks", "found")
+
+    def __init__(
+        self, tasks: TaskSet, began: float, heard_at: Callable[[], float], find: Callable[[], Awaitable[FoundT]]
+    ) -> None:
+        self._tasks = tasks
+        self._began = began
+        self._heard_at = heard_at
+        self._find = find
+        self._task = asyncio.current_task()
+        self._search: asyncio.Task[None] | None = None
+        self.found: list[FoundT] = []
+
+    def look(self) -> None:
+        """Begin to search, if nothing came since the request was made."""
+        if self._heard_at() <= self._began:
+            self._search = self._tasks.spawn(self._look_for(), name="find again")
+
+    async def _look_for(self) -> None:
+        told = await outcome(self._find())
+        if not isinstance(told, PeerError) and self._heard_at() <= self._began and self._task is not None:
+            self.found.append(told)
+            self._task.cancel()
+
+    def end(self) -> None:
+        """Search no longer."""
+        self._task = None  # a task in a circle would keep all that was at hand there
+        if self._search is not None:
+            self._search.cancel()
+
+
 async def ask_unless_silent(
     tasks: TaskSet,
+    watches: Deadlines,
     asked: Awaitable[Reply],
     heard_at: Callable[[], float],
     find: Callable[[], Awaitable[FoundT]],
@@ -28,32 +64,20 @@ async def ask_unless_silent(
     """Return the reply of `asked`, or that of `ask(await find())` where nothing comes over the first connection.
 
     The second is asked only if the first is still silent when the peer was found: a request that was acknowledged is
-    not made twice. Raises the PeerError of the one that was asked last. `tasks` owns the search.
+    not made twice. Raises the PeerError of the one that was asked last. `tasks` owns the search; `watches` is one for
+    many requests, since nearly all are answered before anybody looks.
     """
     loop = asyncio.get_running_loop()
-    began = loop.time()
-    found: list[FoundT] = []
-
-    async def look() -> None:
-        told = await outcome(find())
-        if not isinstance(told, PeerError) and heard_at() <= began:
-            found.append(told)
-            limit.reschedule(began)
-
-    def look_if_silent() -> None:
-        if heard_at() <= began:
-            searches.append(tasks.spawn(look(), name="find again"))
-
-    searches: list[asyncio.Task[None]] = []
-    timer = loop.call_later(SILENT, look_if_silent)
+    watch = _Watch(tasks, loop.time(), heard_at, find)
+    task = asyncio.current_task()
+    cancelling = 0 if task is None else task.cancelling()
+    deadline = watches.set(SILENT, watch.look, loop)
     try:
-        async with asyncio.timeout(None) as limit:
-            return await asked
-    except TimeoutError:
-        if not found:
+        return await asked
+    except asyncio.CancelledError:
+        if not watch.found or task is None or task.uncancel() > cancelling:
             raise
     finally:
-        timer.cancel()
-        for search in searches:
-            search.cancel()
-    return await ask(found[0])
+        watches.lift(deadline)
+        watch.end()
+    return await ask(watch.found[0])

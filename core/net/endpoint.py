@@ -45,7 +45,7 @@ class EndpointConfig:
     """Bounds of the engines, and how the socket is used: None takes what is best here.
 
     `use_reader` forces one way of reading; `batching`: many datagrams per system call (True: LocalError where the
-    system cannot).
+    system cannot). `waits`: whoever calls before `Endpoint.hear` is not refused, but hears nothing and tries again.
     """
 
     utp: UtpConfig = field(default_factory=UtpConfig)
@@ -54,6 +54,7 @@ class EndpointConfig:
     use_reader: bool | None = None
     batching: bool | None = None
     may_acknowledge: Callable[[Address, float], bool] = lambda source, now: True  # as `Puncher` has it
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ class Endpoint:
         self._loop = asyncio.get_running_loop()
         self._udp = udp
         self._mux = Mux(config.utp, random)
+        self._mux.accepts = not config.waits
         self._puncher = Puncher(config.punch, config.may_acknowledge)
         self._utp_route = Route(self._mux, self._on_utp, self._puncher.confirm)
         self._punch_route = Route(self._puncher, self._on_punch, idle=self._puncher.idle)
@@ -228,6 +230,7 @@ class Endpoint:
     ) -> None:
         """Hand accepted streams and punch events to these from now on; without them streams are refused."""
         self.on_stream, self.on_punch = on_stream, on_punch
+        self._mux.accepts = True
 
     def mark(self, marks: Marks) -> None:
         """Say from now on, of new connections, that we can do this; `EndpointConfig.utp` has what is said at first."""

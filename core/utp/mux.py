@@ -43,6 +43,7 @@ class Mux(Below):
         self._crossed: set[Connection] = set()  # whose ids the peer may have taken, by a SYN that crossed ours
         self._transmit_at: float | None = None  # since when there may be something to send
         self._timers = Timers()
+        self.accepts = True  # False: SYNs stay unanswered, and those who sent them try again a second later
         self.counters = Counters()
         self.paths = PathMemory()
         self._refusals = Refusals(config, random, self.counters, self.send)
@@ -264,7 +265,9 @@ class Mux(Below):
 
     def _admits(self, source: Address) -> bool:
         """Whether one more connection from there would get a place. Nobody makes room before it is confirmed."""
-        return self._accepted.opens(source.host, full=self._full()) and len(self._events) < self._config.events
+        if not self.accepts or len(self._events) >= self._config.events:
+            return False
+        return self._accepted.opens(source.host, full=self._full())
 
     def _evict(self, connection: Connection, now: float) -> None:
         self.counters.evicted += 1

@@ -161,6 +161,20 @@ async def test_who_accepts_no_streams_resets_them(open_endpoint: OpenEndpoint) -
     await eventually(lambda: b.statistics().streams == a.statistics().streams == 0)
 
 
+async def test_who_still_opens_lets_its_callers_wait_instead_of_resetting_them(open_endpoint: OpenEndpoint) -> None:
+    a = await open_endpoint(config=EndpointConfig(utp=UtpConfig(syn_timeout=0.05)))
+    b = await open_endpoint(config=EndpointConfig(waits=True))
+    connecting = asyncio.ensure_future(a.connect(b.address, timeout=5))
+    await eventually(lambda: b.statistics().utp.refused > 0)
+    assert not connecting.done()
+    accepted: list[Stream] = []
+    b.hear(accepted.append)
+    stream = await connecting
+    await stream.write(b"there you are")
+    await eventually(lambda: bool(accepted))
+    assert await accepted[0].read() == b"there you are"
+
+
 async def test_connecting_raises_local_errors_for_what_we_cannot_do(open_endpoint: OpenEndpoint) -> None:
     endpoint = await open_endpoint(config=EndpointConfig(utp=UtpConfig(connections=1)))
     with pytest.raises(LocalError, match="no IPv4 address"):

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from core.utp.config import UtpConfig
-from core.utp.events import UtpEvent
+from core.utp.events import Connected, UtpEvent
 from core.utp.mux import Mux
 from core.utp.statistics import Counters, MuxStatistics
 from core.values import Address, Machine
@@ -123,3 +123,14 @@ def test_work_grows_with_the_bytes_and_not_with_their_square() -> None:
         return pair.a.mux.statistics().sent + pair.b.mux.statistics().sent
 
     assert packets(3_000_000) < 12 * packets(300_000)
+
+
+def test_who_does_not_accept_yet_is_silent_and_takes_the_next_try() -> None:
+    pair = Pair()
+    pair.b.mux.accepts = False
+    connection = pair.a.mux.connect(B, pair.now)
+    assert not pair.run(lambda: bool(pair.b.incoming), limit=0.5)
+    assert pair.packets(pair.b) == []
+    assert pair.b.mux.statistics().refused == 1
+    pair.b.mux.accepts = True
+    assert pair.run(lambda: Connected(connection) in pair.a.events, limit=5.0)
