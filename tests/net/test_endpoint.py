@@ -164,12 +164,13 @@ async def test_who_accepts_no_streams_resets_them(open_endpoint: OpenEndpoint) -
 async def test_who_still_opens_lets_its_callers_wait_instead_of_resetting_them(open_endpoint: OpenEndpoint) -> None:
     a = await open_endpoint(config=EndpointConfig(utp=UtpConfig(syn_timeout=0.05)))
     b = await open_endpoint(config=EndpointConfig(waits=True))
-    connecting = asyncio.ensure_future(a.connect(b.address, timeout=5))
-    await eventually(lambda: b.statistics().utp.refused > 0)
-    assert not connecting.done()
-    accepted: list[Stream] = []
-    b.hear(accepted.append)
-    stream = await connecting
+    async with asyncio.TaskGroup() as group:
+        connecting = group.create_task(a.connect(b.address, timeout=5))
+        await eventually(lambda: b.statistics().utp.refused > 0)
+        assert not connecting.done()
+        accepted: list[Stream] = []
+        b.hear(accepted.append)
+    stream = connecting.result()
     await stream.write(b"there you are")
     await eventually(lambda: bool(accepted))
     assert await accepted[0].read() == b"there you are"

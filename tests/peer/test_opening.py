@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from core.aio.tasks import TaskSet
 from core.compose import THIS_MACHINE, compose
 from core.directory.access import GrapeAccess
 from core.directory.names import GrapeClient
 from core.net.endpoint import Endpoint, EndpointConfig
 from core.news.hub import Hub
 from core.peer import Peer, PeerConfig
-from core.rpc.client import RpcClient
+from core.rpc.client import Reply, RpcClient
 from core.services.fibonacci import FibonacciService
 from core.services.service import Registry
 from core.trust.audience import Audience
@@ -28,14 +29,15 @@ pytestmark = pytest.mark.asyncio
 
 async def test_who_calls_a_peer_that_still_opens_is_answered_once_it_is_open() -> None:
     opening: list[Endpoint] = []
-    asking: list[asyncio.Future[object]] = []
+    asking: list[asyncio.Task[Reply]] = []
+    tasks = TaskSet("caller")
     caller = await Endpoint.open(HERE, config=EndpointConfig(utp=AGAIN))
     client = RpcClient(lambda address, seconds: caller.connect(address, timeout=seconds))
 
     async def open_endpoint(bind: Address, config: EndpointConfig) -> Endpoint:
         opening.append(await Endpoint.open(bind, config=config))
         request = client.request(opening[0].address, "fibonacci_worker", {"length": 3}, timeout=10)
-        asking.append(asyncio.ensure_future(request))
+        asking.append(tasks.spawn(request, name="ask"))
         return opening[0]
 
     class Access(GrapeAccess):
@@ -50,6 +52,5 @@ async def test_who_calls_a_peer_that_still_opens_is_answered_once_it_is_open() -
     async with caller, AsyncExitStack() as stack:
         peer = Peer(await compose(config, Hub(), Registry(FibonacciService()), stack, outside))
         await peer.share("fibonacci")
-        reply = await asking[0]
-        assert getattr(reply, "data", None) == [1, 1, 2]
+        assert (await asking[0]).data == [1, 1, 2]
         await client.close()
