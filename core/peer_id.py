@@ -33,6 +33,12 @@ class PeerId:
         if len(self.key) != KEY_BYTES:
             raise ValueError(f"a Peer ID is a key of {KEY_BYTES} bytes, not {len(self.key)}")
 
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, PeerId) and self.key == other.key)
+
+    def __hash__(self) -> int:  # of our own: a dataclass would make a tuple each time, and four are asked for a request
+        return hash(self.key)
+
     def __str__(self) -> str:
         bare = base64.b32encode(self.key).decode().rstrip("=")
         parts = [bare[at : at + _CHECKED] for at in range(0, len(bare), _CHECKED)]

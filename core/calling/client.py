@@ -34,7 +34,7 @@ from core.rpc.client import Reply, RpcClient
 from core.services.names import RoleName, worker_of
 from core.services.personal import personal_name
 from core.services.service import Registry
-from core.serving.catalog import UnknownService
+from core.serving.refusals import UnknownService
 from core.trust.gate import REFUSALS
 from core.values import Address, JsonValue
 

@@ -10,7 +10,7 @@ from core.aio.tasks import TaskSet
 from core.errors import PeerError
 from core.reach.outreach import HeldBack
 from core.reach.remotes import Remotes
-from core.serving.catalog import UnknownService
+from core.serving.refusals import UnknownService
 from core.values import Address
 
 ASK_AGAIN = 5.0  # seconds between requests to a worker that keeps punching: lively in the window, little on the wire

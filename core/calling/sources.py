@@ -13,7 +13,7 @@ from core.peer_id import PeerId
 from core.reach.remotes import Remotes
 from core.services.names import RoleName, worker_of
 from core.services.personal import personal_name
-from core.serving.catalog import UnknownService
+from core.serving.refusals import UnknownService
 from core.values import Address
 from core.wire.peer_record import PeerRecord
 

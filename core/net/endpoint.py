@@ -45,7 +45,7 @@ class EndpointConfig:
     """Bounds of the engines, and how the socket is used: None takes what is best here.
 
     `use_reader` forces one way of reading; `batching`: many datagrams per system call (True: LocalError where the
-    system cannot). `waits`: whoever calls before `Endpoint.hear` is not refused, but hears nothing and tries again.
+    system cannot). `waits`: a caller that comes before `Endpoint.hear` is not refused, but hears nothing and tries again.
     """
 
     utp: UtpConfig = field(default_factory=UtpConfig)
@@ -285,8 +285,11 @@ class Endpoint:
         self._pump.flush()
 
     def lodge(self, first: int, machine: Machine[Any], on_event: Callable[[Any], None], *also: int) -> Lodging:
-        """Give one more engine the datagrams that begin with these bytes and are nobody else's, and its turns."""
-        route = Route(machine, on_event)
+        """Give one more engine the datagrams that begin with these bytes and are nobody else's, and its turns.
+
+        One that can tell when it is `idle` is not asked then.
+        """
+        route = Route(machine, on_event, idle=getattr(machine, "idle", None))
         self._lodgers.update(dict.fromkeys((first, *also), route))
         self._pump.add(route)
 

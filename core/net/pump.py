@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
+from core.aio.clock import clock_of
 from core.values import Address, Buffer, Burst, Machine
 
 EventT = TypeVar("EventT")
@@ -67,7 +68,8 @@ class Pump:
         self._send = send
         self._classify = classify
         self._routes: list[Route[Any]] = []
-        self._now = self._loop.time()
+        self._clock = clock_of(self._loop)
+        self._now = self._clock()
         self._timer: asyncio.Handle | None = None
         self._timer_at = math.inf
         self._flushing = False
@@ -95,7 +97,7 @@ class Pump:
         return self._now if self._flushing else self._read_clock()
 
     def _read_clock(self) -> float:
-        time = self._loop.time()
+        time = self._clock()
         if time > self._now:
             self._now = time
         return self._now

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from typing import Final
 
 from core.news.events import PeerEvent
 
@@ -15,7 +16,8 @@ Kinds = tuple[type[PeerEvent], ...]
 class Hub:
     """Calls every listener with the events that it asked for, on the caller's turn of the loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self.now: Final = clock  # the time events carry: Unix seconds
         self._listeners: list[tuple[Listener, Kinds]] = []
         self._hearing: dict[type[PeerEvent], tuple[Listener, ...]] = {}  # who hears of a kind, once it was asked
         self.revision = 0  # rises with every change that a snapshot shows
@@ -35,8 +37,9 @@ class Hub:
 
     def emit(self, event: PeerEvent) -> None:
         """Tell everyone. A listener that raises is logged; the others still hear."""
-        self.touch()
-        for listener in self._hearers(type(event)):
+        self.revision += 1
+        hearing = self._hearing.get(type(event))
+        for listener in self._hearers(type(event)) if hearing is None else hearing:
             try:
                 listener(event)
             except Exception:
@@ -44,7 +47,8 @@ class Hub:
 
     def wants(self, kind: type[PeerEvent]) -> bool:
         """Return whether anybody hears events of a kind; if nobody does, `touch` is all that `emit` would do."""
-        return bool(self._hearers(kind))
+        hearing = self._hearing.get(kind)
+        return bool(self._hearers(kind) if hearing is None else hearing)
 
     def _hearers(self, kind: type[PeerEvent]) -> tuple[Listener, ...]:
         found = self._hearing.get(kind)
@@ -61,8 +65,3 @@ class Hub:
     def touch(self) -> None:
         """Note that a snapshot would now differ."""
         self.revision += 1
-
-    @staticmethod
-    def now() -> float:
-        """Return the time events carry: Unix seconds."""
-        return time.time()

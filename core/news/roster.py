@@ -128,7 +128,8 @@ class Roster:
         )
         entry.requests_served += 1
         entry.peer_id = peer_id
-        self._touch([entry])
+        entry.last_seen = self._hub.now()
+        self._hub.touch()
 
     def note_reply(self, address: Address, service: str, seconds: float, peer_id: PeerId | None = None) -> None:
         """Count a reply to a request of ours; who answers is a worker, and known from then on."""
@@ -140,7 +141,8 @@ class Roster:
         entry.replies += 1
         entry.rtt = seconds
         entry.peer_id = peer_id
-        self._touch([entry])
+        entry.last_seen = self._hub.now()
+        self._hub.touch()
 
     def _of(self, address: Address) -> list[Entry]:
         return [self._entries[key] for role in ROLES if (key := (address, role)) in self._entries]

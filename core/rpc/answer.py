@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from core.aio.clock import clock_of
 from core.errors import LocalError, PayloadError, PeerError, TransportClosed
 from core.rpc.call import Call, Overdrawn
 from core.rpc.deadlines import Limit
@@ -44,7 +45,7 @@ class Answer:
         self._text = 0  # bytes of JSON that the result will be, about
         self._result = Held(self._server.memory, RESULTS, whose)
         self._reply = Held(self._server.memory, REPLIES, whose)
-        self._loop = asyncio.get_running_loop()
+        self._clock = clock_of(asyncio.get_running_loop())
 
     async def run(self, reply: EncodedReply | Awaitable[JsonValue]) -> None:
         """Send the reply, or wait for what it will be."""
@@ -65,7 +66,7 @@ class Answer:
         for held in (self._payload, self._result, self._reply):
             held.let_go()
         self._incoming.finished(self._whose)
-        seconds = self._loop.time() - self._began if self._seconds is None else self._seconds
+        seconds = self._clock() - self._began if self._seconds is None else self._seconds
         self._server.report(self._call, seconds, error, sent)
 
     async def _wait(self, result: Awaitable[JsonValue]) -> tuple[str | None, int]:
@@ -131,7 +132,7 @@ class Answer:
     async def _send(self, data: bytes, error: str | None) -> tuple[str | None, int]:
         """Send a reply, at once or when the caller takes it; return its error text and size."""
         if self._seconds is None:
-            self._seconds = self._loop.time() - self._began
+            self._seconds = self._clock() - self._began
         if self._incoming.offer(data):
             return error, len(data)
         if error is None and not self._reply.grow(len(data)):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from core.aio.clock import clock_of
 from core.aio.tasks import TaskSet
 from core.errors import LocalError, PeerError, RefusedError, RequestTimeout, TransportClosed
 from core.peer_id import PeerId
@@ -90,8 +91,7 @@ class RpcClient:
         to = Destination(address, expected)
         rid = self._ids.next()
         allowed = self._config.request_timeout if timeout is None else timeout
-        loop = asyncio.get_running_loop()
-        until = loop.time() + allowed
+        until = clock_of(asyncio.get_running_loop())() + allowed
         max_bytes = self._config.message_bytes
         if is_large(payload):
             steps = encode_request_steps(rid, key, payload, max_bytes=max_bytes)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeAlias
 
+from core.aio.clock import clock_of
 from core.errors import PeerError, RemoteError, RequestTimeout, TransportClosed
 from core.peer_id import PeerId
 from core.rpc.config import RpcConfig
@@ -47,6 +48,8 @@ class Connection:
         self._failure: PeerError | None = None  # why it is over
         self._ready = asyncio.Event()  # connected, or over
         self._places = Places(config.asked)
+        self.loop = asyncio.get_running_loop()
+        self.clock = clock_of(self.loop)
         self.pending: dict[str, asyncio.Future[Reply]] = {}
         self.deadlines = Deadlines()  # of requests under way
         self._users = 0  # calls that wait to be sent
@@ -199,17 +202,17 @@ class Connection:
 class Call:
     """One request on its way: who made it awaits `future`, and then calls `finish`, whatever happened."""
 
-    __slots__ = ("_connection", "_deadline", "_loop", "_rid", "_sent_at", "future")
+    __slots__ = ("_connection", "_deadline", "_rid", "_sent_at", "future")
 
     def __init__(self, connection: Connection, rid: str, seconds: float | None) -> None:
         """Begin; a place was taken for it. After `seconds` the future fails with RequestTimeout."""
         self._connection = connection
         self._rid = rid
-        self._loop = asyncio.get_running_loop()
-        self._sent_at = self._loop.time()
-        self.future: asyncio.Future[Reply] = self._loop.create_future()
+        loop = connection.loop
+        self._sent_at = connection.clock()
+        self.future: asyncio.Future[Reply] = loop.create_future()
         connection.pending[rid] = self.future
-        self._deadline = None if seconds is None else connection.deadlines.set(seconds, self._expire, self._loop)
+        self._deadline = None if seconds is None else connection.deadlines.set(seconds, self._expire, loop)
 
     def _expire(self) -> None:
         if not self.future.done() and self._deadline is not None:
@@ -217,7 +220,7 @@ class Call:
 
     def seconds(self) -> float:
         """Return the time since it was sent."""
-        return self._loop.time() - self._sent_at
+        return self._connection.clock() - self._sent_at
 
     def finish(self) -> None:
         """Forget it."""

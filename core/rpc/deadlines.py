@@ -6,8 +6,11 @@ setting and lifting one is a dictionary entry. `asyncio.timeout` costs a timer, 
 
 import asyncio
 import math
+import time
 from collections.abc import Callable
 from types import TracebackType
+
+from core.aio.clock import Clock, clock_of
 
 
 class Deadline:
@@ -28,13 +31,17 @@ class Deadlines:
         self._of_length: dict[float, dict[Deadline, None]] = {}  # by seconds; each soonest first, and none empty
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
+        self._loop: asyncio.AbstractEventLoop | None = None  # whose clock it is
+        self._clock: Clock = time.monotonic
 
     def __len__(self) -> int:
         return sum(map(len, self._of_length.values()))
 
     def set(self, seconds: float, expire: Callable[[], None], loop: asyncio.AbstractEventLoop) -> Deadline:
         """Call `expire` in `seconds`, unless lifted. It must not raise."""
-        deadline = Deadline(loop.time() + seconds, seconds, expire)
+        if loop is not self._loop:
+            self._loop, self._clock = loop, clock_of(loop)
+        deadline = Deadline(self._clock() + seconds, seconds, expire)
         same = self._of_length.get(seconds)
         if same is None:
             same = self._of_length[seconds] = {}

@@ -5,9 +5,10 @@ come first.
 """
 
 import asyncio
-import contextlib
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import Hashable
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import Generic, TypeVar
 
 from core.limits.budget import Budget, BudgetState
@@ -68,14 +69,9 @@ class FairPlaces(Generic[O]):
         if self._waiting[True] or self._waiting[False]:
             self._pass_on()
 
-    @contextlib.asynccontextmanager
-    async def place(self, owner: O, *, trusted: bool = False) -> AsyncIterator[None]:
+    def place(self, owner: O, *, trusted: bool = False) -> AbstractAsyncContextManager[None]:
         """Have a place for as long as the context lasts, once it is our turn."""
-        await self.wait(owner, trusted=trusted)
-        try:
-            yield
-        finally:
-            self.give(owner)
+        return _Place(self, owner, trusted)
 
     def state(self) -> BudgetState:
         """Return how many are taken of how many, and by how many owners."""
@@ -102,3 +98,20 @@ class FairPlaces(Generic[O]):
             waiting.move_to_end(owner)
         else:
             del waiting[owner]
+
+
+class _Place(Generic[O], AbstractAsyncContextManager[None]):
+    """A place for as long as the context lasts."""
+
+    def __init__(self, places: FairPlaces[O], owner: O, trusted: bool) -> None:
+        self._places = places
+        self._owner = owner
+        self._trusted = trusted
+
+    async def __aenter__(self) -> None:
+        await self._places.wait(self._owner, trusted=self._trusted)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._places.give(self._owner)

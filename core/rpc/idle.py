@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from types import TracebackType
 
+from core.aio.clock import clock_of
+
 
 class IdleLimit:
     """An `async with` block whose body is cancelled, and that ends quietly, once nobody used it for `seconds`.
@@ -16,13 +18,14 @@ class IdleLimit:
         self._seconds = seconds
         self._busy = busy
         self._loop = asyncio.get_running_loop()
+        self._clock = clock_of(self._loop)
         self._timeout = asyncio.timeout(None)
         self._timer: asyncio.TimerHandle | None = None
         self._used_at = 0.0
 
     def used(self) -> None:
         """Note that it is used now."""
-        self._used_at = self._loop.time()
+        self._used_at = self._clock()
 
     async def __aenter__(self) -> "IdleLimit":
         self.used()
@@ -34,7 +37,7 @@ class IdleLimit:
         if self._busy():
             self.used()
         end = self._used_at + self._seconds
-        if end <= self._loop.time():
+        if end <= self._clock():
             self._timeout.reschedule(end)  # which is now
         else:
             self._timer = self._loop.call_at(end, self._look)

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Coroutine
-from traceback import clear_frames
 from typing import TYPE_CHECKING
 
+from core.aio.clock import clock_of
 from core.errors import PeerError, RemoteError, TransportClosed
 from core.limits import bounds
 from core.rpc.answer import OVERDRAWN, Answer, EncodedReply, refusal
@@ -14,6 +14,7 @@ from core.rpc.feed import Feed
 from core.rpc.idle import IdleLimit
 from core.rpc.memory import BUFFERS, INPUT, PAYLOADS, Held, Standing
 from core.rpc.progress import Progress
+from core.rpc.reading import TurnedAway, read_to_end
 from core.rpc.stream import Lodger, Stream
 from core.services.service import AT_ONCE
 from core.values import Caller, JsonValue
@@ -35,10 +36,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class _TurnedAway(RemoteError):
-    """What comes is no longer read; the other side was told why."""
-
-
 class Incoming:
     """One accepted stream and the requests under way on it. `run` is its task; `evict` ends it for a newcomer."""
 
@@ -50,7 +47,8 @@ class Incoming:
         self.in_flight = 0
         self._config = server.config
         self._loop = asyncio.get_running_loop()
-        self._opened_at = self._used_at = self._loop.time()  # seconds; used: a request came
+        self._clock = clock_of(self._loop)
+        self._opened_at = self._used_at = self._clock()  # seconds; used: a request came
         self._looked_at = self._opened_at
         self._lodger: Lodger | None = None  # serves it instead
         self._asked = False  # a request has come
@@ -77,14 +75,7 @@ class Incoming:
         self._stand(self.server.standing(self.caller()))
         whole = False
         try:
-            async with self._group, self._idle:
-                await self._feed.run(stream)
-            whole = True
-        except* _TurnedAway as turned_away:
-            whole = True
-            clear_frames(turned_away.__traceback__)  # else the group's frame and its error hold one another
-        except* (TransportClosed, RemoteError) as gone:  # or it sent what cannot be read; the handlers are cancelled
-            clear_frames(gone.__traceback__)
+            whole = await read_to_end(self._group, self._idle, self._feed, stream)
         finally:
             self._input.let_go()
             if not whole:
@@ -110,7 +101,7 @@ class Incoming:
         """Return whether it works on a request, or had one just now."""
         if self._lodger is not None:
             return self._lodger.idle() < bounds.SPARED
-        return self.in_flight > 0 or self._loop.time() < self._used_at + bounds.SPARED
+        return self.in_flight > 0 or self._clock() < self._used_at + bounds.SPARED
 
     def evict(self) -> None:
         """End at once: another needs the place."""
@@ -194,7 +185,7 @@ class Incoming:
             reason = "too much that is not finished comes from you: send less at a time"
             self._turn_away(self._decoder.give_up(), f"{Overdrawn.name}: {reason}", reason)
         if self._decoder.held:
-            self._coming.start(self._loop.time())
+            self._coming.start(self._clock())
         else:
             self._coming.stop()
 
@@ -205,7 +196,7 @@ class Incoming:
         _log.debug("%s is turned away: %s", self.stream.remote, reason)
         if rid and self.stream.offer(encode_error(rid, error)):
             self.server.count["failed"] += 1
-            raise _TurnedAway(reason)
+            raise TurnedAway(reason)
         raise RemoteError(reason)
 
     # -- requests ---------------------------------------------------------------------------------------------------
@@ -216,7 +207,7 @@ class Incoming:
             owner, trusted, _ = self.standing
             if self._full() or not self.server.places.free(owner, trusted=trusted):
                 return False  # nothing is read while all are taken: that is the back-pressure
-            if not trusted and not self.server.may_answer_at_once(self._loop.time()):
+            if not trusted and not self.server.may_answer_at_once(self._clock()):
                 return False  # a burst of many hosts is begun bit by bit, with everybody's turns between
             self._start(message, None)
         elif isinstance(message, Malformed):
@@ -267,7 +258,7 @@ class Incoming:
             server.connections.asked(self)
         self.in_flight += 1
         server.in_flight += 1
-        self._used_at = began = self._loop.time()
+        self._used_at = began = self._clock()
         call = server.receive(request.key, request.payload, self.caller(), request.size)
         payload = Held(server.memory, PAYLOADS, self.standing)
         reply = self._begin(request, call, payload, began)
@@ -275,7 +266,7 @@ class Incoming:
         if isinstance(reply, tuple) and self.stream.offer(reply[0], soon=soon):
             payload.let_go()
             self.finished(whose)
-            seconds = self._loop.time() - began
+            seconds = self._clock() - began
             server.answered_at_once(seconds)
             server.report(call, seconds, reply[1], len(reply[0]))
             return
@@ -284,7 +275,7 @@ class Incoming:
             server.places.charge(whose.owner)
         answer = Answer(self, request.rid, request.key, call, began, whose, payload)
         task = self._group.create_task(answer.run(reply), name="rpc request")
-        server.spent(self._loop.time() - began)
+        server.spent(self._clock() - began)
         task.add_done_callback(lambda _: _over(answer, reply))  # it may have been cancelled before it began
 
     def _begin(
@@ -316,7 +307,7 @@ class Incoming:
         """Send a reply that must wait. Meanwhile no further request is begun. Raises TransportClosed."""
         self._writing += 1
         self._written += len(data)
-        self._leaving.start(self._loop.time())
+        self._leaving.start(self._clock())
         try:
             await self.stream.write(data, boundary=True)
         except PeerError as failure:

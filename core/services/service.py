@@ -1,6 +1,7 @@
 """What a service is: a name, a description, an example, and one function."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, Protocol
 
 from core.errors import LocalError
@@ -34,11 +35,13 @@ class Service(Protocol):
         """
 
 
+@lru_cache(maxsize=256)  # of our own services, for every request
 def worker_key(name: str) -> str:
     """Return the name a service's worker is announced under."""
     return str(RoleName(name, Role.WORKER))
 
 
+@lru_cache(maxsize=256)
 def consumer_key(name: str) -> str:
     """Return the name a service's consumers are announced under."""
     return str(RoleName(name, Role.CONSUMER))

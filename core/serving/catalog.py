@@ -1,16 +1,10 @@
 """What this peer shares at this moment, and which of it a request's key means."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
-from core.errors import LocalError
 from core.services.service import Registry, Service, worker_key
 from core.values import Address
-
-
-class UnknownService(LocalError):
-    """The caller asked for something that is not shared here; the sentence is sent to it."""
-
-    name = "ERR_SERVICE_UNKNOWN"
 
 
 @dataclass(slots=True)
@@ -31,6 +25,7 @@ class Catalog:
         self._by_key: dict[str, Service] = {}  # by each name that a request may carry
         self._without_utp: set[str] = set()  # shared over HTTP and WebSocket alone
         self._tallies: dict[str, Tally] = {}
+        self._first: Service | None = None  # what an address alone means over uTP
 
     def __contains__(self, name: object) -> bool:
         return name in self._shared
@@ -55,7 +50,10 @@ class Catalog:
 
     def tally(self, name: str) -> Tally:
         """Return the counts of a service of the registry; they begin with 0."""
-        return self._tallies.setdefault(name, Tally())
+        found = self._tallies.get(name)
+        if found is None:
+            found = self._tallies[name] = Tally()
+        return found
 
     def find_name(self, name: str) -> Service | None:
         """Return the service that is shared under exactly this name, None when there is none."""
@@ -73,7 +71,7 @@ class Catalog:
         """Return the service a key means over uTP; an address is the first that is shared there."""
         service = self._by_key.get(key)
         if service is None and _is_address(key):
-            return next((each for each in self._shared.values() if each.name not in self._without_utp), None)
+            return self._first
         return self.over_utp(service)
 
     def find(self, key: str) -> Service | None:
@@ -92,8 +90,10 @@ class Catalog:
         for service in self._shared.values():
             for key in (service.name, worker_key(service.name)):
                 self._by_key.setdefault(key, service)
+        self._first = next((each for each in self._shared.values() if each.name not in self._without_utp), None)
 
 
+@lru_cache(maxsize=64)  # who asks by address asks under the same one again, and reading it takes as long as the gate
 def _is_address(key: str) -> bool:
     try:
         Address.parse(key)

@@ -20,8 +20,9 @@ from core.rpc.memory import Standing
 from core.services.service import Service
 from core.serving.admission import Admission
 from core.serving.call import MAX_SHOWN, Broker, Call
-from core.serving.catalog import Catalog, UnknownService
-from core.serving.quota import Quotas, RateLimited
+from core.serving.catalog import Catalog
+from core.serving.quota import Quotas
+from core.serving.refusals import RateLimited, UnknownService
 from core.trust.audience import Audience
 from core.trust.gate import REFUSALS
 from core.tunnel.stream import ByteStream

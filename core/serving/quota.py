@@ -7,12 +7,12 @@ Callers on this machine, and the owner's own peers, are not counted. Without I/O
 from collections import Counter
 from dataclasses import dataclass, fields
 
-from core.errors import LocalError
 from core.limits.bounds import CALLERS
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.peer_id import PeerId
 from core.scope import Scope, scope
+from core.serving.refusals import RateLimited
 from core.values import Caller
 
 
@@ -36,12 +36,6 @@ class Allowance:
 STRANGER = Allowance(100.0, 1000.0, 4e6, 64e6, 64)  # 64 MB: four messages of the greatest size, then as a home's line
 # The home's own network, and peers that its owner trusts: a sensor that reports, a program that works through a list.
 TRUSTED = Allowance(5000.0, 20_000.0, 100e6, 1e9, 512)
-
-
-class RateLimited(LocalError):
-    """A caller asks too much; the sentence says when it may ask again."""
-
-    name = "ERR_RATE_LIMITED"
 
 
 class Account:

@@ -15,7 +15,7 @@ from core.calling.poller import (
 )
 from core.errors import PeerError, RefusedError, RequestTimeout, TransportClosed
 from core.reach.outreach import HeldBack
-from core.serving.catalog import UnknownService
+from core.serving.refusals import UnknownService
 from core.values import Address
 from tests.peer.fakes import A, B, now, play
 from tests.support.virtual_time import settle

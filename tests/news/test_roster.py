@@ -22,12 +22,9 @@ class HandHub(Hub):
     time = 1000.0
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(lambda: self.time)
         self.told: list[PeerEvent] = []
         self.subscribe(self.told.append)
-
-    def now(self) -> float:  # type: ignore[override]
-        return self.time
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ class Stage:
 
     def __init__(self, identity: Identity | None = US) -> None:
         self.hub = LoopHub()
-        self.store = FakeStore(Hub.now)
+        self.store = FakeStore(Hub().now)
         self.identity = OwnIdentity(identity, lambda error: None)
         echo = FibonacciService()
         echo.name = "echo"

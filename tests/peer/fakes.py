@@ -11,7 +11,7 @@ from core.news.hub import Hub
 from core.rpc.server import RpcServer
 from core.services.names import RoleName
 from core.services.service import Caller, PayloadError
-from core.serving.catalog import UnknownService
+from core.serving.refusals import UnknownService
 from core.values import Address, JsonValue
 from tests.rpc.streams import MemoryStream, pair
 from tests.support.answers import Handler, answered_by
@@ -33,12 +33,9 @@ class LoopHub(Hub):
     """A hub on the loop's virtual clock that keeps what it was told."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(now)
         self.told: list[PeerEvent] = []
         self.subscribe(self.told.append)
-
-    def now(self) -> float:  # type: ignore[override]
-        return now()
 
     def of(self, kind: type[PeerEvent]) -> list[PeerEvent]:
         """Return the events of one kind."""

@@ -7,7 +7,6 @@ import pytest
 from core.limits import bounds
 from core.rpc.config import RpcConfig
 from core.rpc.connections import Connections
-from core.rpc.incoming import Incoming
 from core.rpc.memory import Standing
 from core.rpc.server import RpcServer
 from core.values import Address
@@ -122,14 +121,14 @@ def test_a_thousand_silent_connections_lock_nobody_out() -> None:
 
 
 def test_looking_at_many_connections_leaves_everybody_their_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked: list[int] = []  # how many, in each turn of the loop
-    look = Incoming.look
+    looked: list[int] = []  # how many, in each turn of the loop: what is looked at is asked what it holds
+    buffered = MemoryStream.buffered
 
-    def counted(incoming: Incoming, now: float, *, loaded: bool) -> None:
+    def counted(stream: MemoryStream) -> tuple[int, int]:
         looked[-1] += 1
-        look(incoming, now, loaded=loaded)
+        return buffered(stream)
 
-    monkeypatch.setattr(Incoming, "look", counted)
+    monkeypatch.setattr(MemoryStream, "buffered", counted)
 
     async def scene() -> None:
         server = RpcServer(answered_by(lambda key, payload, caller: payload))

@@ -4,7 +4,8 @@ import pytest
 
 from core.limits.bounds import CALLERS
 from core.peer_id import PeerId
-from core.serving.quota import STRANGER, Allowance, Quotas, RateLimited
+from core.serving.quota import STRANGER, Allowance, Quotas
+from core.serving.refusals import RateLimited
 from core.values import Address, Caller
 
 SMALL = Allowance(10.0, 20.0, 1000.0, 4000.0, 2)
