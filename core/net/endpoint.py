@@ -45,7 +45,7 @@ class EndpointConfig:
     """Bounds of the engines, and how the socket is used: None takes what is best here.
 
     `use_reader` forces one way of reading; `batching`: many datagrams per system call (True: LocalError where the
-    system cannot). `waits`: a caller that comes before `Endpoint.hear` is not refused; it hears nothing, and tries again.
+    system cannot). `waits`: a caller before `Endpoint.hear` is not refused; it hears nothing, and tries again.
     """
 
     utp: UtpConfig = field(default_factory=UtpConfig)
