@@ -6,6 +6,9 @@
 PYTHON ?=
 export PYTHON
 
+# Some machines forbid it for all programs. Then each of the many programs that the tests start would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTEST_ARGS ?=
 # Twice as many workers as cores, at most eight: tests/conftest.py
 PYTEST = .venv/bin/python -m pytest -n auto
@@ -18,7 +21,7 @@ run: ## open the window (ARGS='--profile work' are passed on)
 	@.venv/bin/grapevine $(ARGS)
 
 test: lint ## check everything but the slow half, within 4 minutes on two cores
-	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
+	@$(PYTEST) -m "not slow" $(PYTEST_ARGS) || .venv/bin/python -m tests.support.second_look $$?
 
 .PHONY: test-slow
 test-slow: setup ## the slow half: before a release, and after work on uTP, punches, brokers or the bundle
