@@ -28,14 +28,19 @@ def look(status: int, arguments: Sequence[str] = (), *, record: Path = RECORD) -
     nodes = record.read_text().splitlines() if record.exists() else []
     if status != pytest.ExitCode.TESTS_FAILED or not 0 < len(nodes) <= MOST:
         return status
-    print(f"\n{len(nodes)} failed beside the others. Each runs once more, alone.", flush=True)
+    _say(f"{len(nodes)} failed beside the others. Each runs once more, alone.")
     again = [sys.executable, "-m", "pytest", "-n", "0", "-q", *arguments]
     for node in nodes:
         if subprocess.run([*again, node], check=False).returncode != 0:
-            print(f"failed twice: {node}", flush=True)
+            _say(f"failed twice: {node}")
             return status
-    print("\nunsteady: failed beside the others, and passed alone. Please mend:", *nodes, sep="\n  ", flush=True)
+    _say("\n  ".join(["unsteady: failed beside the others, and passed alone. Please mend:", *nodes]))
     return 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"\n{text}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
