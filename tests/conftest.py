@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("GRAPEVINE_ENGINES", "python")  # the reference; `make test-compiled` asks for the other
 
 import gc
+import inspect
 import shutil
 import signal
 import sys
@@ -16,7 +17,7 @@ import hypothesis
 import pytest
 from xdist.remote import Producer
 
-from tests.support import second_look, slow_half
+from tests.support import second_look, slow_half, virtual_time
 from tests.support.process import NO_KEYRING
 from tests.support.seal import Seal, become_root, seal
 from tests.support.tools import demand
@@ -108,6 +109,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip (under CI=true: fail) a test whose tools are missing."""
     demand([mark.name for mark in item.iter_markers()])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run an `async def` test of a module that is marked `virtual_time` on a loop whose time jumps."""
+    if pyfuncitem.get_closest_marker("virtual_time") is None or not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    # as pytest's own hook does: `funcargs` has the fixtures of others too
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    virtual_time.run(pyfuncitem.obj(**arguments))
+    return True
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
 """Requests by name and by address, in virtual time over streams in memory."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -32,7 +32,9 @@ from tests.peer.fakes import (
     refuses,
     shares_nothing,
 )
-from tests.support.virtual_time import run, settle
+from tests.support.virtual_time import settle
+
+pytestmark = pytest.mark.virtual_time
 
 DEAD = [Address("203.0.113.1", 1 + number) for number in range(20)]
 ASKED: JsonValue = {"length": 3}
@@ -74,20 +76,18 @@ class Stage:
         return await self.client.request(target, ASKED, timeout)
 
 
-def stage(body: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
-    async def whole() -> None:
-        made = Stage()
-        try:
-            await body(made)
-        finally:
-            await made.aclose()
-            await made.socket.close()
-
-    run(whole())
+@asynccontextmanager
+async def stage() -> AsyncIterator[Stage]:
+    made = Stage()
+    try:
+        yield made
+    finally:
+        await made.aclose()
+        await made.socket.close()
 
 
-def test_by_address_it_punches_connects_and_asks() -> None:
-    async def body(it: Stage) -> None:
+async def test_by_address_it_punches_connects_and_asks() -> None:
+    async with stage() as it:
         it.socket.servers[A] = fibonacci
         reply = await it.ask(" 192.0.2.1:1 ")
         assert (reply.peer, reply.data) == (A, [1, 1, 2])
@@ -97,11 +97,9 @@ def test_by_address_it_punches_connects_and_asks() -> None:
         (row,) = it.roster.rows()
         assert (row.role, row.replies, row.rtt) == (Role.WORKER, 1, reply.seconds)
 
-    stage(body)
 
-
-def test_by_address_a_live_connection_is_used_without_a_punch() -> None:
-    async def body(it: Stage) -> None:
+async def test_by_address_a_live_connection_is_used_without_a_punch() -> None:
+    async with stage() as it:
         it.socket.servers[A] = fibonacci
         for _ in range(3):
             await it.ask("192.0.2.1:1")
@@ -110,12 +108,10 @@ def test_by_address_a_live_connection_is_used_without_a_punch() -> None:
         await it.ask("192.0.2.1:1")
         assert (len(it.socket.punches), len(it.socket.connects)) == (1, 1)
 
-    stage(body)
-
 
 @pytest.mark.parametrize("target", ["fibonacci", "fibonacci_worker"])
-def test_by_name_it_finds_a_worker(target: str) -> None:
-    async def body(it: Stage) -> None:
+async def test_by_name_it_finds_a_worker(target: str) -> None:
+    async with stage() as it:
         it.lists(A)
         it.socket.servers[A] = fibonacci
         assert (await it.ask(target)).peer == A
@@ -123,11 +119,9 @@ def test_by_name_it_finds_a_worker(target: str) -> None:
         assert it.hub.of(RequestSent) == [RequestSent(0.01, WORKER, A)]
         assert it.directory.announces == []  # reached at once: nobody had to be asked to punch us
 
-    stage(body)
 
-
-def test_a_second_request_uses_the_connection() -> None:
-    async def body(it: Stage) -> None:
+async def test_a_second_request_uses_the_connection() -> None:
+    async with stage() as it:
         it.lists(*DEAD[:3], A)
         it.socket.servers[A] = fibonacci
         await it.ask()
@@ -136,13 +130,11 @@ def test_a_second_request_uses_the_connection() -> None:
         await it.ask()
         assert (len(it.socket.connects), now()) == (tried, before)
 
-    stage(body)
 
-
-def test_dead_addresses_in_the_listing_do_not_keep_it_from_the_live_one() -> None:
+async def test_dead_addresses_in_the_listing_do_not_keep_it_from_the_live_one() -> None:
     """A peer that answers our punch is tried at once, however late its turn would come."""
 
-    async def body(it: Stage) -> None:
+    async with stage() as it:
         it.lists(*DEAD, A)
         it.socket.servers[A] = fibonacci
         asyncio.get_running_loop().call_later(0.05, it.client.heard, A)
@@ -150,21 +142,17 @@ def test_dead_addresses_in_the_listing_do_not_keep_it_from_the_live_one() -> Non
         assert now() < 0.2
         assert {address for _, address in it.socket.punches} == {*DEAD, A}
 
-    stage(body)
 
-
-def test_without_an_answer_to_punches_each_gets_its_turn() -> None:
-    async def body(it: Stage) -> None:
+async def test_without_an_answer_to_punches_each_gets_its_turn() -> None:
+    async with stage() as it:
         it.lists(*DEAD, A)
         it.socket.servers[A] = fibonacci
         assert (await it.ask()).peer == A
         assert now() < 6.0
 
-    stage(body)
 
-
-def test_a_kept_connection_that_may_be_dead_does_not_swallow_the_request() -> None:
-    async def body(it: Stage) -> None:
+async def test_a_kept_connection_that_may_be_dead_does_not_swallow_the_request() -> None:
+    async with stage() as it:
         killed = False
 
         async def until_killed(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
@@ -182,11 +170,9 @@ def test_a_kept_connection_that_may_be_dead_does_not_swallow_the_request() -> No
         assert (await it.ask()).peer == B
         assert now() - began < 1.0
 
-    stage(body)
 
-
-def test_who_stopped_sharing_is_passed_over() -> None:
-    async def body(it: Stage) -> None:
+async def test_who_stopped_sharing_is_passed_over() -> None:
+    async with stage() as it:
         it.lists(A, B, C)
         it.socket.servers = {A: shares_nothing, B: shares_nothing, C: fibonacci}
         assert (await it.ask()).peer == C
@@ -197,24 +183,20 @@ def test_who_stopped_sharing_is_passed_over() -> None:
             await it.ask()
         assert caught.value.name == "ERR_SERVICE_UNKNOWN"
 
-    stage(body)
 
-
-def test_a_refused_payload_is_final() -> None:
-    async def body(it: Stage) -> None:
+async def test_a_refused_payload_is_final() -> None:
+    async with stage() as it:
         it.lists(A, B)
         it.socket.servers = {A: refuses, B: fibonacci}
         with pytest.raises(RefusedError, match="give a length"):
             await it.ask()
         assert [address for _, address in it.socket.connects] == [A]
 
-    stage(body)
 
-
-def test_nobody_reached_soon_we_are_listed_as_a_consumer_and_whoever_punches_us_is_asked() -> None:
+async def test_nobody_reached_soon_we_are_listed_as_a_consumer_and_whoever_punches_us_is_asked() -> None:
     """The worker's NAT moved its port: the address it punches from is listed nowhere."""
 
-    async def body(it: Stage) -> None:
+    async with stage() as it:
         it.lists(DEAD[0])
         it.socket.servers[B] = fibonacci
         asyncio.get_running_loop().call_later(1.5, it.client.heard, B)
@@ -226,11 +208,9 @@ def test_nobody_reached_soon_we_are_listed_as_a_consumer_and_whoever_punches_us_
         assert it.directory.announces == [(INVITE_AFTER, CONSUMER, US.port)]
         assert not it.client.searching()
 
-    stage(body)
 
-
-def test_a_grape_that_refuses_the_invitation_leaves_only_those_found() -> None:
-    async def body(it: Stage) -> None:
+async def test_a_grape_that_refuses_the_invitation_leaves_only_those_found() -> None:
+    async with stage() as it:
         it.lists(A)
         it.directory.announce_error = Unreachable("no grape")
         it.socket.servers[B] = fibonacci
@@ -239,11 +219,9 @@ def test_a_grape_that_refuses_the_invitation_leaves_only_those_found() -> None:
             await it.ask(timeout=3.0)
         assert B not in {address for _, address in it.socket.connects}
 
-    stage(body)
 
-
-def test_the_time_allowed_is_for_everything() -> None:
-    async def body(it: Stage) -> None:
+async def test_the_time_allowed_is_for_everything() -> None:
+    async with stage() as it:
         it.lists(A)
         with pytest.raises(RequestTimeout):
             await it.ask(timeout=2.0)
@@ -254,8 +232,6 @@ def test_the_time_allowed_is_for_everything() -> None:
         it.directory.delay = 60.0
         with pytest.raises(RequestTimeout, match="no answer within 2 s"):
             await it.ask(timeout=2.0)
-
-    stage(body)
 
 
 @pytest.mark.parametrize(
@@ -279,8 +255,8 @@ def test_a_wrong_target_is_a_sentence(target: str, said: str) -> None:
     asyncio.run(scene())  # a name is resolved by a thread, which virtual time does not wait for
 
 
-def test_an_address_that_cannot_be_punched_is_refused_and_one_in_a_listing_passed_over() -> None:
-    async def body(it: Stage) -> None:
+async def test_an_address_that_cannot_be_punched_is_refused_and_one_in_a_listing_passed_over() -> None:
+    async with stage() as it:
         it.socket.unpunchable[A] = LocalError("cannot punch it")
         with pytest.raises(LocalError, match="cannot punch it"):
             await it.ask("192.0.2.1:1")
@@ -288,29 +264,23 @@ def test_an_address_that_cannot_be_punched_is_refused_and_one_in_a_listing_passe
         it.socket.servers[B] = fibonacci
         assert (await it.ask()).peer == B
 
-    stage(body)
 
-
-def test_the_unspecified_host_means_this_machine() -> None:
-    async def body(it: Stage) -> None:
+async def test_the_unspecified_host_means_this_machine() -> None:
+    async with stage() as it:
         here = Address("127.0.0.1", 5)
         it.socket.servers[here] = fibonacci
         assert (await it.ask("0.0.0.0:5")).peer == here
 
-    stage(body)
 
-
-def test_a_name_nobody_announced() -> None:
-    async def body(it: Stage) -> None:
+async def test_a_name_nobody_announced() -> None:
+    async with stage() as it:
         with pytest.raises(LookupEmpty):
             await it.ask("weather")
         assert it.hub.of(RequestSent) == []
 
-    stage(body)
 
-
-def test_map_asks_everyone_and_tells_each_outcome() -> None:
-    async def body(it: Stage) -> None:
+async def test_map_asks_everyone_and_tells_each_outcome() -> None:
+    async with stage() as it:
         it.lists(A, B, C)
         it.socket.servers = {A: fibonacci, C: refuses}
         first, second, third = await it.client.map("fibonacci", ASKED, 2.0)
@@ -321,12 +291,10 @@ def test_map_asks_everyone_and_tells_each_outcome() -> None:
         assert len(it.hub.of(ReplyReceived)) == len(it.roster.rows()) == 1
         assert now() == pytest.approx(2.0)
 
-    stage(body)
-
 
 @pytest.mark.parametrize("target", ["fibonacci", "192.0.2.1:1"])
-def test_closing_ends_requests_at_once(target: str) -> None:
-    async def body(it: Stage) -> None:
+async def test_closing_ends_requests_at_once(target: str) -> None:
+    async with stage() as it:
         it.lists(A)
         request = asyncio.get_running_loop().create_task(it.ask(target))
         await asyncio.sleep(1.0)
@@ -339,5 +307,3 @@ def test_closing_ends_requests_at_once(target: str) -> None:
         it.client.heard(A)
         await settle()
         assert now() < 1.5
-
-    stage(body)

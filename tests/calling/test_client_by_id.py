@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
@@ -40,6 +39,8 @@ from tests.peer.fakes import (
     play,
     refuses,
 )
+
+pytestmark = pytest.mark.virtual_time
 
 THEM, STRANGER = Identity.from_secret(b"\1" * 32), Identity.from_secret(b"\2" * 32)
 ASKED: JsonValue = {"length": 3}
@@ -126,13 +127,13 @@ class Stage:
         await self.socket.close()
 
 
-def stage(body: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
-    play(Stage, body, Stage.aclose)
+def stage() -> AbstractAsyncContextManager[Stage]:
+    return play(Stage, Stage.aclose)
 
 
 @pytest.mark.parametrize("service", ["/fibonacci", "/fibonacci_worker", ""])
-def test_it_is_found_by_its_record_and_asked_encrypted(service: str) -> None:
-    async def body(it: Stage) -> None:
+async def test_it_is_found_by_its_record_and_asked_encrypted(service: str) -> None:
+    async with stage() as it:
         it.records(A)
         it.lives(THEM, A)
         assert (await it.ask(service)).peer == A
@@ -140,33 +141,27 @@ def test_it_is_found_by_its_record_and_asked_encrypted(service: str) -> None:
         assert it.dialer.plain == []
         assert (it.directory.lookups, it.directory.announces) == ([], [])
 
-    stage(body)
 
-
-def test_all_its_addresses_are_punched_and_tried_at_once() -> None:
-    async def body(it: Stage) -> None:
+async def test_all_its_addresses_are_punched_and_tried_at_once() -> None:
+    async with stage() as it:
         it.records(A, B, C)
         it.lives(THEM, C)
         assert (await it.ask()).peer == C
         assert it.socket.punches == [(0.0, A), (0.0, B), (0.0, C)]
         assert it.socket.connects == [(0.0, A), (0.0, B), (0.0, C)]
 
-    stage(body)
 
-
-def test_somebody_else_at_its_address_is_told_nothing() -> None:
-    async def body(it: Stage) -> None:
+async def test_somebody_else_at_its_address_is_told_nothing() -> None:
+    async with stage() as it:
         it.records(A, B)
         it.lives(STRANGER, A)
         it.lives(THEM, B)
         assert (await it.ask()).peer == B
         assert it.dialer.plain == []
 
-    stage(body)
 
-
-def test_if_only_others_are_there_that_is_said() -> None:
-    async def body(it: Stage) -> None:
+async def test_if_only_others_are_there_that_is_said() -> None:
+    async with stage() as it:
         it.records(A)
         it.lives(STRANGER, A)
         with pytest.raises(RemoteError) as caught:
@@ -175,11 +170,9 @@ def test_if_only_others_are_there_that_is_said() -> None:
         assert caught.value.name == "ERR_WRONG_PEER"
         assert it.sent() == []
 
-    stage(body)
 
-
-def test_behind_a_nat_it_is_asked_to_punch_and_reached_where_the_punch_comes_from() -> None:
-    async def body(it: Stage) -> None:
+async def test_behind_a_nat_it_is_asked_to_punch_and_reached_where_the_punch_comes_from() -> None:
+    async with stage() as it:
         it.records(A)
         it.directory.listings[WORKER] = [B]
         it.lives(THEM, C)
@@ -194,11 +187,9 @@ def test_behind_a_nat_it_is_asked_to_punch_and_reached_where_the_punch_comes_fro
         assert it.directory.announces == [(INVITE_AFTER, CONSUMER, 9000)]
         assert INVITE_AFTER <= now() < INVITE_AFTER + 0.1
 
-    stage(body)
 
-
-def test_who_is_listed_is_punched_too_and_not_asked() -> None:
-    async def body(it: Stage) -> None:
+async def test_who_is_listed_is_punched_too_and_not_asked() -> None:
+    async with stage() as it:
         it.records(A)
         it.directory.listings[WORKER] = [B]
         it.lives(STRANGER, B)
@@ -207,12 +198,9 @@ def test_who_is_listed_is_punched_too_and_not_asked() -> None:
         assert (INVITE_AFTER, B) in it.socket.punches
         assert {address for _, address in it.socket.connects} == {A}
 
-    stage(body)
 
-
-def test_a_kept_connection_needs_no_grape_while_it_was_used_lately() -> None:
-    async def body(it: Stage) -> None:
-
+async def test_a_kept_connection_needs_no_grape_while_it_was_used_lately() -> None:
+    async with stage() as it:
         it.records(A)
         it.lives(THEM, A)
         await it.ask()
@@ -223,11 +211,9 @@ def test_a_kept_connection_needs_no_grape_while_it_was_used_lately() -> None:
         await it.ask()
         assert (it.directory.gets, len(it.socket.connects)) == (2, 1)
 
-    stage(body)
 
-
-def test_a_connection_made_by_address_is_not_one_to_this_peer() -> None:
-    async def body(it: Stage) -> None:
+async def test_a_connection_made_by_address_is_not_one_to_this_peer() -> None:
+    async with stage() as it:
         it.records(A)
         it.lives(THEM, A)
         await it.client.request(str(A), ASKED, 5.0)
@@ -235,12 +221,9 @@ def test_a_connection_made_by_address_is_not_one_to_this_peer() -> None:
         await it.ask()
         assert len(it.socket.connects) == 2
 
-    stage(body)
 
-
-def test_an_address_that_it_was_reached_at_is_tried_beside_its_record() -> None:
-    async def body(it: Stage) -> None:
-
+async def test_an_address_that_it_was_reached_at_is_tried_beside_its_record() -> None:
+    async with stage() as it:
         it.records(A)
         it.lives(THEM, A)
         await it.ask()
@@ -249,12 +232,10 @@ def test_an_address_that_it_was_reached_at_is_tried_beside_its_record() -> None:
         await asyncio.sleep(FRESH + 1)
         assert (await it.ask()).peer == A
 
-    stage(body)
-
 
 @pytest.mark.parametrize(("at", "error"), [(-3600.0, RecordExpired), (3600.0, RecordExpired)])
-def test_an_expired_record_is_refused_without_a_word_to_anybody(at: float, error: type[PeerError]) -> None:
-    async def body(it: Stage) -> None:
+async def test_an_expired_record_is_refused_without_a_word_to_anybody(at: float, error: type[PeerError]) -> None:
+    async with stage() as it:
         it.records(A, at=at)
         it.directory.listings[WORKER] = [A]
         it.lives(THEM, A)
@@ -262,11 +243,9 @@ def test_an_expired_record_is_refused_without_a_word_to_anybody(at: float, error
             await it.ask()
         assert (it.socket.punches, it.socket.connects) == ([], [])
 
-    stage(body)
 
-
-def test_a_forged_record_is_refused_without_a_word_to_anybody() -> None:
-    async def body(it: Stage) -> None:
+async def test_a_forged_record_is_refused_without_a_word_to_anybody() -> None:
+    async with stage() as it:
         it.records(A)
         it.directory.items[record_hash(THEM.peer_id)]["sig"] = "11" * 64
         it.lives(STRANGER, A)
@@ -274,13 +253,11 @@ def test_a_forged_record_is_refused_without_a_word_to_anybody() -> None:
             await it.ask()
         assert (it.socket.punches, it.socket.connects) == ([], [])
 
-    stage(body)
 
-
-def test_without_a_record_those_announced_under_the_name_prove_who_they_are() -> None:
+async def test_without_a_record_those_announced_under_the_name_prove_who_they_are() -> None:
     """Node grapes keep no signed items."""
 
-    async def body(it: Stage) -> None:
+    async with stage() as it:
         it.directory.listings[WORKER] = [A, B]
         it.lives(STRANGER, A)
         it.lives(THEM, B)
@@ -288,32 +265,26 @@ def test_without_a_record_those_announced_under_the_name_prove_who_they_are() ->
         assert it.dialer.plain == []
         assert [event.peer for event in it.sent()] == [B]
 
-    stage(body)
-
 
 @pytest.mark.parametrize("service", ["/fibonacci", ""])
-def test_nobody_found_anywhere_is_a_missing_record(service: str) -> None:
-    async def body(it: Stage) -> None:
+async def test_nobody_found_anywhere_is_a_missing_record(service: str) -> None:
+    async with stage() as it:
         with pytest.raises(RecordMissing):
             await it.ask(service)
         assert now() == 0.0
 
-    stage(body)
 
-
-def test_who_said_goodbye_is_not_looked_for() -> None:
-    async def body(it: Stage) -> None:
+async def test_who_said_goodbye_is_not_looked_for() -> None:
+    async with stage() as it:
         it.records(services=())
         it.directory.listings[WORKER] = [A]
         with pytest.raises(RecordMissing, match="shares nothing"):
             await it.ask()
         assert it.directory.lookups == []
 
-    stage(body)
 
-
-def test_a_service_it_does_not_offer_is_refused_at_once() -> None:
-    async def body(it: Stage) -> None:
+async def test_a_service_it_does_not_offer_is_refused_at_once() -> None:
+    async with stage() as it:
         it.records(A, services=("echo", "time"))
         with pytest.raises(RefusedError, match="only echo, time") as caught:
             await it.ask()
@@ -322,11 +293,9 @@ def test_a_service_it_does_not_offer_is_refused_at_once() -> None:
             await it.ask("")
         assert it.socket.connects == []
 
-    stage(body)
 
-
-def test_what_it_refuses_is_raised() -> None:
-    async def body(it: Stage) -> None:
+async def test_what_it_refuses_is_raised() -> None:
+    async with stage() as it:
         it.records(A)
         it.lives(THEM, A)
         it.socket.servers[A] = refuses
@@ -334,32 +303,26 @@ def test_what_it_refuses_is_raised() -> None:
             await it.ask()
         assert caught.value.name == "ERR_PAYLOAD"
 
-    stage(body)
 
-
-def test_a_mistyped_id_asks_no_grape() -> None:
-    async def body(it: Stage) -> None:
+async def test_a_mistyped_id_asks_no_grape() -> None:
+    async with stage() as it:
         written = str(THEM.peer_id)
         swapped = written[1] + written[0] + written[2:]
         with pytest.raises(LocalError, match="mistyped"):
             await it.client.request(f"{swapped}/fibonacci", ASKED, 5.0)
         assert (it.directory.gets, it.directory.lookups) == (0, [])
 
-    stage(body)
 
-
-def test_who_does_not_answer_is_named_with_its_addresses() -> None:
-    async def body(it: Stage) -> None:
+async def test_who_does_not_answer_is_named_with_its_addresses() -> None:
+    async with stage() as it:
         it.records(A, B)
         with pytest.raises(RequestTimeout, match=rf"tried {A}, {B}"):
             await it.ask(timeout=3.0)
         assert 3.0 <= now() < 3.05
 
-    stage(body)
 
-
-def test_an_id_is_looked_up_by_its_record_and_never_as_a_name() -> None:
-    async def body(it: Stage) -> None:
+async def test_an_id_is_looked_up_by_its_record_and_never_as_a_name() -> None:
+    async with stage() as it:
         it.records(A, B)
         written = str(THEM.peer_id)
         assert await it.client.lookup(f" {written.lower()}") == [A, B]
@@ -368,14 +331,12 @@ def test_an_id_is_looked_up_by_its_record_and_never_as_a_name() -> None:
                 await verb
         assert it.directory.lookups == []
 
-    stage(body)
 
-
-def test_how_many_addresses_are_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_how_many_addresses_are_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.reach.remotes.MAX_REACHED", 1)
     monkeypatch.setattr("core.calling.ways.WAYS", 1)
 
-    async def body(it: Stage) -> None:
+    async with stage() as it:
         it.records(A)
         it.lives(THEM, A)
         await it.ask()
@@ -388,11 +349,9 @@ def test_how_many_addresses_are_remembered_is_bounded(monkeypatch: pytest.Monkey
         assert it.directory.gets == gets + 1  # its address was forgotten, not its connection
         assert len(it.socket.connects) == 2
 
-    stage(body)
 
-
-def test_without_an_identity_of_our_own_nobody_is_called_by_id() -> None:
-    async def body(it: Stage) -> None:
+async def test_without_an_identity_of_our_own_nobody_is_called_by_id() -> None:
+    async with stage() as it:
         it.records(A)
         it.lives(THEM, A)
         registry, nobody = Registry(FibonacciService()), Dialer(no_stream, no_contexts).require_identity
@@ -404,11 +363,9 @@ def test_without_an_identity_of_our_own_nobody_is_called_by_id() -> None:
         finally:
             await plain.aclose()
 
-    stage(body)
 
-
-def test_who_is_on_our_network_is_called_at_once_whatever_the_grapes_say() -> None:
-    async def body(on: Stage) -> None:
+async def test_who_is_on_our_network_is_called_at_once_whatever_the_grapes_say() -> None:
+    async with stage() as on:
         on.here = [A]
         on.lives(THEM, A)
         on.directory.delay = 30.0  # they are asked, and nobody waits for it
@@ -418,11 +375,9 @@ def test_who_is_on_our_network_is_called_at_once_whatever_the_grapes_say() -> No
         assert now() < NEAR
         assert on.directory.announces == []
 
-    stage(body)
 
-
-def test_where_somebody_was_in_an_earlier_run_is_tried_and_costs_a_moment_when_nobody_is_there() -> None:
-    async def body(on: Stage) -> None:
+async def test_where_somebody_was_in_an_earlier_run_is_tried_and_costs_a_moment_when_nobody_is_there() -> None:
+    async with stage() as on:
         on.before = [C]
         on.lives(STRANGER, C)  # who has that address today
         on.records(A)
@@ -439,5 +394,3 @@ def test_where_somebody_was_in_an_earlier_run_is_tried_and_costs_a_moment_when_n
         with pytest.raises(RecordMissing):
             await on.client.reach(STRANGER.peer_id, 5.0)
         assert "the grapes: no record of it" in on.story()
-
-    stage(body)

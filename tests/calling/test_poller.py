@@ -2,8 +2,9 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable, Coroutine
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+
+import pytest
 
 from core.calling.poller import (
     ASK_AGAIN,
@@ -19,6 +20,8 @@ from core.serving.refusals import UnknownService
 from core.values import Address
 from tests.peer.fakes import A, B, now, play
 from tests.support.virtual_time import settle
+
+pytestmark = pytest.mark.virtual_time
 
 
 class Stage:
@@ -50,52 +53,44 @@ class Stage:
             await asyncio.sleep(1.0)
 
 
-def stage(body: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
-    play(Stage, body, lambda made: made.requester.aclose())
+def stage() -> AbstractAsyncContextManager[Stage]:
+    return play(Stage, lambda made: made.requester.aclose())
 
 
-def test_the_first_punch_is_asked_at_once_and_then_every_so_often() -> None:
-    async def body(it: Stage) -> None:
+async def test_the_first_punch_is_asked_at_once_and_then_every_so_often() -> None:
+    async with stage() as it:
         await it.punched_for(12)
         assert it.asked == [(0.0, A), (ASK_AGAIN, A), (2 * ASK_AGAIN, A)]
 
-    stage(body)
 
-
-def test_five_punches_of_one_series_are_one_request() -> None:
-    async def body(it: Stage) -> None:
+async def test_five_punches_of_one_series_are_one_request() -> None:
+    async with stage() as it:
         it.takes = 1.0
         for _ in range(5):
             it.requester.on_punch(A)
             await asyncio.sleep(0.05)
         assert len(it.asked) == 1
 
-    stage(body)
 
-
-def test_who_is_listed_and_silent_is_asked_after_a_while() -> None:
-    async def body(it: Stage) -> None:
+async def test_who_is_listed_and_silent_is_asked_after_a_while() -> None:
+    async with stage() as it:
         for _ in range(8):
             it.requester.on_listing([A])
             await asyncio.sleep(1.0)
         assert it.asked == [(ASK_UNHEARD_AFTER, A), (ASK_UNHEARD_AFTER + ASK_AGAIN, A)]
 
-    stage(body)
 
-
-def test_a_punch_from_a_listed_worker_does_not_wait() -> None:
-    async def body(it: Stage) -> None:
+async def test_a_punch_from_a_listed_worker_does_not_wait() -> None:
+    async with stage() as it:
         it.requester.on_listing([A])
         await asyncio.sleep(0.3)
         it.requester.on_punch(A)
         await settle()
         assert it.asked == [(0.3, A)]
 
-    stage(body)
 
-
-def test_failures_make_it_ask_less_often() -> None:
-    async def body(it: Stage) -> None:
+async def test_failures_make_it_ask_less_often() -> None:
+    async with stage() as it:
         it.error = RequestTimeout("no answer")
         for _ in range(1000):
             it.requester.on_listing([A])
@@ -104,23 +99,19 @@ def test_failures_make_it_ask_less_often() -> None:
         pauses = [round(b - a) for a, b in itertools.pairwise(ats)]
         assert pauses == [round(pause) for pause in PAUSES]
 
-    stage(body)
 
-
-def test_who_punches_is_asked_again_soon_in_spite_of_failures() -> None:
+async def test_who_punches_is_asked_again_soon_in_spite_of_failures() -> None:
     """It may have restarted, or shares again."""
 
-    async def body(it: Stage) -> None:
+    async with stage() as it:
         it.error = RequestTimeout("no answer")
         await it.punched_for(100)
         ats = [at for at, _ in it.asked]
         assert max(b - a for a, b in itertools.pairwise(ats)) <= ASK_AGAIN
 
-    stage(body)
 
-
-def test_a_failure_is_told_once_until_it_changes_or_is_over() -> None:
-    async def body(it: Stage) -> None:
+async def test_a_failure_is_told_once_until_it_changes_or_is_over() -> None:
+    async with stage() as it:
         it.error = RequestTimeout("no answer")
         await it.punched_for(30)
         it.error = TransportClosed("gone")
@@ -132,34 +123,28 @@ def test_a_failure_is_told_once_until_it_changes_or_is_over() -> None:
         await it.punched_for(30)
         assert len(it.failures) == 3
 
-    stage(body)
 
-
-def test_that_somebody_is_no_worker_is_no_failure_to_tell() -> None:
-    async def body(it: Stage) -> None:
+async def test_that_somebody_is_no_worker_is_no_failure_to_tell() -> None:
+    async with stage() as it:
         it.error = RefusedError("nothing is shared here", name=UnknownService.name)
         await it.punched_for(10)
         assert it.failures == []
         assert 2 <= len(it.asked) <= 5
 
-    stage(body)
 
-
-def test_patience_asks_only_who_still_punches_by_then() -> None:
-    async def body(it: Stage) -> None:
+async def test_patience_asks_only_who_still_punches_by_then() -> None:
+    async with stage() as it:
         it.requester.on_punch(B, patience=1.5)
         for _ in range(4):
             it.requester.on_punch(A, patience=1.5)
             await asyncio.sleep(1.0)
         assert it.asked == [(2.0, A)]
 
-    stage(body)
 
-
-def test_a_flood_of_punches_starts_a_bounded_number_of_requests() -> None:
+async def test_a_flood_of_punches_starts_a_bounded_number_of_requests() -> None:
     """Also when more addresses of a host punch than are remembered: those being asked are forgotten then."""
 
-    async def body(it: Stage) -> None:
+    async with stage() as it:
         it.takes = 10.0
         for number in range(3 * 1024):
             it.requester.on_punch(Address("192.0.2.1", 1 + number))
@@ -169,11 +154,9 @@ def test_a_flood_of_punches_starts_a_bounded_number_of_requests() -> None:
         await settle()
         assert it.most_at_once == MAX_AT_ONCE
 
-    stage(body)
 
-
-def test_stale_listings_leave_room_for_who_punches() -> None:
-    async def body(it: Stage) -> None:
+async def test_stale_listings_leave_room_for_who_punches() -> None:
+    async with stage() as it:
         it.takes = 10.0
         listing = [Address("192.0.2.1", 1 + number) for number in range(100)]
         it.requester.on_listing(listing)
@@ -185,11 +168,9 @@ def test_stale_listings_leave_room_for_who_punches() -> None:
         await settle()
         assert it.asked[-1][1] == B
 
-    stage(body)
 
-
-def test_closing_gives_up_and_what_comes_later_is_ignored() -> None:
-    async def body(it: Stage) -> None:
+async def test_closing_gives_up_and_what_comes_later_is_ignored() -> None:
+    async with stage() as it:
         it.takes = 10.0
         it.requester.on_punch(A)
         await settle()
@@ -202,16 +183,12 @@ def test_closing_gives_up_and_what_comes_later_is_ignored() -> None:
         assert len(it.asked) == 1
         assert it.failures == []
 
-    stage(body)
 
-
-def test_what_is_held_back_is_no_failure_and_is_tried_again() -> None:
-    async def body(it: Stage) -> None:
+async def test_what_is_held_back_is_no_failure_and_is_tried_again() -> None:
+    async with stage() as it:
         it.error = HeldBack("it has not answered")
         await it.punched_for(3)
         it.error = None
         await it.punched_for(3)
         assert it.failures == []
         assert len(it.asked) == 4
-
-    stage(body)

@@ -15,6 +15,8 @@ from core.values import Address, JsonValue
 from tests.calling.test_client_by_id import ASKED, THEM, FakeDialer, Stage, stage
 from tests.peer.fakes import A, B, C, now
 
+pytestmark = pytest.mark.virtual_time
+
 AT_ONCE = 0.2  # seconds: two connections of the fake socket, and slack
 
 
@@ -39,8 +41,8 @@ async def moved(it: Stage, to: Address) -> None:
 
 @pytest.mark.parametrize("idle", [0.5, FRESH + 1, 60.0])
 @pytest.mark.parametrize("to", [A, B])
-def test_who_restarted_is_asked_again_where_it_is_now(idle: float, to: Address) -> None:
-    async def body(it: Stage) -> None:
+async def test_who_restarted_is_asked_again_where_it_is_now(idle: float, to: Address) -> None:
+    async with stage() as it:
         await moved(it, to)
         await asyncio.sleep(idle)
         began = now()
@@ -50,11 +52,9 @@ def test_who_restarted_is_asked_again_where_it_is_now(idle: float, to: Address) 
         assert (await it.ask()).peer == to  # and it is known now
         assert now() - began < AT_ONCE
 
-    stage(body)
 
-
-def test_by_address_a_new_connection_is_made() -> None:
-    async def body(it: Stage) -> None:
+async def test_by_address_a_new_connection_is_made() -> None:
+    async with stage() as it:
         it.lives(THEM, A)
         await it.client.request(str(A), ASKED, 5.0)
         it.socket.streams[-1].lose()
@@ -62,10 +62,8 @@ def test_by_address_a_new_connection_is_made() -> None:
         await it.client.request(str(A), ASKED, 5.0)
         assert SILENT <= now() - began < SILENT + AT_ONCE
 
-    stage(body)
 
-
-def test_who_works_long_and_acknowledges_is_asked_once() -> None:
+async def test_who_works_long_and_acknowledges_is_asked_once() -> None:
     asked: list[float] = []
 
     async def slow(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
@@ -73,7 +71,7 @@ def test_who_works_long_and_acknowledges_is_asked_once() -> None:
         await asyncio.sleep(6.0)
         return "done"
 
-    async def body(it: Stage) -> None:
+    async with stage() as it:
         it.records(A)
         it.lives(THEM, A)
         await it.ask()
@@ -83,15 +81,13 @@ def test_who_works_long_and_acknowledges_is_asked_once() -> None:
         assert (await it.ask()).data == "done"
         assert len(asked) == 1
 
-    stage(body)
 
-
-def test_who_acknowledges_while_it_is_looked_for_is_not_asked_twice() -> None:
+async def test_who_acknowledges_while_it_is_looked_for_is_not_asked_twice() -> None:
     async def slow(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
         await asyncio.sleep(0.0 if payload is None else 4.0)
         return "done"
 
-    async def body(it: Stage) -> None:
+    async with stage() as it:
         it.records(A)
         it.dialer.who[A] = THEM.peer_id
         it.socket.servers[A] = slow
@@ -109,11 +105,9 @@ def test_who_acknowledges_while_it_is_looked_for_is_not_asked_twice() -> None:
             await it.ask()
         assert (it.directory.gets, len(it.sent())) == (2, 2)
 
-    stage(body)
 
-
-def test_nobody_anywhere_takes_as_long_as_was_allowed_and_no_longer() -> None:
-    async def body(it: Stage) -> None:
+async def test_nobody_anywhere_takes_as_long_as_was_allowed_and_no_longer() -> None:
+    async with stage() as it:
         await moved(it, A)
         del it.socket.servers[A]
         began = now()
@@ -121,13 +115,11 @@ def test_nobody_anywhere_takes_as_long_as_was_allowed_and_no_longer() -> None:
             await it.ask(timeout=5.0)
         assert now() - began <= 5.2
 
-    stage(body)
 
-
-def test_a_kept_connection_vouches_for_no_address_that_streams_are_opened_to() -> None:
+async def test_a_kept_connection_vouches_for_no_address_that_streams_are_opened_to() -> None:
     """The fault: it was called reached at once, the dial took all the time there was, and so again."""
 
-    async def body(it: Stage) -> None:
+    async with stage() as it:
         await moved(it, B)
         dialer = StreamDialer(it.socket)
         dialer.who = it.dialer.who
@@ -137,22 +129,18 @@ def test_a_kept_connection_vouches_for_no_address_that_streams_are_opened_to() -
         assert stream.remote == B
         stream.abort()
 
-    stage(body)
 
-
-def test_where_it_was_met_in_an_earlier_run_keeps_nobody_from_where_it_is() -> None:
-    async def body(it: Stage) -> None:
+async def test_where_it_was_met_in_an_earlier_run_keeps_nobody_from_where_it_is() -> None:
+    async with stage() as it:
         it.before = [C]
         it.records(B)
         it.lives(THEM, B)
         assert (await it.ask()).peer == B
         assert MET_BEFORE <= now() < MET_BEFORE + AT_ONCE
 
-    stage(body)
 
-
-def test_who_is_slow_nearby_is_reached_there_all_the_same() -> None:
-    async def body(it: Stage) -> None:
+async def test_who_is_slow_nearby_is_reached_there_all_the_same() -> None:
+    async with stage() as it:
         it.before = [A]
         it.records(B)
         it.lives(THEM, A)
@@ -165,5 +153,3 @@ def test_who_is_slow_nearby_is_reached_there_all_the_same() -> None:
         it.socket.connect = slow  # type: ignore[method-assign,assignment]
         assert (await it.ask()).peer == A
         assert now() < 2.0 + AT_ONCE
-
-    stage(body)

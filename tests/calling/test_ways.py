@@ -9,13 +9,15 @@ from core.errors import RefusedError
 from core.limits.bounds import WAYS
 from core.news.events import ReplyReceived, RequestSent
 from core.values import Address, Caller, JsonValue
-from tests.calling.test_client import Stage, stage
+from tests.calling.test_client import stage
 from tests.peer.fakes import WORKER, A, B, fibonacci, refuses, shares_nothing
 from tests.support.virtual_time import settle
 
+pytestmark = pytest.mark.virtual_time
 
-def test_a_name_is_looked_up_again_only_after_a_while() -> None:
-    async def body(it: Stage) -> None:
+
+async def test_a_name_is_looked_up_again_only_after_a_while() -> None:
+    async with stage() as it:
         it.lists(A)
         it.socket.servers = {A: fibonacci, B: fibonacci}
         for _ in range(3):
@@ -26,11 +28,9 @@ def test_a_name_is_looked_up_again_only_after_a_while() -> None:
         assert (await it.ask()).peer == B
         assert len(it.directory.lookups) == 2
 
-    stage(body)
 
-
-def test_who_was_asked_by_name_and_shares_no_longer_is_passed_over_at_once() -> None:
-    async def body(it: Stage) -> None:
+async def test_who_was_asked_by_name_and_shares_no_longer_is_passed_over_at_once() -> None:
+    async with stage() as it:
         answers = [fibonacci]
 
         async def changing(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
@@ -43,22 +43,18 @@ def test_who_was_asked_by_name_and_shares_no_longer_is_passed_over_at_once() -> 
         assert (await it.ask()).peer == B
         assert (await it.ask()).peer == B
 
-    stage(body)
 
-
-def test_a_refusal_that_others_would_repeat_is_final_on_a_kept_way() -> None:
-    async def body(it: Stage) -> None:
+async def test_a_refusal_that_others_would_repeat_is_final_on_a_kept_way() -> None:
+    async with stage() as it:
         it.socket.servers = {A: refuses}
         for _ in range(2):
             with pytest.raises(RefusedError, match="give a length"):
                 await it.ask(str(A))
         assert len(it.socket.connects) == 1
 
-    stage(body)
 
-
-def test_an_address_whose_connection_is_gone_is_punched_and_reached_again() -> None:
-    async def body(it: Stage) -> None:
+async def test_an_address_whose_connection_is_gone_is_punched_and_reached_again() -> None:
+    async with stage() as it:
         it.socket.servers = {A: fibonacci}
         await it.ask(str(A))
         it.socket.streams[-1].abort()
@@ -66,11 +62,9 @@ def test_an_address_whose_connection_is_gone_is_punched_and_reached_again() -> N
         assert (await it.ask(str(A))).peer == A
         assert (len(it.socket.punches), len(it.socket.connects)) == (2, 2)
 
-    stage(body)
 
-
-def test_events_are_the_same_on_a_kept_way() -> None:
-    async def body(it: Stage) -> None:
+async def test_events_are_the_same_on_a_kept_way() -> None:
+    async with stage() as it:
         it.lists(A)
         it.socket.servers = {A: fibonacci}
         for _ in range(2):
@@ -78,8 +72,6 @@ def test_events_are_the_same_on_a_kept_way() -> None:
         sent = [each for each in it.hub.told if isinstance(each, RequestSent)]
         assert [(each.service, each.peer) for each in sent] == 2 * [(WORKER, A)]
         assert len(it.hub.of(ReplyReceived)) == 2
-
-    stage(body)
 
 
 def test_ways_are_bounded_and_end() -> None:

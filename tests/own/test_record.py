@@ -1,8 +1,10 @@
 """When our record goes to the grapes, and what is told of it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import pytest
 
 from core.errors import RefusedError, RequestTimeout
 from core.identity.identity import Identity
@@ -17,6 +19,8 @@ from core.services.service import Registry
 from core.values import Address
 from tests.directory.records.fakes import FakeStore
 from tests.peer.fakes import A, LoopHub, play
+
+pytestmark = pytest.mark.virtual_time
 
 US = Identity.from_secret(b"\1" * 32)
 
@@ -59,22 +63,20 @@ class Stage:
         await self.identity.aclose()
 
 
-def stage(body: Callable[[Stage], Coroutine[Any, Any, None]], make: Callable[[], Stage] = Stage) -> None:
-    play(make, body, Stage.aclose)
+def stage(make: Callable[[], Stage] = Stage) -> AbstractAsyncContextManager[Stage]:
+    return play(make, Stage.aclose)
 
 
-def test_it_is_put_again_when_more_grapes_are_known_than_ever_and_only_then() -> None:
-    async def body(it: Stage) -> None:
+async def test_it_is_put_again_when_more_grapes_are_known_than_ever_and_only_then() -> None:
+    async with stage() as it:
         assert await it.puts() == 1
         for nodes, puts in [(1, 1), (1, 0), (3, 1), (2, 0), (3, 0), (4, 1), (0, 0), (1, 1), (0, 0)]:
             it.grapes(nodes)
             assert await it.puts() == puts
 
-    stage(body)
 
-
-def test_a_change_is_put_when_it_is_told() -> None:
-    async def body(it: Stage) -> None:
+async def test_a_change_is_put_when_it_is_told() -> None:
+    async with stage() as it:
         assert await it.puts() == 1
         it.share("echo")
         await asyncio.sleep(0.01)
@@ -82,21 +84,17 @@ def test_a_change_is_put_when_it_is_told() -> None:
         it.record.publish()
         assert await it.puts() == 0
 
-    stage(body)
 
-
-def test_without_an_identity_nothing_is_put() -> None:
-    async def body(it: Stage) -> None:
+async def test_without_an_identity_nothing_is_put() -> None:
+    async with stage(lambda: Stage(None)) as it:
         it.record.publish()
         it.grapes(1)
         assert await it.puts() == 0
         assert it.store.gets == 0
 
-    stage(body, lambda: Stage(None))
 
-
-def test_grapes_that_keep_no_records_are_told_of_once() -> None:
-    async def body(it: Stage) -> None:
+async def test_grapes_that_keep_no_records_are_told_of_once() -> None:
+    async with stage() as it:
         it.store.error = RefusedError("the grape refused: All queries failed", name="ERR_GRAPE_GENERIC")
         await asyncio.sleep(200)
         said = [event for event in it.hub.told if isinstance(event, ErrorRaised)]
@@ -105,13 +103,9 @@ def test_grapes_that_keep_no_records_are_told_of_once() -> None:
         await asyncio.sleep(200)
         assert len(it.hub.told) == 1
 
-    stage(body)
 
-
-def test_the_end_takes_it_back() -> None:
-    async def body(it: Stage) -> None:
+async def test_the_end_takes_it_back() -> None:
+    async with stage() as it:
         await it.puts()
         await it.record.aclose()
         assert len(it.store.puts) == 2
-
-    stage(body)

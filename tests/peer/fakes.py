@@ -1,7 +1,8 @@
 """Doubles of what the peer's parts stand on: a grape's directory, and a socket with RPC servers at the far ends."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from core.aio.tasks import TaskSet
@@ -15,7 +16,6 @@ from core.serving.refusals import UnknownService
 from core.values import Address, JsonValue
 from tests.rpc.streams import MemoryStream, pair
 from tests.support.answers import Handler, answered_by
-from tests.support.virtual_time import run
 
 StageT = TypeVar("StageT")
 
@@ -174,16 +174,11 @@ class FakeSocket:
         await self._tasks.aclose()
 
 
-def play(
-    make: Callable[[], StageT], body: Callable[[StageT], Awaitable[None]], close: Callable[[StageT], Awaitable[None]]
-) -> None:
-    """Run `body` in virtual time on a stage made there, and close the stage whatever happened."""
-
-    async def whole() -> None:
-        made = make()
-        try:
-            await body(made)
-        finally:
-            await close(made)
-
-    run(whole())
+@asynccontextmanager
+async def play(make: Callable[[], StageT], close: Callable[[StageT], Awaitable[None]]) -> AsyncIterator[StageT]:
+    """Make a stage on the loop that runs, and close it whatever happened."""
+    made = make()
+    try:
+        yield made
+    finally:
+        await close(made)

@@ -1,8 +1,7 @@
 """Roles between a fake grape and a fake socket, in virtual time."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from contextlib import AbstractAsyncContextManager
 
 from core.errors import RequestTimeout
 from core.news.events import GrapeSnapshot, GrapeState, Role
@@ -75,5 +74,5 @@ class Stage:
         return [name for _, name, _ in self.directory.announces]
 
 
-def stage(body: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
-    play(Stage, body, Stage.aclose)
+def stage() -> AbstractAsyncContextManager[Stage]:
+    return play(Stage, Stage.aclose)

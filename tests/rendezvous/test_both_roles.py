@@ -2,16 +2,20 @@
 
 import asyncio
 
+import pytest
+
 from core.news.events import Role
 from core.rendezvous.roles import UNLISTED_PATIENCE
 from core.values import Address
 from tests.peer.fakes import CONSUMER, WORKER, A, B, now
-from tests.rendezvous.roles_stage import Stage, stage
+from tests.rendezvous.roles_stage import stage
 from tests.support.virtual_time import settle
 
+pytestmark = pytest.mark.virtual_time
 
-def test_with_both_roles_a_consumer_is_not_asked_and_a_worker_is() -> None:
-    async def body(it: Stage) -> None:
+
+async def test_with_both_roles_a_consumer_is_not_asked_and_a_worker_is() -> None:
+    async with stage() as it:
         it.lists(CONSUMER, A)
         it.lists(WORKER, B)
         it.share()
@@ -23,13 +27,11 @@ def test_with_both_roles_a_consumer_is_not_asked_and_a_worker_is() -> None:
             await asyncio.sleep(0.2)
         assert it.asked_whom() == [B]
 
-    stage(body)
 
-
-def test_with_both_roles_a_stranger_is_asked_only_if_it_stays_one() -> None:
+async def test_with_both_roles_a_stranger_is_asked_only_if_it_stays_one() -> None:
     """Its punch may overtake its announce; if it is a consumer, a lookup soon says so."""
 
-    async def body(it: Stage) -> None:
+    async with stage() as it:
         it.share()
         it.consume()
         await settle()
@@ -43,11 +45,9 @@ def test_with_both_roles_a_stranger_is_asked_only_if_it_stays_one() -> None:
         assert it.asked_whom() == [B]
         assert it.asked[0][0] >= UNLISTED_PATIENCE
 
-    stage(body)
 
-
-def test_with_both_roles_a_strangers_punch_looks_it_up_at_once() -> None:
-    async def body(it: Stage) -> None:
+async def test_with_both_roles_a_strangers_punch_looks_it_up_at_once() -> None:
+    async with stage() as it:
         it.share()
         it.consume()
         await asyncio.sleep(0.3)
@@ -64,11 +64,9 @@ def test_with_both_roles_a_strangers_punch_looks_it_up_at_once() -> None:
             await asyncio.sleep(0.01)
         assert len(it.directory.lookups) - lookups <= 22  # two names, ten times a second
 
-    stage(body)
 
-
-def test_both_roles_together_punch_once_a_second() -> None:
-    async def body(it: Stage) -> None:
+async def test_both_roles_together_punch_once_a_second() -> None:
+    async with stage() as it:
         it.lists(CONSUMER, A)
         it.lists(WORKER, A)
         it.share()
@@ -79,5 +77,3 @@ def test_both_roles_together_punch_once_a_second() -> None:
             it.roles.on_punch(A)
             it.pacer.alive(A, now())
         assert 10 <= len(it.punches) <= 11
-
-    stage(body)

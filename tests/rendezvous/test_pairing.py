@@ -1,8 +1,9 @@
 """One side of a pairing, in virtual time: announce, look up, punch; at once, every second, and through trouble."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+
+import pytest
 
 from core.directory.announcer import REANNOUNCE
 from core.errors import PeerError, Unreachable
@@ -12,6 +13,8 @@ from core.services.names import Role, RoleName
 from core.values import Address
 from tests.peer.fakes import CONSUMER, US, WORKER, A, B, FakeDirectory, FakePlace, now, play
 from tests.support.virtual_time import settle
+
+pytestmark = pytest.mark.virtual_time
 
 ANNOUNCING, SEEKING = f"announce {WORKER}", f"look up {CONSUMER}"
 
@@ -47,12 +50,12 @@ class Stage:
         return [round(at, 1) for at, whom in self.punches if whom == address]
 
 
-def stage(body: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
-    play(Stage, body, lambda made: made.pairing.aclose())
+def stage() -> AbstractAsyncContextManager[Stage]:
+    return play(Stage, lambda made: made.pairing.aclose())
 
 
-def test_the_first_tick_is_at_once_and_reaches_everyone_listed() -> None:
-    async def body(it: Stage) -> None:
+async def test_the_first_tick_is_at_once_and_reaches_everyone_listed() -> None:
+    async with stage() as it:
         it.lists(A, B)
         it.pairing.start()
         await settle()
@@ -63,11 +66,9 @@ def test_the_first_tick_is_at_once_and_reaches_everyone_listed() -> None:
         assert it.announced == [1]
         assert it.pairing.lists(A)
 
-    stage(body)
 
-
-def test_it_looks_up_and_punches_every_second() -> None:
-    async def body(it: Stage) -> None:
+async def test_it_looks_up_and_punches_every_second() -> None:
+    async with stage() as it:
         it.lists(A)
         it.pairing.start()
         for _ in range(10):
@@ -76,11 +77,9 @@ def test_it_looks_up_and_punches_every_second() -> None:
         assert it.punched(A) == [float(second) for second in range(11)]
         assert [round(at, 3) for at, _ in it.directory.lookups][:10] == [float(second) for second in range(10)]
 
-    stage(body)
 
-
-def test_the_silent_are_punched_less_often() -> None:
-    async def body(it: Stage) -> None:
+async def test_the_silent_are_punched_less_often() -> None:
+    async with stage() as it:
         it.lists(A, B)
         it.pairing.start()
         for _ in range(60):
@@ -89,11 +88,9 @@ def test_the_silent_are_punched_less_often() -> None:
         assert len(it.punched(A)) == 61
         assert 5 <= len(it.punched(B)) <= 10
 
-    stage(body)
 
-
-def test_who_is_new_in_the_listing_is_punched_with_the_lookup_that_shows_it() -> None:
-    async def body(it: Stage) -> None:
+async def test_who_is_new_in_the_listing_is_punched_with_the_lookup_that_shows_it() -> None:
+    async with stage() as it:
         it.directory.delay = 0.3
         it.pairing.start()
         await asyncio.sleep(5.0)
@@ -101,20 +98,16 @@ def test_who_is_new_in_the_listing_is_punched_with_the_lookup_that_shows_it() ->
         await asyncio.sleep(1.5)
         assert [at for at, _ in it.punches][:1] == [5.3]
 
-    stage(body)
 
-
-def test_our_announce_is_renewed() -> None:
-    async def body(it: Stage) -> None:
+async def test_our_announce_is_renewed() -> None:
+    async with stage() as it:
         it.pairing.start()
         await asyncio.sleep(3 * REANNOUNCE + 1)
         assert [round(at, 3) for at, *_ in it.directory.announces] == [0.0, 5.0, 10.0, 15.0]
 
-    stage(body)
 
-
-def test_a_nudge_announces_and_looks_up_at_once_but_a_flurry_of_them_is_bounded() -> None:
-    async def body(it: Stage) -> None:
+async def test_a_nudge_announces_and_looks_up_at_once_but_a_flurry_of_them_is_bounded() -> None:
+    async with stage() as it:
         it.pairing.start()
         await asyncio.sleep(2.5)
         it.pairing.nudge()
@@ -126,11 +119,9 @@ def test_a_nudge_announces_and_looks_up_at_once_but_a_flurry_of_them_is_bounded(
             await asyncio.sleep(0.01)
         assert len(it.directory.announces) + len(it.directory.lookups) - calls <= 22
 
-    stage(body)
 
-
-def test_while_the_grape_fails_the_last_listing_is_kept_and_punched() -> None:
-    async def body(it: Stage) -> None:
+async def test_while_the_grape_fails_the_last_listing_is_kept_and_punched() -> None:
+    async with stage() as it:
         it.lists(A)
         it.pairing.start()
         await asyncio.sleep(0.5)
@@ -144,11 +135,9 @@ def test_while_the_grape_fails_the_last_listing_is_kept_and_punched() -> None:
         assert it.pairing.lists(A)
         assert it.punched(A) == [float(second) for second in range(11)]
 
-    stage(body)
 
-
-def test_every_outcome_is_told_by_name_and_the_loop_goes_on() -> None:
-    async def body(it: Stage) -> None:
+async def test_every_outcome_is_told_by_name_and_the_loop_goes_on() -> None:
+    async with stage() as it:
         it.directory.error = failure = Unreachable("no grape")
         it.pairing.start()
         await settle()
@@ -160,31 +149,25 @@ def test_every_outcome_is_told_by_name_and_the_loop_goes_on() -> None:
         assert (SEEKING, None) in it.problems
         assert it.announced[-1] == 1
 
-    stage(body)
 
-
-def test_nobody_listed_is_an_empty_listing_and_no_problem() -> None:
-    async def body(it: Stage) -> None:
+async def test_nobody_listed_is_an_empty_listing_and_no_problem() -> None:
+    async with stage() as it:
         it.pairing.start()
         await settle()
         assert it.listings == [[]]
         assert it.problems.count((SEEKING, None)) == 1
 
-    stage(body)
 
-
-def test_a_huge_listing_is_cut() -> None:
-    async def body(it: Stage) -> None:
+async def test_a_huge_listing_is_cut() -> None:
+    async with stage() as it:
         it.lists(*(Address("192.0.2.1", 1 + number) for number in range(1000)))
         it.pairing.start()
         await settle()
         assert len(it.punches) == len(it.listings[0]) == MAX_PUNCHED
 
-    stage(body)
 
-
-def test_nothing_is_called_once_closing_began() -> None:
-    async def body(it: Stage) -> None:
+async def test_nothing_is_called_once_closing_began() -> None:
+    async with stage() as it:
         it.lists(A)
         it.directory.delay = 0.5
         it.pairing.start()
@@ -194,5 +177,3 @@ def test_nothing_is_called_once_closing_began() -> None:
         await asyncio.sleep(10)
         assert len(it.listings) + len(it.announced) + len(it.problems) == told
         assert len(it.directory.announces) == 1
-
-    stage(body)

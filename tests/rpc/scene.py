@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from core.aio.tasks import TaskSet
 from core.errors import LocalError, PayloadError, RefusedError, RequestTimeout
@@ -12,7 +12,7 @@ from core.rpc.server import RpcServer
 from core.values import Caller, JsonValue, Outcome
 from tests.rpc.streams import MemoryStream, pair
 from tests.support.answers import Handler, answered_by
-from tests.support.virtual_time import run, settle
+from tests.support.virtual_time import settle
 
 Served = tuple[str, Caller, float, str | None, int, int]
 
@@ -74,21 +74,17 @@ class Scene:
         await self.serving
 
 
-def scene(
-    body: Callable[[Scene], Coroutine[Any, Any, None]],
+@asynccontextmanager
+async def scene(
     *,
     handler: Handler = echo,
     config: RpcConfig | None = None,
     buffer: int = 1 << 20,
-) -> None:
-    """Run a test's body in virtual time; no task may be left."""
-
-    async def whole() -> None:
-        stage = Scene(handler, config, buffer)
-        try:
-            await body(stage)
-            await settle()
-        finally:
-            await stage.tasks.aclose()
-
-    run(whole())
+) -> AsyncIterator[Scene]:
+    """Serve on a stream in memory; no task may be left."""
+    stage = Scene(handler, config, buffer)
+    try:
+        yield stage
+        await settle()
+    finally:
+        await stage.tasks.aclose()

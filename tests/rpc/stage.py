@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from core.errors import PayloadError
 from core.rpc.client import Reply, RpcClient
@@ -12,7 +12,7 @@ from core.rpc.server import RpcServer
 from core.values import Address, Caller, JsonValue
 from tests.rpc.streams import SERVER, MemoryStream, Network
 from tests.support.answers import answered_by
-from tests.support.virtual_time import run, settle
+from tests.support.virtual_time import settle
 
 OTHER = Address("203.0.113.10", 1337)
 
@@ -39,24 +39,16 @@ class Stage:
         return asyncio.get_running_loop().create_task(request, name="ask")
 
 
-def stage(
-    body: Callable[[Stage], Coroutine[Any, Any, None]],
-    *,
-    network: Network | None = None,
-    config: RpcConfig | None = None,
-) -> None:
-    """Run a test's body in virtual time; no task may be left, and no failure unheard."""
-
-    async def whole() -> None:
-        made = Stage(network, config)
-        try:
-            await body(made)
-        finally:
-            await made.client.close()
-            await settle()
-            await made.network.close()
-
-    run(whole())
+@asynccontextmanager
+async def stage(*, network: Network | None = None, config: RpcConfig | None = None) -> AsyncIterator[Stage]:
+    """Make a client and its network; no task may be left, and no failure unheard."""
+    made = Stage(network, config)
+    try:
+        yield made
+    finally:
+        await made.client.close()
+        await settle()
+        await made.network.close()
 
 
 def now() -> float:

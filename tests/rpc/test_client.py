@@ -11,57 +11,51 @@ from core.rpc.client import Reply, RpcClient
 from core.rpc.config import RpcConfig
 from core.rpc.server import RpcServer
 from core.values import Address
-from tests.rpc.stage import OTHER, Stage, handler, now, scripted, stage
+from tests.rpc.stage import OTHER, handler, now, scripted, stage
 from tests.rpc.streams import SERVER, MemoryStream, Network
 from tests.support.answers import answered_by
-from tests.support.virtual_time import run, settle
+from tests.support.virtual_time import settle
+
+pytestmark = pytest.mark.virtual_time
 
 
-def test_a_request_is_a_uuid_a_key_and_a_payload_in_one_packet() -> None:
-    async def body(made: Stage) -> None:
+async def test_a_request_is_a_uuid_a_key_and_a_payload_in_one_packet() -> None:
+    async with stage() as made:
         assert await made.client.request(SERVER, "fibonacci_worker", 2) == Reply(SERVER, 2.0, ["fibonacci_worker", 2])
         ((data, boundary),) = made.network.clients[0].written
         rid, key, payload = json.loads(data)
         assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", rid)
         assert (key, payload, boundary) == ("fibonacci_worker", 2, True)
 
-    stage(body)
 
-
-def test_concurrent_first_requests_share_one_connection() -> None:
-    async def body(made: Stage) -> None:
+async def test_concurrent_first_requests_share_one_connection() -> None:
+    async with stage(network=Network.of(RpcServer(answered_by(handler)), delay=0.5)) as made:
         replies = await asyncio.gather(*(made.ask(index / 100) for index in range(64)))
         assert [reply.data for reply in replies] == [["k", index / 100] for index in range(64)]
         assert made.network.attempts == [SERVER]
         assert now() == pytest.approx(0.5 + 0.63)
         assert replies[0].seconds == pytest.approx(0.0)  # from sending, not from connecting
 
-    stage(body, network=Network.of(RpcServer(answered_by(handler)), delay=0.5))
-
 
 @pytest.mark.parametrize("packet", [1, 7, 1400])
-def test_replies_in_pieces_find_their_requests(packet: int) -> None:
-    async def body(made: Stage) -> None:
+async def test_replies_in_pieces_find_their_requests(packet: int) -> None:
+    async with stage() as made:
         made.network.packet = packet
         replies = await asyncio.gather(*(made.ask("\u00e9" * index) for index in range(64)))
         assert [reply.data for reply in replies] == [["k", "\u00e9" * index] for index in range(64)]
 
-    stage(body)
 
-
-def test_more_than_the_limit_in_flight_wait_their_turn() -> None:
-    async def body(made: Stage) -> None:
+async def test_more_than_the_limit_in_flight_wait_their_turn() -> None:
+    async with stage(config=RpcConfig(asked=4)) as made:
         asked = [made.ask(1.0) for _ in range(10)]
         await settle()
         assert len(made.network.clients[0].written) == 4
         await asyncio.gather(*asked)
         assert now() == pytest.approx(3.0)
 
-    stage(body, config=RpcConfig(asked=4))
 
-
-def test_no_answer_in_time_is_a_request_timeout_and_its_late_reply_is_dropped() -> None:
-    async def body(made: Stage) -> None:
+async def test_no_answer_in_time_is_a_request_timeout_and_its_late_reply_is_dropped() -> None:
+    async with stage() as made:
         with pytest.raises(RequestTimeout, match="within 10 s") as caught:
             await made.client.request(SERVER, "k", 15, timeout=10.0)
         assert caught.value.name == "ERR_TIMEOUT"
@@ -71,11 +65,9 @@ def test_no_answer_in_time_is_a_request_timeout_and_its_late_reply_is_dropped() 
         assert (await made.client.request(SERVER, "k", 1)).data == ["k", 1]
         assert made.network.attempts == [SERVER]  # the connection is still good
 
-    stage(body)
 
-
-def test_the_timeout_counts_connecting_too() -> None:
-    async def body(made: Stage) -> None:
+async def test_the_timeout_counts_connecting_too() -> None:
+    async with stage(network=Network.of(RpcServer(answered_by(handler)), delay=5.0)) as made:
         with pytest.raises(RequestTimeout):
             await made.client.request(SERVER, "k", 0, timeout=3.0)
         assert now() == pytest.approx(3.0)
@@ -83,16 +75,12 @@ def test_the_timeout_counts_connecting_too() -> None:
         assert (await made.client.request(SERVER, "k", 0)).data == ["k", 0]
         assert made.network.attempts == [SERVER]
 
-    stage(body, network=Network.of(RpcServer(answered_by(handler)), delay=5.0))
 
-
-def test_an_error_reply_is_refused_with_its_name_and_sentence() -> None:
-    async def body(made: Stage) -> None:
+async def test_an_error_reply_is_refused_with_its_name_and_sentence() -> None:
+    async with stage() as made:
         with pytest.raises(RefusedError) as caught:
             await made.client.request(SERVER, "k", "bad")
         assert (caught.value.name, str(caught.value)) == ("ERR_PAYLOAD", "give a length")
-
-    stage(body)
 
 
 @pytest.mark.parametrize(
@@ -104,17 +92,15 @@ def test_an_error_reply_is_refused_with_its_name_and_sentence() -> None:
         ("y" * 5000, "ERR_REMOTE", "y" * 1000),
     ],
 )
-def test_error_texts_of_plain_peers(error: str, name: str, sentence: str) -> None:
-    async def body(made: Stage) -> None:
+async def test_error_texts_of_plain_peers(error: str, name: str, sentence: str) -> None:
+    async with stage(network=scripted(json.dumps(["RID", error, None]).encode())) as made:
         with pytest.raises(RefusedError) as caught:
             await made.client.request(SERVER, "k", None)
         assert (caught.value.name, str(caught.value)) == (name, sentence)
 
-    stage(body, network=scripted(json.dumps(["RID", error, None]).encode()))
 
-
-def test_a_failure_to_connect_fails_all_who_wait_for_it() -> None:
-    async def body(made: Stage) -> None:
+async def test_a_failure_to_connect_fails_all_who_wait_for_it() -> None:
+    async with stage(network=Network.of(RpcServer(answered_by(handler)), delay=0.1)) as made:
         made.network.refuse = [TransportClosed("nobody there")]
         results = await asyncio.gather(*(made.ask(1) for _ in range(3)), return_exceptions=True)
         assert [str(result) for result in results] == ["nobody there"] * 3
@@ -122,26 +108,21 @@ def test_a_failure_to_connect_fails_all_who_wait_for_it() -> None:
         assert len(made.network.attempts) == 1
         assert (await made.client.request(SERVER, "k", 0)).data == ["k", 0]  # the failure is not kept
 
-    stage(body, network=Network.of(RpcServer(answered_by(handler)), delay=0.1))
 
-
-def test_a_connect_that_raises_something_else_is_a_lost_connection(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_connect_that_raises_something_else_is_a_lost_connection(caplog: pytest.LogCaptureFixture) -> None:
     async def connect(address: Address, timeout: float) -> MemoryStream:
         raise OSError("network is down")
 
-    async def body() -> None:
-        client = RpcClient(connect)
-        with pytest.raises(TransportClosed, match="network is down"):
-            await client.request(SERVER, "k", 0)
-        await client.close()
-
-    run(body())
+    client = RpcClient(connect)
+    with pytest.raises(TransportClosed, match="network is down"):
+        await client.request(SERVER, "k", 0)
+    await client.close()
     assert "network is down" in caplog.text
 
 
 @pytest.mark.parametrize(("retry", "succeeds"), [(0, False), (1, False), (2, True)])
-def test_connecting_is_retried_as_often_as_asked(retry: int, succeeds: bool) -> None:
-    async def body(made: Stage) -> None:
+async def test_connecting_is_retried_as_often_as_asked(retry: int, succeeds: bool) -> None:
+    async with stage() as made:
         made.network.refuse = [TransportClosed("no"), RequestTimeout("no")]
         if succeeds:
             assert (await made.client.request(SERVER, "k", 0, retry=retry)).data == ["k", 0]
@@ -150,12 +131,10 @@ def test_connecting_is_retried_as_often_as_asked(retry: int, succeeds: bool) -> 
                 await made.client.request(SERVER, "k", 0, retry=retry)
         assert len(made.network.attempts) == retry + 1
 
-    stage(body)
-
 
 @pytest.mark.parametrize("retry", [0, 1])
-def test_a_connection_lost_before_the_reply_is_retried_as_often_as_asked(retry: int) -> None:
-    async def body(made: Stage) -> None:
+async def test_a_connection_lost_before_the_reply_is_retried_as_often_as_asked(retry: int) -> None:
+    async with stage() as made:
         asked = made.ask(5, retry=retry)
         await asyncio.sleep(1)
         made.network.servers[0].abort()
@@ -168,11 +147,9 @@ def test_a_connection_lost_before_the_reply_is_retried_as_often_as_asked(retry: 
             assert caught.value.name == "ERR_TRANSPORT_CLOSE"
         assert len(made.network.attempts) == retry + 1
 
-    stage(body)
 
-
-def test_an_error_reply_and_a_timeout_are_never_retried() -> None:
-    async def body(made: Stage) -> None:
+async def test_an_error_reply_and_a_timeout_are_never_retried() -> None:
+    async with stage() as made:
         with pytest.raises(RefusedError):
             await made.client.request(SERVER, "k", "bad", retry=5)
         with pytest.raises(RequestTimeout):
@@ -180,11 +157,9 @@ def test_an_error_reply_and_a_timeout_are_never_retried() -> None:
         assert len(made.network.clients[0].written) == 2
         assert len(made.network.attempts) == 1
 
-    stage(body)
 
-
-def test_a_connection_whose_peer_closed_is_never_reused() -> None:
-    async def body(made: Stage) -> None:
+async def test_a_connection_whose_peer_closed_is_never_reused() -> None:
+    async with stage(network=scripted(b'["RID",null,1]', None)) as made:
         assert (await made.client.request(SERVER, "k", None)).data == 1
         with pytest.raises(TransportClosed):
             await made.client.request(SERVER, "k", None)
@@ -192,11 +167,9 @@ def test_a_connection_whose_peer_closed_is_never_reused() -> None:
         assert len(made.network.attempts) == 2
         assert made.network.clients[0].closed
 
-    stage(body, network=scripted(b'["RID",null,1]', None))
 
-
-def test_an_unused_connection_is_closed_after_its_time() -> None:
-    async def body(made: Stage) -> None:
+async def test_an_unused_connection_is_closed_after_its_time() -> None:
+    async with stage(network=Network.of(RpcServer(answered_by(handler), RpcConfig(idle_close=1000.0)))) as made:
         await made.client.request(SERVER, "k", 50)
         await asyncio.sleep(109)
         assert made.client.statistics().connections == 1
@@ -205,31 +178,25 @@ def test_an_unused_connection_is_closed_after_its_time() -> None:
         assert made.network.clients[0].closed
         assert made.network.serving == 0
 
-    stage(body, network=Network.of(RpcServer(answered_by(handler), RpcConfig(idle_close=1000.0))))
 
-
-def test_use_puts_off_the_idle_close() -> None:
-    async def body(made: Stage) -> None:
+async def test_use_puts_off_the_idle_close() -> None:
+    async with stage(network=Network.of(RpcServer(answered_by(handler), RpcConfig(idle_close=1000.0)))) as made:
         for _ in range(10):
             await made.client.request(SERVER, "k", 0)
             await asyncio.sleep(100)
         assert len(made.network.attempts) == 1
 
-    stage(body, network=Network.of(RpcServer(answered_by(handler), RpcConfig(idle_close=1000.0))))
 
-
-def test_a_connection_in_use_is_not_closed_however_long_the_answer_takes() -> None:
-    async def body(made: Stage) -> None:
+async def test_a_connection_in_use_is_not_closed_however_long_the_answer_takes() -> None:
+    async with stage(config=RpcConfig(idle_close=10.0)) as made:
         for _ in range(2):
             assert (await made.client.request(SERVER, "k", 30)).seconds == pytest.approx(30.0)
             await asyncio.sleep(9)
         assert made.network.attempts == [SERVER]
 
-    stage(body, config=RpcConfig(idle_close=10.0))
 
-
-def test_all_who_wait_on_a_lost_connection_hear_of_it_each_by_an_error_of_its_own() -> None:
-    async def body(made: Stage) -> None:
+async def test_all_who_wait_on_a_lost_connection_hear_of_it_each_by_an_error_of_its_own() -> None:
+    async with stage() as made:
         asked = [made.ask(5) for _ in range(64)]
         await asyncio.sleep(1)
         made.network.servers[0].abort()
@@ -238,50 +205,40 @@ def test_all_who_wait_on_a_lost_connection_hear_of_it_each_by_an_error_of_its_ow
         assert len({id(result) for result in results}) == 64
         assert made.client.statistics().connections == 0
 
-    stage(body)
 
-
-def test_garbage_from_a_peer_is_counted_and_the_reply_behind_it_found() -> None:
-    async def body(made: Stage) -> None:
+async def test_garbage_from_a_peer_is_counted_and_the_reply_behind_it_found() -> None:
+    async with stage(network=scripted(b"garbage", b'["RID",null,2]')) as made:
         with pytest.raises(RequestTimeout):
             await made.client.request(SERVER, "k", None, timeout=1.0)
         assert (await made.client.request(SERVER, "k", None)).data == 2
         assert made.client.statistics().malformed == 1
 
-    stage(body, network=scripted(b"garbage", b'["RID",null,2]'))
 
-
-def test_a_reply_over_the_limit_ends_the_connection_and_says_so() -> None:
-    async def body(made: Stage) -> None:
+async def test_a_reply_over_the_limit_ends_the_connection_and_says_so() -> None:
+    async with stage(network=scripted(b'["RID",null,"' + b"x" * 2000), config=RpcConfig(message_bytes=1000)) as made:
         with pytest.raises(RemoteError, match="over the limit of 1,000 bytes"):
             await made.client.request(SERVER, "k", None, retry=3)
         assert made.network.clients[0].aborted
         assert len(made.network.attempts) == 1
 
-    stage(body, network=scripted(b'["RID",null,"' + b"x" * 2000), config=RpcConfig(message_bytes=1000))
 
-
-def test_a_forged_reply_goes_nowhere() -> None:
-    async def body(made: Stage) -> None:
+async def test_a_forged_reply_goes_nowhere() -> None:
+    async with stage(network=scripted(b'["00000000-0000-4000-8000-000000000000",null,"forged"]')) as made:
         with pytest.raises(RequestTimeout):
             await made.client.request(SERVER, "k", None, timeout=1.0)
         assert made.client.statistics().late == 1
 
-    stage(body, network=scripted(b'["00000000-0000-4000-8000-000000000000",null,"forged"]'))
 
-
-def test_what_cannot_be_sent_is_a_local_error_and_connects_nowhere() -> None:
-    async def body(made: Stage) -> None:
+async def test_what_cannot_be_sent_is_a_local_error_and_connects_nowhere() -> None:
+    async with stage(config=RpcConfig(message_bytes=1000)) as made:
         for payload in (float("nan"), "x" * 2000):
             with pytest.raises(LocalError):
                 await made.client.request(SERVER, "k", payload)
         assert made.network.attempts == []
 
-    stage(body, config=RpcConfig(message_bytes=1000))
 
-
-def test_map_gives_each_ones_reply_or_error_in_order() -> None:
-    async def body(made: Stage) -> None:
+async def test_map_gives_each_ones_reply_or_error_in_order() -> None:
+    async with stage(config=RpcConfig(map_at_once=2)) as made:
         addresses = [Address("203.0.113.1", 1000 + index) for index in range(6)]
         made.network.refuse = [None, None, TransportClosed("no"), None, None, None]
         results = await made.client.map(addresses, "k", 1, timeout=5.0)
@@ -289,11 +246,9 @@ def test_map_gives_each_ones_reply_or_error_in_order() -> None:
         assert isinstance(results[2], TransportClosed)
         assert now() == pytest.approx(3.0)  # two at a time
 
-    stage(body, config=RpcConfig(map_at_once=2))
 
-
-def test_a_full_pool_closes_the_connection_unused_for_longest() -> None:
-    async def body(made: Stage) -> None:
+async def test_a_full_pool_closes_the_connection_unused_for_longest() -> None:
+    async with stage(config=RpcConfig(pool=2)) as made:
         first, second, third, fourth = (Address("203.0.113.1", 1000 + index) for index in range(4))
         for address in (first, second, first, third):
             await made.client.request(address, "k", 0)
@@ -307,11 +262,9 @@ def test_a_full_pool_closes_the_connection_unused_for_longest() -> None:
         await asyncio.gather(*busy)
         assert made.client.statistics().connections == 2
 
-    stage(body, config=RpcConfig(pool=2))
 
-
-def test_closing_fails_what_is_under_way_and_everything_after() -> None:
-    async def body(made: Stage) -> None:
+async def test_closing_fails_what_is_under_way_and_everything_after() -> None:
+    async with stage() as made:
         asked = [made.ask(30, retry=3), made.ask(30, address=OTHER)]
         await settle()
         await made.client.close()
@@ -324,11 +277,9 @@ def test_closing_fails_what_is_under_way_and_everything_after() -> None:
         assert now() == 0.0
         assert len(made.network.attempts) == 2
 
-    stage(body)
 
-
-def test_closing_while_connecting_leaves_nothing_behind() -> None:
-    async def body(made: Stage) -> None:
+async def test_closing_while_connecting_leaves_nothing_behind() -> None:
+    async with stage(network=Network.of(RpcServer(answered_by(handler)), delay=5.0)) as made:
         asked = made.ask(0)
         await settle()
         await made.client.close()
@@ -336,16 +287,12 @@ def test_closing_while_connecting_leaves_nothing_behind() -> None:
             await asked
         assert made.network.clients == []
 
-    stage(body, network=Network.of(RpcServer(answered_by(handler)), delay=5.0))
 
-
-def test_a_caller_that_gives_up_does_not_disturb_the_others() -> None:
-    async def body(made: Stage) -> None:
+async def test_a_caller_that_gives_up_does_not_disturb_the_others() -> None:
+    async with stage(network=Network.of(RpcServer(answered_by(handler)), delay=0.5)) as made:
         first, second = made.ask(5), made.ask(6)
         await asyncio.sleep(1.0)  # connected and sent
         first.cancel()
         assert (await second).data == ["k", 6]
         assert made.client.statistics().late == 1
         assert len(made.network.attempts) == 1
-
-    stage(body, network=Network.of(RpcServer(answered_by(handler)), delay=0.5))

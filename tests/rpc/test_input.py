@@ -2,8 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
 
 from core.limits import bounds
 from core.limits.budget import Budget
@@ -12,7 +14,9 @@ from core.rpc.server import RpcServer
 from core.values import Address, Caller, JsonValue
 from tests.rpc.streams import MemoryStream, pair
 from tests.support.answers import answered_by
-from tests.support.virtual_time import run, settle
+from tests.support.virtual_time import settle
+
+pytestmark = pytest.mark.virtual_time
 
 KB = 1000
 FRIEND = "203.0.113.99"
@@ -47,19 +51,17 @@ class Scene:
         return self.memory.state_of_input().used
 
 
-def scene(body: Callable[[Scene], Coroutine[Any, Any, None]]) -> None:
-    async def whole() -> None:
-        made = Scene()
-        async with made.group:
-            await settle()
-            await body(made)
-            for incoming in made.server.connections:
-                incoming.stream.abort()
-            await settle()
-        await asyncio.sleep(3)
-        assert made.unfinished() == made.memory.used() == 0
-
-    run(whole())
+@asynccontextmanager
+async def scene() -> AsyncIterator[Scene]:
+    made = Scene()
+    async with made.group:
+        await settle()
+        yield made
+        for incoming in made.server.connections:
+            incoming.stream.abort()
+        await settle()
+    await asyncio.sleep(3)
+    assert made.unfinished() == made.memory.used() == 0
 
 
 async def error_of(client: MemoryStream) -> tuple[str, str]:
@@ -67,8 +69,8 @@ async def error_of(client: MemoryStream) -> tuple[str, str]:
     return rid, error
 
 
-def test_unfinished_messages_of_one_host_are_bounded_and_who_is_refused_is_told_why() -> None:
-    async def body(made: Scene) -> None:
+async def test_unfinished_messages_of_one_host_are_bounded_and_who_is_refused_is_told_why() -> None:
+    async with scene() as made:
         clients = [made.connect("203.0.113.1") for _ in range(4)]
         await settle()
         for client in clients:
@@ -81,11 +83,9 @@ def test_unfinished_messages_of_one_host_are_bounded_and_who_is_refused_is_told_
         await other.write(BEGINNING + b"x" * 150 * KB + b'"]')
         assert (await error_of(other))[0] == "r1"
 
-    scene(body)
 
-
-def test_strangers_together_leave_room_for_who_is_trusted() -> None:
-    async def body(made: Scene) -> None:
+async def test_strangers_together_leave_room_for_who_is_trusted() -> None:
+    async with scene() as made:
         for number in range(20):
             client = made.connect(f"203.0.113.{number}")
             await settle()
@@ -96,11 +96,9 @@ def test_strangers_together_leave_room_for_who_is_trusted() -> None:
         await friend.write(BEGINNING + b"x" * 400 * KB + b'"]')
         assert json.loads(await friend.read()) == ["r1", None, 400 * KB]
 
-    scene(body)
 
-
-def test_a_stranger_s_message_has_a_bound_and_the_error_names_it() -> None:
-    async def body(made: Scene) -> None:
+async def test_a_stranger_s_message_has_a_bound_and_the_error_names_it() -> None:
+    async with scene() as made:
         client = made.connect("203.0.113.1")
         await client.write(BEGINNING + b"x" * 300 * KB)
         rid, error = await error_of(client)
@@ -108,11 +106,9 @@ def test_a_stranger_s_message_has_a_bound_and_the_error_names_it() -> None:
         assert error == "ERR_MESSAGE_SIZE: a message is over the limit of 200,000 bytes"
         assert await client.read() == b"", "and then it is closed"
 
-    scene(body)
 
-
-def test_a_byte_now_and_then_does_not_keep_an_unfinished_message() -> None:
-    async def body(made: Scene) -> None:
+async def test_a_byte_now_and_then_does_not_keep_an_unfinished_message() -> None:
+    async with scene() as made:
         client = made.connect("203.0.113.1")
         await client.write(BEGINNING + b"x" * 100 * KB)
         at = asyncio.get_running_loop().time()
@@ -122,11 +118,9 @@ def test_a_byte_now_and_then_does_not_keep_an_unfinished_message() -> None:
         assert asyncio.get_running_loop().time() - at <= 2 * bounds.STALL_TIME + 10
         assert made.unfinished() == 0
 
-    scene(body)
 
-
-def test_a_slow_line_may_send_a_long_message_and_many_short_ones() -> None:
-    async def body(made: Scene) -> None:
+async def test_a_slow_line_may_send_a_long_message_and_many_short_ones() -> None:
+    async with scene() as made:
         slow, chatty = made.connect("203.0.113.1"), made.connect("203.0.113.2")
         await slow.write(BEGINNING)
         for number in range(90):
@@ -137,16 +131,12 @@ def test_a_slow_line_may_send_a_long_message_and_many_short_ones() -> None:
         assert json.loads(await slow.read()) == ["r1", None, 180 * KB]
         assert not chatty.broken
 
-    scene(body)
 
-
-def test_a_message_in_its_last_packet_is_given_back_when_it_is_read() -> None:
-    async def body(made: Scene) -> None:
+async def test_a_message_in_its_last_packet_is_given_back_when_it_is_read() -> None:
+    async with scene() as made:
         client = made.connect("203.0.113.1")
         for _ in range(10):
             await client.write(BEGINNING + b"x" * 190 * KB + b'"]')
             assert json.loads(await client.read()) == ["r1", None, 190 * KB]
         await settle()
         assert made.unfinished() == 0
-
-    scene(body)

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from core.limits import bounds
 from core.limits.budget import Budget
 from core.rpc.config import RpcConfig
@@ -11,7 +13,8 @@ from core.values import Address
 from core.wire.rpc_message import MAX_BYTES
 from tests.rpc.streams import MemoryStream, pair
 from tests.support.answers import answered_by
-from tests.support.virtual_time import run
+
+pytestmark = pytest.mark.virtual_time
 
 MB = 1_000_000
 
@@ -48,49 +51,43 @@ async def serve(made: RpcServer, stream: MemoryStream, lodger: Lodger) -> None:
     await made.serve(stream, other=lambda admitted: lodger)
 
 
-def test_what_streams_hold_is_counted_and_the_host_that_holds_too_much_is_cut_off() -> None:
-    async def body() -> None:
-        made, group = server(), asyncio.TaskGroup()
-        modest, greedy, friend = Lodger(MB), Lodger(5 * MB), Lodger(MB)
-        async with group:
-            tasks: list[asyncio.Task[None]] = []
-            streams: list[MemoryStream] = []
-            for lodger, host in ((modest, "192.0.2.1"), (greedy, "192.0.2.2"), (friend, "192.0.2.9")):
-                _, stream = pair()
-                stream.remote = Address(host, 5)
-                streams.append(stream)
-                tasks.append(group.create_task(serve(made, stream, lodger)))
-            await asyncio.sleep(bounds.SWEEP_EVERY * 2)
-            assert [stream.aborted for stream in streams] == [False, True, False]
-            assert made.memory.used("192.0.2.1") >= MB
-            assert made.memory.used("192.0.2.9") >= MB
-            for task in tasks:
-                task.cancel()
-        assert made.memory.used() == 0
-
-    run(body())
+async def test_what_streams_hold_is_counted_and_the_host_that_holds_too_much_is_cut_off() -> None:
+    made, group = server(), asyncio.TaskGroup()
+    modest, greedy, friend = Lodger(MB), Lodger(5 * MB), Lodger(MB)
+    async with group:
+        tasks: list[asyncio.Task[None]] = []
+        streams: list[MemoryStream] = []
+        for lodger, host in ((modest, "192.0.2.1"), (greedy, "192.0.2.2"), (friend, "192.0.2.9")):
+            _, stream = pair()
+            stream.remote = Address(host, 5)
+            streams.append(stream)
+            tasks.append(group.create_task(serve(made, stream, lodger)))
+        await asyncio.sleep(bounds.SWEEP_EVERY * 2)
+        assert [stream.aborted for stream in streams] == [False, True, False]
+        assert made.memory.used("192.0.2.1") >= MB
+        assert made.memory.used("192.0.2.9") >= MB
+        for task in tasks:
+            task.cancel()
+    assert made.memory.used() == 0
 
 
-def test_an_idle_lodger_of_a_stranger_loses_its_place_when_places_are_scarce() -> None:
-    async def body() -> None:
-        made, group = server(RpcConfig(connections=8)), asyncio.TaskGroup()
-        async with group:
-            tasks: list[asyncio.Task[None]] = []
-            streams: list[MemoryStream] = []
-            idle = bounds.IDLE_TIME_LOADED + 1
-            lodgers = (Lodger(idle=idle), Lodger(), Lodger(idle=idle))
-            for lodger, host in zip(lodgers, ("192.0.2.1", "192.0.2.2", "192.0.2.9"), strict=True):
-                _, stream = pair()
-                stream.remote = Address(host, 5)
-                streams.append(stream)
-                tasks.append(group.create_task(serve(made, stream, lodger)))
-            for _ in range(3):
-                _, stream = pair()
-                stream.remote = Address("192.0.2.3", 5)
-                tasks.append(group.create_task(serve(made, stream, Lodger())))
-            await asyncio.sleep(bounds.SWEEP_EVERY * 2)
-            assert [stream.aborted for stream in streams] == [True, False, False]
-            for task in tasks:
-                task.cancel()
-
-    run(body())
+async def test_an_idle_lodger_of_a_stranger_loses_its_place_when_places_are_scarce() -> None:
+    made, group = server(RpcConfig(connections=8)), asyncio.TaskGroup()
+    async with group:
+        tasks: list[asyncio.Task[None]] = []
+        streams: list[MemoryStream] = []
+        idle = bounds.IDLE_TIME_LOADED + 1
+        lodgers = (Lodger(idle=idle), Lodger(), Lodger(idle=idle))
+        for lodger, host in zip(lodgers, ("192.0.2.1", "192.0.2.2", "192.0.2.9"), strict=True):
+            _, stream = pair()
+            stream.remote = Address(host, 5)
+            streams.append(stream)
+            tasks.append(group.create_task(serve(made, stream, lodger)))
+        for _ in range(3):
+            _, stream = pair()
+            stream.remote = Address("192.0.2.3", 5)
+            tasks.append(group.create_task(serve(made, stream, Lodger())))
+        await asyncio.sleep(bounds.SWEEP_EVERY * 2)
+        assert [stream.aborted for stream in streams] == [True, False, False]
+        for task in tasks:
+            task.cancel()

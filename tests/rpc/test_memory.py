@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -15,7 +15,9 @@ from core.values import Address, Caller, JsonValue
 from core.wire.rpc_message import MAX_BYTES
 from tests.rpc.streams import MemoryStream, pair
 from tests.support.answers import Handler, answered_by
-from tests.support.virtual_time import run, settle
+from tests.support.virtual_time import settle
+
+pytestmark = pytest.mark.virtual_time
 
 MB = 1_000_000
 GREAT = "x" * MB
@@ -49,28 +51,26 @@ async def great(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
     return GREAT if payload == "great" else "x" * (400_000 - 14) if payload == "some" else payload
 
 
-def scene(body: Callable[[Scene], Coroutine[Any, Any, None]], handler: Handler = great) -> None:
-    async def whole() -> None:
-        made = Scene(handler)
-        async with made.group:
-            await body(made)
-            for incoming in made.server.connections:
-                incoming.stream.abort()
-            await settle()
-        await asyncio.sleep(3)
-        assert made.memory.used() == 0, "all of it is given back"
-        assert made.memory.by_kind == dict.fromkeys(KINDS, 0)
-        assert made.server.in_flight == 0
-
-    run(whole())
+@asynccontextmanager
+async def scene(handler: Handler = great) -> AsyncIterator[Scene]:
+    made = Scene(handler)
+    async with made.group:
+        yield made
+        for incoming in made.server.connections:
+            incoming.stream.abort()
+        await settle()
+    await asyncio.sleep(3)
+    assert made.memory.used() == 0, "all of it is given back"
+    assert made.memory.by_kind == dict.fromkeys(KINDS, 0)
+    assert made.server.in_flight == 0
 
 
 def ask(number: int, payload: JsonValue = "great") -> bytes:
     return json.dumps([f"r{number}", "k", payload]).encode()
 
 
-def test_results_nobody_takes_are_bounded_and_what_is_beyond_is_refused() -> None:
-    async def body(made: Scene) -> None:
+async def test_results_nobody_takes_are_bounded_and_what_is_beyond_is_refused() -> None:
+    async with scene() as made:
         clients = [made.connect("203.0.113.1") for _ in range(20)]
         for client in clients:
             client.pause()
@@ -81,11 +81,9 @@ def test_results_nobody_takes_are_bounded_and_what_is_beyond_is_refused() -> Non
         assert refused
         assert all(error.startswith("ERR_RATE_LIMITED: the answers to you hold") for error in refused)
 
-    scene(body)
 
-
-def test_a_request_counts_until_its_reply_has_left() -> None:
-    async def body(made: Scene) -> None:
+async def test_a_request_counts_until_its_reply_has_left() -> None:
+    async with scene() as made:
         client = made.connect("203.0.113.1")
         client.pause()
         await client.write(ask(1) + ask(2))
@@ -99,17 +97,15 @@ def test_a_request_counts_until_its_reply_has_left() -> None:
         await asyncio.sleep(2)
         assert made.memory.used() == 0
 
-    scene(body)
 
-
-def test_no_next_answer_is_computed_for_a_connection_whose_window_is_shut() -> None:
+async def test_no_next_answer_is_computed_for_a_connection_whose_window_is_shut() -> None:
     computed: list[JsonValue] = []
 
     def handler(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
         computed.append(payload)
         return "y" * 2000
 
-    async def body(made: Scene) -> None:
+    async with scene(handler) as made:
         client = made.connect("203.0.113.1", window=1000)
         client.pause()
         for number in range(50):
@@ -121,11 +117,9 @@ def test_no_next_answer_is_computed_for_a_connection_whose_window_is_shut() -> N
             await settle()
         assert len(computed) == 50
 
-    scene(body, handler)
 
-
-def test_a_trusted_caller_is_served_while_strangers_hold_all_they_may() -> None:
-    async def body(made: Scene) -> None:
+async def test_a_trusted_caller_is_served_while_strangers_hold_all_they_may() -> None:
+    async with scene() as made:
         for host in ("203.0.113.1", "203.0.113.2", "203.0.113.3"):
             for _ in range(20):
                 client = made.connect(host)
@@ -139,11 +133,9 @@ def test_a_trusted_caller_is_served_while_strangers_hold_all_they_may() -> None:
         assert {len(await friend.read()) > MB for _ in range(2)} == {True, False}
         assert asyncio.get_running_loop().time() - at < 1.0
 
-    scene(body)
 
-
-def test_a_slow_reader_gets_all_of_it_and_one_who_takes_next_to_nothing_is_cut_off() -> None:
-    async def body(made: Scene) -> None:
+async def test_a_slow_reader_gets_all_of_it_and_one_who_takes_next_to_nothing_is_cut_off() -> None:
+    async with scene() as made:
         slow, dribbling = made.connect("203.0.113.1"), made.connect("203.0.113.2")
         slow.peer.packet = dribbling.peer.packet = 10_000
         for client in (slow, dribbling):
@@ -156,19 +148,15 @@ def test_a_slow_reader_gets_all_of_it_and_one_who_takes_next_to_nothing_is_cut_o
         assert got == 800_000
         assert dribbling.broken
 
-    scene(body)
 
-
-def test_payloads_under_way_are_counted_too() -> None:
-    async def body(made: Scene) -> None:
+async def test_payloads_under_way_are_counted_too() -> None:
+    async with scene() as made:
         client = made.connect("203.0.113.1", window=1 << 20)
         await client.write(b"".join(ask(number, "z" * 60_000) for number in range(12)))
         replies = [json.loads(await client.read()) for _ in range(12)]
         refused = [reply for reply in replies if reply[1] is not None]
         assert len(refused) == 12 - 4 * MB // (60_011 * bounds.PAYLOAD_FACTOR)
         assert refused[0][1].startswith("ERR_RATE_LIMITED: your requests hold")
-
-    scene(body)
 
 
 @pytest.mark.parametrize(

@@ -10,16 +10,18 @@ from core.rpc.config import RpcConfig
 from core.rpc.feed import TURN_MAX
 from core.rpc.server import RpcServer
 from core.values import Caller, JsonValue, Outcome
-from tests.rpc.scene import Scene, echo, plain_echo, scene
+from tests.rpc.scene import echo, plain_echo, scene
 from tests.rpc.streams import CLIENT, pair
 from tests.support.answers import Handler, answered_by
 from tests.support.virtual_time import settle
 
+pytestmark = pytest.mark.virtual_time
+
 CALLER = Caller(CLIENT)
 
 
-def test_a_request_is_answered_and_reported() -> None:
-    async def body(stage: Scene) -> None:
+async def test_a_request_is_answered_and_reported() -> None:
+    async with scene() as stage:
         await stage.send(["r1", "fibonacci_worker", 2.5])
         assert await stage.replies(1) == [["r1", None, 2.5]]
         assert stage.served == [("fibonacci_worker", CALLER, 2.5, None, 31, 15)], "with its bytes"
@@ -27,21 +29,17 @@ def test_a_request_is_answered_and_reported() -> None:
         assert stage.stream.closed
         assert not stage.stream.aborted
 
-    scene(body)
 
-
-def test_a_slow_handler_holds_up_nobody_and_every_reply_starts_a_packet() -> None:
-    async def body(stage: Scene) -> None:
+async def test_a_slow_handler_holds_up_nobody_and_every_reply_starts_a_packet() -> None:
+    async with scene() as stage:
         await stage.send(["slow", "k", 5], ["quick", "k", 0.1], ["instant", "k", None])
         assert await stage.replies(3) == [["instant", None, None], ["quick", None, 0.1], ["slow", None, 5]]
         assert all(boundary for _, boundary in stage.stream.written)
         assert len(stage.stream.written) == 3
         assert asyncio.get_running_loop().time() == pytest.approx(5.0)
 
-    scene(body)
 
-
-def test_a_plain_handler_answers_without_a_task() -> None:
+async def test_a_plain_handler_answers_without_a_task() -> None:
     names: list[str] = []
 
     def handler(key: str, payload: JsonValue, caller: Caller) -> Outcome:
@@ -51,14 +49,12 @@ def test_a_plain_handler_answers_without_a_task() -> None:
 
     spent: list[float] = []
 
-    async def body(stage: Scene) -> None:
+    async with scene(handler=handler) as stage:
         stage.server.answered_at_once = spent.append  # type: ignore[method-assign, assignment]
         await stage.send(["r1", "now", "a"], ["r2", "later", 0.1], ["r3", "now", ["x" * 100_000]])
         assert await stage.replies(3) == [["r1", None, "a"], ["r3", None, ["x" * 100_000]], ["r2", None, 0.1]]
         assert [report[:2] for report in stage.served] == [("now", CALLER), ("now", CALLER), ("later", CALLER)]
         assert stage.server.statistics().in_flight == 0
-
-    scene(body, handler=handler)
     assert "rpc request" not in names
     assert len(spent) == 1  # the one that took no task counts against the turn of the others
 
@@ -77,7 +73,7 @@ def test_handlers_that_answer_at_once_leave_others_their_turn() -> None:
         server.answered_at_once(seconds)
 
 
-def test_a_packet_of_many_requests_leaves_others_their_turn() -> None:
+async def test_a_packet_of_many_requests_leaves_others_their_turn() -> None:
     loops: list[asyncio.AbstractEventLoop] = []
     turns: Counter[int] = Counter()
     turn = 0
@@ -92,17 +88,15 @@ def test_a_packet_of_many_requests_leaves_others_their_turn() -> None:
         turns[turn] += 1
         return payload
 
-    async def body(stage: Scene) -> None:
+    async with scene(handler=handler) as stage:
         loops.append(asyncio.get_running_loop())
         next_turn()
         await stage.client.write(b"".join(json.dumps([f"r{n}", "k", n]).encode() for n in range(300)))
         assert await stage.replies(300) == [[f"r{n}", None, n] for n in range(300)]
-
-    scene(body, handler=handler)
     assert max(turns.values()) <= 2 * TURN_MAX  # twice in the turn that begins to listen
 
 
-def test_a_handler_that_waits_past_the_spell_is_called_in_a_task() -> None:
+async def test_a_handler_that_waits_past_the_spell_is_called_in_a_task() -> None:
     names: list[str] = []
 
     def handler(key: str, payload: JsonValue, caller: Caller) -> Outcome:
@@ -110,25 +104,21 @@ def test_a_handler_that_waits_past_the_spell_is_called_in_a_task() -> None:
         names.append(task.get_name() if task else "")
         return payload
 
-    async def body(stage: Scene) -> None:
+    async with scene(handler=handler) as stage:
         stage.server.may_answer_at_once = lambda now: False  # type: ignore[method-assign]
         await stage.send(["r1", "k", "a"])
         assert await stage.replies(1) == [["r1", None, "a"]]
-
-    scene(body, handler=handler)
     assert names == ["rpc request"]
 
 
-def test_joined_and_split_requests_are_all_answered() -> None:
-    async def body(stage: Scene) -> None:
+async def test_joined_and_split_requests_are_all_answered() -> None:
+    async with scene() as stage:
         data = b"".join(json.dumps([f"r{index}", "k", "\u00e9"], ensure_ascii=False).encode() for index in range(10))
         await stage.client.write(data)
         for byte in data:
             await stage.client.write(bytes([byte]))
         replies = await stage.replies(20)
         assert sorted(map(str, replies)) == sorted(str([f"r{i}", None, "\u00e9"]) for i in range(10) for _ in "ab")
-
-    scene(body)
 
 
 @pytest.mark.parametrize(
@@ -144,21 +134,19 @@ def test_joined_and_split_requests_are_all_answered() -> None:
     ],
 )
 @pytest.mark.parametrize("handler", [echo, plain_echo])
-def test_what_a_handler_raises_is_an_error_reply(
+async def test_what_a_handler_raises_is_an_error_reply(
     raised: str, error: str, handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def body(stage: Scene) -> None:
+    async with scene(handler=handler) as stage:
         await stage.send(["r1", "k", raised], ["r2", "k", 0.1])
         assert await stage.replies(2) == [["r1", error, None], ["r2", None, 0.1]]
         assert [report[3] for report in stage.served] == [error, None]
         assert stage.server.statistics().failed == 1
-
-    scene(body, handler=handler)
     assert (len(caplog.records) == 1) is (raised in ("bug", "own timeout"))
     assert "Traceback" not in caplog.text
 
 
-def test_a_handler_over_its_time_is_cut_off() -> None:
+async def test_a_handler_over_its_time_is_cut_off() -> None:
     cancelled: list[str] = []
 
     async def stuck(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
@@ -169,33 +157,29 @@ def test_a_handler_over_its_time_is_cut_off() -> None:
             raise
         return None
 
-    async def body(stage: Scene) -> None:
+    async with scene(handler=stuck) as stage:
         await stage.send(["r1", "k", None])
         assert await stage.replies(1) == [["r1", "ERR_TIMEOUT: the service took longer than 60 s", None]]
         assert asyncio.get_running_loop().time() == pytest.approx(60.0)
         assert cancelled == ["k"]
-
-    scene(body, handler=stuck)
 
 
 @pytest.mark.parametrize(
     ("result", "name"),
     [(float("nan"), "ERR_MESSAGE_ENCODE"), (b"bytes", "ERR_MESSAGE_ENCODE"), ("x" * 500, "ERR_MESSAGE_SIZE")],
 )
-def test_a_result_that_cannot_be_sent_is_a_named_error(result: JsonValue, name: str) -> None:
+async def test_a_result_that_cannot_be_sent_is_a_named_error(result: JsonValue, name: str) -> None:
     async def handler(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
         return result
 
-    async def body(stage: Scene) -> None:
+    async with scene(handler=handler, config=RpcConfig(message_bytes=300)) as stage:
         await stage.send(["r1", "k", None])
         reply = json.loads(await stage.client.read())
         assert reply[:1] + reply[2:] == ["r1", None]
         assert reply[1].startswith(name + ": ")
 
-    scene(body, handler=handler, config=RpcConfig(message_bytes=300))
 
-
-def test_sixty_four_run_at_once_and_more_wait_unread() -> None:
+async def test_sixty_four_run_at_once_and_more_wait_unread() -> None:
     running = most = 0
 
     async def handler(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
@@ -206,7 +190,7 @@ def test_sixty_four_run_at_once_and_more_wait_unread() -> None:
         running -= 1
         return payload
 
-    async def body(stage: Scene) -> None:
+    async with scene(handler=handler) as stage:
         for index in range(200):
             await stage.send([f"r{index}", "k", index])
         await settle()
@@ -218,10 +202,8 @@ def test_sixty_four_run_at_once_and_more_wait_unread() -> None:
         assert asyncio.get_running_loop().time() == pytest.approx(4.0)
         assert stage.server.statistics().in_flight == 0
 
-    scene(body, handler=handler)
 
-
-def test_a_caller_that_vanishes_leaves_no_handler_behind() -> None:
+async def test_a_caller_that_vanishes_leaves_no_handler_behind() -> None:
     cancelled: list[str] = []
 
     async def handler(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
@@ -232,7 +214,7 @@ def test_a_caller_that_vanishes_leaves_no_handler_behind() -> None:
             raise
         return None
 
-    async def body(stage: Scene) -> None:
+    async with scene(handler=handler) as stage:
         await stage.send(*([f"r{index}", f"k{index}", None] for index in range(5)))
         await settle()
         stage.client.abort()
@@ -242,22 +224,18 @@ def test_a_caller_that_vanishes_leaves_no_handler_behind() -> None:
         assert stage.server.statistics().connections == 0
         assert stage.server.statistics().in_flight == 0
 
-    scene(body, handler=handler)
 
-
-def test_a_caller_that_hangs_up_politely_still_gets_its_replies() -> None:
-    async def body(stage: Scene) -> None:
+async def test_a_caller_that_hangs_up_politely_still_gets_its_replies() -> None:
+    async with scene() as stage:
         await stage.send(["r1", "k", 3])
         await stage.client.close()
         await stage.serving
         assert stage.stream.written == [(b'["r1",null,3]', True)]
         assert stage.stream.closed
 
-    scene(body)
 
-
-def test_cancelling_serve_resets_the_stream() -> None:
-    async def body(stage: Scene) -> None:
+async def test_cancelling_serve_resets_the_stream() -> None:
+    async with scene() as stage:
         await stage.send(["r1", "k", 30])
         await settle()
         stage.serving.cancel()
@@ -266,22 +244,18 @@ def test_cancelling_serve_resets_the_stream() -> None:
         assert stage.stream.aborted
         assert [report[2:] for report in stage.served] == [(0.0, "ERR_TRANSPORT_CLOSE", 15, 0)], "asked, not answered"
 
-    scene(body)
 
-
-def test_a_caller_that_reads_nothing_is_cut_off() -> None:
-    async def body(stage: Scene) -> None:
+async def test_a_caller_that_reads_nothing_is_cut_off() -> None:
+    async with scene(buffer=200) as stage:
         await stage.send(*([f"r{index}", "k", "x" * 90] for index in range(5)))
         await stage.serving
         assert asyncio.get_running_loop().time() == pytest.approx(30.0)
         assert stage.stream.aborted
         assert [report[3] for report in stage.served].count("ERR_TRANSPORT_CLOSE") >= 1
 
-    scene(body, buffer=200)
 
-
-def test_an_unused_connection_is_closed_and_a_busy_one_is_not() -> None:
-    async def body(stage: Scene) -> None:
+async def test_an_unused_connection_is_closed_and_a_busy_one_is_not() -> None:
+    async with scene() as stage:
         await asyncio.sleep(100)
         await stage.send(["r1", "k", 55])
         assert await stage.replies(1) == [["r1", None, 55]]
@@ -290,21 +264,17 @@ def test_an_unused_connection_is_closed_and_a_busy_one_is_not() -> None:
         assert stage.stream.closed
         assert not stage.stream.aborted
 
-    scene(body)
 
-
-def test_a_handler_longer_than_the_idle_time_keeps_its_connection() -> None:
-    async def body(stage: Scene) -> None:
+async def test_a_handler_longer_than_the_idle_time_keeps_its_connection() -> None:
+    async with scene(config=RpcConfig(idle_close=10.0)) as stage:
         await stage.send(["r1", "k", 25])
         assert await stage.replies(1) == [["r1", None, 25]]
         await stage.send(["r2", "k", 0])
         assert await stage.replies(1) == [["r2", None, 0]]
 
-    scene(body, config=RpcConfig(idle_close=10.0))
 
-
-def test_a_connection_that_waits_for_a_place_is_not_idle() -> None:
-    async def body(stage: Scene) -> None:
+async def test_a_connection_that_waits_for_a_place_is_not_idle() -> None:
+    async with scene(config=RpcConfig(idle_close=10.0, in_flight_total=1)) as stage:
         client, stream = pair()
         await stage.send(["r1", "k", 50])
         await settle()
@@ -312,5 +282,3 @@ def test_a_connection_that_waits_for_a_place_is_not_idle() -> None:
         await client.write(b'["r2","k",1]')
         assert json.loads(await client.read()) == ["r2", None, 1]
         assert asyncio.get_running_loop().time() == pytest.approx(51.0)
-
-    scene(body, config=RpcConfig(idle_close=10.0, in_flight_total=1))

@@ -9,25 +9,25 @@ from core.aio.tasks import TaskSet
 from core.rpc.config import RpcConfig
 from core.rpc.server import RpcServer
 from core.values import Address
-from tests.rpc.scene import Scene, echo, scene
+from tests.rpc.scene import echo, scene
 from tests.rpc.streams import CLIENT, MemoryStream, pair, read_all
 from tests.support.answers import answered_by
 from tests.support.virtual_time import run, settle
 
+pytestmark = pytest.mark.virtual_time
 
-def test_garbage_is_counted_and_the_next_request_answered() -> None:
-    async def body(stage: Scene) -> None:
+
+async def test_garbage_is_counted_and_the_next_request_answered() -> None:
+    async with scene() as stage:
         for packet in (b"garbage", b'["abc', b'["r1","k",1]', b"[1,2,3]", b'["r2",null,5]', b'["r3","k",0]'):
             await stage.client.write(packet)
         assert await stage.replies(2) == [["r3", None, 0], ["r1", None, 1]]
         assert stage.server.statistics().malformed == 4
 
-    scene(body)
-
 
 @pytest.mark.parametrize("flood", [b'["r","k","' + b"x" * 2000, b"[" * 200])
-def test_too_large_or_too_deep_ends_the_connection_at_once(flood: bytes) -> None:
-    async def body(stage: Scene) -> None:
+async def test_too_large_or_too_deep_ends_the_connection_at_once(flood: bytes) -> None:
+    async with scene(config=RpcConfig(message_bytes=1000)) as stage:
         await stage.send(["r1", "k", 30])
         await stage.client.write(flood)
         await stage.serving
@@ -38,11 +38,10 @@ def test_too_large_or_too_deep_ends_the_connection_at_once(flood: bytes) -> None
                 ["r", "ERR_MESSAGE_SIZE: a message is over the limit of 1,000 bytes", None]
             ]
 
-    scene(body, config=RpcConfig(message_bytes=1000))
 
+async def test_connections_of_one_host_and_of_all_are_limited() -> None:
+    async with scene(config=RpcConfig(connections_per_host=2, connections=3)) as stage:
 
-def test_connections_of_one_host_and_of_all_are_limited() -> None:
-    async def body(stage: Scene) -> None:
         def another(host: str) -> MemoryStream:
             client, stream = pair()
             stream.remote = Address(host, 5)
@@ -64,11 +63,9 @@ def test_connections_of_one_host_and_of_all_are_limited() -> None:
         assert stage.server.statistics().refused_connections == 2, "one of the host that had most"
         assert stage.server.statistics().connections == 3
 
-    scene(body, config=RpcConfig(connections_per_host=2, connections=3))
 
-
-def test_requests_of_all_connections_together_are_limited() -> None:
-    async def body(stage: Scene) -> None:
+async def test_requests_of_all_connections_together_are_limited() -> None:
+    async with scene(config=RpcConfig(in_flight_total=3)) as stage:
         client, stream = pair()
         stage.serve(stream)
         await stage.send(*([f"r{index}", "k", 1] for index in range(3)))
@@ -78,8 +75,6 @@ def test_requests_of_all_connections_together_are_limited() -> None:
         assert stage.server.statistics().in_flight == 3
         assert json.loads(await client.read()) == ["other", None, 1]
         assert asyncio.get_running_loop().time() == pytest.approx(2.0)
-
-    scene(body, config=RpcConfig(in_flight_total=3))
 
 
 def test_a_listener_that_fails_costs_nobody_anything(caplog: pytest.LogCaptureFixture) -> None:

@@ -6,10 +6,10 @@ the clock are not. Every datagram goes through `Wire.on_path`, which returns wha
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from random import Random
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from core.aio.tasks import TaskSet
 from core.errors import PeerError
@@ -32,7 +32,6 @@ from core.wire.utp_marks import ALL_MARKS
 from core.wire.utp_packet import DATA, Packet, is_utp, parse
 from tests.secure.sides import ANNA, BERT, THERE
 from tests.support.answers import answered_by
-from tests.support.virtual_time import run
 
 ANNA_AT = Address("198.51.100.7", 5001)
 BERT_AT = THERE
@@ -268,11 +267,6 @@ async def staged(scene: Scene) -> AsyncIterator[Scene]:
         await scene.bert.close()
 
 
-def play(body: Callable[[Scene], Coroutine[Any, Any, None]]) -> None:
-    """Run `body` in virtual time."""
-
-    async def whole() -> None:
-        async with staged(Scene()) as scene:
-            await body(scene)
-
-    run(whole())
+def play() -> AbstractAsyncContextManager[Scene]:
+    """Open a scene of its own."""
+    return staged(Scene())

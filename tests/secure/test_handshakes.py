@@ -3,8 +3,8 @@
 import asyncio
 import gc
 import weakref
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -23,6 +23,8 @@ from tests.rpc.streams import CLIENT, SERVER, MemoryStream, pair
 from tests.secure.sides import ANNA, BERT, MALLORY
 from tests.support.interpreted import interpreted
 from tests.support.virtual_time import run, settle
+
+pytestmark = pytest.mark.virtual_time
 
 Outcome = PeerError | object
 
@@ -51,15 +53,12 @@ class Scene:
             return error
 
 
-def scene(body: Callable[[Scene], Coroutine[Any, Any, None]], contexts: Contexts | None = None) -> None:
-    """Run `body` at Bert's door, or at one of `contexts`."""
-
-    async def whole() -> None:
-        made = Scene(contexts or Contexts(BERT))
-        await body(made)
-        await made.tasks.aclose()
-
-    run(whole())
+@asynccontextmanager
+async def scene(contexts: Contexts | None = None) -> AsyncIterator[Scene]:
+    """Stand at Bert's door, or at one of `contexts`."""
+    made = Scene(contexts or Contexts(BERT))
+    yield made
+    await made.tasks.aclose()
 
 
 def now() -> float:
@@ -71,8 +70,8 @@ def hello() -> bytes:
     return Contexts(ANNA).client(SERVER).outgoing()
 
 
-def test_a_plain_peer_passes_with_all_it_said() -> None:
-    async def body(made: Scene) -> None:
+async def test_a_plain_peer_passes_with_all_it_said() -> None:
+    async with scene() as made:
         near, admitted = made.visit()
         await asyncio.sleep(SILENT_TIME - 1)  # it takes its time
         await near.write(b'["1","fibonacci",1]')
@@ -80,11 +79,9 @@ def test_a_plain_peer_passes_with_all_it_said() -> None:
         assert isinstance(stream, MemoryStream)
         assert await stream.read() == b'["1","fibonacci",1]'
 
-    scene(body)
 
-
-def test_a_tls_client_becomes_a_peer_with_a_name() -> None:
-    async def body(made: Scene) -> None:
+async def test_a_tls_client_becomes_a_peer_with_a_name() -> None:
+    async with scene() as made:
         near, admitted = made.visit()
         session = Contexts(ANNA).client(SERVER, BERT.peer_id)
         await shake(near, session)
@@ -93,20 +90,16 @@ def test_a_tls_client_becomes_a_peer_with_a_name() -> None:
         assert stream.peer_id == ANNA.peer_id
         assert made.door.statistics().secured == 1
 
-    scene(body)
 
-
-def test_who_says_nothing_is_given_up() -> None:
-    async def body(made: Scene) -> None:
+async def test_who_says_nothing_is_given_up() -> None:
+    async with scene() as made:
         _, admitted = made.visit()
         assert isinstance(await admitted, TransportClosed)
         assert now() == SILENT_TIME
 
-    scene(body)
 
-
-def test_a_slow_handshake_is_given_up_however_it_trickles() -> None:
-    async def body(made: Scene) -> None:
+async def test_a_slow_handshake_is_given_up_however_it_trickles() -> None:
+    async with scene() as made:
         near, admitted = made.visit()
         for byte in hello():
             if admitted.done():
@@ -118,12 +111,10 @@ def test_a_slow_handshake_is_given_up_however_it_trickles() -> None:
         assert made.door.statistics().timed_out == 1
         assert made.door.statistics().handshakes == 0
 
-    scene(body)
-
 
 @pytest.mark.parametrize(("hosts", "limit"), [(1, HANDSHAKES_HOST), (HANDSHAKES + 1, HANDSHAKES)])
-def test_the_oldest_of_a_crowd_makes_room(hosts: int, limit: int) -> None:
-    async def body(made: Scene) -> None:
+async def test_the_oldest_of_a_crowd_makes_room(hosts: int, limit: int) -> None:
+    async with scene() as made:
         crowd = [made.visit(f"host {number % hosts}") for number in range(limit + 1)]
         for near, _ in crowd:
             await near.write(b"\x16\x03")
@@ -135,19 +126,15 @@ def test_the_oldest_of_a_crowd_makes_room(hosts: int, limit: int) -> None:
         statistics = made.door.statistics()
         assert (statistics.handshakes, statistics.displaced) == (limit, 1)
 
-    scene(body)
 
-
-def test_an_honest_client_gets_through_a_crowd() -> None:
-    async def body(made: Scene) -> None:
+async def test_an_honest_client_gets_through_a_crowd() -> None:
+    async with scene() as made:
         for number in range(HANDSHAKES * 2):
             near, _ = made.visit(f"host {number}")
             await near.write(b"\x16\x03")
         near, admitted = made.visit()
         await shake(near, Contexts(ANNA).client(SERVER))
         assert isinstance(await admitted, SecureStream)
-
-    scene(body)
 
 
 def test_without_an_identity_nobody_is_let_in_encrypted() -> None:
@@ -162,8 +149,8 @@ def test_without_an_identity_nobody_is_let_in_encrypted() -> None:
     run(whole())
 
 
-def test_a_hundred_sessions_leave_nothing_behind() -> None:
-    async def body(made: Scene) -> None:
+async def test_a_hundred_sessions_leave_nothing_behind() -> None:
+    async with scene() as made:
         anna = Contexts(ANNA)
         for _ in range(100):
             near, admitted = made.visit()
@@ -178,8 +165,6 @@ def test_a_hundred_sessions_leave_nothing_behind() -> None:
         assert not len(made.door._under_way)
         assert len(anna._tickets) <= 1
         assert len(made.tasks) == 0
-
-    scene(body)
 
 
 # -- the dialer ---------------------------------------------------------------------------------------------------
@@ -239,7 +224,7 @@ def test_the_dialer_reaches_who_was_meant_or_says_why_not() -> None:
 
 
 @interpreted  # sessions are watched by weak references
-def test_a_handshake_that_failed_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_handshake_that_failed_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """No circle of objects: in a flood of handshakes each would hold 50 KB until a collection of all garbage."""
     sessions: list[weakref.ref[TlsSession]] = []
     contexts = Contexts(BERT)
@@ -252,16 +237,17 @@ def test_a_handshake_that_failed_leaves_nothing_behind(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(contexts, "server", noted)
 
-    async def flood(made: Scene) -> None:
-        for number in range(3 * HANDSHAKES_HOST):
-            near, _task = made.visit()
-            await near.write(bytes((0x16, 3, 1, 2, 0)) if number % 2 else b"\x16nonsense")
-            await settle()
+    async def flood() -> None:
+        async with scene(contexts) as made:
+            for number in range(3 * HANDSHAKES_HOST):
+                near, _task = made.visit()
+                await near.write(bytes((0x16, 3, 1, 2, 0)) if number % 2 else b"\x16nonsense")
+                await settle()
 
     gc.collect()
     gc.disable()
     try:
-        scene(flood, contexts)
+        await flood()
         assert len(sessions) == 3 * HANDSHAKES_HOST
         assert not [each for each in sessions if each() is not None]
     finally:

@@ -30,6 +30,9 @@ from tests.secure.middle import (
     request,
 )  # fmt: skip
 from tests.secure.sides import BERT, MALLORY
+from tests.support.virtual_time import run
+
+pytestmark = pytest.mark.virtual_time
 
 LATER = 61.0  # seconds; longer than anything is repeated by itself, or remembered of a connection that is over
 MALLORY_AT = Address("192.0.2.66", 6000)
@@ -48,13 +51,14 @@ def attack(on_path: OnPath | None = None) -> tuple[Reply | PeerError, list[Lette
     outcomes: list[Reply | PeerError] = []
     letters: list[Letter] = []
 
-    async def body(scene: Scene) -> None:
-        scene.wire.on_path = on_path or scene.wire.on_path
-        outcomes.append(await meet(scene))
-        letters.extend(scene.wire.seen)
-        scene.check()
+    async def exchange() -> None:
+        async with play() as scene:
+            scene.wire.on_path = on_path or scene.wire.on_path
+            outcomes.append(await meet(scene))
+            letters.extend(scene.wire.seen)
+            scene.check()
 
-    play(body)
+    run(exchange())
     return outcomes[0], letters
 
 
@@ -102,10 +106,10 @@ def test_a_flipped_bit_of_a_header_is_made_good_or_ends_in_an_error(number: int)
 
 @pytest.mark.parametrize("retry", [0, 1])
 @pytest.mark.parametrize(("number", "came"), [(8, "went to"), (10, "came from")], ids=["request", "reply"])
-def test_who_was_altered_is_told_so(number: int, came: str, retry: int) -> None:
+async def test_who_was_altered_is_told_so(number: int, came: str, retry: int) -> None:
     """And is not only cut off: any line does that, and the request would be made again without a word."""
-
-    async def body(scene: Scene) -> None:
+    assert [CARRYING[each].source for each in (8, 9, 10, 11)] == [ANNA_AT, BERT_AT, BERT_AT, ANNA_AT]
+    async with play() as scene:
         scene.wire.on_path = Alter(number, flip(20))
         outcome = await scene.anna.ask(request(), retry=retry)
         assert isinstance(outcome, RemoteError)
@@ -115,9 +119,6 @@ def test_who_was_altered_is_told_so(number: int, came: str, retry: int) -> None:
         )
         assert len(scene.bert.served) == (number == 10)
         scene.check()
-
-    assert [CARRYING[each].source for each in (8, 9, 10, 11)] == [ANNA_AT, BERT_AT, BERT_AT, ANNA_AT]
-    play(body)
 
 
 CHANGES: dict[str, Change] = {
@@ -151,10 +152,10 @@ def test_letters_in_another_order_end_in_an_error(source: Address, number: int) 
     assert isinstance(outcome, PeerError)
 
 
-def test_requests_in_another_order_end_in_an_error() -> None:
+async def test_requests_in_another_order_end_in_an_error() -> None:
     """Or one request in place of another, on a connection that has served one already."""
 
-    async def body(scene: Scene) -> None:
+    async with play() as scene:
         assert isinstance(await scene.anna.ask(request(1)), Reply)
         scene.wire.on_path = Swap(ANNA_AT, 0)
         async with asyncio.TaskGroup() as group:
@@ -164,15 +165,14 @@ def test_requests_in_another_order_end_in_an_error() -> None:
         assert len(scene.bert.served) == 1
         scene.check()
 
-    play(body)
-
 
 # -- repeats ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("after", [0.0, 0.01, 0.2, 1.5, LATER])
-def test_every_letter_comes_twice_and_the_request_once(after: float) -> None:
-    async def body(scene: Scene) -> None:
+async def test_every_letter_comes_twice_and_the_request_once(after: float) -> None:
+    async with play() as scene:
+
         def repeat(letter: Letter) -> list[Letter]:
             asyncio.get_running_loop().call_later(after, scene.wire.forge, letter)
             return [letter]
@@ -184,12 +184,10 @@ def test_every_letter_comes_twice_and_the_request_once(after: float) -> None:
         assert len(scene.bert.served) == 1
         scene.check()
 
-    play(body)
-
 
 @pytest.mark.parametrize("source", [ANNA_AT, MALLORY_AT], ids=["from her address", "from another"])
-def test_an_exchange_that_is_sent_again_later_is_nothing(source: Address) -> None:
-    async def body(scene: Scene) -> None:
+async def test_an_exchange_that_is_sent_again_later_is_nothing(source: Address) -> None:
+    async with play() as scene:
         assert isinstance(await meet(scene), Reply)
         for letter in tuple(scene.wire.seen):
             if letter.to == BERT_AT:
@@ -198,8 +196,6 @@ def test_an_exchange_that_is_sent_again_later_is_nothing(source: Address) -> Non
         await asyncio.sleep(LATER)
         assert len(scene.bert.served) == 1
         scene.check()
-
-    play(body)
 
 
 async def play_back(wire: Wire, said: list[bytes], *, as_anna: bool, at_once: bool) -> None:
@@ -227,8 +223,8 @@ async def play_back(wire: Wire, said: list[bytes], *, as_anna: bool, at_once: bo
 @pytest.mark.parametrize("at_once", [True, False], ids=["at once", "in turns"])
 @pytest.mark.parametrize("as_anna", [True, False], ids=["from her address", "from another"])
 @pytest.mark.parametrize("resumed", [False, True], ids=["a first session", "a resumed one"])
-def test_what_anna_said_is_nothing_on_another_connection(resumed: bool, as_anna: bool, at_once: bool) -> None:
-    async def body(scene: Scene) -> None:
+async def test_what_anna_said_is_nothing_on_another_connection(resumed: bool, as_anna: bool, at_once: bool) -> None:
+    async with play() as scene:
         outcomes, asked = [], [request(number) for number in range(1 + resumed)]
         for each in asked:
             before = len(scene.wire.seen)
@@ -242,8 +238,6 @@ def test_what_anna_said_is_nothing_on_another_connection(resumed: bool, as_anna:
         assert (statistics.secured, statistics.failed) == (1 + resumed, 1), "his was looked at, and refused"
         assert len(scene.bert.served) == 1 + resumed
         scene.check()
-
-    play(body)
 
 
 def extensions(hello: bytes) -> list[int]:
@@ -259,10 +253,10 @@ def extensions(hello: bytes) -> list[int]:
     return kinds
 
 
-def test_nothing_is_said_before_the_handshake_is_over() -> None:
+async def test_nothing_is_said_before_the_handshake_is_over() -> None:
     """No early data (0-RTT), which could be repeated: not offered even with a ticket."""
 
-    async def body(scene: Scene) -> None:
+    async with play() as scene:
         hellos = []
         for number in (1, 2):
             before = len(scene.wire.seen)
@@ -274,11 +268,9 @@ def test_nothing_is_said_before_the_handshake_is_over() -> None:
         assert [41 in hello for hello in hellos] == [False, True], "pre_shared_key (RFC 8446 section 4.2)"
         assert [42 in hello for hello in hellos] == [False, False], "early_data"
 
-    play(body)
 
-
-def test_a_request_of_an_earlier_session_is_nothing_in_a_later_one() -> None:
-    async def body(scene: Scene) -> None:
+async def test_a_request_of_an_earlier_session_is_nothing_in_a_later_one() -> None:
+    async with play() as scene:
         assert isinstance(await scene.anna.ask(request(1)), Reply)
         old = scene.wire.carried(ANNA_AT)[-1].payload
         await scene.anna.hang_up()
@@ -289,8 +281,6 @@ def test_a_request_of_an_earlier_session_is_nothing_in_a_later_one() -> None:
         assert len(scene.bert.served) == 2
         scene.check()
 
-    play(body)
-
 
 # -- cuts ---------------------------------------------------------------------------------------------------------
 
@@ -300,10 +290,10 @@ ends = pytest.mark.parametrize("kind", [FIN, RESET])
 
 @ends
 @pytest.mark.parametrize("number", [0, 2, 4, 5, 8, 12, 15])
-def test_half_a_reply_is_an_error(number: int, kind: PacketType) -> None:
+async def test_half_a_reply_is_an_error(number: int, kind: PacketType) -> None:
     """A uTP connection is ended by anybody who sees it; what counts is the goodbye under the seal."""
 
-    async def body(scene: Scene) -> None:
+    async with play() as scene:
         scene.bert.answer = lambda key, payload: {"to": payload, "secret": REPLY_SECRET, "long": LONG}
         scene.wire.on_path = Cut(BERT_AT, number, kind)
         outcome = await meet(scene)
@@ -311,13 +301,11 @@ def test_half_a_reply_is_an_error(number: int, kind: PacketType) -> None:
         assert len(scene.bert.served) == (number > 3), "his first four are the handshake"
         scene.check()
 
-    play(body)
-
 
 @ends
 @pytest.mark.parametrize("number", [0, 2, 4, 5, 8, 12, 15])
-def test_half_a_request_is_none(number: int, kind: PacketType) -> None:
-    async def body(scene: Scene) -> None:
+async def test_half_a_request_is_none(number: int, kind: PacketType) -> None:
+    async with play() as scene:
         scene.wire.on_path = Cut(ANNA_AT, number, kind)
         asked = {"request": request(), "long": LONG}
         outcome = await scene.anna.ask(asked)
@@ -326,18 +314,14 @@ def test_half_a_request_is_none(number: int, kind: PacketType) -> None:
         assert scene.bert.served == []
         scene.check()
 
-    play(body)
-
 
 @ends
-def test_who_is_cut_off_and_asks_again_is_served_again(kind: PacketType) -> None:
+async def test_who_is_cut_off_and_asks_again_is_served_again(kind: PacketType) -> None:
     """What is not promised: that a request is served once. It is Anna who makes it twice, and she knows."""
 
-    async def body(scene: Scene) -> None:
+    async with play() as scene:
         scene.wire.on_path = Cut(BERT_AT, 4, kind)
         outcome = await scene.anna.ask(request(), retry=1)
         assert isinstance(outcome, Reply)
         assert len(scene.bert.served) == 2
         scene.check()
-
-    play(body)

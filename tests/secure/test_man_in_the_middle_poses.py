@@ -5,7 +5,8 @@ holds in any case (`test_man_in_the_middle.py` has what he does to the letters o
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -20,6 +21,8 @@ from tests.secure.mallory import Proxy, payload, unmarked, with_key_of
 from tests.secure.middle import ANNA_AT, BERT_AT, OPEN, SECRET, VAULT, Scene, play, reply_to, request
 from tests.secure.sides import ANNA, BERT, MALLORY
 
+pytestmark = pytest.mark.virtual_time
+
 HIS, COPIED = "his own, with the same names", "Bert's key, which he does not have"
 IMPOSTORS: dict[str, tuple[Callable[[], Contexts], str]] = {
     HIS: (lambda: Contexts(MALLORY), "ERR_WRONG_PEER"),
@@ -28,21 +31,18 @@ IMPOSTORS: dict[str, tuple[Callable[[], Contexts], str]] = {
 impostors = pytest.mark.parametrize(("front", "name"), IMPOSTORS.values(), ids=IMPOSTORS)
 
 
-def between(
-    body: Callable[[Scene, Proxy], Awaitable[None]],
+@asynccontextmanager
+async def between(
     front: Callable[[], Contexts] = lambda: Contexts(MALLORY),
     back: Callable[[], Contexts] = lambda: Contexts(MALLORY),
-) -> None:
-    """Run `body` with Mallory ready to end both sessions."""
-
-    async def whole(scene: Scene) -> None:
+) -> AsyncIterator[tuple[Scene, Proxy]]:
+    """Open a scene with Mallory ready to end both sessions."""
+    async with play() as scene:
         proxy = Proxy(scene.wire, front(), back())
         try:
-            await body(scene, proxy)
+            yield scene, proxy
         finally:
             await proxy.close()
-
-    play(whole)
 
 
 def test_the_certificates_differ_in_the_key_alone() -> None:
@@ -67,8 +67,8 @@ def said_nothing(scene: Scene, proxy: Proxy) -> None:
 
 
 @impostors
-def test_who_shows_another_certificate_is_told_nothing(front: Callable[[], Contexts], name: str) -> None:
-    async def body(scene: Scene, proxy: Proxy) -> None:
+async def test_who_shows_another_certificate_is_told_nothing(front: Callable[[], Contexts], name: str) -> None:
+    async with between(front) as (scene, proxy):
         for number in (1, 2):
             outcome = await scene.anna.ask(request(number))
             assert isinstance(outcome, PeerError)
@@ -78,12 +78,10 @@ def test_who_shows_another_certificate_is_told_nothing(front: Callable[[], Conte
             assert proxy.front.door.statistics().failed == number, "he tried"
             scene.check()
 
-    between(body, front)
-
 
 @impostors
-def test_a_ticket_of_bert_does_not_help_who_stands_in_his_place(front: Callable[[], Contexts], name: str) -> None:
-    async def body(scene: Scene, proxy: Proxy) -> None:
+async def test_a_ticket_of_bert_does_not_help_who_stands_in_his_place(front: Callable[[], Contexts], name: str) -> None:
+    async with between(front) as (scene, proxy):
         scene.wire.on_path = lambda letter: [letter]
         first = await scene.anna.ask(request(1))
         assert isinstance(first, Reply)
@@ -97,13 +95,11 @@ def test_a_ticket_of_bert_does_not_help_who_stands_in_his_place(front: Callable[
         assert proxy.front.door.statistics().secured == 0
         scene.check()
 
-    between(body, front)
 
-
-def test_who_was_called_by_address_is_not_taken_for_bert_afterwards() -> None:
+async def test_who_was_called_by_address_is_not_taken_for_bert_afterwards() -> None:
     """Neither the kept connection nor its ticket: both are for the peer that is there."""
 
-    async def body(scene: Scene, proxy: Proxy) -> None:
+    async with between() as (scene, proxy):
         for kept in (True, False):
             reply = await scene.anna.ask(request(), OPEN, expected=None)
             assert isinstance(reply, Reply)
@@ -115,27 +111,23 @@ def test_who_was_called_by_address_is_not_taken_for_bert_afterwards() -> None:
             assert outcome.name == "ERR_WRONG_PEER"
         assert [served.payload for served in proxy.front.served] == [request()] * 2
 
-    between(body)
 
-
-def test_anna_s_own_words_are_no_answer() -> None:
+async def test_anna_s_own_words_are_no_answer() -> None:
     """All that she sends comes back to her, as from Bert: she is there, and not he."""
 
-    async def body(scene: Scene) -> None:
+    async with play() as scene:
         scene.wire.on_path = lambda letter: [letter._replace(source=letter.to, to=letter.source)]
         outcome = await scene.anna.ask(request())
         assert isinstance(outcome, PeerError)
         assert scene.anna.served == []
         scene.check()
 
-    play(body)
-
 
 # -- called by address --------------------------------------------------------------------------------------------
 
 
-def test_who_calls_an_address_is_told_who_answered_and_bert_who_called() -> None:
-    async def body(scene: Scene, proxy: Proxy) -> None:
+async def test_who_calls_an_address_is_told_who_answered_and_bert_who_called() -> None:
+    async with between() as (scene, _proxy):
         scene.bert.gate.set_audience(OPEN, Audience.IDENTIFIED)
         reply = await scene.anna.ask(request(), OPEN, expected=None)
         assert isinstance(reply, Reply)
@@ -143,22 +135,18 @@ def test_who_calls_an_address_is_told_who_answered_and_bert_who_called() -> None
         assert [(served.key, served.caller) for served in scene.bert.served] == [(OPEN, MALLORY.peer_id)]
         assert not scene.wire.readable(SECRET)
 
-    between(body)
 
-
-def test_a_service_for_trusted_peers_refuses_mallory_who_passes_on_anna_s_request() -> None:
-    async def body(scene: Scene, proxy: Proxy) -> None:
+async def test_a_service_for_trusted_peers_refuses_mallory_who_passes_on_anna_s_request() -> None:
+    async with between() as (scene, _proxy):
         outcome = await scene.anna.ask(request(), VAULT, expected=None)
         assert isinstance(outcome, RefusedError)
         assert outcome.name == NOT_TRUSTED
         assert scene.bert.served == []
         assert scene.bert.turned_away == [(NOT_TRUSTED, MALLORY.peer_id)]
 
-    between(body)
 
-
-def test_nobody_is_taken_for_bert_without_his_key_even_by_address() -> None:
-    async def body(scene: Scene, proxy: Proxy) -> None:
+async def test_nobody_is_taken_for_bert_without_his_key_even_by_address() -> None:
+    async with between(lambda: with_key_of(BERT)) as (scene, proxy):
         outcome = await scene.anna.ask(request(), OPEN, expected=None)
         assert isinstance(outcome, PeerError)
         assert outcome.name == "ERR_TLS"
@@ -166,32 +154,26 @@ def test_nobody_is_taken_for_bert_without_his_key_even_by_address() -> None:
         await asyncio.sleep(1.0)
         said_nothing(scene, proxy)
 
-    between(body, lambda: with_key_of(BERT))
 
-
-def test_that_certificate_fails_for_its_key_alone() -> None:
+async def test_that_certificate_fails_for_its_key_alone() -> None:
     """Made in the same way, with the key that he does have, it is as good as any."""
 
-    async def body(scene: Scene, proxy: Proxy) -> None:
+    async with between(lambda: with_key_of(MALLORY), lambda: with_key_of(MALLORY)) as (scene, _proxy):
         reply = await scene.anna.ask(request(), OPEN, expected=None)
         assert isinstance(reply, Reply)
         assert reply.peer_id == MALLORY.peer_id
 
-    between(body, lambda: with_key_of(MALLORY), lambda: with_key_of(MALLORY))
 
-
-def test_nobody_is_taken_for_anna_without_her_key() -> None:
+async def test_nobody_is_taken_for_anna_without_her_key() -> None:
     """Mallory calls Bert with a certificate that has her key."""
 
-    async def body(scene: Scene, proxy: Proxy) -> None:
+    async with between(back=lambda: with_key_of(ANNA)) as (scene, proxy):
         outcome = await proxy.back.ask(request(), VAULT)
         assert isinstance(outcome, PeerError)
         await asyncio.sleep(1.0)
         assert (scene.bert.served, scene.bert.turned_away) == ([], [])
         assert scene.bert.door.statistics().secured == 0
         assert scene.bert.door.statistics().failed == 1
-
-    between(body, back=lambda: with_key_of(ANNA))
 
 
 # -- marks and plain answers --------------------------------------------------------------------------------------
@@ -206,8 +188,8 @@ def strip(scene: Scene, kinds: set[PacketType]) -> None:
 
 
 @stripped
-def test_who_calls_an_id_says_nothing_to_who_seems_plain(kinds: set[PacketType]) -> None:
-    async def body(scene: Scene) -> None:
+async def test_who_calls_an_id_says_nothing_to_who_seems_plain(kinds: set[PacketType]) -> None:
+    async with play() as scene:
         strip(scene, kinds)
         outcome = await scene.anna.ask(request())
         assert isinstance(outcome, PeerError)
@@ -215,12 +197,10 @@ def test_who_calls_an_id_says_nothing_to_who_seems_plain(kinds: set[PacketType])
         assert scene.wire.carried(ANNA_AT) == []
         scene.check()
 
-    play(body)
-
 
 @stripped
-def test_a_service_for_trusted_peers_refuses_who_seems_plain(kinds: set[PacketType]) -> None:
-    async def body(scene: Scene) -> None:
+async def test_a_service_for_trusted_peers_refuses_who_seems_plain(kinds: set[PacketType]) -> None:
+    async with play() as scene:
         strip(scene, kinds)
         outcome = await scene.anna.ask(request(), VAULT, expected=None)
         assert isinstance(outcome, RefusedError)
@@ -228,14 +208,14 @@ def test_a_service_for_trusted_peers_refuses_who_seems_plain(kinds: set[PacketTy
         assert scene.bert.served == []
         assert scene.bert.turned_away == [(ENCRYPTION_REQUIRED, None)]
 
-    play(body)
-
 
 @stripped
-def test_who_calls_an_address_that_seems_plain_is_told_that_nobody_proved_anything(kinds: set[PacketType]) -> None:
+async def test_who_calls_an_address_that_seems_plain_is_told_that_nobody_proved_anything(
+    kinds: set[PacketType],
+) -> None:
     """What is not promised: it can be read, and answered by anybody. Neither side takes the other for somebody."""
 
-    async def body(scene: Scene) -> None:
+    async with play() as scene:
         strip(scene, kinds)
         outcome = await scene.anna.ask(request(), OPEN, expected=None)
         assert isinstance(outcome, Reply)
@@ -243,15 +223,13 @@ def test_who_calls_an_address_that_seems_plain_is_told_that_nobody_proved_anythi
         assert [served.caller for served in scene.bert.served] == [None]
         assert scene.wire.readable(SECRET)
 
-    play(body)
-
 
 PLAIN_REPLY, PLAIN_REQUEST = b'["1",null,{"to":"Mallory"}]', b'["1","vault",{"number":666}]'
 
 
 @pytest.mark.parametrize("expected", [BERT.peer_id, None], ids=["by ID", "by address"])
-def test_a_plain_answer_where_tls_was_asked_is_an_error(expected: PeerId | None) -> None:
-    async def body(scene: Scene) -> None:
+async def test_a_plain_answer_where_tls_was_asked_is_an_error(expected: PeerId | None) -> None:
+    async with play() as scene:
         answer = payload(lambda data: PLAIN_REPLY)
         scene.wire.on_path = lambda letter: answer(letter) if letter.source == BERT_AT and letter.payload else [letter]
         outcome = await scene.anna.ask(request(), expected=expected)
@@ -259,11 +237,9 @@ def test_a_plain_answer_where_tls_was_asked_is_an_error(expected: PeerId | None)
         assert outcome.name == "ERR_TLS"
         scene.check()
 
-    play(body)
 
-
-def test_a_plain_request_in_place_of_a_hello_is_nobody_s() -> None:
-    async def body(scene: Scene) -> None:
+async def test_a_plain_request_in_place_of_a_hello_is_nobody_s() -> None:
+    async with play() as scene:
         ask = payload(lambda data: PLAIN_REQUEST)
         scene.wire.on_path = lambda letter: ask(letter) if letter.source == ANNA_AT and letter.payload else [letter]
         outcome = await scene.anna.ask(request())
@@ -271,5 +247,3 @@ def test_a_plain_request_in_place_of_a_hello_is_nobody_s() -> None:
         assert outcome.name == "ERR_TLS", "Bert's refusal, which is plain"
         assert set(scene.bert.turned_away) == {(ENCRYPTION_REQUIRED, None)}
         scene.check()
-
-    play(body)

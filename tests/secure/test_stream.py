@@ -1,8 +1,8 @@
 """Sessions on streams, in virtual time: whole messages in order, whatever is cancelled; RPC; which end is which."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -19,6 +19,8 @@ from tests.rpc.streams import SERVER, MemoryStream, pair
 from tests.secure.sides import ANNA, BERT
 from tests.support.answers import answered_by
 from tests.support.virtual_time import run, settle
+
+pytestmark = pytest.mark.virtual_time
 
 BIG = bytes(range(256)) * 4 * (SLICE_BYTES // 256) + b"the end"
 FULL = b"f" * SLICE_BYTES  # fills a stream of such a buffer
@@ -48,28 +50,25 @@ async def secured(near: MemoryStream, far: MemoryStream) -> tuple[SecureStream, 
     return SecureStream(near, client, first), SecureStream(far, server, second)
 
 
-def scene(body: Callable[[SecureStream, SecureStream], Coroutine[Any, Any, None]], **how: int) -> None:
-    """Run `body` with both ends."""
-
-    async def whole() -> None:
-        near, far = pair(**how)
-        ends = await secured(near, far)
-        try:
-            await body(*ends)
-        finally:
-            for end in ends:
-                end.abort()
-            await settle()
-
-    run(whole())
+@asynccontextmanager
+async def scene(**how: int) -> AsyncIterator[tuple[SecureStream, SecureStream]]:
+    """Open a session and hold both ends."""
+    near, far = pair(**how)
+    ends = await secured(near, far)
+    try:
+        yield ends
+    finally:
+        for end in ends:
+            end.abort()
+        await settle()
 
 
 @pytest.mark.parametrize("packet", [1, 1000, 1 << 20])
-def test_messages_of_all_sizes_arrive_whole_and_in_order(packet: int) -> None:
+async def test_messages_of_all_sizes_arrive_whole_and_in_order(packet: int) -> None:
     sizes = [1, OFFER_BYTES, OFFER_BYTES + 1, 20_000] + ([SLICE_BYTES, SLICE_BYTES * 2 + 3] if packet > 1 else [])
     messages = [bytes([number + 1]) * size for number, size in enumerate(sizes)]
 
-    async def body(near: SecureStream, far: SecureStream) -> None:
+    async with scene(packet=packet) as (near, far):
         ear = Ear(far)
         for message in messages:
             if not near.offer(message):
@@ -78,13 +77,11 @@ def test_messages_of_all_sizes_arrive_whole_and_in_order(packet: int) -> None:
         assert ear.data == b"".join(messages)
         assert (near.peer_id, far.peer_id) == (BERT.peer_id, ANNA.peer_id)
 
-    scene(body, packet=packet)
 
-
-def test_what_is_written_one_after_the_other_is_sent_one_after_the_other() -> None:
+async def test_what_is_written_one_after_the_other_is_sent_one_after_the_other() -> None:
     """Also when the next write begins just as the last one ends."""
 
-    async def body(near: SecureStream, far: SecureStream) -> None:
+    async with scene() as (near, far):
         ear = Ear(far)
         async with asyncio.timeout(60):
             for number in range(100):
@@ -92,11 +89,9 @@ def test_what_is_written_one_after_the_other_is_sent_one_after_the_other() -> No
         await settle()
         assert ear.data == b"".join(bytes([number]) * 2000 for number in range(100))
 
-    scene(body)
 
-
-def test_a_cancelled_write_sends_nothing_or_everything() -> None:
-    async def body(near: SecureStream, far: SecureStream) -> None:
+async def test_a_cancelled_write_sends_nothing_or_everything() -> None:
+    async with scene(buffer=SLICE_BYTES) as (near, far):
         tasks = TaskSet("writers")
         begun = tasks.spawn(near.write(BIG), name="begun")
         waiting = tasks.spawn(near.write(b"never" * 1000), name="waiting")
@@ -111,13 +106,11 @@ def test_a_cancelled_write_sends_nothing_or_everything() -> None:
         assert ear.data == BIG + b"last" * 1000
         assert (begun.cancelled(), waiting.cancelled()) == (True, True)
 
-    scene(body, buffer=SLICE_BYTES)
 
-
-def test_a_cancelled_only_write_goes_whole_and_in_order() -> None:
+async def test_a_cancelled_only_write_goes_whole_and_in_order() -> None:
     """It is sealed: what comes later could not be read without it."""
 
-    async def body(near: SecureStream, far: SecureStream) -> None:
+    async with scene(buffer=SLICE_BYTES) as (near, far):
         tasks = TaskSet("writers")
         await near.write(FULL)
         begun = tasks.spawn(near.write(b"begun" * 1000), name="begun")
@@ -136,11 +129,9 @@ def test_a_cancelled_only_write_goes_whole_and_in_order() -> None:
         assert ear.data.endswith(b"three" * 1000)
         assert ear.end == []
 
-    scene(body, buffer=SLICE_BYTES)
 
-
-def test_a_small_message_does_not_overtake_one_that_waits() -> None:
-    async def body(near: SecureStream, far: SecureStream) -> None:
+async def test_a_small_message_does_not_overtake_one_that_waits() -> None:
+    async with scene(buffer=SLICE_BYTES) as (near, far):
         tasks = TaskSet("writers")
         tasks.spawn(near.write(BIG), name="big")
         await settle(3)
@@ -151,13 +142,11 @@ def test_a_small_message_does_not_overtake_one_that_waits() -> None:
         await settle()
         assert ear.data == BIG + b"small"
 
-    scene(body, buffer=SLICE_BYTES)
 
-
-def test_what_is_sealed_goes_in_order_though_the_stream_below_is_full() -> None:
+async def test_what_is_sealed_goes_in_order_though_the_stream_below_is_full() -> None:
     """`offer` seals before it knows whether there is room; what comes then waits behind it."""
 
-    async def body(near: SecureStream, far: SecureStream) -> None:
+    async with scene(buffer=4000) as (near, far):
         while near.offer(b"x" * 500):
             pass
         tasks = TaskSet("writers")
@@ -169,11 +158,9 @@ def test_what_is_sealed_goes_in_order_though_the_stream_below_is_full() -> None:
         assert ear.data.rstrip(b"y").strip(b"x") == b""
         assert ear.data.endswith(b"x" + b"y" * 2000)
 
-    scene(body, buffer=4000)
 
-
-def test_a_big_message_leaves_turns_of_the_loop_to_others() -> None:
-    async def body(near: SecureStream, far: SecureStream) -> None:
+async def test_a_big_message_leaves_turns_of_the_loop_to_others() -> None:
+    async with scene(buffer=1 << 30) as (near, far):
         Ear(far)
         turns = 0
         writing = True
@@ -191,11 +178,9 @@ def test_a_big_message_leaves_turns_of_the_loop_to_others() -> None:
         await counter
         assert turns >= len(BIG) // SLICE_BYTES
 
-    scene(body, buffer=1 << 30)
 
-
-def test_messages_of_one_turn_share_records() -> None:
-    async def body(near: SecureStream, far: SecureStream) -> None:
+async def test_messages_of_one_turn_share_records() -> None:
+    async with scene() as (near, far):
         ear, carrier = Ear(far), near._carrier
         assert isinstance(carrier, MemoryStream)
         before = len(carrier.written)
@@ -205,11 +190,9 @@ def test_messages_of_one_turn_share_records() -> None:
         assert ear.data == b"".join(messages)
         assert len(carrier.written) - before == 3
 
-    scene(body)
 
-
-def test_nothing_overtakes_what_was_joined() -> None:
-    async def body(near: SecureStream, far: SecureStream) -> None:
+async def test_nothing_overtakes_what_was_joined() -> None:
+    async with scene() as (near, far):
         ear = Ear(far)
         assert near.offer(b"1", soon=True)
         assert near.offer(b"2")
@@ -221,11 +204,9 @@ def test_nothing_overtakes_what_was_joined() -> None:
         assert ear.data == b"123" + b"4" * 2000 + b"5"
         assert ear.end == [None]
 
-    scene(body)
 
-
-def test_nothing_is_handed_over_while_paused() -> None:
-    async def body(near: SecureStream, far: SecureStream) -> None:
+async def test_nothing_is_handed_over_while_paused() -> None:
+    async with scene() as (near, far):
         ear = Ear(far)
         far.pause()
         for word in (b"one", b"two", b"three"):
@@ -236,14 +217,12 @@ def test_nothing_is_handed_over_while_paused() -> None:
         await settle()
         assert ear.pieces == [b"one", b"two", b"three"]
 
-    scene(body)
-
 
 # -- the end ------------------------------------------------------------------------------------------------------
 
 
-def test_a_goodbye_comes_after_what_was_written() -> None:
-    async def body(near: SecureStream, far: SecureStream) -> None:
+async def test_a_goodbye_comes_after_what_was_written() -> None:
+    async with scene() as (near, far):
         ear = Ear(far)
         tasks = TaskSet("writers")
         tasks.spawn(near.write(BIG), name="big")
@@ -256,11 +235,9 @@ def test_a_goodbye_comes_after_what_was_written() -> None:
             await near.write(b"late" * 1000)
         assert not near.offer(b"late")
 
-    scene(body)
 
-
-def test_a_goodbye_waits_for_room() -> None:
-    async def body(near: SecureStream, far: SecureStream) -> None:
+async def test_a_goodbye_waits_for_room() -> None:
+    async with scene(buffer=SLICE_BYTES) as (near, far):
         tasks = TaskSet("writers")
         await near.write(FULL)
         closing = tasks.spawn(near.close(), name="close")
@@ -271,13 +248,11 @@ def test_a_goodbye_waits_for_room() -> None:
         assert ear.data == FULL
         assert ear.end == [None]
 
-    scene(body, buffer=SLICE_BYTES)
 
-
-def test_an_end_without_a_goodbye_is_a_cut() -> None:
+async def test_an_end_without_a_goodbye_is_a_cut() -> None:
     """Anybody can forge the end of a uTP connection."""
 
-    async def body(near: SecureStream, far: SecureStream) -> None:
+    async with scene() as (near, far):
         ear = Ear(far)
         carrier = near._carrier
         assert isinstance(carrier, MemoryStream)
@@ -285,11 +260,9 @@ def test_an_end_without_a_goodbye_is_a_cut() -> None:
         await settle()
         assert [type(error) for error in ear.end] == [TransportClosed]
 
-    scene(body)
 
-
-def test_what_was_altered_ends_the_stream_and_the_other_side_hears_why() -> None:
-    async def body(near: SecureStream, far: SecureStream) -> None:
+async def test_what_was_altered_ends_the_stream_and_the_other_side_hears_why() -> None:
+    async with scene() as (near, far):
         here, there = Ear(near), Ear(far)
         assert near.offer(b"good")
         await near._carrier.write(b"\x17\x03\x03\x00\x30" + bytes(48))
@@ -298,8 +271,6 @@ def test_what_was_altered_ends_the_stream_and_the_other_side_hears_why() -> None
         assert [type(error) for error in there.end] == [RemoteError]
         assert [type(error) for error in here.end] == [RemoteError], "an alert came"
         assert not far.offer(b"more")
-
-    scene(body)
 
 
 # -- RPC over it --------------------------------------------------------------------------------------------------

@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import Callable
 
+import pytest
+
 from core.values import Address
 from core.wakes.detector import EVERY, Clocks
 from core.wakes.wakes import APART, Wakes, Why, Woke
-from tests.support.virtual_time import run
+
+pytestmark = pytest.mark.virtual_time
 
 
 class Place:
@@ -50,47 +53,38 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def test_a_sleep_is_told_within_a_second_and_once() -> None:
-    async def body() -> None:
-        it = Stage()
-        await asyncio.sleep(10.5)
-        assert it.told == []
-        it.asleep = 3600.0
-        await asyncio.sleep(20.0)
-        assert it.told == [(11.0, Woke(Why.SLEPT, 3600.0))]
-        await it.wakes.aclose()
-
-    run(body())
+async def test_a_sleep_is_told_within_a_second_and_once() -> None:
+    it = Stage()
+    await asyncio.sleep(10.5)
+    assert it.told == []
+    it.asleep = 3600.0
+    await asyncio.sleep(20.0)
+    assert it.told == [(11.0, Woke(Why.SLEPT, 3600.0))]
+    await it.wakes.aclose()
 
 
-def test_a_new_network_is_told_and_what_comes_at_once_after_is_told_together() -> None:
-    async def body() -> None:
-        it = Stage()
-        await asyncio.sleep(1.5)
-        it.place.own = ("10.0.0.7",)
-        it.asleep = 60.0  # a laptop that is opened elsewhere
-        await asyncio.sleep(0.6)
-        it.wakes.slept()  # logind tells, too
-        await asyncio.sleep(20.0)
-        assert [at for at, _ in it.told] == [2.0, 2.0 + APART]
-        await it.wakes.aclose()
-        it.place.own = ("10.9.9.9",)
-        it.place.refresh()
-        assert len(it.told) == 2  # nobody is told any longer
-
-    run(body())
+async def test_a_new_network_is_told_and_what_comes_at_once_after_is_told_together() -> None:
+    it = Stage()
+    await asyncio.sleep(1.5)
+    it.place.own = ("10.0.0.7",)
+    it.asleep = 60.0  # a laptop that is opened elsewhere
+    await asyncio.sleep(0.6)
+    it.wakes.slept()  # logind tells, too
+    await asyncio.sleep(20.0)
+    assert [at for at, _ in it.told] == [2.0, 2.0 + APART]
+    await it.wakes.aclose()
+    it.place.own = ("10.9.9.9",)
+    it.place.refresh()
+    assert len(it.told) == 2  # nobody is told any longer
 
 
-def test_a_pause_ends_when_something_happens() -> None:
-    async def body() -> None:
-        it = Stage()
-        await it.wakes.rest(0.5)
-        assert now() == 0.5
-        it.asleep = 60.0
-        await it.wakes.rest(60.0)
-        assert now() == EVERY
-        await it.wakes.rest(3.0)
-        assert now() == EVERY + 3.0  # an event of before ends no later pause
-        await it.wakes.aclose()
-
-    run(body())
+async def test_a_pause_ends_when_something_happens() -> None:
+    it = Stage()
+    await it.wakes.rest(0.5)
+    assert now() == 0.5
+    it.asleep = 60.0
+    await it.wakes.rest(60.0)
+    assert now() == EVERY
+    await it.wakes.rest(3.0)
+    assert now() == EVERY + 3.0  # an event of before ends no later pause
+    await it.wakes.aclose()
