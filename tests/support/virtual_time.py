@@ -1,9 +1,9 @@
 """An asyncio loop whose time jumps to the next timer instead of passing: no test sleeps, and time-outs are exact.
 
-    def test_it() -> None:
-        async def scene() -> None:
-            await asyncio.sleep(3600)
-        run(scene())
+    pytestmark = pytest.mark.virtual_time
+
+    async def test_it() -> None:
+        await asyncio.sleep(3600)
 
 Only for code that waits for timers and for other tasks; sockets and threads have their own idea of time.
 """
