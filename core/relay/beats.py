@@ -88,6 +88,18 @@ class Path:
         """The lane is used again: the next beat is not as far away as while it was not."""
         self.next_at = min(self.next_at, now + (self._config.beat if self.alive else self._config.retry))
 
+    def presume(self, now: float) -> None:
+        """Take it for alive: what nobody can forge came by it a moment ago. A beat looks at once whether that is so."""
+        self.alive, self._missed, self._expected = True, 0, None
+        self.since = self.next_at = now
+
+    def doubt(self, now: float) -> None:
+        """We slept, or are on another network: ask at once, and try again what was given up."""
+        if self.alive or self.remote is None:
+            self.next_at = now
+        else:
+            self.restart(now)
+
     def restart(self, now: float) -> None:
         """Try it again as if it were new."""
         self.since, self._tries, self.next_at = now, 0, now

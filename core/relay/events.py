@@ -40,7 +40,13 @@ class LaneEnded(NamedTuple):
     slots: tuple[tuple[PeerId, bytes], ...]
 
 
-LaneEvent: TypeAlias = Carried | Moved | LinkLost | LaneEnded
+class Stranded(NamedTuple):
+    """The direct path of a peer died, and no relay is left that could pass packets on."""
+
+    peer_id: PeerId
+
+
+LaneEvent: TypeAlias = Carried | Moved | LinkLost | LaneEnded | Stranded
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,7 @@ class Forwarder:
         self._ended: list[PairEnded] = []
         self._day_began: float | None = None
         self.bytes_today = 0
+        self._strangers_today = 0  # of them
         self._passed = self._bytes = self._over_rate = self._unknown = self._refused = 0
 
     # -- verbs --------------------------------------------------------------------------------------------------------
@@ -98,11 +99,13 @@ class Forwarder:
         """Give two peers a slot each; None when there are too many pairs, or the day's volume is spent."""
         open_to = self.config.pairs - (0 if trusted else self.config.kept)
         busy = any(self.count(peer) >= self.config.pairs_of_peer for peer, _ in (one, other))
-        if len(self._all) >= open_to or busy or self._spent(now):
+        if len(self._all) >= open_to or busy or self._spent(now, trusted=trusted):
             self._refused += 1
             return None
         sides = (_Side(*one, self._slot()), _Side(*other, self._slot()))
-        pair = _Pair(sides, trusted, TokenBucket(self.config.pair_rate, self.config.pair_burst), now, now)
+        config = self.config
+        rates = (config.pair_rate, config.pair_burst) if trusted else (config.stranger_rate, config.stranger_burst)
+        pair = _Pair(sides, trusted, TokenBucket(*rates), now, now)
         slots = (sides[0].slot, sides[1].slot)
         self._all[slots] = pair
         self._pairs[slots[0]], self._pairs[slots[1]] = (pair, 0), (pair, 1)
@@ -163,6 +166,10 @@ class Forwarder:
             self._bytes += len(datagram)
             self.bytes_today += len(datagram)
             self._out.append((to, passed_on(datagram, other.slot)))
+            if not pair.trusted:
+                self._strangers_today += len(datagram)
+                if pair.passed >= self.config.stranger_bytes:
+                    self._end(pair, "strangers get so much of one relay: ask again")
 
     def tick(self, now: float) -> None:
         """See `core.values.Machine`."""
@@ -196,14 +203,16 @@ class Forwarder:
     # -- within -------------------------------------------------------------------------------------------------------
 
     def _affords(self, pair: _Pair, size: int, now: float) -> bool:
-        if self._spent(now) or self._rate.tokens(now) < size or not pair.rate.take(now, size):
+        if self._spent(now, trusted=pair.trusted) or self._rate.tokens(now) < size or not pair.rate.take(now, size):
             return False
         return self._rate.take(now, size)
 
-    def _spent(self, now: float) -> bool:
+    def _spent(self, now: float, *, trusted: bool) -> bool:
         """Return whether the day's volume is used up; a new day begins 24 hours after the last one did."""
         if self._day_began is None or now - self._day_began >= DAY:
-            self._day_began, self.bytes_today = now, 0
+            self._day_began, self.bytes_today, self._strangers_today = now, 0, 0
+        if not trusted and self._strangers_today >= self.config.strangers_day:
+            return True
         return self.bytes_today >= self.config.day_bytes
 
     def _slot(self) -> bytes:

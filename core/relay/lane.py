@@ -115,6 +115,20 @@ class Lane:
             del self.paths[idle]
         self.paths[address] = Path(address, self._config, now)
 
+    def presume(self, address: Address, now: float) -> bool:
+        """Take a direct address for open until beats say otherwise; return whether it is in use now, and was not."""
+        self.candidate(address, now)
+        path = self.paths.get(address)
+        if path is None or path.alive:
+            return False
+        path.presume(now)
+        return self.direct is None and self._choose(now)
+
+    def doubt(self, now: float) -> None:
+        """Trust no path: we slept, or are on another network."""
+        for path in (*self.paths.values(), *(each.path for each in self.links.values())):
+            path.doubt(now)
+
     def use(self, now: float) -> None:
         """Note that a datagram goes through."""
         if not self.in_use(now):
@@ -127,8 +141,8 @@ class Lane:
         if self.direct is not None and self.direct.remote is not None:
             return burst._replace(to=self.direct.remote)
         link = self.link()
-        if link is None:
-            return None
+        if link is None:  # an address that is a place is tried as it is
+            return None if burst.to == self.address else burst
         return burst._replace(to=link.at, datagrams=[link.keys.frame(link.slot, each) for each in burst.datagrams])
 
     # -- beats --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from core.limits.table import BoundedTable
 from core.peer_id import PeerId
 from core.relay.beats import Path
 from core.relay.config import LaneConfig
-from core.relay.events import Carried, LaneEnded, LaneEvent, LaneState, LinkLost, Moved
+from core.relay.events import Carried, LaneEnded, LaneEvent, LaneState, LinkLost, Moved, Stranded
 from core.relay.keys import LinkKeys
 from core.relay.lane import Lane, Link, Told, virtual
 from core.scope import VIRTUAL
@@ -85,17 +85,35 @@ class Lanes:
         if lane is not None:
             lane.candidate(address, now)
 
-    def alias(self, peer_id: PeerId, address: Address, now: float) -> None:
-        """Let connections that run under this direct address of a peer go by its lane from now on."""
+    def opened(self, peer_id: PeerId, address: Address, now: float) -> None:
+        """A direct address of a peer was opened just now, both ways: take it, if there is a lane."""
+        lane = self._lanes.get(peer_id)
+        if lane is not None and lane.presume(address, now):
+            self._tell_moved(lane)
+
+    def alias(self, peer_id: PeerId, address: Address, now: float, *, alive: bool = False) -> None:
+        """Let connections that run under this direct address of a peer go by its lane from now on.
+
+        `alive`: something came from there a moment ago. Else they go by a relay until a beat was answered there.
+        """
         lane = self._lanes.get(peer_id)
         if lane is None or self._by_address.get(address, lane) is not lane:
             return
+        new = address not in lane.aliases
         lane.candidate(address, now)
         lane.aliases[address] = None
         self._by_address[address] = lane
         while len(lane.aliases) > self._config.candidates:
             oldest = next(each for each in lane.aliases if each != lane.address)
             del lane.aliases[oldest], self._by_address[oldest]
+        moved = lane.presume(address, now) if alive else new and lane.direct is None
+        if moved:
+            self._tell_moved(lane)
+
+    def doubt(self, now: float) -> None:
+        """Trust no path of any lane: we slept, or are on another network. Beats leave at once."""
+        for lane in self._lanes.values():
+            lane.doubt(now)
 
     def close(self, peer_id: PeerId, *, bye: bool = True) -> None:
         """End a lane, if there is one."""
@@ -115,6 +133,11 @@ class Lanes:
         """Return the address that stands for a peer, if it can be reached by that."""
         lane = self._lanes.get(peer_id)
         return lane.address if lane is not None and lane.alive else None
+
+    def leading(self, address: Address) -> LaneState | None:
+        """Return how the lane stands by which an address is reached; None for one that is reached as it is."""
+        lane = self._by_address.get(address)
+        return None if lane is None else lane.state()
 
     def states(self) -> list[LaneState]:
         """Return how all of them stand."""
@@ -242,6 +265,8 @@ class Lanes:
             self._lose(lane, told.lost, reason)
         if told.moved:
             self._tell_moved(lane)
+            if not lane.alive:
+                self._events.append(Stranded(lane.peer_id))
 
     def _tell_moved(self, lane: Lane) -> None:
         direct = None if lane.direct is None else lane.direct.remote

@@ -65,7 +65,7 @@ class Side:
         for event in self.lanes.events():
             if isinstance(event, Carried):
                 for each in event.datagrams:
-                    self._take(each, event.source, now)
+                    self._take(each, self.lanes.known_as(event.source, partial(self._knows, each)), now)
                 continue
             self.told.append(event)
             if isinstance(event, Moved):
@@ -135,6 +135,18 @@ class Scene:
         self.slots = joined.slots
         self.bob.lanes.open(ANN, FAY, lambda: RELAY, joined.slots[1], LinkKeys(SECRET, *SALT, first=False), now)
         return self.ann.lanes.open(BOB, FAY, lambda: RELAY, joined.slots[0], LinkKeys(SECRET, *SALT, first=True), now)
+
+    def adopt(self, *, alive: bool = False) -> None:
+        """Let the connections between both that run directly go by their lane too."""
+        now = self.world.now
+        self.ann.lanes.alias(BOB, self.seen[BOB], now, alive=alive)
+        self.bob.lanes.alias(ANN, self.seen[ANN], now, alive=alive)
+
+    def punch(self) -> None:
+        """Open both routers for the other."""
+        for socket, other in zip(self.sockets, (BOB, ANN), strict=True):
+            socket.send(self.seen[other], b"?")
+        self.world.run(self.world.now + 0.5)
 
     def join_again(self) -> None:
         """Give both a second slot each, with other keys."""

@@ -100,3 +100,39 @@ def test_pairs_end_when_idle_or_old_and_only_an_owner_ends_one() -> None:
     relay, anns, bobs = joined()
     relay.leave(bobs, BOB)
     assert [each.slots for each in relay.events()] == [(anns, bobs)]
+
+
+def strangers(config: RelayConfig) -> tuple[Forwarder, bytes]:
+    relay = Forwarder(config, Random(1))
+    made = relay.join((ANN, lambda: ANNS), (BOB, lambda: BOBS), 0.0, trusted=False)
+    assert made is not None
+    return relay, made.slots[0]
+
+
+def test_strangers_have_a_rate_of_their_own() -> None:
+    relay, anns = strangers(RelayConfig(stranger_rate=500.0, stranger_burst=1000.0))
+    relay.receive([frame(anns)] * 30, ANNS, 1.0)
+    assert len(relay.transmit(1.0)[0].datagrams) == 10
+    relay.receive([frame(anns)] * 30, ANNS, 2.0)
+    assert len(relay.transmit(2.0)[0].datagrams) == 5
+
+
+def test_a_pair_of_strangers_ends_after_its_volume() -> None:
+    relay, anns = strangers(RelayConfig(stranger_bytes=1000))
+    relay.receive([frame(anns)] * 20, ANNS, 1.0)
+    assert len(relay.transmit(1.0)[0].datagrams) == 10
+    (ended,) = relay.events()
+    assert "ask again" in ended.reason
+
+
+def test_strangers_leave_most_of_a_day_to_friends() -> None:
+    relay, anns = strangers(RelayConfig(strangers_day=1000, idle=1e9, lifetime=1e9))
+    friends = relay.join((ANN, lambda: ANNS), (FAY, lambda: OTHER), 0.0, trusted=True)
+    assert friends is not None
+    relay.receive([frame(anns)] * 20, ANNS, 1.0)
+    assert len(relay.transmit(1.0)[0].datagrams) == 10
+    assert relay.join((BOB, lambda: BOBS), (FAY, lambda: OTHER), 2.0, trusted=False) is None
+    relay.receive([frame(friends.slots[0])], ANNS, 2.0)
+    assert relay.transmit(2.0) != []
+    relay.receive([frame(anns)], ANNS, 86_402.0)
+    assert relay.transmit(86_402.0) != [], "a new day"
