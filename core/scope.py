@@ -18,6 +18,7 @@ class Scope(enum.IntEnum):
 
 
 VIRTUAL = "240."  # begins the hosts that stand for a peer, not for a place (core.relay): nothing leaves for them
+CARRIED = "241."  # the same for hosts that stand for a connection of TCP, which carries datagrams (core.carrying)
 
 _PRIVATE = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")))
 _CARRIER = ipaddress.IPv4Network("100.64.0.0/10")

@@ -72,6 +72,7 @@ class _Broker:
     message: str = "Asking it"
     ours: bool = False
     you: Address | None = None
+    peer_id: PeerId | None = None
 
     def status(self) -> BrokerStatus:
         peers = {
@@ -235,6 +236,11 @@ class BrokerClient:
                     found[entry.address] = None
         return list(found)
 
+    def identified(self) -> dict[PeerId, Address]:
+        """Return where those brokers are that have taken a registration of ours, by the Peer IDs that they proved."""
+        found = (each for each in self._brokers.values() if each.registered)
+        return {each.peer_id: each.address for each in found if each.peer_id is not None}
+
     def named_by(self, address: Address) -> Address | None:
         """Return a broker that names this address now."""
         for broker in self._brokers.values():
@@ -322,7 +328,7 @@ class BrokerClient:
         reply = await self._ask(broker.address, registration_document(said), ANSWER_TIME + PAUSE)
         told = self._sound(parse_listing(reply.data, want.service), broker.address)
         broker.listings[want] = told
-        broker.ours = reply.peer_id is not None
+        broker.ours, broker.peer_id = reply.peer_id is not None, reply.peer_id
         if told.you is not None:
             broker.you = told.you
         broker.registered, broker.message = True, f"Registered at {broker.address}."

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from core.broker.registry import BrokerConfig, BrokerRegistry, Entry, shown_to
 from core.errors import PayloadError
+from core.scope import usable
 from core.values import Address, Caller, JsonValue, Outcome
 from core.wire.broker_message import Registration, listing_document, parse_registration
 
@@ -109,5 +110,6 @@ class BrokerService:
         if wanted.wait is None:
             return listing_document(wanted.service, found, limit=PLAIN_BYTES)
         news = self._registry.news(wanted.service)
+        you = requester if usable(requester) else None  # what comes over TCP has no address of its own here
         mail = self._registry.mail(wanted, caller.peer_id)
-        return listing_document(wanted.service, found, limit=OUR_BYTES, you=requester, seen=news, mail=mail)
+        return listing_document(wanted.service, found, limit=OUR_BYTES, you=you, seen=news, mail=mail)

@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -12,6 +11,7 @@ import click
 
 from core.cli import exits
 from core.cli.asking import ask_of, ask_options
+from core.cli.brokering import broker
 from core.cli.calls import calls
 from core.cli.grape import grape
 from core.cli.identity import identity
@@ -148,23 +148,6 @@ def _open_window(profile: str, **run: Any) -> NoReturn:  # noqa: ANN401
 def link(link: str, profile: str) -> None:
     """Show an invitation in the window, as a click on its link does. Nothing is accepted before the user says so."""
     _open_window(profile, link=link)
-
-
-@grapevine.command()
-@quiet_option
-@network_options
-def broker(**network: Any) -> None:  # noqa: ANN401
-    """Be a broker until Ctrl-C: help two peers that are both behind a NAT to find each other.
-
-    A broker sees their addresses, never what they say. It must be reachable itself: run it on a public machine, with
-    --port, and with a grape that others know.
-    """
-    start(
-        lambda config, output: _jobs().broker(replace(config, act_as_broker=True), output),
-        brief=False,
-        speaks=True,
-        **network,
-    )
 
 
 @grapevine.command()
@@ -308,6 +291,7 @@ for command in (share, shares, invite, invitations, join, people, offers, path, 
     grapevine.add_command(command)
 for command in (lookup, announce, put, get, keygen):
     grapevine.add_command(command)
+grapevine.add_command(broker)
 grapevine.add_command(grape)
 grapevine.add_command(trust)
 grapevine.add_command(settings)

@@ -40,9 +40,14 @@ def handshake(request: "RawRequestMessage") -> bytes | None:
         return None
     protocols = [part.strip() for part in headers.get("Sec-WebSocket-Protocol", "").split(",") if part.strip()]
     chosen = f"Sec-WebSocket-Protocol: {protocols[0]}\r\n" if protocols and protocols[0].isascii() else ""
+    return switching(key, chosen)
+
+
+def switching(key: str, more: str = "") -> bytes:
+    """Return the answer to an upgrade to WebSocket with this key; `more` are whole lines of its head."""
     return (
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Accept: {accept_key(key)}\r\n{chosen}\r\n"
+        f"Sec-WebSocket-Accept: {accept_key(key)}\r\n{more}\r\n"
     ).encode()
 
 

@@ -37,8 +37,16 @@ HEAD_MAX: Final = 16 * 1024  # bytes of the answer to the upgrade
 class Socket(asyncio.Protocol):
     """One connection, from its upgrade on. `on_message` hears what is no reply to anybody: a publisher's messages."""
 
-    def __init__(self, address: Address, on_message: Callable[[bytes], None] | None = None) -> None:
+    def __init__(
+        self,
+        address: Address,
+        on_message: Callable[[bytes], None] | None = None,
+        *,
+        path: str = "/ws",
+        longest: int = MAX_BYTES,
+    ) -> None:
         self.address = address
+        self._path = path
         self.verified = Verified(None)
         self.used_at = 0.0
         self.turns = asyncio.Semaphore(ASKED)  # of those beyond ASKED: they wait for one another
@@ -50,7 +58,7 @@ class Socket(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._key = base64.b64encode(os.urandom(16)).decode()
         self._head = b""
-        self._reader = FrameReader(MAX_BYTES, masked=False)
+        self._reader = FrameReader(longest, masked=False)
         self._writable = asyncio.Event()
         self._writable.set()
         self._chance, self._chance_at = b"", 0
@@ -65,7 +73,7 @@ class Socket(asyncio.Protocol):
         """Ask for the upgrade."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.write(
-            f"GET /ws HTTP/1.1\r\nHost: {self.address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"GET {self._path} HTTP/1.1\r\nHost: {self.address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {self._key}\r\n\r\n".encode()
         )
 
@@ -171,6 +179,15 @@ class Socket(asyncio.Protocol):
             self.used_at = self._loop.time()
             self.waiting.pop(rid, None)
 
+    def send(self, data: bytes) -> None:
+        """Send one binary message, of which nobody says anything."""
+        if self._transport is not None:
+            self._transport.write(frame(Kind.BINARY, data, self._mask()))
+
+    def unsent(self) -> int:
+        """Return how many bytes wait for the network."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
     def _mask(self) -> bytes:
         """Return four bytes that nobody can foresee; asking the system for each would cost as much as all the rest."""
         if self._chance_at >= len(self._chance):
@@ -191,14 +208,15 @@ class Socket(asyncio.Protocol):
 
 
 async def open_socket(
-    address: Address, tls: ClientTls | None = None, on_message: Callable[[bytes], None] | None = None
-) -> Socket:
+    address: Address, tls: ClientTls | None = None, on_message: Callable[[bytes], None] | None = None, *,
+    path: str = "/ws", longest: int = MAX_BYTES,
+) -> Socket:  # fmt: skip
     """Connect and upgrade. Raises TransportClosed and RemoteError."""
     loop = asyncio.get_running_loop()
     context = None if tls is None else tls.context()
     try:
         transport, socket = await loop.create_connection(
-            lambda: Socket(address, on_message), address.host, address.port, ssl=context,
+            lambda: Socket(address, on_message, path=path, longest=longest), address.host, address.port, ssl=context,
             server_hostname="" if context is not None else None,
         )  # fmt: skip
     except (OSError, ValueError) as error:

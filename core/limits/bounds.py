@@ -148,6 +148,18 @@ RELAY_DAY: Final = 20_000 * MB
 """Bytes in 24 hours: a tenth of what carriers call unusual."""
 LANES: Final = 64
 """Peers that may be reached by relays at once; some 10 KB each."""
+CARRIERS: Final = 64
+"""TCP connections that carry datagrams to us; each holds 128 KB at the most."""
+CARRIERS_HOST: Final = 4
+"""Of one host: a home with several who meet the same relay."""
+CARRIERS_KEPT: Final = 32
+"""Of them for friends."""
+RELAY_STRANGER_RATE: Final = 125_000
+"""Bytes a second of a pair of strangers, both ways together: 1 Mbit/s, for words and small files."""
+RELAY_STRANGER_PAIR: Final = 100 * MB
+"""Bytes of a pair of strangers; then its two ask again."""
+RELAY_STRANGERS_DAY: Final = 5_000 * MB
+"""Of the bytes in 24 hours, those for strangers: a quarter."""
 WAYS: Final = 1024
 """Targets whose way is kept: as many as the rows of peers that a window shows; 300 KB."""
 
@@ -259,6 +271,17 @@ RULES: Final = (
     Rule(
         "peers that are reached by relays", "", str(LANES), "", "the lane used longest ago ends",
         "tests/relay/test_lanes.py",
+    ),
+    Rule(
+        "packets that are passed on for strangers",
+        f"{_bytes(RELAY_STRANGER_RATE)} a second and {_bytes(RELAY_STRANGER_PAIR)} of a pair",
+        f"{_bytes(RELAY_STRANGERS_DAY)} a day", "", "dropped and counted; the pair ends",
+        "tests/relay/test_forwarder.py",
+    ),
+    Rule(
+        "TCP connections that carry datagrams", str(CARRIERS_HOST), str(CARRIERS), str(CARRIERS_KEPT),
+        "the host with most loses its oldest; one that nothing runs over ends after 20 s",
+        "tests/carrying/test_listener.py",
     ),
     Rule(
         "targets whose way is kept", "", str(WAYS), "", "the one asked longest ago is looked for as at first",

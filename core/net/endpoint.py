@@ -344,6 +344,10 @@ class Endpoint:
             datagrams=self._beside.mux.statistics(),
         )
 
+    def talks(self, remote: Address) -> bool:
+        """Return whether a connection runs with this remote."""
+        return any(each.remote == remote for each in self._channels)
+
     def quality(self) -> list[tuple[Address, float | None, float]]:
         """Return of each connection: its remote, its round trip in seconds, and the share of bytes lost lately."""
         return [(each.remote, *each.quality()) for each in self._channels]

@@ -9,15 +9,24 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from core.net.pump import Received
 from core.net.udp_socket import UdpSocket
+from core.scope import CARRIED
 from core.values import Address, Burst
 
 MOST = 64  # kept at once; full: the one that was used least recently is closed
 UNUSED = 90.0  # seconds without a datagram from there until a socket is closed: three times a NAT's 30 s
 LOOK = 30.0  # seconds between looks
 _log = logging.getLogger(__name__)
+
+
+class Carrying(Protocol):
+    """What takes datagrams to one remote by other means than UDP."""
+
+    def send(self, burst: Burst) -> None:
+        """Send, or drop. Never raises."""
 
 
 class MoreSockets:
@@ -28,13 +37,19 @@ class MoreSockets:
         self._receive = receive
         self._paths: OrderedDict[Address, UdpSocket] = OrderedDict()
         self._heard_at: dict[Address, float] = {}
+        self._carriers: dict[Address, Carrying] = {}  # their owners bound them
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def send(self, burst: Burst) -> None:
-        """Send from the socket that a path was opened from, or else from the serving one."""
+        """Send by the carrier of a remote, from the socket that a path was opened from, or else the serving one."""
+        carrier = self._carriers.get(burst.to) if self._carriers else None
+        if carrier is not None or burst.to.host.startswith(CARRIED):
+            if carrier is not None:
+                carrier.send(burst)
+            return
         (self._paths.get(burst.to, self._first) if self._paths else self._first).send(burst)
 
     def adopt(self, udp: UdpSocket, remote: Address) -> None:
@@ -57,6 +72,14 @@ class MoreSockets:
         udp.start(take)
         if self._timer is None:
             self._timer = loop.call_later(LOOK, self._look)
+
+    def carry(self, remote: Address, carrier: Carrying) -> None:
+        """Reach a remote by a carrier from now on, which its owner closes."""
+        self._carriers[remote] = carrier
+
+    def uncarry(self, remote: Address) -> None:
+        """Reach a remote by UDP again; one that stands for a carrier is not reached then. Idempotent."""
+        self._carriers.pop(remote, None)
 
     def close(self) -> None:
         """Close all of them."""

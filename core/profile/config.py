@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.carrying.config import CarrierPorts
 from core.grenache.config import WebConfig
 from core.profile.fields import PassesOn, Said, Settings
 from core.profile.web import web_config
@@ -47,7 +48,8 @@ class PeerConfig:
     the public DHT is used, and entered by the nodes that `mainline_file` has kept, or by `mainline_bootstrap`.
     embedded grape may join the grapes that it finds, that is with neither `grapes` nor `bootstrap`. `port_mapping`:
     the router is asked to open our UDP port.
-    `relay`: who may have packets passed on. `use_relays`: friends may pass ours on.
+    `relay`: who may have packets passed on. `use_relays`: friends may pass ours on. `carry`: TCP ports at which those
+    are served whose UDP is blocked.
     """
 
     grapes: tuple[str, ...] = ()
@@ -75,6 +77,7 @@ class PeerConfig:
     mainline_file: Path | None = None
     relay: PassesOn = field(default="off", compare=False)
     use_relays: bool = field(default=False, compare=False)
+    carry: CarrierPorts = field(default_factory=CarrierPorts)
 
     @classmethod
     def from_settings(
