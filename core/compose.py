@@ -18,7 +18,7 @@ from core.calling.every_transport import EveryTransport
 from core.calling.outgoing import Outgoing
 from core.calling.paths import Publication
 from core.calling.sources import Nearby
-from core.calling.streams import dial_streams
+from core.carrying.dial import Carriers
 from core.directory.access import GrapeAccess
 from core.directory.names import GrapeClient
 from core.errors import PeerError
@@ -92,12 +92,14 @@ from core.wiring import (
     begin_again,
     begin_relaying,
     both,
+    dialing,
     follow_the_report,
     friends,
     keeps_meetings,
     meeting_people,
     offered_catalog,
     open_calls,
+    open_carriers,
     open_public_dht,
     open_socket,
     say_where_we_are,
@@ -248,7 +250,7 @@ async def compose(
     stack.push_async_callback(inviter.aclose)
     openings = Openings(handler, {INVITATION: inviter.serve, RELAY: relaying.desk.serve})
     stack.push_async_callback(openings.aclose)
-    dial = dial_streams(client, dialer)
+    dial = dialing(client, dialer, brokers)
     tunnels = Tunnels(
         dial, openings.on_opening, trusts=lambda caller: handler.standing(caller).trusted,
         meet=dial, rest=wakes.rest,
@@ -313,14 +315,18 @@ async def compose(
         invitations.listen(lan.refresh)
         admission.store.listen(lambda change: lan.refresh())
     nat.start()
-    begin_relaying(relaying, identity, admission, addresses, outgoing, nat, tunnels)
-    admission.store.listen(lambda change: relaying.relays.look())
+    carriers = Carriers(endpoint)
+    stack.push_async_callback(carriers.aclose)
+    begin_relaying(
+        relaying, identity, admission, addresses, outgoing, nat, tunnels, ladder, remotes, brokers, client, carriers
+    )
+    await open_carriers(config, endpoint, relaying, admission, tunnels, tasks, stack)
     public.start(people, identity.secret, lambda: bool(intents.of(Role.WORKER)), ladder)
     await public.switch(allowed(config.mainline == "on", config.mainline_bootstrap, os.environ))
     mapper = open_port(config, addresses, endpoint.address.port, nat.opened, stack)
     wakes.subscribe(lambda event: begin_again(
         event, outreach, endpoint, rpc, access, nat, brokers, ladder, roles, own_broker, record, public, lan, tunnels,
-        mapper,
+        mapper, relaying,
     ))  # fmt: skip
     wakes.start()
     tasks.spawn(_sweep_forever(roster), name="forget who is gone")

@@ -5,7 +5,11 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
 
 from core.aio.tasks import TaskSet
+from core.calling.client import PeerClient
 from core.calling.outgoing import Outgoing
+from core.calling.streams import dial_streams
+from core.carrying.dial import Carriers
+from core.carrying.host import CarrierHost
 from core.directory.access import GrapeAccess
 from core.errors import LocalError
 from core.files.presence import Presence
@@ -28,7 +32,9 @@ from core.profile.config import KeyPlace, PeerConfig
 from core.public.people import People
 from core.public.service import PublicDht
 from core.reach.outreach import Outreach
-from core.relaying.service import Relaying
+from core.reach.remotes import Remotes
+from core.relaying.over_tcp import OverTcp
+from core.relaying.service import OFF, Relaying
 from core.relaying.world import World
 from core.rendezvous.brokers import Brokers
 from core.rendezvous.ladder import Ladder
@@ -40,6 +46,7 @@ from core.rpc.server import RpcServer
 from core.rpc.stream import Lodger
 from core.rpc.stream import Stream as Connection
 from core.scope import Scope, scope
+from core.secure.dial import Dialer
 from core.secure.frames import ALPN, STREAMS
 from core.secure.handshakes import Handshakes
 from core.services.intents import Intent, Intents
@@ -204,7 +211,7 @@ def say_where_we_are(hub: Hub, addresses: OwnAddresses) -> None:
 def begin_again(
     event: Woke, outreach: Outreach, endpoint: Endpoint, rpc: RpcClient, access: GrapeAccess, nat: NatWatch,
     brokers: Brokers, ladder: Ladder, roles: Roles, own_broker: OwnBroker, record: OwnRecord, public: PublicDht,
-    lan: Lan | None, tunnels: Tunnels, mapper: PortMapper | None,
+    lan: Lan | None, tunnels: Tunnels, mapper: PortMapper | None, relaying: Relaying,
 ) -> None:  # fmt: skip
     """Have all parts begin again: we slept, or are on another network. No pause of before is kept to."""
     outreach.begin_again(asyncio.get_running_loop().time())
@@ -223,6 +230,7 @@ def begin_again(
     if mapper is not None:
         mapper.begin_again()
     tunnels.begin_again()
+    relaying.begin_again()
 
 
 def offered_catalog(registry: Registry, intents: Intents) -> Catalog:
@@ -241,11 +249,50 @@ def offered_catalog(registry: Registry, intents: Intents) -> Catalog:
     return catalog
 
 
+Dial = Callable[[PeerId, float], Awaitable[Connection]]
+
+
+def dialing(client: PeerClient, dialer: Dialer, brokers: Brokers) -> Dial:
+    """Return what connects to a peer for byte streams: found as for a request, or a broker of ours where it is."""
+    find = dial_streams(client, dialer)
+
+    async def dial(peer_id: PeerId, seconds: float) -> Connection:
+        at = brokers.identified().get(peer_id)
+        if at is None:
+            return await find(peer_id, seconds)
+        return await dialer.dial_streams(at, seconds, peer_id)
+
+    return dial
+
+
+async def open_carriers(
+    config: PeerConfig, endpoint: Endpoint, relaying: Relaying, admission: Admission, tunnels: Tunnels,
+    tasks: TaskSet, stack: AsyncExitStack,
+) -> None:  # fmt: skip
+    """Serve over TCP those whose UDP is blocked. Raises LocalError for ports or files that cannot be used."""
+
+    def trusted(address: Address) -> bool:
+        return any(at == address and admission.trusts(peer_id) for peer_id, at in tunnels.reached())
+
+    host = CarrierHost(
+        endpoint, config.carry, config.bind, endpoint.address.port, lambda: relaying.policy() != OFF, trusted
+    )
+    stack.callback(host.close)
+    await host.start()
+    tasks.spawn(host.run(), name="serve over TCP while packets are passed on")
+
+
 def begin_relaying(
     relaying: Relaying, identity: OwnIdentity, admission: Admission, addresses: OwnAddresses, outgoing: Outgoing,
-    nat: NatWatch, tunnels: Tunnels,
+    nat: NatWatch, tunnels: Tunnels, ladder: Ladder, remotes: Remotes, brokers: Brokers, client: PeerClient,
+    carriers: Carriers,
 ) -> None:  # fmt: skip
     """Let friends pass our packets on, and pass theirs on, as far as the settings say."""
+
+    async def find(peer_id: PeerId) -> list[Address]:
+        return outgoing.told(await client.lookup(str(peer_id)))
+
+    over_tcp = OverTcp(carriers, find, brokers.addresses, outgoing.may_ask, lambda: nat.report.blocked)
 
     def own(peer_id: PeerId) -> list[Address]:
         """Return where we are; strangers are told no address of our home."""
@@ -267,9 +314,13 @@ def begin_relaying(
 
     world = World(
         lambda: identity.identity, lambda: friends(admission), admission.trusts, blocked, name, own,
-        lambda address, now, by: outgoing.may_ask(address, 1, by), lambda: True,
+        lambda address, now, by: outgoing.may_ask(address, 1, by), lambda: True, tunnels.silences,
+        brokers.identified, over_tcp,
     )  # fmt: skip
     relaying.start(world, tunnels.open, reachable)
+    ladder.listen(relaying.relays.opened)
+    remotes.listen(relaying.relays.reached)
+    admission.store.listen(lambda change: relaying.relays.look())
 
 
 def follow_the_report(hub: Hub, nat: NatWatch, endpoint: Endpoint, ladder: Ladder) -> None:

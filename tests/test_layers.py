@@ -57,6 +57,7 @@ ROOMS: dict[str, set[str]] = {
     "core.grenache": {
         "core.aio", "core.wire", "core.rpc", "core.services", "core.tunnel", "core.grape.web_guard",
     },
+    "core.carrying": {"core.aio", "core.wire", "core.net", "core.grenache"},
     "core.kinds": {
         "core.aio", "core.files.environment", "core.files.shown", "core.wire", "core.tunnel", "core.services",
         "core.trust.audience", "core.rpc.fair_places", "core.grenache",
@@ -66,7 +67,10 @@ ROOMS: dict[str, set[str]] = {
     "core.using": {"core.aio", "core.wire", "core.tunnel", "core.kinds", "core.news"},
     # what a peer is
     "core.news": {*TRUST_VALUES, "core.services.names", "core.nat.report", "core.mapping.status"},
-    "core.profile": {"core.files", "core.identity", "core.kinds.share", "core.grenache.config", *TRUST_VALUES},
+    "core.profile": {
+        "core.files", "core.identity", "core.kinds.share", "core.grenache.config", "core.carrying.config",
+        *TRUST_VALUES,
+    },
     "core.directory": {"core.aio", "core.wire", "core.dht", "core.grape", "core.news", "core.profile"},
     "core.own": {
         "core.aio", "core.wire", "core.grape", "core.identity", "core.secure", "core.services", "core.news",
@@ -84,7 +88,7 @@ ROOMS: dict[str, set[str]] = {
         "core.aio", "core.files", "core.wire", "core.tunnel", "core.trust", "core.news", "core.serving.admission",
     },
     "core.relaying": {
-        "core.aio", "core.wire", "core.net", "core.relay", "core.identity", "core.tunnel", "core.news",
+        "core.aio", "core.wire", "core.net", "core.relay", "core.carrying", "core.identity", "core.tunnel", "core.news",
     },
     "core.calling": {
         "core.aio", "core.wire", "core.net", "core.rpc", "core.secure", "core.services", "core.trust", "core.reach",
@@ -150,7 +154,8 @@ GUI = {"PySide6", "qasync", "shiboken6", "desktop"}
 DESKTOP_MAY_IMPORT = {
     *BASE, "core.news.events", "core.profile.settings", "core.profile.logs", "core.aio.tasks",
     "core.trust.audience", "core.trust.entries", "core.trust.groups",
-    "core.news.joins", "core.news.moves", "core.news.public", "core.news.seen", "core.news.invitations",
+    "core.news.joins", "core.news.moves", "core.news.public", "core.news.relays", "core.news.seen",
+    "core.news.invitations",
     "core.invitations.link", "core.files.private", "core.calling.target", "core.peer_id", "core.ledger.record",
     "core.profile.integration",
     "core.kinds.share", "core.kinds.listening", "core.using.offers", "core.profile.shares",

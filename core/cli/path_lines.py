@@ -1,7 +1,7 @@
 """The ways to others, for a terminal: a line when one is new or another, and how one peer was reached, step by step."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from core.cli.output import Output
@@ -40,6 +40,14 @@ def path_line(path: PathRow, name: str = "") -> str:
     return plain(f"{who}: {path.badge}{how}{trip}{lost}. {path.reason} {path.better}".rstrip())
 
 
+def relays_line(ready: Sequence[str]) -> str:
+    """Return who can pass packets on for us as a sentence."""
+    if not ready:
+        return "No friend can pass packets on at this moment."
+    who = " and ".join(ready) if len(ready) < 3 else f"{', '.join(ready[:-1])} and {ready[-1]}"
+    return f"{who} can pass packets on where no direct way opens."
+
+
 def attempt_lines(attempt: Attempt) -> list[str]:
     """Return what happened in an attempt, a line for each step, with the seconds since it began."""
     lines = [plain(f"{step.at - attempt.began:6.2f} s  {step.message}") for step in attempt.steps]
@@ -47,8 +55,9 @@ def attempt_lines(attempt: Attempt) -> list[str]:
 
 
 async def tell_paths(peer: Peer, output: Output) -> None:
-    """Tell until cancelled each path that is new, or leads another way now."""
+    """Tell until cancelled each path that is new, or leads another way now, and which friends can pass packets on."""
     told: dict[Address, tuple[object, ...]] = {}
+    ready: tuple[str, ...] = ()
     revision = -1
     while True:
         await asyncio.sleep(LOOK_EVERY)
@@ -63,6 +72,9 @@ async def tell_paths(peer: Peer, output: Output) -> None:
                 told[path.address] = state
                 output.news("path", path_line(path, _name(path.peer_id, names.get)), **path_fields(path))
         told = {path.address: told[path.address] for path in paths}  # as many as there are peers
+        if snapshot.relays.ready != ready:
+            ready = snapshot.relays.ready
+            output.news("relays", plain(relays_line(ready)), ready=list[JsonValue](ready))
 
 
 def _name(peer_id: PeerId | None, name_of: Callable[[PeerId], str | None]) -> str:

@@ -27,6 +27,7 @@ class PassingSnapshot:
     rate: int = 0  # the most bytes a second
     dropped: int = 0  # packets beyond a rate, or the day's volume
     refused: int = 0  # pairs that found no place
+    chosen: str = "off"  # what the owner said: "auto", "off", "friends" or "everyone"
 
 
 class RelayedPeer(NamedTuple):
@@ -50,3 +51,4 @@ class RelaysSnapshot:
     passing: PassingSnapshot = PassingSnapshot()
     ready: tuple[str, ...] = ()
     peers: tuple[RelayedPeer, ...] = ()
+    uses: bool = False  # friends may pass our packets on

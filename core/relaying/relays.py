@@ -6,13 +6,14 @@ once; the lane that the first gives is tried beside the direct addresses. What r
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import SystemRandom
 from typing import Any, Protocol
 
 from core.aio.tasks import TaskSet
-from core.errors import PeerError, RefusedError, RemoteError, RequestTimeout
+from core.errors import PeerError, RefusedError, RequestTimeout
+from core.limits.table import BoundedTable
 from core.net.detour import Detour
 from core.net.endpoint import Lodging
 from core.news.hub import Hub
@@ -22,29 +23,23 @@ from core.news.relays import RelayedPeer
 from core.news.seen import Way
 from core.peer_id import PeerId
 from core.relay.config import LaneConfig
-from core.relay.events import Carried, LaneEnded, LaneEvent, LaneState, LinkLost, Moved
+from core.relay.events import Carried, LaneEnded, LaneEvent, LaneState, LinkLost, Moved, Stranded
 from core.relay.keys import PURPOSE, SALT_BYTES, LinkKeys
-from core.relay.lanes import Lanes
-from core.relaying.talk import Failed, Given, Join, Leave, Lines, Over, Ring, Said, Take, parse
-from core.relaying.world import NOWHERE, Friend, Relay, World
+from core.relay.lanes import LIED, Lanes
+from core.relaying.talk import Failed, Given, Join, Leave, Over, Ring, Said, Take
+from core.relaying.waiting import OpenStream, Waiting
+from core.relaying.world import NOWHERE, Relay, World
 from core.scope import virtual
-from core.tunnel.stream import ByteStream
 from core.values import Address, Machine
 from core.wire.relay_packet import BEAT, FROM_RELAY
-from core.wire.stream_opening import RELAY, Opening, pack_opening
 
-KEPT = 3  # relays at which we wait; two may be away
-TRIED = 16  # friends that are asked whether they pass on
 HEAD_START = 0.3  # seconds that direct attempts have before relays are asked
-OPEN_WITHIN = 10.0  # seconds to reach a relay, and open a stream
 JOIN_WITHIN = 5.0  # seconds for its answer, which needs the other side's
-REFUSED_FOR = 600.0  # seconds until a friend is asked again that passes nothing on
 GONE_AFTER = 2.0  # seconds without a stream to a relay until its lanes are left
 LOOK_AGAIN = 0.05  # seconds between looks for relays that came, while somebody waits
-LOOK_EVERY = 5.0  # seconds between looks at which relays are missing
+FRESH = 2.0  # seconds; who was heard so lately by a direct path is not moved to a relay before a beat is late
+LIED_FOR, LIARS = 600.0, 64  # seconds that a relay is not asked for a peer whose packets came changed; of such pairs
 _log = logging.getLogger(__name__)
-
-OpenStream = Callable[[PeerId, bytes, float], Awaitable[ByteStream]]
 
 
 class Socket(Protocol):
@@ -64,7 +59,6 @@ class Relays:
     def __init__(self, hub: Hub, socket: Socket, config: LaneConfig | None = None) -> None:
         self._hub, self._socket = hub, socket
         self._world = NOWHERE
-        self._open_stream: OpenStream | None = None
         self._loop = asyncio.get_running_loop()
         self.lanes = Lanes(
             config or LaneConfig(), SystemRandom(), lambda peer: self._world.own(peer),
@@ -72,53 +66,55 @@ class Relays:
         )  # fmt: skip
         self._lodging = socket.lodge(FROM_RELAY, self.lanes, self._on_event, BEAT)
         socket.detour.lanes = self.lanes
-        self._relays: dict[PeerId, Relay] = {}
-        self._friends: dict[PeerId, Friend] = {}
         self._number = 0
         self._tasks = TaskSet("relays")
-        self._soon = asyncio.Event()
-        self._on = self._closed = False
+        self._waiting = Waiting(self._tasks, self._take, self._gone, self._looked)
+        self._told: tuple[PeerId, ...] = ()  # relays that the window knows of
+        self._lied: BoundedTable[tuple[PeerId, PeerId], float] = BoundedTable(LIARS)  # relay and peer: until when
+        self._closed = False
 
     def start(self, world: World, open_stream: OpenStream) -> None:
         """Know the rest of the peer from now on."""
-        self._world, self._open_stream = world, open_stream
-        self._tasks.spawn(self._keep(), name="wait at relays")
+        self._world = world
+        self._waiting.start(world, open_stream)
 
     def switch(self, on: bool) -> None:
         """Use friends who pass on, or leave all of them."""
-        self._on = on
-        self._soon.set()
         if not on:
-            self._leave_all()
+            self._close_lanes()
+        self._waiting.switch(on)
 
     async def aclose(self) -> None:
         """Leave all relays."""
-        self._on, self._closed = False, True
-        self._leave_all()
+        self._closed = True
+        self.switch(False)
         await self._tasks.aclose()
         self._flush()
         self._socket.detour.lanes = None
         self._lodging.leave()
 
     def look(self) -> None:
-        """Friends, our identity or our network changed: look now which relays are missing."""
-        for friend in self._friends.values():
-            friend.pause.succeeded()
-            friend.next_at = 0.0
-        self._soon.set()
+        """Friends, or our identity, changed: look now which relays are missing."""
+        self._waiting.look()
 
-    def _leave_all(self) -> None:
+    def begin_again(self) -> None:
+        """We slept, or are on another network: no path is trusted, and relays are looked for at once."""
+        self.lanes.doubt(self._loop.time())
+        self._flush()
+        if self._world.over_tcp is not None:
+            self._world.over_tcp.begin_again()
+        self._waiting.look()
+
+    def _close_lanes(self) -> None:
         for state in self.lanes.states():
             self.lanes.close(state.peer_id)
         self._flush()
-        for relay in list(self._relays.values()):
-            relay.stream.reset()
 
     # -- for people ---------------------------------------------------------------------------------------------------
 
     def ready(self) -> tuple[str, ...]:
         """Return the names of the relays at which we wait."""
-        return tuple(self._world.name(peer_id) for peer_id in self._relays)
+        return tuple(self._world.name(peer_id) for peer_id in self._waiting.relays)
 
     def peers(self) -> tuple[RelayedPeer, ...]:
         """Return the peers with a lane, and its path."""
@@ -134,7 +130,7 @@ class Relays:
 
     def way(self, address: Address) -> Way | None:
         """Return where what stands for a peer leads now; None for an address that is a place, or leads nowhere."""
-        state = next((each for each in self.lanes.states() if each.address == address), None) if self._on else None
+        state = self.lanes.leading(address) if self._waiting.on else None
         if state is None:
             return None
         return Way(state.direct, "" if state.relay is None else self._world.name(state.relay))
@@ -149,10 +145,9 @@ class Relays:
     def knows(self, peer_id: PeerId) -> bool:
         """Return whether anybody may join us with a peer."""
         identity = self._world.identity()
-        if identity is None or peer_id == identity.peer_id or not self._on:
+        if identity is None or peer_id == identity.peer_id or not self._waiting.on:
             return False
-        waiting = (each for each, friend in self._friends.items() if friend.opening is not None)
-        return any(each != peer_id for each in (*self._relays, *waiting))
+        return self._waiting.beside(peer_id)
 
     @contextmanager
     def searching(self, peer_id: PeerId, found: Callable[[Address, float], None]) -> Iterator[None]:
@@ -164,14 +159,15 @@ class Relays:
             task.cancel()
 
     async def _search(self, peer_id: PeerId, found: Callable[[Address, float], None]) -> None:
-        known = self.lanes.address(peer_id) if self._on else None
+        known = self.lanes.address(peer_id) if self._waiting.on else None
         if known is not None:
+            self._adopt(peer_id)
             found(known, 0.0)
         tried = self.lanes.relays(peer_id)  # where a link is there already
         while True:
-            self._open_missing(hurry=True)
-            for relay in list(self._relays.values()):
-                if relay.peer_id not in tried and relay.peer_id != peer_id:
+            self._waiting.open_missing(hurry=True)
+            for relay in list(self._waiting.relays.values()):
+                if relay.peer_id not in tried and self._joins(relay, peer_id):
                     tried.add(relay.peer_id)
                     self._tasks.spawn(self._try(relay, peer_id, found), name=f"join {peer_id.short}")
             await asyncio.sleep(LOOK_AGAIN)
@@ -185,6 +181,13 @@ class Relays:
         name = self._world.name(relay.peer_id)
         self._hub.emit(SearchProgress(self._hub.now(), peer_id, "relay", f"{name} passes packets on"))
         found(address, 0.0)
+
+    def _joins(self, relay: Relay, peer_id: PeerId) -> bool:
+        """Return whether a relay may join us with a peer; one that lied on the way there may not for a while.
+
+        Which of the two lied nobody knows, so the relay keeps the lanes to others.
+        """
+        return relay.peer_id != peer_id and self._loop.time() >= self._lied.get((relay.peer_id, peer_id), 0.0)
 
     async def _join(self, relay: Relay, peer_id: PeerId) -> Address:
         """Be joined with a peer by this relay; return what stands for the peer. Raises PeerError."""
@@ -205,9 +208,25 @@ class Relays:
 
     def _lay(self, relay: Relay, peer_id: PeerId, slot: bytes, keys: LinkKeys) -> Address:
         address = self.lanes.open(peer_id, relay.peer_id, relay.at, slot, keys, self._loop.time())
+        self._adopt(peer_id)
         self._flush()
         self._hub.touch()
         return address
+
+    def _adopt(self, peer_id: PeerId) -> None:
+        """Let the sessions with a peer that run directly go by its lane too: they go on when their path dies."""
+        for address, silent in self._world.sessions(peer_id):
+            if not virtual(address):
+                self.lanes.alias(peer_id, address, self._loop.time(), alive=silent < FRESH)
+
+    def _looked(self) -> None:
+        for state in self.lanes.states():
+            self._adopt(state.peer_id)
+        self._flush()
+        now_there = tuple(self._waiting.relays)
+        if now_there != self._told:
+            self._told = now_there
+            self._hub.touch()
 
     def _secret(self, peer_id: PeerId) -> tuple[bytes, bool]:
         identity = self._world.identity()
@@ -215,76 +234,9 @@ class Relays:
             raise RefusedError("without an identity nobody joins us with others", name="ERR_NO_IDENTITY")
         return identity.agree(peer_id, PURPOSE), identity.peer_id.key < peer_id.key
 
-    # -- streams to relays --------------------------------------------------------------------------------------------
-
-    def _candidates(self) -> list[PeerId]:
-        return [each for each in self._world.friends() if self._world.trusts(each)][:TRIED]
-
-    def _reaching(self, peer_id: PeerId) -> bool:
-        friend = self._friends.get(peer_id)
-        return friend is not None and friend.opening is not None and not friend.opening.done()
-
-    async def _keep(self) -> None:
-        while True:
-            self._soon.clear()
-            if self._on and self._world.identity() is not None and self._world.wanted():
-                self._open_missing()
-            try:
-                async with asyncio.timeout(LOOK_EVERY):
-                    await self._soon.wait()
-            except TimeoutError:
-                pass
-
-    def _open_missing(self, *, hurry: bool = False) -> None:
-        """Ask friends who pass on, until there are enough; `hurry`: somebody waits, so one that never was is tried."""
-        now, wanted = self._loop.time(), self._candidates()
-        for gone in [each for each in self._friends if each not in wanted and not self._reaching(each)]:
-            del self._friends[gone]
-        for peer_id in wanted:
-            if len(self._relays) + sum(map(self._reaching, wanted)) >= KEPT:
-                return
-            friend = self._friends.setdefault(peer_id, Friend())
-            if peer_id in self._relays or self._reaching(peer_id) or now < friend.next_at:
-                continue
-            friend.opening = self._tasks.spawn(self._use(peer_id, friend), name=f"wait at {peer_id.short}")
-
-    async def _use(self, peer_id: PeerId, friend: Friend) -> None:
-        """Open a stream to a relay, and take what it says until it ends."""
-        relay: Relay | None = None
-        pause = 0.0
-        try:
-            assert self._open_stream is not None
-            stream = await self._open_stream(peer_id, pack_opening(Opening(RELAY, {})), OPEN_WITHIN)
-            if virtual(stream.remote):
-                stream.reset()
-                raise RefusedError("it is reached by a relay itself", name="ERR_RELAY_OFF")
-            relay = self._relays[peer_id] = Relay(peer_id, stream)
-            friend.opening = None
-            friend.pause.succeeded()
-            self._hub.touch()
-            await self._read(relay)
-        except PeerError as error:
-            _log.debug("%s passes nothing on: %s", peer_id.short, error)
-            pause = REFUSED_FOR if isinstance(error, RefusedError) else pause
-        finally:
-            friend.opening = None
-            friend.next_at = self._loop.time() + (pause or friend.pause.failed())
-            if relay is not None:
-                self._gone(relay)
-
-    async def _read(self, relay: Relay) -> None:
-        lines = Lines()
-        while data := await relay.stream.read():
-            for line in lines.take(data):
-                self._take(relay, parse(line))
+    # -- what relays say ----------------------------------------------------------------------------------------------
 
     def _gone(self, relay: Relay) -> None:
-        if self._relays.get(relay.peer_id) is relay:
-            del self._relays[relay.peer_id]
-        relay.stream.reset()
-        for future in relay.asked.values():
-            if not future.done():
-                future.set_exception(RemoteError("the relay has gone"))
         self._hub.touch()
         if not self._closed:
             self._tasks.spawn(self._left_by(relay.peer_id), name=f"{relay.peer_id.short} has gone")
@@ -292,7 +244,7 @@ class Relays:
     async def _left_by(self, relay: PeerId) -> None:
         """Leave the lanes of a relay that has gone, unless it is back in a moment; it may end what is on its way."""
         await asyncio.sleep(GONE_AFTER)
-        if relay not in self._relays:
+        if relay not in self._waiting.relays:
             self.lanes.end_relay(relay, "the relay has gone")
             self._flush()
 
@@ -328,9 +280,16 @@ class Relays:
     # -- lanes --------------------------------------------------------------------------------------------------------
 
     def opened(self, peer_id: PeerId, address: Address) -> None:
-        """A direct path to a peer was opened: its lane tries it at once."""
-        self.lanes.candidate(peer_id, address, self._loop.time())
-        self._flush()
+        """A direct path to a peer was opened: its lane takes it, unless beats say otherwise."""
+        if not virtual(address):
+            self.lanes.opened(peer_id, address, self._loop.time())
+            self._flush()
+
+    def reached(self, peer_id: PeerId, address: Address) -> None:
+        """A peer answered from an address: what runs under it goes by the peer's lane from now on, if there is one."""
+        if not virtual(address) and self.lanes.relays(peer_id):
+            self.lanes.alias(peer_id, address, self._loop.time(), alive=True)
+            self._flush()
 
     def _flush(self) -> None:
         self._lodging.flush()
@@ -347,22 +306,26 @@ class Relays:
             case LinkLost(peer_id, relay, slot, reason, needed):
                 _log.debug("%s passes nothing on to %s any longer: %s", relay.short, peer_id.short, reason)
                 self._leave(relay, slot)
+                if reason == LIED:
+                    self._lied[relay, peer_id] = self._loop.time() + LIED_FOR
                 if needed:
                     self._tasks.spawn(self._join_again(peer_id, relay), name=f"join {peer_id.short} again")
+            case Stranded(peer_id):
+                self._tasks.spawn(self._join_again(peer_id, None), name=f"join {peer_id.short} again")
             case LaneEnded(_, slots):
                 for relay, slot in slots:
                     self._leave(relay, slot)
         self._hub.touch()
 
     def _leave(self, relay: PeerId, slot: bytes) -> None:
-        found = self._relays.get(relay)
+        found = self._waiting.relays.get(relay)
         if found is not None:
             found.say(Leave(slot))
 
-    async def _join_again(self, peer_id: PeerId, left: PeerId) -> None:
+    async def _join_again(self, peer_id: PeerId, left: PeerId | None) -> None:
         """Be joined by another relay, or by the same one if there is no other."""
-        for relay in sorted(self._relays.values(), key=lambda each: each.peer_id == left):
-            if relay.peer_id == peer_id:
+        for relay in sorted(self._waiting.relays.values(), key=lambda each: each.peer_id == left):
+            if not self._joins(relay, peer_id):
                 continue
             try:
                 await self._join(relay, peer_id)

@@ -1,6 +1,7 @@
 """Both sides of passing on, of one peer: made before its parts are there, and begun when they are."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from core.net.detour import Detour
@@ -8,7 +9,8 @@ from core.news.hub import Hub
 from core.news.relays import PassingSnapshot, RelaysSnapshot
 from core.peer_id import PeerId
 from core.relaying.desk import RelayDesk
-from core.relaying.relays import OpenStream, Relays, Socket
+from core.relaying.relays import Relays, Socket
+from core.relaying.waiting import OpenStream
 from core.relaying.world import World
 
 AUTO, OFF, FRIENDS, EVERYONE = "auto", "off", "friends", "everyone"
@@ -61,7 +63,11 @@ class Relaying:
         self._uses = on
         self.relays.switch(on)
 
+    def begin_again(self) -> None:
+        """We slept, or are on another network: no path is trusted."""
+        self.relays.begin_again()
+
     def snapshot(self) -> RelaysSnapshot:
         """Return both sides of it."""
-        passing: PassingSnapshot = self.desk.snapshot()
-        return RelaysSnapshot(passing, self.relays.ready(), self.relays.peers())
+        passing: PassingSnapshot = replace(self.desk.snapshot(), chosen=self._passes)
+        return RelaysSnapshot(passing, self.relays.ready(), self.relays.peers(), self._uses)

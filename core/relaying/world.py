@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.limits.rate import Backoff, TokenBucket
 from core.peer_id import PeerId
+from core.relaying.over_tcp import OverTcp
 from core.relaying.talk import Given, Said, pack
 from core.tunnel.stream import ByteStream
 from core.values import Address
@@ -31,11 +32,14 @@ class World:
     own: Callable[[PeerId], Iterable[Address]]  # our addresses that this peer may know
     may: Callable[[Address, float, str], bool]  # a beat may leave for one that is silent, named by way of this host
     wanted: Callable[[], bool]  # others may want to reach us, or we them
+    sessions: Callable[[PeerId], Iterable[tuple[Address, float]]]  # where they run, and for how long they are silent
+    brokers: Callable[[], Iterable[PeerId]] = tuple  # ours, who may pass on too: they bring us together anyway
+    over_tcp: OverTcp | None = None
 
 
 NOWHERE = World(
     lambda: None, lambda: (), lambda peer: False, lambda peer: True, lambda peer: peer.short, lambda peer: (),
-    lambda address, now, by: False, lambda: False,
+    lambda address, now, by: False, lambda: False, lambda peer: (),
 )  # fmt: skip
 
 

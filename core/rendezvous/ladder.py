@@ -105,6 +105,7 @@ class Ladder:
         self._you: Address | None = None
         self._met: BoundedTable[str, float] = BoundedTable(4 * PAIRS)  # hosts that plain punching reached
         self._closed = False
+        self._reached: list[Callable[[PeerId, Address], None]] = []
         hub.subscribe(self._on_plain, PunchEnded)
 
     async def aclose(self) -> None:
@@ -113,6 +114,10 @@ class Ladder:
         for peer_id in list(self._pairs):
             self._end(self._pairs[peer_id])
         await self._tasks.aclose()
+
+    def listen(self, listener: Callable[[PeerId, Address], None]) -> None:
+        """Call `listener` with the peer that the ladder has opened a way to, and where it is."""
+        self._reached.append(listener)
 
     # -- what brokers tell --------------------------------------------------------------------------------------------
 
@@ -332,6 +337,8 @@ class Ladder:
             self._validated(remote)
             self._opened(PunchHeard(remote, first=True))
             self._opened(PunchFinished(remote, heard=True, confirmed=True))
+            for listener in self._reached:
+                listener(pair.peer_id, remote)
             if pair.want is None and self._mailbox is not None:
                 self._mailbox.reached(pair.peer_id, remote)
 

@@ -157,6 +157,11 @@ class Tunnels:
         """Return who there are sessions with, verified, and at which address."""
         return [(peer_id, each.remote) for peer_id, found in self._sessions.items() for each in found if each.usable]
 
+    def silences(self, peer_id: PeerId) -> list[tuple[Address, float]]:
+        """Return where each session with a peer runs, and for how many seconds it has been silent."""
+        now = asyncio.get_running_loop().time()
+        return [(each.remote, now - each.heard_at) for each in self._sessions.get(peer_id, ()) if not each.over]
+
     def _all(self) -> list[Session]:
         return [session for sessions in self._sessions.values() for session in sessions]
 
