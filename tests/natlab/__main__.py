@@ -16,7 +16,8 @@ from tests.natlab.beside_words import kept
 from tests.natlab.cells import cells, in_lanes
 from tests.natlab.internet import internet
 from tests.natlab.matrix import Outcome
-from tests.natlab.report import page, summary
+from tests.natlab.relayed import ON_ROUGH_LINES, all_of, times, unmeetable
+from tests.natlab.report import page, summary, with_relayed
 from tests.support.tools import ROOT, problem
 
 PAGE = ROOT / "docs" / "nat-matrix.md"
@@ -48,10 +49,12 @@ def main(arguments: Sequence[str]) -> int:
     started = time.monotonic()
     with internet() as world:
         outcomes = asyncio.run(in_lanes(world, wanted, options.lanes, told=_tell))
+        relayed = [] if options.only else asyncio.run(all_of(world, [*unmeetable(), *ON_ROUGH_LINES]))
     took = time.monotonic() - started
     output = options.output or (None if options.only else PAGE)
     if output is not None:
-        output.write_text(page(outcomes, took, kept(output.read_text()) if output.exists() else ""))
+        text = page(outcomes, took, kept(output.read_text()) if output.exists() else "")
+        output.write_text(with_relayed(text, times(relayed)))
     print(summary(outcomes, took))  # noqa: T201
     red = sorted({str(outcome.cell) for outcome in outcomes if not outcome.good})
     for cell in red:

@@ -2,7 +2,7 @@
 
 import platform
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tests.natlab.kinds import Kind
 from tests.natlab.matrix import OURS, Order, Outcome
@@ -39,9 +39,12 @@ _READ = """
 the openers. **The second** is how many packets both sides sent to open the way. A letter says which rung of the ladder
 it was; none: plain punching from both sides. **P**: one side's ports are in order, and the next one was predicted.
 **E**: both sides' were. **B**: birthday, one side opens many ports and the other finds one. **K**: pairs of ports out
-of small blocks. `*`: one side answered from another port than the broker had seen, and was met there. **-**: nothing
+of small blocks. `*`: one side answered from another port than the broker had seen, and was met there. **R**: nothing
 but a relay connects this pair. Either both routers give each destination another port, one of them any port, or there
-is no UDP. The consumer ends in time and says why. **RED**: should meet, and did not each time.
+is no UDP. A friend of both on a public machine passes the packets on, over TCP where there is no UDP. The number is
+from the question, by Peer ID, to the answer, while all run and wait at the friend. It includes 0.3 s in which direct
+ways are tried alone. These cells are made by `python -m tests.natlab.relayed`. **RED**: should meet, and did not each
+time.
 
 The lab leaves out other customers of a router, quotas, rate limits and IPv6. Paths are short unless it says otherwise.
 Two brokers help: one host cannot see whether a router gives each host another port.
@@ -72,6 +75,8 @@ The same, with programs on libutp instead of some of ours, where their own netwo
 Node's example `nat_w_broker` (`tests/interop/peer.js`). Node's client sends nothing before it is punched, so it has to
 be open or behind a full cone. Node's worker sends one packet every 2 s, which takes most of the time.
 """
+
+_SECTIONS = {"## On rough lines": Order.ROUGH}
 
 
 def page(outcomes: Sequence[Outcome], seconds: float, beside: str = "") -> str:
@@ -149,3 +154,30 @@ def _reasons(outcomes: Iterable[Outcome]) -> str:
             said[words] = said.get(words, 0) + 1
     lines = [f"- {count} times: {words}" for words, count in sorted(said.items(), key=lambda item: -item[1])]
     return "\n".join(["", "## What the others were told", "", *lines, ""]) if lines else ""
+
+
+def with_relayed(text: str, times: Mapping[tuple[Kind, Kind, Order], float | None]) -> str:
+    """Return the page with what a friend's passing on took, in the cells of pairs that nothing else connects."""
+    lines, kinds, order = text.split("\n"), list[str](), Order.STEADY
+    for number, line in enumerate(lines):
+        if line.startswith("## "):
+            order = _SECTIONS.get(line, Order.WORKER_LATE)  # of which no cell is relayed
+        cells = [each.strip() for each in line.split("|")[1:-1]]
+        if cells and cells[0].startswith("worker "):
+            kinds = cells[1:]
+        elif cells and cells[0].strip("*") in set(Kind) and len(cells) == len(kinds) + 1:
+            row = Kind(cells[0].strip("*"))
+            for at, column in enumerate(kinds, start=1):
+                if cells[at] in ("-", "**RED**") or cells[at].endswith("R"):
+                    cells[at] = _relayed(times, (row, Kind(column), order), cells[at])
+            lines[number] = f"| {' | '.join(cells)} |"
+    return "\n".join(lines)
+
+
+def _relayed(
+    times: Mapping[tuple[Kind, Kind, Order], float | None], pair: tuple[Kind, Kind, Order], before: str
+) -> str:
+    if pair not in times:
+        return before
+    seconds = times[pair]
+    return "**RED**" if seconds is None else f"{seconds:.1f}R"

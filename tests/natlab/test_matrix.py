@@ -10,7 +10,7 @@ from tests.natlab.cells import cells, in_lanes
 from tests.natlab.internet import internet
 from tests.natlab.kinds import Kind
 from tests.natlab.matrix import PLAIN, SYMMETRIC, Cell, Nodes, Order, Outcome
-from tests.natlab.report import page, summary
+from tests.natlab.report import page, summary, with_relayed
 from tests.support.selection import chosen
 
 pytestmark = pytest.mark.natlab
@@ -115,3 +115,13 @@ def test_the_page_says_what_is_red() -> None:
     assert "0.3*" in page(outcomes[:1], 61.0)
     climbed = Outcome(cell, 1.24, moved=True, reason="open", transcript="", rung="birthday", packets=812)
     assert "| 1.2B 812 |" in page([climbed], 61.0)
+
+
+def test_the_page_has_the_times_of_pairs_that_a_friend_joins() -> None:
+    lost = Outcome(Cell(Kind.LINUX, Kind.NO_UDP), None, moved=False, reason="no", transcript="")
+    made = page([lost], 61.0)
+    told = with_relayed(made, {(Kind.LINUX, Kind.NO_UDP, Order.STEADY): 0.44})
+    assert "| **linux** | 0.4R |" in told
+    assert "| **linux** | 0.5R |" in with_relayed(told, {(Kind.LINUX, Kind.NO_UDP, Order.STEADY): 0.52})
+    assert "| **linux** | **RED** |" in with_relayed(told, {(Kind.LINUX, Kind.NO_UDP, Order.STEADY): None})
+    assert with_relayed(made, {(Kind.LINUX, Kind.NO_UDP, Order.ROUGH): 0.44}) == made
