@@ -185,6 +185,24 @@ class Bridge(QObject):
         """Use these brokers, or with none those that are announced; or use none at all."""
         self._acts.do("use broker", lambda peer: peer.use_broker(on, brokers))
 
+    # -- passing packets on -------------------------------------------------------------------------------------
+
+    def pass_on(self, passes: str) -> None:
+        """Pass packets on for nobody, friends or everyone, or "auto"; it holds at once."""
+
+        async def act(peer: "Peer") -> None:
+            peer.relaying.pass_on(passes)
+
+        self._acts.do("pass packets on", act)
+
+    def use_relays(self, on: bool) -> None:
+        """Let friends pass our packets on, or not; it holds at once."""
+
+        async def act(peer: "Peer") -> None:
+            peer.relaying.use(on)
+
+        self._acts.do("use relays", act)
+
     # -- requests and the record of calls ------------------------------------------------------------------------
 
     def send_request(self, target: str, payload: JsonValue, timeout: float) -> int:

@@ -7,6 +7,7 @@ with `shut()`.
 import dataclasses
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from PySide6.QtCore import QByteArray, QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QResizeEvent
@@ -100,7 +101,7 @@ class MainWindow(QMainWindow):
         self.pending = PendingStrip(bridge, self._theme)
         self.people = PeopleView(bridge, self._theme)
         self.calls = CallsView(bridge, self._theme)
-        self.network = NetworkView(self._theme, settings.brokers)
+        self.network = NetworkView(self._theme, settings.brokers, bridge, self._remember)
         self.sharing = SharingView(bridge, self._theme)
         self.using = UsingView(bridge, self._theme)
         self.pages = Pages()
@@ -362,16 +363,18 @@ class MainWindow(QMainWindow):
         self._address_request(target)
 
     def _choose_audience(self, service: str, audience: Audience) -> None:
-        chosen = {**self._settings.audiences, service: audience}
-        self._settings_chosen(dataclasses.replace(self._settings, audiences=chosen))
+        self._remember({"audiences": {**self._settings.audiences, service: audience}})
 
     def _choose_acting(self, on: bool) -> None:
-        self._settings_chosen(dataclasses.replace(self._settings, act_as_broker=on))
+        self._remember({"act_as_broker": on})
         self._bridge.act_as_broker(on)
 
     def _choose_using(self, on: bool, brokers: tuple[str, ...]) -> None:
-        self._settings_chosen(dataclasses.replace(self._settings, use_broker=on, brokers=brokers))
+        self._remember({"use_broker": on, "brokers": brokers})
         self._bridge.use_broker(on, brokers)
+
+    def _remember(self, fields: dict[str, Any]) -> None:
+        self._settings_chosen(dataclasses.replace(self._settings, **fields))
 
     def _address_request(self, target: Address | str) -> None:
         self.request.set_target(target)

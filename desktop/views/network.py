@@ -1,4 +1,4 @@
-"""The page of the network: what our router does, the live map with its list, how we connected, and the brokers."""
+"""The page of the network: what our router does, the live map with its list, how we connected, brokers, and relays."""
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QHideEvent, QIcon, QShowEvent
@@ -19,6 +19,7 @@ from desktop.views.fields import Lines
 from desktop.views.map import MapView
 from desktop.views.pages import Page, Pages, PageView
 from desktop.views.parts import heading
+from desktop.views.relays import Acts, RelaysView, Remember
 from desktop.views.table import ICON_ROOM, CellDelegate, Index, RowTable
 
 SAMPLES = ("Anna's greenhouse", f"{ICON_ROOM}relayed by Bert", "888 ms", "99.9 %", "9 h 59 min")
@@ -145,14 +146,22 @@ class MapPage(PageView):
 
 
 class NetworkView(PageView):
-    """What our router does in words, and three parts under it."""
+    """What our router does in words, and four parts under it."""
 
-    def __init__(self, theme: ThemeSource, brokers: tuple[str, ...], parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        theme: ThemeSource,
+        brokers: tuple[str, ...],
+        acts: Acts,
+        remember: Remember,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self.words = Lines(NETWORK_LINES)
         self.map_page = MapPage(theme)
         self.attempts = AttemptsView(theme)
         self.broker = BrokerView(theme, brokers)
+        self.relays = RelaysView(acts, remember)
         self.parts = Pages()
         self.parts.bar.setAccessibleName(self.tr("Parts of the page Network"))
         self.parts.register(
@@ -160,6 +169,7 @@ class NetworkView(PageView):
                 Page("map", self.tr("Map"), lambda: self.map_page),
                 Page("attempts", self.tr("How we connected"), lambda: self.attempts),
                 Page("broker", self.tr("Brokers"), lambda: self.broker),
+                Page("relays", self.tr("Passing on"), lambda: self.relays),
             )
         )
         column = QVBoxLayout(self)

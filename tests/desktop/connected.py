@@ -5,6 +5,7 @@ from dataclasses import replace
 from core.mapping.status import PortOpen
 from core.nat.report import Filtering, Mapping, NatReport, Ports
 from core.news.events import NatSnapshot, PeerSnapshot, PublicDhtSnapshot
+from core.news.relays import PassedPair, PassingSnapshot, RelayedPeer, RelaysSnapshot
 from core.news.seen import Attempt, Connections, Outcome, PathRow, Step, Via
 from core.values import Address
 from tests.desktop.fake_peer import ALICE, ANNA, BEN, BOB, CLEO, DORA, EVE, NOW, OBSERVED, broker_snapshot
@@ -47,6 +48,14 @@ def attempts(now: float = NOW) -> tuple[Attempt, ...]:
     )
 
 
+def relays(now: float = NOW) -> RelaysSnapshot:
+    """Return a peer that passes on for two pairs of friends, and has two who could for it."""
+    pairs = (PassedPair((ALICE, BOB), 318_400_000), PassedPair((BOB, EVE), 4_200))
+    passing = PassingSnapshot("friends", 3, pairs, 318_404_200, 1_204_000_000, 20_000_000_000, 4_000_000, chosen="auto")
+    reached = RelayedPeer(EVE, VIRTUAL, None, BOB, "Bert", 0.21, 0.025, 8.0, "relayed by Bert")
+    return RelaysSnapshot(passing, ("Bert", "Anna's greenhouse"), (reached,), uses=True)
+
+
 def connected_snapshot(now: float = NOW) -> PeerSnapshot:
     """Return the broker of `fake_peer` among them, behind a usual router."""
     report = NatReport(Mapping.ENDPOINT_INDEPENDENT, Filtering.STRICT, Ports.KEPT, observed=(OBSERVED,), reflectors=3)
@@ -55,4 +64,4 @@ def connected_snapshot(now: float = NOW) -> PeerSnapshot:
     nat = NatSnapshot(report, True, *words, True, port)
     public = PublicDhtSnapshot(on=True, nodes=48, message="48 nodes of the public DHT answer.")
     seen = Connections(paths(now), attempts(now))
-    return replace(broker_snapshot(now), revision=45, connections=seen, nat=nat, public_dht=public)
+    return replace(broker_snapshot(now), revision=45, connections=seen, nat=nat, public_dht=public, relays=relays(now))

@@ -317,6 +317,12 @@ class FakeBridge(QObject):
     def use_broker(self, on: bool, brokers: Sequence[str]) -> None:
         self.calls.append(("use broker", on, tuple(brokers)))
 
+    def pass_on(self, passes: str) -> None:
+        self.calls.append(("pass on", passes))
+
+    def use_relays(self, on: bool) -> None:
+        self.calls.append(("use relays", on))
+
     def show(self, snapshot: PeerSnapshot) -> None:
         """Make this the newest snapshot, and tell."""
         self._snapshot = snapshot
