@@ -101,6 +101,26 @@ def relay(passes: Literal["auto", "off", "friends", "everyone"], profile: str, a
     _show(output, store, changed)
 
 
+@settings.command("use-relays")
+@click.argument("said", type=click.Choice(["on", "off"]))
+@profile_option
+@as_json_option
+def use_relays(said: Literal["on", "off"], profile: str, as_json: bool) -> None:
+    """Let friends, and the brokers that are used, pass packets on where no direct way opens: `on` or `off`.
+
+    They see who is in touch and how much passes, never what is said. Programs that run take it up at their next start.
+    """
+    output, store = Output(as_json=as_json), SettingsStore(profile)
+    found = store.load()
+    _say(output, store)
+    changed = dataclasses.replace(found, use_relays=said == "on")
+    try:
+        store.save(changed)
+    except PeerError as error:
+        refused(error, output)
+    _show(output, store, changed)
+
+
 def _say(output: Output, store: SettingsStore) -> None:
     for sentence in (*store.notices, *([store.problem] if store.problem else [])):
         output.notice(sentence)

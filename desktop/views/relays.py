@@ -35,16 +35,13 @@ class Acts(Protocol):
 def passing_words(passing: PassingSnapshot) -> str:
     """Return what it means to pass packets on, or how it goes, and within which bounds."""
     if passing.chosen == "off":
-        return (
-            "Off. Turn on to help friends who cannot reach each other. You see who is in touch and how much passes, "
-            "never what is said."
-        )
-    bounds = f"At most {size(passing.rate)} a second and {size(passing.day_bytes)} a day."
+        return "Off. Turn on to help friends reach each other. You never see what they say."
     if passing.policy == "off":
-        return f"Nothing passes at the moment: others do not reach this computer directly. {bounds}"
+        return "Nothing passes at the moment: others do not reach this computer directly."
     who = "anyone" if passing.policy == "everyone" else "friends"
     here = count(passing.guests, "peer waits here", "peers wait here")
-    return f"For {who}. {here}. {size(passing.bytes_today)} passed on today. {bounds}"
+    today = f"{size(passing.bytes_today)} of {size(passing.day_bytes)} today"
+    return f"For {who}. {here}. {today}, at most {size(passing.rate)} a second."
 
 
 def using_words(relays: RelaysSnapshot) -> str:
@@ -52,10 +49,10 @@ def using_words(relays: RelaysSnapshot) -> str:
     if not relays.uses:
         return "Off. Peers that cannot be reached directly are not reached."
     relayed = sum(each.direct is None for each in relays.peers)
-    now = f" {count(relayed, 'peer is', 'peers are')} reached that way now." if relayed else ""
+    now = f"{count(relayed, 'peer is', 'peers are')} reached that way now. " if relayed else ""
     if not relays.ready:
-        return f"No friend who could is there at the moment.{now}"
-    return f"{_listed(relays.ready)} can, where no direct way opens. They cannot read what passes.{now}"
+        return f"{now}No friend who could is there at the moment."
+    return f"{now}{_listed(relays.ready)} can."
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -69,8 +66,11 @@ class RelaysView(PageView):
         super().__init__(parent)
         self._acts, self._remember = acts, remember
         self._known: tuple[KnownPeer, ...] = ()
-        self.passing = Toggle(self.tr("&Pass on packets for friends"), self._choose_passing)
-        self.using = Toggle(self.tr("Let &friends pass packets on for me"), self._choose_using)
+        self.passing = Toggle(self.tr("Pass on packets for friends"), self._choose_passing)
+        self.using = Toggle(self.tr("Let friends pass packets on for me"), self._choose_using)
+        hint = self.tr("Who passes packets on sees who is in touch and how much passes, never what is said.")
+        for toggle in (self.passing, self.using):
+            toggle.switch.setToolTip(hint)
         self.model = PassedModel(self, name_of=self._name_of)
         self.table = RowTable(self.tr("Pairs that packets are passed on for"))
         self.table.setModel(self.model)
@@ -80,7 +80,7 @@ class RelaysView(PageView):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         column.addWidget(Pair(self.passing, self.using, SIDE_BY_SIDE))
-        column.addWidget(heading(self.tr("Passed &on here"), self.table))
+        column.addWidget(heading(self.tr("Passed on here"), self.table))
         column.addWidget(self.table, 1)
 
     def show_snapshot(self, snapshot: PeerSnapshot) -> None:

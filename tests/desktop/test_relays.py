@@ -36,19 +36,16 @@ def test_words_for_both_switches(shown: MainWindow) -> None:
     view = shown.network.relays
     assert view.passing.switch.isChecked()
     assert view.passing.line.text() == (
-        "For friends. 3 peers wait here. 1.2 GB passed on today. At most 4.0 MB a second and 20 GB a day."
+        "For friends. 3 peers wait here. 1.2 GB of 20 GB today, at most 4.0 MB a second."
     )
-    assert view.using.line.text() == (
-        "Bert and Anna's greenhouse can, where no direct way opens. They cannot read what passes. "
-        "1 peer is reached that way now."
-    )
+    assert view.using.line.text() == ("1 peer is reached that way now. Bert and Anna's greenhouse can.")
     assert view.model.index(0, 0).data() == "Anna's greenhouse"
 
 
 @pytest.mark.parametrize(
     ("passing", "begin"),
     [
-        (PassingSnapshot(), "Off. Turn on to help friends"),
+        (PassingSnapshot(), "Off. Turn on to help friends reach each other."),
         (PassingSnapshot(chosen="auto"), "Nothing passes at the moment: others do not reach this computer directly."),
         (PassingSnapshot("everyone", 1, chosen="everyone"), "For anyone. 1 peer waits here."),
     ],
@@ -64,7 +61,7 @@ def test_words_for_each_state_of_passing(passing: PassingSnapshot, begin: str) -
         (RelaysSnapshot(uses=True), "No friend who could is there at the moment."),
         (
             RelaysSnapshot(ready=("Bert",), uses=True),
-            "Bert can, where no direct way opens. They cannot read what passes.",
+            "Bert can.",
         ),
     ],
 )
