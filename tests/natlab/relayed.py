@@ -130,9 +130,13 @@ ON_ROUGH_LINES = (Cell(Kind.LINUX_RACE, Kind.CGNAT, Order.ROUGH), Cell(Kind.CGNA
 
 @asynccontextmanager
 async def trio(
-    world: Internet, folder: Path, anna: Site, bert: Site, ids: dict[str, str], *, fays: Sequence[str] = ()
-) -> AsyncIterator[Trio]:
-    """Run grape, broker and Fay. `fays`: options of hers. A failure within shows what all programs printed."""
+    world: Internet, folder: Path, anna: Site, bert: Site, ids: dict[str, str], *,
+    broker: Sequence[str] = (), friend: bool = True,
+) -> AsyncIterator[Trio]:  # fmt: skip
+    """Run grape, broker and Fay. `broker`: more options of it; `friend`: whether Fay is there.
+
+    A failure within shows what all programs printed.
+    """
     async with AsyncExitStack() as stack:
         public, fay_at = await asyncio.to_thread(world.public), await asyncio.to_thread(world.public)
         stack.callback(world.remove, public.namespace, fay_at.namespace)
@@ -140,15 +144,16 @@ async def trio(
         api = f"http://127.0.0.1:{API}"
         for arguments, event in (
             (("grape", "--dp", "20001", "--aph", str(API), "--bn", ""), "listening"),
-            (("broker", "--port", str(BROKER), "--grape", api), "announced"),
+            (("broker", "--port", str(BROKER), "--grape", api, *broker), "announced"),
         ):
             program = await stack.enter_async_context(
                 grapevine(*arguments, inside=public.inside, home=folder / f"public-{arguments[0]}")
             )
             place.programs.append(program)
             await program.event(event)
-        fay = await stack.enter_async_context(place.run("fay", "share", "fibonacci", *fays))
-        await fay.event("broker", lambda event: bool(event["registered"]))
+        if friend:
+            fay = await stack.enter_async_context(place.run("fay", "share", "fibonacci"))
+            await fay.event("broker", lambda event: bool(event["registered"]))
         try:
             yield place
         except (AssertionError, RuntimeError) as error:
@@ -161,10 +166,13 @@ async def meet_by_friend(world: Internet, cell: Cell, ids: dict[str, str], homes
     async with AsyncExitStack() as stack:
         anna = await stack.enter_async_context(visiting(world, cell.worker, line))
         bert = await stack.enter_async_context(visiting(world, cell.consumer, line))
-        place = await stack.enter_async_context(trio(world, homes, anna, bert, ids))
-        sharing = await stack.enter_async_context(place.run("anna", "share", "fibonacci"))
-        asker = await stack.enter_async_context(place.asker())
-        target = ids["anna"]
+        return await ask_by_relay(cell, await stack.enter_async_context(trio(world, homes, anna, bert, ids)))
+
+
+async def ask_by_relay(cell: Cell, place: Trio) -> Relayed:
+    """Have Bert ask Anna when both wait at a relay. Raises AssertionError."""
+    target = place.ids["anna"]
+    async with place.run("anna", "share", "fibonacci") as sharing, place.asker() as asker:
         await asker.command("ready", target=target, relays=1, patience=UP_WITHIN)
         await waits(sharing)
         try:

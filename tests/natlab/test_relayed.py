@@ -15,12 +15,14 @@ from typing import Any
 
 import pytest
 
+from tests.natlab import namespaces as ns
 from tests.natlab.internet import Internet, internet
 from tests.natlab.kinds import Kind
 from tests.natlab.matrix import Cell
 from tests.natlab.origin import sample
-from tests.natlab.relayed import Trio, acquainted, attempt, trio, unmeetable, waits
+from tests.natlab.relayed import API, Trio, acquainted, ask_by_relay, attempt, trio, unmeetable, waits
 from tests.streams_real import environment, finished
+from tests.support.certificates import Authority
 from tests.support.process import Program, running
 
 pytestmark = [pytest.mark.natlab, pytest.mark.asyncio]
@@ -130,3 +132,32 @@ async def test_a_transfer_that_began_direct_falls_back_to_a_friend_and_returns(w
             took = await opened.moved(True, since, MOVED_WITHIN * BUSY)
         print(f"fell back to a friend after {back:.1f} s, and returned after {took:.1f} s")  # noqa: T201
         assert took <= MOVED_WITHIN + 1.0
+
+
+_WEB_ONLY = f"""
+table ip web {{
+  chain forward {{ type filter hook forward priority filter; policy accept;
+    meta l4proto udp drop
+    iifname != "wan" tcp dport != {{ 443, {API} }} drop
+  }}
+}}
+"""
+
+
+@pytest.mark.slow
+async def test_a_broker_is_reached_by_websocket_with_tls_where_only_the_web_is_let_out(
+    world: Internet, tmp_path: Path
+) -> None:
+    """No friend is there: the broker passes on for anyone. Bert's network lets out port 443 and the grape's alone."""
+    signed = Authority(tmp_path / "authority").certificate("broker")
+    tls = ("--listen-ws", "443", "--tls-cert", str(signed.certificate), "--tls-key", str(signed.key))
+    anna, bert = [await asyncio.to_thread(world.site, kind) for kind in (Kind.LINUX, Kind.NO_UDP)]
+    await asyncio.to_thread(ns.run, *ns.inside(bert.routers[0]), "nft", "-f", "-", stdin=_WEB_ONLY)
+    cell = Cell(Kind.LINUX, Kind.NO_UDP)
+    ids = await acquainted(tmp_path)
+    async with trio(world, tmp_path, anna, bert, ids, broker=("--relay", "anyone", *tls), friend=False) as place:
+        outcome = await ask_by_relay(cell, place)
+    assert outcome.seconds is not None, outcome.reason
+    print(f"{cell}: {outcome.seconds:.2f} s by way of a broker at port 443")  # noqa: T201
+    assert outcome.badges[0].startswith("relayed by ")
+    assert outcome.seconds <= FIRST_REPLY * BUSY
