@@ -6,7 +6,6 @@ byte stream that is opened) can be admitted, counted and recorded by the same ob
 """
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from core.ledger.record import outcome
@@ -31,28 +30,50 @@ class Broker(Protocol):
         """Answer it, and count it."""
 
 
-@dataclass(eq=False, slots=True)
 class Call:
     """A request. `service` and `broker` say where it goes: one of them, or neither when its key means nothing here."""
 
-    handler: "Handler"
-    key: str
-    caller: Caller
-    service: Service | None
-    broker: Broker | None
-    trusted: bool  # the owner trusts this caller with something
-    received: int  # bytes of the request, as they came
-    sent: int = 0  # bytes of the reply; 0 when it could not be sent
-    seconds: float = 0.0  # from its arrival to its end
-    error: str | None = None  # the text it was answered with: "ERR_X" or "ERR_X: a sentence"
-    account: "Account | None" = None  # what it is charged to; None: callers on this machine are not counted
-    counted: bool = False  # in its account, as under way
-    stream: bool = False  # a byte stream that was opened, and is under way for as long as it is open
-    transport: str = "utp"  # or "http", "ws", "pub"
-    once: bool = False  # the owner has accepted it this one time
-    known: bool = False  # its caller was in the list of known peers when it was let in
-    task: "asyncio.Task[object] | None" = None  # answers it, while it is under way
-    refusal: "NotAllowed | None" = None  # why it was stopped under way
+    __slots__ = (
+        "account", "broker", "caller", "counted", "error", "handler", "key", "known", "once", "received", "refusal",
+        "seconds", "sent", "service", "stream", "task", "transport", "trusted",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        handler: "Handler",
+        key: str,
+        caller: Caller,
+        service: Service | None,
+        broker: Broker | None,
+        trusted: bool,
+        received: int,
+        *,
+        stream: bool = False,
+        transport: str = "utp",
+    ) -> None:
+        """`trusted`: the owner trusts this caller with something; `received`: bytes of the request, as they came.
+
+        `stream`: a byte stream was opened, and is under way for as long as it is open; `transport`: or "http", "ws",
+        "pub".
+        """
+        self.handler = handler
+        self.key = key
+        self.caller = caller
+        self.service = service
+        self.broker = broker
+        self.trusted = trusted
+        self.received = received
+        self.stream = stream
+        self.transport = transport
+        self.sent = 0  # bytes of the reply; 0 when it could not be sent
+        self.seconds = 0.0  # from its arrival to its end
+        self.error: str | None = None  # the text it was answered with: "ERR_X" or "ERR_X: a sentence"
+        self.account: Account | None = None  # what it is charged to; None: callers on this machine are not counted
+        self.counted = False  # in its account, as under way
+        self.once = False  # the owner has accepted it this one time
+        self.known = False  # its caller was in the list of known peers when it was let in
+        self.task: asyncio.Task[object] | None = None  # answers it, while it is under way
+        self.refusal: NotAllowed | None = None  # why it was stopped under way
 
     @property
     def name(self) -> str:
