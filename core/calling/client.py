@@ -293,7 +293,7 @@ class PeerClient:
         with Story(self._hub, wanted.peer_id) as story:
             found = await self._nearby.find(wanted)
             near = [] if found is None else found.candidates
-            usable = frozenset(self._told(each.path.address for each in near)) - failed.keys()
+            usable = frozenset(self._told(each.path.address for each in near)).difference(failed)
             near = [each for each in near if each.path.address in usable]
             story.near(near)
 
