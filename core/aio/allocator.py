@@ -1,7 +1,6 @@
 """Giving freed memory back to the system: C's allocator keeps what a burst left behind, for the next one."""
 
 import contextlib
-import ctypes
 import gc
 import sys
 from collections.abc import Callable
@@ -13,6 +12,8 @@ def _trim() -> Callable[[int], int] | None:
     """Return glibc's `malloc_trim` (malloc_trim(3)); None on other systems and C libraries."""
     if not sys.platform.startswith("linux"):
         return None
+    import ctypes  # not before there is something to give back
+
     with contextlib.suppress(OSError, AttributeError):
         found = ctypes.CDLL(None).malloc_trim
         found.argtypes, found.restype = [ctypes.c_size_t], ctypes.c_int

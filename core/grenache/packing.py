@@ -1,6 +1,5 @@
 """Packing and unpacking large bodies (`grc-compress`) in few threads: hosts take turns, trusted callers go first."""
 
-import gzip
 from functools import partial
 from typing import Final
 
@@ -27,6 +26,8 @@ class Packing:
     async def pack(self, data: bytes, whose: Standing) -> bytes:
         """Return `data` in gzip (RFC 1952)."""
         async with self._places.place(whose.owner, trusted=whose.trusted):
+            import gzip  # with the first that asks for it
+
             return await self._workers.run(partial(gzip.compress, data, 6))
 
     def close(self) -> None:

@@ -5,7 +5,6 @@ Fields about openness that were hit become closed ones (`CLOSED`).
 """
 
 import dataclasses
-import difflib
 import json
 import re
 import types
@@ -174,6 +173,8 @@ def _fields(document: Mapping[str, Any], *, cut: bool) -> tuple[dict[str, Any], 
     strangers = [name for name in document if name not in hints]
     for name in (each.name for each in dataclasses.fields(Settings)):
         if name not in document:
+            import difflib  # only for a name that was mistyped
+
             similar = difflib.get_close_matches(name, strangers, 1, ALIKE)
             if similar:
                 problems.append(f"nobody knows {_shown(similar[0])}: {name} may be meant")

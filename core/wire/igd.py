@@ -6,10 +6,11 @@ that nothing in it can name a file or grow.
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
-from xml.etree import ElementTree
-from xml.sax.saxutils import escape
+
+if TYPE_CHECKING:  # loaded with the first word of a router: 2 MB, and most peers hear none
+    from xml.etree.ElementTree import Element
 
 GROUP: Final = "239.255.255.250"  # SSDP's multicast group (UPnP Device Architecture 1.1, section 1)
 PORT: Final = 1900
@@ -80,7 +81,7 @@ def is_on(url: str, host: str) -> bool:
         return False
 
 
-def _read(text: bytes) -> ElementTree.Element:
+def _read(text: bytes) -> "Element":
     """Parse XML that has neither entities nor a document type. Raises MalformedIgd."""
     if len(text) > LONGEST:
         raise MalformedIgd("it is longer than a router's answer")
@@ -88,6 +89,8 @@ def _read(text: bytes) -> ElementTree.Element:
     words = re.sub(r"^\s*<\?xml[^>]*\?>", "", words)  # it is text already, whatever encoding it names
     if "<!" in words and re.search(r"<!(?!--)", words):
         raise MalformedIgd("it has a document type")
+    from xml.etree import ElementTree
+
     try:
         root = ElementTree.fromstring(words)  # neither it nor `iter` recurses, however deep it is
     except ElementTree.ParseError as error:
@@ -95,7 +98,12 @@ def _read(text: bytes) -> ElementTree.Element:
     return root
 
 
-def _local(element: ElementTree.Element) -> str:
+def _escaped(text: str) -> str:
+    """Return a text as it stands between tags (XML 1.0 section 2.4)."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _local(element: "Element") -> str:
     return element.tag.rpartition("}")[2]
 
 
@@ -130,7 +138,7 @@ def service(description: bytes, url: str) -> Service:
 
 def call(to: Service, action: str, arguments: dict[str, str]) -> tuple[dict[str, str], bytes]:
     """Return the header fields and the body of a SOAP call."""
-    inner = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in arguments.items())
+    inner = "".join(f"<{name}>{_escaped(value)}</{name}>" for name, value in arguments.items())
     body = (
         '<?xml version="1.0"?><s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" '
         's:encodingStyle="http://schemas.xmlsoap.org/soap/encoding/"><s:Body>'

@@ -29,6 +29,11 @@ def loaded() -> set[str]:
         "segno",  # 2 MB: for a QR code
         "zeroconf",  # 3 MB: for peers on this network
         "aiohttp",  # 12 MB: only for HTTP clients of its grape, and for a grape elsewhere
+        "xml.etree.ElementTree",  # 0.5 MB: with a router's first word over UPnP
+        "urllib.request",  # 1 MB with http.client: nothing needs it
+        "ctypes",  # 0.3 MB: when memory is given back
+        "difflib",  # a name in the settings was mistyped
+        "gzip",
         "importlib.metadata",  # 2 MB with what it loads: only for --version
         "PySide6",
     ],
