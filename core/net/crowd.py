@@ -28,7 +28,7 @@ class Crowd:
         self._others = _Line(OTHER_BYTES)
 
     def __len__(self) -> int:
-        return len(self._first) + len(self._others)
+        return self._first.count + self._others.count
 
     def put(self, batch: Sequence[Received]) -> int:
         """Let datagrams wait, as copies; return how many found no place and are lost, as on a full line."""
@@ -43,7 +43,7 @@ class Crowd:
 
     def take_first(self, room: int) -> list[Received]:
         """Return the next ones of known peers, at most `room`."""
-        return self._first.take(room if not len(self._others) else max(1, room - room // LEAST_SHARE))
+        return self._first.take(room if not self._others.count else max(1, room - room // LEAST_SHARE))
 
     def take_others(self, room: int) -> list[Received]:
         """Return the next ones of everybody else, at most `room`."""
@@ -60,11 +60,8 @@ class _Line:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._used = 0  # bytes
-        self._count = 0
+        self.count = 0  # datagrams
         self._queues: OrderedDict[Hashable, _Queue] = OrderedDict()  # whose turn is next first; none is empty
-
-    def __len__(self) -> int:
-        return self._count
 
     def put(self, sender: Hashable, source: Address, datagram: Buffer) -> bool:
         cost = len(datagram) + DATAGRAM_COST
@@ -75,7 +72,7 @@ class _Line:
             queue = self._queues[sender] = _Queue()
         queue.used += cost
         self._used += cost
-        self._count += 1
+        self.count += 1
         queue.waiting.append((source, bytes(datagram)))
         return True
 
@@ -85,7 +82,7 @@ class _Line:
             sender, queue = next(iter(self._queues.items()))
             taken = min(room, AT_A_TIME if len(self._queues) > 1 else room, len(queue.waiting))
             room -= taken
-            self._count -= taken
+            self.count -= taken
             self._take_of(queue, taken, batch)
             if queue.waiting:
                 self._queues.move_to_end(sender)

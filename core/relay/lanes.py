@@ -185,7 +185,7 @@ class Lanes:
 
     def idle(self) -> bool:
         """Tell that there is nothing to send, to tell or to wait for."""
-        return not (self._lanes or self._events or self._beats)
+        return not (self._by_address or self._events or self._beats)  # each lane has an address
 
     def receive(self, datagrams: Sequence[Buffer], source: Address, now: float) -> None:
         """See `core.values.Machine`."""
