@@ -96,7 +96,8 @@ class Product:
             answer = await caller.command("ask", target=target, patience=60, **order)
             used = answer["cpu"] + cpu_seconds(worker.pid) - before
             samples += _samples(f"{way}, {row_of(workers)}", answer)
-            samples.append(Sample(f"{way}, {row_of(workers)}", "cpu per request", 1e6 * used / len(answer["latencies"])))
+            each = 1e6 * used / len(answer["latencies"])  # of both ends together
+            samples.append(Sample(f"{way}, {row_of(workers)}", "cpu per request", each))
         return samples
 
     async def _beside(self, variant: str) -> list[Sample]:
