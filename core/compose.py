@@ -5,7 +5,6 @@ there. Where two need one another, the later one subscribes to the earlier one.
 """
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -49,7 +48,6 @@ from core.own.port import open_port
 from core.own.record import OwnRecord
 from core.peer_id import PeerId
 from core.profile.config import PeerConfig
-from core.public.gate import allowed
 from core.public.service import PublicDht
 from core.reach.outreach import Outreach
 from core.reach.remotes import Remotes
@@ -90,6 +88,7 @@ from core.wiring import (
     accept,
     alone_in_profile,
     begin_again,
+    begin_public,
     begin_relaying,
     both,
     dialing,
@@ -100,6 +99,7 @@ from core.wiring import (
     offered_catalog,
     open_calls,
     open_carriers,
+    open_peers,
     open_public_dht,
     open_socket,
     say_where_we_are,
@@ -236,7 +236,8 @@ async def compose(
     await admission.open()
     stack.push_async_callback(admission.aclose)
     catalog = offered_catalog(registry, intents)
-    handler = Handler(hub, catalog, roster, admission, calls, own_broker, outgoing.validated)
+    open_side, desk = open_peers(config, hub, identity, admission, addresses, outgoing, rpc, link, stack)
+    handler = Handler(hub, catalog, roster, admission, calls, own_broker, outgoing.validated, (desk,))
     server = RpcServer(handler.receive, standing=handler.standing)
     admission.close_connections_by(server.hang_up)
     handshakes = Handshakes(identity.contexts)
@@ -321,8 +322,7 @@ async def compose(
         relaying, identity, admission, addresses, outgoing, nat, tunnels, ladder, remotes, brokers, client, carriers
     )
     await open_carriers(config, endpoint, relaying, admission, tunnels, tasks, stack)
-    public.start(people, identity.secret, lambda: bool(intents.of(Role.WORKER)), ladder)
-    await public.switch(allowed(config.mainline == "on", config.mainline_bootstrap, os.environ))
+    await begin_public(config, public, people, identity, intents, ladder, open_side, addresses, nat)
     mapper = open_port(config, addresses, endpoint.address.port, nat.opened, stack)
     wakes.subscribe(lambda event: begin_again(
         event, outreach, endpoint, rpc, access, nat, brokers, ladder, roles, own_broker, record, public, lan, tunnels,

@@ -1,8 +1,11 @@
 """Small pieces of the composition root (`core.compose`): what ties two parts together and belongs to neither."""
 
 import asyncio
+import os
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
+from random import SystemRandom
 
 from core.aio.tasks import TaskSet
 from core.calling.client import PeerClient
@@ -11,6 +14,7 @@ from core.calling.streams import dial_streams
 from core.carrying.dial import Carriers
 from core.carrying.host import CarrierHost
 from core.directory.access import GrapeAccess
+from core.directory.names import GrapeClient
 from core.errors import LocalError
 from core.files.presence import Presence
 from core.invitations.inviter import Inviter
@@ -25,10 +29,15 @@ from core.news.events import ErrorRaised, Listening, NatChanged, PeerEvent
 from core.news.hub import Hub
 from core.own.addresses import OwnAddresses
 from core.own.identity import OwnIdentity
+from core.own.mask import Mask
 from core.own.pairs import Pairs
 from core.own.record import OwnRecord
 from core.peer_id import PeerId
 from core.profile.config import KeyPlace, PeerConfig
+from core.public.gate import allowed
+from core.public.open_desk import OpenDesk
+from core.public.open_kept import OpenPeersFile
+from core.public.open_side import OpenSide
 from core.public.people import People
 from core.public.service import PublicDht
 from core.reach.outreach import Outreach
@@ -41,7 +50,7 @@ from core.rendezvous.ladder import Ladder
 from core.rendezvous.nat_watch import NatWatch
 from core.rendezvous.own_broker import OwnBroker
 from core.rendezvous.roles import Roles
-from core.rpc.client import RpcClient
+from core.rpc.client import Reply, RpcClient
 from core.rpc.server import RpcServer
 from core.rpc.stream import Lodger
 from core.rpc.stream import Stream as Connection
@@ -57,8 +66,9 @@ from core.serving.admission import Admission
 from core.serving.catalog import Catalog
 from core.signal.keys import PURPOSE
 from core.tunnel.tunnels import Tunnels
-from core.values import Address
+from core.values import Address, JsonValue
 from core.wakes.wakes import Woke
+from core.wire.open_message import OPEN_SERVICE
 
 MOST_FRIENDS = 256  # people who are recognised on our networks; those seen last come first
 Expecting = Callable[[PeerId, bytes], AbstractContextManager[None]]
@@ -173,8 +183,34 @@ def open_public_dht(
     """Return the public DHT, which is off yet."""
     return PublicDht(
         hub, endpoint, addresses, _Opening(outgoing, brokers), config.mainline_file, config.mainline_bootstrap,
-        asked=config.mainline != "unset",
+        asked=config.mainline != "unset", reachable_for=config.reachable_for,
     )  # fmt: skip
+
+
+def open_peers(
+    config: PeerConfig, hub: Hub, identity: OwnIdentity, admission: Admission, addresses: OwnAddresses,
+    outgoing: Outgoing, rpc: RpcClient, grape: GrapeClient, stack: AsyncExitStack,
+) -> tuple[OpenSide, OpenDesk]:  # fmt: skip
+    """Return what meets others at open peers, and the desk at which this peer may be one.
+
+    Strangers are asked under an identity of this run: they see our address, and not who we are.
+    """
+    mask = Mask()
+    masked = RpcClient(Dialer(outgoing.connect, mask.contexts).dial)
+    stack.push_async_callback(masked.close)
+
+    def ask(address: Address, payload: JsonValue, seconds: float, expected: PeerId | None) -> Awaitable[Reply]:
+        if expected is not None and admission.trusts(expected):  # keeps places for those that it trusts
+            return rpc.request(address, OPEN_SERVICE, payload, timeout=seconds, expected=expected)
+        return masked.request(address, OPEN_SERVICE, payload, timeout=seconds)
+
+    def told(named: Iterable[Address]) -> list[Address]:
+        return [each for each in outgoing.told(named) if not addresses.is_self(each)]
+
+    kept = OpenPeersFile(config.open_peers_file)
+    desk = OpenDesk(lambda: identity.peer_id, admission.trusts, grape, hub.touch)
+    side = OpenSide(ask, told, kept, SystemRandom(), time.time, desk, helps=config.open_peer)
+    return side, desk
 
 
 def meeting_people(identity: OwnIdentity, admission: Admission, inviter: Inviter) -> People:
@@ -282,6 +318,25 @@ async def open_carriers(
     tasks.spawn(host.run(), name="serve over TCP while packets are passed on")
 
 
+def gets_in(addresses: OwnAddresses, nat: NatWatch) -> Callable[[], bool]:
+    """Return what tells whether others get in to us without our sending first."""
+    return lambda: (
+        any(scope(host) is Scope.PUBLIC for host in addresses.hosts())
+        or nat.report.open
+        or addresses.mapped() is not None
+    )
+
+
+async def begin_public(
+    config: PeerConfig, public: PublicDht, people: People, identity: OwnIdentity, intents: Intents, ladder: Ladder,
+    open_side: OpenSide, addresses: OwnAddresses, nat: NatWatch,
+) -> None:  # fmt: skip
+    """Use the public DHT, and open peers by it, as far as the settings say."""
+    reached = gets_in(addresses, nat)
+    public.start(people, identity.secret, lambda: bool(intents.of(Role.WORKER)), ladder, open_side, reached)
+    await public.switch(allowed(config.mainline == "on", config.mainline_bootstrap, os.environ))
+
+
 def begin_relaying(
     relaying: Relaying, identity: OwnIdentity, admission: Admission, addresses: OwnAddresses, outgoing: Outgoing,
     nat: NatWatch, tunnels: Tunnels, ladder: Ladder, remotes: Remotes, brokers: Brokers, client: PeerClient,
@@ -300,10 +355,6 @@ def begin_relaying(
         near = admission.trusts(peer_id)
         return [each for each in known if near or scope(each.host) in (Scope.CARRIER, Scope.PUBLIC)]
 
-    def reachable() -> bool:
-        public = any(scope(host) is Scope.PUBLIC for host in addresses.hosts())
-        return public or nat.report.open or addresses.mapped() is not None
-
     def blocked(peer_id: PeerId) -> bool:
         known = admission.store.find(peer_id)
         return known is not None and known.blocked
@@ -317,7 +368,7 @@ def begin_relaying(
         lambda address, now, by: outgoing.may_ask(address, 1, by), lambda: True, tunnels.silences,
         brokers.identified, over_tcp,
     )  # fmt: skip
-    relaying.start(world, tunnels.open, reachable)
+    relaying.start(world, tunnels.open, gets_in(addresses, nat))
     ladder.listen(relaying.relays.opened)
     remotes.listen(relaying.relays.reached)
     admission.store.listen(lambda change: relaying.relays.look())

@@ -80,6 +80,7 @@ class Start:
         config = PeerConfig.from_settings(
             settings, trust_file=store.trust_file, calls_file=store.calls_file,
             invitations_file=store.invitations_file, places_file=store.places_file, mainline_file=store.mainline_file,
+            open_peers_file=store.open_peers_file,
         )  # fmt: skip
         config = replace(
             config,

@@ -30,6 +30,7 @@ from core.trust import book, entries
 from core.using import uses
 from core.utp.config import UtpConfig
 from core.wire import broker_message
+from scripts.reference_open_peers import OPEN_PEERS
 
 _BROKER: Final = BrokerConfig()
 _CLIMB: Final = ClimbConfig()
@@ -289,4 +290,4 @@ _DIRECTORY: Final = (
     ),
 )  # fmt: skip
 
-ALL_RULES: Final = (*RULES, *_CALLS, *_STREAM_RULES, *_PACKETS, *_DIRECTORY, *_PUBLIC_DHT)
+ALL_RULES: Final = (*RULES, *_CALLS, *_STREAM_RULES, *_PACKETS, *_DIRECTORY, *_PUBLIC_DHT, *OPEN_PEERS)

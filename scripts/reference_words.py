@@ -65,6 +65,8 @@ ERRORS: Final = {
     "ERR_NO_IDENTITY": "One side has no identity, and the other needs it.",
     "ERR_NO_VALUE": "The sensor has no value yet.",
     "ERR_DISK_FULL": "The disk has no room for what is to come. What has come is kept.",
+    "ERR_OPEN_BUSY": "This open peer has helped others as much as it may for now. Ask another one, or later.",
+    "ERR_OPEN_REFUSED": "What was left at an open peer is no letter that the owner of its box has signed.",
     "ERR_OUTPUT": "The command's output cannot be written, for example because the disk is full.",
     "ERR_PASSPHRASE": "The passphrase is missing, wrong, too short or too long.",
     "ERR_PAYLOAD_SIZE": "The body of an HTTP request is longer than this caller may send.",

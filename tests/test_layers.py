@@ -36,6 +36,7 @@ ROOMS: dict[str, set[str]] = {
     "core.dht": {"core.wire"},
     "core.mainline": {"core.wire", "core.dht", "core.signal"},
     "core.signal": {"core.wire"},
+    "core.open_peers": {"core.wire", "core.dht"},
     "core.nat": {"core.wire"},
     "core.punch": {"core.wire", "core.nat"},
     "core.streams": {"core.wire"},
@@ -77,8 +78,8 @@ ROOMS: dict[str, set[str]] = {
         "core.profile", "core.directory", "core.lan", "core.mapping", "core.reach.gate",
     },
     "core.public": {
-        "core.aio", "core.files", "core.wire", "core.dht", "core.signal", "core.mainline", "core.net", "core.news",
-        "core.profile",
+        "core.aio", "core.files", "core.wire", "core.dht", "core.signal", "core.mainline", "core.open_peers",
+        "core.net", "core.news", "core.profile",
     },
     "core.serving": {
         "core.aio", "core.wire", "core.rpc.memory", "core.tunnel", "core.services", "core.kinds", "core.trust",
@@ -128,6 +129,7 @@ PURE = {
     "core.dht",
     "core.mainline",
     "core.signal",
+    "core.open_peers",
     "core.nat",
     "core.punch",
     "core.streams",

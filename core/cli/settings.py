@@ -15,7 +15,7 @@ from core.values import JsonValue
 
 _SHOWN = (
     "grapes", "bootstrap", "dht_port", "api_port", "udp_port", "sharing", "consuming", "audiences", "act_as_broker",
-    "use_broker", "brokers", "lan", "mainline", "mainline_bootstrap", "port_mapping", "web_listen",
+    "use_broker", "brokers", "lan", "mainline", "mainline_bootstrap", "open_peer", "port_mapping", "web_listen",
     "web_certificate", "web_key", "web_authority", "web_certificate_required", "web_origins", "relay", "use_relays",
     "shares", "uses",
 )  # fmt: skip
@@ -77,6 +77,31 @@ def public_dht(said: Literal["on", "off"], nodes: tuple[str, ...], profile: str,
         store.save(changed)
     except PeerError as error:
         refused(error, output)
+    _show(output, store, changed)
+
+
+@settings.command("open-peer")
+@click.argument("said", type=click.Choice(["on", "off"]))
+@profile_option
+@as_json_option
+def open_peer(said: Literal["on", "off"], profile: str, as_json: bool) -> None:
+    """Help strangers meet: `on` or `off`, as at first.
+
+    This peer is then listed on the public DHT as one that helps, while others reach it directly. Strangers leave sealed
+    letters here and wait for theirs. You see their addresses, never who they are or what they say, and nothing of
+    theirs passes through. It takes some megabytes a day, and 350 at the very most. Programs that run take it up at
+    their next start.
+    """
+    output, store = Output(as_json=as_json), SettingsStore(profile)
+    found = store.load()
+    _say(output, store)
+    changed = dataclasses.replace(found, open_peer=said == "on")
+    try:
+        store.save(changed)
+    except PeerError as error:
+        refused(error, output)
+    if changed.open_peer and changed.mainline != "on":
+        output.notice("It begins once the public DHT is used: grapevine settings public-dht on.")
     _show(output, store, changed)
 
 

@@ -35,6 +35,8 @@ def config_of(
         mainline=saved.mainline,
         mainline_bootstrap=saved.mainline_bootstrap,
         mainline_file=store.mainline_file,
+        open_peer=saved.open_peer,
+        open_peers_file=store.open_peers_file,
         relay=saved.relay,
         use_relays=saved.use_relays,
         audiences=saved.audiences,

@@ -28,12 +28,14 @@ async def status(config: PeerConfig, output: Output, profile: str) -> None:
     async with brief_peer(config, output) as peer:
         await _settled(peer)
         seen = peer.snapshot()
-    grape = seen.grape
+    grape, public = seen.grape, seen.public_dht
     program = "A Grapevine of this profile is running." if running else "No Grapevine of this profile is running."
+    meeting = [each for each in (public.message if public.on else "", public.open_peers.words) if each]
     output.result(
-        "status", f"{grape.message}\n{program}", state=grape.state.value, nodes=grape.nodes, url=grape.url,
-        message=grape.message, running=running, lan=None if seen.address is None else seen.address.host,
-        observed=None if seen.observed is None else seen.observed.host,
+        "status", "\n".join((grape.message, *meeting, program)), state=grape.state.value, nodes=grape.nodes,
+        url=grape.url, message=grape.message, running=running, lan=None if seen.address is None else seen.address.host,
+        observed=None if seen.observed is None else seen.observed.host, public_dht=public.on,
+        open_peer=public.open_peers.helps, open_peers=public.open_peers.found,
     )  # fmt: skip
     if grape.state in AWAY:
         raise NobodyFindsUs(f"this peer is found by nobody: {grape.state.value}")

@@ -20,7 +20,7 @@ from core.dht.routing import RoutingTable
 from core.dht.statistics import Counters, DhtStatistics
 from core.dht.strangers import Strangers
 from core.dht.transactions import Handler, Outcome, Pending, Transactions
-from core.dht.walk import Asked
+from core.dht.walk import Ask, Asked
 from core.errors import LocalError, RemoteError
 from core.mainline.config import BUCKET, CHECK, CHECKED, DHT, FILL, FILLS, GOOD, KEPT, TRANSACTION
 from core.mainline.events import Ended, MainlineEvent
@@ -73,9 +73,9 @@ class MainlineNode:
 
     # -- operations: each raises LocalError when too much is under way ------------------------------------------------
 
-    def find_peers(self, key: bytes, now: float) -> OperationId:
+    def find_peers(self, key: bytes, now: float, *, at_leisure: bool = False) -> OperationId:
         """Search for the peers of a 20-byte key: PeersHeard for each node that lists some."""
-        return self._begin(FindPeers(self._new(), key, self._emit), now)
+        return self._begin(FindPeers(self._new(), key, self._emit), now, self._ask_at_leisure if at_leisure else None)
 
     def peek(self, key: bytes, now: float, part: int = 0) -> OperationId:
         """As `find_peers`, of the nodes only where the last search ended.
@@ -285,13 +285,13 @@ class MainlineNode:
         self._last += 1
         return OperationId(self._last)
 
-    def _begin(self, task: Operation, now: float) -> OperationId:
+    def _begin(self, task: Operation, now: float, ask: Ask | None = None) -> OperationId:
         task.on_end, task.began = self._ended, now
-        self._search(task, now)
+        self._search(task, now, ask=ask)
         return task.operation
 
-    def _search(self, task: Operation, now: float, known: Sequence[Contact] = ()) -> None:
-        walk = self._walks.walk(task, task.target, now)
+    def _search(self, task: Operation, now: float, known: Sequence[Contact] = (), ask: Ask | None = None) -> None:
+        walk = self._walks.walk(task, task.target, now, ask)
         walk.search.add(known)
         task.search = walk.search
         walk.step(now)

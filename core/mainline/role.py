@@ -11,10 +11,11 @@ AGAIN: Final = 6 * 3600.0  # seconds until we try once more
 class Role:
     """Says whether to serve. `reachable` is what its owner knows: a public address of its own, or a router's mapping.
 
-    Times are the caller's seconds.
+    Times are the caller's seconds; `patience`: of being reachable.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self._patience = patience
         self._reachable_since = math.inf
         self._asked_at = math.inf
         self._not_before = -math.inf
@@ -32,6 +33,6 @@ class Role:
         self._reachable_since = min(self._reachable_since, now)
         if self.serving and now - self._asked_at >= IGNORED:
             self.serving, self._not_before = False, now + AGAIN
-        elif not self.serving and now - self._reachable_since >= PATIENCE and now >= self._not_before:
+        elif not self.serving and now - self._reachable_since >= self._patience and now >= self._not_before:
             self.serving, self._asked_at = True, now
         return self.serving

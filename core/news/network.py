@@ -70,6 +70,41 @@ class NatSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenPeersSnapshot:
+    """Reachable peers that help strangers meet. `helps`: this peer may be one; `open`: it is one now.
+
+    `found` others have proved to be one, and we are met at `visited` of them. Of ours: `guests` wait for letters,
+    `letters` are kept, and `introduced` were handed to somebody who waited.
+    """
+
+    helps: bool = False
+    open: bool = False
+    found: int = 0
+    visited: int = 0
+    guests: int = 0
+    letters: int = 0
+    introduced: int = 0
+
+    @property
+    def words(self) -> str:
+        """How it goes, as sentences for people; empty where there is nothing to say."""
+        found = ""
+        if self.found:
+            at = f"; friends can meet this peer at {self.visited} of them" if self.visited else ""
+            found = f"{self.found} open peer{'s'[: self.found != 1]} found{at}."
+        if self.open:
+            ours = (
+                f"It helps strangers meet: {self.guests} wait{'s'[: self.guests == 1]} here now, and {self.introduced} "
+                f"letter{'s'[: self.introduced != 1]} found somebody who waited."
+            )
+        elif self.helps:
+            ours = "It helps strangers meet once others have reached it for 15 minutes."
+        else:
+            ours = ""
+        return " ".join(each for each in (found, ours) if each)
+
+
+@dataclass(frozen=True, slots=True)
 class PublicDhtSnapshot:
     """`on`: it is used. `nodes` have answered. `asked`: its owner has said yes or no. `message`: how it goes."""
 
@@ -78,3 +113,4 @@ class PublicDhtSnapshot:
     nodes: int = 0
     serving: bool = False
     message: str = "The public DHT is not used."
+    open_peers: OpenPeersSnapshot = field(default_factory=OpenPeersSnapshot)

@@ -48,6 +48,8 @@ class PeerConfig:
     the public DHT is used, and entered by the nodes that `mainline_file` has kept, or by `mainline_bootstrap`.
     embedded grape may join the grapes that it finds, that is with neither `grapes` nor `bootstrap`. `port_mapping`:
     the router is asked to open our UDP port.
+    `open_peer`: strangers may meet by this peer, once others have reached it for `reachable_for` seconds.
+    `open_peers_file` has those that others are; without one they are found again at each start.
     `relay`: who may have packets passed on. `use_relays`: friends may pass ours on. `carry`: TCP ports at which those
     are served whose UDP is blocked.
     """
@@ -75,6 +77,9 @@ class PeerConfig:
     mainline: Said = "off"
     mainline_bootstrap: tuple[str, ...] = ()
     mainline_file: Path | None = None
+    open_peer: bool = False
+    open_peers_file: Path | None = None
+    reachable_for: float = field(default=900.0, compare=False)  # BEP 43's 15 minutes
     relay: PassesOn = field(default="off", compare=False)
     use_relays: bool = field(default=False, compare=False)
     carry: CarrierPorts = field(default_factory=CarrierPorts)
@@ -83,6 +88,7 @@ class PeerConfig:
     def from_settings(
         cls, settings: Settings, *, trust_file: Path | None = None, calls_file: Path | None = None,
         invitations_file: Path | None = None, places_file: Path | None = None, mainline_file: Path | None = None,
+        open_peers_file: Path | None = None,
     ) -> "PeerConfig":  # fmt: skip
         """Take a profile's settings, except those of the window; `SettingsStore` says where the files are."""
         return cls(
@@ -103,6 +109,8 @@ class PeerConfig:
             mainline=settings.mainline,
             mainline_bootstrap=settings.mainline_bootstrap,
             mainline_file=mainline_file,
+            open_peer=settings.open_peer,
+            open_peers_file=open_peers_file,
             port_mapping=settings.port_mapping,
             web=web_config(settings),
             relay=settings.relay,

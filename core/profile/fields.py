@@ -76,6 +76,9 @@ class Settings:
     owner has not been asked, and it is not used."""
     mainline_bootstrap: tuple[str, ...] = PUBLIC_DHT
     """Nodes that the public DHT is entered by, as `NAME:PORT`."""
+    open_peer: bool = False
+    """Help strangers meet: be an open peer, listed as one on the public DHT, while that is on and others reach this
+    peer directly. They leave sealed letters here and wait for theirs; it takes 350 MB a day at the very most."""
     port_mapping: bool = True
     """Ask the router to open this peer's UDP port (PCP, NAT-PMP, UPnP). It is given back at the end."""
     web_listen: str = ""
@@ -135,6 +138,7 @@ CLOSED: Final[Mapping[str, Any]] = {
     "uses": (),
     "lan": False,
     "mainline": "off",
+    "open_peer": False,
     "port_mapping": False,
     "web_listen": "",
     "web_origins": (),

@@ -64,6 +64,7 @@ class SettingsStore:
         self.invitations_file = base / f"{self.profile}.invitations.json"
         self.places_file = base / f"{self.profile}.places.json"
         self.mainline_file = base / f"{self.profile}.mainline.json"
+        self.open_peers_file = base / f"{self.profile}.open-peers.json"
         self.calls_file = base / f"{self.profile}.calls.sqlite3"
         self.problem: str | None = None
         self.notices: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from core.errors import LocalError
 from core.limits.rate import Backoff
 from core.mainline.config import ALONE, SEEDS
 from core.mainline.node import MainlineNode
+from core.mainline.role import PATIENCE as REACHABLE_FOR
 from core.mainline.role import Role
 from core.mainline.seen import Mapping
 from core.net.endpoint import Lodging
@@ -31,12 +32,15 @@ _log = logging.getLogger(__name__)
 
 
 class Joining:
-    """Keeps a node in the network. `path`: where good nodes are kept; `bootstrap`: `NAME:PORT`."""
+    """Keeps a node in the network. `path`: where good nodes are kept; `bootstrap`: `NAME:PORT`.
 
-    def __init__(self, path: Path | None, bootstrap: tuple[str, ...]) -> None:
+    `reachable_for` seconds others have to reach us before it answers them.
+    """
+
+    def __init__(self, path: Path | None, bootstrap: tuple[str, ...], reachable_for: float = REACHABLE_FOR) -> None:
         self._path = path
         self._bootstrap = bootstrap
-        self._role = Role()
+        self._role = Role(reachable_for)
         self._problem = ""
         self._blocked = False
         self._astray = ""  # the host that a network gives instead of bootstrap nodes
@@ -83,13 +87,13 @@ class Joining:
                     await self._again.wait()
 
     def look(
-        self, node: MainlineNode, mapping: Mapping | None, mapped: Address | None, hosts: Iterable[str], now: float
+        self, node: MainlineNode, mapping: Mapping | None, forwarded: bool, hosts: Iterable[str], now: float
     ) -> None:
-        """Have the node answer others, or not: as BEP 43 has it."""
+        """Have the node answer others, or not: as BEP 43 has it. `forwarded`: our router lets others in."""
         if node.asked_at > 0:
             self._role.asked(node.asked_at)
         public = any(scope(host) is Scope.PUBLIC for host in hosts)
-        serve = self._role.look(mapping is not None and (public or mapped is not None), now)
+        serve = self._role.look(mapping is not None and (public or forwarded), now)
         if serve != node.serving:
             node.serve(mapping.host if serve and mapping is not None else None, now)
 

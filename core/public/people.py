@@ -40,6 +40,10 @@ class People:
         finally:
             self._expected.pop(peer_id, None)
 
+    def own(self) -> PeerId | None:
+        """Return our Peer ID, None while there is none."""
+        return self._own()
+
     def awaited(self) -> bool:
         """Return whether somebody has an invitation of ours."""
         return any(True for _ in self._invited())

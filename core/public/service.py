@@ -19,13 +19,16 @@ from core.limits.table import BoundedTable
 from core.mainline.events import MainlineEvent
 from core.mainline.node import MainlineNode
 from core.mainline.post import Post
+from core.mainline.role import PATIENCE
 from core.net.endpoint import Lodging
 from core.news.events import PublicDhtSnapshot
 from core.news.hub import Hub
 from core.news.joins import SearchProgress
+from core.news.network import OpenPeersSnapshot
 from core.news.public import PublicDhtChanged
 from core.peer_id import PeerId
 from core.public.joining import Joining
+from core.public.open_side import OpenSide
 from core.public.people import People
 from core.scope import scope
 from core.signal.exchange import Exchange
@@ -120,13 +123,17 @@ class PublicDht:
         asked: bool = True,
         random: Random | None = None,
         clock: Callable[[], float] = time.time,
+        reachable_for: float = PATIENCE,
     ) -> None:
-        """`path` keeps the good nodes; `bootstrap` are `NAME:PORT`. `asked`: its owner has said yes or no."""
+        """`path` keeps the good nodes; `bootstrap` are `NAME:PORT`. `asked`: its owner has said yes or no.
+
+        `reachable_for` seconds others have to reach us before we answer them.
+        """
         self._hub = hub
         self._socket = socket
         self._own = own
         self._opening = opening
-        self._joining = Joining(path, tuple(bootstrap))
+        self._joining = Joining(path, tuple(bootstrap), reachable_for)
         self._asked = asked
         self._random = random or SystemRandom()
         self._clock = clock
@@ -134,6 +141,8 @@ class PublicDht:
         self._people: People | None = None
         self._serves: Callable[[], bool] = lambda: False
         self._climbs: Climbs | None = None
+        self._open: OpenSide | None = None
+        self._reached: Callable[[], bool] = lambda: False
         self._rang: BoundedTable[str, float] = BoundedTable(RINGERS)  # when, by host
         self._attentive = False
         self._lodging: Lodging | None = None
@@ -150,13 +159,17 @@ class PublicDht:
 
     def start(
         self, people: People, secret: Callable[[], bytes | None], serves: Callable[[], bool],
-        climbs: Climbs | None = None,
+        climbs: Climbs | None = None, open_side: OpenSide | None = None, reached: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         """Know who may be met from now on.
 
         `secret()` is our identity's; `serves()`: others may want something of us; `climbs` opens the hard ways.
+        `open_side`: open peers, both ways. `reached()`: others have shown that they get in.
         """
         self._people, self._secret, self._serves, self._climbs = people, secret, serves, climbs
+        self._open, self._reached = open_side, reached
+        if open_side is not None:
+            open_side.start(self._soon.set, lambda peer_id, words: self._say_of(peer_id, words))
 
     async def switch(self, on: bool) -> None:
         """Use the public DHT, or stop. Idempotent."""
@@ -170,6 +183,8 @@ class PublicDht:
         self._exchange = Exchange(self._random, lambda day: bell(self._secret() or b"", day))
         self._post = Post(node, self._exchange, self._socket.address.port)
         self._lodging = self._socket.lodge(FIRST, node, self._on_event)
+        if self._open is not None:
+            self._open.begin(node, self._exchange, self._lodging, self._socket.address.port)
         self._tasks.spawn(self._joining.run(node, self._lodging, self._say), name="join the public DHT")
         self._tasks.spawn(self._run(node, self._exchange), name="look at what is due")
         self._say()
@@ -179,6 +194,8 @@ class PublicDht:
         self._node = self._exchange = self._post = self._lodging = None
         await self._tasks.aclose()
         self._tasks = TaskSet("public DHT")
+        if self._open is not None:
+            await self._open.end()
         if lodging is not None:
             lodging.leave()
         if node is not None:
@@ -194,7 +211,15 @@ class PublicDht:
         """Join, ring and call as if we had just begun: we slept, or are on another network."""
         self._joining.begin_again()
         self._renewed.clear()
+        if self._open is not None:
+            self._open.begin_again()
         self._soon.set()
+
+    def help_others(self, on: bool) -> None:
+        """Help strangers meet while others reach us, or stop."""
+        if self._open is not None:
+            self._open.help(on)
+        self._hub.touch()
 
     def attend(self, on: bool) -> None:
         """Look at our door often, as while somebody looks at the window; or rarely."""
@@ -202,10 +227,10 @@ class PublicDht:
 
     def snapshot(self) -> PublicDhtSnapshot:
         """Return how it goes."""
-        node = self._node
+        node, seen = self._node, OpenPeersSnapshot() if self._open is None else self._open.snapshot()
         if node is None:
-            return PublicDhtSnapshot(asked=self._asked)
-        return PublicDhtSnapshot(True, True, node.nodes(), node.serving, self._joining.words(node))
+            return PublicDhtSnapshot(asked=self._asked, open_peers=seen)
+        return PublicDhtSnapshot(True, True, node.nodes(), node.serving, self._joining.words(node), seen)
 
     # -- for the ladder -----------------------------------------------------------------------------------------------
 
@@ -265,7 +290,9 @@ class PublicDht:
         word = b"" if self._climbs is None else self._climbs.side()
         exchange.be_at(self._addresses(), 0 if mapping is None else NAT_ONE if fixed else NAT_MANY, word)
         awaited = self._people.awaited()
-        exchange.listen((self._serves() or awaited) and node.nodes() > 0, self._attentive or awaited)
+        waits = self._serves() or awaited
+        met = node.nodes() > 0 or (self._open is not None and self._open.visits())
+        exchange.listen(waits and met, self._attentive or awaited)
         for peer_id in self._searches:
             if exchange.knows(peer_id) and now - self._renewed.get(peer_id, -RENEW) >= RENEW:
                 self._renewed[peer_id] = now
@@ -275,7 +302,10 @@ class PublicDht:
         for peer_id in [] if self._climbs is None else self._climbs.waiting():
             exchange.hurry(peer_id, now, clock)
         exchange.tick(now, clock)
-        self._joining.look(node, mapping, self._own.mapped(), self._own.hosts(), now)
+        forwarded = self._own.mapped() is not None or self._reached()
+        self._joining.look(node, mapping, forwarded, self._own.hosts(), now)
+        if self._open is not None:
+            self._open.look(node, self._people, waits, [*self._searches])
         self._act(now, clock)
         self._lodging.flush()
 
@@ -288,6 +318,8 @@ class PublicDht:
             return
         now, clock = self._lodging.now(), self._clock()
         self._post.take(event, now, clock)
+        if self._open is not None:
+            self._open.take(event)
         self._act(now, clock)
         self._lodging.flush()
 
@@ -300,7 +332,7 @@ class PublicDht:
                 self._rang[event.address.host] = now
                 self._punch([event.address], 0.0)
             elif isinstance(event, Located):
-                self._on_letter(event.name, event.letter, event.seconds)
+                self._on_letter(event)
             elif isinstance(event, Witnessed):
                 if self._climbs is not None and isinstance(event.name, PeerId):
                     self._climbs.witnessed(event.name, event.host, event.node)
@@ -309,17 +341,24 @@ class PublicDht:
                 self._tell(event.name, seconds, f"rings at {event.nodes} nodes, and waits for it to answer")
         self._post.step(now, clock)
 
-    def _on_letter(self, name: object, letter: Letter, seconds: float | None) -> None:
-        addresses = self._punch(letter.addresses, 0.0 if seconds is None else TOLD_IN)
+    def _on_letter(self, event: Located) -> None:
+        name, letter, via = event.name, event.letter, event.via
+        listed, told_in = letter.addresses, TOLD_IN
+        if via is not None:  # it has ours as well, and where we come from
+            told_in = 0.0
+            listed = tuple(dict.fromkeys((*([via.seen] if via.seen is not None else []), *letter.addresses)))
+        addresses = self._punch(listed, 0.0 if event.seconds is None else told_in)
         if self._climbs is not None and isinstance(name, PeerId) and letter.word:
-            self._climbs.posted(name, letter.word, calls=name in self._searches or self._rings(letter))
-        if seconds is None or not isinstance(name, PeerId):
+            calls = name in self._searches or via is not None or self._rings(letter)
+            self._climbs.posted(name, letter.word, calls=calls)
+        if event.seconds is None or not isinstance(name, PeerId):
             return
-        listed = ", ".join(map(str, addresses[:3])) or "no address that can be used"
-        self._tell(name, seconds, f"found at {listed}")
+        where = ", ".join(map(str, addresses[:3])) or "no address that can be used"
+        by = "" if via is None else f", introduced by {via.by.host}"
+        self._tell(name, event.seconds, f"found at {where}{by}")
         for found in tuple(self._searches.get(name, ())):
             for address in addresses:
-                found(address, BESIDE if self._own.is_beside(address) else TOLD_IN)
+                found(address, BESIDE if self._own.is_beside(address) else told_in)
 
     def _rings(self, letter: Letter) -> bool:
         """Return whether somebody at the writer's host has just rung."""
@@ -339,6 +378,11 @@ class PublicDht:
         said = f"public DHT: {message}, after {seconds:.1f} s"
         _log.debug("%s: %s", peer_id.short, said)
         self._hub.emit(SearchProgress(self._hub.now(), peer_id, "public DHT", said))
+
+    def _say_of(self, peer_id: PeerId, words: str) -> None:
+        """Tell what open peers do for a search."""
+        now = 0.0 if self._lodging is None else self._lodging.now()
+        self._tell(peer_id, now - self._renewed.get(peer_id, now), words)
 
     def _say(self) -> None:
         """Tell how it goes, if that is news."""

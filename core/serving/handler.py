@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -49,9 +49,13 @@ class Handler:
         calls: Ledger | None,
         broker: Broker | None = None,
         validated: Callable[[Address], None] = lambda address: None,
+        desks: Iterable[Broker] = (),
     ) -> None:
-        """`broker`: the one that we may be. `validated` hears who asked: nobody asks in another's name."""
-        self._broker = broker
+        """`broker`: the one that we may be. `validated` hears who asked: nobody asks in another's name.
+
+        `desks`: what else answers under keys of its own, and counts by itself.
+        """
+        self._desks = tuple(each for each in (broker, *desks) if each is not None)
         self._validated = validated
         self.quotas = Quotas()
         self._hub = hub
@@ -65,9 +69,7 @@ class Handler:
 
     def receive(self, key: str, payload: JsonValue, caller: Caller, size: int) -> Call:
         """Decide what a request of `size` bytes is. Everything later reads it from the call."""
-        broker = self._broker
-        if broker is not None and not broker.serves(key, payload):
-            broker = None
+        broker = next((each for each in self._desks if each.serves(key, payload)), None)
         service = self._catalog.find_over_utp(key) if broker is None else None
         trusted = caller.peer_id is not None and self._admission.trusts(caller.peer_id)
         return Call(self, key, caller, service, broker, trusted, size)

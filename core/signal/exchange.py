@@ -16,9 +16,22 @@ from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.signal.answering import Answering
 from core.signal.caller import LASTS, RING_AGAIN, RUNG_FOR, WITNESS_AGAIN, Call, epochs
-from core.signal.keys import BELL_EPOCH, DAY_HOURS, HOUR, box, door
+from core.signal.keys import DAY_HOURS, HOUR, Box, box, doors
 from core.signal.letter import VALID, Letter, seal, unseal
-from core.signal.wishes import Called, Contact, Listen, Located, Read, Ring, Rung, SignalEvent, Wish, Witnessed, Write
+from core.signal.wishes import (
+    Called,
+    Contact,
+    Introduction,
+    Listen,
+    Located,
+    Read,
+    Ring,
+    Rung,
+    SignalEvent,
+    Wish,
+    Witnessed,
+    Write,
+)
 from core.values import Address
 
 EAGER: Final = 5.0  # seconds between looks at the door while somebody waits: 4 s on average until a call is answered
@@ -77,6 +90,7 @@ class Exchange:
         self._answering = Answering()
         self._stirred = -math.inf  # when one of our people called
         self._stirred_looks = TokenBucket(STIRRED_RATE, STIRRED_LOOKS)
+        self._written: dict[Hashable, Write] = {}  # our newest letter to each contact
         self._under_way: dict[int, tuple[Contact | None, Wish]] = {}
         self._last = 0
         self._wishes: list[Wish] = []
@@ -89,6 +103,7 @@ class Exchange:
         self._contacts = {each.name: each for each in contacts}
         for gone in self._ours.keys() - self._contacts.keys():
             del self._ours[gone]
+            self._written.pop(gone, None)
         for gone in self._calls.keys() - self._contacts.keys():
             del self._calls[gone]
 
@@ -207,7 +222,8 @@ class Exchange:
         letter = Letter(int(clock), self._addresses, bell, self._nat, ours.word)
         into = box(contact.secret, contact.ours, epoch)
         sealed = seal(letter, into, ours.sequence, self._random)
-        self._wish(Write(self._number(), into, sealed, ours.sequence), contact)
+        self._written[contact.name] = wish = Write(self._number(), into, sealed, ours.sequence)
+        self._wish(wish, contact)
 
     def _go_on(self, call: Call, now: float, clock: float) -> None:
         if not call.reading and now >= call.read_at:
@@ -288,21 +304,59 @@ class Exchange:
     def came(self, number: int, sealed: object, sequence: int, now: float, clock: float) -> bool:
         """Take what is in a box; return whether it is a letter that is new. What is forged or old is not told."""
         contact, wish = self._under_way.get(number, (None, None))
-        if contact is None or not isinstance(wish, Read) or sequence <= self._known.get(wish.box.public, -1):
+        if contact is None or not isinstance(wish, Read):
             return False
-        try:
-            letter = unseal(sealed, wish.box, sequence, clock)
-        except RemoteError:
+        letter = self._read_letter(contact, wish.box, sealed, sequence, clock)
+        if letter is None:
             return False
-        self._known[wish.box.public] = sequence
-        self._answering.explained(letter.addresses)
         self._stirred = now
+        call = self._calls.get(contact.name)
+        self._events.append(Located(contact.name, letter, None if call is None else now - call.began))
+        return True
+
+    def _read_letter(self, contact: Contact, of: Box, sealed: object, sequence: int, clock: float) -> Letter | None:
+        """Open a letter, and note it; None: it is forged, or not new."""
+        if sequence <= self._known.get(of.public, -1):
+            return None
+        try:
+            letter = unseal(sealed, of, sequence, clock)
+        except RemoteError:
+            return None
+        self._known[of.public] = sequence
+        self._answering.explained(letter.addresses)
         if letter.at >= self._letters.get(contact.name, (letter, 0))[0].at:
-            self._letters[contact.name] = letter, wish.box.epoch
+            self._letters[contact.name] = letter, of.epoch
         call = self._calls.get(contact.name)
         if call is not None and (call.letter is None or letter.at >= call.letter.at):
-            call.letter, call.found_in = letter, wish.box.epoch - int(clock) // HOUR
-        self._events.append(Located(contact.name, letter, None if call is None else now - call.began))
+            call.letter, call.found_in = letter, of.epoch - int(clock) // HOUR
+        return letter
+
+    # -- open peers, which hand letters on beside the DHT -------------------------------------------------------------
+
+    def written(self, name: Hashable) -> Write | None:
+        """Return our newest letter to a contact."""
+        return self._written.get(name)
+
+    def boxes(self, name: Hashable, clock: float) -> list[Box]:
+        """Return the boxes in which a contact's letters are now."""
+        contact = self._contacts.get(name)
+        return [] if contact is None else [box(contact.secret, contact.theirs, each) for each in epochs(clock)]
+
+    def handed(
+        self, name: Hashable, of: Box, sealed: object, sequence: int, now: float, clock: float, via: Introduction,
+        *, rings: bool,
+    ) -> bool:  # fmt: skip
+        """Take a letter that an open peer hands on; return whether it is told. `rings`: its writer waits for us."""
+        contact, call = self._contacts.get(name), self._calls.get(name)
+        if contact is None:
+            return False
+        letter = self._read_letter(contact, of, sealed, sequence, clock)
+        if letter is None and sequence == self._known.get(of.public) and name in self._letters:
+            letter = replace(self._letters[name][0], word=b"")  # known from elsewhere
+        if letter is None or (call is None and not rings):
+            return False
+        self._stirred = now
+        self._events.append(Located(name, letter, None if call is None else now - call.began, via))
         return True
 
     def done(self, number: int, taken: int, now: float) -> None:
@@ -332,16 +386,3 @@ class Exchange:
     def letters(self) -> int:
         """Return how many of our letters are kept by somebody."""
         return sum(each.edition >= 0 and not each.under_way for each in self._ours.values())
-
-
-def doors(bell: Callable[[int], bytes], clock: float) -> list[bytes]:
-    """Return where our people ring now: near the end of an epoch and of a day, at two doors."""
-    now, day = int(clock) // BELL_EPOCH, int(clock) // (HOUR * DAY_HOURS)
-    found = [door(bell(day), now)]
-    if clock % BELL_EPOCH < 45:
-        found.append(door(bell(day), now - 1))  # who rang a moment ago
-    elif clock % BELL_EPOCH > BELL_EPOCH - 15:
-        found.append(door(bell(day), now + 1))  # whose clock is a little ahead
-    if clock % (HOUR * DAY_HOURS) < 2 * BELL_EPOCH:
-        found.append(door(bell(day - 1), now))  # who has yesterday's letter
-    return list(dict.fromkeys(found))

@@ -6,6 +6,7 @@ writer, and the key that seals what is in it. Nothing in them tells an outsider 
 together.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -73,3 +74,16 @@ def witness(secret: bytes, direction: bytes, epoch: int) -> bytes:
     witnesses that the pair's `direction` is where it says.
     """
     return derive(secret, b"".join((_WITNESS, len(direction).to_bytes(1), direction, epoch.to_bytes(8))), KEY_BYTES)
+
+
+def doors(bell: Callable[[int], bytes], clock: float) -> list[bytes]:
+    """Return where our people ring now: near the end of an epoch and of a day, at two doors."""
+    now, day = int(clock) // BELL_EPOCH, int(clock) // (HOUR * DAY_HOURS)
+    found = [door(bell(day), now)]
+    if clock % BELL_EPOCH < 45:
+        found.append(door(bell(day), now - 1))  # who rang a moment ago
+    elif clock % BELL_EPOCH > BELL_EPOCH - 15:
+        found.append(door(bell(day), now + 1))  # whose clock is a little ahead
+    if clock % (HOUR * DAY_HOURS) < 2 * BELL_EPOCH:
+        found.append(door(bell(day - 1), now))  # who has yesterday's letter
+    return list(dict.fromkeys(found))

@@ -66,12 +66,24 @@ class Rung:
 
 
 @dataclass(frozen=True, slots=True)
+class Introduction:
+    """An open peer at `by` has handed a letter on, and has `seen` its writer at an address."""
+
+    by: Address
+    seen: Address | None
+
+
+@dataclass(frozen=True, slots=True)
 class Located:
-    """A contact says where it is. `seconds` since it was called; None: we read it since somebody rang."""
+    """A contact says where it is. `seconds` since it was called; None: we read it since somebody rang.
+
+    `via`: who handed the letter on, if that is no node of the DHT. The other side has ours as well then.
+    """
 
     name: Hashable
     letter: Letter
     seconds: float | None
+    via: Introduction | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def _tr(text: str) -> str:
 def spots(snapshot: PeerSnapshot, scene: Scene) -> list[Spot]:
     """Return everything on the map: this peer first, then its router, its network, other peers, brokers and grapes."""
     router = _router(snapshot)
-    far = [*_peers(snapshot, scene), *_brokers(snapshot), *_grapes(snapshot)]
+    far = [*_peers(snapshot, scene), *_brokers(snapshot), *_open_peers(snapshot), *_grapes(snapshot)]
     near = [_of_path(path, Kind.NEAR, scene) for path in snapshot.connections.paths if path.via in NEAR_WAYS]
     relays = [_relay(name) for name in _relays(far)]
     drawn = _spread(_cut(near, NEAR_PLACES, "near"), HERE_X, skip_middle=True)
@@ -158,8 +158,17 @@ def _grapes(snapshot: PeerSnapshot) -> list[Spot]:
     if public.on:
         name = _tr("Public DHT")
         nodes = count(public.nodes, _tr("node"), _tr("nodes"))
-        found.append(Spot("public DHT", Kind.GRAPES, name, nodes, public.message, Line.IDLE))
+        text = " ".join(each for each in (public.message, public.open_peers.words) if each)
+        found.append(Spot("public DHT", Kind.GRAPES, name, nodes, text, Line.IDLE))
     return found
+
+
+def _open_peers(snapshot: PeerSnapshot) -> list[Spot]:
+    seen = snapshot.public_dht.open_peers
+    if not seen.found:
+        return []
+    name = count(seen.found, _tr("open peer"), _tr("open peers"))
+    return [Spot("open peers", Kind.BROKER, name, _tr("help strangers meet"), seen.words, Line.IDLE)]
 
 
 def _relay(name: str) -> Spot:

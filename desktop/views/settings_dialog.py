@@ -71,6 +71,7 @@ class SettingsDialog(Sheet):
         )
         self.public_dht.setToolTip(hint)
         self._public_dht_note = muted(hint)
+        self.open_peer, self._open_peer_note = self._helping(settings)
         self.port_mapping = _check(self.tr("Ask the &router to open a port"), settings.port_mapping)
         self.port_mapping.setToolTip(self.tr("Friends then reach you directly. The port is given back at the end."))
         self.dht_port = _port(settings.dht_port)
@@ -95,6 +96,18 @@ class SettingsDialog(Sheet):
         self.buttons.rejected.connect(self.reject)
         self.calm(self.buttons.button(standard.Save))
         self.finished.connect(self.deleteLater)
+
+    def _helping(self, settings: Settings) -> tuple[QCheckBox, QWidget]:
+        """Return the switch that lets this peer help strangers, and what it means."""
+        box = _check(self.tr("&Help strangers meet"), settings.open_peer)
+        hint = self.tr(
+            "While others reach this computer directly, strangers leave sealed letters here and wait for theirs. "
+            "Everybody can then see that your Grapevine is at your address. It takes 350 MB a day at the very most."
+        )
+        box.setToolTip(hint)
+        box.setEnabled(self.public_dht.isChecked())
+        self.public_dht.toggled.connect(box.setEnabled)
+        return box, muted(hint)
 
     def _lay_out(self) -> None:
         for box in (self._sharing(), self._window(), self._network()):
@@ -132,6 +145,8 @@ class SettingsDialog(Sheet):
         form.addRow(self.lan)
         form.addRow(self.public_dht)
         form.addRow(self._public_dht_note)
+        form.addRow(self.open_peer)
+        form.addRow(self._open_peer_note)
         form.addRow(self.port_mapping)
         ports = (
             (self.tr("&DHT port"), self.dht_port),
@@ -165,6 +180,7 @@ class SettingsDialog(Sheet):
             bootstrap=_entries(self.bootstrap),
             lan=self.lan.isChecked(),
             mainline=self._said(),
+            open_peer=self.open_peer.isChecked(),
             port_mapping=self.port_mapping.isChecked(),
             dht_port=self.dht_port.value(),
             api_port=self.api_port.value(),

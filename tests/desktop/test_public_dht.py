@@ -8,15 +8,19 @@ import pytest
 
 from core.identity.identity import Identity
 from core.news.events import IdentitySnapshot
+from core.news.network import OpenPeersSnapshot
 from core.profile.settings import Settings, SettingsStore
 from core.trust.entries import KnownPeer
 from desktop.bridge import Bridge
 from desktop.choices import Choices
 from desktop.friends import show_welcome
+from desktop.models.map import spots
+from desktop.models.table import Scene
 from desktop.public_dht import Attention, ask_when_wanted
 from desktop.views.main_window import MainWindow
 from desktop.views.public_dht_question import PublicDhtQuestion
 from desktop.views.settings_dialog import SettingsDialog
+from tests.desktop.connected import connected_snapshot
 from tests.desktop.core_double import ScriptedPeer
 from tests.desktop.fake_peer import FakeBridge, busy_snapshot
 from tests.desktop.test_widgets_lint import nameless
@@ -94,6 +98,33 @@ def test_the_settings_have_one_switch(
     dialog.public_dht.setChecked(checked)
     assert dialog.settings().mainline == expected
     dialog.reject()
+
+
+def test_helping_strangers_is_off_at_first_and_can_be_chosen_where_the_public_dht_is_used(window: MainWindow) -> None:
+    dialog = SettingsDialog(Settings(), (), window)
+    assert not dialog.open_peer.isChecked()
+    assert not dialog.open_peer.isEnabled()
+    dialog.public_dht.setChecked(True)
+    assert dialog.open_peer.isEnabled()
+    assert not dialog.settings().open_peer
+    dialog.open_peer.setChecked(True)
+    assert dialog.settings().open_peer
+    assert "sealed letters" in dialog.open_peer.toolTip()
+    dialog.reject()
+
+
+def test_open_peers_are_on_the_map_once_there_are_some() -> None:
+    before = connected_snapshot()
+    open_peers = OpenPeersSnapshot(found=3, visited=2)
+    after = replace(before, public_dht=replace(before.public_dht, open_peers=open_peers))
+    assert "open peers" not in {each.key for each in spots(before, Scene(0.0))}
+    spot = next(each for each in spots(after, Scene(0.0)) if each.key == "open peers")
+    assert spot.name == "3 open peers"
+    assert spot.text == "3 open peers found; friends can meet this peer at 2 of them."
+    ours = OpenPeersSnapshot(helps=True, open=True, guests=1, letters=5, introduced=2)
+    helping = replace(before, public_dht=replace(before.public_dht, open_peers=ours))
+    text = next(each.text for each in spots(helping, Scene(0.0)) if each.key == "public DHT")
+    assert text.endswith("It helps strangers meet: 1 waits here now, and 2 letters found somebody who waited.")
 
 
 def test_friends_are_looked_for_often_while_the_window_can_be_seen(window: MainWindow, bridge: FakeBridge) -> None:

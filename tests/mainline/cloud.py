@@ -95,7 +95,8 @@ class Cloud:
                 break
         return [Contact(each, self.address[each]) for each in found]
 
-    def _answer(self, node: bytes, query: Query, source: Address) -> Fields:
+    def answer(self, node: bytes, query: Query, source: Address) -> Fields:
+        """Return what a node answers, and have it keep what it is told."""
         store, arguments = self.store(node), query.arguments
         target = arguments.get(b"info_hash", arguments.get(b"target", node))
         assert isinstance(target, bytes)
@@ -183,5 +184,5 @@ class Cloud:
         except MalformedMessage:
             return
         if isinstance(query, Query):
-            reply = Reply(query.transaction, self._answer(node, query, source), source)
+            reply = Reply(query.transaction, self.answer(node, query, source), source)
             self.send(to, source, bytes(reply))

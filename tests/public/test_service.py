@@ -11,6 +11,7 @@ import pytest
 
 from core.identity.identity import Identity
 from core.mainline.events import MainlineEvent
+from core.mainline.role import PATIENCE
 from core.net.endpoint import Lodging
 from core.news.events import PeerEvent
 from core.news.hub import Hub
@@ -73,7 +74,7 @@ class Socket:
 class Somebody:
     """A peer with the public DHT; it is its own addresses, and what opens the way."""
 
-    def __init__(self, cloud: Cloud, number: int, seeds: Iterable[Address]) -> None:
+    def __init__(self, cloud: Cloud, number: int, seeds: Iterable[Address], reachable_for: float = PATIENCE) -> None:
         self.identity = Identity.from_secret(number.to_bytes(32))
         self.peer_id = self.identity.peer_id
         self.socket = Socket(cloud, Address(f"11.0.{number}.2", 40000 + number))
@@ -84,7 +85,7 @@ class Somebody:
         hub.subscribe(self.events.append)
         self.public = PublicDht(
             hub, self.socket, self, self, None, [str(each) for each in seeds], random=Random(number),
-            clock=lambda: START + cloud.now,
+            clock=lambda: START + cloud.now, reachable_for=reachable_for,
         )  # fmt: skip
         self.knows: dict[PeerId, bytes] = {}
         self.invited: list[bytes] = []

@@ -16,9 +16,8 @@ from core.signal.exchange import (
     SOONEST,
     STIRRED_LOOKS,
     Exchange,
-    doors,
 )
-from core.signal.keys import box, door
+from core.signal.keys import box, door, doors
 from core.signal.letter import Letter, seal
 from core.signal.wishes import Contact, Listen, Located, Read, Ring, Rung, Wish, Write
 from core.values import Address

@@ -1,0 +1,1 @@
+"""Open peers: reachable peers of ours that help strangers meet. How they are found and judged; engines without I/O."""

@@ -1,0 +1,183 @@
+"""What we know of open peers: who is listed, who has proved to be one, who lied or is silent. No I/O.
+
+Lists of the public DHT are anybody's words, and fill with junk. So nothing listed is believed: the nearest to the
+places that matter are checked first, a few at a time, and an answer that is no open peer's is remembered. It is not the
+first answer that counts, nor the longest list: who would stand at a place needs hosts in the networks that are near it.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from core.limits.fair import FairTable
+from core.limits.rate import TokenBucket
+from core.limits.table import BoundedTable
+from core.open_peers.config import (
+    ALONE,
+    CHECKS_BURST,
+    CHECKS_RATE,
+    GOOD,
+    GOOD_FOR,
+    HEARD,
+    HEARD_NETWORK,
+    KNOWN,
+    LIAR_FOR,
+    LIARS,
+    LOOK_EVERY,
+    LOOK_SOON,
+    PER_NODE,
+    SILENT,
+    SILENT_FOR,
+)
+from core.open_peers.keys import nearest, nearness, network
+from core.peer_id import PeerId
+from core.values import Address
+
+STRIKES: Final = 2  # failures in a row of one that was good, after which it is checked from the start
+
+
+@dataclass(slots=True)
+class OpenPeer:
+    """One that has proved to be one. `checked_at`: when; -inf: in an earlier run."""
+
+    address: Address
+    peer_id: PeerId
+    checked_at: float
+    strikes: int = 0
+
+
+class Judge:
+    """`own` is a secret of ours: with no place to be near to, nobody can guess which one we check first."""
+
+    def __init__(self, own: bytes) -> None:
+        self._own = own
+        self._heard: FairTable[Address, None, str] = FairTable(HEARD, HEARD_NETWORK)
+        self._good: dict[Address, OpenPeer] = {}  # KNOWN at most
+        self._liars: BoundedTable[str, float] = BoundedTable(LIARS)  # until when, by host
+        self._silent: BoundedTable[str, float] = BoundedTable(SILENT)
+        self._checking: set[Address] = set()
+        self._checks = TokenBucket(CHECKS_RATE, CHECKS_BURST)
+        self._looked_at = -math.inf
+        self._ever = False  # whether one was ever found
+        self.lies = 0
+
+    # -- what is told -------------------------------------------------------------------------------------------------
+
+    def recall(self, kept: Iterable[tuple[Address, PeerId]]) -> None:
+        """Take those that were good in an earlier run; each is checked before it is used."""
+        for address, peer_id in list(kept)[:KNOWN]:
+            self._good.setdefault(address, OpenPeer(address, peer_id, -math.inf))
+
+    def heard(self, listed: Iterable[Address], now: float) -> None:
+        """Take what one node lists."""
+        for address in list(listed)[:PER_NODE]:
+            if address not in self._good and not self._shunned(address, now) and address not in self._heard:
+                self._heard.put(address, None, network(address.host, 2))
+
+    def looked(self, now: float) -> None:
+        """Note that the gatherings are looked at now."""
+        self._looked_at = now
+
+    def proved(self, address: Address, peer_id: PeerId, now: float, places: Sequence[bytes] = ()) -> None:
+        """Note one that has proved to be one; of more than KNOWN, the one farthest from all places goes."""
+        self._checking.discard(address)
+        self._heard.pop(address)
+        self._ever = True
+        for other in [each for each in self._good.values() if each.peer_id == peer_id and each.address != address]:
+            del self._good[other.address]  # it has moved; one identity has one voice
+        self._good[address] = OpenPeer(address, peer_id, now)
+        if len(self._good) > KNOWN:
+            others = [each for each in self._good if each != address]
+            del self._good[max(others, key=lambda each: self._rank(each, places))]
+
+    def failed(self, address: Address, now: float, *, lied: bool) -> None:
+        """Note one that did not answer, or whose answer was no open peer's."""
+        self._checking.discard(address)
+        self._heard.pop(address)
+        self._good.pop(address, None)
+        if lied:
+            self.lies += 1
+            self._liars[address.host] = now + LIAR_FOR
+        else:
+            self._silent[address.host] = now + SILENT_FOR
+
+    def struck(self, address: Address, now: float) -> None:
+        """Note that one that was good has failed once."""
+        known = self._good.get(address)
+        if known is not None:
+            known.strikes += 1
+            if known.strikes >= STRIKES:
+                self.failed(address, now, lied=False)
+
+    def served(self, address: Address, now: float) -> None:
+        """Note that one has done its work: that is as good as a check."""
+        known = self._good.get(address)
+        if known is not None:
+            known.strikes, known.checked_at = 0, now
+
+    def begin_again(self) -> None:
+        """Hold no silence against anybody: we slept, or are on another network."""
+        self._silent.clear()
+        self._looked_at = -math.inf
+
+    # -- what is to be done -------------------------------------------------------------------------------------------
+
+    def should_look(self, now: float) -> bool:
+        """Return whether the gatherings are to be looked at."""
+        if len(self.good(now)) >= GOOD:
+            return now - self._looked_at >= LOOK_EVERY
+        listed = len(self._heard)
+        pause = LOOK_SOON if self._ever and not listed else ALONE
+        return now - self._looked_at >= pause
+
+    def to_check(self, places: Sequence[bytes], now: float) -> OpenPeer | Address | None:
+        """Return the one to check now, and count it; None: nobody, or not now. Its outcome must be told.
+
+        First come those that are nearest to a place, then, as long as there are few, those nearest to our secret.
+        """
+        old = [each for each in self._good.values() if now - each.checked_at >= GOOD_FOR]
+        good = self.good(now)
+        waiting = [each for each in (*self._heard, *(one.address for one in old)) if each not in self._checking]
+        chosen = self._next(waiting, places, [each.address for each in good], now)
+        if chosen is None or not self._checks.take(now):
+            return None
+        self._checking.add(chosen)
+        return self._good.get(chosen, chosen)
+
+    def _next(self, waiting: list[Address], places: Sequence[bytes], good: list[Address], now: float) -> Address | None:
+        waiting = [each for each in waiting if not self._shunned(each, now)]
+        if not waiting:
+            return None
+        for at in places:
+            best = nearest([*waiting, *good], at, GOOD // 2)
+            for each in best:
+                if each not in good:
+                    return each
+        if len(good) >= GOOD:
+            return None
+        before = [each for each in waiting if each in self._good]  # good in an earlier run, or hours ago
+        return min(before or waiting, key=lambda each: nearness(self._own, each.host))
+
+    def good(self, now: float) -> list[OpenPeer]:
+        """Return those that have proved to be open peers lately."""
+        return [each for each in self._good.values() if now - each.checked_at < GOOD_FOR]
+
+    def at(self, place: bytes, count: int, now: float) -> list[OpenPeer]:
+        """Return the good ones that are nearest to a place."""
+        return [self._good[each] for each in nearest((each.address for each in self.good(now)), place, count)]
+
+    def kept(self) -> list[tuple[Address, PeerId]]:
+        """Return those worth keeping on the disk."""
+        return [(each.address, each.peer_id) for each in self._good.values()]
+
+    def waiting(self) -> int:
+        """Return how many are listed and not checked."""
+        return len(self._heard)
+
+    def _shunned(self, address: Address, now: float) -> bool:
+        until = max(self._liars.get(address.host, -math.inf), self._silent.get(address.host, -math.inf))
+        return now < until
+
+    def _rank(self, address: Address, places: Sequence[bytes]) -> int:
+        return min(nearness(each, address.host) for each in (*places, self._own))

@@ -1,0 +1,68 @@
+"""Searches of the public DHT that somebody awaits: who is listed under a key, and being listed there."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from core.dht.events import OperationId
+from core.errors import LocalError
+from core.mainline.events import Ended, MainlineEvent, PeersHeard
+from core.mainline.node import MainlineNode
+from core.values import Address
+
+Heard = Callable[[Sequence[Address], str], None]  # what one node lists, and that node's host
+
+
+@dataclass(slots=True)
+class _Search:
+    ended: "asyncio.Future[Ended]"
+    heard: Heard | None = field(default=None, repr=False)
+
+
+class Searches:
+    """`take` gets what the node tells. `flush` sends what is due."""
+
+    def __init__(self, node: MainlineNode, port: int, now: Callable[[], float], flush: Callable[[], None]) -> None:
+        self._node = node
+        self._port = port
+        self._now = now
+        self._flush = flush
+        self._under_way: dict[OperationId, _Search] = {}  # bounded by the node's operations
+
+    def possible(self) -> bool:
+        """Return whether anybody is known who can be asked."""
+        return self._node.nodes() > 0
+
+    async def find(self, key: bytes, heard: Heard) -> int:
+        """Tell who is listed under a key, as it comes; return how many nodes answered. Nobody else waits for it."""
+        try:
+            operation = self._node.find_peers(key, self._now(), at_leisure=True)
+        except LocalError:
+            return 0
+        return (await self._end(operation, heard)).answered
+
+    async def announce(self, key: bytes) -> int:
+        """Be listed under a key; return how many nodes took it."""
+        try:
+            operation = self._node.announce(key, self._port, self._now())
+        except LocalError:
+            return 0
+        return (await self._end(operation, None)).taken
+
+    async def _end(self, operation: OperationId, heard: Heard | None) -> Ended:
+        search = self._under_way[operation] = _Search(asyncio.get_running_loop().create_future(), heard)
+        self._flush()
+        try:
+            return await search.ended
+        finally:
+            self._under_way.pop(operation, None)
+
+    def take(self, event: MainlineEvent) -> None:
+        """Take what the node tells; what is not of a search of ours is left."""
+        search = self._under_way.get(event.operation)
+        if search is None:
+            return
+        if isinstance(event, PeersHeard) and search.heard is not None:
+            search.heard(event.peers, event.said_by.host)
+        elif isinstance(event, Ended) and not search.ended.done():
+            search.ended.set_result(event)

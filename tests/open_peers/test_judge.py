@@ -1,0 +1,169 @@
+"""Who is believed to be an open peer: nobody before it has shown it, and no list because it is long."""
+
+from random import Random
+
+import pytest
+
+from core.open_peers.config import (
+    CHECKS_BURST,
+    GOOD,
+    GOOD_FOR,
+    HEARD,
+    HEARD_NETWORK,
+    KNOWN,
+    LIAR_FOR,
+    LOOK_EVERY,
+    SILENT_FOR,
+)
+from core.open_peers.judge import STRIKES, Judge, OpenPeer
+from core.open_peers.keys import nearest, place
+from core.open_peers.saved import MAX_BYTES, dump, load
+from core.peer_id import PeerId
+from core.values import Address
+
+PLACE = place(b"p" * 32, 20_000)
+
+
+def peer(number: int) -> PeerId:
+    return PeerId(number.to_bytes(32))
+
+
+def somewhere(random: Random) -> Address:
+    return Address(f"{random.randrange(20, 200)}.{random.randrange(256)}.{random.randrange(256)}.7", 4000)
+
+
+def many(count: int, seed: int = 1) -> list[Address]:
+    random = Random(seed)
+    return [somewhere(random) for _ in range(count)]
+
+
+def listed(judge: Judge, addresses: list[Address]) -> None:
+    for at in range(0, len(addresses), 50):
+        judge.heard(addresses[at : at + 50], 0.0)
+
+
+def checked(judge: Judge, places: list[bytes], now: float = 0.0) -> list[Address]:
+    """Return those that it wants checked, all at once."""
+    found = []
+    while (chosen := judge.to_check(places, now)) is not None:
+        found.append(chosen.address if isinstance(chosen, OpenPeer) else chosen)
+    return found
+
+
+def test_the_nearest_to_a_place_are_checked_first_whoever_was_heard_first() -> None:
+    judge, everybody = Judge(b"o" * 32), many(200)
+    listed(judge, everybody)
+    found = checked(judge, [PLACE])
+    assert found[: GOOD // 2] == nearest(everybody, PLACE, GOOD // 2)
+    assert len(found) <= CHECKS_BURST
+
+
+def test_with_no_place_nobody_can_guess_whom_we_check_first() -> None:
+    everybody = many(100)
+    orders = []
+    for own in (b"a" * 32, b"b" * 32):
+        judge = Judge(own)
+        listed(judge, everybody)
+        orders.append(checked(judge, [])[:5])
+    assert orders[0] != orders[1]
+
+
+def test_nobody_is_good_before_it_has_shown_it_and_a_liar_is_remembered() -> None:
+    judge = Judge(b"o" * 32)
+    good, liar, silent = many(3)
+    listed(judge, [good, liar, silent])
+    assert judge.good(0.0) == []
+    assert sorted(checked(judge, [])) == sorted([good, liar, silent])
+    judge.proved(good, peer(1), 0.0)
+    judge.failed(liar, 0.0, lied=True)
+    judge.failed(silent, 0.0, lied=False)
+    assert [each.address for each in judge.good(0.0)] == [good]
+    listed(judge, [liar, Address(liar.host, 9), silent])
+    assert checked(judge, []) == [], "neither the host that lied nor the silent one"
+    judge.heard([liar, silent], SILENT_FOR + 1)
+    assert checked(judge, [], SILENT_FOR + 1) == [silent]
+    judge.heard([liar], LIAR_FOR + 1)
+    assert liar in checked(judge, [], LIAR_FOR + 1)
+    assert judge.lies == 1
+
+
+def test_a_check_holds_for_some_hours_and_work_renews_it() -> None:
+    judge = Judge(b"o" * 32)
+    one, other = many(2)
+    for number, each in enumerate((one, other)):
+        judge.proved(each, peer(number + 1), 0.0)
+    judge.served(one, GOOD_FOR - 1)
+    assert [each.address for each in judge.good(GOOD_FOR + 1)] == [one]
+    assert checked(judge, [], GOOD_FOR + 1) == [other]
+
+
+def test_one_that_fails_again_and_again_is_given_up() -> None:
+    judge = Judge(b"o" * 32)
+    (one,) = many(1)
+    judge.proved(one, peer(1), 0.0)
+    for _ in range(STRIKES - 1):
+        judge.struck(one, 1.0)
+    assert judge.good(1.0)
+    judge.struck(one, 1.0)
+    assert judge.good(1.0) == []
+
+
+def test_an_identity_that_moves_has_one_place() -> None:
+    judge = Judge(b"o" * 32)
+    before, after = many(2)
+    judge.proved(before, peer(1), 0.0)
+    judge.proved(after, peer(1), 1.0)
+    assert [each.address for each in judge.good(1.0)] == [after]
+
+
+def test_of_too_many_the_farthest_from_all_places_goes() -> None:
+    judge, everybody = Judge(b"o" * 32), many(KNOWN + 20)
+    for number, each in enumerate(everybody):
+        judge.proved(each, peer(number + 1), 0.0, [PLACE])
+    assert len(judge.kept()) == KNOWN
+    assert [each.address for each in judge.at(PLACE, 3, 0.0)] == nearest(everybody, PLACE, 3)
+
+
+def test_junk_in_the_lists_costs_little_and_keeps_nobody_out() -> None:
+    judge = Judge(b"o" * 32)
+    (honest,) = many(1)
+    listed(judge, [honest])
+    listed(judge, [Address(f"66.66.{n % 256}.{n // 256 + 1}", 5000 + n) for n in range(2000)])
+    assert judge.waiting() <= HEARD_NETWORK + 1
+    listed(judge, many(3000, seed=9))
+    assert judge.waiting() <= HEARD
+
+
+def test_lists_are_looked_at_rarely_once_there_are_enough() -> None:
+    judge = Judge(b"o" * 32)
+    assert judge.should_look(0.0)
+    judge.looked(0.0)
+    assert not judge.should_look(10.0)
+    for number, each in enumerate(many(GOOD)):
+        judge.proved(each, peer(number + 1), 0.0)
+    assert not judge.should_look(LOOK_EVERY - 1)
+    assert judge.should_look(LOOK_EVERY)
+
+
+def test_those_of_an_earlier_run_are_checked_before_they_are_used() -> None:
+    judge, kept = Judge(b"o" * 32), [(each, peer(n + 1)) for n, each in enumerate(many(5))]
+    judge.recall(load(dump(kept)))
+    assert judge.good(0.0) == []
+    assert sorted(checked(judge, [])) == sorted(each for each, _ in kept)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{",
+        b"[]",
+        b'{"schema": 2, "open_peers": []}',
+        b'{"schema": 1, "open_peers": [1]}',
+        b'{"schema": 1, "open_peers": [{"address": "11.0.0.1:1", "id": "x"}]}',
+        b'{"schema": 1, "open_peers": [{"address": "224.0.0.1:1", "id": "' + str(peer(1)).encode() + b'"}]}',
+        b" " * (MAX_BYTES + 1),
+    ],
+)
+def test_a_damaged_list_is_not_used(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"it is|in it|a Peer ID"):
+        load(data)
