@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QGuiApplication, QIcon, QShowEvent
-from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
 
 from core.ledger.record import CallRecord
 from core.news.events import PeerEvent, PeerSnapshot, RequestServed
@@ -17,7 +17,7 @@ from desktop.models.table import ROW_ROLE, STATE_ROLE
 from desktop.theme import Theme, ThemeSource
 from desktop.views.columns import Pair
 from desktop.views.contract import BridgeLike
-from desktop.views.fields import limit
+from desktop.views.fields import filter_line
 from desktop.views.flow import FlowRow
 from desktop.views.pages import PageView
 from desktop.views.parts import IdLine, PlainLabel, button, heading
@@ -59,7 +59,8 @@ class CallsView(PageView):
         self.table.set_samples(SAMPLES, fit_all=True)
         self.table.set_placeholder(self.tr(NOBODY))
         self.table.setItemDelegateForColumn(CallColumn.OUTCOME, CellDelegate(self._dress, self.table))
-        self.search = QLineEdit()
+        words = self.tr("Name, ID, address or service")
+        self.search = filter_line(words, self.tr("Search calls"), narrowest=220, widest=300)
         self.outcome = QComboBox()
         hint = self.tr("Write what is found to a CSV file")
         self.export_button = button(self.tr("&Export..."), hint, self.export)
@@ -84,12 +85,6 @@ class CallsView(PageView):
 
     def _lay_out(self) -> None:
         title = heading(self.tr("Ca&lls"), self.table)
-        self.search.setPlaceholderText(self.tr("Name, ID, address or service"))
-        self.search.setAccessibleName(self.tr("Search calls"))
-        self.search.setClearButtonEnabled(True)
-        limit(self.search, 200)  # characters
-        self.search.setMinimumWidth(220)
-        self.search.setMaximumWidth(300)
         self.search.textChanged.connect(lambda _text: self._search_timer.start())
         self.outcome.setAccessibleName(self.tr("Which outcomes"))
         for words, _name in OUTCOMES:

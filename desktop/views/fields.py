@@ -29,6 +29,9 @@ def plain_tip(text: str) -> str:
     return f"<qt>{html.escape(safe.lines(text, MAX_TIP))}</qt>".replace("\n", "<br>") if text else ""
 
 
+FILTER_CHARACTERS = 200  # more than any name, ID or line that is filtered
+
+
 def limit(field: QLineEdit | QComboBox, characters: int) -> None:
     """Let a field take so many characters at most; what is longer is cut, and the field says so at once."""
     line = field.lineEdit() if isinstance(field, QComboBox) else field
@@ -150,3 +153,15 @@ def muted(words: str = "") -> QLabel:
     label.setWordWrap(True)
     label.setTextFormat(Qt.TextFormat.PlainText)
     return label
+
+
+def filter_line(placeholder: str, name: str, *, narrowest: int, widest: int) -> QLineEdit:
+    """Return a line to filter a table by; `name` is for screen readers, the widths are in pixels."""
+    made = QLineEdit()
+    made.setPlaceholderText(placeholder)
+    made.setAccessibleName(name)
+    made.setClearButtonEnabled(True)
+    limit(made, FILTER_CHARACTERS)
+    made.setMinimumWidth(narrowest)
+    made.setMaximumWidth(widest)
+    return made

@@ -5,12 +5,13 @@ Text from outside goes through `desktop.models.safe`; these parts see to it that
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton, QWidget
 
 from desktop.models.safe import lines, tip
 from desktop.theme import fixed_font
 
+ID_CHARACTERS = 63  # of a Peer ID as it is written, hyphens included: core/peer_id.py
 LONGEST_LABEL = 4000  # characters; more is never read in a label, and Qt lays out all of it
 
 
@@ -50,6 +51,10 @@ class IdLine(QLineEdit):
         self.setFrame(False)
         self.setStyleSheet("border: none; background: transparent; padding: 0")  # read, not written
         self.setAccessibleName(name)
+
+    def sizeHint(self) -> QSize:
+        """Return the room for a whole Peer ID: it is compared by all its characters."""
+        return QSize(self.fontMetrics().horizontalAdvance("M" * (ID_CHARACTERS + 1)), super().sizeHint().height())
 
     def show_id(self, text: str) -> None:
         """Show an ID from its beginning; what is selected stays when it is the same."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QGuiApplication, QIcon
-from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.news.events import PeerSnapshot
 from core.peer_id import PeerId
@@ -27,7 +27,7 @@ from desktop.models.words import count
 from desktop.theme import Theme, ThemeSource
 from desktop.views.answers import Answers
 from desktop.views.contract import BridgeLike
-from desktop.views.fields import Lines, limit
+from desktop.views.fields import Lines, filter_line
 from desktop.views.flow import FlowRow
 from desktop.views.inviting import Inviting
 from desktop.views.pages import PageView
@@ -80,7 +80,7 @@ class PeopleView(PageView):
         self.table = RowTable(self.tr("Known peers"))
         self.chosen_id = IdLine(self.tr("Peer ID of the selected peer"))
         self.chosen_id.setPlaceholderText(self.tr("Peer ID of the selected peer"))
-        self.filter = QLineEdit()
+        self.filter = filter_line(self.tr("Filter"), self.tr("Filter known peers"), narrowest=110, widest=240)
         self._make_buttons()
         self._lay_out()
         self._set_up_tables()
@@ -117,22 +117,21 @@ class PeopleView(PageView):
         top.addStretch()
         top.addWidget(self.answers)
         self._counts = PlainLabel(name="muted")
-        self.filter.setPlaceholderText(self.tr("Filter"))
-        self.filter.setAccessibleName(self.tr("Filter known peers"))
-        self.filter.setClearButtonEnabled(True)
-        limit(self.filter, 200)  # characters
-        self.filter.setMaximumWidth(240)
         self.filter.textChanged.connect(self._filter)
         row = FlowRow()
         row.addWidget(heading(self.tr("&Known peers"), self.table))
         row.addWidget(self._counts)
         row.addStretch()
-        row.addWidget(self.filter)
-        for each in self.inviting.buttons():
+        for each in (self.filter, *self.inviting.buttons(), self.add_button):
             row.addWidget(each)
-        acts = (self.add_button, self.edit_button, self.call_button, self.copy_button, self.block_button)
-        for each in (*acts, self.remove_button):
-            row.addWidget(each)
+        together = QWidget()
+        acts = FlowRow(together)
+        for each in (self.edit_button, self.call_button, self.copy_button, self.block_button, self.remove_button):
+            acts.addWidget(each)
+        chosen = FlowRow()  # what is done with a peer stands beside its ID, or all of it below
+        chosen.addWidget(self.chosen_id)
+        chosen.addStretch()
+        chosen.addWidget(together)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(5)
@@ -142,7 +141,7 @@ class PeopleView(PageView):
         column.addWidget(self.careful)
         column.addLayout(row)
         column.addWidget(self.table, 1)
-        column.addWidget(self.chosen_id)
+        column.addLayout(chosen)
 
     def _set_up_tables(self) -> None:
         self.waiting.selectionModel().selectionChanged.connect(lambda *_: self._choose_answers())

@@ -6,7 +6,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
     QDialogButtonBox,
-    QLineEdit,
     QPlainTextEdit,
     QToolButton,
     QVBoxLayout,
@@ -20,7 +19,7 @@ from desktop.models.table import ROW_ROLE
 from desktop.models.timeline import TimelineColumn, TimelineModel
 from desktop.models.timeline_rows import Direction, Kind, TimelineRow
 from desktop.theme import Theme, ThemeSource, fixed_font
-from desktop.views.fields import limit
+from desktop.views.fields import filter_line
 from desktop.views.flow import FlowRow
 from desktop.views.parts import PlainLabel, heading
 from desktop.views.table import ICON_ROOM, CellDelegate, Index, RowTable
@@ -63,14 +62,9 @@ class TimelineView(QWidget):
         self._theme = theme.theme
         self.model = TimelineModel(self)
         title = heading(self.tr("&Timeline"))
-        self.filter = QLineEdit()
-        self.filter.setPlaceholderText(self.tr("Filter"))
-        self.filter.setClearButtonEnabled(True)
-        limit(self.filter, 200)  # characters
-        self.filter.setAccessibleName(self.tr("Filter the timeline by text"))
+        name = self.tr("Filter the timeline by text")
+        self.filter = filter_line(self.tr("Filter"), name, narrowest=110, widest=240)
         self.filter.setToolTip(self.tr("Show only lines with these words (Ctrl+F)"))
-        self.filter.setMinimumWidth(110)
-        self.filter.setMaximumWidth(240)
         self.kinds = QComboBox()
         self.kinds.setAccessibleName(self.tr("Filter the timeline by kind"))
         self.kinds.addItem(self.tr("Important"), IMPORTANT)
