@@ -6,10 +6,11 @@ from core.broker.registry import BrokerConfig
 from core.datagrams.config import DatagramConfig
 from core.dht import strangers
 from core.dht.config import DhtConfig
+from core.grape import http, request_parser
 from core.grape.config import GrapeConfig
 from core.invitations import book as invitations
 from core.invitations import tries
-from core.kinds import command, share, turns, values
+from core.kinds import command, drop_box, folder, head_limit, share, turns, values
 from core.lan import kept, places, tags
 from core.lan.neighbours import NeighboursConfig
 from core.ledger import store
@@ -27,7 +28,7 @@ from core.serving.quota import STRANGER, TRUSTED
 from core.signal import exchange
 from core.streams.config import StreamConfig
 from core.trust import book, entries
-from core.using import uses
+from core.using import door, uses
 from core.utp.config import UtpConfig
 from core.wire import broker_message
 from scripts.reference_open_peers import OPEN_PEERS
@@ -159,7 +160,7 @@ _STREAM_RULES: Final = (
     ),
     Rule(
         "tries to join by an invitation", f"{tries.PER_HOST[0]:g} a second, {tries.PER_HOST[1]:g} at once",
-        f"{tries.IN_ALL[0]:g} a second, {tries.IN_ALL[1]:g} at once", "",
+        f"{tries.IN_ALL[0]:g} a second, {tries.IN_ALL[1]:g} at once", "as many for who names an invitation of ours",
         "ERR_RATE_LIMITED; a try that was right is given back", "tests/invitations/test_book.py",
     ),
     Rule(
@@ -186,6 +187,23 @@ _STREAM_RULES: Final = (
     Rule(
         "watchers of one sensor", str(values.WATCHERS_HOST), str(values.WATCHERS), "",
         "the oldest of the host that has most; ERR_RATE_LIMITED", "tests/kinds/test_programs.py",
+    ),
+    Rule(
+        "files in a drop box, and bytes on its disk", "as many as are still free",
+        f"{drop_box.FILES_MAX:,}; {drop_box.SPARE // (_KIB * _KIB)} MiB stay free", "", "413, with the reason",
+        "tests/kinds/test_hostile_callers.py",
+    ),
+    Rule(
+        "threads that wait for the disk of a share", "", str(folder.THREADS), "",
+        f"they wait; 503 after {folder.DISK_PATIENCE:g} s", "tests/kinds/test_hostile_callers.py",
+    ),
+    Rule(
+        "connections to the local pages", "", str(door.CONNECTIONS), "",
+        "who never asked makes room, then who asks nothing now", "tests/using/test_door.py",
+    ),
+    Rule(
+        "a request's header", f"{request_parser.HEAD_MAX // _KIB} KiB; {head_limit.HEAD_MAX // _KIB} KiB of a page", "",
+        "", "the connection is closed", "tests/grape/test_request_parser.py",
     ),
 )  # fmt: skip
 
@@ -275,6 +293,10 @@ _DIRECTORY: Final = (
     Rule(
         "HTTP connections of a grape", "", str(_GRAPE.max_connections), "", "the host with most loses its oldest",
         "tests/grape/test_http.py",
+    ),
+    Rule(
+        "bytes sent ahead to a grape over HTTP", f"{http.HELD_HOST / 1e6:g} MB", f"{http.HELD / 1e6:g} MB", "",
+        "the connection is closed", "tests/grape/test_request_parser.py",
     ),
     Rule(
         "operations of a grape over HTTP", "half of all, for another host", str(_GRAPE.max_operations), "",

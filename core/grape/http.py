@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, cast
 from core.aio.aside import aside
 from core.aio.descriptors import part
 from core.aio.tasks import TaskSet
+from core.aio.turns import Turns
 from core.grape.api import Api, HttpReply, forbidden
 from core.grape.config import GrapeConfig
 from core.grape.local_address import is_this_machine
 from core.grape.web_guard import WebGuard
+from core.limits.budget import Budget
 from core.limits.fair import FairTable
 
 if TYPE_CHECKING:  # brings aiohttp along: 10 MB and 0.1 s that a grape without HTTP clients does without
@@ -29,6 +31,8 @@ log = logging.getLogger(__name__)
 SHUTDOWN_WAIT = 0.2  # seconds for answers under way; quitting ends within 1 s in all
 SWEEPS_PER_TIMEOUT = 4  # a connection is closed at most a quarter of its time-out late
 KEPT_PART = 16  # of the connections the 16th part is kept for this machine
+HELD, HELD_HOST = 32_000_000, 4_000_000  # bytes that came and wait for their turn, in all and of one host: each read
+# brings 256 KB, of which a request has 300 bytes
 LOADING_PATIENCE = 30.0  # seconds to load the HTTP parser; 0.1 on a desktop, some on a board that is busy starting
 
 
@@ -53,10 +57,12 @@ class ApiServer:
         self.api = api
         self.config = config
         self.loop = asyncio.get_running_loop()
+        self.turns = Turns()
         self._requests = 0
         most = part(config.max_connections)
         # by the client's host; some places are kept for this machine
         self._connections: FairTable[HttpConnection, None, str] = FairTable(most, most, kept=most // KEPT_PART)
+        self._held: Budget[str] = Budget(HELD, HELD_HOST, kept=HELD // KEPT_PART)
         self._deserted = asyncio.Event()  # the last connection is gone
         self._sweep_every = min(config.idle_timeout, config.body_timeout) / SWEEPS_PER_TIMEOUT
         self._sweep_timer: asyncio.TimerHandle | None = None
@@ -121,6 +127,13 @@ class ApiServer:
         """Count a request; who asks is the last of its host to make room."""
         self._requests += 1
         self._connections.use(connection)
+
+    def hold(self, client: str, before: int, now: int) -> bool:
+        """Count bytes that are held for a client, in place of `before`; False: there is no room for more."""
+        if now > before:
+            return self._held.take(client, now - before, trusted=is_this_machine(client))
+        self._held.give(client, before - now)
+        return True
 
     def disconnected(self, connection: "HttpConnection") -> None:
         """Forget a connection."""

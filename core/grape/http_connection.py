@@ -12,12 +12,13 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Protocol, cast
 
-from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http import HttpRequestParser, HttpVersion11, RawRequestMessage
+from aiohttp.http import HttpVersion11, RawRequestMessage
 from aiohttp.streams import StreamReader
 
+from core.aio.turns import Turns
 from core.grape.api import PAYLOAD_TOO_LARGE, Api, HttpReply
 from core.grape.config import GrapeConfig
+from core.grape.request_parser import SMALL_REST, RequestParser
 
 ANSWERS_PER_TURN = 16  # to one client that sends ahead, before others get their turn: at 50 us, 1 ms
 LINGER = 1.0  # seconds to read the rest of a request that was answered early (413), so that the answer arrives
@@ -31,6 +32,7 @@ class Host(Protocol):
     api: Api
     config: GrapeConfig
     loop: asyncio.AbstractEventLoop
+    turns: Turns
 
     def forbids(self, request: RawRequestMessage) -> HttpReply | None:
         """Return the answer to a request that a web page may have forged, None for any other."""
@@ -41,18 +43,11 @@ class Host(Protocol):
     def asked(self, connection: "HttpConnection") -> None:
         """Count a request."""
 
+    def hold(self, client: str, before: int, now: int) -> bool:
+        """Count bytes that are held for a client, in place of `before`; False: there is no room for more."""
+
     def disconnected(self, connection: "HttpConnection") -> None:
         """Forget a connection."""
-
-
-class _Unpaused(BaseProtocol):
-    """Where the parser believes its bytes come from. It need not pause that: bodies are cut off at a limit anyway."""
-
-    def pause_reading(self) -> None:
-        """See above."""
-
-    def resume_reading(self, resume_parser: bool = True) -> None:
-        """See above."""
 
 
 class HttpConnection(asyncio.Protocol):
@@ -66,9 +61,8 @@ class HttpConnection(asyncio.Protocol):
         self._host = host
         self._limit = host.config.check_max_payload_size
         # Bodies are not unpacked: the Node grape reads them as they came, and so there are no bombs.
-        self._parser = HttpRequestParser(
-            _Unpaused(host.loop), host.loop, self._limit, auto_decompress=False, max_msg_queue_size=1
-        )
+        self._parser = RequestParser(host.loop)
+        self._held = 0  # bytes that are counted
         self._transport: asyncio.Transport | None = None
         self._client: str | None = None
         self._request: RawRequestMessage | None = None  # the one that is arriving or being answered
@@ -95,6 +89,8 @@ class HttpConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection; what is being worked out for it goes on, and nobody hears the answer."""
         self._transport = None
+        self._host.hold(self._client or "", self._held, 0)
+        self._held = 0
         self._host.disconnected(self)
 
     def eof_received(self) -> bool:
@@ -114,12 +110,16 @@ class HttpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read, or keep for later what comes too soon."""
-        if self._answering or self._choked or self._resting:
-            self._unread += data
-            if self._transport is not None:
-                self._transport.pause_reading()
-        else:
+        waits = self._answering or self._choked or self._resting
+        if not waits and self._host.turns.free():
             self._work(data)
+            return
+        self._unread += data
+        self._count()
+        if self._transport is not None:
+            self._transport.pause_reading()
+        if not waits:
+            self._rest()
 
     # -- what the server calls
 
@@ -141,6 +141,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _work(self, data: bytes) -> None:
         """Answer what has come, until an answer has to be waited for."""
+        began = self._host.turns.now()
         self._working = True
         for _ in range(ANSWERS_PER_TURN):
             self._ready = False
@@ -149,9 +150,25 @@ class HttpConnection(asyncio.Protocol):
                 break
             data = b""  # the parser holds back what is behind a request
         self._working = False
+        self._count()
+        self._host.turns.charge(began)
         if self._ready:
-            self._resting = True
-            self._host.loop.call_soon(self._rested)
+            self._rest()
+
+    def _rest(self) -> None:
+        self._resting = True
+        self._host.turns.later(self._rested)
+
+    def _count(self) -> None:
+        """Count what came and is not worked on, with what the parser holds of it."""
+        size = self._parser.held + len(self._unread)
+        size = size if size > SMALL_REST else 0
+        if self._host.hold(self._client or "", self._held, size):
+            self._held = size
+        else:
+            self._host.hold(self._client or "", self._held, 0)
+            self._held = 0
+            self.abort()
 
     def _rested(self) -> None:
         self._resting = False
@@ -160,7 +177,7 @@ class HttpConnection(asyncio.Protocol):
     def _read(self, data: bytes) -> None:
         """Parse, and answer the request when it is whole. The parser stops behind it."""
         try:
-            messages, upgraded, _ = self._parser.feed_data(data)
+            messages, upgraded, _ = self._parser.feed(data)
         except Exception:  # the parser's own errors and what it did not foresee: a stranger's bytes all the same
             self._refuse_malformed()
             return
@@ -175,13 +192,15 @@ class HttpConnection(asyncio.Protocol):
         if messages and (forbidden := self._host.forbids(request)) is not None:
             self._answer(forbidden)
         elif self._answered_early:
-            body.read_nowait()
+            self._parser.took(len(body.read_nowait()))
             if whole:
                 self._done()
         elif body.total_bytes > self._limit:
             self._start(request, None)
         elif whole:
-            self._start(request, body.read_nowait())
+            came = body.read_nowait()
+            self._parser.took(len(came))
+            self._start(request, came)
         elif messages:
             self._await_body(request)
 

@@ -12,16 +12,15 @@ from aiohttp.http import RawRequestMessage
 from aiohttp.streams import StreamReader
 
 from core.errors import RemoteError
+from core.grape.request_parser import RequestParser
 from core.grenache.config import HEAD_TIME, HTTP, IDLE, WRITE_TIME
 from core.grenache.heads import CONTINUE, MALFORMED, handshake, reply_head, unpack
-from core.grenache.hosts import by_network, network
-from core.grenache.parser import request_parser
+from core.grenache.hosts import by_network, network, proved
 from core.grenache.server import WebServer
 from core.grenache.streams import HttpStream
 from core.grenache.websocket import WebSocket
 from core.grenache.work import OVERDRAWN, Work
 from core.limits import bounds
-from core.peer_id import PeerId
 from core.rpc.memory import INPUT, REPLIES, Held
 from core.rpc.progress import Progress
 from core.values import Address, Caller
@@ -39,7 +38,7 @@ class HttpConnection(asyncio.Protocol):
     def __init__(self, server: WebServer) -> None:
         self._server = server
         self._loop = asyncio.get_running_loop()
-        self._parser = request_parser(self._loop)
+        self._parser = RequestParser(self._loop)
         self._transport: asyncio.Transport | None = None
         self._due_at = 0.0  # when it is closed; 0: never, as long as the caller waits for us
         self._request: RawRequestMessage | None = None  # arriving, or being answered
@@ -49,7 +48,6 @@ class HttpConnection(asyncio.Protocol):
         self._origin: str | None = None  # of a web page that may read the answer
         self._parts: list[bytes] = []
         self._unread = b""
-        self._behind = 0  # bytes that the parser may hold back
         self._answering = False
         self._reading = False  # `_work` is below us on the stack
         self._ready = False
@@ -69,20 +67,13 @@ class HttpConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         where = transport.get_extra_info("peername") or ("", 0)
         host = where[0].removeprefix("::ffff:")
-        self.caller = Caller(Address(host, where[1]), self._who())
+        self.caller = Caller(Address(host, where[1]), None if self._server.config.tls is None else proved(transport))
         self.standing = by_network(self._server.site.standing(self.caller))
         self._input = Held(self._server.memory, INPUT, self.standing)
         self._ahead = Held(self._server.memory, INPUT, self.standing)  # sent before its turn
         self._replies = Held(self._server.memory, REPLIES, self.standing)
         self._expect(HEAD_TIME)
         self._server.connected(self, network(host), trusted=self.standing.trusted)
-
-    def _who(self) -> PeerId | None:
-        if self._server.config.tls is None or self._transport is None:
-            return None
-        from core.grenache.tls import CERTIFICATE, certificate_id  # loaded already where there is TLS
-
-        return certificate_id(self._transport.get_extra_info(CERTIFICATE))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it; what is worked out for it is stopped."""
@@ -127,15 +118,18 @@ class HttpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read, or keep for later what comes too soon."""
+        waits = self._answering or self._choked or self._resting
         if self._socket is not None:
             self._socket.feed(data)
-        elif self._stream is None and (self._answering or self._choked or self._resting):
+        elif self._stream is not None or (not waits and self._server.turns.free(trusted=self.standing.trusted)):
+            self._work(data)
+        else:
             self._unread += data
             self._count_ahead()
             if self._transport is not None:
                 self._transport.pause_reading()
-        else:
-            self._work(data)
+            if not waits:
+                self._rest()
 
     # -- what the server calls
 
@@ -167,8 +161,8 @@ class HttpConnection(asyncio.Protocol):
 
     def _work(self, data: bytes) -> None:
         """Answer what has come, until an answer has to be waited for."""
+        began = self._server.turns.now()
         self._reading = True
-        self._behind = max(self._behind, len(data))
         for _ in range(ANSWERS_PER_TURN):
             self._ready = False
             self._read(data)
@@ -176,17 +170,20 @@ class HttpConnection(asyncio.Protocol):
                 break
             data = b""  # the parser holds back what is behind a request
         self._reading = False
-        self._behind = self._behind if self._ready or self._answering else 0
         self._count_ahead()
-        self._resting = self._ready
+        self._server.turns.charge(began)
         if self._ready:
-            self._loop.call_soon(self._rested)
+            self._rest()
 
     def _count_ahead(self) -> None:
-        """Count what a caller sends ahead of its turn: here, and in the parser, which does not say how much it has."""
-        if not self._ahead.grow_beyond(bounds.FREE_BYTES, self._behind + len(self._unread)):
+        """Count what a caller sends ahead of its turn, and of a header that is not whole."""
+        if not self._ahead.grow_beyond(bounds.FREE_BYTES, self._parser.held + len(self._unread)):
             self._ahead.let_go()  # at once: else all others of that host are refused in this turn of the loop too
             self.abort()
+
+    def _rest(self) -> None:
+        self._resting = True
+        self._server.turns.later(self._rested, trusted=self.standing.trusted)
 
     def _rested(self) -> None:
         self._resting = False
@@ -194,7 +191,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _read(self, data: bytes) -> None:
         try:
-            messages, upgraded, rest = self._parser.feed_data(data)
+            messages, upgraded, rest = self._parser.feed(data)
         except Exception:  # the parser's own errors and what it did not foresee: a stranger's bytes all the same
             self._malformed()
             return
@@ -206,15 +203,15 @@ class HttpConnection(asyncio.Protocol):
         request, body = self._request, self._body
         if request is None or body is None:
             return
-        whole = upgraded or body.is_eof()
+        whole, came = upgraded or body.is_eof(), body.read_nowait()
+        self._parser.took(len(came))
         if self._stream is not None:
-            self._stream.received(body.read_nowait(), whole)
+            self._stream.received(came, whole)
         elif self._early:
-            body.read_nowait()
             if whole:
                 self._done()
         else:
-            self._take(body.read_nowait(), whole)
+            self._take(came, whole)
             if messages and not self._answering and request.headers.get("Expect", "").lower() == "100-continue":
                 self._write(CONTINUE)
 

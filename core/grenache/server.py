@@ -14,6 +14,7 @@ from typing import Protocol, TypeAlias
 
 from core.aio.descriptors import part
 from core.aio.tasks import TaskSet
+from core.aio.turns import Turns
 from core.errors import LocalError
 from core.grenache.config import HTTP, PUB, WS, WebConfig
 from core.grenache.guard import Guard
@@ -83,6 +84,7 @@ class WebServer:
         self.guard = Guard(config.origins)
         self.tasks = TaskSet("web server")
         self.packing = Packing()
+        self.turns = Turns()
         self.count: Counter[str] = Counter()
         self.requests: Budget[Owner] = Budget(
             bounds.REQUESTS, bounds.REQUESTS_HOST, kept=bounds.REQUESTS_KEPT, per_trusted=bounds.REQUESTS_TRUSTED

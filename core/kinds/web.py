@@ -12,6 +12,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from core.errors import PeerError, reason_of_os
+from core.kinds.head_limit import HeadLimit
 from core.tunnel.stream import ByteStream
 from core.tunnel.transport import StreamTransport
 
@@ -76,12 +77,16 @@ class StreamConnector(aiohttp.BaseConnector):
         return protocol
 
 
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
 class StreamServer:
     """An aiohttp server whose connections are byte streams."""
 
-    def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
+    def __init__(self, handler: Handler) -> None:
+        self._limits: dict[asyncio.Transport | None, HeadLimit] = {}
         self._server = web.Server(
-            _quietly(handler),
+            self._limited(_quietly(handler)),
             access_log=None,
             keepalive_timeout=75.0,
             max_line_size=HEADERS_MAX,
@@ -91,17 +96,34 @@ class StreamServer:
 
     async def serve(self, stream: ByteStream) -> None:
         """Serve one connection until it is over."""
-        StreamTransport(stream, self._server()).begin()
-        await stream.wait_over()
+        limit = HeadLimit(self._server())
+        transport = StreamTransport(stream, limit)
+        self._limits[transport] = limit
+        try:
+            transport.begin()
+            await stream.wait_over()
+        finally:
+            del self._limits[transport]
+
+    def _limited(self, handler: Handler) -> Handler:
+        async def answer(request: web.BaseRequest) -> web.StreamResponse:
+            limit = self._limits.get(request.transport)
+            if limit is None:  # it has gone
+                return await handler(request)
+            limit.asks()
+            try:
+                return await handler(request)
+            finally:
+                limit.answered(whole=request.content.is_eof())
+
+        return answer
 
     async def aclose(self) -> None:
         """End the connections there are."""
         await self._server.shutdown(0.1)
 
 
-def _quietly(
-    handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
-) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
+def _quietly(handler: Handler) -> Handler:
     """Return a handler for which a caller that goes in the middle is no error of ours."""
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:

@@ -4,7 +4,9 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, cast
+from typing import Final
+
+from core.kinds.head_limit import HeadLimit
 
 CONNECTIONS: Final = 256  # at once: forty windows of a browser, each with 6
 
@@ -14,8 +16,8 @@ class Door:
 
     def __init__(self, make: Callable[[], asyncio.Protocol]) -> None:
         self._make = make
-        self._silent: dict[asyncio.Transport, None] = {}  # who came first is first
-        self._heard: dict[asyncio.Transport, None] = {}  # they have asked; who did so longest ago is first
+        self._silent: dict[asyncio.Transport, HeadLimit] = {}  # who came first is first
+        self._heard: dict[asyncio.Transport, HeadLimit] = {}  # they have asked; who did so longest ago is first
         self._busy: Counter[asyncio.Transport] = Counter()  # requests under way
 
     def __len__(self) -> int:
@@ -26,22 +28,25 @@ class Door:
         return _Visitor(self, self._make())
 
     @contextmanager
-    def asking(self, asked_on: asyncio.Transport | None) -> Iterator[None]:
-        """Keep a connection whatever comes, for as long as a request on it is answered."""
-        if asked_on is None or (asked_on not in self._silent and asked_on not in self._heard):  # it has gone
+    def asking(self, asked_on: asyncio.Transport | None, whole: Callable[[], bool] = lambda: True) -> Iterator[None]:
+        """Keep a connection whatever comes, for as long as a request on it is answered; `whole`: its body has come."""
+        visitor = None if asked_on is None else self._silent.get(asked_on) or self._heard.get(asked_on)
+        if asked_on is None or visitor is None:  # it has gone
             yield
             return
-        self._note(asked_on)
+        self._note(asked_on, visitor)
         self._busy[asked_on] += 1
+        visitor.asks()
         try:
             yield
         finally:
+            visitor.answered(whole=whole())
             self._busy[asked_on] -= 1
             if not self._busy[asked_on]:
                 del self._busy[asked_on]
-            self._note(asked_on)
+            self._note(asked_on, visitor)
 
-    def enter(self, newcomer: asyncio.Transport) -> bool:
+    def enter(self, newcomer: asyncio.Transport, visitor: HeadLimit) -> bool:
         """Let a connection in; False: there is no place."""
         if len(self) >= CONNECTIONS:
             silent = next(iter(self._silent), None)
@@ -50,7 +55,7 @@ class Door:
                 return False
             self.leave(gone)
             gone.abort()
-        self._silent[newcomer] = None
+        self._silent[newcomer] = visitor
         return True
 
     def leave(self, gone: asyncio.Transport) -> None:
@@ -58,43 +63,26 @@ class Door:
         self._silent.pop(gone, None)
         self._heard.pop(gone, None)
 
-    def _note(self, asked_on: asyncio.Transport) -> None:
+    def _note(self, asked_on: asyncio.Transport, visitor: HeadLimit) -> None:
         if asked_on in self._silent or asked_on in self._heard:
             self.leave(asked_on)
-            self._heard[asked_on] = None
+            self._heard[asked_on] = visitor
 
 
-class _Visitor(asyncio.Protocol):
+class _Visitor(HeadLimit):
     """One connection; what answers on it hears everything."""
 
     def __init__(self, door: Door, handler: asyncio.Protocol) -> None:
+        super().__init__(handler)
         self._door = door
-        self._handler = handler
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Come in, if there is a place."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
-        self._handler.connection_made(transport)
-        if not self._door.enter(self._transport):
-            self._transport.abort()
-
-    def data_received(self, data: bytes) -> None:
-        """Hand on."""
-        self._handler.data_received(data)
-
-    def eof_received(self) -> bool | None:
-        """Hand on."""
-        return self._handler.eof_received()
-
-    def pause_writing(self) -> None:
-        """Hand on."""
-        self._handler.pause_writing()
-
-    def resume_writing(self) -> None:
-        """Hand on."""
-        self._handler.resume_writing()
+        super().connection_made(transport)
+        if not self._door.enter(self.transport, self):
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Hand on, and leave."""
-        self._door.leave(self._transport)
-        self._handler.connection_lost(exc)
+        """Leave."""
+        self._door.leave(self.transport)
+        super().connection_lost(exc)

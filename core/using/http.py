@@ -121,7 +121,7 @@ class LocalPages:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if self._door is None:
             raise AssertionError("a request without a server")
-        with self._door.asking(request.transport):
+        with self._door.asking(request.transport, request.content.is_eof):
             return await self._pass_on(request)
 
     async def _pass_on(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -9,6 +9,7 @@ import pytest
 
 from core.aio.tasks import TaskSet
 from core.errors import LocalError, PayloadError
+from core.grape.request_parser import HEAD_MAX
 from core.grenache.config import WebConfig
 from core.grenache.hosts import by_network, network
 from core.limits import bounds
@@ -263,6 +264,27 @@ async def test_one_connection_too_many_costs_the_oldest_of_its_host() -> None:
         assert await last.ask(b'[1,"svc",2]') == (200, b"[1,null,2]")
         assert await first.gone()
         assert server.statistics().connections == 16
+
+
+async def test_a_header_that_never_ends_is_counted_and_cut_off() -> None:
+    field = b"X: " + b"a" * 8_000 + b"\r\n"
+    async with serving(FakeSite()) as server, connected(server) as bare:
+        assert await bare.ask(b'["r","svc",1]', field.strip()) == (200, b'["r",null,1]')  # what others send is taken
+        bare.say(b"POST / HTTP/1.1\r\n" + field)
+        await eventually(lambda: 8_000 < server.memory.used() < 9_000)
+        for _ in range(HEAD_MAX // len(field)):
+            bare.say(field)
+            await asyncio.sleep(0.01)
+        assert (await bare.head()).startswith(b"HTTP/1.1 400 ")
+        assert await bare.gone()
+        await eventually(lambda: not server.memory.used())
+
+
+async def test_requests_of_any_size_leave_nothing_counted() -> None:
+    async with serving(FakeSite()) as server, connected(server) as bare:
+        for size in (10, 5_000, 300_000, 10, 70_000):
+            assert (await bare.ask(b'["r","svc","%b"]' % (b"x" * size)))[0] == 200
+            assert server.memory.used() == 0
 
 
 async def test_what_is_sent_ahead_of_its_turn_is_counted_and_bounded_by_host() -> None:

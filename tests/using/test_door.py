@@ -1,9 +1,12 @@
 """The local pages: however many connections others hold open, the browser of the owner finds a place."""
 
 import asyncio
+import contextlib
 
 import pytest
 
+from core.kinds import head_limit
+from core.kinds.head_limit import HeadLimit
 from core.tunnel.stream import ByteStream
 from core.using import door, http
 from core.using.http import LocalPages
@@ -68,6 +71,39 @@ async def test_a_connection_that_never_asks_is_closed(monkeypatch: pytest.Monkey
         await pages.aclose()
 
 
+async def test_a_header_without_an_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(head_limit, "HEAD_MAX", 50_000)
+    pages = LocalPages()
+    await pages.start()
+    try:
+        reader, writer = await connect(pages)
+        writer.write(GET % b"x" + b"GET / HTTP/1.1\r\nHost: x\r\n")
+        assert b"421" in await reader.readline()
+        for number in range(10):
+            writer.write(b"X-%d: %b\r\n" % (number, b"a" * 9_000))
+        async with asyncio.timeout(5):
+            with contextlib.suppress(ConnectionError):
+                await reader.read()
+        assert b"421" in await answered(pages)  # and others are served
+        writer.close()
+    finally:
+        await pages.aclose()
+
+
+async def test_a_body_may_be_as_long_as_it_likes_while_it_is_worked_on() -> None:
+    transport = Transport([], 0)
+    limit = HeadLimit(asyncio.Protocol())
+    limit.connection_made(transport)
+    limit.asks()
+    for _ in range(100):
+        limit.data_received(bytes(100_000))
+    limit.answered(whole=True)
+    assert transport.gone == []
+    for _ in range(6):
+        limit.data_received(bytes(100_000))
+    assert transport.gone == [0]
+
+
 class Transport(asyncio.Transport):
     def __init__(self, gone: list[int], number: int) -> None:
         super().__init__()
@@ -82,15 +118,16 @@ async def test_who_is_answered_stays_and_the_newcomer_goes_when_all_are(monkeypa
     gone: list[int] = []
     made = door.Door(asyncio.Protocol)
     first, second, third, fourth = (Transport(gone, number) for number in range(4))
-    assert made.enter(first)
-    assert made.enter(second)
+    limit = HeadLimit(asyncio.Protocol())
+    assert made.enter(first, limit)
+    assert made.enter(second, limit)
     with made.asking(first), made.asking(second):
-        assert not made.enter(third)
+        assert not made.enter(third, limit)
     with made.asking(first):
         pass
-    assert made.enter(third)  # `second` asked before `first` did
+    assert made.enter(third, limit)  # `second` asked before `first` did
     assert gone == [1]
-    assert made.enter(fourth)  # `third` never asked
+    assert made.enter(fourth, limit)  # `third` never asked
     assert gone == [1, 2]
     assert len(made) == 2
     made.leave(first)
