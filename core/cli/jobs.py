@@ -2,10 +2,10 @@
 
 import asyncio
 import dataclasses
-import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from core.aio.allocator import settle
 from core.cli.output import Output, dumps, state_fields
 from core.cli.peers import find
 from core.cli.reasons import Reasons
@@ -35,7 +35,7 @@ async def run_grape(config: GrapeConfig, output: Output) -> None:
         host, port = grape.dht_address
         text = f"grape listening: DHT on {grape.dht_address}/udp, HTTP API at {grape.url}"
         output.result("listening", text, address=host, port=port, api=grape.url)
-        gc.freeze()  # what was made at the start lives until the end: collections need not look through it again
+        settle()
         nodes = -1
         while True:
             if grape.nodes() != nodes:
@@ -59,7 +59,7 @@ async def tell_state(peer: Peer, output: Output) -> None:
 async def broker(config: PeerConfig, output: Output) -> None:
     """Be a broker until cancelled."""
     async with open_peer(config, output.event):
-        gc.freeze()  # as in run_grape
+        settle()
         await asyncio.Event().wait()
 
 

@@ -1,13 +1,13 @@
 """What `grapevine share` does, as a coroutine over the peer facade: share, say how that went, and go on."""
 
 import asyncio
-import gc
 import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
+from core.aio.allocator import settle
 from core.aio.tasks import TaskSet
 from core.cli.jobs import tell_state
 from core.cli.output import Output
@@ -107,7 +107,7 @@ async def share(config: PeerConfig, output: Output, order: Order) -> None:
             _open_uses(peer, output, store, tasks)
         tasks.spawn(tell_paths(peer, output), name="tell the ways to others")
         tasks.spawn(told.look_again(), name="look at what does not answer yet")
-        gc.freeze()  # what was made at the start lives until the end: collections need not look through it again
+        settle()
         await tell_state(peer, output)
 
 

@@ -34,7 +34,7 @@ from core.values import Address, Caller
 _SPELL = 0.004  # seconds in which half the time, at most, goes to answering at once: a window's loop must have its turn
 # Seconds after much was held: at once, and when what goes by time-outs of 10 and 45 s has gone too.
 _GIVE_BACK_AFTER = (0.0, 15.0, 50.0)
-_LOOKS = 32  # connections looked at in one turn of the loop: 2 ms
+_LOOKS = 16  # connections looked at in one turn of the loop: 1 ms
 _log = logging.getLogger(__name__)
 
 

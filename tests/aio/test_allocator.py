@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from core.aio.allocator import give_back
+from core.aio.allocator import FULL_EVERY, give_back, settle
 
 
 class Circle:
@@ -27,3 +27,15 @@ def test_circles_go_first_where_what_a_program_began_with_is_frozen(
         assert (circle() is not None) == there
     finally:
         gc.enable()
+
+
+def test_full_collections_are_few_and_spare_what_a_program_began_with() -> None:
+    before, frozen = gc.get_threshold(), gc.get_freeze_count()
+    try:
+        settle()
+        assert gc.get_threshold() == (*before[:2], FULL_EVERY)
+        assert gc.get_freeze_count() > frozen
+        settle()  # another peer of the window
+        assert gc.get_threshold() == (*before[:2], FULL_EVERY)
+    finally:
+        gc.set_threshold(*before)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from core.net.crowd import AT_A_TIME, DATAGRAM_COST, FIRST_BYTES, LEAST_SHARE, OTHER_BYTES, Crowd
-from core.net.intake import DRAIN_MAX, READ_SECONDS
+from core.net.intake import DRAIN_MAX, DRAIN_MIN, OTHERS_SECONDS, READ_SECONDS
 from core.net.reader_socket import ReaderSocket
 from core.net.udp_socket import Received
 from core.values import Address, Buffer
@@ -99,6 +99,42 @@ def test_reading_on_ends_after_its_time_too() -> None:
         arrivals.add(b"flood", source=FLOOD)
     arrivals.drain()
     assert len(arrivals.waiting) == 9 * DRAIN_MAX
+
+
+def others_in_each_turn(cost: float, between: float, turns: int = 30) -> list[int]:
+    """Return how many of a flood each turn takes; each costs `cost` seconds, and the loop `between` until the next."""
+    arrivals = Arrivals()
+    arrivals.intake.crowd = Crowd(is_friend)
+    arrivals.cost = cost
+    for _ in range(20 * DRAIN_MAX):
+        arrivals.add(b"flood", source=FLOOD)
+    counts = []
+    for _ in range(turns):
+        counts.append(sum(len(datagrams) for batch in arrivals.drain() for _, datagrams in batch))
+        arrivals.now += between
+    return counts
+
+
+def test_strangers_get_their_time_of_a_turn_with_what_comes_of_their_datagrams() -> None:
+    assert others_in_each_turn(OTHERS_SECONDS / 20, 0.0)[-1] in (19, 20)
+    assert others_in_each_turn(OTHERS_SECONDS / 20, OTHERS_SECONDS)[-1] in (DRAIN_MIN, DRAIN_MIN + 1)  # tasks, say
+    assert others_in_each_turn(0.0, 0.0, turns=3) == [DRAIN_MAX] * 3
+
+
+def test_after_a_slow_spell_strangers_get_more_by_and_by() -> None:
+    arrivals = Arrivals()
+    crowd = arrivals.intake.crowd = Crowd(is_friend)
+    for _ in range(20 * DRAIN_MAX):
+        arrivals.add(b"flood", source=FLOOD)
+    counts = []
+    for turn in range(20):
+        before = len(crowd) + len(arrivals.waiting)
+        arrivals.drain()
+        counts.append(before - len(crowd) - len(arrivals.waiting))
+        arrivals.now += 10 * OTHERS_SECONDS if turn < 3 else 0.0
+    assert counts[0] == DRAIN_MAX
+    assert min(counts) <= 10
+    assert counts[-1] == DRAIN_MAX
 
 
 def test_a_calm_socket_hands_over_as_it_comes_and_copies_nothing() -> None:
