@@ -13,6 +13,7 @@ LONGEST: Final = (
     1472  # bytes of a datagram: what Ethernet takes (1,500 less IP and UDP); a longer one is lost, as there
 )
 QUEUED: Final = 128 * 1024  # bytes that wait for a slow TCP connection; more is dropped, as a full router does
+AT_ONCE: Final = 64  # datagrams of one carrier that are taken before others have their turn, as of a UDP socket
 RATE, BURST = bounds.RELAY_PAIR_RATE, 512 * 1024  # bytes a second of one carrier that are taken, and at once
 GRACE: Final = 20.0  # seconds until a connection of ours has to run over it
 SILENT: Final = 90.0  # seconds without a datagram until it ends: three keepalives

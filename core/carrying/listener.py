@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Protocol, cast
 
+from core.aio.turns import Turns
 from core.carrying.carrier import Carrier
 from core.carrying.config import (
+    AT_ONCE,
     BURST,
     GRACE,
     HEAD_MAX,
@@ -21,6 +23,7 @@ from core.carrying.config import (
     NEW,
     NEW_AT_ONCE,
     PATH,
+    QUEUED,
     RATE,
     SILENT,
     SWEEP_EVERY,
@@ -74,6 +77,7 @@ class CarrierListener:
         self._port = 1024
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
+        self.turns = Turns()
         self.taken = self.over_rate = self.turned_away = 0
 
     async def listen(self, host: str, port: int, tls: Tls | None = None) -> Address:
@@ -165,7 +169,9 @@ class Accepted(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._head = b""
         self._upgraded = False
-        self._reader = FrameReader(LONGEST, masked=True)
+        self._reader = FrameReader(LONGEST, masked=True, at_once=AT_ONCE)
+        self._unread = b""
+        self._waits = False  # for its turn, unread
         self._rate = TokenBucket(RATE, BURST)
         self._due: asyncio.TimerHandle | None = None
         self.since = self.heard_at = self._loop.time()
@@ -210,12 +216,39 @@ class Accepted(asyncio.Protocol):
         return True
 
     def _feed(self, data: bytes) -> None:
+        """Take what came, as far as this turn of the loop has time for it: one read brings thousands of datagrams."""
+        turns = self._listener.turns
+        self._unread += data
+        if self._waits:
+            return
+        more = True
+        if turns.free(trusted=self.kept):
+            began = turns.now()
+            data, self._unread = self._unread, b""
+            self._take(data)
+            turns.charge(began)
+            more = self._reader.more
+        if more and self._transport is not None:
+            self._waits = True
+            self._transport.pause_reading()
+            turns.later(self._go_on, trusted=self.kept)
+
+    def _go_on(self) -> None:
+        self._waits = False
+        if self._transport is not None:
+            self._transport.resume_reading()
+            self._feed(b"")
+
+    def _take(self, data: bytes) -> None:
         datagrams: list[bytes] = []
         try:
             for kind, message in self._reader.feed(data):
                 if kind is Kind.BINARY and message:
                     datagrams.append(message)
                 elif kind is Kind.PING and self._transport is not None:
+                    if self._unsent() > QUEUED:  # it asks whether we are there, and takes no answer
+                        self.abort()
+                        return
                     self._transport.write(frame(Kind.PONG, message))
                 elif kind is not Kind.PONG:
                     self._refuse(close_frame(GOING_AWAY))

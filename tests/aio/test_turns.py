@@ -1,4 +1,4 @@
-"""Work that many ask for takes its share of a turn of the loop, whoever comes first; trusted callers go first."""
+"""Work that many ask for takes its share of a turn of the loop, and the rest waits; trusted callers go first."""
 
 import asyncio
 

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from core.carrying.config import HEAD_MAX, LONGEST, PATH
-from core.carrying.listener import CarrierListener, upgrade_key
+from core.carrying.config import AT_ONCE, HEAD_MAX, LONGEST, PATH
+from core.carrying.listener import Accepted, CarrierListener, upgrade_key
 from core.limits import bounds
 from core.net.endpoint import Endpoint
 from core.values import Address
@@ -147,3 +147,41 @@ async def test_a_request_for_a_carrier_is_told_from_others() -> None:
     assert upgrade_key(HEAD.encode()) == KEY
     assert upgrade_key(HEAD.replace("websocket", "h2c").encode()) is None
     assert upgrade_key(b"\xff\xfe") is None
+
+
+async def test_who_asks_whether_we_are_there_and_takes_no_answer_is_cut_off() -> None:
+    async with listening() as (listener, at):
+        _, writer = await upgraded(at)
+        transport = writer.transport
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
+        pings = frame(Kind.PING, bytes(125), MASK) * 1_000
+        for _ in range(400):  # the systems' buffers take some megabytes
+            if not listener.statistics().carriers:
+                break
+            writer.write(pings)
+            await asyncio.sleep(0.005)
+        assert listener.statistics().carriers == 0
+        writer.close()
+
+
+async def test_datagrams_of_one_read_are_taken_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    async with listening() as (listener, at):
+        take = listener.receive
+
+        def receive(one: Accepted, datagrams: list[bytes]) -> None:
+            seen.append(len(datagrams))
+            take(one, datagrams)
+
+        monkeypatch.setattr(listener, "receive", receive)
+        _, writer = await upgraded(at)
+        writer.write(frame(Kind.BINARY, b"xx", MASK) * 3_000)
+
+        async def all_taken() -> bool:
+            return sum(seen) == 3_000
+
+        await until(all_taken, "all are taken")
+        assert max(seen) <= AT_ONCE
+        writer.close()
