@@ -43,6 +43,22 @@ class Turns:
         self._waiting[trusted].append(go_on)
         self._book()
 
+    async def wait(self, seconds: float, *, trusted: bool = False) -> None:
+        """Return when there is time for work that takes about so long; it is charged already."""
+        if self.free(trusted=trusted):
+            self._spent += seconds
+            self._book()
+            return
+        ours: asyncio.Future[None] = self._loop.create_future()
+
+        def begin() -> None:
+            if not ours.done():  # else nobody waits any longer
+                self._spent += seconds
+                ours.set_result(None)
+
+        self.later(begin, trusted=trusted)
+        await ours
+
     def _book(self) -> None:
         if not self._booked:
             self._booked = True

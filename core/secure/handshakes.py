@@ -9,8 +9,9 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from core.aio.turns import Turns
 from core.errors import PeerError, RefusedError, RequestTimeout, TransportClosed
 from core.limits.bounds import HANDSHAKE_TIME, HANDSHAKES, HANDSHAKES_HOST, SILENT_TIME
 from core.limits.budget import BudgetState
@@ -23,6 +24,7 @@ from core.secure.stream import Carrier, SecureStream
 if TYPE_CHECKING:
     from core.secure.contexts import Contexts
 
+STEP: Final = 0.0015  # seconds that a step of a handshake takes about: two fit a turn of the loop, however many come
 _log = logging.getLogger(__name__)
 
 
@@ -51,6 +53,7 @@ class Handshakes:
     def __init__(self, contexts: Callable[[], "Awaitable[Contexts | None]"]) -> None:
         self._contexts = contexts
         self._count: Counter[str] = Counter()
+        self._turns: Turns | None = None  # made on the loop
         self._under_way: FairTable[Visitor, None, str] = FairTable(HANDSHAKES, HANDSHAKES_HOST)
 
     async def admit(self, stream: Visitor) -> Stream:
@@ -85,7 +88,8 @@ class Handshakes:
                 if contexts is None:
                     raise RefusedError("this peer has no identity: it speaks plainly only", name="ERR_NO_IDENTITY")
                 session = contexts.server()
-                pieces = await shake(stream, session)
+                turns = self._turns = self._turns or Turns()
+                pieces = await shake(stream, session, lambda: turns.wait(STEP))
         except TimeoutError:
             self._count["timed_out"] += 1
             raise RequestTimeout(f"{stream.remote} did not end its handshake within {HANDSHAKE_TIME:g} s") from None

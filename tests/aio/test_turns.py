@@ -1,6 +1,7 @@
 """Work that many ask for takes its share of a turn of the loop, and the rest waits; trusted callers go first."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -69,3 +70,22 @@ async def test_who_has_spent_a_turn_waits_for_the_next() -> None:
     assert not stage.turns.free()
     await stage.turn()
     assert stage.turns.free()
+
+
+async def test_those_who_wait_begin_as_many_in_a_turn_as_have_time() -> None:
+    stage = Stage()
+    begun: list[int] = []
+
+    async def one(number: int) -> None:
+        await stage.turns.wait(0.0015)
+        begun.append(number)
+
+    tasks = [asyncio.ensure_future(one(number)) for number in range(8)]  # noqa: TID251  gathered below
+    tasks[5].cancel()
+    counts = []
+    for _ in range(12):
+        await asyncio.sleep(0)
+        counts.append(len(begun))
+    assert begun == [0, 1, 2, 3, 4, 6, 7]
+    assert max(later - earlier for earlier, later in itertools.pairwise(counts)) <= 2
+    await asyncio.gather(*tasks, return_exceptions=True)
