@@ -145,6 +145,7 @@ class Parts:
     every: EveryTransport
     public: PublicDht
     relaying: Relaying
+    wakes: Wakes
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +272,11 @@ async def compose(
     people = meeting_people(identity, admission, inviter)
     expecting = both(places.expecting, people.expecting)
     joiner = Joiner(
-        hub, admission, Ways(client.lookup, tunnels.open, places.here, expecting, met, public.knows), inviter.own
+        hub,
+        admission,
+        Ways(client.lookup, tunnels.open, places.here, expecting, met, public.knows),
+        inviter.own,
+        wakes.rest,
     )
 
     # being found, and opening the way
@@ -328,13 +333,14 @@ async def compose(
         event, outreach, endpoint, rpc, access, nat, brokers, ladder, roles, own_broker, record, public, lan, tunnels,
         mapper, relaying,
     ))  # fmt: skip
+    wakes.subscribe(lambda event: relaying.relays.look())
     wakes.start()
     tasks.spawn(_sweep_forever(roster), name="forget who is gone")
     stack.callback(_deafen, hub, endpoint)
     return Parts(
         hub, roster, registry, intents, calls, endpoint, outgoing, identity, access, addresses, link, own_broker,
         brokers, client, roles, admission, catalog, handler, server, handshakes, tunnels, openings, shares, uses,
-        inviter, joiner, nat, web, every, public, relaying,
+        inviter, joiner, nat, web, every, public, relaying, wakes,
     )  # fmt: skip
 
 

@@ -16,7 +16,6 @@ from core.invitations.talk import Offer
 from core.kinds.base import Check, is_own
 from core.kinds.share import UTP_ONLY, Share
 from core.ledger.record import CallRecord
-from core.net.endpoint import EndpointStatistics
 from core.news.events import Announced, BudgetRow, PeerSnapshot, ServiceSnapshot, Traffic
 from core.news.hub import Hub, Listener
 from core.news.invitations import InvitationRow
@@ -25,7 +24,6 @@ from core.peer_id import PeerId
 from core.profile.config import PeerConfig
 from core.rendezvous.roles import REQUEST_TIMEOUT
 from core.rpc.client import Reply
-from core.rpc.server import RpcServerStatistics
 from core.services.fibonacci import FibonacciService
 from core.services.intents import Intent
 from core.services.names import Role, RoleName
@@ -37,6 +35,7 @@ from core.tunnel.stream import ByteStream
 from core.using.offers import OfferRow, kind_among, read_offers
 from core.values import Address, JsonValue
 from core.wire.stream_opening import LIST, Opening, pack_opening
+from core.wiring import turned_away
 
 __all__ = ["Peer", "PeerConfig", "Reply", "open_peer"]
 
@@ -73,6 +72,7 @@ class Peer:
         self.grapes: Final = parts.link  # names and values at the grapes, as they have them
         self.every: Final = parts.every  # requests over any transport; `every.asker`: over HTTP and WebSocket alone
         self.relaying: Final = parts.relaying  # `pass_on(for)`, `use(on)`
+        self.rest: Final = parts.wakes.rest  # a pause in seconds that a sleep, or another network, ends: then True
         self.public_dht: Final = parts.public  # `switch(on)`, and `attend(on)` while somebody looks at this peer
 
     # -- state ---------------------------------------------------------------------------------------------------
@@ -132,21 +132,11 @@ class Peer:
         others = self._parts.handshakes.budget(), self._parts.openings.budget()
         return Traffic(
             net.bytes_received, net.bytes_sent, rpc.served + rpc.failed, punches, net.streams,
-            turned_away=self._turned_away(net, rpc), refused=self._parts.handler.refused(),
+            turned_away=turned_away(net, rpc, self._parts.handshakes, self._parts.own_broker),
+            refused=self._parts.handler.refused(),
             datagrams=net.datagrams.told(),
             budgets=tuple(BudgetRow(name, *state) for name, state in (*rpc.budgets, *others)),
         )  # fmt: skip
-
-    def _turned_away(self, net: EndpointStatistics, rpc: RpcServerStatistics) -> tuple[tuple[str, int], ...]:
-        handshakes = self._parts.handshakes.statistics()
-        counts = (
-            ("connections", net.utp.refused + rpc.refused_connections),
-            ("handshakes", handshakes.failed),
-            ("punches", net.punch.acks_withheld),
-            ("datagrams", net.dropped_unknown + net.utp.dropped_malformed + net.datagrams.refused),
-            ("registrations", sum(count for _, count in self._parts.own_broker.refused())),
-        )
-        return tuple((what, count) for what, count in counts if count)
 
     def _service_snapshot(self, name: str) -> ServiceSnapshot:
         service, tally = self._parts.registry.get(name), self._parts.catalog.tally(name)

@@ -23,7 +23,7 @@ from core.lan.kept import Kept
 from core.ledger.ledger import Ledger
 from core.mapping.mapper import PortMapper
 from core.nat.keeping import keepalive
-from core.net.endpoint import Endpoint, EndpointConfig
+from core.net.endpoint import Endpoint, EndpointConfig, EndpointStatistics
 from core.net.stream import Stream
 from core.news.events import ErrorRaised, Listening, NatChanged, PeerEvent
 from core.news.hub import Hub
@@ -51,7 +51,7 @@ from core.rendezvous.nat_watch import NatWatch
 from core.rendezvous.own_broker import OwnBroker
 from core.rendezvous.roles import Roles
 from core.rpc.client import Reply, RpcClient
-from core.rpc.server import RpcServer
+from core.rpc.server import RpcServer, RpcServerStatistics
 from core.rpc.stream import Lodger
 from core.rpc.stream import Stream as Connection
 from core.scope import Scope, scope
@@ -382,3 +382,17 @@ def follow_the_report(hub: Hub, nat: NatWatch, endpoint: Endpoint, ladder: Ladde
         endpoint.keep_alive(keepalive(nat.report.lifetime))
 
     hub.subscribe(on_report, NatChanged)
+
+
+def turned_away(
+    net: EndpointStatistics, rpc: RpcServerStatistics, handshakes: Handshakes, own_broker: OwnBroker
+) -> tuple[tuple[str, int], ...]:
+    """Return what was turned away, and how often."""
+    counts = (
+        ("connections", net.utp.refused + rpc.refused_connections),
+        ("handshakes", handshakes.statistics().failed),
+        ("punches", net.punch.acks_withheld),
+        ("datagrams", net.dropped_unknown + net.utp.dropped_malformed + net.datagrams.refused),
+        ("registrations", sum(count for _, count in own_broker.refused())),
+    )
+    return tuple((what, count) for what, count in counts if count)

@@ -98,13 +98,14 @@ class BrokerClient:
         on_changed: Callable[[], None],
         on_problem: Callable[[Address | None, PeerError], None],
         on_told: Callable[[Want, Address, Listing], None] = lambda want, broker, listing: None,
+        round_trip: Callable[[Address], float | None] = lambda broker: None,
     ) -> None:
         """`ask(broker, payload, seconds)` sends one registration; `find()` looks brokers up by name.
 
         `refuses(target, broker)` says why a target must not be punched, or None. `on_found(want, addresses, told_in)`
         gets those of the other role that all brokers together name now, and who of them hears of us only within so
         many seconds. `local()` is where we are at home, None when that is no private network. `on_told(want, broker,
-        listing)` gets each answer of a broker of ours.
+        listing)` gets each answer of a broker of ours. `round_trip(broker)` is that of our connection, in seconds.
         """
         self._ask = ask
         self._find = find
@@ -116,6 +117,7 @@ class BrokerClient:
         self._on_changed = on_changed
         self._on_problem = on_problem
         self._on_told = on_told
+        self._round_trip = round_trip
         self._mail: dict[Want, dict[PeerId, str]] = {}
         self._fixed: tuple[str, ...] = ()
         self._wants: dict[Want, None] = {}
@@ -241,6 +243,14 @@ class BrokerClient:
         found = (each for each in self._brokers.values() if each.registered)
         return {each.peer_id: each.address for each in found if each.peer_id is not None}
 
+    def away(self, address: Address) -> float | None:
+        """Return how far from its broker a peer is that hears of us when we hear of it, in seconds; None: unknown."""
+        found = (
+            entry.away for broker in self._brokers.values() if broker.ours for told in broker.listings.values()
+            for entry in told.entries if entry.address == address
+        )  # fmt: skip
+        return min((away for away in found if away is not None), default=None)
+
     def named_by(self, address: Address) -> Address | None:
         """Return a broker that names this address now."""
         for broker in self._brokers.values():
@@ -311,20 +321,22 @@ class BrokerClient:
                     pause = PAUSES[min(failures, len(PAUSES) - 1)]
                     failures += 1
                     self._failed(broker, want, error)
-                await asyncio.sleep(HURRY)
-                await wait_for(now, pause - HURRY)
+                if pause:
+                    await asyncio.sleep(HURRY)
+                    await wait_for(now, pause - HURRY)
         broker.registering.pop(want, None)
         broker.listings.pop(want, None)
 
     async def _register_once(self, broker: _Broker, want: Want, wait: float = PAUSE) -> float:
         """Register, take the answer, and return when to come again, in seconds."""
         known = broker.listings.get(want)
-        waits = broker.ours and known is not None and known.seen is not None
+        waits, before = broker.ours and known is not None and known.seen is not None, broker.ours
         said = Registration(want.service, want.server)
         if broker.ours:
             seen = known.seen if known else None
             mail = self._mail.get(want, {})
-            said = Registration(want.service, want.server, wait if waits else 0.0, seen, self._local(), mail)
+            away = self._round_trip(broker.address)
+            said = Registration(want.service, want.server, wait if waits else 0.0, seen, self._local(), mail, away)
         reply = await self._ask(broker.address, registration_document(said), ANSWER_TIME + PAUSE)
         told = self._sound(parse_listing(reply.data, want.service), broker.address)
         broker.listings[want] = told
@@ -337,6 +349,8 @@ class BrokerClient:
         self._on_changed()
         if broker.ours:
             self._on_told(want, broker.address, told)
+        if broker.ours and not before:
+            return 0.0  # it can be told all now
         return HURRY if broker.ours else PAUSE
 
     def _told_in(self, broker: _Broker, told: Listing) -> dict[Address, float]:

@@ -57,6 +57,8 @@ class Entry:
     renewed_at: float
     local: Address | None = None  # where it says that it is at home; shown only to peers that come from the same host
     mail: Mapping[PeerId, str] | None = None  # what it leaves for others; None: it is of no ladder
+    away: float | None = None  # seconds; its round trip to us, as it says
+    born: int = 0  # the number of the news that it was
 
 
 Key: TypeAlias = tuple[str, bool, Address]  # of an entry: service, role, source
@@ -73,6 +75,7 @@ class BrokerRegistry:
         self._rates: BoundedTable[str, TokenBucket] = BoundedTable(self.config.hosts)
         self._news: BoundedTable[str, int] = BoundedTable(self.config.names)  # by service, rises with every new entry
         self._news_total = 0
+        self._told: dict[Key, int] = {}  # the newest news that each has heard, or hears at this moment
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -96,11 +99,20 @@ class BrokerRegistry:
         local = _at_home(wanted.local) or (known.local if known else None)  # one registration of several says none
         self._entries.pop(key, None)
         mail = wanted.mail if peer_id is not None else None
-        self._entries[key] = Entry(wanted.service, wanted.server, source, peer_id, since, now, local, mail)
-        self._of_host.put(key, None, source.host)
         if known is None or known.local != local or known.mail != mail:
             self._tell(wanted.service)
+        born = self.news(wanted.service) if known is None else known.born
+        self._entries[key] = Entry(
+            wanted.service, wanted.server, source, peer_id, since, now, local, mail, wanted.away, born
+        )
+        self._of_host.put(key, None, source.host)
         return known is None
+
+    def told(self, wanted: Registration, source: Address) -> None:
+        """Note that a peer is told the newest news of a service now."""
+        key = (wanted.service, wanted.server, source)
+        if key in self._entries:
+            self._told[key] = self.news(wanted.service)
 
     def news(self, service: str) -> int:
         """Return a number that changes whenever somebody new registers for a service."""
@@ -114,6 +126,7 @@ class BrokerRegistry:
         """
         self.sweep(now)
         reach = scope(requester.host)
+        own = self._entries.get((wanted.service, wanted.server, requester))
         found: list[Listed] = []
         for entry in reversed(self._entries.values()):
             if entry.service != wanted.service:
@@ -124,12 +137,18 @@ class BrokerRegistry:
                 address = entry.address if scope(entry.address.host) >= reach else None
             if address is not None:
                 shown = entry.peer_id if wanted.mail is not None and entry.mail is not None else None
-                found.append(Listed(entry.service, entry.server, address, shown))
+                away = self._away(entry, own) if wanted.wait is not None else None
+                found.append(Listed(entry.service, entry.server, address, shown, away))
             # both behind one NAT: where it does not turn packets round, they meet at home or nowhere
             if entry.local and wanted.wait is not None and entry.address.host == requester.host:
                 found.append(Listed(entry.service, entry.server, entry.local))
         found.sort(key=lambda listed: listed.server == wanted.server)  # stable
         return found
+
+    def _away(self, entry: Entry, reader: Entry | None) -> float | None:
+        """Return how far a peer is from us, if it has heard of the reader: then both know when the other begins."""
+        heard = self._told.get((entry.service, entry.server, entry.address), -1)
+        return entry.away if reader is not None and heard >= reader.born else None
 
     def mail(self, wanted: Registration, peer_id: PeerId | None) -> dict[PeerId, str]:
         """Return what those of the other role have left for a peer."""
@@ -176,6 +195,7 @@ class BrokerRegistry:
 
     def _drop(self, key: Key) -> None:
         del self._entries[key]
+        self._told.pop(key, None)
         self._of_host.pop(key)
 
     def _tell(self, service: str) -> None:

@@ -32,7 +32,7 @@ class BrokerService:
         self._observed = observed
         self._seen = seen
         self._changed = changed
-        self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+        self._waiting: dict[str, dict[asyncio.Future[None], tuple[Registration, Address]]] = {}
         self._waiters = 0
 
     def handle(self, payload: JsonValue, caller: Caller) -> Outcome:
@@ -84,14 +84,14 @@ class BrokerService:
     def _later(self, wanted: Registration, caller: Caller) -> Awaitable[JsonValue]:
         async def wait() -> JsonValue:
             news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            waiting = self._waiting.setdefault(wanted.service, set())
-            waiting.add(news)
+            waiting = self._waiting.setdefault(wanted.service, {})
+            waiting[news] = wanted, caller.address
             self._waiters += 1
             try:
                 await asyncio.wait([news], timeout=wanted.wait)
             finally:
                 self._waiters -= 1
-                waiting.discard(news)
+                waiting.pop(news, None)
                 if not waiting and self._waiting.get(wanted.service) is waiting:
                     del self._waiting[wanted.service]
             return self._answer(wanted, caller)
@@ -99,12 +99,14 @@ class BrokerService:
         return wait()
 
     def _wake(self, service: str) -> None:
-        for news in self._waiting.pop(service, ()):
+        for news, (wanted, source) in self._waiting.pop(service, {}).items():
             if not news.done():
                 news.set_result(None)
+                self._registry.told(wanted, source)
 
     def _answer(self, wanted: Registration, caller: Caller) -> JsonValue:
         requester = caller.address
+        self._registry.told(wanted, requester)
         shown_as = shown_to(requester, self._local(requester), self._observed())
         found = self._registry.listing(wanted, requester, asyncio.get_running_loop().time(), shown_as)
         if wanted.wait is None:

@@ -22,6 +22,12 @@ class Socket(Protocol):
     def punch(self, remote: Address, *, packets: int | None = None, openers: int = 0) -> None:
         """Start a series of punches. Raises PeerError when it cannot be punched."""
 
+    def hasten(self, remote: Address, openers: int) -> None:
+        """Leave so many openers at most to the series that runs."""
+
+    def round_trip(self, remote: Address) -> float | None:
+        """Return the round trip of a connection in seconds; None: unknown."""
+
     async def connect(self, remote: Address, *, timeout: float) -> Dialled:
         """Open a stream within `timeout` seconds. Raises PeerError."""
 
@@ -104,6 +110,14 @@ class Outgoing:
         if not self._outreach.take(remote, self._clock(), packets):
             raise HeldBack(f"{remote} has not answered, and is not punched now")
         self._socket.punch(remote, packets=packets, openers=openers)
+
+    def hasten(self, remote: Address, openers: int) -> None:
+        """Leave so many openers at most to the series that runs; what it may send is counted already."""
+        self._socket.hasten(remote, openers)
+
+    def round_trip(self, remote: Address) -> float | None:
+        """Return the round trip of a connection of ours in seconds; None: there is none, or it is not known yet."""
+        return self._socket.round_trip(remote)
 
     def may_meet(self, remote: Address, broker: Address, packets: int) -> bool:
         """Return whether a meeting that a broker arranges may begin."""

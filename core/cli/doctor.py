@@ -6,7 +6,7 @@ from typing import Any
 
 from core.cli.output import Output
 from core.errors import Unreachable
-from core.nat.report import NatReport
+from core.nat.report import Mapping, NatReport
 from core.news.events import NatSnapshot
 from core.peer import Peer, open_peer
 from core.profile.config import PeerConfig
@@ -22,15 +22,24 @@ class NotReachable(Unreachable):
     name = "ERR_NOT_REACHABLE"
 
 
+class ReachUnknown(Unreachable):
+    """Nobody could tell whether friends reach this peer."""
+
+    name = "ERR_REACH_UNKNOWN"
+
+
 async def doctor(config: PeerConfig, output: Output, timeout: float) -> None:
-    """Look at our network with the brokers and grapes that are configured. Raises NotReachable."""
+    """Look at our network with the brokers and grapes that are configured. Raises NotReachable, ReachUnknown."""
     quiet = replace(config, act_as_broker=False)
     async with open_peer(quiet) as peer:
         found = await _found(peer, timeout)
         nearby = peer.snapshot().grape.nearby
     output.result("doctor", "\n".join(filter(None, (_sentences(found), nearby))), nearby=nearby, **fields(found))
-    if not found.reachable:
-        raise NotReachable("friends cannot reach this peer, as far as is known")
+    if found.reachable:
+        return
+    if found.report.local or (found.report.mapping is Mapping.UNKNOWN and not found.report.blocked):
+        raise ReachUnknown("whether friends reach this peer is not known: nobody outside this network told")
+    raise NotReachable("friends cannot reach this peer")
 
 
 async def _found(peer: Peer, timeout: float) -> NatSnapshot:

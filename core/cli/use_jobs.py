@@ -97,7 +97,7 @@ def _port_of(where: str, kind: str) -> int:
 async def _tell_presence(peer: Peer, output: Output, place: Place) -> None:
     last = ""
     while True:
-        await asyncio.sleep(PRESENCE_EVERY)
+        await peer.rest(PRESENCE_EVERY)
         try:
             found = await peer.offered_by(place.peer_id, timeout=10.0)
             here = any(row.name == place.service for row in found)
@@ -155,7 +155,8 @@ async def watch(config: PeerConfig, output: Output, text: str, once: bool, timeo
                 told = _tell_away(output, place, error, told)
             except PeerError as error:
                 told = _tell_away(output, place, error, told)
-            await asyncio.sleep(backoff.failed())
+            if await peer.rest(backoff.failed()):
+                backoff.succeeded()
 
 
 def _tell_away(output: Output, place: Place, error: PeerError, told: str) -> str:
@@ -214,9 +215,8 @@ async def fetch(config: PeerConfig, output: Output, text: str, to: Path | None, 
         if offer.kind != "folder":
             raise LocalError(f"{service} of {place.name} is no folder: use 'grapevine open {place.name}/{service}'")
         with Progress(to.name, shown=not output.as_json and sys.stderr.isatty()) as progress:
-            found = await Fetch(lambda: peer.open_stream(place.peer_id, service, timeout=timeout), progress).file(
-                path, to
-            )
+            fetching = Fetch(lambda: peer.open_stream(place.peer_id, service, timeout=timeout), progress, peer.rest)
+            found = await fetching.file(path, to)
         size = (await asyncio.to_thread(os.stat, found)).st_size
         output.result("fetched", plain(f"{found} ({size:,} bytes)"), file=str(found), bytes=size)
 

@@ -102,7 +102,7 @@ async def listen(config: PeerConfig, output: Output, target: str, once: bool, ti
             finally:
                 socket.close()
             output.notice(f"the publisher of {target} has gone: another is looked for")
-            await asyncio.sleep(AGAIN)
+            await peer.rest(AGAIN)
 
 
 async def poll(
@@ -122,7 +122,7 @@ async def poll(
                     output.result("reply", dumps(reply.data))
                 if once:
                     return
-            await asyncio.sleep(AGAIN)
+            await peer.rest(AGAIN)
 
 
 async def _patiently(ask: Callable[[], Awaitable[T]], timeout: float) -> T:

@@ -71,11 +71,16 @@ class Joined(NamedTuple):
 class Joiner:
     """Opens links. `own()` waits for our Peer ID."""
 
-    def __init__(self, hub: Hub, admission: Admission, ways: Ways, own: Callable[[], Awaitable[PeerId | None]]) -> None:
+    def __init__(
+        self, hub: Hub, admission: Admission, ways: Ways, own: Callable[[], Awaitable[PeerId | None]],
+        rest: Callable[[float], Awaitable[bool | None]] = asyncio.sleep,
+    ) -> None:  # fmt: skip
+        """`rest` is the pause between two tries; True: we slept meanwhile, or are on another network."""
         self._hub = hub
         self._admission = admission
         self._ways = ways
         self._own = own
+        self._rest = rest
 
     async def look(self, link: Link, timeout: float) -> Offer:
         """Return what is offered; nothing is spent and nobody is trusted. Raises PeerError."""
@@ -115,7 +120,8 @@ class Joiner:
                             raise _explained(error, link) from None
                         waiting = _waits_for(error, link)
                     self._say(link, JoinStage.WAITING, waiting)
-                    await asyncio.sleep(backoff.failed())
+                    if await self._rest(backoff.failed()):
+                        backoff.succeeded()
         except TimeoutError:
             what = waiting or f"peer {link.peer_id.short} did not answer"
             raise RequestTimeout(f"{what} (waited {timeout:g} s)") from None

@@ -1,7 +1,8 @@
 """Asking one router for one UDP port by PCP and, where it knows only that, by NAT-PMP; a state machine without I/O.
 
-Times are the caller's monotone seconds. A mapping is renewed at half of its life (RFC 6887 section 11.2.1). The
-router's clock tells that it has begun again, which forgets all mappings (section 8.5): it is then asked at once.
+Times are the caller's monotone seconds. A mapping is renewed at half of its life (RFC 6887 section 11.2.1), or after a
+few minutes, whichever is sooner: the answer carries the router's clock, which tells that it has begun again and so has
+forgotten all mappings (section 8.5). It is then asked at once.
 """
 
 import math
@@ -14,6 +15,7 @@ from core.wire import port_mapping as wire
 LIFETIME: Final = 7200  # seconds asked for, as Tailscale and RFC 6886 section 3.3 have it
 LEAST: Final = 120.0  # seconds: a router that gives less is taken to mean this, or it would be asked all the time
 MOST: Final = 86400.0  # seconds: one that gives more is asked once a day all the same
+CHECKED: Final = 240.0  # seconds between looks whether the router still has it: one that restarts has forgotten it
 FIRST: Final = 0.25  # seconds until a question is sent again, doubling (RFC 6886 section 3.1)
 TRIES: Final = 6  # of a question: 0.25 s to 8 s, 16 s in all; a router on the same network answers in milliseconds
 SLACK: Final = 2.0  # seconds by which a router's clock may be off against ours (RFC 6887 section 8.5: 1 s and 1/16)
@@ -147,5 +149,5 @@ class RouterAsker:
         address = Address(self._host, answer.port)
         self.mapped = Mapped(address, "PCP" if self._version == 2 else "NAT-PMP", now + life)
         self._wanted = address
-        self._tries, self._due = 0, now + life / 2
+        self._tries, self._due = 0, now + min(life / 2, CHECKED)
         return self.mapped

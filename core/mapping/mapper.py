@@ -113,7 +113,13 @@ class PortMapper:
 
     async def _ask_on(self, host: str, router: str, asked: AsyncExitStack) -> None:
         """Begin to ask on a network, by all protocols; `asked` ends it and gives the port back."""
-        by_packet = ByPacket(Address(host, self._port), Address(router, self._at), self._wanted, self._choose)
+
+        def changed() -> None:
+            if by_packet.mapped is None:
+                by_upnp.take_over()
+            self._choose()
+
+        by_packet = ByPacket(Address(host, self._port), Address(router, self._at), self._wanted, changed)
         by_upnp = ByUpnp(self._upnp(host, router), self._port, lambda: by_packet.mapped is not None, self._choose)
         self._ways = (by_packet, by_upnp)
         asked.push_async_callback(self._leave)

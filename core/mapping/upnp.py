@@ -36,6 +36,15 @@ class Upnp:
 
     async def map(self, port: int, now: float) -> Mapped:
         """Map our UDP port, or renew it. Raises UpnpError."""
+        known = self._service is not None
+        try:
+            return await self._map(port, now)
+        except UpnpError:
+            if not known or self._service is not None:
+                raise
+        return await self._map(port, now)  # a router that was restarted may be asked elsewhere
+
+    async def _map(self, port: int, now: float) -> Mapped:
         from aiohttp import ClientError
 
         try:
@@ -49,6 +58,24 @@ class Upnp:
             raise UpnpError(str(error) or "it did not answer in time") from error
         self._mapped = Address(host, outside)
         return Mapped(self._mapped, "UPnP", now + life)
+
+    async def holds(self) -> bool:
+        """Return whether the router still has the mapping, at the same address; False too where it does not answer."""
+        from aiohttp import ClientError
+
+        if self._service is None or self._mapped is None:
+            return False
+        entry = {"NewRemoteHost": "", "NewExternalPort": str(self._mapped.port), "NewProtocol": "UDP"}
+        try:
+            async with self._session() as session:
+                if await self._own_host(session, self._service) != self._mapped.host:
+                    return False
+                found = await self._call(session, self._service, "GetSpecificPortMappingEntry", entry)
+        except (UpnpError, ClientError, OSError, TimeoutError, igd.MalformedIgd):
+            return False
+        if isinstance(found, igd.Refused):
+            return found.code != igd.NO_SUCH_ENTRY  # one that does not know the question says nothing about the answer
+        return found.get("NewInternalClient", self._host) == self._host
 
     async def unmap(self) -> None:
         """Give the port back; a router that does not answer is left alone."""

@@ -9,8 +9,9 @@ from random import SystemRandom
 from typing import Final
 
 from core.aio.tasks import TaskSet
+from core.aio.waiting import wait_for
 from core.limits.rate import Backoff
-from core.mapping.asking import Failed, Mapped, RouterAsker
+from core.mapping.asking import CHECKED, Failed, Mapped, RouterAsker
 from core.mapping.upnp import Upnp, UpnpError
 from core.values import Address
 from core.wire import port_mapping as wire
@@ -119,12 +120,20 @@ class ByUpnp:
         self._enough = enough
         self._changed = changed
         self._tasks = TaskSet("upnp")
+        self._now = asyncio.Event()
+        self._spared = False  # it was not asked, as the other way had a port
+        self._renew_at = 0.0
         self.mapped: Mapped | None = None
         self.words: str | None = None
 
     async def start(self) -> None:
         """Ask from now on."""
         self._tasks.spawn(self._run(), name="ask by UPnP")
+
+    def take_over(self) -> None:
+        """Ask at once, where this way was spared: the other one lost what it had."""
+        if self._spared:
+            self._now.set()
 
     async def aclose(self) -> None:
         """Give the port back, and end."""
@@ -140,9 +149,20 @@ class ByUpnp:
         await asyncio.sleep(PREFER)
         while True:
             pause = LAST_PAUSE
-            if not self._enough() or self.mapped is not None:
-                pause = await self._ask(pauses)
-            await asyncio.sleep(pause)
+            self._spared = self._enough() and self.mapped is None
+            if not self._spared:
+                pause = await self._look(pauses)
+            await wait_for(self._now, pause)
+
+    async def _look(self, pauses: Backoff) -> float:
+        """Ask, unless what we have holds and is not to be renewed yet; return the seconds until the next look.
+
+        A router that begins again has forgotten it, and tells nobody.
+        """
+        left = self._renew_at - asyncio.get_running_loop().time()
+        if self.mapped is None or left <= 0 or not await self._upnp.holds():
+            left = await self._ask(pauses)
+        return left if self.mapped is None else min(left, CHECKED)
 
     async def _ask(self, pauses: Backoff) -> float:
         """Ask once; return the seconds until it is to be asked again."""
@@ -151,6 +171,7 @@ class ByUpnp:
             self.mapped, self.words = await self._upnp.map(self._port, now), None
             pauses.succeeded()
             pause = (self.mapped.until - now) / 2
+            self._renew_at = now + pause
         except UpnpError as error:
             _log.debug("UPnP: %s", error)
             self.mapped, self.words = None, str(error)

@@ -284,6 +284,15 @@ class Endpoint:
         self._puncher.punch(remote, self._pump.now(), packets=packets, openers=openers)
         self._pump.flush()
 
+    def hasten(self, remote: Address, openers: int) -> None:
+        """See `core.punch.puncher.Puncher.hasten`."""
+        self._puncher.hasten(remote, openers)
+
+    def round_trip(self, remote: Address) -> float | None:
+        """Return the round trip of a connection with `remote` in seconds, the least of several; None: unknown."""
+        found = (each.quality()[0] for each in self._channels if each.remote == remote)
+        return min((each for each in found if each is not None), default=None)
+
     def lodge(self, first: int, machine: Machine[Any], on_event: Callable[[Any], None], *also: int) -> Lodging:
         """Give one more engine the datagrams that begin with these bytes and are nobody else's, and its turns.
 

@@ -219,6 +219,9 @@ class GrapeState(enum.Enum):
 AWAY: Final = (GrapeState.UNREACHABLE, GrapeState.NO_NETWORK)  # nobody can find us, and it is not ours to change
 
 
+NOT_LOOKED_FOR: Final = "Others on this network are not looked for: that is off."  # in `GrapeSnapshot.nearby`
+
+
 @dataclass(frozen=True, slots=True)
 class GrapeSnapshot:
     """`nodes` other grapes are known; `message` says in words what is so and what to do."""

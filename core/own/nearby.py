@@ -8,7 +8,7 @@ from core.lan.discovery import Around, Lan
 from core.lan.firewall import MDNS, rule
 from core.lan.places import Places
 from core.lan.wire import OpenWire
-from core.news.events import GrapeChanged, PeerEvent
+from core.news.events import NOT_LOOKED_FOR, GrapeChanged, PeerEvent
 from core.news.hub import Hub
 from core.own.addresses import OwnAddresses
 from core.peer_id import PeerId
@@ -24,7 +24,10 @@ def look_nearby(
 ) -> Lan | None:  # fmt: skip
     """Begin to look for them; None: it is not wanted, or our grape joins only those that it was given."""
     grape = access.own_grape
-    if grape is None or config.bootstrap is not None or not allowed(config.lan, os.environ):
+    if grape is None or config.bootstrap is not None:
+        return None
+    if not allowed(config.lan, os.environ):
+        access.say_nearby(lambda: NOT_LOOKED_FOR if grape.alone else "")
         return None
     port = grape.dht_address.port
 

@@ -4,10 +4,14 @@ A meeting begins with a series whose first punches are openers, so that neither 
 before its own packets have left. One that is heard but does not hear us yet is punched on every 0.2 s; one that has not
 answered a whole series gets nothing further. After 2 s the outcome is told, with the reason if it is none.
 
+Where it is known how far the other is from its broker, and that it hears of us when we hear of it, only so many openers
+leave as that takes.
+
 A peer that is told of us only later, as by a broker that has to be asked, gets only openers until then: they keep
 our door open, and the other's router hears of us after its own packets have left.
 """
 
+import math
 from dataclasses import dataclass, fields
 
 from core.limits.table import BoundedTable
@@ -19,6 +23,8 @@ class MeetingConfig:
     """Numbers of a meeting. Raises ValueError when one of them makes no sense."""
 
     openers: int = 6  # 50 ms apart, before the first punch that arrives: both may begin 300 ms apart
+    apart: float = 0.05  # seconds between them
+    spare: float = 0.03  # seconds beyond its round trip to the broker, for a program that is busy
     packets: int = 5  # punches after them; PROTOCOL section 4, `max`. Without an answer none follow
     every: float = 0.2  # seconds between punches to a peer that is heard but does not hear us
     patience: float = 2.0  # seconds until the outcome; 97.6 % of those who meet do so at the first attempt (NAT.md 2.2)
@@ -35,7 +41,10 @@ class MeetingConfig:
 
 @dataclass(frozen=True, slots=True)
 class PunchOrder:
-    """Punch this address: `packets` times, the first `openers` of them with a TTL that ends on the way."""
+    """Punch this address: `packets` times, the first `openers` of them with a TTL that ends on the way.
+
+    No `packets`: of the series that runs `openers` are left at most.
+    """
 
     remote: Address
     packets: int
@@ -107,6 +116,19 @@ class Meetings:
         else:
             self._start(remote, meeting, now)
 
+    def hasten(self, remote: Address, now: float, away: float | None) -> None:
+        """Send no more openers than a peer needs that hears of us when we do, `away` seconds from its broker and back.
+
+        Its own packets have passed its router after that time, if it begins at once. None: that is not known.
+        """
+        meeting = self._running.get(remote)
+        if away is None or meeting is None or meeting.waiting or meeting.near or meeting.before is False:
+            return
+        wanted = math.ceil((away + self._config.spare) / self._config.apart)
+        sent = 1 + int((now - meeting.met_at) / self._config.apart)
+        if wanted < self._config.openers:
+            self._orders.append(PunchOrder(remote, 0, max(0, wanted - sent)))
+
     def due(self, remote: Address, now: float) -> bool:
         """Return whether `meet` would begin a meeting now."""
         known = self._meetings.get(remote)
@@ -175,7 +197,7 @@ class Meetings:
     def _start(self, remote: Address, meeting: _Meeting, now: float) -> None:
         openers = 0 if meeting.near else self._config.openers
         packets = openers + self._config.packets
-        meeting.next_at = now + self._config.every + packets * 0.05
+        meeting.next_at = now + self._config.every + packets * self._config.apart
         self._orders.append(PunchOrder(remote, packets, openers))
 
     def _end(self, remote: Address, meeting: _Meeting, now: float, *, confirmed: bool) -> None:

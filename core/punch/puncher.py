@@ -132,6 +132,16 @@ class Puncher:
         self._series[remote] = _Series(packets or self._config.packets, now, openers)
         self._send_next(remote, now)
 
+    def hasten(self, remote: Address, openers: int) -> None:
+        """Let at most so many further punches of the series that is being sent be openers, and the usual number real.
+
+        Without a series nothing happens.
+        """
+        running = self._series.get(remote)
+        if running is not None:
+            running.openers = min(running.openers, openers)
+            running.left = min(running.left, max(0, running.openers) + self._config.packets)
+
     def confirm(self, remote: Address, now: float) -> None:
         """Tell that a uTP packet came from `remote`: it would not talk to us unheard. Cheap; call it for each."""
         if remote in self._series or remote in self._settling:

@@ -79,6 +79,7 @@ class Brokers:
             on_changed=self._on_changed,
             on_problem=self._on_problem,
             on_told=self._on_told,
+            round_trip=outgoing.round_trip,
         )
         self._introductions = Introductions(hub, outgoing, lambda: len(self._client.observed()) > 1)
         intents.subscribe(self._on_intent)
@@ -205,7 +206,7 @@ class Brokers:
 
     def _on_found(self, want: Want, addresses: list[Address], told_in: Mapping[Address, float]) -> None:
         self._outgoing.listed(addresses)
-        self._introductions.introduce(addresses, told_in, self._client.named_by)
+        self._introductions.introduce(addresses, told_in, self._client.named_by, self._client.away)
         named = RoleName.parse(want.service)
         if named is not None:
             ours = named if want.server else named.other

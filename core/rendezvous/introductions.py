@@ -21,6 +21,9 @@ class Punches(Protocol):
     def series(self, remote: Address, packets: int, openers: int) -> None:
         """Start a series. Raises PeerError."""
 
+    def hasten(self, remote: Address, openers: int) -> None:
+        """Leave so many openers at most to the series that runs."""
+
     def may_meet(self, remote: Address, broker: Address, packets: int) -> bool:
         """Return whether a meeting that a broker arranges may begin."""
 
@@ -45,8 +48,11 @@ class Introductions:
         addresses: Iterable[Address],
         told_in: Mapping[Address, float],
         named_by: Callable[[Address], Address | None],
+        away: Callable[[Address], float | None] = lambda address: None,
     ) -> None:
         """Meet these, unless it was done lately; `told_in`: who of them hears of us only within so many seconds.
+
+        `away`: how far each is from its broker, in seconds, None while that is unknown.
 
         One that the rule for unanswered addresses keeps back is met when it is named again and the rule lets it.
         """
@@ -56,10 +62,12 @@ class Introductions:
             near = scope(address.host) in (Scope.LOOPBACK, Scope.PRIVATE)
             packets = self._config.packets + (0 if near else self._config.openers)
             if broker is None or not self._meetings.due(address, now):
+                self._meetings.hasten(address, now, away(address))
                 continue
             if self._punches.may_meet(address, broker, packets):
                 _log.debug("%s is met, as broker %s names it", address, broker)
                 self._meetings.meet(address, now, told_in=told_in.get(address, 0.0), near=near)
+                self._meetings.hasten(address, now, away(address))
             else:
                 _log.debug("%s, named by broker %s, is not met now: its host has had what it may get", address, broker)
         self._act()
@@ -86,7 +94,10 @@ class Introductions:
             return
         for order in self._meetings.orders():
             try:
-                self._punches.series(order.remote, order.packets, order.openers)
+                if order.packets:
+                    self._punches.series(order.remote, order.packets, order.openers)
+                else:
+                    self._punches.hasten(order.remote, order.openers)
             except PeerError as error:  # what nobody can punch ends without an answer, and that is told
                 _log.debug("%d punches to %s did not leave: %s", order.packets, order.remote, error)
         for ended in self._meetings.outcomes():

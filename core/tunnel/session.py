@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 from collections.abc import Callable
 from typing import Final
 
@@ -13,28 +12,17 @@ from core.peer_id import PeerId
 from core.rpc.stream import Stream
 from core.streams.config import StreamConfig
 from core.streams.engine import StreamEngine
-from core.streams.events import (
-    Accepted,
-    DatagramReceived,
-    Ended,
-    Finished,
-    Goodbye,
-    Opening,
-    Received,
-    Refused,
-    Reset,
-    StreamEvent,
-    Writable,
-)
+from core.streams.events import Finished, Goodbye, Opening, Received, Refused, Reset, StreamEvent
 from core.tunnel.datagrams import SessionDatagrams
-from core.tunnel.stream import ByteStream, StreamReset
+from core.tunnel.liveness import HURRIED, Liveness
+from core.tunnel.stream import ByteStream
+from core.tunnel.telling import tell, tell_over
 from core.values import Address
 from core.wire.stream_frame import DATAGRAM_MAX, Reason
 
 WRITE_BYTES: Final = 128 * 1024  # handed to the connection at a time; it seals as much in one step
 OFFER_BYTES: Final = 900  # what a connection may take at once, without a task (`core.secure.stream.OFFER_BYTES`)
-QUIET: Final = 3.0  # seconds without a word before we ask for one, and then before the way is doubted
-HURRIED: Final = 1.0  # the same after a sleep of ours, when the way is probably gone
+LOOKED_AT: Final = 0.01  # seconds after a sign of life is late that somebody looks: clocks and timers are rounded
 CLOSING: Final = Reason("ERR_CLOSING", "this peer is closing")
 
 _log = logging.getLogger(__name__)
@@ -54,6 +42,7 @@ class Session:
         initiator: bool,
         on_opening: Callable[[ByteStream], None],
         on_over: Callable[["Session"], None] = lambda session: None,
+        on_silent: Callable[["Session"], None] = lambda session: None,
         config: StreamConfig | None = None,
     ) -> None:
         self._connection = connection
@@ -61,6 +50,7 @@ class Session:
         self._engine = StreamEngine(initiator=initiator, config=config)
         self._on_opening = on_opening
         self._on_over = on_over
+        self._on_silent = on_silent  # called as soon as `doubtful` may be True
         self._streams: dict[int, ByteStream] = {}
         self._loop = asyncio.get_running_loop()
         self._writer = TaskSet(f"session with {connection.remote}")
@@ -73,9 +63,7 @@ class Session:
         self._failure: PeerError | None = None
         self._over = asyncio.Event()
         self.used_at = self._loop.time()  # when a stream was last opened, or the last one ended
-        self.heard_at = self._loop.time()
-        self._asked_at = -math.inf  # for a sign of life
-        self._patience = QUIET  # seconds that it may take
+        self._life = Liveness(self.used_at)
         self.refuses_new = False  # the other side said goodbye, or another session has taken its place
 
     def start(self) -> None:
@@ -120,16 +108,33 @@ class Session:
         behind = sum(stream.behind for stream in self._streams.values())
         return self._engine.held + self._datagrams.used + self._beside.held + behind
 
+    @property
+    def heard_at(self) -> float:
+        """When something last came, on the loop's clock."""
+        return self._life.heard_at
+
+    @property
+    def asks(self) -> bool:
+        """Whether the other side is to be met again from here: we connected, or opened one of the streams."""
+        return self.initiator or any(stream.ours for stream in self._streams.values())
+
     def doubtful(self) -> bool:
         """Ask for a sign of life where streams wait and nothing comes; True once it is late. Called every second."""
         now = self._loop.time()
-        if self.over or self._held or not self._streams or now - self.heard_at < QUIET:
+        if self.over or self._held or not self._streams:
             return False
-        if self._asked_at <= self.heard_at:
-            self._asked_at, self._patience = now, QUIET
-            self._engine.ping(now)
-            self._send_soon()
-        return now - self._asked_at >= self._patience
+        self._ask(self._life.to_ask(now))
+        return self._life.late(now)
+
+    def _ask(self, patience: float | None) -> None:
+        """Ask for a sign of life, which may take so many seconds; None: it is not time."""
+        if patience is None:
+            return
+        now = self._loop.time()
+        self._life.asked(now, patience)
+        self._engine.ping(now)
+        self._send_soon()
+        self._loop.call_later(patience + LOOKED_AT, self._on_silent, self)
 
     def doubt(self) -> None:
         """Ask for a sign of life at once, and wait for it shortly: we slept, or are on another network."""
@@ -138,10 +143,8 @@ class Session:
         if not self._streams:
             self.refuses_new = True  # the next stream is worth a new connection
             return
-        self._asked_at, self._patience = self._loop.time(), HURRIED
-        self.heard_at = min(self.heard_at, self._asked_at - QUIET)
-        self._engine.ping(self._asked_at)
-        self._send_soon()
+        self._life.suspect(self._loop.time())
+        self._ask(HURRIED)
 
     # -- for users ----------------------------------------------------------------------------------------------------
 
@@ -150,6 +153,7 @@ class Session:
         number = self._engine.open(payload, self._loop.time())
         stream = self._streams[number] = ByteStream(self, number, payload, ours=True)
         self.used_at = self._loop.time()
+        self._ask(self._life.to_ask(self.used_at, waits=True))  # the way may have gone in the silence
         self._send_soon()
         return stream
 
@@ -253,7 +257,7 @@ class Session:
         self._engine.consumed(number, size, self._loop.time())
         if self._held and not self._engine.congested:
             self._held = False
-            self.heard_at = self._loop.time()  # what came meanwhile was not looked at
+            self._life.heard(self._loop.time())  # what came meanwhile was not looked at
             self._loop.call_soon(self._resume)
         self._send_soon()
 
@@ -266,8 +270,9 @@ class Session:
     def received(self, chunk: bytes) -> None:
         """Take bytes of the connection."""
         engine = self._engine
-        self.heard_at = self._loop.time()
-        engine.receive(chunk, self.heard_at)
+        now = self._loop.time()
+        self._life.heard(now)
+        engine.receive(chunk, now)
         for event in engine.events():
             self._handle(event)
         if engine.error is not None:
@@ -298,12 +303,13 @@ class Session:
         if handle is None:
             return
         if isinstance(event, Received):
+            self._life.data()
             handle.on_received(event.data)
         elif isinstance(event, Refused | Reset | Finished):
             self._forget(event.stream)
-            _tell_over(handle, event)
+            tell_over(handle, event)
         else:
-            _tell(handle, event)
+            tell(handle, event)
 
     def _on_datagram(self, number: int, data: bytes) -> None:
         """Take one that came beside the connection; it may have overtaken the other side's ACCEPT, or its RESET."""
@@ -367,25 +373,3 @@ class Session:
         for stream in streams:
             stream.on_broken(error.again())
         self._on_over(self)
-
-
-def _tell(handle: ByteStream, event: StreamEvent) -> None:
-    match event:
-        case DatagramReceived():
-            handle.on_datagram(event.data)
-        case Accepted():
-            handle.on_accepted(event.payload)
-        case Ended():
-            handle.on_ended()
-        case Writable():
-            handle.on_writable()
-
-
-def _tell_over(handle: ByteStream, event: Refused | Reset | Finished) -> None:
-    match event:
-        case Refused():
-            handle.on_refused(event.reason)
-        case Reset():
-            handle.on_broken(StreamReset(event.reason.message, name=event.reason.name))
-        case Finished():
-            handle.on_finished()

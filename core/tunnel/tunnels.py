@@ -43,7 +43,7 @@ class Tunnels:
         limit: int = bounds.SESSIONS,
         trusts: Callable[[Caller], bool] = lambda caller: True,
         meet: Callable[[PeerId, float], Awaitable[Stream]] | None = None,
-        rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rest: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         """`rest(seconds)` waits before a peer is met again that was not met; it may end sooner."""
         self._limit = limit
@@ -64,7 +64,7 @@ class Tunnels:
         """Begin to look after idle sessions."""
         self._tasks.spawn(self._sweep_forever(), name="close idle sessions")
         if self._meet is not None:
-            self._tasks.spawn(self._watch_forever(self._meet), name="watch for sessions that fall silent")
+            self._tasks.spawn(self._watch_forever(), name="watch for sessions that fall silent")
 
     async def aclose(self) -> None:
         """End all sessions and streams, and tell the other sides."""
@@ -185,8 +185,9 @@ class Tunnels:
             connection.abort()
             raise
         session = Session(
-            connection, initiator=initiator, on_opening=self._on_opening, on_over=self._on_over, config=self._config
-        )
+            connection, initiator=initiator, on_opening=self._on_opening, on_over=self._on_over,
+            on_silent=self._look_at, config=self._config,
+        )  # fmt: skip
         self._sessions.setdefault(peer_id, []).append(session)
         session.start()
         return session
@@ -231,14 +232,20 @@ class Tunnels:
     def _count(self) -> int:
         return sum(map(len, self._sessions.values()))
 
-    async def _watch_forever(self, meet: Callable[[PeerId, float], Awaitable[Stream]]) -> None:
+    async def _watch_forever(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY)
             for session in self._all():
-                peer_id = session.peer_id
-                if session.initiator and session.doubtful() and peer_id is not None and peer_id not in self._meeting:
-                    self._meeting.add(peer_id)
-                    self._tasks.spawn(self._meet_again(peer_id, session, meet), name=f"meet {peer_id.short} again")
+                self._look_at(session)
+
+    def _look_at(self, session: Session) -> None:
+        """Meet a peer again whose session has fallen silent."""
+        peer_id, meet = session.peer_id, self._meet
+        if meet is None or self._closed or peer_id is None or peer_id in self._meeting:
+            return
+        if session.asks and session.doubtful():
+            self._meeting.add(peer_id)
+            self._tasks.spawn(self._meet_again(peer_id, session, meet), name=f"meet {peer_id.short} again")
 
     async def _meet_again(
         self, peer_id: PeerId, silent: Session, meet: Callable[[PeerId, float], Awaitable[Stream]]

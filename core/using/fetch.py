@@ -27,15 +27,20 @@ LOOK_EVERY: Final = 16 * 1024 * 1024  # bytes written between looks at the disk,
 STALLED: Final = 60.0  # seconds without a byte; then the connection counts as broken
 
 OpenStream = Callable[[], Awaitable[ByteStream]]  # raises PeerError
+Rest = Callable[[float], Awaitable[bool | None]]  # a pause of so many seconds; True: a new beginning ended it
 Progress = Callable[[int, int], None]  # bytes that are here, bytes in all (0: not known)
 
 
 class Fetch:
     """Fetches files over streams that `open_stream` opens."""
 
-    def __init__(self, open_stream: OpenStream, progress: Progress = lambda here, total: None) -> None:
+    def __init__(
+        self, open_stream: OpenStream, progress: Progress = lambda here, total: None, rest: Rest = asyncio.sleep
+    ) -> None:
+        """`rest` is the pause between two tries. One that we slept through, or that began elsewhere, ends at once."""
         self._open_stream = open_stream
         self._progress = progress
+        self._rest = rest
 
     async def file(self, path: str, to: Path) -> Path:
         """Fetch the file at `path`, with slashes between its folders, to `to`; return where it is.
@@ -73,7 +78,8 @@ class Fetch:
                     backoff.succeeded()
                 if backoff.failures >= TRIES:
                     raise TransportClosed(f"the transfer stopped: {reason_of(error)}; what has come is kept") from error
-                await asyncio.sleep(backoff.failed())
+                if await self._rest(backoff.failed()):
+                    backoff.succeeded()
 
     async def _go_on(self, session: aiohttp.ClientSession, url: URL, part: Path, tag: Path) -> None:
         here, version = await asyncio.to_thread(_state, part, tag)

@@ -87,14 +87,15 @@ class Wakes:
         """Call `listener` with what happened, those first that subscribed first."""
         self._listeners.append(listener)
 
-    async def rest(self, seconds: float) -> None:
-        """Sleep for a pause that means nothing any longer once something has happened: then return at once."""
+    async def rest(self, seconds: float) -> bool:
+        """Sleep for a pause that means nothing any longer once something has happened: then return True at once."""
         woken = self._woken
         try:
             async with asyncio.timeout(seconds):
                 await woken.wait()
         except TimeoutError:
-            pass
+            return False
+        return True
 
     def slept(self, seconds: float = 0.0) -> None:
         """Take the word of somebody who knows that we slept."""

@@ -11,6 +11,9 @@ that the broker sees at the same host. A peer says these only to a broker that h
 With `mail`, `{"PEER-ID": "text"}`, it leaves a text for each of some others, which takes the place of the one before.
 Those that say `mail`, if only `{}`, are shown to one another with their Peer ID as `id`, and find what was left for
 them in the answer's empty member: `{"": {"you", "seen", "mail": {"PEER-ID": "text"}}}`. The texts are sealed for them.
+
+With `away`, 0.04, it says its round trip to the broker in seconds. A broker of ours shows that as `away` in its entry,
+to a peer of ours and only while it has been told of that peer, or is at this moment: so the reader knows when.
 """
 
 import hashlib
@@ -31,6 +34,7 @@ MEMBERS_MAX: Final = 16  # of a registration; two are needed, five are known
 LISTED_MAX: Final = 64  # entries that are taken from an answer; a broker of ours sends as many at most
 EXAMINED_MAX: Final = 1024  # entries that are looked at for them; the rest of a longer answer is not read
 MAIL_MAX: Final = 16  # texts in one registration, or answer
+AWAY_MAX: Final = 5.0  # seconds; a round trip that is longer is none
 MAIL_BYTES: Final = 256  # characters of one; what a ladder says has 120
 _ABOUT_US: Final = ""
 
@@ -45,6 +49,7 @@ class Registration:
     seen: int | None = None
     local: Address | None = None  # whether it is one of a home, the broker judges
     mail: Mapping[PeerId, str] | None = None  # None: it is of no ladder, and its Peer ID is not shown
+    away: float | None = None  # seconds; its round trip to the broker
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ class Listed:
     server: bool
     address: Address
     peer_id: PeerId | None = None  # shown to those of a ladder
+    away: float | None = None  # seconds; its round trip to the broker, if it has heard of the reader by now
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,8 @@ def registration_document(registration: Registration) -> dict[str, JsonValue]:
             document["local"] = str(registration.local)
         if registration.mail is not None:
             document["mail"] = {str(to): text for to, text in registration.mail.items()}
+        if registration.away is not None:
+            document["away"] = round(registration.away, 3)
     return document
 
 
@@ -91,7 +99,8 @@ def parse_registration(payload: JsonValue) -> Registration:
         raise PayloadError("'server' must be true (offers the service) or false (wants it)")
     service, wait = _service(payload.get("service")), _wait(payload.get("wait"))
     mail = None if wait is None or "mail" not in payload else _mail(payload["mail"])
-    return Registration(service, server, wait, _seen(payload), _address(payload.get("local")), mail)
+    away = _away(payload.get("away"))
+    return Registration(service, server, wait, _seen(payload), _address(payload.get("local")), mail, away)
 
 
 def looks_like_registration(payload: JsonValue) -> bool:
@@ -131,6 +140,8 @@ def listing_document(
         key, entry = entry_key(listed), entry_document(listed)
         if listed.peer_id is not None:
             entry["id"] = str(listed.peer_id)
+        if listed.away is not None:
+            entry["away"] = listed.away
         size += len(json.dumps({key: entry}))
         if size > limit:
             break
@@ -200,7 +211,13 @@ def _listed(entry: JsonValue, service: str) -> Listed | None:
         return None
     if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536 or len(host) > 64:
         return None
-    return Listed(service, server, Address(host, port), _peer_id(entry.get("id")))
+    return Listed(service, server, Address(host, port), _peer_id(entry.get("id")), _away(entry.get("away")))
+
+
+def _away(value: JsonValue) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= AWAY_MAX:  # NaN is not
+        return None
+    return float(value)
 
 
 def _peer_id(value: JsonValue) -> PeerId | None:

@@ -26,6 +26,7 @@ SERVICES: Final = (
 )
 ONLY_PERMANENT: Final = 725  # the router knows no lease that ends
 TAKEN: Final = 718  # the port is mapped to another machine
+NO_SUCH_ENTRY: Final = 714  # the port is mapped to nobody
 
 _SPACE: Final = re.compile(rb"[\r\n]+")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QCoreApplication
 
-from core.news.events import GrapeState, PeerSnapshot
+from core.news.events import NOT_LOOKED_FOR, GrapeState, PeerSnapshot
 from core.scope import Scope, scope
 from desktop.models.words import count
 
@@ -63,14 +63,15 @@ def _meeting(snapshot: PeerSnapshot) -> Line:
     grape = snapshot.grape
     registered = sum(row.registered for row in snapshot.broker_use.brokers)
     ways = []
-    if snapshot.address is not None and scope(snapshot.address.host) is Scope.PRIVATE:
+    looks = grape.nearby != NOT_LOOKED_FOR
+    if looks and snapshot.address is not None and scope(snapshot.address.host) is Scope.PRIVATE:
         ways.append(_tr("on this network"))
     if grape.state is GrapeState.CONNECTED and grape.nodes:
         ways.append(_tr("through {grapes}").format(grapes=count(grape.nodes, _tr("grape"), _tr("grapes"))))
     if registered:
         ways.append(_tr("through {brokers}").format(brokers=count(registered, _tr("broker"), _tr("brokers"))))
     if not ways:
-        return Line(Verdict.BAD, _tr("Friends cannot meet you yet: connect this computer to a network."))
+        return Line(Verdict.BAD, _nowhere(snapshot, looks=looks))
     told = _tr("Friends can meet you {ways}.").format(ways=_tr(", and ").join(ways))
     wall = grape.nearby if "firewall" in grape.nearby else ""
     if wall:
@@ -81,3 +82,16 @@ def _meeting(snapshot: PeerSnapshot) -> Line:
         "For friends elsewhere, name a grape or broker that you both use: in the settings, or on the page Network."
     )
     return Line(Verdict.UNKNOWN, f"{told} {more}")
+
+
+def _nowhere(snapshot: PeerSnapshot, *, looks: bool) -> str:
+    """Return why friends cannot meet us yet. `looks`: others on this network are looked for."""
+    own = snapshot.address
+    if own is None or scope(own.host) is Scope.LOOPBACK:
+        return _tr("Friends cannot meet you yet: connect this computer to a network.")
+    why = _tr("Friends cannot meet you yet: no other Grapevine is known so far.")
+    if not looks:
+        off = _tr("Others on this network are not looked for: switch that on in the settings.")
+        why = f"{why} {off}"
+    more = _tr("For friends elsewhere, name a grape or broker that you both use.")
+    return f"{why} {more}"

@@ -62,7 +62,9 @@ def standing(snapshot: PeerSnapshot | None) -> Standing:
         case GrapeState.ALONE:
             return _alone(snapshot)
         case _:
-            return Standing(_connected(snapshot), grape.message, GrapeState.CONNECTED)
+            title = _connected(snapshot)
+            said = grape.embedded and title == _grapes(grape.nodes)  # then the message says the same once more
+            return Standing(title, grape.nearby if said else grape.message, GrapeState.CONNECTED)
 
 
 def _connected(snapshot: PeerSnapshot) -> str:
@@ -74,8 +76,11 @@ def _connected(snapshot: PeerSnapshot) -> str:
         return _tr("Ready, behind a router")
     if nat.report.local:
         return _tr("Ready, on this network")
-    grapes = count(snapshot.grape.nodes, _tr("grape"), _tr("grapes"))
-    return _tr("Connected to {grapes}").format(grapes=grapes)
+    return _grapes(snapshot.grape.nodes)
+
+
+def _grapes(nodes: int) -> str:
+    return _tr("Connected to {grapes}").format(grapes=count(nodes, _tr("grape"), _tr("grapes")))
 
 
 def _no_network() -> str:

@@ -88,6 +88,7 @@ async def using(scene: Scene, *fixed: str) -> AsyncIterator[BrokerClient]:
         on_found=scene.on_found,
         on_changed=scene.changed.set,
         on_problem=scene.on_problem,
+        round_trip=lambda broker: 0.02,
     )  # fmt: skip
     client.want(WANT)
     await client.use(fixed)
@@ -114,8 +115,22 @@ async def test_a_broker_of_ours_is_told_where_we_are_at_home_and_asked_for_news(
         assert client.observed() == {US}
     first, second = (said for _, said in scene.asked[:2])
     assert first == {"service": SERVICE, "server": False}, "before it has proven to be one"
-    assert second == {"service": SERVICE, "server": False, "wait": 2.0, "seen": 3, "local": str(AT_HOME), "mail": {}}
+    assert second == {"service": SERVICE, "server": False, "wait": 2.0, "seen": 3, "local": str(AT_HOME), "mail": {},
+                      "away": 0.02}  # fmt: skip
     assert scene.found[0] == ([WORKER], {}), "both hear of one another at the same moment"
+
+
+async def test_a_broker_of_ours_is_told_how_far_we_are_and_says_so_of_others() -> None:
+    named = _entries(WORKER)
+    for entry in named.values():
+        assert isinstance(entry, dict)
+        entry["away"] = 0.05
+    told: JsonValue = {SERVICE: named, "": {"you": str(US), "seen": 3}}
+    scene = Scene({BROKER: lambda: Answer(told, OUR_KIND)})
+    async with using(scene) as client:
+        await scene.until(lambda: len(scene.asked) >= 2)
+        assert (client.away(WORKER), client.away(OTHER)) == (0.05, None)
+    assert [said.get("away") for _, said in scene.asked[:2] if isinstance(said, dict)] == [None, 0.02]
 
 
 async def test_who_is_named_by_a_broker_of_ours_too_is_not_waited_for() -> None:

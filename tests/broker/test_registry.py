@@ -125,3 +125,27 @@ def test_a_full_broker_takes_from_who_has_most_for_who_has_least() -> None:
     assert len(registry) == 4
     with pytest.raises(BrokerFull, match="this broker is full"):
         registry.register(OFFERS, Address("192.0.2.7", 4003), None, 1.0)
+
+
+AWAY = Registration(SERVICE, server=True, wait=2.0, away=0.04)
+
+
+def how_far(registry: BrokerRegistry, wanted: Registration, requester: Address) -> float | None:
+    listing = registry.listing(wanted, requester, 0.0, shown_to(requester, None, None))
+    return next(listed.away for listed in listing if listed.address == WORKER)
+
+
+def test_how_far_somebody_is_shows_once_it_has_heard_of_the_reader() -> None:
+    """Before, nobody can tell when it begins."""
+    registry = BrokerRegistry()
+    registry.register(AWAY, WORKER, None, 0.0)
+    registry.told(AWAY, WORKER)
+    assert how_far(registry, OURS, CONSUMER) is None, "who is not registered is news to nobody"
+    registry.register(OURS, CONSUMER, None, 0.0)
+    assert how_far(registry, OURS, CONSUMER) is None, "it waits for its turn to ask"
+    registry.told(AWAY, WORKER)
+    assert how_far(registry, OURS, CONSUMER) == 0.04
+    assert how_far(registry, WANTS, CONSUMER) is None, "a plain peer could do nothing with it"
+    registry.register(OURS, HOME, None, 0.0)
+    assert how_far(registry, OURS, CONSUMER) == 0.04, "somebody else's coming changes nothing"
+    assert how_far(registry, OURS, HOME) is None

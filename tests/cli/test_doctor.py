@@ -12,7 +12,10 @@ from tests.support.process import grapevine
 async def test_with_nobody_to_ask_it_says_so_and_promises_nothing(tmp_path: Path) -> None:
     async with grapevine("doctor", "--no-lan", "--bootstrap", "", "--timeout", "0.5", home=tmp_path) as program:
         said = await program.event("doctor")
+        refused = await program.event("error")
         assert await program.wait() == NO_NETWORK
     assert not said["reachable"]
+    assert "not known" in said["message"]
+    assert (refused["error"], "not known" in refused["message"]) == ("ERR_REACH_UNKNOWN", True), "both say the same"
     assert (said["asked"], said["mapping"]) == (0, "unknown")
     assert "broker" in said["advice"]

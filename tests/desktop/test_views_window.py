@@ -78,6 +78,13 @@ def test_how_the_peer_stands_is_told_in_words(
     assert window.header.words().startswith(title)
 
 
+def test_how_many_grapes_there_are_is_said_once(window: MainWindow, bridge: FakeBridge) -> None:
+    told = replace(scene.CONNECTED, message="Connected: 7 other grapes known. A firewall is in the way.",
+                   nearby="A firewall is in the way.")  # fmt: skip
+    bridge.show(replace(empty_snapshot(told), address=HOME))
+    assert window.header.words() == "Connected to 7 grapes. A firewall is in the way."
+
+
 def test_alone_is_not_said_of_a_peer_that_others_have_found(window: MainWindow, bridge: FakeBridge) -> None:
     bridge.show(replace(busy_snapshot(), grape=scene.ALONE))
     assert window.header.words().startswith("No other grape is known.")

@@ -6,7 +6,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from core.nat.report import Filtering, Mapping, NatReport
-from core.news.events import NatSnapshot
+from core.news.events import NOT_LOOKED_FOR, NatSnapshot
 from core.values import Address
 from desktop.friends import add_to_window, show_welcome
 from desktop.models.self_test import Verdict, self_test
@@ -81,6 +81,12 @@ def test_what_is_in_the_way_is_said() -> None:
     assert self_test(blocked)[0].verdict is Verdict.BAD
     nowhere = replace(home, address=Address("127.0.0.1", 4000))
     assert [each.verdict for each in self_test(nowhere)] == [Verdict.BAD, Verdict.UNKNOWN, Verdict.BAD]
+    assert "connect this computer to a network" in self_test(nowhere)[2].words
+    unsought = replace(home, grape=replace(home.grape, nearby=NOT_LOOKED_FOR))
+    assert self_test(unsought)[2].verdict is Verdict.BAD
+    assert "not looked for" in self_test(unsought)[2].words, "it has a network, and does not look around there"
+    public = replace(home, address=SEEN)
+    assert "no other Grapevine is known" in self_test(public)[2].words
     wall = replace(home.grape, nearby="1 other Grapevine does not answer. A firewall may be in the way (sudo ufw ...).")
     assert "sudo ufw" in self_test(replace(home, grape=wall))[2].words
     assert [each.verdict for each in self_test(None)] == [Verdict.UNKNOWN] * 3

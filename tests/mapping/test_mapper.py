@@ -7,11 +7,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import pytest_asyncio
 
-from core.mapping.asking import Mapped
+from core.mapping.asking import CHECKED, LIFETIME, Mapped
 from core.mapping.mapper import PortMapper
 from core.mapping.status import PortOpen
 from core.mapping.upnp import Upnp, UpnpError
+from core.mapping.ways import ByUpnp
 from core.values import Address
+from core.wire import igd
+from tests.support.virtual_time import run
 
 HOST = "127.0.0.1"
 PORT = 41234
@@ -56,6 +59,27 @@ class Router(asyncio.DatagramProtocol):
         head = struct.pack("!BBBBII12x", 2, 0x81, 0, self.result, lifetime, 7)
         assert self.transport is not None
         self.transport.sendto(head + struct.pack("!12sB3xHH16s", data[24:36], 17, PORT, PORT, host), addr)
+
+
+class Obliging(Upnp):
+    """A router that maps by UPnP. `asked` counts; `has` is whether it still has the mapping."""
+
+    def __init__(self, host: str, gateway: str) -> None:
+        super().__init__(host, gateway)
+        self.asked = self.looked = 0
+        self.has = True
+
+    async def map(self, port: int, now: float) -> Mapped:
+        self.asked += 1
+        self.has = True
+        return Mapped(Address("203.0.113.9", port), "UPnP", now + LIFETIME)
+
+    async def holds(self) -> bool:
+        self.looked += 1
+        return self.has
+
+    async def unmap(self) -> None:
+        """Nobody looks."""
 
 
 class Silent(Upnp):
@@ -142,3 +166,87 @@ async def test_who_is_not_beside_us_is_not_asked(begin: Begin) -> None:
     scene.own.beside = False
     assert (await scene.answer()).words == "This network has no router that could open a port."
     assert scene.router.asked == []
+
+
+def test_upnp_takes_over_as_soon_as_the_other_way_has_nothing() -> None:
+    """It had been spared, and its next look was half an hour away."""
+
+    async def body() -> None:
+        upnp, by_packet = Obliging(HOST, HOST), [True]
+        way = ByUpnp(upnp, PORT, lambda: by_packet[0], lambda: None)
+        await way.start()
+        await asyncio.sleep(10.0)
+        assert upnp.asked == 0
+        by_packet[0] = False
+        way.take_over()
+        await asyncio.sleep(0.1)
+        assert way.mapped == Mapped(Address("203.0.113.9", PORT), "UPnP", 10.0 + LIFETIME)
+        way.take_over()
+        await asyncio.sleep(10.0)
+        assert upnp.asked == 1, "it has what it was asked for"
+        await way.aclose()
+
+    run(body())
+
+
+def test_a_router_that_forgot_is_asked_again_within_minutes() -> None:
+    async def body() -> None:
+        upnp = Obliging(HOST, HOST)
+        way = ByUpnp(upnp, PORT, lambda: False, lambda: None)
+        await way.start()
+        await asyncio.sleep(2.5 * CHECKED)
+        assert (upnp.asked, upnp.looked) == (1, 2), "what holds is not asked for again"
+        upnp.has = False
+        await asyncio.sleep(CHECKED)
+        assert upnp.asked == 2
+        await way.aclose()
+
+    run(body())
+
+
+class Igd:
+    """A router's answers to SOAP, by action."""
+
+    def __init__(self, entry: dict[str, str] | igd.Refused, host: str = "203.0.113.9") -> None:
+        self.said: dict[str, dict[str, str] | igd.Refused] = {
+            "GetExternalIPAddress": {"NewExternalIPAddress": host},
+            "AddPortMapping": {},
+            "GetSpecificPortMappingEntry": entry,
+        }
+
+
+class Answered(Upnp):
+    """Asks an `Igd`, without a network."""
+
+    def __init__(self, router: Igd) -> None:
+        super().__init__("192.168.1.7", "192.168.1.1")
+        self.router = router
+
+    async def _find(self, session: object) -> igd.Service:
+        return igd.Service(igd.SERVICES[0], "http://192.168.1.1/ctl")
+
+    async def _call(self, session: object, to: igd.Service, action: str, arguments: dict[str, str]) -> (
+        dict[str, str] | igd.Refused
+    ):  # fmt: skip
+        return self.router.said[action]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("entry", "host", "holds"),
+    [
+        ({"NewInternalClient": "192.168.1.7"}, "203.0.113.9", True),
+        ({"NewInternalClient": "192.168.1.8"}, "203.0.113.9", False),
+        ({"NewInternalClient": "192.168.1.7"}, "203.0.113.77", False),
+        (igd.Refused(igd.NO_SUCH_ENTRY, ""), "203.0.113.9", False),
+        (igd.Refused(401, "Invalid Action"), "203.0.113.9", True),
+        ({"NewInternalClient": "192.168.1.7"}, "", False),
+    ],
+)
+async def test_what_a_router_says_of_a_mapping(entry: dict[str, str] | igd.Refused, host: str, *, holds: bool) -> None:
+    router = Igd(entry)
+    upnp = Answered(router)
+    assert not await upnp.holds(), "nothing was mapped"
+    await upnp.map(PORT, 0.0)
+    router.said["GetExternalIPAddress"] = {"NewExternalIPAddress": host}
+    assert await upnp.holds() is holds

@@ -115,3 +115,31 @@ def test_nobody_near_gets_openers_since_they_would_arrive() -> None:
         assert meetings.orders() == []  # never more than these to who does not answer
     (ended,) = meetings.outcomes()
     assert not ended.open
+
+
+@pytest.mark.parametrize(("away", "at", "left"), [(0.0, 10.0, 0), (0.06, 10.0, 1), (0.06, 10.01, 1), (0.06, 10.2, 0)])
+def test_who_begins_when_we_do_gets_no_more_openers_than_its_way_takes(away: float, at: float, left: int) -> None:
+    """A round trip to its broker and a spare, 50 ms apart; the first one left when we were told."""
+    meetings = Meetings()
+    meetings.meet(THERE, 10.0)
+    meetings.hasten(THERE, at, away)
+    assert meetings.orders() == [SERIES, PunchOrder(THERE, 0, left)]
+
+
+@pytest.mark.parametrize("away", [None, 0.29, 4.0])
+def test_who_may_begin_late_gets_them_all(away: float | None) -> None:
+    meetings = Meetings()
+    meetings.meet(THERE, 10.0)
+    meetings.hasten(THERE, 10.0, away)
+    meetings.hasten(ELSEWHERE, 10.0, 0.0)
+    assert meetings.orders() == [SERIES]
+
+
+def test_a_second_meeting_is_not_hurried() -> None:
+    """The first one failed: perhaps one side heard too late."""
+    meetings = Meetings()
+    meetings.meet(THERE, 0.0)
+    run(meetings, 0.0, CONFIG.patience)
+    meetings.meet(THERE, CONFIG.patience + CONFIG.again)
+    meetings.hasten(THERE, CONFIG.patience + CONFIG.again, 0.0)
+    assert meetings.orders() == [ONLY_OPENERS]

@@ -10,7 +10,7 @@ from core.identity.identity import Identity
 from core.peer_id import PeerId
 from core.rpc.stream import Stream
 from core.streams.config import FIRST_WINDOW, StreamConfig
-from core.tunnel.session import QUIET
+from core.tunnel.liveness import HURRIED, QUIET
 from core.tunnel.stream import ByteStream
 from core.tunnel.tunnels import LOOK_EVERY, MEETING, REVIVED, Tunnels
 from tests.support.virtual_time import run
@@ -27,6 +27,7 @@ class Path:
     def __init__(self) -> None:
         self.dials = self.meetings = 0
         self.failing = False
+        self.met: list[PeerId] = []
         self.ends: list[tuple[End, End]] = []
         self.tasks: list[asyncio.Task[None]] = []
         self.taken: list[ByteStream] = []
@@ -41,8 +42,9 @@ class Path:
 
     async def meet(self, peer_id: PeerId, seconds: float) -> Stream:
         self.meetings += 1
-        assert (peer_id, seconds) == (BERT, MEETING)
-        if self.failing:
+        self.met.append(peer_id)
+        assert seconds == MEETING
+        if self.failing or peer_id != BERT:
             raise RequestTimeout("nobody there")
         return self.connection()
 
@@ -176,6 +178,46 @@ def test_an_open_on_a_session_that_lost_its_way_while_idle_makes_one() -> None:
         first, now, given_up = path.taken
         assert await now.read() == b"once"
         assert (first.over, given_up.over) == (True, True), "the other side hears that it is not wanted any longer"
+
+    played(scene)
+
+
+def test_an_open_after_a_silence_waits_a_second_for_a_sign_of_life() -> None:
+    async def scene(path: Path) -> None:
+        (await path.anna.open(BERT, b"x", 5.0)).reset()
+        await asyncio.sleep(30.5)
+        path.cut()
+        async with asyncio.timeout(HURRIED + 0.1):
+            await path.anna.open(BERT, b"y", 10.0)
+        assert (path.dials, path.meetings) == (1, 1)
+
+    played(scene)
+
+
+def test_data_that_stops_in_the_middle_is_asked_after_at_once() -> None:
+    async def scene(path: Path) -> None:
+        stream = await path.anna.open(BERT, b"x", 5.0)
+        for _ in range(20):
+            await path.taken[0].write(b"data")
+            await stream.read()
+            await asyncio.sleep(0.1)
+        path.cut()
+        await asyncio.sleep(2 * HURRIED + LOOK_EVERY + 0.1)
+        assert path.meetings == 1, "three seconds, not six"
+
+    played(scene)
+
+
+def test_who_was_connected_to_meets_again_where_it_opened_a_stream() -> None:
+    async def scene(path: Path) -> None:
+        (await path.anna.open(BERT, b"x", 5.0)).reset()
+        await asyncio.sleep(30)
+        path.cut()
+        opening = asyncio.get_running_loop().create_task(path.bert.open(ANNA, b"y", 10.0))
+        await asyncio.sleep(HURRIED + 0.1)
+        assert path.met == [ANNA]
+        path.mend()
+        await opening
 
     played(scene)
 

@@ -16,7 +16,7 @@ from core.limits.rate import Backoff
 from core.tunnel.session import Session
 from core.tunnel.stream import ByteStream
 from core.using import fetch as fetch_module
-from core.using.fetch import Fetch
+from core.using.fetch import TRIES, Fetch
 from core.values import Caller
 from core.wire.stream_frame import Reason
 from core.wire.stream_opening import Opening
@@ -103,6 +103,21 @@ async def test_who_stays_away_is_given_up_and_what_came_is_kept(tmp_path: Path) 
 
     with pytest.raises(TransportClosed, match="nobody answered; what has come is kept"):
         await Fetch(nobody).file("a", tmp_path / "x")
+
+
+async def test_who_slept_has_all_its_tries_again(tmp_path: Path) -> None:
+    pauses: list[float] = []
+
+    async def nobody() -> ByteStream:
+        raise RequestTimeout("nobody answered")
+
+    async def rest(seconds: float) -> bool:
+        pauses.append(seconds)
+        return len(pauses) == 5
+
+    with pytest.raises(TransportClosed, match="nobody answered"):
+        await Fetch(nobody, rest=rest).file("a", tmp_path / "x")
+    assert len(pauses) == 5 + TRIES, "the tries of before the sleep do not count"
 
 
 @pytest.mark.parametrize("tag", [b'"\xff\xfe"', b"x" * 5000, b'"a\tb"'])

@@ -80,11 +80,11 @@ async def test_a_new_network_is_told_and_what_comes_at_once_after_is_told_togeth
 
 async def test_a_pause_ends_when_something_happens() -> None:
     it = Stage()
-    await it.wakes.rest(0.5)
+    assert not await it.wakes.rest(0.5)
     assert now() == 0.5
     it.asleep = 60.0
-    await it.wakes.rest(60.0)
+    assert await it.wakes.rest(60.0), "who pauses hears why it ended"
     assert now() == EVERY
-    await it.wakes.rest(3.0)
+    assert not await it.wakes.rest(3.0)
     assert now() == EVERY + 3.0  # an event of before ends no later pause
     await it.wakes.aclose()

@@ -1,5 +1,7 @@
 """Registrations and listings: as PROTOCOL section 7 has them, and what ours say more."""
 
+from dataclasses import replace
+
 import pytest
 
 from core.errors import PayloadError
@@ -31,6 +33,7 @@ def test_a_plain_registration_has_two_members() -> None:
 def test_what_ours_say_more_comes_back() -> None:
     said = Registration(SERVICE, False, 2.0, 7, Address("192.168.1.7", 4000))
     assert parse_registration(registration_document(said)) == said
+    assert parse_registration(registration_document(replace(said, away=0.04))).away == 0.04
 
 
 @pytest.mark.parametrize(
@@ -43,6 +46,11 @@ def test_what_ours_say_more_comes_back() -> None:
         ("local", "nowhere", Registration(SERVICE, True)),
         ("local", ["192.168.1.7:4000"], Registration(SERVICE, True)),
         ("local", "9" * 100, Registration(SERVICE, True)),
+        ("away", 0.04, Registration(SERVICE, True, away=0.04)),
+        ("away", -1, Registration(SERVICE, True)),
+        ("away", 60, Registration(SERVICE, True)),
+        ("away", True, Registration(SERVICE, True)),
+        ("away", "far", Registration(SERVICE, True)),
         ("more", {}, Registration(SERVICE, True)),
     ],
 )
