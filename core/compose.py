@@ -104,6 +104,7 @@ from core.wiring import (
     open_socket,
     say_where_we_are,
 )
+from core.wiring import turned_away as turned_away
 
 SILENT = 45.0  # seconds without a packet until a path that the ladder opened counts as lost; a NAT keeps it for 30
 STREAM_TIMEOUT = 15.0  # seconds to find and reach a peer, and open a stream: a request takes 10 at most

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from core.compose import Parts, compose
+from core.compose import Parts, compose, turned_away
 from core.errors import PeerError, RequestTimeout
 from core.grenache.asker import Ask
 from core.invitations.entries import DAYS
@@ -35,7 +35,6 @@ from core.tunnel.stream import ByteStream
 from core.using.offers import OfferRow, kind_among, read_offers
 from core.values import Address, JsonValue
 from core.wire.stream_opening import LIST, Opening, pack_opening
-from core.wiring import turned_away
 
 __all__ = ["Peer", "PeerConfig", "Reply", "open_peer"]
 

@@ -117,7 +117,7 @@ class Meetings:
             self._start(remote, meeting, now)
 
     def hasten(self, remote: Address, now: float, away: float | None) -> None:
-        """Send no more openers than a peer needs that hears of us when we do, `away` seconds from its broker and back.
+        """Send only as many openers as a peer needs that hears of us when we do, `away` seconds from its broker.
 
         Its own packets have passed its router after that time, if it begins at once. None: that is not known.
         """
