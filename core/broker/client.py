@@ -8,11 +8,11 @@ demo does.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import replace
 
 from core.aio.tasks import TaskSet
 from core.aio.waiting import wait_for
+from core.broker.in_use import BrokerReply, BrokerStatus, InUse, Want
 from core.errors import LookupEmpty, PeerError
 from core.peer_id import PeerId
 from core.values import Address, JsonValue
@@ -20,66 +20,15 @@ from core.wire.broker_message import MAIL_MAX, Listing, Registration, parse_list
 
 PAUSE = 2.0  # seconds between registrations (PROTOCOL section 7), and how long a broker of ours may wait for news
 TOLD_IN = PAUSE + 0.5  # seconds until a peer that registers like the demo hears of a newcomer; 0.5 for a slow line
+QUIET_WAIT = 5.0  # seconds that it may wait once nobody new has come for QUIET_AFTER: less on the wire
+QUIET_AFTER = 300.0
+LATE = 1.0  # seconds after its time that an answer is missed: our router may have given us another port
 HURRY = 0.1  # seconds between registrations at a broker that tells news: the least
 SEEK_EVERY = 5.0  # seconds between looks for brokers by their name; less than an entry's 15 s, so a change costs one
 PAUSES = (0.5, 1.0, 2.0, 5.0, 15.0)  # seconds after the 1st, 2nd, ... failure in a row at one broker
 ANSWER_TIME = 5.0  # seconds a broker gets to answer, besides what it may wait
 MAX_BROKERS = 4  # used at once; of more that are announced, the first
 MAX_WANTED = 64  # roles that are registered; more is a mistake
-
-
-class BrokerReply(Protocol):
-    """What came back: the Peer ID that the other side proved (None: it proved none), and the answer."""
-
-    @property
-    def peer_id(self) -> PeerId | None:
-        """The Peer ID of the side that answered, verified."""
-
-    @property
-    def data(self) -> JsonValue:
-        """The answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """One role: `server` offers the service (its announced name), or else wants it."""
-
-    service: str
-    server: bool
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerStatus:
-    """How a broker is doing. `registered`: it has answered lately. `peers`: others it named, all roles together."""
-
-    address: Address
-    registered: bool
-    message: str
-    peers: int
-    ours: bool
-    you: Address | None  # our address as it sees it; only a broker of ours tells
-
-
-@dataclass(slots=True)
-class _Broker:
-    """A broker in use, and what it said."""
-
-    address: Address
-    tasks: TaskSet
-    listings: dict[Want, Listing] = field(default_factory=dict)
-    registering: dict[Want, asyncio.Event] = field(default_factory=dict)  # what is registered again and again; set: now
-    registered: bool = False
-    message: str = "Asking it"
-    ours: bool = False
-    you: Address | None = None
-    peer_id: PeerId | None = None
-
-    def status(self) -> BrokerStatus:
-        peers = {
-            entry.address for want, told in self.listings.items() for entry in told.entries
-            if entry.server != want.server
-        }  # fmt: skip
-        return BrokerStatus(self.address, self.registered, self.message, len(peers), self.ours, self.you)
 
 
 class BrokerClient:
@@ -99,13 +48,15 @@ class BrokerClient:
         on_problem: Callable[[Address | None, PeerError], None],
         on_told: Callable[[Want, Address, Listing], None] = lambda want, broker, listing: None,
         round_trip: Callable[[Address], float | None] = lambda broker: None,
+        speak: Callable[[Address], None] = lambda broker: None,
     ) -> None:
         """`ask(broker, payload, seconds)` sends one registration; `find()` looks brokers up by name.
 
         `refuses(target, broker)` says why a target must not be punched, or None. `on_found(want, addresses, told_in)`
         gets those of the other role that all brokers together name now, and who of them hears of us only within so
         many seconds. `local()` is where we are at home, None when that is no private network. `on_told(want, broker,
-        listing)` gets each answer of a broker of ours. `round_trip(broker)` is that of our connection, in seconds.
+        listing)` gets each answer of a broker of ours. `round_trip(broker)` is that of our connection, in seconds;
+        `speak(broker)` says something over it, so that the broker hears where we are now.
         """
         self._ask = ask
         self._find = find
@@ -117,11 +68,12 @@ class BrokerClient:
         self._on_changed = on_changed
         self._on_problem = on_problem
         self._on_told = on_told
-        self._round_trip = round_trip
+        self._round_trip, self._speak = round_trip, speak
+        self._news_at = 0.0  # when anybody new came last, or a want of ours
         self._mail: dict[Want, dict[PeerId, str]] = {}
         self._fixed: tuple[str, ...] = ()
         self._wants: dict[Want, None] = {}
-        self._brokers: dict[Address, _Broker] = {}
+        self._brokers: dict[Address, InUse] = {}
         self._seeker = TaskSet("broker seeker")
         self._on = False
         self._problem = ""
@@ -198,7 +150,7 @@ class BrokerClient:
             if broker.ours and want in self._wants:
                 broker.tasks.spawn(self._deliver(broker, want), name=f"leave a text at {broker.address}")
 
-    async def _deliver(self, broker: _Broker, want: Want) -> None:
+    async def _deliver(self, broker: InUse, want: Want) -> None:
         with contextlib.suppress(PeerError):  # the next registration brings it, or tells of the problem
             await self._register_once(broker, want, wait=0.0)
 
@@ -290,7 +242,7 @@ class BrokerClient:
                 await self._leave(address)
         for address in found:
             if address not in self._brokers and len(self._brokers) < MAX_BROKERS:
-                broker = self._brokers[address] = _Broker(address, TaskSet(f"broker {address}"))
+                broker = self._brokers[address] = InUse(address, TaskSet(f"broker {address}"))
                 for want in self._wants:
                     self._register(broker, want)
                 self._on_changed()
@@ -301,7 +253,7 @@ class BrokerClient:
             await broker.tasks.aclose()
             self._on_changed()
 
-    def _register(self, broker: _Broker, want: Want) -> None:
+    def _register(self, broker: InUse, want: Want) -> None:
         """Begin, or register at once what ended a moment ago and still waits for its next turn."""
         now = broker.registering.get(want)
         if now is not None:
@@ -310,7 +262,7 @@ class BrokerClient:
         now = broker.registering[want] = asyncio.Event()
         broker.tasks.spawn(self._register_forever(broker, want, now), name=f"register {want.service[:60]}")
 
-    async def _register_forever(self, broker: _Broker, want: Want, now: asyncio.Event) -> None:
+    async def _register_forever(self, broker: InUse, want: Want, now: asyncio.Event) -> None:
         failures = 0
         with contextlib.suppress(KeyError):
             while want in self._wants:
@@ -327,9 +279,22 @@ class BrokerClient:
         broker.registering.pop(want, None)
         broker.listings.pop(want, None)
 
-    async def _register_once(self, broker: _Broker, want: Want, wait: float = PAUSE) -> float:
+    def _patience(self) -> float:
+        """Return for how many seconds a broker of ours may keep an answer back."""
+        return QUIET_WAIT if asyncio.get_running_loop().time() - self._news_at >= QUIET_AFTER else PAUSE
+
+    async def _answer(self, broker: InUse, document: dict[str, JsonValue], wait: float) -> BrokerReply:
+        """Ask, and say something if the answer is late: it may go to a port that our router no longer knows."""
+        late = asyncio.get_running_loop().call_later(wait + LATE, self._speak, broker.address)
+        try:
+            return await self._ask(broker.address, document, ANSWER_TIME + wait)
+        finally:
+            late.cancel()
+
+    async def _register_once(self, broker: InUse, want: Want, wait: float | None = None) -> float:
         """Register, take the answer, and return when to come again, in seconds."""
         known = broker.listings.get(want)
+        wait = self._patience() if wait is None else wait
         waits, before = broker.ours and known is not None and known.seen is not None, broker.ours
         said = Registration(want.service, want.server)
         if broker.ours:
@@ -337,8 +302,10 @@ class BrokerClient:
             mail = self._mail.get(want, {})
             away = self._round_trip(broker.address)
             said = Registration(want.service, want.server, wait if waits else 0.0, seen, self._local(), mail, away)
-        reply = await self._ask(broker.address, registration_document(said), ANSWER_TIME + PAUSE)
+        reply = await self._answer(broker, registration_document(said), said.wait or 0.0)
         told = self._sound(parse_listing(reply.data, want.service), broker.address)
+        if known is None or (told.entries, told.seen) != (known.entries, known.seen):
+            self._news_at = asyncio.get_running_loop().time()
         broker.listings[want] = told
         broker.ours, broker.peer_id = reply.peer_id is not None, reply.peer_id
         if told.you is not None:
@@ -353,7 +320,7 @@ class BrokerClient:
             return 0.0  # it can be told all now
         return HURRY if broker.ours else PAUSE
 
-    def _told_in(self, broker: _Broker, told: Listing) -> dict[Address, float]:
+    def _told_in(self, broker: InUse, told: Listing) -> dict[Address, float]:
         """Say when those of a first listing hear of us: at once from a broker of ours, else when they ask again."""
         if broker.ours:
             return {}
@@ -375,7 +342,7 @@ class BrokerClient:
                 self.refused += 1
         return replace(told, entries=tuple(kept))
 
-    def _failed(self, broker: _Broker, want: Want, error: PeerError) -> None:
+    def _failed(self, broker: InUse, want: Want, error: PeerError) -> None:
         broker.registered, broker.ours = False, False
         broker.listings.pop(want, None)
         broker.message = f"{broker.address} does not take our registration: {error}"

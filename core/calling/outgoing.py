@@ -28,6 +28,9 @@ class Socket(Protocol):
     def round_trip(self, remote: Address) -> float | None:
         """Return the round trip of a connection in seconds; None: unknown."""
 
+    def speak(self, to: Address | None = None) -> None:
+        """Say something over the connections with a remote, or over all."""
+
     async def connect(self, remote: Address, *, timeout: float) -> Dialled:
         """Open a stream within `timeout` seconds. Raises PeerError."""
 
@@ -118,6 +121,10 @@ class Outgoing:
     def round_trip(self, remote: Address) -> float | None:
         """Return the round trip of a connection of ours in seconds; None: there is none, or it is not known yet."""
         return self._socket.round_trip(remote)
+
+    def speak(self, remote: Address) -> None:
+        """Say something over our connections with a remote, so that it hears where we are now."""
+        self._socket.speak(remote)
 
     def may_meet(self, remote: Address, broker: Address, packets: int) -> bool:
         """Return whether a meeting that a broker arranges may begin."""

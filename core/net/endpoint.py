@@ -192,8 +192,7 @@ class Endpoint:
         self.on_stream(Stream(channel, self._dropped, self._beside))
 
     def _adopt(self, connection: Connection) -> Channel:
-        channel = Channel(connection, self._pump, self._forget, self._loop)
-        self._channels[connection] = channel
+        channel = self._channels[connection] = Channel(connection, self._pump, self._forget, self._loop)
         return channel
 
     def _forget(self, connection: Connection) -> None:
@@ -241,9 +240,9 @@ class Endpoint:
         self._mux.keep_alive(every)
         self._pump.flush()
 
-    def speak(self) -> None:
-        """Say something over every connection now: we have slept, or are on another network."""
-        self._mux.speak(self._pump.now())
+    def speak(self, to: Address | None = None) -> None:
+        """Say something over every connection now, or over those with a remote: it may not know where we are."""
+        self._mux.speak(self._pump.now(), to)
         self._pump.flush()
 
     async def connect(self, remote: Address, *, timeout: float) -> Stream:
@@ -290,8 +289,8 @@ class Endpoint:
 
     def round_trip(self, remote: Address) -> float | None:
         """Return the round trip of a connection with `remote` in seconds, the least of several; None: unknown."""
-        found = (each.quality()[0] for each in self._channels if each.remote == remote)
-        return min((each for each in found if each is not None), default=None)
+        found = [each.quality()[0] for each in self._channels if each.remote == remote]
+        return min(filter(None, found), default=None)
 
     def lodge(self, first: int, machine: Machine[Any], on_event: Callable[[Any], None], *also: int) -> Lodging:
         """Give one more engine the datagrams that begin with these bytes and are nobody else's, and its turns.

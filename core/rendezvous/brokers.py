@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager
 from typing import Protocol, TypeAlias
 
-from core.broker.client import BrokerClient, BrokerReply, Want
+from core.broker.client import BrokerClient
+from core.broker.in_use import BrokerReply, Want
 from core.calling.outgoing import Outgoing
 from core.directory.names import Directory
 from core.errors import LocalError, PeerError
@@ -80,6 +81,7 @@ class Brokers:
             on_problem=self._on_problem,
             on_told=self._on_told,
             round_trip=outgoing.round_trip,
+            speak=outgoing.speak,
         )
         self._introductions = Introductions(hub, outgoing, lambda: len(self._client.observed()) > 1)
         intents.subscribe(self._on_intent)

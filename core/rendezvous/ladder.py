@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from random import SystemRandom
 
 from core.aio.tasks import TaskSet
-from core.broker.client import Want
+from core.broker.in_use import Want
 from core.errors import PeerError
 from core.limits.table import BoundedTable
 from core.nat.reflection import Reflector

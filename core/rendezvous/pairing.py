@@ -26,6 +26,8 @@ from core.values import Address
 MAX_LOGGED = 8  # addresses in one line of the log
 MAX_PUNCHED = 256  # targets a tick; a listing holds 100 at most (PROTOCOL section 1), so two grapes' worth and some
 
+QUIET_AFTER = 300.0  # seconds in which nobody was listed: then we look less often, as a battery pays for each look
+QUIET_TICK = 3.0  # seconds between looks then; who asks by name waits 5 s for our punch (`core.calling.inviting`)
 _log = logging.getLogger(__name__)
 
 
@@ -108,11 +110,15 @@ class Pairing:
 
     async def _seek_forever(self) -> None:
         loop = asyncio.get_running_loop()
+        lively_until = loop.time() + QUIET_AFTER
         while True:
             started = loop.time()
             await self._seek()
+            if self._listing or self._brokered:
+                lively_until = started + QUIET_AFTER
             await asyncio.sleep(NUDGE_PAUSE)
-            await wait_for(self._seek_now, started + TICK - loop.time())
+            tick = TICK if started < lively_until else QUIET_TICK
+            await wait_for(self._seek_now, started + tick - loop.time())
 
     async def _seek(self) -> None:
         try:

@@ -40,11 +40,12 @@ class Below(Outlet):
                     connection.too_long(too_long, now)
                 self._touched[connection] = None
 
-    def speak(self, now: float) -> None:
-        """Say something over every connection: we have slept, or are on another network."""
+    def speak(self, now: float, to: Address | None = None) -> None:
+        """Say something over every connection, or over those with a remote: we may be at another address."""
         for connection in self._connections.values():
-            connection.speak(now)
-            self._touched[connection] = None
+            if to is None or connection.remote == to:
+                connection.speak(now)
+                self._touched[connection] = None
 
     def _keep_alive(self, every: float) -> None:
         for connection in self._connections.values():

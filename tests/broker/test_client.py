@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from core.broker.client import MAX_BROKERS, TOLD_IN, BrokerClient, Want
+from core.broker.client import LATE, MAX_BROKERS, PAUSE, QUIET_AFTER, QUIET_WAIT, TOLD_IN, BrokerClient
+from core.broker.in_use import Want
 from core.errors import LookupEmpty, PeerError, RequestTimeout
 from core.peer_id import PeerId
 from core.values import Address, JsonValue
 from core.wire.broker_message import LISTED_MAX
-
-pytestmark = pytest.mark.asyncio
+from tests.support.virtual_time import run
 
 SERVICE = "fibonacci_worker"
 BROKER, SECOND = Address("192.0.2.1", 4000), Address("192.0.2.2", 4000)
@@ -46,6 +46,7 @@ class Scene:
     found: list[tuple[list[Address], dict[Address, float]]] = field(default_factory=list)
     problems: list[tuple[Address | None, PeerError]] = field(default_factory=list)
     refused: set[Address] = field(default_factory=set)
+    spoken: list[Address] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def ask(self, address: Address, payload: JsonValue, seconds: float) -> Answer:
@@ -89,6 +90,7 @@ async def using(scene: Scene, *fixed: str) -> AsyncIterator[BrokerClient]:
         on_changed=scene.changed.set,
         on_problem=scene.on_problem,
         round_trip=lambda broker: 0.02,
+        speak=scene.spoken.append,
     )  # fmt: skip
     client.want(WANT)
     await client.use(fixed)
@@ -98,6 +100,7 @@ async def using(scene: Scene, *fixed: str) -> AsyncIterator[BrokerClient]:
         await client.aclose()
 
 
+@pytest.mark.asyncio
 async def test_a_plain_broker_hears_what_a_plain_peer_says_and_who_it_names_hears_of_us_later() -> None:
     scene = Scene({BROKER: lambda: Answer(listing(WORKER))})
     async with using(scene) as client:
@@ -107,6 +110,7 @@ async def test_a_plain_broker_hears_what_a_plain_peer_says_and_who_it_names_hear
     assert scene.found[:2] == [([WORKER], {WORKER: TOLD_IN}), ([WORKER], {})], "the second time it knows of us"
 
 
+@pytest.mark.asyncio
 async def test_a_broker_of_ours_is_told_where_we_are_at_home_and_asked_for_news() -> None:
     told: JsonValue = {**listing(WORKER), "": {"you": str(US), "seen": 3}}
     scene = Scene({BROKER: lambda: Answer(told, OUR_KIND)})
@@ -120,6 +124,7 @@ async def test_a_broker_of_ours_is_told_where_we_are_at_home_and_asked_for_news(
     assert scene.found[0] == ([WORKER], {}), "both hear of one another at the same moment"
 
 
+@pytest.mark.asyncio
 async def test_a_broker_of_ours_is_told_how_far_we_are_and_says_so_of_others() -> None:
     named = _entries(WORKER)
     for entry in named.values():
@@ -133,6 +138,7 @@ async def test_a_broker_of_ours_is_told_how_far_we_are_and_says_so_of_others() -
     assert [said.get("away") for _, said in scene.asked[:2] if isinstance(said, dict)] == [None, 0.02]
 
 
+@pytest.mark.asyncio
 async def test_who_is_named_by_a_broker_of_ours_too_is_not_waited_for() -> None:
     ours: JsonValue = {**listing(WORKER), "": {"you": str(US), "seen": 3}}
     late = asyncio.Event()
@@ -152,12 +158,14 @@ async def test_who_is_named_by_a_broker_of_ours_too_is_not_waited_for() -> None:
     assert next(told_in for _, told_in in scene.found if told_in) == {OTHER: TOLD_IN}
 
 
+@pytest.mark.asyncio
 async def test_two_brokers_that_disagree_are_both_used() -> None:
     scene = Scene({BROKER: lambda: Answer(listing(WORKER)), SECOND: lambda: Answer(listing(OTHER))})
     async with using(scene):
         await scene.until(lambda: any(set(addresses) == {WORKER, OTHER} for addresses, _ in scene.found))
 
 
+@pytest.mark.asyncio
 async def test_of_many_brokers_a_few_are_used() -> None:
     many = {Address("192.0.2.9", 4000 + number): lambda: Answer(listing()) for number in range(100)}
     scene = Scene(many)
@@ -167,6 +175,7 @@ async def test_of_many_brokers_a_few_are_used() -> None:
     assert {address for address, _ in scene.asked} == set(list(many)[:MAX_BROKERS])
 
 
+@pytest.mark.asyncio
 @pytest.mark.parametrize("nonsense", [None, 7, "ERR_X", [], [listing(WORKER)], {SERVICE: [1, 2]}, {SERVICE: "x"}])
 async def test_a_broker_that_answers_nonsense_is_told_of_once(nonsense: JsonValue) -> None:
     scene = Scene({BROKER: lambda: Answer(nonsense)})
@@ -177,6 +186,7 @@ async def test_a_broker_that_answers_nonsense_is_told_of_once(nonsense: JsonValu
     assert all(addresses == [] for addresses, _ in scene.found)
 
 
+@pytest.mark.asyncio
 async def test_entries_that_make_no_sense_are_left_out() -> None:
     bad: dict[str, JsonValue] = {
         "a": 7, "b": {}, "c": {"server": True, "address": "198.51.100.9", "port": 0},
@@ -191,6 +201,7 @@ async def test_entries_that_make_no_sense_are_left_out() -> None:
     assert scene.found[0][0] == [WORKER]
 
 
+@pytest.mark.asyncio
 async def test_a_broker_that_names_us_or_those_of_our_own_role_finds_nobody() -> None:
     named: JsonValue = {SERVICE: {**_entries(AT_HOME), **_entries(OTHER, server=False)}}
     scene = Scene({BROKER: lambda: Answer(named)})
@@ -205,6 +216,7 @@ def _entries(address: Address, *, server: bool = True) -> dict[str, JsonValue]:
     return entries
 
 
+@pytest.mark.asyncio
 async def test_of_a_thousand_addresses_some_are_taken_and_the_refused_counted() -> None:
     crowd = [Address("198.51.100.7", 10_000 + number) for number in range(1000)]
     scene = Scene({BROKER: lambda: Answer(listing(*crowd))}, refused=set(crowd[:3]))
@@ -214,6 +226,7 @@ async def test_of_a_thousand_addresses_some_are_taken_and_the_refused_counted() 
     assert scene.found[0][0] == crowd[3:LISTED_MAX]
 
 
+@pytest.mark.asyncio
 async def test_a_broker_that_does_not_answer_is_told_of_once_and_asked_again() -> None:
     def silent() -> Answer:
         raise RequestTimeout(f"{BROKER} did not answer within 7 s")
@@ -225,12 +238,14 @@ async def test_a_broker_that_does_not_answer_is_told_of_once_and_asked_again() -
     assert [(broker, error.name) for broker, error in scene.problems] == [(BROKER, "ERR_TIMEOUT")]
 
 
+@pytest.mark.asyncio
 async def test_without_a_broker_it_says_so() -> None:
     scene = Scene({})
     async with using(scene) as client:
         await scene.until(lambda: "No broker is announced" in client.message())
 
 
+@pytest.mark.asyncio
 async def test_the_broker_that_was_named_is_used_and_no_other() -> None:
     scene = Scene({BROKER: lambda: Answer(listing(WORKER)), SECOND: lambda: Answer(listing(OTHER))})
     async with using(scene, str(SECOND)):
@@ -238,6 +253,7 @@ async def test_the_broker_that_was_named_is_used_and_no_other() -> None:
     assert {address for address, _ in scene.asked} == {SECOND}
 
 
+@pytest.mark.asyncio
 async def test_what_is_wanted_again_and_again_is_registered_once_and_at_once() -> None:
     """As a request by name does it, each time: a registration that waited for its turn went on beside the new one."""
     scene = Scene({BROKER: lambda: Answer(listing(WORKER))})
@@ -250,3 +266,34 @@ async def test_what_is_wanted_again_and_again_is_registered_once_and_at_once() -
         (broker,) = client._brokers.values()
         assert len(broker.tasks) == 1
         assert len(scene.asked) <= 3
+
+
+def test_a_late_answer_is_asked_after_and_a_quiet_client_asks_less_often() -> None:
+    """In virtual time: the broker holds each answer back for as long as it may."""
+    told: JsonValue = {**listing(WORKER), "": {"you": str(US), "seen": 3}}
+    scene = Scene({BROKER: lambda: Answer(told, OUR_KIND)})
+    waits: list[float] = []
+    more = [0.0]
+
+    async def holds(address: Address, payload: JsonValue, seconds: float) -> Answer:
+        assert isinstance(payload, dict)
+        wait = payload.get("wait", 0.0)
+        assert isinstance(wait, float)
+        waits.append(wait)
+        await asyncio.sleep(wait + more[0])
+        return Answer(told, OUR_KIND)
+
+    scene.ask = holds  # type: ignore[method-assign]
+
+    async def body() -> None:
+        async with using(scene):
+            await asyncio.sleep(QUIET_AFTER - 10.0)
+            assert set(waits[1:]) == {PAUSE}
+            assert scene.spoken == [], "it answers in time"
+            await asyncio.sleep(30.0)
+            assert waits[-1] == QUIET_WAIT
+            more[0] = LATE + 0.5
+            await asyncio.sleep(10.0)
+            assert scene.spoken == [BROKER]
+
+    run(body())

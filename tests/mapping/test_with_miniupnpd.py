@@ -1,6 +1,8 @@
 """A peer at home behind `miniupnpd`: somebody outside asks it, though neither knows a broker, and nothing is left."""
 
+import asyncio
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,11 +11,26 @@ import pytest
 from tests.mapping.router import Router, router
 from tests.natlab.namespaces import inside
 from tests.support.process import grapevine
+from tests.support.tools import ROOT
 
 pytestmark = [pytest.mark.natlab, pytest.mark.slow, pytest.mark.asyncio]
 
 ON = {"GRAPEVINE_LAN": "off", "GRAPEVINE_PORT_MAPPING": "on"}
 FIBONACCI = [1, 1, 2, 3, 5]
+ASKER = """
+import asyncio
+from core.mapping.upnp import Upnp
+
+async def main():
+    upnp = Upnp("192.168.60.2", "192.168.60.1")
+    for _ in range(2):
+        mapped = await upnp.map(41234, 0.0)
+        print(mapped.address, await upnp.holds(), flush=True)
+        await asyncio.to_thread(input)
+        print(await upnp.holds(), flush=True)
+
+asyncio.run(main())
+"""
 
 
 @pytest.fixture
@@ -37,3 +54,29 @@ async def test_somebody_outside_gets_in(home: Router, tmp_path: Path, *, pcp: bo
         worker.send_signal(signal.SIGTERM)
         await worker.wait()
     assert "41234" not in home.forwarded(), "the port was not given back"
+
+
+async def test_a_router_that_begins_again_is_noticed_and_asked_again(home: Router, tmp_path: Path) -> None:
+    """It has forgotten the mapping, and answers HTTP at another port: nothing of that is told to anybody."""
+    home.start(pcp=False, upnp=True)
+    asker = await asyncio.create_subprocess_exec(
+        *home.at_home, sys.executable, "-c", ASKER, cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert asker.stdin is not None
+    assert asker.stdout is not None
+    try:
+        async with asyncio.timeout(60.0):
+            for _ in range(2):
+                assert await asker.stdout.readline() == b"11.0.0.1:41234 True\n"
+                assert "41234" in home.forwarded()
+                home.stop()
+                home.start(pcp=False, upnp=True)
+                await asyncio.sleep(1.0)
+                asker.stdin.write(b"\n")
+                assert await asker.stdout.readline() == b"False\n"
+            assert await asker.wait() == 0
+    finally:
+        if asker.returncode is None:
+            asker.kill()
+            await asker.wait()

@@ -181,9 +181,12 @@ async def test_a_machine_sleeps(world: Internet, tmp_path: Path, sleeper: str) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", [0, 2])
-async def test_a_file_is_fetched_across_a_restart(world: Internet, tmp_path: Path, loss: int) -> None:
-    """Both routers let in only addresses they know, and Bert's ports change: the fetch goes on where it was."""
+@pytest.mark.parametrize(("loss", "moves"), [(0, False), (2, False), (0, True)])
+async def test_a_file_is_fetched_across_a_restart(world: Internet, tmp_path: Path, *, loss: int, moves: bool) -> None:
+    """Both routers let in only addresses they know, and Bert's ports change: the fetch goes on where it was.
+
+    So it does when Bert is carried to another home.
+    """
     folder, size = tmp_path / "docs", 50 * MEGABYTE
     folder.mkdir()
     (folder / "big").write_bytes(sample(size))
@@ -199,8 +202,11 @@ async def test_a_file_is_fetched_across_a_restart(world: Internet, tmp_path: Pat
                 return part.exists() and part.stat().st_size > 2 * MEGABYTE
 
             await until(under_way, "a part is there")
-            await place.restart(place.bert, DOWN)
-            assert not fetch.done(), "the router restarts in the middle"
+            if moves:
+                await asyncio.to_thread(world.move, place.bert, await asyncio.to_thread(world.site, place.bert.kind))
+            else:
+                await place.restart(place.bert, DOWN)
+            assert not fetch.done(), "it happens in the middle"
         done = fetch.result()
         assert (done.code, done.err) == (0, "")
         assert (tmp_path / "here").read_bytes() == sample(size)

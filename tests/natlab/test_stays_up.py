@@ -1,27 +1,25 @@
 """What is open between two homes is open again in seconds: after a router's restart, a sleep, in another network.
 
 Anna shares a page, Bert has it open, and fetches it with curl. The time is from when the network is there again, or
-the machine runs again, to the end of a fetch that begins at that moment.
+the machine runs again, to the end of a fetch that begins at that moment. `python -m tests.natlab.comebacks` measures
+the same cases, several times each; docs/benchmarks.md has its table.
 """
 
-import asyncio
-import signal
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.natlab.comebacks import CASES, HOMES
 from tests.natlab.internet import Internet, internet
-from tests.natlab.kinds import Kind
-from tests.natlab.test_shares import Garden, garden, site_of
+from tests.natlab.test_shares import garden
 
-pytestmark = [pytest.mark.natlab, pytest.mark.asyncio, pytest.mark.slow]
+pytestmark = [pytest.mark.natlab, pytest.mark.asyncio]
 
 WITHIN = 5.0  # seconds to the next reply: the bar of issue 14, on a quiet machine
-ASLEEP = 65.0  # seconds; every mapping of a home router is gone by then
-IDLE = 3.0  # seconds without a request before
 BUSY = 4.0  # times as long on a machine that does other things
+IDLE = 4.0  # seconds without a request before: the first case in a garden needs no more
+QUICK = {"restart of Bert's router"}
 
 
 @pytest.fixture
@@ -30,47 +28,12 @@ def world() -> Iterator[Internet]:
         yield built
 
 
-async def restart(world: Internet, page: Garden, *who: str) -> None:
-    """Restart routers: other ports, and no flow is known."""
-    await asyncio.gather(*(page.place.restart(site_of(page.place, each), 1.0) for each in who))
-
-
-async def sleep(world: Internet, page: Garden, *who: str) -> None:
-    """Stop programs for a minute, in which the routers forget all."""
-    programs = [page.anna if each == "anna" else page.bert for each in who]
-    for program in programs:
-        program.send_signal(signal.SIGSTOP)
-    await asyncio.sleep(ASLEEP)
-    for each in who:
-        await asyncio.to_thread(site_of(page.place, each).forget)
-    for program in programs:
-        program.send_signal(signal.SIGCONT)
-
-
-async def move(world: Internet, page: Garden, *who: str) -> None:
-    """Carry machines to other homes."""
-    for each in who:
-        site = site_of(page.place, each)
-        other = await asyncio.to_thread(world.site, site.kind)
-        await asyncio.to_thread(world.move, site, other)
-
-
-@pytest.mark.parametrize("kinds", [(Kind.LINUX, Kind.PORT_RESTRICTED)], ids=str)
-@pytest.mark.parametrize("who", [("anna",), ("bert",), ("anna", "bert")], ids="-".join)
-@pytest.mark.parametrize("trouble", [restart, sleep, move])
-async def test_it_is_open_again(
-    world: Internet,
-    tmp_path: Path,
-    kinds: tuple[Kind, Kind],
-    who: tuple[str, ...],
-    trouble: Callable[..., Awaitable[None]],
-) -> None:
-    async with garden(world, tmp_path, *kinds) as (page, _):
-        await page.get(1000)
-        await asyncio.sleep(IDLE)
-        await trouble(world, page, *who)
-        began = time.monotonic()
-        await page.get(1000)
-        took = time.monotonic() - began
-        print(f"{trouble.__name__} of {' and '.join(who)}: open again after {took:.1f} s")  # noqa: T201
-        assert took <= WITHIN * BUSY
+@pytest.mark.parametrize(
+    "case", [pytest.param(name, id=name, marks=() if name in QUICK else pytest.mark.slow) for name in CASES]
+)
+async def test_it_is_open_again(world: Internet, tmp_path: Path, case: str) -> None:
+    measure, trouble, who = CASES[case]
+    async with garden(world, tmp_path, *HOMES) as (page, _):
+        took = await measure(world, page, trouble, who, IDLE)
+    print(f"{case}: open again after {took:.1f} s")  # noqa: T201
+    assert took <= WITHIN * BUSY

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from core.broker.client import Want
+from core.broker.in_use import Want
 from core.errors import LocalError
 from core.identity.identity import Identity
 from core.nat.report import Filtering, Mapping, NatReport, Ports

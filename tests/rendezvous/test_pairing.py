@@ -8,7 +8,7 @@ import pytest
 from core.directory.announcer import REANNOUNCE
 from core.errors import PeerError, Unreachable
 from core.rendezvous.pacer import PunchPacer
-from core.rendezvous.pairing import MAX_PUNCHED, Pairing
+from core.rendezvous.pairing import MAX_PUNCHED, QUIET_AFTER, QUIET_TICK, Pairing
 from core.services.names import Role, RoleName
 from core.values import Address
 from tests.peer.fakes import CONSUMER, US, WORKER, A, B, FakeDirectory, FakePlace, now, play
@@ -177,3 +177,28 @@ async def test_nothing_is_called_once_closing_began() -> None:
         await asyncio.sleep(10)
         assert len(it.listings) + len(it.announced) + len(it.problems) == told
         assert len(it.directory.announces) == 1
+<<<<<<< HEAD
+=======
+
+    stage(body)
+
+
+def test_after_minutes_without_anybody_it_looks_less_often_until_somebody_is_there() -> None:
+    async def body(it: Stage) -> None:
+        it.pairing.start()
+        await asyncio.sleep(QUIET_AFTER - 10.0)
+        before = len(it.directory.lookups)
+        await asyncio.sleep(9.0)
+        assert len(it.directory.lookups) - before == 9
+        await asyncio.sleep(11.0)
+        before = len(it.directory.lookups)
+        await asyncio.sleep(10 * QUIET_TICK)
+        assert len(it.directory.lookups) - before == 10
+        it.lists(A)
+        await asyncio.sleep(QUIET_TICK)
+        before = len(it.directory.lookups)
+        await asyncio.sleep(10.0)
+        assert len(it.directory.lookups) - before == 10
+
+    stage(body)
+>>>>>>> 9a273de8 (stays up: a late broker is spoken to, a quiet peer asks less often, and what it all takes is measured)
