@@ -272,13 +272,8 @@ async def compose(
     stack.push_async_callback(uses.aclose)
     people = meeting_people(identity, admission, inviter)
     expecting = both(places.expecting, people.expecting)
-    joiner = Joiner(
-        hub,
-        admission,
-        Ways(client.lookup, tunnels.open, places.here, expecting, met, public.knows),
-        inviter.own,
-        wakes.rest,
-    )
+    ways = Ways(client.lookup, tunnels.open, places.here, expecting, met, public.knows)
+    joiner = Joiner(hub, admission, ways, inviter.own, wakes.rest)
 
     # being found, and opening the way
     pacer = PunchPacer(outgoing.punch, remotes)
@@ -334,7 +329,6 @@ async def compose(
         event, outreach, endpoint, rpc, access, nat, brokers, ladder, roles, own_broker, record, public, lan, tunnels,
         mapper, relaying,
     ))  # fmt: skip
-    wakes.subscribe(lambda event: relaying.relays.look())
     wakes.start()
     tasks.spawn(_sweep_forever(roster), name="forget who is gone")
     stack.callback(_deafen, hub, endpoint)

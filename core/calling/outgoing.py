@@ -22,9 +22,6 @@ class Socket(Protocol):
     def punch(self, remote: Address, *, packets: int | None = None, openers: int = 0) -> None:
         """Start a series of punches. Raises PeerError when it cannot be punched."""
 
-    def hasten(self, remote: Address, openers: int) -> None:
-        """Leave so many openers at most to the series that runs."""
-
     def round_trip(self, remote: Address) -> float | None:
         """Return the round trip of a connection in seconds; None: unknown."""
 
@@ -116,7 +113,7 @@ class Outgoing:
 
     def hasten(self, remote: Address, openers: int) -> None:
         """Leave so many openers at most to the series that runs; what it may send is counted already."""
-        self._socket.hasten(remote, openers)
+        self._socket.punch(remote, packets=0, openers=openers)
 
     def round_trip(self, remote: Address) -> float | None:
         """Return the round trip of a connection of ours in seconds; None: there is none, or it is not known yet."""

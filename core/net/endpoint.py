@@ -283,10 +283,6 @@ class Endpoint:
         self._puncher.punch(remote, self._pump.now(), packets=packets, openers=openers)
         self._pump.flush()
 
-    def hasten(self, remote: Address, openers: int) -> None:
-        """See `core.punch.puncher.Puncher.hasten`."""
-        self._puncher.hasten(remote, openers)
-
     def round_trip(self, remote: Address) -> float | None:
         """Return the round trip of a connection with `remote` in seconds, the least of several; None: unknown."""
         found = [each.quality()[0] for each in self._channels if each.remote == remote]

@@ -117,8 +117,12 @@ class Puncher:
 
         `packets` punches, `PunchConfig.packets` if None, of which the first `openers` do not reach the other side. A
         series that only waits for an answer ends, and a new one starts. Raises LocalError for an address that cannot
-        be punched, and when too many series run.
+        be punched, and when too many series run. With 0 `packets` nothing starts, but of a series that is being sent at
+        most `openers` further ones are left, and the usual number after them.
         """
+        if packets == 0:
+            self._hasten(remote, openers)
+            return
         running = self._series.get(remote)
         if running is not None:
             running.openers = min(running.openers, openers)  # who asks for real punches knows that there is no trap
@@ -132,11 +136,7 @@ class Puncher:
         self._series[remote] = _Series(packets or self._config.packets, now, openers)
         self._send_next(remote, now)
 
-    def hasten(self, remote: Address, openers: int) -> None:
-        """Let at most so many further punches of the series that is being sent be openers, and the usual number real.
-
-        Without a series nothing happens.
-        """
+    def _hasten(self, remote: Address, openers: int) -> None:
         running = self._series.get(remote)
         if running is not None:
             running.openers = min(running.openers, openers)

@@ -177,14 +177,10 @@ async def test_nothing_is_called_once_closing_began() -> None:
         await asyncio.sleep(10)
         assert len(it.listings) + len(it.announced) + len(it.problems) == told
         assert len(it.directory.announces) == 1
-<<<<<<< HEAD
-=======
-
-    stage(body)
 
 
-def test_after_minutes_without_anybody_it_looks_less_often_until_somebody_is_there() -> None:
-    async def body(it: Stage) -> None:
+async def test_after_minutes_without_anybody_it_looks_less_often_until_somebody_is_there() -> None:
+    async with stage() as it:
         it.pairing.start()
         await asyncio.sleep(QUIET_AFTER - 10.0)
         before = len(it.directory.lookups)
@@ -199,6 +195,3 @@ def test_after_minutes_without_anybody_it_looks_less_often_until_somebody_is_the
         before = len(it.directory.lookups)
         await asyncio.sleep(10.0)
         assert len(it.directory.lookups) - before == 10
-
-    stage(body)
->>>>>>> 9a273de8 (stays up: a late broker is spoken to, a quiet peer asks less often, and what it all takes is measured)
