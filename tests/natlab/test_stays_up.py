@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.natlab, pytest.mark.asyncio]
 
 WITHIN = 5.0  # seconds to the next reply: the bar of issue 14, on a quiet machine
 BUSY = 4.0  # times as long on a machine that does other things
-IDLE = 4.0  # seconds without a request before: the first case in a garden needs no more
+IDLE = 4.0  # seconds without a request before; the first case in a garden needs only a few
 QUICK = {"restart of Bert's router"}
 
 
