@@ -25,9 +25,14 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("wire", "utp", "dht", "punch", "streams", "limits")
 SINGLE = (
     "values", "peer_id", "aio/clock",
-    "net/pump", "net/channel", "net/segmentation", "net/intake",
+    "net/pump", "net/channel", "net/segmentation", "net/intake", "net/endpoint", "net/detour",
+    "net/more_sockets", "net/reader_socket", "net/udp_socket", "net/asked_at", "net/crowd", "net/probe_desk",
+    "datagrams/mux", "nat/reflection", "relay/forwarder", "relay/lanes",
     "rpc/feed", "rpc/connection", "rpc/deadlines", "rpc/idle", "rpc/places", "rpc/request_ids", "rpc/config",
+    "rpc/client", "rpc/incoming", "rpc/answer", "rpc/memory", "rpc/fair_places", "rpc/connections", "rpc/progress",
     "secure/stream", "secure/session", "secure/frames",
+    "serving/call", "serving/catalog", "serving/handler", "serving/quota", "trust/gate", "ledger/record",
+    "news/roster", "reach/remotes", "calling/ways", "calling/target", "calling/kept", "calling/unless_silent",
 )  # fmt: skip
 PYTHON = {"core.limits.bounds"}  # these stay Python
 OPTIMISE = "-O2"
