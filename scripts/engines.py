@@ -27,7 +27,7 @@ SINGLE = (
     "values", "peer_id", "aio/clock",
     "net/pump", "net/channel", "net/segmentation", "net/intake", "net/endpoint", "net/detour",
     "net/more_sockets", "net/reader_socket", "net/udp_socket", "net/asked_at", "net/crowd", "net/probe_desk",
-    "datagrams/mux", "nat/reflection", "relay/forwarder", "relay/lanes",
+    "datagrams/mux", "nat/reflection", "relay/lanes",
     "rpc/feed", "rpc/connection", "rpc/deadlines", "rpc/idle", "rpc/places", "rpc/request_ids", "rpc/config",
     "rpc/client", "rpc/incoming", "rpc/answer", "rpc/memory", "rpc/fair_places", "rpc/connections", "rpc/progress",
     "secure/stream", "secure/session", "secure/frames",

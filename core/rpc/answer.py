@@ -13,7 +13,6 @@ from core.errors import LocalError, PayloadError, PeerError, TransportClosed
 from core.rpc.call import Call, Overdrawn
 from core.rpc.deadlines import Limit
 from core.rpc.memory import REPLIES, RESULTS, Held, Standing, weigh
-from core.values import JsonValue
 from core.wire.rpc_message import encode_error, encode_result, encode_result_steps, is_large
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class Answer:
         self._reply = Held(self._server.memory, REPLIES, whose)
         self._clock = clock_of(asyncio.get_running_loop())
 
-    async def run(self, reply: EncodedReply | Awaitable[JsonValue]) -> None:
+    async def run(self, reply: EncodedReply | Awaitable[object]) -> None:
         """Send the reply, or wait for what it will be."""
         error: str | None = TransportClosed.name
         sent = 0
@@ -69,7 +68,7 @@ class Answer:
         seconds = self._clock() - self._began if self._seconds is None else self._seconds
         self._server.report(self._call, seconds, error, sent)
 
-    async def _wait(self, result: Awaitable[JsonValue]) -> tuple[str | None, int]:
+    async def _wait(self, result: Awaitable[object]) -> tuple[str | None, int]:
         """Wait for the handler, for as long as it may take, and send what it found."""
         config = self._server.config
         if not self._server.memory.may_hold_another(self._whose):
@@ -97,11 +96,11 @@ class Answer:
         if not self._result.grow(size):
             del value
             return await self._send(*refusal(self._rid, self._key, Overdrawn(OVERDRAWN)))
-        box = [value]
+        box: list[object] = [value]
         del value  # else a frame that waits below would hold it as well
         return await self._send_large(box)
 
-    async def _send_large(self, box: list[JsonValue]) -> tuple[str | None, int]:
+    async def _send_large(self, box: list[object]) -> tuple[str | None, int]:
         """Encode and send the one value in `box`, which is then empty; of one connection one after the other."""
         try:
             async with self._incoming.large:
@@ -111,13 +110,13 @@ class Answer:
         finally:
             box.clear()
 
-    def _encoded(self, value: JsonValue) -> EncodedReply:
+    def _encoded(self, value: object) -> EncodedReply:
         try:
             return encode_result(self._rid, value, max_bytes=self._server.config.message_bytes), None
         except Exception as failure:
             return refusal(self._rid, self._key, failure)
 
-    async def _encoded_slowly(self, box: list[JsonValue]) -> EncodedReply:
+    async def _encoded_slowly(self, box: list[object]) -> EncodedReply:
         whose, most = self._whose, self._server.config.message_bytes
         size = self._result.amount
         if not self._result.grow(size + min(most, self._text)):

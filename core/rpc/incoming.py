@@ -278,9 +278,7 @@ class Incoming:
         server.spent(self._clock() - began)
         task.add_done_callback(lambda _: _over(answer, reply))  # it may have been cancelled before it began
 
-    def _begin(
-        self, request: Request, call: Call, payload: Held, began: float
-    ) -> "EncodedReply | Awaitable[JsonValue]":
+    def _begin(self, request: Request, call: Call, payload: Held, began: float) -> "EncodedReply | Awaitable[object]":
         """Call the handler and return the reply, or what is to be awaited for it."""
         size = request.size
         if size > bounds.FREE_BYTES and not payload.grow(size * bounds.PAYLOAD_FACTOR):
@@ -289,17 +287,16 @@ class Incoming:
         if not self.server.may_answer_at_once(began):
             return _later(call, request.payload)
         try:
-            outcome = call.answer(request.payload)
+            outcome: object = call.answer(request.payload)  # whatever a service made: the writer judges it
             if type(outcome) not in AT_ONCE and isinstance(outcome, Awaitable):
                 if self.server.memory.may_hold_another(self.standing):
                     return outcome
                 if isinstance(outcome, Coroutine):
                     outcome.close()
                 return refusal(request.rid, request.key, Overdrawn(OVERDRAWN))
-            value: JsonValue = outcome  # type: ignore[assignment]  # mypy does not know AT_ONCE
-            if is_large(value):
-                return _ready(value)
-            return encode_result(request.rid, value, max_bytes=self._config.message_bytes), None
+            if is_large(outcome):
+                return _ready(outcome)
+            return encode_result(request.rid, outcome, max_bytes=self._config.message_bytes), None
         except (Exception, asyncio.CancelledError) as failure:
             return refusal(request.rid, request.key, failure)
 
@@ -345,17 +342,17 @@ async def _fail(failure: PeerError) -> None:
     raise failure
 
 
-def _over(answer: Answer, reply: "EncodedReply | Awaitable[JsonValue]") -> None:
+def _over(answer: Answer, reply: "EncodedReply | Awaitable[object]") -> None:
     answer.end()
     if isinstance(reply, Coroutine):
         reply.close()
 
 
-async def _ready(value: JsonValue) -> JsonValue:
+async def _ready(value: object) -> object:
     return value
 
 
-async def _later(call: Call, payload: JsonValue) -> JsonValue:
+async def _later(call: Call, payload: JsonValue) -> object:
     """Call the handler within a task."""
-    outcome = call.answer(payload)
+    outcome: object = call.answer(payload)
     return await outcome if isinstance(outcome, Awaitable) else outcome

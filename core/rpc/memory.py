@@ -12,7 +12,6 @@ from core.limits import bounds
 from core.limits.budget import Budget, BudgetState
 from core.limits.table import BoundedTable
 from core.peer_id import PeerId
-from core.values import JsonValue
 
 Owner = PeerId | str
 INPUT, PAYLOADS, RESULTS, REPLIES, BUFFERS = "input", "payloads", "results", "replies", "buffers"
@@ -142,7 +141,7 @@ class Held:
             self.amount = 0
 
 
-def weigh(value: JsonValue) -> tuple[int, int]:
+def weigh(value: object) -> tuple[int, int]:
     """Return about how many bytes a value holds, and about how many its JSON will; long lists are sampled."""
     held, text, looked_at = 0.0, 0.0, 0
     todo: list[tuple[object, float]] = [(value, 1.0)]

@@ -39,6 +39,7 @@ from tests.peer.fakes import (
     play,
     refuses,
 )
+from tests.support.interpreted import interpreted
 
 pytestmark = pytest.mark.virtual_time
 
@@ -332,6 +333,7 @@ async def test_an_id_is_looked_up_by_its_record_and_never_as_a_name() -> None:
         assert it.directory.lookups == []
 
 
+@interpreted
 async def test_how_many_addresses_are_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.reach.remotes.MAX_REACHED", 1)
     monkeypatch.setattr("core.calling.ways.WAYS", 1)

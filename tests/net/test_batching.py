@@ -22,6 +22,7 @@ from core.values import Address, Burst
 from tests.net.boxes import Box, FakeSocket
 from tests.net.conftest import OpenEndpoint
 from tests.net.waiting import eventually
+from tests.support.interpreted import interpreted
 
 pytestmark = [
     pytest.mark.asyncio,
@@ -208,6 +209,7 @@ async def test_a_wake_up_flushes_its_part_however_many_bursts_wait(monkeypatch: 
         assert box.udp.statistics().send_dropped == 0
 
 
+@interpreted
 async def test_a_kernel_that_cannot_join_arrivals_still_delivers(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(reader_socket, "join_arrivals", lambda sock: False)
@@ -220,6 +222,7 @@ async def test_a_kernel_that_cannot_join_arrivals_still_delivers(monkeypatch: py
     await opening.__aexit__(None, None, None)
 
 
+@interpreted
 @pytest.mark.parametrize("lacking", ["join_arrivals", "can_segment"])
 async def test_batching_that_is_demanded_and_missing_is_an_error(monkeypatch: pytest.MonkeyPatch, lacking: str) -> None:
     monkeypatch.setattr(reader_socket, lacking, lambda sock: False)

@@ -13,6 +13,7 @@ from core.net.udp_socket import Received
 from core.values import Address, Buffer
 from tests.net.test_intake import Arrivals
 from tests.net.waiting import eventually
+from tests.support.interpreted import interpreted
 
 FLOOD = Address("192.0.2.66", 1)
 FRIEND = Address("192.0.2.1", 1)
@@ -85,6 +86,7 @@ def test_a_friend_behind_a_flood_is_handled_in_the_same_turn() -> None:
     assert sum(len(datagrams) for _, datagrams in batches[1]) == DRAIN_MAX
 
 
+@interpreted
 def test_reading_on_ends_after_its_time_too() -> None:
     arrivals = Arrivals()
     crowd = arrivals.intake.crowd = Crowd(is_friend)

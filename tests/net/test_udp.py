@@ -17,6 +17,7 @@ from core.net.intake import DRAIN_MAX
 from core.net.udp import open_udp, resolve
 from core.values import Address, Burst
 from tests.net.boxes import Box, FakeSocket
+from tests.support.interpreted import interpreted
 
 pytestmark = pytest.mark.asyncio
 
@@ -239,6 +240,7 @@ async def test_names_are_resolved_and_nonsense_is_refused() -> None:
         await open_udp(Address("127.0.0.1", 70000))
 
 
+@interpreted
 @pytest.mark.skipif(not hasattr(socket, "AF_NETLINK"), reason="what Linux says of 127.0.0.1 as a source")
 async def test_what_the_system_says_of_a_destination_is_told(open_box: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (reader_socket, transport_socket):  # a socket of this machine only stands for one without a route
