@@ -42,3 +42,8 @@ def test_a_mistyped_id_is_never_a_name(service: str) -> None:
 def test_an_empty_service_is_refused() -> None:
     with pytest.raises(LocalError, match="PEER-ID/fibonacci"):
         peer_target(f"{ID}/ ")
+
+
+def test_an_id_that_is_asked_again_is_not_read_again() -> None:
+    written = f"{ID}/fibonacci"
+    assert peer_target(written) is peer_target(written)
