@@ -44,7 +44,7 @@ from core.own.identity import OwnIdentity
 from core.own.nearby import look_nearby
 from core.own.networks import Networks, networks
 from core.own.pairs import Pairs
-from core.own.port import open_port
+from core.own.port import open_port, open_web_port
 from core.own.record import OwnRecord
 from core.peer_id import PeerId
 from core.profile.config import PeerConfig
@@ -264,6 +264,7 @@ async def compose(
     web = WebRoles(
         hub, config.web, intents, link, admission.audience, lambda: WebSite(handler, catalog, openings),
         lambda where, site: WebServer(where, site, server.memory, server.slices),
+        lambda port, tell: open_web_port(config, addresses, port, tell),
     )  # fmt: skip
     stack.push_async_callback(web.aclose)
     shares = Shares(hub, registry, intents, admission, catalog, openings)
@@ -327,7 +328,7 @@ async def compose(
     mapper = open_port(config, addresses, endpoint.address.port, nat.opened, stack)
     wakes.subscribe(lambda event: begin_again(
         event, outreach, endpoint, rpc, access, nat, brokers, ladder, roles, own_broker, record, public, lan, tunnels,
-        mapper, relaying,
+        mapper, relaying, web,
     ))  # fmt: skip
     wakes.start()
     tasks.spawn(_sweep_forever(roster), name="forget who is gone")

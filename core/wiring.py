@@ -50,6 +50,7 @@ from core.rendezvous.ladder import Ladder
 from core.rendezvous.nat_watch import NatWatch
 from core.rendezvous.own_broker import OwnBroker
 from core.rendezvous.roles import Roles
+from core.rendezvous.web import WebRoles
 from core.rpc.client import Reply, RpcClient
 from core.rpc.server import RpcServer, RpcServerStatistics
 from core.rpc.stream import Lodger
@@ -247,7 +248,7 @@ def say_where_we_are(hub: Hub, addresses: OwnAddresses) -> None:
 def begin_again(
     event: Woke, outreach: Outreach, endpoint: Endpoint, rpc: RpcClient, access: GrapeAccess, nat: NatWatch,
     brokers: Brokers, ladder: Ladder, roles: Roles, own_broker: OwnBroker, record: OwnRecord, public: PublicDht,
-    lan: Lan | None, tunnels: Tunnels, mapper: PortMapper | None, relaying: Relaying,
+    lan: Lan | None, tunnels: Tunnels, mapper: PortMapper | None, relaying: Relaying, web: WebRoles,
 ) -> None:  # fmt: skip
     """Have all parts begin again: we slept, or are on another network. No pause of before is kept to."""
     outreach.begin_again(asyncio.get_running_loop().time())
@@ -265,6 +266,7 @@ def begin_again(
         lan.begin_again()
     if mapper is not None:
         mapper.begin_again()
+    web.begin_again()
     tunnels.begin_again()
     relaying.begin_again()
 

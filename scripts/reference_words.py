@@ -120,6 +120,9 @@ ERRORS: Final = {
 FIELDS: Final = {
     "address": "IPv4 address",
     "port_message": "What the router was asked to open, and what it did.",
+    "web-port.port": "our own TCP port of HTTP and WebSocket",
+    "web-port.message": "What the router did, in words.",
+    "outside": "where the Internet reaches it, `HOST:PORT`; null: the router opened nothing",
     "advice": "what to do; empty when there is nothing",
     "at": "when it happened, in Unix seconds",
     "budgets": "what callers take of each thing: `{used, limit, owners, refused}` by its name",

@@ -157,7 +157,7 @@ GUI = {"PySide6", "qasync", "shiboken6", "desktop"}
 DESKTOP_MAY_IMPORT = {
     *BASE, "core.news.events", "core.profile.settings", "core.profile.logs", "core.aio.tasks",
     "core.trust.audience", "core.trust.entries", "core.trust.groups",
-    "core.news.joins", "core.news.moves", "core.news.public", "core.news.relays", "core.news.seen",
+    "core.news.joins", "core.news.moves", "core.news.public", "core.news.relays", "core.news.seen", "core.news.web",
     "core.news.invitations",
     "core.invitations.link", "core.files.private", "core.calling.target", "core.peer_id", "core.ledger.record",
     "core.profile.integration",

@@ -17,7 +17,15 @@ from core.cli.grape import grape
 from core.cli.identity import identity
 from core.cli.install import install, uninstall
 from core.cli.invitations import invitations, invite, join
-from core.cli.options import broker_option, network_options, nodes, profile_option, quiet_option, usage
+from core.cli.options import (
+    broker_option,
+    network_options,
+    nodes,
+    output_option,
+    profile_option,
+    quiet_option,
+    usage,
+)
 from core.cli.people import people
 from core.cli.settings import settings
 from core.cli.share import share
@@ -213,15 +221,7 @@ def consume(
     metavar="FILE",
     help="With --stream: send this file instead of PAYLOAD_JSON; - is standard input.",
 )
-@click.option(
-    "-o",
-    "--output",
-    "to",
-    type=click.Path(path_type=Path),
-    default=None,
-    metavar="FILE",
-    help="With --stream: write to this file.",
-)
+@output_option("With --stream: write to this file.")
 @click.option("--action", default=None, help="With --stream: the action, which services of Grenache know as _a.")
 @click.option("--args", "arguments", default=None, metavar="JSON", help="With --stream: its arguments, _ar.")
 @ask_options

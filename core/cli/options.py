@@ -1,6 +1,7 @@
 """Options that several commands share, and checks that become click's own usage errors."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -71,6 +72,13 @@ def timeout_option(command: Command) -> Command:
         "--timeout", type=click.FloatRange(0, min_open=True), default=15.0, show_default=True,
         help="Seconds to wait for the other peer.",
     )(command)  # fmt: skip
+
+
+def output_option(text: str) -> Callable[[Command], Command]:
+    """Return what adds `-o FILE`; `text` is its help."""
+    return click.option(
+        "-o", "--output", "to", type=click.Path(path_type=Path), default=None, metavar="FILE", help=text
+    )
 
 
 def connection_options(command: Command) -> Command:

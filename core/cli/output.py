@@ -41,6 +41,7 @@ from core.news.events import (
 from core.news.joins import InvitationAccepted, JoinProgress, SearchProgress
 from core.news.moves import PathMoved
 from core.news.public import PublicDhtChanged
+from core.news.web import WebPortMapped
 from core.values import Address, JsonValue
 
 FILE_WAITS = 0.1  # seconds that a line waits for others where stdout is a file: a system call each took 5 us a request
@@ -130,6 +131,11 @@ _FIELDS: dict[type[PeerEvent], Callable[[Any], dict[str, JsonValue]]] = {
         "message": e.message,
     },
     PublicDhtChanged: lambda e: {"nodes": e.nodes, "message": e.message},
+    WebPortMapped: lambda e: {
+        "port": e.port,
+        "outside": str(e.opened.address) if e.opened.address else None,
+        "message": e.opened.words,
+    },
     ErrorRaised: lambda e: {"error": e.error, "message": e.message, **(_place(e.peer) if e.peer else {})},
 }
 
@@ -162,6 +168,7 @@ _SENTENCES: dict[type[PeerEvent], Callable[[Any], str]] = {
     NatChanged: lambda e: f"network: {e.nat.network} {e.nat.message}",
     PathMoved: lambda e: f"{e.peer_id.short} is reached {e.message}",
     PublicDhtChanged: lambda e: e.message,
+    WebPortMapped: lambda e: f"HTTP and WebSocket: {e.opened.words}",
     ErrorRaised: lambda e: f"{e.error}: {e.message}",
 }
 

@@ -16,8 +16,8 @@ from core.values import JsonValue
 _SHOWN = (
     "grapes", "bootstrap", "dht_port", "api_port", "udp_port", "sharing", "consuming", "audiences", "act_as_broker",
     "use_broker", "brokers", "lan", "mainline", "mainline_bootstrap", "open_peer", "port_mapping", "web_listen",
-    "web_certificate", "web_key", "web_authority", "web_certificate_required", "web_origins", "relay", "use_relays",
-    "shares", "uses",
+    "web_certificate", "web_key", "web_authority", "web_certificate_required", "web_origins", "web_map", "relay",
+    "use_relays", "shares", "uses",
 )  # fmt: skip
 
 

@@ -85,7 +85,7 @@ def share(
     lines: bool, watches: tuple[str, ...], grenache: tuple[str, ...], grenache_tls: str | None,
     drop: bool, everything: bool, permanent: bool,
     friends: tuple[str, ...], to: tuple[str, ...], audience: str | None, accept: bool, later: bool, list_ports: bool,
-    transport: str | None, listen: str | None,
+    transport: str | None, listen: str | None, web_map: bool,
     tls_cert: Path | None, tls_key: Path | None, tls_ca: Path | None, tls_required: bool, origins: tuple[str, ...],
     **network: Any,  # noqa: ANN401
 ) -> None:  # fmt: skip
@@ -126,7 +126,7 @@ def share(
     except LocalError as error:
         raise click.UsageError(str(error)) from None
     who = Audience(audience) if audience is not None else Audience.TRUSTED if to else None
-    web = web_config(listen, tls_cert, tls_key, tls_ca, tls_required, origins)
+    web = web_config(listen, tls_cert, tls_key, tls_ca, tls_required, origins, web_map)
     over = None if transport is None else transports_of(transport)
 
     def job(config: Any, output: Any) -> Any:  # noqa: ANN401 - loaded only when it is run: `--help` answers at once

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from core.cli.options import broker_option, connection_options, network_options, timeout_option
+from core.cli.options import broker_option, connection_options, network_options, output_option, timeout_option
 from core.cli.starting import start
 
 _PLACE = click.argument("place", metavar="PEER/SERVICE")
@@ -118,15 +118,7 @@ def watch(place: str, once: bool, timeout: float, **network: Any) -> None:  # no
 
 @click.command()
 @click.argument("place", metavar="PEER/FOLDER/FILE")
-@click.option(
-    "-o",
-    "--output",
-    "to",
-    type=click.Path(path_type=Path),
-    default=None,
-    metavar="FILE",
-    help="Where to put it. Without it: here, under its own name.",
-)
+@output_option("Where to put it. Without it: here, under its own name.")
 @timeout_option
 @broker_option
 @network_options

@@ -27,6 +27,8 @@ def web_options(command: Command) -> Command:
         click.option("--tls-key", type=_FILE, default=None, metavar="FILE", help="The key of --tls-cert, in PEM."),
         click.option("--tls-cert", type=_FILE, default=None, metavar="FILE",
                      help="TLS over HTTP and WebSocket, with this certificate, in PEM."),
+        click.option("--map", "web_map", is_flag=True,
+                     help="Ask the router to open the port of --listen, so that the Internet reaches it."),
         click.option("--listen", metavar="[HOST:]PORT", default=None, callback=usage(read_place),
                      help="TCP port of HTTP and WebSocket. Without a host: only programs on this machine reach it."),
         click.option("--transport", metavar="NAME,...", default=None, callback=usage(transports_of),
@@ -38,16 +40,20 @@ def web_options(command: Command) -> Command:
 
 
 def web_config(
-    listen: str | None, cert: Path | None, key: Path | None, ca: Path | None, required: bool, origins: tuple[str, ...]
-) -> WebConfig | None:
+    listen: str | None, cert: Path | None, key: Path | None, ca: Path | None, required: bool, origins: tuple[str, ...],
+    web_map: bool = False,
+) -> WebConfig | None:  # fmt: skip
     """Return what the options say together, None when nothing was said. Raises click's usage error."""
-    if listen is None and cert is None and key is None and ca is None and not required and not origins:
+    if listen is None and cert is None and key is None and ca is None and not required and not origins and not web_map:
         return None
     if (cert is None) != (key is None) or (cert is None and (ca is not None or required)):
         raise click.UsageError("TLS needs both --tls-cert and --tls-key")
     tls = None if cert is None or key is None else Tls(cert, key, ca, required)
     host, port = read_place(listen) if listen else (LOOPBACK, 0)
     try:
-        return WebConfig(host, port, tls, origins)
+        web = WebConfig(host, port, tls, origins, web_map)
     except LocalError as error:
         raise click.UsageError(str(error)) from None
+    if web_map and not web.reachable:
+        raise click.UsageError("--map needs a port that others reach: write --listen with a host, as in 0.0.0.0:1337")
+    return web

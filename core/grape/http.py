@@ -16,6 +16,7 @@ from core.aio.tasks import TaskSet
 from core.aio.turns import Turns
 from core.grape.api import Api, HttpReply, forbidden
 from core.grape.config import GrapeConfig
+from core.grape.listening import BACKLOG
 from core.grape.local_address import is_this_machine
 from core.grape.web_guard import WebGuard
 from core.limits.budget import Budget
@@ -250,7 +251,7 @@ async def serve_http(api: Api, config: GrapeConfig, sock: socket.socket) -> Asyn
     server = ApiServer(api, config)
     if not config.lazy_http:
         await server.load()
-    listener = await server.loop.create_server(server.make_connection, sock=sock)
+    listener = await server.loop.create_server(server.make_connection, sock=sock, backlog=BACKLOG)
     try:
         yield server
     finally:

@@ -152,7 +152,7 @@ class WebAsker:
             body = await self._slices.run(encode_steps(rid, key, payload, max_bytes=MAX_BYTES))
         else:
             body = encode(rid, key, payload, max_bytes=MAX_BYTES)
-        known = self._known.get((place, ask.tls is not None))
+        known = self._known.find((place, ask.tls is not None))
         transport = ask.transport or known or HTTP
         try:
             reply, who = await self._send(transport, place, rid, body, timeout, ask)
@@ -169,11 +169,14 @@ class WebAsker:
             raise _refused(place, reply.error)
         return Answer(place, reply.result, asyncio.get_running_loop().time() - began, transport, who.peer_id)
 
-    async def _send(
+    def _send(
         self, transport: str, place: Address, rid: str, body: bytes, timeout: float, ask: Ask
-    ) -> tuple[Reply, Verified]:
+    ) -> Coroutine[object, object, tuple[Reply, Verified]]:
         if transport == WS:
-            return await self._ws.ask(place, rid, body, timeout=timeout, tls=ask.tls)
+            return self._ws.ask(place, rid, body, timeout=timeout, tls=ask.tls)
+        return self._post(place, body, timeout, ask)
+
+    async def _post(self, place: Address, body: bytes, timeout: float, ask: Ask) -> tuple[Reply, Verified]:
         http = await self._http_client()
         answer, who = await http.post(place, body, timeout=timeout, tls=ask.tls, compress=ask.compress)
         if len(answer) <= LARGE:
@@ -221,7 +224,7 @@ class WebAsker:
 
     def at(self, place: Address, ask: Ask) -> Ask:
         """Return how a place is asked that was asked before."""
-        return replace(ask, transport=self._known.get((place, ask.tls is not None), ""))
+        return replace(ask, transport=self._known.find((place, ask.tls is not None)) or "")
 
 
 def _refused(place: Address, said: str) -> RefusedError:

@@ -40,18 +40,27 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
-    """Where services are opened. Port 0 is any free one; `origins` are web pages that may call, such as https://a.b."""
+    """Where services are opened. Port 0 is any free one; `origins` are web pages that may call, such as https://a.b.
+
+    `map`: the router is asked to open the port.
+    """
 
     host: str = "127.0.0.1"
     port: int = 0
     tls: Tls | None = None
     origins: tuple[str, ...] = ()
+    map: bool = False
 
     def __post_init__(self) -> None:
         """Raise LocalError for an origin that is none."""
         for origin in self.origins:
             if not _ORIGIN.fullmatch(origin):
                 raise LocalError(f"{origin[:80]!r} is no origin: write it like https://example.org", name=BAD)
+
+    @property
+    def reachable(self) -> bool:
+        """Whether other machines may reach it at all."""
+        return self.host != "localhost" and self.host != "::1" and not self.host.startswith("127.")
 
     def published(self) -> "WebConfig":
         """Return how something is published: in clear, since no subscriber has TLS, on a port of its own."""

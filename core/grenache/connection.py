@@ -295,12 +295,22 @@ class HttpConnection(asyncio.Protocol):
         self._ask(body)
 
     def _ask(self, body: bytes) -> None:
+        """Ask the service, in turn: each connection has one request that may wait, as public clients expect."""
+        if not self._server.full(self.standing):
+            self._ask_now(body)
+        elif self._input.grow(len(body)):
+            self._server.wait(self, self.standing, lambda: self._ask_now(body))
+        else:
+            self._refuse(f"ERR_RATE_LIMITED: {OVERDRAWN}")
+
+    def _ask_now(self, body: bytes) -> None:
+        self._input.let_go()
         if self._transport is None:
             return
-        work = self._work_now = Work(self._server, HTTP, self.caller, self.standing, self._reply)
-        work.begin(body, self._meta)
+        self._work_now = Work(self._server, HTTP, self.caller, self.standing, self._reply)
+        self._work_now.begin(body, self._meta)
 
-    def _reply(self, data: bytes) -> bool:
+    def _reply(self, data: bytes, work: Work) -> bool:
         """Send a service's reply."""
         self._work_now = None
         if self._transport is None:

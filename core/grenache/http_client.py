@@ -13,6 +13,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpResponseParser, RawResponseMessage
 from aiohttp.streams import StreamReader
 
+from core.aio.goodbye import farewell
 from core.errors import PeerError, RefusedError, RemoteError, RequestTimeout, TransportClosed
 from core.grenache.client_tls import ClientTls, Verified
 from core.grenache.config import GENERIC
@@ -46,6 +47,7 @@ class Connection(asyncio.Protocol):
         self.used_at = 0.0
         self.open = False  # and nothing is wrong with it
         self._loop = asyncio.get_running_loop()
+        self.closed: asyncio.Future[None] = self._loop.create_future()
         self._transport: asyncio.Transport | None = None
         self._parser = HttpResponseParser(
             _Source(self._loop), self._loop, 2**16, auto_decompress=False, read_until_eof=True
@@ -97,6 +99,8 @@ class Connection(asyncio.Protocol):
         self.open = False
         self._transport = None
         self._fail(TransportClosed(f"{self.address} closed the connection before it answered"))
+        if not self.closed.done():
+            self.closed.set_result(None)
 
     def pause_writing(self) -> None:
         """The other side reads slowly."""
@@ -225,14 +229,15 @@ class HttpClient:
         self._kept: BoundedTable[tuple[Address, ClientTls | None], list[Connection]] = BoundedTable(
             DESTINATIONS, lambda _, gone: _end(gone)
         )
+        self._open: set[Connection] = set()  # all that are not gone yet; AT_ONCE to each destination
         self._places: BoundedTable[tuple[Address, ClientTls | None], asyncio.Semaphore] = BoundedTable(DESTINATIONS)
 
     async def aclose(self) -> None:
-        """Close what is kept."""
-        for kept in list(self._kept.values()):
-            for each in kept:
-                each.abort()
+        """Cut off all connections."""
         self._kept.clear()
+        for each in self._open:
+            each.abort()
+        await farewell(self._open)
 
     async def post(
         self, address: Address, body: bytes, *, timeout: float, tls: ClientTls | None = None, compress: bool = False,
@@ -279,6 +284,8 @@ class HttpClient:
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or str(error)
             raise TransportClosed(f"{address} cannot be reached: {why}", name=GENERIC) from None
+        self._open.add(connection)
+        connection.closed.add_done_callback(lambda _: self._open.discard(connection))
         if tls is not None:
             connection.verified = tls.verify(transport, address)
         return connection

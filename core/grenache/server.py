@@ -5,6 +5,7 @@ may hold is in `core.limits.bounds`; memory is counted in the same budget as tha
 """
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections import Counter
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from core.aio.descriptors import part
+from core.aio.goodbye import CUT_OFF
 from core.aio.tasks import TaskSet
 from core.aio.turns import Turns
 from core.errors import LocalError
@@ -29,7 +31,7 @@ from core.rpc.slices import Slices
 from core.tunnel.stream import ByteStream
 from core.values import Address, Caller, JsonValue
 
-BACKLOG = 128  # connections the kernel keeps for us; listen(2)'s usual bound
+BACKLOG = 1024  # connections the kernel keeps for us while we work: as many as one host may have
 SWEEP_EVERY = 1.0  # seconds between looks at all connections
 
 Receive: TypeAlias = Callable[[str, str, JsonValue, Caller, int], Call]  # (transport, key, payload, caller, bytes)
@@ -89,10 +91,13 @@ class WebServer:
         self.requests: Budget[Owner] = Budget(
             bounds.REQUESTS, bounds.REQUESTS_HOST, kept=bounds.REQUESTS_KEPT, per_trusted=bounds.REQUESTS_TRUSTED
         )
-        most = part(bounds.CONNECTIONS)
+        most = part(bounds.WEB_CONNECTIONS)
         self._connections: FairTable[Connected, None, str] = FairTable(
             most, per_host, kept=min(bounds.CONNECTIONS_KEPT, most // 8)
         )
+        self._waiting: dict[Connected, tuple[Standing, Callable[[], None]]] = {}  # in their order; one of each
+        self._letting_in = False  # in the loop's next turn
+        self._deserted = asyncio.Event()  # the last connection is gone
         self._listener: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self.address = Address(config.host, config.port)
@@ -108,11 +113,11 @@ class WebServer:
             context = await asyncio.to_thread(server_context, self.config.tls)
             sock = _bind(self.config)
             self._listener = await loop.create_server(
-                lambda: TlsProtocol(context, lambda: HttpConnection(self)), sock=sock
+                lambda: TlsProtocol(context, lambda: HttpConnection(self), self), sock=sock, backlog=BACKLOG
             )
         else:
             sock = _bind(self.config)
-            self._listener = await loop.create_server(lambda: HttpConnection(self), sock=sock)
+            self._listener = await loop.create_server(lambda: HttpConnection(self), sock=sock, backlog=BACKLOG)
         self.address = Address(*sock.getsockname()[:2])
         self._sweep_later()
 
@@ -125,6 +130,11 @@ class WebServer:
         for connection in list(self._connections):
             connection.abort()
         self.deadlines.close()
+        if len(self._connections):
+            self._deserted.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CUT_OFF):
+                    await self._deserted.wait()
         await self.tasks.aclose()
         self.packing.close()
 
@@ -148,6 +158,35 @@ class WebServer:
     def disconnected(self, connection: "Connected") -> None:
         """Forget a connection."""
         self._connections.pop(connection)
+        self._waiting.pop(connection, None)
+        if not len(self._connections):
+            self._deserted.set()
+
+    # -- requests that wait for others of their host ------------------------------------------------------------------
+
+    def full(self, whose: Standing) -> bool:
+        """Return whether a caller has as many requests under way as it may."""
+        return not self.requests.fits(whose.owner, 1, trusted=whose.trusted)
+
+    def wait(self, connection: "Connected", whose: Standing, begin: Callable[[], None]) -> None:
+        """Call `begin` once there is room for the request of a connection; not if that is gone before."""
+        self._waiting[connection] = whose, begin
+
+    def give_back(self, whose: Standing) -> None:
+        """Give a request's place back, and let in who waits, all of this turn of the loop together."""
+        self.requests.give(whose.owner, 1)
+        if self._waiting and not self._letting_in:
+            self._letting_in = True
+            asyncio.get_running_loop().call_soon(self._let_in)
+
+    def _let_in(self) -> None:
+        self._letting_in = False
+        full: set[Owner] = set()
+        for connection, (whose, begin) in list(self._waiting.items()):
+            if whose.owner in full or self.full(whose):
+                full.add(whose.owner)
+            elif self._waiting.pop(connection, None) is not None:
+                begin()
 
     def refuses_plain(self) -> bool:
         """Return whether plain HTTP is not spoken here, only WebSocket."""

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -17,6 +17,7 @@ from OpenSSL import SSL, crypto
 
 from core.errors import LocalError
 from core.grenache.config import BAD, HEAD_TIME, Tls
+from core.grenache.hosts import network
 from core.peer_id import PeerId
 
 _PIECE: Final = 64 * 1024  # bytes taken out of OpenSSL in one call
@@ -70,10 +71,24 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
+class Server(Protocol):
+    """Where connections are counted, from before their handshakes on; `core.grenache.server.WebServer`."""
+
+    def connected(self, connection: "TlsProtocol", host: str, *, trusted: bool) -> None:
+        """Take one; one too many is aborted."""
+
+    def disconnected(self, connection: "TlsProtocol") -> None:
+        """Forget it."""
+
+
 class TlsProtocol(asyncio.Protocol):
     """One accepted connection: records below, the protocol that `make` returns above, once the handshake is done."""
 
-    def __init__(self, context: SSL.Context, make: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(
+        self, context: SSL.Context, make: Callable[[], asyncio.Protocol], server: "Server | None" = None
+    ) -> None:
+        """`server` counts it until the handshake is done."""
+        self._server = server
         self._make = make
         self._tls = SSL.Connection(context, None)
         self._tls.set_accept_state()
@@ -86,6 +101,9 @@ class TlsProtocol(asyncio.Protocol):
         """Wait for the handshake, for as long as that may take."""
         self._raw = cast(asyncio.Transport, transport)
         self._timer = asyncio.get_running_loop().call_later(HEAD_TIME, self._raw.abort)
+        where = transport.get_extra_info("peername") or ("", 0)
+        if self._server is not None:
+            self._server.connected(self, network(where[0].removeprefix("::ffff:")), trusted=False)
 
     def data_received(self, data: bytes) -> None:
         """Take records."""
@@ -117,6 +135,8 @@ class TlsProtocol(asyncio.Protocol):
         certificate = self._tls.get_peer_certificate(as_cryptography=True)
         der = certificate.public_bytes(serialization.Encoding.DER) if certificate is not None else None
         self._transport = _TlsTransport(self._raw, self._tls, self._flush, der)
+        if self._server is not None:
+            self._server.disconnected(self)  # the protocol above counts from now on
         self._inner = self._make()
         self._inner.connection_made(self._transport)
         return True
@@ -147,6 +167,16 @@ class TlsProtocol(asyncio.Protocol):
             self._timer.cancel()
         if self._inner is not None:
             self._inner.connection_lost(exc)
+        elif self._server is not None:
+            self._server.disconnected(self)
+
+    def look(self, now: float) -> None:
+        """The handshake has a timer of its own."""
+
+    def abort(self) -> None:
+        """Close at once, within the handshake."""
+        if self._raw is not None:
+            self._raw.abort()
 
     def pause_writing(self) -> None:
         """Pass on that the caller reads slowly."""

@@ -56,7 +56,8 @@ class WebSocket:
         self._paused = False
         self._booked = False  # what was read is looked at on in the loop's next turn
         self._closed = False
-        self._together: list[bytes] | None = None  # replies of one wake-up, which leave in one system call
+        self._going = False  # `_go_on` is below us on the stack
+        self._together: list[bytes] = []  # replies of one turn of the loop, which leave in one system call
         self._subscriber: _Subscriber | None = None
 
     def open(self) -> None:
@@ -109,7 +110,8 @@ class WebSocket:
             self._close(error.code)
             return
         self._waiting += messages
-        self._waiting_bytes += sum(WAITING_COST + len(message.data) for message in messages)
+        for message in messages:
+            self._waiting_bytes += WAITING_COST + len(message.data)
         self._go_on()
         if self._reader.held and not (self._waiting or self._reader.more):  # what waits is held up by us
             self._coming.start(self._loop.time())
@@ -119,13 +121,15 @@ class WebSocket:
     def _count(self) -> None:
         """Count what came and is not begun."""
         held = self._reader.held + self._waiting_bytes
+        if not held and not self._input.amount:
+            return
         if not self._closed and not self._input.grow_beyond(bounds.FREE_BYTES, held):
             self._input.let_go()
             self._close(TRY_LATER)
 
     def _go_on(self) -> None:
-        if self._together is None:
-            self._together = []
+        if not self._going:
+            self._going = True
             taken = 0
             for message in self._waiting:
                 if self._choked or len(self._works) >= IN_FLIGHT or self._closed:
@@ -134,6 +138,7 @@ class WebSocket:
                 self._waiting_bytes -= WAITING_COST + len(message.data)
                 self._take(message)
             del self._waiting[:taken]
+            self._going = False
             self._write_together()
             self._count()
         more = self._reader.more
@@ -151,7 +156,7 @@ class WebSocket:
         self.feed(b"")
 
     def _write_together(self) -> None:
-        together, self._together = self._together, None
+        together, self._together = self._together, []
         if together and not self._transport.is_closing():
             self._transport.write(b"".join(together))
 
@@ -170,10 +175,10 @@ class WebSocket:
         elif kind is not Kind.PONG and self._subscriber is None:
             self._server.count["requests"] += 1
             self._used_at = self._loop.time()
-            work = Work(self._server, WS, self._caller, self._standing, lambda reply: self._send(reply, work))
-            self._works.add(work)
+            work = Work(self._server, WS, self._caller, self._standing, self._send)
             work.begin(data)
             if work.task is not None:
+                self._works.add(work)
                 work.task.add_done_callback(lambda _: self._finished(work))
 
     def _finished(self, work: Work) -> None:
@@ -190,11 +195,12 @@ class WebSocket:
         if unsent > bounds.FREE_BYTES and not self._replies.grow(unsent + len(data)):
             self._transport.abort()  # it asks on and on, and takes nothing
             return False
-        if self._together is not None and unsent < TOGETHER:
+        if unsent < TOGETHER and (self._going or self._works or self._together):
+            if not self._going and not self._together:
+                self._loop.call_soon(self._write_together)
             self._together.append(frame(Kind.TEXT, data))
             if len(data) > TOGETHER or len(self._together) >= ANSWERED:
-                self._transport.write(b"".join(self._together))
-                self._together = []
+                self._write_together()
         else:
             self._transport.write(frame(Kind.TEXT, data))
         return True
@@ -202,8 +208,8 @@ class WebSocket:
     def _close(self, code: int = GOING_AWAY) -> None:
         if not self._closed:
             self._closed = True
-            self._transport.write(b"".join([*(self._together or ()), close_frame(code)]))
-            self._together = None if self._together is None else []
+            self._transport.write(b"".join([*self._together, close_frame(code)]))
+            self._together = []
             self._transport.close()
 
 

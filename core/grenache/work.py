@@ -19,7 +19,7 @@ from core.wire.grenache_message import Meta, Request, encode, encode_error, enco
 from core.wire.json_load import load_steps
 from core.wire.rpc_message import LARGE, MAX_BYTES, is_large
 
-Send: TypeAlias = Callable[[bytes], bool]  # the reply; False: its caller is gone, or has no room for it
+Send: TypeAlias = Callable[[bytes, "Work"], bool]  # the reply; False: its caller is gone, or has no room for it
 
 _log = logging.getLogger(__name__)
 
@@ -49,10 +49,11 @@ class Work:
 
     def begin(self, body: bytes, meta: Meta | None = None) -> None:
         """Read a request and answer it, at once where that is possible."""
-        if not self._server.requests.take(self._standing.owner, 1, trusted=self._standing.trusted):
-            self._say(encode_error(None if meta is None else meta.rid, BUSY), BUSY)
+        requests = self._server.requests
+        if not requests.fits(self._standing.owner, 1, trusted=self._standing.trusted):
+            requests.refused += 1
+            self._refuse(_rid(body, meta), BUSY)
             return
-        self._held = True
         size = len(body)
         if size > bounds.FREE_BYTES and not self._hold(size * bounds.PAYLOAD_FACTOR):
             self._refuse(None if meta is None else meta.rid, f"{Overdrawn.name}: {OVERDRAWN}")
@@ -71,6 +72,9 @@ class Work:
         return self._payload.grow(size)
 
     def _later(self, work: Coroutine[object, object, None]) -> None:
+        """Go on in a task, which takes one of the caller's places; what is answered at once takes none."""
+        self._server.requests.charge(self._standing.owner, 1)
+        self._held = True
         self.task = self._server.tasks.spawn(self._run(work), name="web request")
         self.task.add_done_callback(lambda _: self._end(TransportClosed.name, 0))  # it may never have begun
 
@@ -157,14 +161,14 @@ class Work:
         self._say(encode_error(rid, error), error)
 
     def _say(self, data: bytes, error: str | None) -> None:
-        sent = self._send(data)
+        sent = self._send(data, self)
         self._end(error if sent else TransportClosed.name, len(data) if sent else 0)
 
     def _end(self, error: str | None, sent: int) -> None:
         """Give everything back and tell how it ended. Idempotent."""
         if self._held:
             self._held = False
-            self._server.requests.give(self._standing.owner, 1)
+            self._server.give_back(self._standing)
         for held in (self._payload, self._result):
             if held is not None:
                 held.let_go()
@@ -175,6 +179,14 @@ class Work:
 
 OVERDRAWN = "your requests hold as much memory here as they may: wait for one to end"
 BUSY = f"{Overdrawn.name}: too many requests of yours are under way: wait for one to end"
+
+
+def _rid(body: bytes, meta: Meta | None) -> JsonValue:
+    """Return the id of a request that is refused unread: a caller takes no answer without it for its own."""
+    try:
+        return parse_request(body, meta).rid if len(body) <= LARGE else None if meta is None else meta.rid
+    except RemoteError:
+        return None if meta is None else meta.rid
 
 
 async def _ready(value: JsonValue) -> JsonValue:

@@ -7,8 +7,10 @@ import asyncio
 import base64
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Final, cast
 
+from core.aio.goodbye import farewell
 from core.errors import PeerError, RemoteError, RequestTimeout, TransportClosed
 from core.grenache.client_tls import ClientTls, Verified
 from core.grenache.config import GENERIC
@@ -68,6 +70,18 @@ class Socket(asyncio.Protocol):
     def usable(self) -> bool:
         """Whether it is open."""
         return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def free(self) -> bool:
+        """Whether a request can be sent at once."""
+        transport = self._transport
+        return (
+            transport is not None
+            and len(self.waiting) < ASKED
+            and not transport.is_closing()
+            and self._writable.is_set()
+            and (bool(self.waiting) or self._loop.time() - self.used_at < KEPT)
+        )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the upgrade."""
@@ -163,21 +177,30 @@ class Socket(asyncio.Protocol):
         await self._writable.wait()
         if self._transport is None:
             raise TransportClosed(f"{self.address} closed the connection")
+        try:
+            return await self.post(rid, request)
+        finally:
+            self.forget(rid)
+
+    def post(self, rid: str, request: bytes) -> asyncio.Future[Reply]:
+        """Send a request; return the future of its reply. The socket is open and writable; `forget` follows."""
         answer: asyncio.Future[Reply] = self._loop.create_future()
         self.waiting[rid] = answer
-        self.used_at = self._loop.time()
-        try:
-            framed = frame(Kind.TEXT, request, self._mask())
-            if len(self.waiting) == 1:
-                self._transport.write(framed)  # alone: there is nothing to wait for
-            else:
-                if not self._together:
-                    self._loop.call_soon(self._write_together)
-                self._together.append(framed)
-            return await answer
-        finally:
+        framed = frame(Kind.TEXT, request, self._mask())
+        if self._together:
+            self._together.append(framed)
+        elif len(self.waiting) > 1:
+            self._loop.call_soon(self._write_together)
+            self._together.append(framed)
+        elif self._transport is not None:
+            self._transport.write(framed)  # alone: there is nothing to wait for
+        return answer
+
+    def forget(self, rid: str) -> None:
+        """Wait for a reply no longer."""
+        self.waiting.pop(rid, None)
+        if not self.waiting:
             self.used_at = self._loop.time()
-            self.waiting.pop(rid, None)
 
     def send(self, data: bytes) -> None:
         """Send one binary message, of which nobody says anything."""
@@ -206,6 +229,11 @@ class Socket(asyncio.Protocol):
             self._transport.write(close_frame(GOING_AWAY, os.urandom(4)))
             self._transport.close()
 
+    def abort(self) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
 
 async def open_socket(
     address: Address, tls: ClientTls | None = None, on_message: Callable[[bytes], None] | None = None, *,
@@ -229,6 +257,7 @@ async def open_socket(
     except BaseException:
         socket.opened.cancel()  # nobody waits for it any longer
         transport.abort()
+        await farewell([socket])
         raise
     return socket
 
@@ -241,38 +270,60 @@ class WsClient:
             DESTINATIONS, lambda _, gone: gone.close()
         )
         self._deadlines = Deadlines()
+        self._open_ones: set[Socket] = set()  # all that are not gone yet
         self._opening = asyncio.Lock()
 
     async def aclose(self) -> None:
         """Close what is kept."""
         self._deadlines.close()
-        for socket in list(self._kept.values()):
-            socket.close()
         self._kept.clear()
+        for socket in self._open_ones:
+            socket.close()
+        await farewell(self._open_ones)
 
     async def ask(
         self, address: Address, rid: str, request: bytes, *, timeout: float, tls: ClientTls | None = None
     ) -> tuple[Reply, Verified]:
         """Send a request; return its reply, and who answered. Raises PeerError."""
+        socket = self._kept.find((address, tls))
+        if socket is None or not socket.free:
+            return await self._ask_later(address, rid, request, timeout, tls)
+        answer = socket.post(rid, request)
+        deadline = self._deadlines.set(timeout, partial(_expire, answer), answer.get_loop())
+        try:
+            return await answer, socket.verified
+        except TimeoutError:
+            raise _too_late(address, timeout) from None
+        finally:
+            self._deadlines.lift(deadline)
+            socket.forget(rid)
+
+    async def _ask_later(
+        self, address: Address, rid: str, request: bytes, timeout: float, tls: ClientTls | None
+    ) -> tuple[Reply, Verified]:
+        """Ask where a connection has to be opened first, or to be waited for."""
         try:
             with Limit(self._deadlines, timeout):
-                socket = self._kept.get((address, tls))
+                socket = self._kept.find((address, tls))
                 if socket is None or not self._alive(socket):
-                    socket = await self._open(address, tls)
+                    socket = await self.open(address, tls)
                 if len(socket.waiting) < ASKED:
                     return await socket.ask(rid, request), socket.verified
                 async with socket.turns:
                     return await socket.ask(rid, request), socket.verified
         except TimeoutError:
-            raise RequestTimeout(f"{address}: no answer within {round(timeout, 2):g} s") from None
+            raise _too_late(address, timeout) from None
 
-    async def _open(self, address: Address, tls: ClientTls | None) -> Socket:
+    async def open(self, address: Address, tls: ClientTls | None) -> Socket:
+        """Return the connection to a server, a new one where there is none. Raises TransportClosed and RemoteError."""
         async with self._opening:
-            kept = self._kept.get((address, tls))
+            kept = self._kept.find((address, tls))
             if kept is not None and self._alive(kept):
                 return kept
             socket = self._kept[address, tls] = await open_socket(address, tls)
             socket.used_at = asyncio.get_running_loop().time()
+            self._open_ones.add(socket)
+            socket.closed.add_done_callback(lambda _: self._open_ones.discard(socket))
             return socket
 
     def _alive(self, socket: Socket) -> bool:
@@ -280,3 +331,12 @@ class WsClient:
             return True
         socket.close()
         return False
+
+
+def _expire(answer: asyncio.Future[Reply]) -> None:
+    if not answer.done():
+        answer.set_exception(TimeoutError())
+
+
+def _too_late(address: Address, timeout: float) -> RequestTimeout:
+    return RequestTimeout(f"{address}: no answer within {round(timeout, 2):g} s")

@@ -1,4 +1,4 @@
-"""Asking one router for one UDP port by PCP and, where it knows only that, by NAT-PMP; a state machine without I/O.
+"""Asking one router for one port by PCP and, where it knows only that, by NAT-PMP; a state machine without I/O.
 
 Times are the caller's monotone seconds. A mapping is renewed at half of its life (RFC 6887 section 11.2.1), or after a
 few minutes, whichever is sooner: the answer carries the router's clock, which tells that it has begun again and so has
@@ -40,8 +40,12 @@ class Failed:
 class RouterAsker:
     """Asks one router. `datagrams` and `wake` after each call say what to send and when to call `poll`."""
 
-    def __init__(self, client: Address, nonce: bytes, wanted: Address | None = None) -> None:
-        """`client`: our port on the router's network. `nonce`: PCP's, 12 random bytes. `wanted`: what we had before."""
+    def __init__(self, client: Address, nonce: bytes, wanted: Address | None = None, *, tcp: bool = False) -> None:
+        """`client`: our port on the router's network, of UDP unless `tcp`. `nonce`: PCP's, 12 random bytes.
+
+        `wanted`: what we had before.
+        """
+        self._tcp = tcp
         self._client = client
         self._nonce = nonce
         self._wanted = wanted
@@ -84,12 +88,12 @@ class RouterAsker:
 
     def _ask(self, lifetime: int) -> None:
         if self._version == 2:
-            self.datagrams.append(wire.pcp_map(self._client, self._nonce, self._wanted, lifetime))
+            self.datagrams.append(wire.pcp_map(self._client, self._nonce, self._wanted, lifetime, tcp=self._tcp))
             return
         if lifetime:
             self.datagrams.append(wire.pmp_host())
         port = self._client.port if self._wanted is None else self._wanted.port
-        self.datagrams.append(wire.pmp_map(self._client.port, port, lifetime))
+        self.datagrams.append(wire.pmp_map(self._client.port, port, lifetime, tcp=self._tcp))
 
     def receive(self, datagram: Buffer, now: float) -> Mapped | Failed | None:
         """Take what came from the router's own address and port. What is no answer to us changes nothing."""
@@ -114,6 +118,8 @@ class RouterAsker:
 
     def _is_ours(self, answer: wire.Answer) -> bool:
         if answer.nonce and answer.nonce != self._nonce:
+            return False
+        if answer.tcp is not None and answer.tcp != self._tcp:
             return False
         return answer.internal is None or answer.internal == self._client.port
 

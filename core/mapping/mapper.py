@@ -1,4 +1,4 @@
-"""Keeps one UDP port of the router open for this peer: asked by all protocols at once, renewed, given back at the end.
+"""Keeps one port of the router open for this peer: asked by all protocols at once, renewed, given back at the end.
 
 What a router answers is believed only as far as it may be true: an outside address that is itself private has another
 router before it, and opens nothing.
@@ -44,16 +44,18 @@ class Own(Protocol):
 
 
 class PortMapper:
-    """Owns the mapping of UDP port `port`. `tell` is called whenever `status` is another."""
+    """Owns the mapping of port `port`, of UDP unless `tcp`. `tell` is called whenever `status` is another."""
 
     def __init__(
         self, own: Own, port: int, tell: Callable[[PortOpen], None],
         find_gateway: Callable[[], str | None] = gateway, at: int = wire.PORT,
-        upnp: Callable[[str, str], Upnp] = Upnp,
+        upnp: Callable[[str, str, bool], Upnp] = Upnp, *, tcp: bool = False,
     ) -> None:  # fmt: skip
         """`at`: the router's UDP port for PCP and NAT-PMP."""
         self._own = own
         self._port = port
+        self._tcp = tcp
+        self._kind = "TCP port" if tcp else "port"
         self._at = at
         self._tell = tell
         self._find = find_gateway
@@ -119,8 +121,10 @@ class PortMapper:
                 by_upnp.take_over()
             self._choose()
 
-        by_packet = ByPacket(Address(host, self._port), Address(router, self._at), self._wanted, changed)
-        by_upnp = ByUpnp(self._upnp(host, router), self._port, lambda: by_packet.mapped is not None, self._choose)
+        client, at = Address(host, self._port), Address(router, self._at)
+        by_packet = ByPacket(client, at, self._wanted, changed, tcp=self._tcp)
+        upnp = self._upnp(host, router, self._tcp)
+        by_upnp = ByUpnp(upnp, self._port, lambda: by_packet.mapped is not None, self._choose)
         self._ways = (by_packet, by_upnp)
         asked.push_async_callback(self._leave)
         for way in self._ways:
@@ -138,7 +142,7 @@ class PortMapper:
                 return self._take(way.mapped)
         self._own.map_to(None)
         if all(way.words is not None for way in self._ways):
-            self._say(PortOpen(words=_sentence(*(way.words or "" for way in self._ways))))
+            self._say(PortOpen(words=_sentence(self._kind, *(way.words or "" for way in self._ways))))
         return None
 
     # -- what is so --------------------------------------------------------------------------------------------------
@@ -152,7 +156,9 @@ class PortMapper:
             return
         self._own.map_to(mapped.address)
         self._say(
-            PortOpen(mapped.address, mapped.how, f"Your router opened port {mapped.address.port} ({mapped.how}).")
+            PortOpen(
+                mapped.address, mapped.how, f"Your router opened {self._kind} {mapped.address.port} ({mapped.how})."
+            )
         )
 
     def _say(self, status: PortOpen) -> None:
@@ -163,8 +169,8 @@ class PortMapper:
         self._tell(status)
 
 
-def _sentence(router: str, upnp: str) -> str:
+def _sentence(kind: str, router: str, upnp: str) -> str:
     why = "; ".join(dict.fromkeys(filter(None, (router, upnp))))
     if not why:
         return "Your router opens no ports by itself: it answers neither PCP, NAT-PMP nor UPnP."
-    return f"Your router did not open a port: {why}."
+    return f"Your router did not open a {kind}: {why}."

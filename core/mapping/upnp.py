@@ -1,4 +1,4 @@
-"""Asking the router for a UDP port by UPnP: found by SSDP, described over HTTP, asked by SOAP. Nobody else is asked.
+"""Asking the router for a port by UPnP: found by SSDP, described over HTTP, asked by SOAP. Nobody else is asked.
 
 Only the default gateway's own answers count, redirects are not followed, and what it says is bounded: core/wire/igd.py.
 """
@@ -26,16 +26,17 @@ class UpnpError(Exception):
 
 
 class Upnp:
-    """One router's UPnP, found once. `host`: ours on its network; `gateway`: its own."""
+    """One router's UPnP, found once. `host`: ours on its network; `gateway`: its own. A UDP port, unless `tcp`."""
 
-    def __init__(self, host: str, gateway: str) -> None:
+    def __init__(self, host: str, gateway: str, tcp: bool = False) -> None:
+        self._protocol = "TCP" if tcp else "UDP"
         self._host = host
         self._gateway = gateway
         self._service: igd.Service | None = None
         self._mapped: Address | None = None
 
     async def map(self, port: int, now: float) -> Mapped:
-        """Map our UDP port, or renew it. Raises UpnpError."""
+        """Map our port, or renew it. Raises UpnpError."""
         known = self._service is not None
         try:
             return await self._map(port, now)
@@ -83,7 +84,7 @@ class Upnp:
 
         if self._service is None or self._mapped is None:
             return
-        arguments = {"NewRemoteHost": "", "NewExternalPort": str(self._mapped.port), "NewProtocol": "UDP"}
+        arguments = {"NewRemoteHost": "", "NewExternalPort": str(self._mapped.port), "NewProtocol": self._protocol}
         try:
             async with self._session() as session:
                 await self._call(session, self._service, "DeletePortMapping", arguments)
@@ -156,7 +157,7 @@ class Upnp:
         while wanted:
             outside = wanted[0]
             arguments = {
-                "NewRemoteHost": "", "NewExternalPort": str(outside), "NewProtocol": "UDP",
+                "NewRemoteHost": "", "NewExternalPort": str(outside), "NewProtocol": self._protocol,
                 "NewInternalPort": str(port), "NewInternalClient": self._host, "NewEnabled": "1",
                 "NewPortMappingDescription": DESCRIPTION, "NewLeaseDuration": str(lease),
             }  # fmt: skip

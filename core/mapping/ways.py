@@ -26,8 +26,12 @@ _log = logging.getLogger(__name__)
 class ByPacket(asyncio.DatagramProtocol):
     """Asks by PCP and NAT-PMP. `mapped`: what we have. `words`: why we have nothing; None while that is not known."""
 
-    def __init__(self, client: Address, router: Address, wanted: Address | None, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, client: Address, router: Address, wanted: Address | None, changed: Callable[[], None], *,
+        tcp: bool = False,
+    ) -> None:  # fmt: skip
         """`client`: our port and host on the router's network. `changed`: called when either below is another."""
+        self._tcp = tcp
         self._client = client
         self._router = router
         self._wanted = wanted
@@ -39,7 +43,7 @@ class ByPacket(asyncio.DatagramProtocol):
         self.words: str | None = None
 
     def _begin(self) -> RouterAsker:
-        return RouterAsker(self._client, secrets.token_bytes(wire.NONCE_BYTES), self._wanted)
+        return RouterAsker(self._client, secrets.token_bytes(wire.NONCE_BYTES), self._wanted, tcp=self._tcp)
 
     @property
     def mapped(self) -> Mapped | None:

@@ -57,7 +57,7 @@ class NatSnapshot:
     """Our network: `report` in the terms of RFC 4787, the rest in words; `advice` is "" when there is nothing to do.
 
     `reachable`: friends behind usual home routers get in. `complete`: everything was tried once. `port`: what the
-    router was asked to open.
+    router was asked to open, and `web_port` the same for HTTP and WebSocket.
     """
 
     report: NatReport = field(default_factory=NatReport)
@@ -67,6 +67,7 @@ class NatSnapshot:
     advice: str = ""
     complete: bool = False
     port: PortOpen = field(default_factory=PortOpen)
+    web_port: PortOpen = field(default_factory=PortOpen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The port that our router opens for us, if its owner lets us ask it."""
+"""The ports that our router opens for us, if its owner lets us ask it."""
 
 import os
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from core.mapping.status import PortOpen
 from core.own.addresses import ANY_HOST, OwnAddresses
 from core.profile.config import PeerConfig
 from core.reach.gate import PORT_MAPPING, allowed
+from core.values import Address
 
 
 def open_port(
@@ -21,3 +22,38 @@ def open_port(
     stack.push_async_callback(mapper.aclose)
     mapper.start()
     return mapper
+
+
+def open_web_port(
+    config: PeerConfig, addresses: OwnAddresses, port: int, tell: Callable[[PortOpen], None]
+) -> PortMapper | None:
+    """Begin to ask for the TCP port of HTTP and WebSocket; who calls this ends it. None: it is not wanted.
+
+    A server that only this machine reaches is not asked for: nothing could come in.
+    """
+    if not config.web.reachable or not allowed(config.web.map, os.environ, PORT_MAPPING):
+        return None
+    mapper = PortMapper(_Beside(addresses), port, tell, tcp=True)
+    mapper.start()
+    return mapper
+
+
+class _Beside:
+    """Our addresses, for a port of TCP: that one is mapped says nothing of where we are over UDP."""
+
+    def __init__(self, addresses: OwnAddresses) -> None:
+        self._addresses = addresses
+
+    def local(self, toward: Address) -> str | None:
+        """Return our host toward another."""
+        return self._addresses.local(toward)
+
+    def is_beside(self, address: Address) -> bool:
+        """Return whether another is on a network of ours."""
+        return self._addresses.is_beside(address)
+
+    def map_to(self, address: Address | None) -> None:
+        """See above."""
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Who opens the port tells of changes: ports come and go, and this has no end."""

@@ -93,6 +93,9 @@ class Settings:
     """Callers over TLS have to have a certificate."""
     web_origins: tuple[str, ...] = ()
     """Web pages that may call over HTTP and WebSocket, by their origins, such as `https://example.org`."""
+    web_map: bool = False
+    """Ask the router to open that TCP port (PCP, NAT-PMP, UPnP), so that the Internet reaches it. It is given back at
+    the end."""
     relay: PassesOn = "auto"
     """Pass on packets for peers that cannot reach each other: `off`, `friends`, `everyone`, or `auto`: for friends, if
     others reach this peer directly."""
@@ -142,6 +145,7 @@ CLOSED: Final[Mapping[str, Any]] = {
     "port_mapping": False,
     "web_listen": "",
     "web_origins": (),
+    "web_map": False,
     "relay": "off",
     "use_relays": False,
 }

@@ -22,7 +22,7 @@ def web_config(settings: Settings) -> WebConfig:
     if any(names) or settings.web_certificate_required:
         certificate, key, authority = (Path(name) if name else None for name in names)
         tls = Tls(certificate or Path(), key or Path(), authority, settings.web_certificate_required)
-    return WebConfig(host, port, tls, settings.web_origins)
+    return WebConfig(host, port, tls, settings.web_origins, settings.web_map)
 
 
 def with_web(settings: Settings, web: WebConfig) -> Settings:
@@ -36,4 +36,5 @@ def with_web(settings: Settings, web: WebConfig) -> Settings:
         web_authority="" if tls is None or tls.ca is None else str(tls.ca.absolute()),
         web_certificate_required=tls is not None and tls.required,
         web_origins=web.origins,
+        web_map=web.map,
     )

@@ -73,6 +73,7 @@ class NatWatch:
         self._online = online
         self._report = NatReport()
         self._port = PortOpen()
+        self._web_port = PortOpen()
         self._asked: set[Address] = set()
         self._answering: set[Address] = set()
         self._looks = 0
@@ -123,14 +124,19 @@ class NatWatch:
             reachable, advice = True, ""
             message = f"Friends can reach this peer at {self._port.address}. {self._port.words}"
         return NatSnapshot(
-            self._report, reachable, words.network, message, advice, complete=self._looks > 0, port=self._port
-        )
+            self._report, reachable, words.network, message, advice, complete=self._looks > 0, port=self._port,
+            web_port=self._web_port,
+        )  # fmt: skip
 
     def opened(self, port: PortOpen) -> None:
         """Take what the router was asked to open, and tell it."""
         self._port = port
         self._hub.touch()
         self._hub.emit(NatChanged(self._hub.now(), self.snapshot()))
+
+    def opened_web(self, port: PortOpen) -> None:
+        """Take the same of HTTP and WebSocket; who opened it has told it."""
+        self._web_port = port
 
     async def _run(self) -> None:
         while True:

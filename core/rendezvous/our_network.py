@@ -8,9 +8,10 @@ from core.calling.outgoing import Outgoing
 from core.directory.access import GrapeAccess
 from core.nat.reflection import Reflector
 from core.net.endpoint import Endpoint
-from core.news.events import BrokerChanged, GrapeChanged, GrapeState
+from core.news.events import BrokerChanged, GrapeChanged, GrapeState, PeerEvent
 from core.news.hub import Hub
 from core.news.public import PublicDhtChanged
+from core.news.web import WebPortMapped
 from core.rendezvous.brokers import Brokers
 from core.rendezvous.nat_watch import REFLECTORS, NatWatch
 from core.scope import Scope, scope
@@ -45,7 +46,12 @@ def know_our_network(
         host = urlsplit(grape.url).hostname or ""
         return not grape.embedded and grape.state is GrapeState.CONNECTED and scope(host) > Scope.LOOPBACK
 
+    def on_web_port(event: PeerEvent) -> None:
+        if isinstance(event, WebPortMapped):
+            nat.opened_web(event.opened)
+
     nat = NatWatch(hub, endpoint, addresses, sources, outgoing.may_ask, brokers.registered, online)
     addresses.subscribe(nat.nudge)
     hub.subscribe(lambda event: nat.on_brokers(), BrokerChanged, GrapeChanged, PublicDhtChanged)
+    hub.subscribe(on_web_port, WebPortMapped)
     return nat

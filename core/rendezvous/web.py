@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from core.aio.tasks import TaskSet
 from core.directory.announcer import Announcer
@@ -18,7 +18,8 @@ from core.grenache.config import HTTP, PUB, WS, WebConfig
 from core.grenache.server import Site, WebServer
 from core.news.events import Announced, ErrorRaised
 from core.news.hub import Hub
-from core.news.web import WebRow
+from core.news.network import PortOpen
+from core.news.web import WebPortMapped, WebRow
 from core.services.intents import Intent, Intents
 from core.services.names import Role
 from core.trust.audience import Audience
@@ -40,9 +41,45 @@ class WebSite(Site, Protocol):
     def __len__(self) -> int: ...
 
 
-class _Port(NamedTuple):
+class Mapper(Protocol):
+    """Keeps a port of the router open for one of ours; `core.mapping.mapper.PortMapper`."""
+
+    status: PortOpen
+
+    def look_again(self) -> None:
+        """Ask at once: our addresses are others."""
+
+    def begin_again(self) -> None:
+        """Ask as if it had just begun."""
+
+    async def aclose(self) -> None:
+        """Give the port back."""
+
+
+OpenPort: TypeAlias = Callable[[int, Callable[[PortOpen], None]], Mapper | None]  # (our port, who is told)
+
+
+@dataclass(slots=True, eq=False)
+class _Port:
     server: WebServer
     site: WebSite
+    mapper: Mapper | None = None
+
+    @property
+    def opened(self) -> PortOpen:
+        """What the router does for it."""
+        return PortOpen() if self.mapper is None else self.mapper.status
+
+    def announced(self) -> int:
+        """Return the port under which others reach it: the router's, where it opened one."""
+        outside = self.opened.address
+        return self.server.address.port if outside is None else outside.port
+
+    async def aclose(self) -> None:
+        """Close it, and the router's."""
+        if self.mapper is not None:
+            await self.mapper.aclose()
+        await self.server.aclose()
 
 
 @dataclass(slots=True)
@@ -68,13 +105,16 @@ class WebRoles:
         audience: Callable[[str], Audience],
         make_site: Callable[[], WebSite],
         make_server: Callable[[WebConfig, WebSite], WebServer],
+        open_port: OpenPort,
     ) -> None:
+        """`open_port` asks the router for a port, where its owner wants that."""
         self._hub = hub
         self._config = config
         self._directory = directory
         self._audience = audience
         self._make_site = make_site
         self._make_server = make_server
+        self._open_port = open_port
         self._shared: _Port | None = None  # of HTTP and WebSocket
         self._turn = asyncio.Lock()  # ports are opened one after the other
         self._open: dict[str, _Open] = {}
@@ -91,7 +131,7 @@ class WebRoles:
         await self._ending.settle(PATIENCE)
         await self._ending.aclose()
         for port in self._ports():
-            await port.server.aclose()
+            await port.aclose()
 
     async def settled(self) -> None:
         """Wait until the ports are open. Raises LocalError for one that could not be opened."""
@@ -108,6 +148,8 @@ class WebRoles:
                 port.server.address,
                 self._config.tls is not None and not port.site.open_over(PUB),
                 self._audience(name),
+                port.opened.address,
+                port.opened.words,
             )
             for name, entry in self._open.items()
             for port in entry.ports
@@ -115,15 +157,25 @@ class WebRoles:
 
     def publish(self) -> None:
         """Announce again now: the grapes around us have changed."""
+        for port in self._ports():
+            if port.mapper is not None:
+                port.mapper.look_again()
         for entry in self._open.values():
             for announcer in entry.announcers:
                 announcer.nudge()
+
+    def begin_again(self) -> None:
+        """Ask the router again: we slept, or are on another network."""
+        for port in self._ports():
+            if port.mapper is not None:
+                port.mapper.begin_again()
+        self.publish()
 
     # -- within -------------------------------------------------------------------------------------------------------
 
     def _ports(self) -> list[_Port]:
         found = [port for entry in self._open.values() for port in entry.ports]
-        return list({id(port.server): port for port in [*found, *([self._shared] if self._shared else [])]}.values())
+        return list(dict.fromkeys([*found, *([self._shared] if self._shared else [])]))
 
     def _on_intent(self, intent: Intent, on: bool) -> None:
         if intent.role is not Role.WORKER:
@@ -151,20 +203,31 @@ class WebRoles:
         if PUB in entry.transports:
             site = self._make_site()
             site.open(name, (PUB,))
-            port = _Port(self._make_server(self._config.published(), site), site)
-            await port.server.start()
-            await self._listen(name, entry, port)
+            await self._listen(name, entry, await self._start(self._config.published(), site))
 
     async def _join(self, name: str, entry: _Open, transports: tuple[str, ...]) -> None:
         """Open a service on the port that those for requests share."""
         port = self._shared
         if port is None:
             site = self._make_site()
-            port = _Port(self._make_server(self._config, site), site)
-            await port.server.start()
-            self._shared = port
+            port = self._shared = await self._start(self._config, site)
         port.site.open(name, transports)
         await self._listen(name, entry, port)
+
+    async def _start(self, config: WebConfig, site: WebSite) -> _Port:
+        port = _Port(self._make_server(config, site), site)
+        await port.server.start()
+        port.mapper = self._open_port(port.server.address.port, lambda opened: self._opened(port, opened))
+        return port
+
+    def _opened(self, port: _Port, opened: PortOpen) -> None:
+        """Announce the port that the router opened, or no longer does."""
+        for entry in self._open.values():
+            if port in entry.ports:
+                for announcer in entry.announcers:
+                    announcer.nudge()
+        self._hub.emit(WebPortMapped(self._hub.now(), port.server.address.port, opened))
+        self._hub.touch()
 
     async def _listen(self, name: str, entry: _Open, port: _Port) -> None:
         if self._open.get(name) is not entry:  # closed meanwhile
@@ -174,7 +237,7 @@ class WebRoles:
             return
         entry.ports.append(port)
         announcer = Announcer(
-            name, lambda: port.server.address.port, self._directory,
+            name, port.announced, self._directory,
             lambda nodes, error: self._announced(name, entry, nodes),
         )  # fmt: skip
         entry.announcers.append(announcer)
@@ -201,4 +264,7 @@ class WebRoles:
     async def _end(self, port: _Port) -> None:
         if self._shared is port:
             self._shared = None
-        await port.server.aclose()
+        await port.aclose()
+        if port.opened.address is not None:
+            given_back = PortOpen(words="The port of HTTP and WebSocket is closed, and the router has its own back.")
+            self._hub.emit(WebPortMapped(self._hub.now(), port.server.address.port, given_back))

@@ -76,7 +76,7 @@ def shape_request(value: JsonValue, meta: Meta | None = None) -> Request:
     """Return the request that a JSON value is. Raises RemoteError (ERR_REQUEST_PARSE) for what is no array."""
     if not isinstance(value, list):
         raise RemoteError("a request is an array of an id, a name and a payload", name=PARSE)
-    rid, key, payload = (*value[:3], None, None, None)[:3]
+    rid, key, payload = value if len(value) == 3 else (*value[:3], None, None, None)[:3]
     if meta is not None:
         rid, key = meta.rid or rid, meta.key or key
     return Request(rid, key[:MAX_KEY] if isinstance(key, str) else "", payload)

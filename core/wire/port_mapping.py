@@ -32,8 +32,10 @@ PMP_RESULTS: Final = {
 }
 """NAT-PMP's (RFC 6886 section 3.5)."""
 
-_UDP: Final = 17  # its IANA protocol number, in PCP
+_UDP: Final = 17  # IANA's protocol numbers, in PCP
+_TCP: Final = 6
 _MAP: Final = 1  # PCP's opcode; NAT-PMP's for UDP
+_PMP_TCP: Final = 2  # NAT-PMP's opcode for TCP
 _ANSWER: Final = 0x80  # set in the opcode of an answer
 _PCP: Final = struct.Struct("!BBHI16s")
 _PCP_ANSWER: Final = struct.Struct("!BBBBII12x")
@@ -52,7 +54,8 @@ class Answer:
     """What a router answered. `epoch`: seconds since it began; it falls when the router forgot what it had mapped.
 
     `host`, `port`: where the Internet reaches us, if it said so. `lifetime`: seconds that it is mapped for.
-    `nonce`: PCP's, ours when it is about our mapping; empty for NAT-PMP. `internal`: our port that it is about.
+    `nonce`: PCP's, ours when it is about our mapping; empty for NAT-PMP. `internal`: our port that it is about, and
+    `tcp` whether that is one of TCP; None where it does not say.
     """
 
     version: int
@@ -63,6 +66,7 @@ class Answer:
     lifetime: int = 0
     nonce: bytes = b""
     internal: int | None = None
+    tcp: bool | None = None
 
 
 def _mapped(host: str) -> bytes:
@@ -77,14 +81,14 @@ def _plain(packed: bytes) -> str | None:
     return None
 
 
-def pcp_map(client: Address, nonce: bytes, suggested: Address | None, lifetime: int) -> bytes:
-    """Return PCP's request to map `client`'s UDP port (RFC 6887 sections 7.1, 11.1). `lifetime` 0: end it.
+def pcp_map(client: Address, nonce: bytes, suggested: Address | None, lifetime: int, *, tcp: bool = False) -> bytes:
+    """Return PCP's request to map `client`'s port, of UDP or TCP (RFC 6887 sections 7.1, 11.1). `lifetime` 0: end it.
 
     `client`: our host and port on the router's network. `suggested`: what we had before, None for any.
     """
     head = _PCP.pack(2, _MAP, 0, lifetime, _mapped(client.host))
     host, port = ("0.0.0.0", client.port) if suggested is None else suggested
-    return head + _PCP_MAP.pack(nonce, _UDP, client.port, port, _mapped(host))
+    return head + _PCP_MAP.pack(nonce, _TCP if tcp else _UDP, client.port, port, _mapped(host))
 
 
 def pmp_host() -> bytes:
@@ -92,9 +96,9 @@ def pmp_host() -> bytes:
     return b"\x00\x00"
 
 
-def pmp_map(internal: int, suggested: int, lifetime: int) -> bytes:
-    """Return NAT-PMP's request to map our UDP port `internal` (RFC 6886 section 3.3). `lifetime` 0: end it."""
-    return _PMP_MAP.pack(0, _MAP, 0, internal, suggested if lifetime else 0, lifetime)
+def pmp_map(internal: int, suggested: int, lifetime: int, *, tcp: bool = False) -> bytes:
+    """Return NAT-PMP's request to map our port `internal` (RFC 6886 section 3.3). `lifetime` 0: end it."""
+    return _PMP_MAP.pack(0, _PMP_TCP if tcp else _MAP, 0, internal, suggested if lifetime else 0, lifetime)
 
 
 def parse(datagram: Buffer) -> Answer:
@@ -118,9 +122,9 @@ def _parse_pcp(data: bytes) -> Answer:
             raise MalformedAnswer("a PCP answer is not about a mapping")
         return Answer(version, result, epoch, lifetime=lifetime)
     nonce, protocol, internal, port, host = _PCP_MAP.unpack_from(data, _PCP_ANSWER.size)
-    if protocol != _UDP:
-        raise MalformedAnswer("a PCP answer is not about UDP")
-    return Answer(version, result, epoch, _plain(host), port, lifetime, nonce, internal)
+    if protocol not in (_UDP, _TCP):
+        raise MalformedAnswer("a PCP answer is neither about UDP nor about TCP")
+    return Answer(version, result, epoch, _plain(host), port, lifetime, nonce, internal, protocol == _TCP)
 
 
 def _parse_pmp(data: bytes) -> Answer:
@@ -131,7 +135,7 @@ def _parse_pmp(data: bytes) -> Answer:
     if opcode == 0 and len(data) >= _PMP_HOST_ANSWER.size:
         _, _, _, epoch, packed = _PMP_HOST_ANSWER.unpack_from(data)
         return Answer(0, result, epoch, host=str(ipaddress.IPv4Address(packed)))
-    if opcode == _MAP and len(data) >= _PMP_MAP_ANSWER.size:
+    if opcode in (_MAP, _PMP_TCP) and len(data) >= _PMP_MAP_ANSWER.size:
         _, _, _, epoch, internal, port, lifetime = _PMP_MAP_ANSWER.unpack_from(data)
-        return Answer(0, result, epoch, port=port, lifetime=lifetime, internal=internal)
-    raise MalformedAnswer("a NAT-PMP answer is cut, or not about UDP")
+        return Answer(0, result, epoch, port=port, lifetime=lifetime, internal=internal, tcp=opcode == _PMP_TCP)
+    raise MalformedAnswer("a NAT-PMP answer is cut, or not about a port")

@@ -19,6 +19,8 @@ NORMAL, GOING_AWAY, PROTOCOL_ERROR, TOO_BIG, TRY_LATER = 1000, 1001, 1002, 1009,
 CONTROL_MAX: Final = 125  # bytes of a control frame, section 5.5
 MAX_FRAGMENTS: Final = 4096  # of one message: each costs an object
 _FIN, _RESERVED, _MASK, _CODE, _LENGTH = 0x80, 0x70, 0x80, 0x0F, 0x7F
+_WHOLE_TEXT: Final = 0x81  # a first byte
+_SHORTEST: Final = 6  # bytes of a head with a mask
 
 
 class Kind(enum.IntEnum):
@@ -84,7 +86,11 @@ class FrameReader:
         else:
             view, kept = data, False
         at, found = 0, list[Message]()
-        while at < len(view) and len(found) < self._at_once and (end := self._frame(view, at, found)) != at:
+        while (
+            at < len(view)
+            and len(found) < self._at_once
+            and (end := self._short(view, at, found) or self._frame(view, at, found)) != at
+        ):
             at = end
         self.more = len(found) >= self._at_once
         if kept:
@@ -92,6 +98,19 @@ class FrameReader:
         elif at < len(view):
             self._data += view[at:]
         return found
+
+    def _short(self, data: bytes, at: int, found: list[Message]) -> int:
+        """Read a whole text message of up to 125 bytes, which most are; return where it ends, 0 for any other frame."""
+        if data[at] != _WHOLE_TEXT or self._kind is not None or len(data) - at < _SHORTEST:
+            return 0
+        body = at + (_SHORTEST if self._masked else 2)
+        size = data[at + 1] - (_MASK if self._masked else 0)
+        end = body + size
+        if not 0 <= size < 126 or end > len(data) or size > self.max_bytes:
+            return 0
+        text = data[body:end]
+        found.append(Message(Kind.TEXT, mask_with(text, data[body - 4 : body]) if self._masked else text))
+        return end
 
     def _frame(self, data: bytes, at: int, found: list[Message]) -> int:
         """Read one frame; return where the next one begins, `at` when it is not whole."""
@@ -146,12 +165,19 @@ class FrameReader:
                 self._parts, self._size, self._kind = [], 0, None
 
 
+_ONES: Final = [int.from_bytes(b"\1\0\0\0" * words, "little") for words in range(64)]  # times a mask: it repeated
+
+
 def mask_with(data: bytes, mask: bytes) -> bytes:
     """Return `data` masked or unmasked, section 5.3; as one number, which is quick in Python."""
     if not data:
         return data
-    repeated = (mask * (len(data) // 4 + 1))[: len(data)]
-    return (int.from_bytes(data, "little") ^ int.from_bytes(repeated, "little")).to_bytes(len(data), "little")
+    words = (len(data) + 3) // 4
+    if words < len(_ONES):
+        repeated = int.from_bytes(mask, "little") * _ONES[words]
+        return (int.from_bytes(data, "little") ^ repeated).to_bytes(4 * words, "little")[: len(data)]
+    whole = int.from_bytes((mask * words)[: len(data)], "little")
+    return (int.from_bytes(data, "little") ^ whole).to_bytes(len(data), "little")
 
 
 def frame(kind: Kind, data: bytes, mask: bytes = b"") -> bytes:

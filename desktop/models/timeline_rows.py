@@ -28,6 +28,7 @@ from core.news.events import (
 from core.news.joins import InvitationAccepted, JoinProgress, SearchProgress
 from core.news.moves import PathMoved
 from core.news.public import PublicDhtChanged
+from core.news.web import WebPortMapped
 from core.values import Address
 from desktop.models.pretty import preview
 from desktop.models.safe import shown
@@ -247,6 +248,12 @@ def _path(event: PathMoved) -> TimelineRow:
 @row_of.register
 def _public_dht(event: PublicDhtChanged) -> TimelineRow:
     return TimelineRow(event.at, Direction.NOTE, Kind.GRAPE, "Public DHT", None, _short(event.message))
+
+
+@row_of.register
+def _web_port(event: WebPortMapped) -> TimelineRow:
+    place = event.opened.address
+    return TimelineRow(event.at, Direction.NOTE, Kind.GRAPE, "HTTP port", place, _short(event.opened.words))
 
 
 @row_of.register

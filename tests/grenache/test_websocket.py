@@ -68,6 +68,17 @@ async def test_many_are_under_way_and_the_quick_ones_are_answered_first() -> Non
         assert heard[0] != 0
 
 
+async def test_what_is_refused_unread_has_its_id() -> None:
+    """A Node client takes an answer without it for none, and waits for its time-out."""
+    async with serving(FakeSite()) as server, connected(server) as bare:
+        client = Client(bare)
+        await client.open()
+        for _ in range(bounds.REQUESTS_HOST):
+            assert server.requests.take("127.0.0.1", 1)
+        client.ask(b'["r","svc",1]')
+        assert (await client.heard())[0][1].startswith(b'["r","ERR_RATE_LIMITED')
+
+
 async def test_pings_fragments_binary_and_what_is_no_request() -> None:
     async with serving(FakeSite()) as server, connected(server) as bare:
         client = Client(bare)

@@ -17,19 +17,21 @@ OUTSIDE = Address("203.0.113.9", 40000)
 
 def pcp_answer(
     *, result: int = 0, lifetime: int = LIFETIME, epoch: int = 1000, nonce: bytes = NONCE, outside: Address = OUTSIDE,
-    internal: int = US.port,
+    internal: int = US.port, protocol: int = 17,
 ) -> bytes:  # fmt: skip
     host = b"\x00" * 10 + b"\xff\xff" + bytes(map(int, outside.host.split(".")))
     head = struct.pack("!BBBBII12x", 2, 0x81, 0, result, lifetime, epoch)
-    return head + struct.pack("!12sB3xHH16s", nonce, 17, internal, outside.port, host)
+    return head + struct.pack("!12sB3xHH16s", nonce, protocol, internal, outside.port, host)
 
 
 def pmp_host_answer(epoch: int = 5) -> bytes:
     return struct.pack("!BBHI4B", 0, 128, 0, epoch, 203, 0, 113, 9)
 
 
-def pmp_answer(epoch: int = 5, port: int = 40001, lifetime: int = 3600, internal: int = US.port) -> bytes:
-    return struct.pack("!BBHIHHI", 0, 129, 0, epoch, internal, port, lifetime)
+def pmp_answer(
+    epoch: int = 5, port: int = 40001, lifetime: int = 3600, internal: int = US.port, code: int = 129
+) -> bytes:  # fmt: skip
+    return struct.pack("!BBHIHHI", 0, code, 0, epoch, internal, port, lifetime)
 
 
 def begun() -> RouterAsker:
@@ -65,6 +67,22 @@ def test_a_router_that_knows_nat_pmp_only() -> None:
     assert asker.receive(pmp_answer(), 0.2) is None, "where, is not known yet"
     assert asker.receive(pmp_host_answer(), 0.3) is None
     assert asker.receive(pmp_answer(), 0.4) == Mapped(Address(OUTSIDE.host, 40001), "NAT-PMP", 0.4 + 3600)
+
+
+def test_a_port_of_tcp_is_asked_for_and_answers_about_udp_are_for_somebody_else() -> None:
+    asker = RouterAsker(US, NONCE, tcp=True)
+    asker.poll(0.0)
+    assert asker.datagrams[0][36] == 6, "IANA's number of TCP"
+    assert asker.receive(pcp_answer(), 0.1) is None
+    assert asker.receive(pcp_answer(protocol=6), 0.2) == Mapped(OUTSIDE, "PCP", 0.2 + LIFETIME)
+    old = RouterAsker(US, NONCE, tcp=True)
+    old.poll(0.0)
+    old.datagrams.clear()
+    old.receive(struct.pack("!BBHI", 0, 128 | 2, wire.UNSUPPORTED_VERSION, 5), 0.1)
+    assert [each[:2] for each in old.datagrams] == [b"\x00\x00", b"\x00\x02"]
+    old.receive(pmp_host_answer(), 0.2)
+    assert old.receive(pmp_answer(), 0.3) is None
+    assert old.receive(pmp_answer(code=130), 0.4) == Mapped(Address(OUTSIDE.host, 40001), "NAT-PMP", 0.4 + 3600)
 
 
 def test_a_router_that_began_again_is_asked_at_once() -> None:

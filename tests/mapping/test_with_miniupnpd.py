@@ -80,3 +80,22 @@ async def test_a_router_that_begins_again_is_noticed_and_asked_again(home: Route
         if asker.returncode is None:
             asker.kill()
             await asker.wait()
+
+
+@pytest.mark.parametrize(("pcp", "upnp", "how"), [(True, False, "PCP"), (False, True, "UPnP")])
+async def test_a_port_of_http_is_opened_and_announced_as_it_is_outside(
+    home: Router, tmp_path: Path, *, pcp: bool, upnp: bool, how: str
+) -> None:
+    home.start(pcp=pcp, upnp=upnp)
+    web = ("--transport", "http,ws", "--listen", "0.0.0.0:1337", "--map")
+    async with grapevine("share", "fibonacci", *web, inside=home.at_home, home=tmp_path / "home", env=ON) as worker:
+        told = await worker.event("web-port", lambda event: event["outside"] is not None)
+        assert (told["port"], told["outside"]) == (1337, "11.0.0.1:1337")
+        assert how in told["message"]
+        for transport in ("http", "ws"):
+            asked = ("request", told["outside"], '{"length": 5}', "--transport", transport)
+            async with grapevine(*asked, inside=inside(home.outside), home=tmp_path / "far", env=ON) as caller:
+                assert (await caller.event("reply"))["data"] == FIBONACCI
+        worker.send_signal(signal.SIGTERM)
+        await worker.wait()
+    assert "1337" not in home.forwarded(), "the port was not given back"

@@ -1,20 +1,26 @@
 """Whole peers over HTTP and WebSocket: a service that is opened, announced, asked by its name, and closed again."""
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from core.errors import LocalError, RefusedError
+from core.errors import LocalError, LookupEmpty, RefusedError
 from core.grape.config import GrapeConfig
 from core.grape.grape import open_grape
 from core.grenache.asker import Ask
 from core.grenache.config import WebConfig
 from core.kinds.share import Share
+from core.mapping.status import PortOpen
 from core.news.events import PeerEvent, ReplyReceived, RequestServed
+from core.news.web import WebPortMapped
 from core.peer import Peer, PeerConfig, open_peer
 from core.trust.audience import Audience
+from core.values import Address
+from tests.net.waiting import eventually
+from tests.support.process import until
 
 pytestmark = pytest.mark.asyncio
 GRAPE = GrapeConfig(dht_port=0, api_port=0, bind="127.0.0.1")
@@ -114,6 +120,59 @@ async def test_the_transports_of_a_share_are_changed_while_it_runs() -> None:
         await serving.change_share("mine", share)
         await serving.web.settled()
         assert serving.web.rows() == ()
+
+
+class Router:
+    """Opens what it is asked for, as the test says."""
+
+    def __init__(self, port: int, tell: Callable[[PortOpen], None]) -> None:
+        self.port, self.tell, self.status, self.closed = port, tell, PortOpen(), False
+
+    def say(self, status: PortOpen) -> None:
+        self.status = status
+        self.tell(status)
+
+    def look_again(self) -> None:
+        """Nothing has changed."""
+
+    def begin_again(self) -> None:
+        """Nor now."""
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+async def test_what_the_router_opened_is_announced_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    routers: list[Router] = []
+
+    def open_web_port(
+        config: PeerConfig, addresses: object, port: int, tell: Callable[[PortOpen], None]
+    ) -> Router | None:
+        if config.web.map:
+            routers.append(Router(port, tell))
+        return routers[-1] if config.web.map else None
+
+    monkeypatch.setattr("core.compose.open_web_port", open_web_port)
+    async with AsyncExitStack() as stack:
+        serving, asking, told = await two(stack, web=WebConfig(map=True))
+        await serving.share("fibonacci", ("http",))
+        await serving.web.settled()
+        outside = Address("203.0.113.9", 4711)
+        assert serving.web.rows()[0].outside is None
+        routers[0].say(PortOpen(outside, "PCP", "opened"))
+        (row,) = serving.web.rows()
+        assert (row.address.port, row.outside, row.mapping) == (routers[0].port, outside, "opened")
+        assert [event.opened for event in told if isinstance(event, WebPortMapped)] == [routers[0].status]
+
+        async def listed() -> bool:
+            try:
+                return outside.port in {place.port for place in await asking.lookup("fibonacci")}
+            except LookupEmpty:
+                return False
+
+        await until(listed, "the router's port is announced")
+        await serving.unshare("fibonacci")
+        await eventually(lambda: routers[0].closed)
 
 
 async def test_a_port_that_is_taken_is_told() -> None:

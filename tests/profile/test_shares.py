@@ -129,7 +129,9 @@ def test_an_opening_that_cannot_be_read_is_kept_and_not_opened(tmp_path: Path, w
 def test_where_services_are_opened_is_kept_and_comes_back(tmp_path: Path) -> None:
     store = SettingsStore(root=tmp_path)
     assert PeerConfig.from_settings(store.load()).web == WebConfig()
-    web = WebConfig("0.0.0.0", 1337, Tls(tmp_path / "a.pem", tmp_path / "a.key", None, True), ("https://a.example",))
+    web = WebConfig(
+        "0.0.0.0", 1337, Tls(tmp_path / "a.pem", tmp_path / "a.key", None, True), ("https://a.example",), True
+    )
     store.change(lambda settings: with_web(settings, web))
     assert PeerConfig.from_settings(SettingsStore(root=tmp_path).load()).web == web
     store.change(lambda settings: with_web(settings, WebConfig()))

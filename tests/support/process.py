@@ -50,6 +50,11 @@ class Program(asyncio.SubprocessProtocol):
         return self._transport
 
     @property
+    def ended(self) -> bool:
+        """Whether the program has ended."""
+        return self._ended.is_set()
+
+    @property
     def pid(self) -> int:
         """The process id of the program itself."""
         return self.transport.get_pid()

@@ -94,3 +94,20 @@ def test_bytes_of_anybody_raise_nothing_else() -> None:
 def test_a_close_says_why() -> None:
     assert close_frame(1000) == b"\x88\x02\x03\xe8"
     assert close_frame(None) == b"\x88\x00"
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 5, 124, 125, 126, 251, 252, 253, 256, 1001])
+def test_a_mask_is_laid_on_byte_by_byte(size: int) -> None:
+    data = random.Random(size).randbytes(size)
+    assert mask_with(data, MASK) == bytes(byte ^ MASK[at % 4] for at, byte in enumerate(data))
+
+
+def test_a_short_text_within_another_message_and_over_the_limit_is_refused_as_a_long_one_is() -> None:
+    reader = FrameReader(100, masked=False)
+    reader.feed(b"\x01\x02He")
+    with pytest.raises(FrameError) as failure:
+        reader.feed(frame(Kind.TEXT, b"another"))
+    assert failure.value.code == PROTOCOL_ERROR
+    with pytest.raises(FrameError) as failure:
+        FrameReader(10, masked=False).feed(frame(Kind.TEXT, b"x" * 11))
+    assert failure.value.code == TOO_BIG
