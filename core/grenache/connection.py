@@ -154,8 +154,6 @@ class HttpConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    # -- requests
-
     def _expect(self, seconds: float) -> None:
         self._due_at = self._loop.time() + seconds
 
@@ -296,11 +294,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _ask(self, body: bytes) -> None:
         """Ask the service, in turn: each connection has one request that may wait, as public clients expect."""
-        if not self._server.full(self.standing):
-            self._ask_now(body)
-        elif self._input.grow(len(body)):
-            self._server.wait(self, self.standing, lambda: self._ask_now(body))
-        else:
+        if not self._server.in_turn(self, self.standing, lambda: self._ask_now(body), self._input, len(body)):
             self._refuse(f"ERR_RATE_LIMITED: {OVERDRAWN}")
 
     def _ask_now(self, body: bytes) -> None:
@@ -323,8 +317,6 @@ class HttpConnection(asyncio.Protocol):
 
     async def _pack_aside(self, data: bytes) -> None:
         self._answer(await self._server.packing.pack(data, self.standing))
-
-    # -- answers
 
     def _answer(self, data: bytes, status: int = 200) -> bool:
         """Send the answer to the request in hand. True, for those who return it."""

@@ -26,7 +26,7 @@ from core.limits.budget import Budget
 from core.limits.fair import FairTable
 from core.rpc.call import Call
 from core.rpc.deadlines import Deadlines
-from core.rpc.memory import Memory, Owner, Standing
+from core.rpc.memory import Held, Memory, Owner, Standing
 from core.rpc.slices import Slices
 from core.tunnel.stream import ByteStream
 from core.values import Address, Caller, JsonValue
@@ -168,9 +168,20 @@ class WebServer:
         """Return whether a caller has as many requests under way as it may."""
         return not self.requests.fits(whose.owner, 1, trusted=whose.trusted)
 
-    def wait(self, connection: "Connected", whose: Standing, begin: Callable[[], None]) -> None:
-        """Call `begin` once there is room for the request of a connection; not if that is gone before."""
-        self._waiting[connection] = whose, begin
+    def in_turn(
+        self, connection: "Connected", whose: Standing, begin: Callable[[], None], held: Held, size: int
+    ) -> bool:
+        """Call `begin` once there is room for the request of a connection; not if that is gone before.
+
+        `held` counts the request's `size` bytes while it waits. False: there is no room for them.
+        """
+        if not self.full(whose):
+            begin()
+        elif held.grow(size):
+            self._waiting[connection] = whose, begin
+        else:
+            return False
+        return True
 
     def give_back(self, whose: Standing) -> None:
         """Give a request's place back, and let in who waits, all of this turn of the loop together."""

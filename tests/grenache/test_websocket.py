@@ -7,6 +7,7 @@ import json
 import pytest
 
 from core.grenache.server import WebServer
+from core.limits import bounds
 from core.tunnel.stream import ByteStream
 from core.values import JsonValue
 from core.wire.websocket_frame import PROTOCOL_ERROR, TOO_BIG, FrameReader, Kind, frame
