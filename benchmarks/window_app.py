@@ -145,7 +145,7 @@ class Commands:
     def __init__(self) -> None:
         self.window: MainWindow = noted["window"]
         self.bridge = self.window._bridge
-        self.peer: Peer = self.bridge._peer
+        self.peer: Peer = self.bridge._session.peer
         self.endpoint = self.peer._parts.endpoint
         self._usual = self.endpoint.on_stream
         self.instruments = Instruments()
@@ -233,7 +233,7 @@ def main(profile: str) -> int:
 
 async def obey() -> None:
     """Wait for the peer, then run the commands of stdin, one at a time."""
-    while getattr(noted["window"]._bridge, "_peer", None) is None:  # noqa: ASYNC110
+    while noted["window"]._bridge._session is None:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
     commands = Commands()
     lines: asyncio.Queue[bytes] = asyncio.Queue()
