@@ -272,7 +272,7 @@ RULES: Final = (
         "tests/relay/test_forwarder.py",
     ),
     Rule(
-        "peers that are reached by relays", "", str(LANES), "", "the lane used longest ago ends",
+        "peers that are reached by relays", "", str(LANES), str(LANES // 2), "the lane used longest ago ends",
         "tests/relay/test_lanes.py",
     ),
     Rule(

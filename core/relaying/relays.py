@@ -60,8 +60,10 @@ class Relays:
         self._hub, self._socket = hub, socket
         self._world = NOWHERE
         self._loop = asyncio.get_running_loop()
+        config = config or LaneConfig()
+        self._strangers = config.lanes // 2  # lanes there may be when a stranger gets one: the others are for friends
         self.lanes = Lanes(
-            config or LaneConfig(), SystemRandom(), lambda peer: self._world.own(peer),
+            config, SystemRandom(), lambda peer: self._world.own(peer),
             lambda address, now, by: self._world.may(address, now, by),
         )  # fmt: skip
         self._lodging = socket.lodge(FROM_RELAY, self.lanes, self._on_event, BEAT)
@@ -268,6 +270,8 @@ class Relays:
         """Somebody asks for us: open our end of the lane."""
         if self._world.blocked(ring.caller) or not relay.rings.take(self._loop.time()):
             return
+        if len(self.lanes) >= self._strangers and not self._world.trusts(ring.caller):
+            return  # a broker lets anybody ask
         try:
             secret, first = self._secret(ring.caller)
         except PeerError as error:
