@@ -193,7 +193,7 @@ async def attempt(world: Internet, cell: Cell) -> Relayed:
             return Relayed(cell, None, (), str(error))
 
 
-async def all_of(world: Internet, cells: Sequence[Cell], lanes: int = 2) -> list[Relayed]:
+async def all_of(world: Internet, cells: Sequence[Cell], lanes: int = 3) -> list[Relayed]:
     """Try all, so many at a time, and tell of each."""
     waiting, done = list(cells), list[Relayed]()
 
