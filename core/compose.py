@@ -253,7 +253,7 @@ async def compose(
     stack.push_async_callback(inviter.aclose)
     openings = Openings(handler, {INVITATION: inviter.serve, RELAY: relaying.desk.serve})
     stack.push_async_callback(openings.aclose)
-    dial = dialing(client, dialer, brokers)
+    dial = dialing(client, dialer, brokers, relaying)
     tunnels = Tunnels(
         dial, openings.on_opening, trusts=lambda caller: handler.standing(caller).trusted,
         meet=dial, rest=wakes.rest,

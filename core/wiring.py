@@ -71,6 +71,7 @@ from core.values import Address, JsonValue
 from core.wakes.wakes import Woke
 from core.wire.open_message import OPEN_SERVICE
 
+IDENTIFIED_WITHIN = 4.0  # seconds for a broker's handshake: two SYNs, and TLS on a slow line
 MOST_FRIENDS = 256  # people who are recognised on our networks; those seen last come first
 Expecting = Callable[[PeerId, bytes], AbstractContextManager[None]]
 OpenEndpoint = Callable[[Address, EndpointConfig], Awaitable[Endpoint]]
@@ -290,12 +291,20 @@ def offered_catalog(registry: Registry, intents: Intents) -> Catalog:
 Dial = Callable[[PeerId, float], Awaitable[Connection]]
 
 
-def dialing(client: PeerClient, dialer: Dialer, brokers: Brokers) -> Dial:
+def dialing(client: PeerClient, dialer: Dialer, brokers: Brokers, relaying: Relaying) -> Dial:
     """Return what connects to a peer for byte streams: found as for a request, or a broker of ours where it is."""
     find = dial_streams(client, dialer)
 
+    async def identify(address: Address) -> PeerId | None:
+        stream = await dialer.dial(address, IDENTIFIED_WITHIN)
+        peer_id = stream.peer_id
+        stream.abort()
+        return peer_id
+
+    relaying.brokers.start(brokers.addresses, identify)
+
     async def dial(peer_id: PeerId, seconds: float) -> Connection:
-        at = brokers.identified().get(peer_id)
+        at = relaying.brokers.identified().get(peer_id)
         if at is None:
             return await find(peer_id, seconds)
         return await dialer.dial_streams(at, seconds, peer_id)
@@ -368,7 +377,7 @@ def begin_relaying(
     world = World(
         lambda: identity.identity, lambda: friends(admission), admission.trusts, blocked, name, own,
         lambda address, now, by: outgoing.may_ask(address, 1, by), lambda: True, tunnels.silences,
-        brokers.identified, over_tcp,
+        relaying.brokers, over_tcp,
     )  # fmt: skip
     relaying.start(world, tunnels.open, gets_in(addresses, nat))
     ladder.listen(relaying.relays.opened)

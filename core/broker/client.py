@@ -190,6 +190,7 @@ class BrokerClient:
                     found[entry.address] = None
         return list(found)
 
+<<<<<<< HEAD
     def identified(self) -> dict[PeerId, Address]:
         """Return where those brokers are that have taken a registration of ours, by the Peer IDs that they proved."""
         found = (each for each in self._brokers.values() if each.registered)
@@ -203,6 +204,8 @@ class BrokerClient:
         )  # fmt: skip
         return min((away for away in found if away is not None), default=None)
 
+=======
+>>>>>>> e5686f49 (relaying: brokers are known by a handshake, also to peers that register nothing; the matrix says what is reached over TCP)
     def named_by(self, address: Address) -> Address | None:
         """Return a broker that names this address now."""
         for broker in self._brokers.values():
@@ -307,7 +310,7 @@ class BrokerClient:
         if known is None or (told.entries, told.seen) != (known.entries, known.seen):
             self._news_at = asyncio.get_running_loop().time()
         broker.listings[want] = told
-        broker.ours, broker.peer_id = reply.peer_id is not None, reply.peer_id
+        broker.ours = reply.peer_id is not None
         if told.you is not None:
             broker.you = told.you
         broker.registered, broker.message = True, f"Registered at {broker.address}."

@@ -8,6 +8,7 @@ from core.net.detour import Detour
 from core.news.hub import Hub
 from core.news.relays import PassingSnapshot, RelaysSnapshot
 from core.peer_id import PeerId
+from core.relaying.brokers import KnownBrokers
 from core.relaying.desk import RelayDesk
 from core.relaying.relays import Relays, Socket
 from core.relaying.waiting import OpenStream
@@ -35,6 +36,7 @@ class Relaying:
         self._trusts: Callable[[PeerId], bool] = lambda peer_id: False
         self.desk = RelayDesk(socket, lambda peer_id: self._trusts(peer_id), self.policy, hub.touch)
         self.relays = Relays(hub, socket)
+        self.brokers = KnownBrokers()
 
     def start(self, world: World, open_stream: OpenStream, reachable: Callable[[], bool]) -> None:
         """Know the rest of the peer from now on. `reachable()`: others reach us directly."""
@@ -65,6 +67,7 @@ class Relaying:
 
     def begin_again(self) -> None:
         """We slept, or are on another network: no path is trusted."""
+        self.brokers.begin_again()
         self.relays.begin_again()
 
     def snapshot(self) -> RelaysSnapshot:

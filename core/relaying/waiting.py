@@ -88,7 +88,7 @@ class Waiting:
 
     def _candidates(self) -> list[PeerId]:
         friends = [each for each in self._world.friends() if self._world.trusts(each)][:TRIED]
-        return list(dict.fromkeys((*friends, *self._world.brokers())))
+        return list(dict.fromkeys((*friends, *self._world.brokers.identified())))
 
     def _reaching(self, peer_id: PeerId) -> bool:
         friend = self._friends.get(peer_id)
@@ -101,6 +101,8 @@ class Waiting:
                 self.open_missing()
                 if self._world.over_tcp is not None:
                     await self._world.over_tcp.carry_to_brokers()
+                await self._world.brokers.look()
+                self.open_missing()
             self._looked()
             try:
                 async with asyncio.timeout(LOOK_EVERY):

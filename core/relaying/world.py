@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.limits.rate import Backoff, TokenBucket
 from core.peer_id import PeerId
+from core.relaying.brokers import KnownBrokers
 from core.relaying.over_tcp import OverTcp
 from core.relaying.talk import Given, Said, pack
 from core.tunnel.stream import ByteStream
@@ -33,7 +34,7 @@ class World:
     may: Callable[[Address, float, str], bool]  # a beat may leave for one that is silent, named by way of this host
     wanted: Callable[[], bool]  # others may want to reach us, or we them
     sessions: Callable[[PeerId], Iterable[tuple[Address, float]]]  # where they run, and for how long they are silent
-    brokers: Callable[[], Iterable[PeerId]] = tuple  # ours, who may pass on too: they bring us together anyway
+    brokers: KnownBrokers = field(default_factory=KnownBrokers)  # who may pass on too: they bring us together anyway
     over_tcp: OverTcp | None = None
 
 

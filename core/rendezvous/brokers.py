@@ -167,10 +167,6 @@ class Brokers:
         """Note that our punches arrive there."""
         self._introductions.reached(address)
 
-    def identified(self) -> dict[PeerId, Address]:
-        """Return where the brokers in use are, by the Peer IDs that they proved."""
-        return self._client.identified()
-
     def addresses(self) -> list[Address]:
         """Return where the brokers in use are, registered or not."""
         return [each.address for each in self._client.statuses()]

@@ -212,9 +212,15 @@ async def all_of(world: Internet, cells: Sequence[Cell], lanes: int = 3) -> list
     return done
 
 
-def times(outcomes: Sequence[Relayed]) -> dict[tuple[Kind, Kind, Order], float | None]:
-    """Return the time of each pair."""
-    return {(each.cell.worker, each.cell.consumer, each.cell.order): each.seconds for each in outcomes}
+def times(outcomes: Sequence[Relayed]) -> dict[tuple[Kind, Kind, Order], str | None]:
+    """Return how long each pair took, with a letter for how; None where it did not meet."""
+    return {(each.cell.worker, each.cell.consumer, each.cell.order): _words(each) for each in outcomes}
+
+
+def _words(outcome: Relayed) -> str | None:
+    if outcome.seconds is None:
+        return None
+    return f"{outcome.seconds:.1f}{'R' if any('relayed' in badge for badge in outcome.badges) else 'T'}"
 
 
 def main() -> int:

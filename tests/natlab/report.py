@@ -43,7 +43,8 @@ of small blocks. `*`: one side answered from another port than the broker had se
 but a relay connects this pair. Either both routers give each destination another port, one of them any port, or there
 is no UDP. A friend of both on a public machine passes the packets on, over TCP where there is no UDP. The number is
 from the question, by Peer ID, to the answer, while all run and wait at the friend. It includes 0.3 s in which direct
-ways are tried alone. These cells are made by `python -m tests.natlab.relayed`. **RED**: should meet, and did not each
+ways are tried alone. **T**: one side is on a public machine, and is reached over TCP itself. Both letters are made by
+`python -m tests.natlab.relayed`, on a machine that was busy with other work. **RED**: should meet, and did not each
 time.
 
 The lab leaves out other customers of a router, quotas, rate limits and IPv6. Paths are short unless it says otherwise.
@@ -156,8 +157,8 @@ def _reasons(outcomes: Iterable[Outcome]) -> str:
     return "\n".join(["", "## What the others were told", "", *lines, ""]) if lines else ""
 
 
-def with_relayed(text: str, times: Mapping[tuple[Kind, Kind, Order], float | None]) -> str:
-    """Return the page with what a friend's passing on took, in the cells of pairs that nothing else connects."""
+def with_relayed(text: str, times: Mapping[tuple[Kind, Kind, Order], str | None]) -> str:
+    """Return the page with how long it took over TCP, or by way of a friend, where no UDP passes directly."""
     lines, kinds, order = text.split("\n"), list[str](), Order.STEADY
     for number, line in enumerate(lines):
         if line.startswith("## "):
@@ -168,16 +169,11 @@ def with_relayed(text: str, times: Mapping[tuple[Kind, Kind, Order], float | Non
         elif cells and cells[0].strip("*") in set(Kind) and len(cells) == len(kinds) + 1:
             row = Kind(cells[0].strip("*"))
             for at, column in enumerate(kinds, start=1):
-                if cells[at] in ("-", "**RED**") or cells[at].endswith("R"):
+                if cells[at] in ("-", "**RED**") or cells[at].endswith(("R", "T")):
                     cells[at] = _relayed(times, (row, Kind(column), order), cells[at])
             lines[number] = f"| {' | '.join(cells)} |"
     return "\n".join(lines)
 
 
-def _relayed(
-    times: Mapping[tuple[Kind, Kind, Order], float | None], pair: tuple[Kind, Kind, Order], before: str
-) -> str:
-    if pair not in times:
-        return before
-    seconds = times[pair]
-    return "**RED**" if seconds is None else f"{seconds:.1f}R"
+def _relayed(times: Mapping[tuple[Kind, Kind, Order], str | None], pair: tuple[Kind, Kind, Order], before: str) -> str:
+    return before if pair not in times else times[pair] or "**RED**"

@@ -120,8 +120,8 @@ def test_the_page_says_what_is_red() -> None:
 def test_the_page_has_the_times_of_pairs_that_a_friend_joins() -> None:
     lost = Outcome(Cell(Kind.LINUX, Kind.NO_UDP), None, moved=False, reason="no", transcript="")
     made = page([lost], 61.0)
-    told = with_relayed(made, {(Kind.LINUX, Kind.NO_UDP, Order.STEADY): 0.44})
+    told = with_relayed(made, {(Kind.LINUX, Kind.NO_UDP, Order.STEADY): "0.4R"})
     assert "| **linux** | 0.4R |" in told
-    assert "| **linux** | 0.5R |" in with_relayed(told, {(Kind.LINUX, Kind.NO_UDP, Order.STEADY): 0.52})
+    assert "| **linux** | 0.5T |" in with_relayed(told, {(Kind.LINUX, Kind.NO_UDP, Order.STEADY): "0.5T"})
     assert "| **linux** | **RED** |" in with_relayed(told, {(Kind.LINUX, Kind.NO_UDP, Order.STEADY): None})
-    assert with_relayed(made, {(Kind.LINUX, Kind.NO_UDP, Order.ROUGH): 0.44}) == made
+    assert with_relayed(made, {(Kind.LINUX, Kind.NO_UDP, Order.ROUGH): "0.4R"}) == made

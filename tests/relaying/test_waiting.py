@@ -9,6 +9,7 @@ from core.aio.tasks import TaskSet
 from core.carrying.dial import Carriers
 from core.errors import PeerError, RefusedError, RequestTimeout
 from core.peer_id import PeerId
+from core.relaying.brokers import KnownBrokers
 from core.relaying.over_tcp import AFTER, OverTcp
 from core.relaying.waiting import KEPT, Waiting
 from core.relaying.world import NOWHERE, World
@@ -104,8 +105,19 @@ async def waiting(
 
 def test_brokers_are_waited_at_after_friends_and_no_more_than_a_few_in_all() -> None:
     async def scene() -> None:
-        asked, there = await waiting(world(brokers=lambda: [BROKER, *FRIENDS[2:]]), {}, 1.0)
+        known, at = KnownBrokers(), [Address("203.0.113.7", port) for port in (4000, 4001, 4002)]
+        who = dict(zip(at, [BROKER, None, FRIENDS[3]], strict=True))
+        tried: list[Address] = []
+
+        async def identify(address: Address) -> PeerId | None:
+            tried.append(address)
+            return who[address]
+
+        known.start(lambda: at, identify)
+        asked, there = await waiting(world(brokers=known), {}, 8.0)
         assert asked == there == [*FRIENDS[:2], BROKER]
+        assert tried == at, "each once, and again after a while"
+        assert known.identified() == {BROKER: at[0], FRIENDS[3]: at[2]}
         assert len(there) == KEPT
 
     run(scene())
@@ -114,7 +126,10 @@ def test_brokers_are_waited_at_after_friends_and_no_more_than_a_few_in_all() -> 
 def test_a_relay_that_udp_does_not_reach_is_asked_again_over_tcp() -> None:
     async def scene() -> None:
         carrying = Carrying()
-        late = {FRIENDS[0]: [RequestTimeout("not reached")], FRIENDS[1]: [RefusedError("no", name="ERR_RELAY_OFF")]}
+        late: dict[PeerId, list[PeerError]] = {
+            FRIENDS[0]: [RequestTimeout("not reached")],
+            FRIENDS[1]: [RefusedError("no", name="ERR_RELAY_OFF")],
+        }
         began = asyncio.get_running_loop().time()
         asked, there = await waiting(world(over_tcp=over_tcp(carrying)), late, 12.0)
         assert asked.count(FRIENDS[0]) == 2
@@ -130,7 +145,7 @@ def test_where_no_udp_comes_back_tcp_is_tried_at_once_and_brokers_too() -> None:
     async def scene() -> None:
         carrying = Carrying()
         began = asyncio.get_running_loop().time()
-        late = {each: [RequestTimeout("not reached")] for each in FRIENDS[:2]}
+        late: dict[PeerId, list[PeerError]] = {each: [RequestTimeout("not reached")] for each in FRIENDS[:2]}
         await waiting(world(over_tcp=over_tcp(carrying, blocked=True)), late, 1.0)
         assert [at for at, _ in carrying.tried] == [began] * 3
 
