@@ -190,12 +190,6 @@ class BrokerClient:
                     found[entry.address] = None
         return list(found)
 
-<<<<<<< HEAD
-    def identified(self) -> dict[PeerId, Address]:
-        """Return where those brokers are that have taken a registration of ours, by the Peer IDs that they proved."""
-        found = (each for each in self._brokers.values() if each.registered)
-        return {each.peer_id: each.address for each in found if each.peer_id is not None}
-
     def away(self, address: Address) -> float | None:
         """Return how far from its broker a peer is that hears of us when we hear of it, in seconds; None: unknown."""
         found = (
@@ -204,8 +198,6 @@ class BrokerClient:
         )  # fmt: skip
         return min((away for away in found if away is not None), default=None)
 
-=======
->>>>>>> e5686f49 (relaying: brokers are known by a handshake, also to peers that register nothing; the matrix says what is reached over TCP)
     def named_by(self, address: Address) -> Address | None:
         """Return a broker that names this address now."""
         for broker in self._brokers.values():

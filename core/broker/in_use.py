@@ -54,7 +54,6 @@ class InUse:
     message: str = "Asking it"
     ours: bool = False
     you: Address | None = None
-    peer_id: PeerId | None = None
 
     def status(self) -> BrokerStatus:
         """Return how it is doing."""

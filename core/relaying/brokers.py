@@ -21,6 +21,7 @@ class KnownBrokers:
         self._addresses: Callable[[], Iterable[Address]] = tuple
         self._identify: Callable[[Address], Awaitable[PeerId | None]] | None = None
         self._known: BoundedTable[Address, PeerId] = BoundedTable(MOST)
+        self._silent: BoundedTable[Address, None] = BoundedTable(MOST)
         self._ask_at: BoundedTable[Address, float] = BoundedTable(MOST)
 
     def start(
@@ -33,6 +34,10 @@ class KnownBrokers:
         """Return where the brokers in use are, by the Peer IDs that they proved."""
         return {self._known[at]: at for at in self._addresses() if at in self._known}
 
+    def silent(self) -> list[Address]:
+        """Return the brokers in use that were asked, and did not answer."""
+        return [at for at in self._addresses() if at in self._silent]
+
     async def look(self) -> None:
         """Ask those who were not asked yet, or did not answer a while ago."""
         now = asyncio.get_running_loop().time()
@@ -44,10 +49,13 @@ class KnownBrokers:
                 found = await self._identify(at)
             except PeerError as error:
                 _log.debug("broker %s is not known: %s", at, error)
+                self._silent[at] = None
                 continue
+            self._silent.pop(at, None)
             if found is not None:
                 self._known[at] = found
 
     def begin_again(self) -> None:
         """On another network everybody is asked at once who did not answer."""
         self._ask_at.clear()
+        self._silent.clear()

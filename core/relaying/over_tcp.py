@@ -18,14 +18,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class OverTcp:
-    """`find(peer)` says where a peer is by its own record, `brokers()` where ours are.
+    """`find(peer)` says where a peer is by its own record.
 
     `may(address, packets)`: so much may leave for one that has not answered. `blocked()`: no UDP comes back here.
     """
 
     carriers: Carriers
     find: Callable[[PeerId], Awaitable[Iterable[Address]]]
-    brokers: Callable[[], Iterable[Address]]
     may: Callable[[Address, int], bool]
     blocked: Callable[[], bool]
 
@@ -43,11 +42,10 @@ class OverTcp:
                 return True
         return False
 
-    async def carry_to_brokers(self) -> None:
-        """Carry what goes to our brokers, where no UDP comes back."""
-        if self.blocked():
-            for address in list(self.brokers()):
-                await self._reach(address)
+    async def carry_to(self, brokers: Iterable[Address]) -> None:
+        """Carry what goes to brokers that UDP does not reach."""
+        for address in list(brokers):
+            await self._reach(address)
 
     def begin_again(self) -> None:
         """On another network UDP is tried first."""

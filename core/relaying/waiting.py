@@ -100,7 +100,7 @@ class Waiting:
             if self.on and self._world.identity() is not None and self._world.wanted():
                 self.open_missing()
                 if self._world.over_tcp is not None:
-                    await self._world.over_tcp.carry_to_brokers()
+                    await self._world.over_tcp.carry_to(self._world.brokers.silent())
                 await self._world.brokers.look()
                 self.open_missing()
             self._looked()

@@ -47,7 +47,7 @@ def over_tcp(
     async def find(peer_id: PeerId) -> Iterable[Address]:
         return found
 
-    return OverTcp(cast(Carriers, carrying), find, lambda: [PUBLIC], lambda address, packets: may, lambda: blocked)
+    return OverTcp(cast(Carriers, carrying), find, lambda address, packets: may, lambda: blocked)
 
 
 class Stream:
@@ -146,8 +146,15 @@ def test_where_no_udp_comes_back_tcp_is_tried_at_once_and_brokers_too() -> None:
         carrying = Carrying()
         began = asyncio.get_running_loop().time()
         late: dict[PeerId, list[PeerError]] = {each: [RequestTimeout("not reached")] for each in FRIENDS[:2]}
-        await waiting(world(over_tcp=over_tcp(carrying, blocked=True)), late, 1.0)
-        assert [at for at, _ in carrying.tried] == [began] * 3
+        known, broker = KnownBrokers(), Address("203.0.113.7", 4000)
+
+        async def identify(address: Address) -> PeerId | None:
+            raise RequestTimeout("no answer")
+
+        known.start(lambda: [broker], identify)
+        await waiting(world(over_tcp=over_tcp(carrying, blocked=True), brokers=known), late, 8.0)
+        assert [at for at, to in carrying.tried if to == PUBLIC] == [began] * 2
+        assert [to for _, to in carrying.tried].count(broker) == 1, "one that did not answer"
 
     run(scene())
 
