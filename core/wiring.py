@@ -71,7 +71,6 @@ from core.values import Address, JsonValue
 from core.wakes.wakes import Woke
 from core.wire.open_message import OPEN_SERVICE
 
-IDENTIFIED_WITHIN = 4.0  # seconds for a broker's handshake: two SYNs, and TLS on a slow line
 MOST_FRIENDS = 256  # people who are recognised on our networks; those seen last come first
 Expecting = Callable[[PeerId, bytes], AbstractContextManager[None]]
 OpenEndpoint = Callable[[Address, EndpointConfig], Awaitable[Endpoint]]
@@ -295,13 +294,7 @@ def dialing(client: PeerClient, dialer: Dialer, brokers: Brokers, relaying: Rela
     """Return what connects to a peer for byte streams: found as for a request, or a broker of ours where it is."""
     find = dial_streams(client, dialer)
 
-    async def identify(address: Address) -> PeerId | None:
-        stream = await dialer.dial(address, IDENTIFIED_WITHIN)
-        peer_id = stream.peer_id
-        stream.abort()
-        return peer_id
-
-    relaying.brokers.start(brokers.addresses, identify)
+    relaying.brokers.start(brokers.addresses, dialer.identify)
 
     async def dial(peer_id: PeerId, seconds: float) -> Connection:
         at = relaying.brokers.identified().get(peer_id)

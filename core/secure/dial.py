@@ -16,6 +16,8 @@ from core.wire.utp_marks import Marks
 if TYPE_CHECKING:
     from core.secure.contexts import Contexts
 
+IDENTIFIED_WITHIN = 4.0  # seconds for a handshake: two SYNs, and TLS on a slow line
+
 
 class Outgoing(Carrier, Protocol):
     """A stream that we connected."""
@@ -67,6 +69,12 @@ class Dialer:
         except BaseException:
             stream.abort()
             raise
+
+    async def identify(self, address: Address) -> PeerId | None:
+        """Return who is at an address, by a handshake and nothing else; None: it speaks plainly. Raises PeerError."""
+        stream = await self.dial(address, IDENTIFIED_WITHIN)
+        stream.abort()
+        return stream.peer_id
 
     async def require_identity(self) -> None:
         """Raise LocalError when we have none, and so can call nobody by Peer ID; waits for it if it may still come."""
