@@ -89,22 +89,20 @@ from core.wiring import (
     alone_in_profile,
     begin_again,
     begin_public,
-    begin_relaying,
     both,
-    dialing,
     follow_the_report,
     friends,
     keeps_meetings,
     meeting_people,
     offered_catalog,
     open_calls,
-    open_carriers,
     open_peers,
     open_public_dht,
     open_socket,
     say_where_we_are,
 )
 from core.wiring import turned_away as turned_away
+from core.wiring_relays import begin_relaying, dialing, open_carriers
 
 SILENT = 45.0  # seconds without a packet until a path that the ladder opened counts as lost; a NAT keeps it for 30
 STREAM_TIMEOUT = 15.0  # seconds to find and reach a peer, and open a stream: a request takes 10 at most

@@ -115,7 +115,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core.limits": set(),
     **{room: known | BASE for room, known in ROOMS.items()},
     "core.wiring": FACADE | BASE,
-    "core.compose": FACADE | BASE | {"core.wiring"},
+    "core.wiring_relays": FACADE | BASE | {"core.wiring"},
+    "core.compose": FACADE | BASE | {"core.wiring", "core.wiring_relays"},
     "core.peer": FACADE | BASE | {"core.compose"},
     "core.cli": FACADE | BASE | {"core.peer", "core.compiled"},
 }
