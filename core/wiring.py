@@ -1,6 +1,7 @@
 """Small pieces of the composition root (`core.compose`): what ties two parts together and belongs to neither."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
@@ -29,6 +30,7 @@ from core.own.pairs import Pairs
 from core.own.record import OwnRecord
 from core.peer_id import PeerId
 from core.profile.config import KeyPlace, PeerConfig
+from core.public.gate import allowed
 from core.public.open_desk import OpenDesk
 from core.public.open_kept import OpenPeersFile
 from core.public.open_side import OpenSide
@@ -276,6 +278,25 @@ def offered_catalog(registry: Registry, intents: Intents) -> Catalog:
 
     intents.subscribe(on_intent)
     return catalog
+
+
+def gets_in(addresses: OwnAddresses, nat: NatWatch) -> Callable[[], bool]:
+    """Return what tells whether others get in to us without our sending first."""
+    return lambda: (
+        any(scope(host) is Scope.PUBLIC for host in addresses.hosts())
+        or nat.report.open
+        or addresses.mapped() is not None
+    )
+
+
+async def begin_public(
+    config: PeerConfig, public: PublicDht, people: People, identity: OwnIdentity, intents: Intents, ladder: Ladder,
+    open_side: OpenSide, addresses: OwnAddresses, nat: NatWatch,
+) -> None:  # fmt: skip
+    """Use the public DHT, and open peers by it, as far as the settings say."""
+    reached = gets_in(addresses, nat)
+    public.start(people, identity.secret, lambda: bool(intents.of(Role.WORKER)), ladder, open_side, reached)
+    await public.switch(allowed(config.mainline == "on", config.mainline_bootstrap, os.environ))
 
 
 def follow_the_report(hub: Hub, nat: NatWatch, endpoint: Endpoint, ladder: Ladder) -> None:

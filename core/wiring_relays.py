@@ -1,6 +1,5 @@
 """Pieces of the composition root that tie relays to the rest of a peer: by a friend, by a broker, over TCP."""
 
-import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
@@ -15,10 +14,6 @@ from core.own.addresses import OwnAddresses
 from core.own.identity import OwnIdentity
 from core.peer_id import PeerId
 from core.profile.config import PeerConfig
-from core.public.gate import allowed
-from core.public.open_side import OpenSide
-from core.public.people import People
-from core.public.service import PublicDht
 from core.reach.remotes import Remotes
 from core.relaying.over_tcp import OverTcp
 from core.relaying.service import OFF, Relaying
@@ -29,12 +24,10 @@ from core.rendezvous.nat_watch import NatWatch
 from core.rpc.stream import Stream as Connection
 from core.scope import Scope, scope
 from core.secure.dial import Dialer
-from core.services.intents import Intents
-from core.services.names import Role
 from core.serving.admission import Admission
 from core.tunnel.tunnels import Tunnels
 from core.values import Address
-from core.wiring import friends
+from core.wiring import friends, gets_in
 
 Dial = Callable[[PeerId, float], Awaitable[Connection]]
 
@@ -69,25 +62,6 @@ async def open_carriers(
     stack.callback(host.close)
     await host.start()
     tasks.spawn(host.run(), name="serve over TCP while packets are passed on")
-
-
-def gets_in(addresses: OwnAddresses, nat: NatWatch) -> Callable[[], bool]:
-    """Return what tells whether others get in to us without our sending first."""
-    return lambda: (
-        any(scope(host) is Scope.PUBLIC for host in addresses.hosts())
-        or nat.report.open
-        or addresses.mapped() is not None
-    )
-
-
-async def begin_public(
-    config: PeerConfig, public: PublicDht, people: People, identity: OwnIdentity, intents: Intents, ladder: Ladder,
-    open_side: OpenSide, addresses: OwnAddresses, nat: NatWatch,
-) -> None:  # fmt: skip
-    """Use the public DHT, and open peers by it, as far as the settings say."""
-    reached = gets_in(addresses, nat)
-    public.start(people, identity.secret, lambda: bool(intents.of(Role.WORKER)), ladder, open_side, reached)
-    await public.switch(allowed(config.mainline == "on", config.mainline_bootstrap, os.environ))
 
 
 def begin_relaying(
