@@ -30,6 +30,7 @@ class _Known:
     failures: int = 0
     told: str = ""  # the name of the last failure that was told, while they go on
     asked: bool = False
+    held: bool = False  # the last request did not leave, since too little was known of the address
     busy: bool = False
 
 
@@ -61,6 +62,7 @@ class Requester:
         self._remotes = Remotes() if remotes is None else remotes
         self._tasks = TaskSet("requester")
         self._closed = False
+        self._listed: frozenset[Address] = frozenset()  # in the newest listing
         self._began = -math.inf
 
     async def aclose(self) -> None:
@@ -86,13 +88,18 @@ class Requester:
             self._start(address, known)
 
     def on_listing(self, listing: Sequence[Address]) -> None:
-        """Ask found workers that have not punched us in time, with the same pauses."""
+        """Ask found workers that have not punched us in time, with the same pauses.
+
+        One that punched us before it was listed was held back, and is asked at once.
+        """
         now = asyncio.get_running_loop().time()
+        before, self._listed = self._listed, frozenset(listing)
         for address in listing:
             if self._closed:
                 return
             known = self._recall(address, now + ASK_UNHEARD_AFTER)
-            if now >= known.next_at and len(self._tasks) < MAX_UNHEARD:
+            due = now >= known.next_at or (known.held and address not in before)
+            if due and len(self._tasks) < MAX_UNHEARD:
                 self._start(address, known)
 
     def _recall(self, address: Address, next_at: float) -> _Known:
@@ -106,14 +113,17 @@ class Requester:
         if known.busy:
             return
         known.busy = known.asked = True
+        known.held = False
         known.asked_at = asyncio.get_running_loop().time()
         self._tasks.spawn(self._run(address, known), name=f"ask {address}")
 
     async def _run(self, address: Address, known: _Known) -> None:
         loop = asyncio.get_running_loop()
+        listed = address in self._listed
         try:
             await self._ask(address)
         except HeldBack:  # it may be asked when it has answered a punch, or a while later
+            known.held = True
             known.next_at = loop.time() + PAUSES[0]
         except PeerError as error:
             known.next_at = loop.time() + PAUSES[min(known.failures, len(PAUSES) - 1)]
@@ -128,3 +138,5 @@ class Requester:
         finally:
             known.busy = False
             known.ended_at = loop.time()
+        if known.held and not listed and address in self._listed and not self._closed:
+            self._start(address, known)  # it was listed meanwhile
