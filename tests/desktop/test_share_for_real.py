@@ -32,7 +32,8 @@ class Seat:
         self.window, self.bridge, self.peer = window, bridge, peer
 
 
-async def _seat(stack: AsyncExitStack, theme: ThemeSource, config: PeerConfig) -> Seat:
+async def open_seat(stack: AsyncExitStack, theme: ThemeSource, config: PeerConfig) -> Seat:
+    """Open a window over a peer of its own."""
     bridge = Bridge()
     stack.push_async_callback(bridge.aclose)
     window = MainWindow(bridge, Settings(), theme)
@@ -52,9 +53,9 @@ async def seats(theme: ThemeSource, tmp_path: Path) -> AsyncIterator[tuple[Seat,
         config = PeerConfig(
             bootstrap=(), dht_port=0, api_port=0, identity=OWNER, trust_file=tmp_path / "trust.json"
         )  # fmt: skip
-        owner = await _seat(stack, theme, config)
+        owner = await open_seat(stack, theme, config)
         url = owner.peer.snapshot().grape.url
-        friend = await _seat(stack, theme, replace(PeerConfig(), grapes=(url,), identity=FRIEND))
+        friend = await open_seat(stack, theme, replace(PeerConfig(), grapes=(url,), identity=FRIEND))
         await owner.peer.trust(FRIEND.peer_id, "Anna")
         yield owner, friend
 
@@ -156,7 +157,7 @@ async def test_values_of_a_program_are_drawn_in_the_other_window(theme: ThemeSou
 async def test_shares_go_on_in_the_next_peer(theme: ThemeSource, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         config = PeerConfig(bootstrap=(), dht_port=0, api_port=0, identity=OWNER)
-        seat = await _seat(stack, theme, config)
+        seat = await open_seat(stack, theme, config)
         await share(seat, "folder", str(tmp_path), "things")
         await seat.bridge.detach()
         async with open_peer(replace(config, identity=OWNER)) as second:
