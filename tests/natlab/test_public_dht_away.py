@@ -21,7 +21,10 @@ pytestmark = [pytest.mark.natlab, pytest.mark.slow]
 NAMES = ("one.example", "two.example", "three.example")
 BLOCK = """
 table ip block {
-  chain forward { type filter hook forward priority -10; policy accept; udp dport 6881 drop }
+  chain forward {
+    type filter hook forward priority -10; policy accept;
+    udp dport 6881 drop
+  }
 }
 """
 QUIET = 20.0  # seconds in which a peer that repeats itself would say it again
