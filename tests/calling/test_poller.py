@@ -192,3 +192,26 @@ async def test_what_is_held_back_is_no_failure_and_is_tried_again() -> None:
         await it.punched_for(3)
         assert it.failures == []
         assert len(it.asked) == 4
+
+
+@pytest.mark.parametrize("takes", [0.0, 0.1])
+async def test_one_that_was_held_back_is_asked_at_once_when_it_is_listed_and_then_each_second(takes: float) -> None:
+    """On one network a punch may come some milliseconds before the lookup that names its sender."""
+    async with stage() as it:
+        it.error, it.takes = HeldBack("it has not answered"), takes
+        it.requester.on_punch(A)
+        await asyncio.sleep(0.01)
+        it.requester.on_listing([A])
+        await asyncio.sleep(0.29)
+        assert [at for at, _ in it.asked] == [0.0, max(0.01, takes)]
+        for _ in range(20):  # listings come fast while the grapes around us change
+            it.requester.on_listing([A])
+            await asyncio.sleep(0.1)
+        asked = len(it.asked)
+        assert asked in (3, 4), "one a second, as before"
+        it.error = None
+        it.requester.on_listing([])
+        await asyncio.sleep(0.2)
+        it.requester.on_listing([A])
+        await settle()
+        assert len(it.asked) == asked + 1
