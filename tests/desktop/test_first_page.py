@@ -1,8 +1,9 @@
 """From two fresh windows to the friend's first page: each click of both people is made with the mouse, and counted."""
 
+import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton
+from PySide6.QtWidgets import QAbstractButton, QApplication
 
 from core.identity.identity import Identity
 from core.profile.config import PeerConfig
@@ -22,11 +23,24 @@ from desktop.views.open_invitation import OpenInvitation
 from desktop.views.share_sheet import ShareSheet
 from tests.desktop.polling import until
 from tests.desktop.test_share_for_real import Seat, get, open_seat
-from tests.support.ports import free_port
 from tests.support.process import running
 
 MOST_CLICKS = 12  # of both: issue 13
 MOST_SECONDS = 60.0
+PAGES = (9090, 8888)  # ports where a web page is expected, so that the sheet proposes one
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) != 0
+
+
+@pytest.fixture(autouse=True)
+def _goes_on(qapp: QApplication) -> Iterator[None]:
+    """Have the program not end with its last window, as `desktop.app` has it."""
+    qapp.setQuitOnLastWindowClosed(False)
+    yield
+    qapp.setQuitOnLastWindowClosed(True)
 
 
 class Hands:
@@ -70,7 +84,7 @@ async def shares_what_listens(owner: Seat, hands: Hands, port: int) -> None:
 @asynccontextmanager
 async def page(folder: Path) -> AsyncIterator[int]:
     """Run a web server of another program over a folder; return its port."""
-    port = free_port()
+    port = next(each for each in PAGES if _is_free(each))
     command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(folder)]
     async with running("page", command):
         yield port

@@ -104,8 +104,9 @@ def test_with_a_clock_that_is_wrong_they_meet_all_the_same(skew: float) -> None:
     assert meets(cloud, anna, bert) is not None
 
 
-def test_an_idle_sharer_costs_less_than_25_mb_a_day() -> None:
-    cloud = Cloud(1000)
+@pytest.mark.parametrize(("gone", "lying"), [(0.0, 0.0), (0.3, 0.1)])
+def test_an_idle_sharer_costs_less_than_25_mb_a_day(gone: float, lying: float) -> None:
+    cloud = Cloud(1000, gone=gone, lying=lying)
     anna, _ = pair(cloud, eager=False, warm=300.0)
     before, began = cloud.bytes[anna.address], cloud.now
     cloud.run(1800.0)
