@@ -121,7 +121,12 @@ async def test_a_friends_first_page_takes_twelve_clicks_at_most(
     folder, hands, shown = tmp_path / "holiday", Hands(), list[str]()
     folder.mkdir()
     (folder / "beach.txt").write_text("sand")
-    monkeypatch.setattr("desktop.views.using.browse", lambda where: shown.append(where) or True)
+
+    def browse(where: str) -> bool:
+        shown.append(where)
+        return True
+
+    monkeypatch.setattr("desktop.views.using.browse", browse)
     async with page(folder) as port, AsyncExitStack() as stack:
         config = PeerConfig(bootstrap=(), dht_port=0, api_port=0, identity=Identity.generate())
         owner = await open_seat(stack, theme, config)
