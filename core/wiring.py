@@ -201,9 +201,13 @@ def open_peers(
     def told(named: Iterable[Address]) -> list[Address]:
         return [each for each in outgoing.told(named) if not addresses.is_self(each)]
 
+    def renew() -> None:
+        mask.change()
+        masked.set_all_aside()
+
     kept = OpenPeersFile(config.open_peers_file)
     desk = OpenDesk(lambda: identity.peer_id, admission.trusts, grape, hub.touch)
-    side = OpenSide(ask, told, kept, SystemRandom(), time.time, desk, helps=config.open_peer)
+    side = OpenSide(ask, told, kept, SystemRandom(), time.time, desk, helps=config.open_peer, renew=renew)
     return side, desk
 
 

@@ -25,6 +25,7 @@ from core.open_peers.config import (
     LIAR_FOR,
     LIARS,
     LOOK_EVERY,
+    LOOK_FIRST,
     LOOK_SOON,
     PER_NODE,
     SILENT,
@@ -60,6 +61,7 @@ class Judge:
         self._checks = TokenBucket(CHECKS_RATE, CHECKS_BURST)
         self._looked_at = -math.inf
         self._ever = False  # whether one was ever found
+        self._vain = 0  # looks since then, or since we began
         self.lies = 0
 
     # -- what is told -------------------------------------------------------------------------------------------------
@@ -78,12 +80,13 @@ class Judge:
     def looked(self, now: float) -> None:
         """Note that the gatherings are looked at now."""
         self._looked_at = now
+        self._vain += 1
 
     def proved(self, address: Address, peer_id: PeerId, now: float, places: Sequence[bytes] = ()) -> None:
         """Note one that has proved to be one; of more than KNOWN, the one farthest from all places goes."""
         self._checking.discard(address)
         self._heard.pop(address)
-        self._ever = True
+        self._ever, self._vain = True, 0
         for other in [each for each in self._good.values() if each.peer_id == peer_id and each.address != address]:
             del self._good[other.address]  # it has moved; one identity has one voice
         self._good[address] = OpenPeer(address, peer_id, now)
@@ -119,7 +122,7 @@ class Judge:
     def begin_again(self) -> None:
         """Hold no silence against anybody: we slept, or are on another network."""
         self._silent.clear()
-        self._looked_at = -math.inf
+        self._looked_at, self._vain = -math.inf, 0
 
     # -- what is to be done -------------------------------------------------------------------------------------------
 
@@ -128,7 +131,7 @@ class Judge:
         if len(self.good(now)) >= GOOD:
             return now - self._looked_at >= LOOK_EVERY
         listed = len(self._heard)
-        pause = LOOK_SOON if self._ever and not listed else ALONE
+        pause = LOOK_SOON if self._ever and not listed else min(ALONE, LOOK_FIRST * 2 ** min(self._vain - 1, 8))
         return now - self._looked_at >= pause
 
     def to_check(self, places: Sequence[bytes], now: float) -> OpenPeer | Address | None:

@@ -23,8 +23,10 @@ class OpenSide:
     def __init__(
         self, ask: Ask, told: Callable[[Sequence[Address]], list[Address]], kept: Kept, random: Random,
         clock: Callable[[], float], desk: OpenDesk | None = None, *, helps: bool = False,
+        renew: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
-        """`helps`: its owner lets this peer help strangers meet."""
+        """`helps`: its owner lets this peer help strangers meet. `renew()`: all connections are to be new ones."""
+        self._renew = renew
         self._clock = clock
         self._desk = desk
         self.helps = helps
@@ -53,6 +55,7 @@ class OpenSide:
 
     def begin_again(self) -> None:
         """Begin again: we slept, or are on another network."""
+        self._renew()
         self._peers.begin_again()
 
     def help(self, on: bool) -> None:

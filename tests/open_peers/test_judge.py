@@ -5,6 +5,7 @@ from random import Random
 import pytest
 
 from core.open_peers.config import (
+    ALONE,
     CHECKS_BURST,
     GOOD,
     GOOD_FOR,
@@ -13,6 +14,7 @@ from core.open_peers.config import (
     KNOWN,
     LIAR_FOR,
     LOOK_EVERY,
+    LOOK_FIRST,
     SILENT_FOR,
 )
 from core.open_peers.judge import STRIKES, Judge, OpenPeer
@@ -143,6 +145,17 @@ def test_lists_are_looked_at_rarely_once_there_are_enough() -> None:
         judge.proved(each, peer(number + 1), 0.0)
     assert not judge.should_look(LOOK_EVERY - 1)
     assert judge.should_look(LOOK_EVERY)
+
+
+def test_who_finds_nobody_looks_again_soon_and_then_more_rarely() -> None:
+    judge, now, looks = Judge(b"o" * 32), 0.0, list[float]()
+    while now < 3600.0:
+        if judge.should_look(now):
+            judge.looked(now)
+            looks.append(now)
+        now += 1.0
+    assert looks[:4] == [0.0, LOOK_FIRST, 3 * LOOK_FIRST, 7 * LOOK_FIRST]
+    assert looks[-1] - looks[-2] == ALONE
 
 
 def test_those_of_an_earlier_run_are_checked_before_they_are_used() -> None:

@@ -93,6 +93,7 @@ class Helper(Somebody):
     ) -> None:  # fmt: skip
         super().__init__(cloud, number, seeds, reachable_for=SETTLED)
         self.wires = wires
+        self.renewed = 0
         self.desk = OpenDesk(lambda: self.peer_id, lambda peer_id: peer_id in self.knows, NoGrape(), lambda: None)
         caller = Caller(self.socket.address, None)
 
@@ -101,7 +102,7 @@ class Helper(Somebody):
 
         self.side = OpenSide(
             ask, lambda named: [each for each in named if each != self.socket.address], kept or Memory(),
-            Random(number), lambda: START + cloud.now, self.desk, helps=helps,
+            Random(number), lambda: START + cloud.now, self.desk, helps=helps, renew=self._renew,
         )  # fmt: skip
         self.lets_in = lets_in
         if lets_in:
@@ -109,6 +110,9 @@ class Helper(Somebody):
         self.public.start(
             self.people, lambda: self.identity.secret, lambda: self.serves, None, self.side, lambda: self.lets_in
         )
+
+    def _renew(self) -> None:
+        self.renewed += 1
 
     async def answer(self, key: str, payload: JsonValue, caller: Caller) -> JsonValue:
         if not self.desk.serves(key, payload):

@@ -269,6 +269,20 @@ def test_an_open_peer_that_is_gone_is_given_up_and_one_that_forgot_us_is_told_ag
     run(scene())
 
 
+def test_in_another_network_all_connections_are_new_and_it_is_met_again() -> None:
+    async def scene() -> None:
+        world = World(1)
+        async with world.open():
+            await until(lambda: world.anna.side.snapshot().visited == 1, 60.0)
+            before = world.anna.renewed
+            world.anna.public.begin_again()
+            assert world.anna.renewed == before + 1
+            assert world.anna.side.snapshot().visited == 0
+            await until(lambda: world.anna.side.snapshot().visited == 1, 10.0)
+
+    run(scene())
+
+
 def test_names_and_values_are_served_and_an_announce_is_where_it_comes_from() -> None:
     async def scene() -> None:
         world = World(1)
