@@ -53,7 +53,7 @@ class Judge:
 
     def __init__(self, own: bytes) -> None:
         self._own = own
-        self._heard: FairTable[Address, None, str] = FairTable(HEARD, HEARD_NETWORK)
+        self._heard: FairTable[Address, frozenset[str], str] = FairTable(HEARD, HEARD_NETWORK)
         self._good: dict[Address, OpenPeer] = {}  # KNOWN at most
         self._liars: BoundedTable[str, float] = BoundedTable(LIARS)  # until when, by host
         self._silent: BoundedTable[str, float] = BoundedTable(SILENT)
@@ -71,11 +71,12 @@ class Judge:
         for address, peer_id in list(kept)[:KNOWN]:
             self._good.setdefault(address, OpenPeer(address, peer_id, -math.inf))
 
-    def heard(self, listed: Iterable[Address], now: float) -> None:
-        """Take what one node lists."""
+    def heard(self, listed: Iterable[Address], now: float, by: str = "") -> None:
+        """Take what one node lists, at the host `by`. One that announces itself is listed by several nodes."""
         for address in list(listed)[:PER_NODE]:
-            if address not in self._good and not self._shunned(address, now) and address not in self._heard:
-                self._heard.put(address, None, network(address.host, 2))
+            told = self._heard.get(address) or frozenset()
+            if address not in self._good and not self._shunned(address, now) and len(told) < 2 and by not in told:
+                self._heard.put(address, told | {by}, network(address.host, 2))
 
     def looked(self, now: float) -> None:
         """Note that the gatherings are looked at now."""
@@ -152,11 +153,12 @@ class Judge:
         waiting = [each for each in waiting if not self._shunned(each, now)]
         if not waiting:
             return None
-        for at in places:
-            best = nearest([*waiting, *good], at, GOOD // 2)
-            for each in best:
-                if each not in good:
-                    return each
+        several = [each for each in waiting if each in self._good or len(self._heard.get(each) or ()) > 1]
+        for those in (several, waiting):  # what one node alone lists is mostly junk
+            for at in places:
+                for each in nearest([*those, *good], at, GOOD // 2):
+                    if each not in good:
+                        return each
         if len(good) >= GOOD:
             return None
         before = [each for each in waiting if each in self._good]  # good in an earlier run, or hours ago

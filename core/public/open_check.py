@@ -27,7 +27,7 @@ from core.wire.open_message import (
     watch,
 )
 
-PATIENCE: Final = 5.0  # seconds for one answer; connecting and the handshake take five ways
+PATIENCE: Final = 3.0  # seconds for one answer; connecting and the handshake take five ways
 WAIT: Final = 4.0  # seconds in which our letter has to come back
 LETTER: Final = 316  # bytes, as all letters have
 

@@ -60,6 +60,17 @@ def test_the_nearest_to_a_place_are_checked_first_whoever_was_heard_first() -> N
     assert len(found) <= CHECKS_BURST
 
 
+def test_what_several_nodes_list_is_checked_before_what_one_alone_does() -> None:
+    judge, everybody = Judge(b"o" * 32), many(100)
+    judge.heard(everybody[:50], 0.0, "21.0.0.1")
+    judge.heard(everybody[50:], 0.0, "21.0.0.1")
+    honest = nearest(everybody, PLACE, 100)[-3:]  # the farthest
+    judge.heard(honest, 0.0, "22.0.0.1")
+    found = checked(judge, [PLACE])
+    assert sorted(found[:3]) == sorted(honest)
+    assert found[3] == nearest(everybody, PLACE, 1)[0]
+
+
 def test_with_no_place_nobody_can_guess_whom_we_check_first() -> None:
     everybody = many(100)
     orders = []
