@@ -74,7 +74,7 @@ def begin_relaying(
     async def find(peer_id: PeerId) -> list[Address]:
         return outgoing.told(await client.lookup(str(peer_id)))
 
-    over_tcp = OverTcp(carriers, find, outgoing.may_ask, lambda: nat.report.blocked)
+    over_tcp = OverTcp(carriers, find, outgoing.validated, lambda: nat.report.blocked)
 
     def own(peer_id: PeerId) -> list[Address]:
         """Return where we are; strangers are told no address of our home."""

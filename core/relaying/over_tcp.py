@@ -3,16 +3,19 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from core.carrying.dial import Carriers
 from core.errors import PeerError
+from core.limits.rate import TokenBucket
+from core.limits.table import BoundedTable
 from core.peer_id import PeerId
 from core.scope import Scope, scope
 from core.values import Address
 
 AFTER = 2.5  # seconds that UDP has: two SYNs of uTP, and a satellite's round trip
-PACKETS = 3  # of TCP to an address that does not answer: SYNs of the 4 s that are waited
+TRIES, TRIES_AT_ONCE = 1.0 / 20.0, 2.0  # of one address a second: a try is 6 SYNs of TCP at two ports
+HOSTS = 64  # whose tries are counted
 _log = logging.getLogger(__name__)
 
 
@@ -20,13 +23,15 @@ _log = logging.getLogger(__name__)
 class OverTcp:
     """`find(peer)` says where a peer is by its own record.
 
-    `may(address, packets)`: so much may leave for one that has not answered. `blocked()`: no UDP comes back here.
+    `opened(address)` hears where a carrier is open: the host has answered there, and nobody else can do that for
+    it. `blocked()`: no UDP comes back here. What UDP has spent on a silent address does not count here: it is silent.
     """
 
     carriers: Carriers
     find: Callable[[PeerId], Awaitable[Iterable[Address]]]
-    may: Callable[[Address, int], bool]
+    opened: Callable[[Address], None]
     blocked: Callable[[], bool]
+    tries: BoundedTable[Address, TokenBucket] = field(default_factory=lambda: BoundedTable(HOSTS))
 
     async def carry(self, peer_id: PeerId) -> bool:
         """Carry what goes to a peer over TCP, unless UDP gets there first: wait for that. Return whether it is."""
@@ -54,6 +59,10 @@ class OverTcp:
     async def _reach(self, address: Address) -> bool:
         if address in self.carriers:
             return True
-        if scope(address.host) is not Scope.PUBLIC or not self.may(address, PACKETS):
+        tries = self.tries.use(address, lambda: TokenBucket(TRIES, TRIES_AT_ONCE))
+        if scope(address.host) is not Scope.PUBLIC or not tries.take(asyncio.get_running_loop().time()):
             return False
-        return await self.carriers.reach(address)
+        if not await self.carriers.reach(address):
+            return False
+        self.opened(address)
+        return True
