@@ -58,6 +58,7 @@ from core.rendezvous.hearing import Hearing
 from core.rendezvous.ladder import Ladder
 from core.rendezvous.nat_watch import NatWatch
 from core.rendezvous.our_network import know_our_network
+from core.rendezvous.over_six import OverSix
 from core.rendezvous.own_broker import OwnBroker
 from core.rendezvous.pacer import PunchPacer
 from core.rendezvous.roles import Roles
@@ -192,7 +193,7 @@ async def compose(
     if calls is not None:
         stack.push_async_callback(calls.close)
     access = outside.open_access(config, lambda grape: hub.emit(GrapeChanged(hub.now(), grape)), outreach.lend)
-    addresses = OwnAddresses(config.bind, endpoint.address.port, access.observed_host, outside.networks)
+    addresses = OwnAddresses(config.bind, endpoint.address.port, access.observed_host, outside.networks, endpoint.six)
     say_where_we_are(hub, addresses)
     wakes = Wakes(addresses.refresh, outside.clocks, bus=outside.bus)
     stack.push_async_callback(wakes.aclose)
@@ -293,6 +294,7 @@ async def compose(
     ladder = Ladder(
         hub, endpoint, lambda: identity.identity, lambda: nat.report, nat.reflectors, brokers.leave, outreach.probing,
         hearing.on_punch, outgoing.validated, lambda remote: roster.seen_since(remote, hub.now() - SILENT), public,
+        OverSix(addresses.global_6, lambda theirs: brokers.meet(outgoing.told(theirs))),
     )  # fmt: skip
     stack.push_async_callback(ladder.aclose)
     brokers.listen(ladder.told)

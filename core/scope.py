@@ -1,7 +1,8 @@
-"""How far an IPv4 host reaches, and which of our addresses a stored loopback peer is listed under."""
+"""How far a host reaches, whose it is where hosts are counted, and how a stored loopback peer is listed."""
 
 import enum
 import ipaddress
+from collections.abc import Iterable
 from functools import lru_cache
 
 from core.values import Address
@@ -10,9 +11,9 @@ from core.values import Address
 class Scope(enum.IntEnum):
     """From where an address can be reached; a greater one is reached from further away."""
 
-    INVALID = -1  # no IPv4, unspecified, multicast, or reserved: never a peer
+    INVALID = -1  # no IP address, unspecified, multicast, or reserved: never a peer
     LOOPBACK = 0
-    PRIVATE = 1  # RFC 1918, link-local
+    PRIVATE = 1  # RFC 1918, RFC 4193 (fc00::/7), link-local
     CARRIER = 2  # RFC 6598, 100.64.0.0/10: outside of a home, inside of a carrier's NAT
     PUBLIC = 3  # all else, the documentation ranges included: test networks use them as their Internet
 
@@ -23,11 +24,19 @@ CARRIED = "241."  # the same for hosts that stand for a connection of TCP, which
 _PRIVATE = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")))
 _CARRIER = ipaddress.IPv4Network("100.64.0.0/10")
 _INVALID = tuple(map(ipaddress.IPv4Network, ("0.0.0.0/8", "224.0.0.0/3")))  # "this network"; multicast and above
+_GLOBAL_6 = ipaddress.IPv6Network("2000::/3")  # all that is given out (RFC 4291 section 2.4)
+_LOCAL_6 = ipaddress.IPv6Network("fc00::/7")  # RFC 4193
+_LINK_6 = ipaddress.IPv6Network("fe80::/10")  # it means something on one link only, which its zone names
+# An IPv4 address is inside of these, to which somebody else's router would send: Teredo and 6to4, both given up.
+_TUNNELS_6 = tuple(map(ipaddress.IPv6Network, ("2001::/32", "2002::/16")))
+_NETWORK_BITS = 64  # of IPv6 that one home or machine has all of (RFC 6177)
 
 
 @lru_cache(maxsize=4096)  # asked several times for each datagram; the bound is that of a full routing table
 def scope(host: str) -> Scope:
-    """Return how far `host` reaches; INVALID for anything but a usable IPv4 address."""
+    """Return how far `host` reaches; INVALID for anything but a usable IP address. Mapped IPv4 counts as IPv4."""
+    if ":" in host:
+        return _scope_6(host)
     try:
         address = ipaddress.IPv4Address(host)
     except ValueError:
@@ -41,8 +50,52 @@ def scope(host: str) -> Scope:
     return Scope.CARRIER if address in _CARRIER else Scope.PUBLIC
 
 
+def _scope_6(host: str) -> Scope:
+    text, _, zone = host.partition("%")
+    try:
+        address = ipaddress.IPv6Address(text)
+    except ValueError:
+        return Scope.INVALID
+    if address.ipv4_mapped is not None:
+        return scope(str(address.ipv4_mapped))
+    if address.is_loopback:
+        return Scope.LOOPBACK
+    if address in _LINK_6:
+        return Scope.PRIVATE if zone else Scope.INVALID
+    if address in _LOCAL_6:
+        return Scope.PRIVATE
+    tunnelled = any(address in network for network in _TUNNELS_6)
+    return Scope.PUBLIC if address in _GLOBAL_6 and not tunnelled else Scope.INVALID
+
+
+def is_six(host: str) -> bool:
+    """Say whether a host is an IPv6 address; names and IPv4 addresses have no colon."""
+    return ":" in host
+
+
+def only_four(addresses: Iterable[Address]) -> list[Address]:
+    """Return those that are IPv4, in their order: all that compact peers (BEP 5) and Grenache know."""
+    return [each for each in addresses if ":" not in each.host]
+
+
+def network(host: str) -> str:
+    """Return a host as it is counted: an IPv6 one by its /64, in which it may call from any address."""
+    return host if ":" not in host else _network_6(host)
+
+
+@lru_cache(maxsize=4096)
+def _network_6(host: str) -> str:
+    try:
+        address = ipaddress.IPv6Address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((address, _NETWORK_BITS), strict=False))
+
+
 def usable(address: Address) -> bool:
-    """Say whether `address` can be a peer or node at all: an IPv4 unicast host and a port from 1 to 65535."""
+    """Say whether `address` can be a peer or node at all: a unicast IP host and a port from 1 to 65535."""
     return 0 < address.port < 65536 and scope(address.host) is not Scope.INVALID
 
 
@@ -52,7 +105,7 @@ def virtual(address: Address) -> bool:
 
 
 def no_local_address(requester: Address) -> str | None:
-    """Return this machine's own IPv4 toward `requester`, for those who do not know it."""
+    """Return this machine's own IPv4 address toward `requester`, for those who do not know it."""
     return None
 
 

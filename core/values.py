@@ -3,6 +3,7 @@
 Times are seconds on the caller's monotone clock unless a name says otherwise.
 """
 
+import ipaddress
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -17,23 +18,53 @@ Outcome: TypeAlias = "JsonValue | Awaitable[JsonValue]"
 
 
 class Address(NamedTuple):
-    """An IPv4 host and a UDP or TCP port; usable wherever the socket module wants an address."""
+    """An IPv4 or IPv6 host and a UDP or TCP port; usable wherever the socket module wants an address.
+
+    An IPv6 host is written as `canonical` returns it, so that one place has one address.
+    """
 
     host: str
     port: int
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @classmethod
     def parse(cls, text: str) -> "Address":
-        """Read `host:port`; the host may be a name. Raises ValueError that says what is wrong."""
+        """Read `host:port` or `[IPv6 address]:port`; the host may be a name. Raises ValueError: what is wrong."""
         host, colon, port = text.strip().rpartition(":")
         if not colon or not host:
             raise ValueError(f"{text!r} is not host:port, as in 192.0.2.7:20001")
         if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
             raise ValueError(f"{port!r} in {text!r} is not a port: use a number from 1 to 65535")
+        if host.startswith("[") or ":" in host:
+            host = _in_brackets(host, text)
         return cls(host, int(port))
+
+
+def canonical(host: str) -> str:
+    """Return an IPv6 host as everybody writes it (RFC 5952); IPv4 that is mapped into it as IPv4.
+
+    Only a link-local host keeps its zone, which the part after `%` names. Anything without a colon is returned as it
+    is. Raises ValueError for a host with a colon that is no IPv6 address.
+    """
+    if ":" not in host:
+        return host
+    text, _, zone = host.partition("%")
+    address = ipaddress.IPv6Address(text)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return f"{address}%{zone}" if zone and address.is_link_local else str(address)
+
+
+def _in_brackets(host: str, text: str) -> str:
+    if not (host.startswith("[") and host.endswith("]")):
+        raise ValueError(f"{text!r}: write an IPv6 address in brackets, as in [2001:db8::7]:20001")
+    inside = host[1:-1]
+    try:
+        return canonical(str(ipaddress.IPv6Address(inside)))
+    except ValueError:
+        raise ValueError(f"{inside!r} in {text!r} is not an IPv6 address, as in [2001:db8::7]:20001") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ ERRORS: Final = {
     "ERR_MESSAGE_ENCODE": "The message cannot be sent as JSON, or its key or ID is too long.",
     "ERR_MESSAGE_SIZE": "The message is longer than the limit for this caller.",
     "ERR_NAME": "This is no name for a service.",
+    "ERR_NO_IPV6": "The address is an IPv6 one, and this computer has no IPv6, or listens on one IPv4 address only.",
     "ERR_NOT_REACHABLE": "`doctor`: friends cannot reach this peer.",
     "ERR_REACH_UNKNOWN": "`doctor`: nobody outside this network was there to tell whether friends reach this peer.",
     "ERR_NOT_A_STREAM": "The service answers requests and has no streams, or the other way round.",

@@ -15,6 +15,7 @@ from core.aio.waiting import wait_for
 from core.broker.in_use import BrokerReply, BrokerStatus, InUse, Want
 from core.errors import LookupEmpty, PeerError
 from core.peer_id import PeerId
+from core.scope import only_four
 from core.values import Address, JsonValue
 from core.wire.broker_message import MAIL_MAX, Listing, Registration, parse_listing, registration_document
 
@@ -177,8 +178,8 @@ class BrokerClient:
         return f"Registered at {names}." if self._wants else f"{names} is there; nothing to register yet."
 
     def observed(self) -> set[Address]:
-        """Return our address as each broker of ours sees it: several are the sign of a symmetric NAT."""
-        return {broker.you for broker in self._brokers.values() if broker.you is not None}
+        """Return our IPv4 address as each broker of ours sees it: several are the sign of a symmetric NAT."""
+        return set(only_four(broker.you for broker in self._brokers.values() if broker.you is not None))
 
     def found(self, want: Want) -> list[Address]:
         """Return the peers of the other role that all brokers together name now."""

@@ -10,7 +10,7 @@ from core.limits.fair import FairTable
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.peer_id import PeerId
-from core.scope import Scope, listed_peer, scope, usable
+from core.scope import Scope, is_six, listed_peer, network, scope, usable
 from core.values import Address
 from core.wire.broker_message import Listed, Registration
 
@@ -87,11 +87,11 @@ class BrokerRegistry:
         """
         self.sweep(now)
         try:
-            self._take_turn(source.host, now)
+            self._take_turn(network(source.host), now)
             key = (wanted.service, wanted.server, source)
             known = self._entries.get(key)
             if known is None:
-                self._make_room(source.host)
+                self._make_room(network(source.host))
         except LocalError as error:
             self.refused[error.name] += 1
             raise
@@ -105,7 +105,7 @@ class BrokerRegistry:
         self._entries[key] = Entry(
             wanted.service, wanted.server, source, peer_id, since, now, local, mail, wanted.away, born
         )
-        self._of_host.put(key, None, source.host)
+        self._of_host.put(key, None, network(source.host))
         return known is None
 
     def told(self, wanted: Registration, source: Address) -> None:
@@ -129,8 +129,8 @@ class BrokerRegistry:
         own = self._entries.get((wanted.service, wanted.server, requester))
         found: list[Listed] = []
         for entry in reversed(self._entries.values()):
-            if entry.service != wanted.service:
-                continue
+            if entry.service != wanted.service or (wanted.wait is None and is_six(entry.address.host)):
+                continue  # a plain Grenache peer knows IPv4 only
             if scope(entry.address.host) is Scope.LOOPBACK:
                 address = shown_as(entry.address)
             else:  # a home's own addresses mean something else, or nothing, outside of it
@@ -186,7 +186,7 @@ class BrokerRegistry:
         oldest = self._of_host.would_evict(host)
         if oldest is None:
             return
-        if self._of_host.count(oldest[2].host) <= self._of_host.count(host) + 1:
+        if self._of_host.count(network(oldest[2].host)) <= self._of_host.count(host) + 1:
             raise BrokerFull(f"this broker is full: {self.config.entries} entries; they end {self._ages()}")
         self._drop(oldest)
 

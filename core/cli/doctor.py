@@ -1,18 +1,21 @@
 """`grapevine doctor`: what our network does with packets, whether friends get in, and what to do."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from core.cli.output import Output
 from core.errors import Unreachable
 from core.nat.report import Mapping, NatReport
-from core.news.events import NatSnapshot
+from core.news.events import Holds, NatSnapshot, OwnAddress
 from core.peer import Peer, open_peer
 from core.profile.config import PeerConfig
+from core.scope import is_six
 from core.values import JsonValue
 
 ALONE = 5.0  # seconds until nobody counts as there who could be asked: a grape joins within one
+NO_SIX = "This computer has no IPv6 address of the Internet. Ask the provider for one: no router translates IPv6."
 LOOK = 0.1  # seconds between looks meanwhile
 
 
@@ -33,8 +36,10 @@ async def doctor(config: PeerConfig, output: Output, timeout: float) -> None:
     quiet = replace(config, act_as_broker=False)
     async with open_peer(quiet) as peer:
         found = await _found(peer, timeout)
-        nearby = peer.snapshot().grape.nearby
-    output.result("doctor", "\n".join(filter(None, (_sentences(found), nearby))), nearby=nearby, **fields(found))
+        seen = peer.snapshot()
+    nearby, six = seen.grape.nearby, six_of(seen.addresses)
+    words = "\n".join(filter(None, (_sentences(found), "" if six else NO_SIX, nearby)))
+    output.result("doctor", words, nearby=nearby, ipv6=six, **fields(found))
     if found.reachable:
         return
     if found.report.local or (found.report.mapping is Mapping.UNKNOWN and not found.report.blocked):
@@ -52,6 +57,11 @@ async def _found(peer: Peer, timeout: float) -> NatSnapshot:
             break
         await asyncio.sleep(LOOK)
     return peer.snapshot().nat
+
+
+def six_of(addresses: Iterable[OwnAddress]) -> list[str]:
+    """Return our IPv6 addresses that hold on the Internet."""
+    return [str(each.address) for each in addresses if is_six(each.address.host) and each.holds is Holds.INTERNET]
 
 
 def _sentences(found: NatSnapshot) -> str:

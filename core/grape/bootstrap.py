@@ -9,7 +9,7 @@ from core.aio.waiting import wait_for
 from core.errors import PeerError
 from core.grape.config import LOCAL_PORT_COUNT, LOCAL_PORT_FIRST, LOOPBACK
 from core.limits.rate import Backoff
-from core.net.udp import resolve
+from core.net.udp import resolve_4
 from core.values import Address
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class Bootstrapper:
 
     async def _resolve_all(self) -> bool:
         """Resolve each name, join what is new; tell whether one failed."""
-        answers = await asyncio.gather(*(resolve(node) for node in self._names), return_exceptions=True)
+        answers = await asyncio.gather(*(resolve_4(node) for node in self._names), return_exceptions=True)
         failed = False
         for node, answer in zip(self._names, answers, strict=True):
             if isinstance(answer, Address):

@@ -26,7 +26,7 @@ from core.grape.listening import bind_tcp
 from core.grape.local_address import LocalAddresses
 from core.grape.service import DhtService, FoundItem, outcome
 from core.net.pump import Pump, Route
-from core.net.udp import UdpSocket, UdpStatistics, open_udp
+from core.net.udp import UdpSocket, UdpStatistics, open_udp, resolve_4
 from core.values import Address
 
 log = logging.getLogger(__name__)
@@ -237,7 +237,7 @@ async def _bind_pair(config: GrapeConfig) -> tuple[UdpSocket, socket.socket]:
 
 async def _open_udp(bind: Address) -> UdpSocket:
     try:
-        return await open_udp(bind)
+        return await open_udp(await resolve_4(bind))
     except LocalError as error:
         raise LocalError(f"{error} (the flag is --dp)") from error
 

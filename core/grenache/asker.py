@@ -276,9 +276,10 @@ async def _quietly(attempt: Coroutine[object, object, Address]) -> Address | Pee
 async def _resolved(target: str) -> Address:
     try:
         wanted = Address.parse(target)
-        found = await look_up(wanted.host, wanted.port, socket.AF_INET, socket.SOCK_STREAM)
+        found = await look_up(wanted.host, wanted.port, socket.AF_UNSPEC, socket.SOCK_STREAM)
     except ValueError as error:
         raise LocalError(str(error)) from None
     except OSError as error:
         raise LocalError(f"{target[:80]!r} is nowhere: {error.strerror or error}") from None
-    return Address(str(found[0][4][0]), wanted.port)
+    hosts = [str(each[4][0]) for each in sorted(found, key=lambda each: each[0] != socket.AF_INET)]
+    return Address(hosts[0], wanted.port)

@@ -1,23 +1,12 @@
 """Whose a connection is, for what one host may hold: an IPv6 host has a whole network of addresses to call from."""
 
 import asyncio
-import ipaddress
-from functools import lru_cache
 
 from core.peer_id import PeerId
 from core.rpc.memory import Standing
+from core.scope import network
 
-
-@lru_cache(maxsize=1024)
-def network(host: str) -> str:
-    """Return a host as it is counted: an IPv6 one by the /64 that a home or a machine is given (RFC 6177)."""
-    if ":" not in host:
-        return host
-    try:
-        address = ipaddress.IPv6Address(host.partition("%")[0])
-    except ValueError:
-        return host
-    return str(ipaddress.IPv6Network((address, 64), strict=False))
+__all__ = ["by_network", "network", "proved"]
 
 
 def by_network(standing: Standing) -> Standing:

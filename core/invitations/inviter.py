@@ -33,6 +33,7 @@ from core.news.hub import Hub
 from core.news.invitations import InvitationRow, Invitations
 from core.news.joins import InvitationAccepted
 from core.peer_id import PeerId
+from core.scope import network
 from core.serving.admission import Admission
 from core.trust.entries import EVERY, KnownPeer
 from core.trust.store import TrustStore
@@ -135,7 +136,7 @@ class Inviter:
             raise _refusal()
         hello, nonce = _heard(lambda: parse_hello(opening.details)), secrets.token_bytes(NONCE_BYTES)
         loop_time, invited = asyncio.get_running_loop().time(), self._store.book.find(hello.verifier) is not None
-        wait = self._tries.take(stream.remote.host, peer_id, loop_time, invited=invited)
+        wait = self._tries.take(network(stream.remote.host), peer_id, loop_time, invited=invited)
         if wait:
             raise LocalError(f"you tried too often to join: wait {max(1.0, wait):.0f} s", name="ERR_RATE_LIMITED")
         stream.accept(pack_details(pack_nonce(nonce)))
@@ -148,7 +149,7 @@ class Inviter:
         terms = Terms(own, peer_id, ask.act, stream.binding, nonce, hello.nonce)
         offer = await self._answer(terms, hello.verifier, ask.proof, now)
         self._met(peer_id, stream.remote)
-        self._tries.forgive(stream.remote.host, peer_id, asyncio.get_running_loop().time())
+        self._tries.forgive(network(stream.remote.host), peer_id, asyncio.get_running_loop().time())
         await stream.write(pack_offer(offer))
         stream.end()
         await stream.wait_over()

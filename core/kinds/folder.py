@@ -26,6 +26,7 @@ from core.kinds.http import page
 from core.kinds.share import BAD, Share, flag_option, number_option, text_option
 from core.kinds.web import StreamServer
 from core.rpc.fair_places import FairPlaces
+from core.scope import network
 from core.tunnel.stream import ByteStream
 from core.values import Caller, JsonValue
 from core.wire.stream_opening import Opening, pack_details
@@ -106,7 +107,7 @@ class FolderService(Shared):
 
     async def serve(self, stream: ByteStream, opening: Opening, caller: Caller) -> None:
         """Serve one connection of a caller's."""
-        server = StreamServer(lambda request: self._answer(request, caller.address.host))
+        server = StreamServer(lambda request: self._answer(request, network(caller.address.host)))
         self._servers.add(server)
         stream.accept(pack_details({"k": self.kind, "drop": self._box is not None}))
         try:

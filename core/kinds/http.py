@@ -17,6 +17,7 @@ from core.kinds.share import BAD, Share, flag_option, text_option
 from core.kinds.tcp import CHECK_TIMEOUT, target_of
 from core.kinds.web import FORWARDED, PEER_HEADER, StreamServer, end_to_end, forward, reason_of
 from core.rpc.fair_places import FairPlaces
+from core.scope import network
 from core.tunnel.stream import ByteStream
 from core.values import Caller
 from core.wire.stream_opening import Opening, pack_details
@@ -123,7 +124,7 @@ class HttpService(Shared):
             headers[PEER_HEADER] = str(caller.peer_id)
         self._speak_as_itself(headers, own_name)
         try:
-            async with self._places.place(caller.address.host):
+            async with self._places.place(network(caller.address.host)):
                 return await forward(request, self._session, self._url_for(request.raw_path), headers)
         except aiohttp.WSServerHandshakeError as error:
             return page(error.status, "No WebSocket", "The page refused this WebSocket.")

@@ -30,8 +30,7 @@ def target_of(text: str) -> Address:
     text = text.strip()
     if text.isascii() and text.isdigit():
         text = f"127.0.0.1:{text}"
-    address = Address.parse(text)
-    return Address(address.host.removeprefix("[").removesuffix("]"), address.port)
+    return Address.parse(text)
 
 
 def target_option(share: Share) -> Address:

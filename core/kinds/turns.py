@@ -7,6 +7,7 @@ from typing import Final
 
 from core.errors import LocalError
 from core.rpc.fair_places import FairPlaces
+from core.scope import network
 from core.values import Caller
 
 LEFT: Final = 2  # places that one host leaves to the others: what one has begun may take its whole time
@@ -26,14 +27,14 @@ class Turns:
 
     def check(self, caller: Caller) -> None:
         """Raises LocalError (ERR_RATE_LIMITED) for a host that has as many under way as it may."""
-        number = self._under_way[caller.address.host]
+        number = self._under_way[network(caller.address.host)]
         if number >= self._most:
             raise LocalError(f"{self._name} is busy: {number} of your requests wait already", name="ERR_RATE_LIMITED")
 
     @contextmanager
     def counted(self, caller: Caller) -> Iterator[None]:
         """Count a request for as long as the context lasts."""
-        host = caller.address.host
+        host = network(caller.address.host)
         self._under_way[host] += 1
         try:
             yield
@@ -44,12 +45,12 @@ class Turns:
 
     def place(self, caller: Caller) -> AbstractAsyncContextManager[None]:
         """Have a place for as long as the context lasts, once it is the caller's turn."""
-        return self._places.place(caller.address.host)
+        return self._places.place(network(caller.address.host))
 
     async def wait(self, caller: Caller) -> None:
         """Take a place, once it is the caller's turn; `give` it back."""
-        await self._places.wait(caller.address.host)
+        await self._places.wait(network(caller.address.host))
 
     def give(self, caller: Caller) -> None:
         """Give a place back."""
-        self._places.give(caller.address.host)
+        self._places.give(network(caller.address.host))

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from core.errors import LocalError, PeerError
 from core.limits.fair import FairTable
+from core.scope import network
 from core.tunnel.stream import ByteStream
 from core.values import JsonValue
 from core.wire.stream_frame import Reason
@@ -115,7 +116,7 @@ class Broadcast:
 
     @contextmanager
     def _watching(self, stream: ByteStream) -> Iterator[_Watcher]:
-        host = stream.remote.host
+        host = network(stream.remote.host)
         if self._watchers.count(host) >= WATCHERS_HOST:
             raise LocalError(f"{WATCHERS_HOST} of your host watch this already", name="ERR_RATE_LIMITED")
         watcher = _Watcher()

@@ -30,7 +30,7 @@ from core.mainline.peek import Peek
 from core.mainline.seen import Seen
 from core.mainline.tasks import Announce, FindPeers, GetItem, Operation, PutItem
 from core.mainline.walks import Walks
-from core.scope import no_local_address, usable
+from core.scope import is_six, no_local_address, usable
 from core.values import Address, Buffer, Burst
 from core.wire.compact import ID_BYTES, Contact
 from core.wire.krpc import Error, Fields, MalformedMessage, Query, QueryRefused, Reply, parse, take_id
@@ -165,7 +165,7 @@ class MainlineNode:
             except MalformedMessage:
                 self._counters.dropped_malformed += 1
                 continue
-            if not usable(source):
+            if not usable(source) or is_six(source.host):  # BEP 32's own network is another one
                 self._counters.dropped_malformed += 1
             elif isinstance(message, Query):
                 self._answer(message, source, len(datagram), now)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from core.mainline.config import KEPT
-from core.scope import usable
+from core.scope import is_six, usable
 from core.values import Address
 
 SCHEMA: Final = 1
@@ -32,6 +32,6 @@ def load(data: bytes) -> list[Address]:
     if not isinstance(listed, list) or len(listed) > KEPT:
         raise ValueError(f"it is no list of at most {KEPT} nodes")
     nodes = [Address.parse(each) if isinstance(each, str) else None for each in listed]
-    if not all(node is not None and usable(node) for node in nodes):
+    if not all(node is not None and usable(node) and not is_six(node.host) for node in nodes):
         raise ValueError("a node in it has no usable address")
     return [node for node in nodes if node is not None]

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
-from core.scope import usable
+from core.scope import is_six, usable
 from core.values import Address, Buffer, Burst
 from core.wire.krpc import MalformedMessage, Query, Reply
 from core.wire.krpc import parse as parse_krpc
@@ -182,8 +182,8 @@ class Reflection:
         return events
 
     def _answer(self, question: Question, source: Address, now: float) -> None:
-        if not self._answers or not usable(source):
-            return
+        if not self._answers or not usable(source) or is_six(source.host):
+            return  # no router translates IPv6, and the answer has no room for it
         each = self._each.use(source.host, lambda: TokenBucket(ANSWERS_EACH, 4 * ANSWERS_EACH))
         if not each.take(now) or not self._all.take(now):
             self.withheld += 1

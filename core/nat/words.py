@@ -1,9 +1,11 @@
 """A report in plain words: how others get in, and what the owner can do about it."""
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.nat.report import Filtering, Mapping, NatReport, Ports
+from core.values import Address
 
 
 class Reach(enum.Enum):
@@ -77,6 +79,13 @@ def describe(report: NatReport, *, brokers: int, others: bool = True) -> NatWord
             _OWN_ADDRESS if report.carrier else _OPEN_PORT,
         )
     return NatWords(Reach.MET, network, "Friends can reach this peer: the broker brings both sides together.")
+
+
+def six_words(addresses: Sequence[Address]) -> str:
+    """Return a sentence on our IPv6; "" where there is none."""
+    if not addresses:
+        return ""
+    return f"This computer has IPv6 too, at {addresses[0]}: no router translates that, and both sides open a firewall."
 
 
 def _network(report: NatReport) -> str:

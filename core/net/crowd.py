@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Final
 
 from core.net.udp_socket import Received
+from core.scope import network
 from core.values import Address, Buffer
 
 FIRST_BYTES: Final = 4 << 20  # that wait of known peers: the windows of four streams at once (1 MiB each)
@@ -38,7 +39,7 @@ class Crowd:
                 if self._goes_first(source, datagram):
                     lost += not self._first.put(source, source, datagram)
                 else:
-                    lost += not self._others.put(source.host, source, datagram)
+                    lost += not self._others.put(network(source.host), source, datagram)
         return lost
 
     def take_first(self, room: int) -> list[Received]:

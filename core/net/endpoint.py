@@ -17,6 +17,7 @@ from core.nat.reflection import Reflection
 from core.net.beside import Beside
 from core.net.channel import Channel
 from core.net.detour import Detour
+from core.net.dual_socket import open_dual, require_kind, takes_six
 from core.net.probe_desk import ProbeDesk
 from core.net.pump import Pump, Route
 from core.net.reflecting import Reflecting
@@ -98,6 +99,7 @@ class Endpoint:
     def __init__(self, udp: UdpSocket, config: EndpointConfig, random: Random) -> None:
         """Use `Endpoint.open`."""
         self.address = udp.address
+        self.six = takes_six(udp)
         self.on_stream: Callable[[Stream], None] | None = None
         self.on_punch: Callable[[PunchEvent], None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -139,15 +141,14 @@ class Endpoint:
     ) -> "Endpoint":
         """Bind the socket (port 0: any free one) and start. Raises LocalError naming a port that cannot be had."""
         config = config or EndpointConfig()
-        udp = await open_udp(bind, use_reader=config.use_reader, batching=config.batching)
+        udp = await open_dual(bind, use_reader=config.use_reader, batching=config.batching)
         try:
             endpoint = cls(udp, config, random or SystemRandom())
         except BaseException:
             udp.close()
             raise
         udp.start(endpoint.detour.receive, endpoint._mux.goes_first)
-        here = Address(bind.host, 0)
-        endpoint._more = lambda: open_udp(here, use_reader=config.use_reader, batching=False)
+        endpoint._more = lambda: open_udp(Address(bind.host, 0), use_reader=config.use_reader, batching=False)
         log.debug("listening at %s (%s)", endpoint.address, type(udp).__name__)
         return endpoint
 
@@ -256,7 +257,7 @@ class Endpoint:
         try:
             async with asyncio.timeout(timeout):
                 remote = await destination(remote)
-                self._require_open()
+                self._require_open(remote)
                 log.debug("connecting to %s, for %g s at most", remote, timeout)
                 channel = self._adopt(self._mux.connect(remote, self._pump.now()))
                 self._pump.flush()
@@ -277,7 +278,7 @@ class Endpoint:
 
         `packets` and `openers` as `core.punch.puncher.Puncher.punch` has them.
         """
-        self._require_open()
+        self._require_open(remote)
         if told():
             log.debug("punching %s: %s packets, %d of them openers", remote, packets or "the usual", openers)
         self._puncher.punch(remote, self._pump.now(), packets=packets, openers=openers)
@@ -356,9 +357,11 @@ class Endpoint:
         """Return of each connection: its remote, its round trip in seconds, and the share of bytes lost lately."""
         return [(each.remote, *each.quality()) for each in self._channels]
 
-    def _require_open(self) -> None:
+    def _require_open(self, remote: Address | None = None) -> None:
         if self._closing:
             raise LocalError(f"the endpoint {self.address} is closed: open a new one")
+        if remote is not None:
+            require_kind(remote, six=self.six)
 
     # -- closing ------------------------------------------------------------------------------------------------------
 

@@ -10,9 +10,9 @@ import struct
 import sys
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-from core.net.asked_at import IP_PKTINFO, AskedAt
+from core.net.asked_at import PKTINFO_BYTES, AskedAt
 from core.net.crowd import Crowd
 from core.net.segmentation import SOL_UDP, UDP_GRO
 from core.net.udp_socket import Received, Receiver, Tally
@@ -29,9 +29,8 @@ OTHERS_SECONDS = 0.001  # that strangers' datagrams take of a turn while more wa
 LOOK_EVERY = 8  # wake-ups by a lone datagram after which one looks whether there is more, as after it found more
 
 _GRO_SIZE: Final = struct.Struct("=i")  # how the kernel tells the segment size: int
-_PKTINFO_BYTES: Final = 12  # in_pktinfo
 _ANCILLARY: Final = (
-    socket.CMSG_SPACE(_GRO_SIZE.size) + socket.CMSG_SPACE(_PKTINFO_BYTES) if sys.platform != "win32" else 0
+    socket.CMSG_SPACE(_GRO_SIZE.size) + socket.CMSG_SPACE(PKTINFO_BYTES) if sys.platform != "win32" else 0
 )
 # A plain int: an IntFlag would take ten times as long to be looked at, with every datagram.
 _CUT_OFF: Final = int(socket.MSG_TRUNC | socket.MSG_CTRUNC) if sys.platform != "win32" else 0
@@ -39,7 +38,7 @@ _CUT_OFF: Final = int(socket.MSG_TRUNC | socket.MSG_CTRUNC) if sys.platform != "
 # steps of 16 ms.
 _CLOCK: Final = time.thread_time if sys.platform != "win32" else time.perf_counter
 
-_Group = tuple[tuple[str, int] | None, list[Buffer]]
+Name = Callable[[tuple[Any, ...]], Address]
 
 
 class Intake(Protocol):
@@ -126,9 +125,13 @@ class Turns:
 class PlainIntake:
     """One datagram per system call."""
 
-    def __init__(self, sock: socket.socket, tally: Tally, clock: Callable[[], float] = _CLOCK) -> None:
+    def __init__(
+        self, sock: socket.socket, tally: Tally, clock: Callable[[], float] = _CLOCK, *, name: Name = Address._make
+    ) -> None:
+        """`name` makes an address of what the system says of a source."""
         self.crowd: Crowd | None = None
         self._sock = sock
+        self._name = name
         self._tally = tally
         self._pace = Pace(clock)
         self._turns = Turns(clock, tally)
@@ -147,7 +150,7 @@ class PlainIntake:
     def _fill(self) -> tuple[list[Received], bool]:
         """Read up to the bounds; True: there may be more."""
         batch: list[Received] = []
-        last: tuple[str, int] | None = None
+        last: tuple[Any, ...] | None = None
         group: list[Buffer] = []
         taken, more = 0, True
         for _ in range(self._pace.room):
@@ -162,7 +165,7 @@ class PlainIntake:
             self._tally.received += 1
             if source != last:
                 last, group = source, []
-                batch.append((Address(*source), group))
+                batch.append((self._name(source), group))
             group.append(data)
             taken += len(data)
             if taken > DRAIN_BYTES:
@@ -175,10 +178,12 @@ class JoinedIntake:
     """Many datagrams per system call (UDP_GRO), as slices of one buffer that are overwritten after the call."""
 
     def __init__(
-        self, sock: socket.socket, tally: Tally, clock: Callable[[], float] = _CLOCK, asked_at: AskedAt | None = None
-    ) -> None:
+        self, sock: socket.socket, tally: Tally, clock: Callable[[], float] = _CLOCK, asked_at: AskedAt | None = None,
+        *, name: Name = Address._make,
+    ) -> None:  # fmt: skip
         self.crowd: Crowd | None = None
         self._sock = sock
+        self._name = name
         self._tally = tally
         self._pace = Pace(clock)
         self._turns = Turns(clock, tally)
@@ -203,7 +208,7 @@ class JoinedIntake:
 
     def _fill(self, view: memoryview) -> list[Received]:
         batch: list[Received] = []
-        last: tuple[str, int] | None = None
+        last: tuple[Any, ...] | None = None
         group: list[Buffer] = []
         tally, receive = self._tally, self._sock.recvmsg_into
         room = left = self._pace.room
@@ -218,8 +223,10 @@ class JoinedIntake:
                 tally.icmp_errors += 1
                 left -= 1
                 continue
-            if self._asked_at is not None and ancillary and ancillary[0][1] == IP_PKTINFO:  # the system puts it first
-                self._asked_at.note(Address(*source), ancillary.pop(0)[2])
+            if self._asked_at is not None and ancillary:
+                at = 0 if ancillary[0][1] == self._asked_at.kind else -1  # the system puts it first, or last
+                if ancillary[at][1] == self._asked_at.kind:
+                    self._asked_at.note(self._name(source), ancillary.pop(at)[2])
             segment = _segment(ancillary, size) if not flags & _CUT_OFF else 0
             if not segment:  # the pieces cannot be told apart, and a whole one would lie about its length
                 tally.receive_dropped += 1
@@ -227,7 +234,7 @@ class JoinedIntake:
                 continue
             if source != last:
                 last, group = source, []
-                batch.append((Address(*source), group))
+                batch.append((self._name(source), group))
             if size <= segment:
                 count = 1
                 group.append(view[used : used + size])

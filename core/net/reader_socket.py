@@ -13,10 +13,10 @@ from collections.abc import Callable
 from core.net.asked_at import AskedAt
 from core.net.crowd import Crowd
 from core.net.fragmentation import Fragmentation
-from core.net.intake import Intake, JoinedIntake, PlainIntake
+from core.net.intake import Intake, JoinedIntake, Name, PlainIntake
 from core.net.segmentation import Refusals, batch_end, can_segment, join_arrivals, segment_size
 from core.net.time_to_live import lowered
-from core.net.udp_socket import NO_WAY, Receiver, Tally, UdpStatistics, goes_out, is_sendable
+from core.net.udp_socket import NO_WAY, Receiver, Tally, UdpStatistics, goes_out, is_sendable, named
 from core.values import Address, Buffer, Burst, Fragments
 
 QUEUE_MAX = 2048  # datagrams waiting for a full kernel buffer: 3 MB at 1400 bytes, the order of the kernel's own 4 MiB
@@ -29,8 +29,9 @@ class ReaderSocket:
     """See UdpSocket. `batching` False: one datagram per system call, for comparison."""
 
     def __init__(self, sock: socket.socket, loop: asyncio.AbstractEventLoop, *, batching: bool = True) -> None:
-        host, port = sock.getsockname()
+        host, port = sock.getsockname()[:2]
         self.address = Address(host, port)
+        self._family = int(sock.family)
         self._sock = sock
         self._loop = loop
         self._fd = sock.fileno()
@@ -40,8 +41,10 @@ class ReaderSocket:
         self.on_refused: Callable[[Address, OSError], None] | None = None
         joined = batching and join_arrivals(sock)
         self._asked_at = AskedAt(sock) if joined else None
-        plain = PlainIntake(sock, self._tally)
-        self._intake: Intake = JoinedIntake(sock, self._tally, asked_at=self._asked_at) if joined else plain
+        name: Name = named if sock.family == socket.AF_INET6 else Address._make
+        self._intake: Intake = PlainIntake(sock, self._tally, name=name)
+        if joined:
+            self._intake = JoinedIntake(sock, self._tally, asked_at=self._asked_at, name=name)
         self._segments = batching and can_segment(sock)
         self.batches = joined and self._segments  # both ways
         self._refusals = Refusals()
@@ -77,7 +80,7 @@ class ReaderSocket:
         if self._closed:
             return
         if burst.to != self._sendable:
-            self._sendable = burst.to if is_sendable(burst.to) else None
+            self._sendable = burst.to if is_sendable(burst.to, self._family) else None
         if self._sendable is None:
             self._tally.send_errors += len(burst.datagrams)
             return

@@ -3,10 +3,10 @@
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 from core.net.time_to_live import lowered
-from core.net.udp_socket import NO_WAY, Receiver, Tally, UdpStatistics, goes_out, is_sendable
+from core.net.udp_socket import NO_WAY, Receiver, Tally, UdpStatistics, goes_out, is_sendable, named
 from core.values import Address, Buffer, Burst
 
 TRANSPORT_BUFFER_MAX = 4 << 20  # bytes that wait for a full kernel buffer: the order of the kernel's own 4 MiB
@@ -19,8 +19,9 @@ class TransportSocket(asyncio.DatagramProtocol):
     """
 
     def __init__(self, sock: socket.socket) -> None:
-        host, port = sock.getsockname()
+        host, port = sock.getsockname()[:2]
         self.address = Address(host, port)
+        self._family = int(sock.family)
         self.on_too_long: Callable[[Address, int], None] | None = None
         self.on_refused: Callable[[Address, OSError], None] | None = None
         self._sending: Address | None = None  # where to, while `sendto` is called
@@ -41,12 +42,12 @@ class TransportSocket(asyncio.DatagramProtocol):
         """See UdpSocket. Here the loop itself reads, so that nobody goes first."""
         self._receiver = receiver
 
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         """One datagram arrived; what comes before `start` is dropped, as by a socket that is not open yet."""
         if self._receiver is not None:
             self._tally.received += 1
             self._tally.bytes_received += len(data)
-            self._receiver([(Address(*addr), [data])])
+            self._receiver([(Address(*addr) if len(addr) == 2 else named(addr), [data])])
 
     def error_received(self, exc: Exception) -> None:
         """A send failed, or an ICMP error came back: counted, nothing else (Windows reports it as WinError 10054)."""
@@ -71,7 +72,7 @@ class TransportSocket(asyncio.DatagramProtocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if not is_sendable(burst.to):
+        if not is_sendable(burst.to, self._family):
             self._tally.send_errors += len(burst.datagrams)
             return
         if burst.ttl is not None:

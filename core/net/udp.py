@@ -5,6 +5,7 @@ what is there per wake-up. Elsewhere (Windows proactor) asyncio's datagram trans
 """
 
 import asyncio
+import contextlib
 import errno
 import socket
 
@@ -14,7 +15,8 @@ from core.net.reader_socket import ReaderSocket
 from core.net.socket_options import configure, default_uses_reader
 from core.net.transport_socket import TransportSocket
 from core.net.udp_socket import Received, Receiver, UdpSocket, UdpStatistics
-from core.values import Address
+from core.scope import is_six
+from core.values import Address, canonical
 
 __all__ = ["Received", "Receiver", "UdpSocket", "UdpStatistics", "open_udp", "resolve"]
 
@@ -45,25 +47,37 @@ async def open_udp(bind: Address, *, use_reader: bool | None = None, batching: b
         raise
 
 
+_HERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _NO_BATCHING = "this system cannot move many datagrams in one call: leave `batching` at None to do without where needed"
 
 
 async def resolve(address: Address) -> Address:
-    """Return `address` with its host as canonical IPv4 text, asking the resolver for names.
+    """Return `address` with its host as canonical IPv4 or IPv6 text, asking the resolver for names.
 
-    Raises LocalError for a name without an IPv4 address and for a port out of range.
+    A name that has both is taken by IPv4. Raises LocalError for a name without an address and for a port out of range.
     """
     if not 0 <= address.port <= 65535:
         raise LocalError(f"{address.port} is not a UDP port: use a number from 1 to 65535")
+    if ":" in address.host:
+        return Address(_canonical(address.host), address.port)
     try:
         return Address(socket.inet_ntoa(socket.inet_aton(address.host)), address.port)
     except OSError:
         pass
     try:
-        found = await look_up(address.host, address.port, socket.AF_INET, socket.SOCK_DGRAM)
+        found = await look_up(address.host, address.port, socket.AF_UNSPEC, socket.SOCK_DGRAM)
     except (OSError, UnicodeError) as error:
-        raise LocalError(f"the name {address.host!r} has no IPv4 address ({error}): check its spelling") from error
-    return Address(str(found[0][4][0]), address.port)
+        raise LocalError(f"the name {address.host!r} has no address ({error}): check its spelling") from error
+    hosts = [str(each[4][0]) for each in sorted(found, key=lambda each: each[0] != socket.AF_INET)]
+    return Address(_canonical(hosts[0]), address.port)
+
+
+async def resolve_4(address: Address) -> Address:
+    """Return `address` as `resolve` does, for those who know IPv4 only: grapes, and the public DHT (BEP 5)."""
+    found = await resolve(address)
+    if is_six(found.host):
+        raise LocalError(f"{address.host!r} has no IPv4 address, and grapes and the public DHT use no other")
+    return found
 
 
 async def destination(remote: Address) -> Address:
@@ -72,13 +86,33 @@ async def destination(remote: Address) -> Address:
     Raises LocalError as `resolve` does.
     """
     resolved = await resolve(remote)
-    return Address("127.0.0.1", resolved.port) if resolved.host == "0.0.0.0" else resolved
+    here = _HERE.get(resolved.host)
+    return resolved if here is None else Address(here, resolved.port)
+
+
+def _canonical(host: str) -> str:
+    """Return an IP host as it is written everywhere; a link-local one names its interface. Raises LocalError."""
+    try:
+        found = canonical(host)
+    except ValueError:
+        raise LocalError(f"{host!r} is not an IPv6 address: check its spelling") from None
+    text, percent, zone = found.partition("%")
+    if percent and zone.isascii() and zone.isdigit():
+        with contextlib.suppress(OSError, OverflowError):
+            return f"{text}%{socket.if_indextoname(int(zone))}"
+    return found
 
 
 def _bound_socket(bind: Address) -> socket.socket:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    six = ":" in bind.host
+    try:
+        sock = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
+    except OSError as error:  # a system without IPv6
+        raise LocalError(_bind_advice(bind, error)) from error
     try:
         sock.setblocking(False)
+        if six:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # IPv4 has a socket of its own
         configure(sock)
         sock.bind(bind)
     except OSError as error:

@@ -4,7 +4,8 @@ import errno
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Final, Protocol
+from functools import lru_cache
+from typing import Any, Final, Protocol
 
 from core.values import Address, Buffer, Burst, Fragments
 
@@ -90,13 +91,31 @@ class UdpSocket(Protocol):
         """Wait, after `close`, until the loop has let go of the socket: its port is free again."""
 
 
-def is_sendable(to: Address) -> bool:
-    """Tell whether `to` is numeric and in range.
+def named(source: tuple[Any, ...]) -> Address:
+    """Return the address of what the system says of an IPv6 socket: host, port, flow, zone.
+
+    A link-local host names its interface, as that is needed to answer. IPv4 has a quicker way: `Address(*source)`.
+    """
+    host, port, zone = source[0], source[1], source[3]
+    return Address(f"{host}%{_interface(zone)}" if zone and "%" not in host else host, port)
+
+
+@lru_cache(maxsize=64)
+def _interface(zone: int) -> str:
+    try:
+        return socket.if_indextoname(zone)
+    except OSError:
+        return str(zone)
+
+
+def is_sendable(to: Address, family: int = socket.AF_INET) -> bool:
+    """Tell whether `to` is numeric, of this family, and in range.
 
     sendto would block the loop on a name, and a port out of range kills asyncio's transport.
     """
+    host = to.host.partition("%")[0] if family == socket.AF_INET6 else to.host
     try:
-        socket.inet_pton(socket.AF_INET, to.host)
+        socket.inet_pton(family, host)
     except (OSError, ValueError):
         return False
     return 0 < to.port <= 65535

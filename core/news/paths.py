@@ -11,7 +11,7 @@ from core.news.events import NatSnapshot, PeerRow
 from core.news.hub import Hub
 from core.news.seen import Attempt, Connections, Measured, PathRow, Via, Way
 from core.peer_id import PeerId
-from core.scope import Scope, scope, virtual
+from core.scope import Scope, is_six, scope, virtual
 from core.values import Address
 
 
@@ -115,13 +115,13 @@ def _via(heard: _Heard, nat: NatSnapshot, opened: Attempt | None, way: Way | Non
         address = way.address
     elif way is not None or virtual(address):
         return Via.RELAYED
-    if ":" in address.host:
-        return Via.IPV6
     reach = scope(address.host)
     if reach is Scope.LOOPBACK:
         return Via.COMPUTER
     if reach is Scope.PRIVATE:
         return Via.LAN
+    if is_six(address.host):
+        return Via.IPV6
     if nat.report.open or nat.report.mapping is Mapping.NONE:
         return Via.DIRECT
     if nat.port.address is not None and not (opened is not None and opened.how not in ("", PLAIN)):

@@ -15,6 +15,7 @@ from core.limits.fair import FairTable
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.open_peers.config import ITEMS_AT_ONCE, KEYS, LETTER_MAX, OVERHEAD, RUNG_FOR, DeskConfig
+from core.scope import network
 from core.values import Address
 from core.wire.open_message import ITEMS_MAX, OpenItem, Watched
 
@@ -132,7 +133,7 @@ class Desk:
         if len(items) > ITEMS_AT_ONCE:
             self.refused[OpenRefused.name] += 1
             raise OpenRefused(f"at most {ITEMS_AT_ONCE} letters are taken at once")
-        self._take(source.host, trusted, {"items": float(len(items))}, now)
+        self._take(network(source.host), trusted, {"items": float(len(items))}, now)
         told: set[Address] = set()
         for each in items:
             self._check(each)
@@ -146,7 +147,7 @@ class Desk:
             news = kept.news if kept is not None and same and not ring else self._news
             rung_at = now if ring else -math.inf if kept is None else kept.rung_at
             seen = OpenItem(each.key, each.value, each.signature, each.sequence, source)
-            self._items.put(each.key, _Kept(seen, news, now, rung_at), source.host, kept=trusted)
+            self._items.put(each.key, _Kept(seen, news, now, rung_at), network(source.host), kept=trusted)
         self.introduced += len(told - {source})
         return told
 
@@ -167,7 +168,7 @@ class Desk:
             return self._watchers.use(source) is not None
         self.leave_off(source)
         chosen = tuple(dict.fromkeys(keys))[:KEYS]
-        for gone in self._watchers.put(source, chosen, source.host, kept=trusted):
+        for gone in self._watchers.put(source, chosen, network(source.host), kept=trusted):
             self._forget(gone.key, gone.value)
         for key in chosen:
             self._of_key.setdefault(key, {})[source] = None

@@ -3,6 +3,7 @@
 from typing import Final
 
 from core.limits.fair import FairTable
+from core.scope import network
 from core.values import Address
 
 NAMES: Final = 1024  # announces in all; 200 bytes each
@@ -24,7 +25,7 @@ class Names:
 
     def announce(self, name: str, source: Address, trusted: bool, now: float) -> None:
         """Note that somebody is to be found under a name, at the address that its request came from."""
-        for gone in self._kept.put((name, source), now, source.host, kept=trusted):
+        for gone in self._kept.put((name, source), now, network(source.host), kept=trusted):
             self._forget(*gone.key)
         self._of.setdefault(name, {})[source] = None
 

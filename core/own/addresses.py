@@ -8,11 +8,12 @@ from collections.abc import Callable
 from core.grape.local_address import LocalAddresses
 from core.news.events import Holds, OwnAddress
 from core.own.networks import Read, networks
-from core.scope import Scope, scope
+from core.scope import Scope, is_six, network, scope
 from core.values import Address
 
-ANY_HOST = "0.0.0.0"  # bound on all addresses of this machine
+ANY_HOST = "0.0.0.0"  # bound on all addresses of this machine, of IPv6 too where it has that
 THIS_MACHINE = "127.0.0.1"
+MOST_SIX = 2  # IPv6 addresses that are told: two networks, or one of the Internet and the home's own
 _log = logging.getLogger(__name__)
 
 
@@ -32,9 +33,12 @@ class OwnAddresses:
     """
 
     def __init__(
-        self, bind: str, port: int, observed: Callable[[], str | None] = lambda: None, read: Read = networks
-    ) -> None:
+        self, bind: str, port: int, observed: Callable[[], str | None] = lambda: None, read: Read = networks,
+        six: bool = False,
+    ) -> None:  # fmt: skip
+        """`six`: the socket takes IPv6 as well."""
         self._bind = bind
+        self._six = six
         self._port = port
         self._observed = observed
         self._read = read
@@ -52,8 +56,20 @@ class OwnAddresses:
         return self._port if self._mapped is None else self._mapped.port
 
     def hosts(self) -> tuple[str, ...]:
-        """Return this machine's own hosts, the best one first; none while it is on no network."""
-        return self._networks.hosts if self._bind == ANY_HOST else (self._bind,)
+        """Return this machine's own IPv4 hosts, the best one first; none while it is on no network."""
+        if self._bind == ANY_HOST:
+            return self._networks.hosts
+        return () if is_six(self._bind) else (self._bind,)
+
+    def hosts_6(self) -> tuple[str, ...]:
+        """Return its IPv6 hosts, the one first that the system would leave from; none without IPv6."""
+        if self._bind != ANY_HOST:
+            return (self._bind,) if is_six(self._bind) else ()
+        return self._networks.six.hosts if self._six else ()
+
+    def all_hosts(self) -> tuple[str, ...]:
+        """Return this machine's own hosts of either kind."""
+        return (*self.hosts(), *self.hosts_6())
 
     def observed(self) -> str | None:
         """Return our host as others see it."""
@@ -72,6 +88,8 @@ class OwnAddresses:
         found: dict[Address, Source] = {}
         for host in self.hosts():
             found[Address(host, self._port)] = Source.LAN if self._bind == ANY_HOST else Source.BOUND
+        for host in self._told_6():
+            found[Address(host, self._port)] = Source.LAN if self._bind == ANY_HOST else Source.BOUND
         observed = self._observed()
         if observed is not None:
             found.setdefault(Address(observed, self._port), Source.OBSERVED)
@@ -89,6 +107,8 @@ class OwnAddresses:
         """Return where others may reach us now: on our networks, and where they see us."""
         known = [*self.by_source()]
         outside = [address for address in known if scope(address.host) is not Scope.LOOPBACK]  # to others: themselves
+        # an IPv6 address of a home's own means nothing elsewhere, and there IPv4 is as near
+        outside = [each for each in outside if not is_six(each.host) or scope(each.host) is Scope.PUBLIC]
         return outside or known or [self.address()]
 
     def usable(self) -> tuple[OwnAddress, ...]:
@@ -102,11 +122,24 @@ class OwnAddresses:
         """Return this machine's own host toward another, or None when nothing leads there."""
         return self._bind if self._bind != ANY_HOST else self._towards(toward)
 
+    def _told_6(self) -> list[str]:
+        """Return the IPv6 hosts that others are told of: of each network that one that the system would leave from."""
+        best: dict[str, str] = {}
+        for host in self.hosts_6():
+            best.setdefault(network(host), host)
+        return list(best.values())[:MOST_SIX]
+
+    def global_6(self) -> list[Address]:
+        """Return where others may reach us by IPv6, the best first."""
+        return [each for each in self.addresses() if is_six(each.host) and scope(each.host) is Scope.PUBLIC]
+
     def is_beside(self, address: Address) -> bool:
         """Return whether this is on a network of ours, with no router between; where routes cannot be read, a /24.
 
         A network's own address and its broadcast are nobody's: who sends there sends to all.
         """
+        if is_six(address.host):
+            return self._is_beside_6(address.host)
         local = self.local(address)
         if local is None:
             return False
@@ -114,9 +147,19 @@ class OwnAddresses:
         try:
             host = ipaddress.IPv4Address(address.host)
             networks = attached or (ipaddress.IPv4Network(f"{local}/24", strict=False),)
-            return any(host in network and not _is_everybody(host, network) for network in networks)
+            return any(host in each and not _is_everybody(host, each) for each in networks)
         except ValueError:
             return False
+
+    def _is_beside_6(self, host: str) -> bool:
+        text, _, zone = host.partition("%")
+        try:
+            at = ipaddress.IPv6Address(text)
+        except ValueError:
+            return False
+        if zone or (not self._networks.six.attached and network(host) in map(network, self.hosts_6())):
+            return True  # where routes cannot be read, a /64
+        return any(at in each and at != each.network_address for each in self._networks.six.attached)
 
     def attached(self) -> tuple[ipaddress.IPv4Network, ...]:
         """Return the networks that we are on with no router between; none where the system does not tell."""
@@ -130,7 +173,7 @@ class OwnAddresses:
             return False
         if scope(address.host) is Scope.LOOPBACK:
             return self._bind in (ANY_HOST, address.host)
-        return address.host in self.hosts() or address.host == self._observed()
+        return address.host in (*self.hosts(), *self.hosts_6()) or address.host == self._observed()
 
     # -- changes -----------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.grape.local_address import LocalAddresses
+from core.own.networks_6 import Networks6, networks_6
 from core.scope import Scope, scope
 from core.values import Address
 
@@ -33,10 +34,11 @@ class Attached(NamedTuple):
 
 
 class Networks(NamedTuple):
-    """`hosts`: our own addresses, the default route's first. `attached`: none where the system does not tell."""
+    """`hosts`: our own IPv4 addresses, the default route's first. `attached`: none where the system does not tell."""
 
     hosts: tuple[str, ...] = ()
     attached: tuple[Attached, ...] = ()
+    six: Networks6 = Networks6()
 
 
 def attached(routes: Path = _ROUTES) -> tuple[Attached, ...]:
@@ -78,7 +80,7 @@ def networks() -> Networks:
     inner = {host for host in told if _is_inner(host, networks_)}
     hosts = dict.fromkeys(host for host in (first, *told) if host and (host == first or host not in inner))
     outside = tuple(host for host in hosts if scope(host) > Scope.LOOPBACK)
-    return Networks(outside[:_MOST_HOSTS], networks_)
+    return Networks(outside[:_MOST_HOSTS], networks_, networks_6())
 
 
 def _is_inner(host: str, known: tuple[Attached, ...]) -> bool:

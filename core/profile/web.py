@@ -10,6 +10,7 @@ from typing import Final
 from core.grenache.config import Tls, WebConfig
 from core.profile.fields import Settings
 from core.profile.place import read_place
+from core.values import Address
 
 HERE: Final = WebConfig().host
 
@@ -30,7 +31,7 @@ def with_web(settings: Settings, web: WebConfig) -> Settings:
     tls = web.tls
     return replace(
         settings,
-        web_listen="" if (web.host, web.port) == (HERE, 0) else f"{web.host}:{web.port}",
+        web_listen="" if (web.host, web.port) == (HERE, 0) else str(Address(web.host, web.port)),
         web_certificate="" if tls is None else str(tls.certificate.absolute()),
         web_key="" if tls is None else str(tls.key.absolute()),
         web_authority="" if tls is None or tls.ca is None else str(tls.ca.absolute()),

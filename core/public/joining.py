@@ -16,7 +16,7 @@ from core.mainline.role import PATIENCE as REACHABLE_FOR
 from core.mainline.role import Role
 from core.mainline.seen import Mapping
 from core.net.endpoint import Lodging
-from core.net.udp import resolve
+from core.net.udp import resolve_4
 from core.public.kept import read_nodes, write_nodes
 from core.public.portal import leads_astray
 from core.scope import Scope, scope
@@ -122,7 +122,7 @@ class Joining:
         for name in self._bootstrap:
             try:
                 asked = Address.parse(name)
-                found[asked] = await resolve(asked)
+                found[asked] = await resolve_4(asked)
             except (LocalError, ValueError) as error:
                 _log.debug("the bootstrap node %s is not used: %s", name, error)
         hosts = {asked.host: answer.host for asked, answer in found.items()}

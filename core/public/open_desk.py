@@ -19,6 +19,7 @@ from core.open_peers.keys import days, gathering, shard_of
 from core.open_peers.names import Names
 from core.peer_id import PeerId
 from core.public.searches import Searches
+from core.scope import network
 from core.values import Address, Caller, JsonValue, Outcome
 from core.wire.open_message import (
     OPEN_SERVICE,
@@ -135,7 +136,9 @@ class OpenDesk:
         wanted = parse_request(payload)
         trusted = caller.peer_id is not None and self._trusts(caller.peer_id)
         size = len(json.dumps(payload))
-        self.desk.admit(caller.address.host, trusted, size + ANSWER, now, names=isinstance(wanted, NamesWanted))
+        self.desk.admit(
+            network(caller.address.host), trusted, size + ANSWER, now, names=isinstance(wanted, NamesWanted)
+        )
         if isinstance(wanted, Hello):
             return hello_document(wanted.nonce, own.key, caller.address)
         if isinstance(wanted, Leave):
@@ -177,7 +180,7 @@ class OpenDesk:
 
     def _say(self, found: Watched, source: Address, now: float) -> JsonValue:
         document = watched_document(found)
-        self.desk.charge(source.host, len(json.dumps(document)), now)
+        self.desk.charge(network(source.host), len(json.dumps(document)), now)
         return document
 
     # -- the Grenache DHT ---------------------------------------------------------------------------------------------

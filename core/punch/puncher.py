@@ -16,7 +16,7 @@ other side was told, and both sides then punch in vain (the early-packet trap, N
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from ipaddress import IPv4Network, ip_address
 
 from core.errors import LocalError
 from core.limits.rate import TokenBucket
@@ -27,7 +27,7 @@ from core.values import Address, Buffer, Burst
 from core.wire.punch_packet import PunchPacket, parse
 
 OPENER_TTL = 5  # hops: past a home's routers and a carrier's NAT, short of the other side's; as HyperDHT has it
-_RESERVED = IPv4Network("240.0.0.0/4")  # RFC 1112 section 4, and the limited broadcast address in it
+_THIS_NETWORK = IPv4Network("0.0.0.0/8")  # RFC 1122 section 3.2.1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,11 +296,13 @@ def _unusable(remote: Address) -> str | None:
     if not 0 < remote.port < 65536:
         return "its port is not from 1 to 65535"
     try:
-        host = IPv4Address(remote.host)
-    except AddressValueError:
-        return "its host is not an IPv4 address"
+        host = ip_address(remote.host)
+    except ValueError:
+        return "its host is not an IP address"
     if host.is_multicast:
         return "its host is a multicast address"
-    if host in _RESERVED:
-        return "its host is a broadcast or reserved address"
-    return "its host is unspecified"
+    if host.is_unspecified or host in _THIS_NETWORK:
+        return "its host is unspecified"
+    if host.is_link_local:
+        return "its host is on one link, and which one is not said"
+    return "its host is a broadcast or reserved address"

@@ -16,7 +16,7 @@ from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.reach.probing import Probing
 from core.reach.remotes import Remote, Remotes
-from core.scope import Scope, scope, usable, virtual
+from core.scope import Scope, network, scope, usable, virtual
 from core.values import Address
 
 UNIT = 31  # bytes of an IPv4 packet with an acknowledgement of a punch; a punch is 30
@@ -257,7 +257,7 @@ class Outreach:
     def _host(self, address: Address) -> _Host:
         config = self.config
         return self._hosts.use(
-            address.host,
+            network(address.host),
             lambda: _Host(
                 TokenBucket(config.row_rate, config.row),
                 TokenBucket(1.0 / config.failed_for, config.meetings),
@@ -279,6 +279,8 @@ def refusal(target: Address, by: str | None, beside: Callable[[Address], bool]) 
         return "it is no address that anything can be sent to"
     if target.port < LEAST_PORT:
         return "its port is one of well-known services"
+    if "%" in target.host:
+        return "it is on one link of ours, which nobody else can name"
     reach = scope(target.host)
     if reach is Scope.PUBLIC:
         return None

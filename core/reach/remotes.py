@@ -12,6 +12,7 @@ from typing import TypeVar, cast
 from core.limits.fair import FairTable
 from core.limits.table import BoundedTable
 from core.peer_id import PeerId
+from core.scope import network
 from core.values import Address
 
 MAX_REMOTES = 4096  # rows, about 1 KB each with all notes; full: the host that has most loses its oldest
@@ -58,13 +59,13 @@ class Remotes:
         remote = self._rows.use(address)
         if remote is None:
             remote = Remote()
-            self._rows.put(address, remote, address.host)
+            self._rows.put(address, remote, network(address.host))
         return remote
 
     def keep(self, address: Address) -> Remote:
         """Return a row, which is kept before others from now on."""
         remote = self._rows.get(address) or Remote()
-        self._rows.put(address, remote, address.host, kept=True)
+        self._rows.put(address, remote, network(address.host), kept=True)
         return remote
 
     def reached(self, peer_id: PeerId) -> Address | None:

@@ -9,7 +9,7 @@ from core.errors import PeerError
 from core.news.events import PunchEnded
 from core.news.hub import Hub
 from core.punch.meeting import MeetingConfig, MeetingEnded, Meetings
-from core.scope import Scope, scope
+from core.scope import Scope, is_six, scope
 from core.values import Address
 
 _log = logging.getLogger(__name__)
@@ -59,7 +59,8 @@ class Introductions:
         now = asyncio.get_running_loop().time()
         for address in addresses:
             broker = named_by(address)
-            near = scope(address.host) in (Scope.LOOPBACK, Scope.PRIVATE)
+            # no router translates IPv6: what comes before our own packets is dropped there and changes nothing
+            near = is_six(address.host) or scope(address.host) in (Scope.LOOPBACK, Scope.PRIVATE)
             packets = self._config.packets + (0 if near else self._config.openers)
             if broker is None or not self._meetings.due(address, now):
                 self._meetings.hasten(address, now, away(address))

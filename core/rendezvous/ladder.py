@@ -38,7 +38,9 @@ from core.rendezvous.by_mail import (
     Witnesses,
     word_of,
 )
+from core.rendezvous.over_six import OverSix
 from core.rendezvous.sealing import Identity, Sealer, Word
+from core.scope import only_four
 from core.values import Address
 from core.wire.broker_message import Listing
 
@@ -70,6 +72,8 @@ class _Pair:
     won_at: float | None = None
     remote: Address | None = None  # where it was reached then
     witnesses: Witnesses = field(default_factory=Witnesses)
+    six: tuple[Address, ...] = ()  # where they have IPv6
+    our_six: tuple[Address, ...] = ()  # as we told
     began_at: float = 0.0  # of the climb
 
 
@@ -89,12 +93,13 @@ class Ladder:
         validated: Callable[[Address], None],
         alive: Callable[[Address], bool] = lambda address: False,
         mailbox: Mailbox | None = None,
+        over_six: OverSix | None = None,
     ) -> None:
         """`report()` is of our network, `leave(want, peer, text)` leaves a text at the brokers.
 
         `alive(address)`: something came from there lately.
         """
-        self._alive, self._mailbox = alive, mailbox
+        self._alive, self._mailbox, self._over_six = alive, mailbox, over_six or OverSix()
         self._side: Side | None = None  # in letters
         self._hub, self._endpoint, self._identity, self._report = hub, endpoint, identity, report
         self._reflectors, self._leave, self._probing = reflectors, leave, probing
@@ -126,7 +131,7 @@ class Ladder:
         identity = self._identity()
         if identity is None or self._closed:
             return
-        self._you = listing.you or self._you
+        self._you = next(iter(only_four(filter(None, (listing.you,)))), self._you)
         now, made = self._loop.time(), 0
         for entry in listing.entries:
             if entry.server == want.server or entry.peer_id is None or entry.peer_id == identity.peer_id:
@@ -141,6 +146,7 @@ class Ladder:
                     pair.want = want
                     self._say(pair)
                 pair.brokers.setdefault(entry.address.host, set()).add(broker.host)
+                self._over_six.meet(pair.six)
         for sender, text in listing.mail.items():
             pair = self._pairs.get(sender)
             if pair is not None and pair.heard != text:
@@ -218,9 +224,9 @@ class Ladder:
 
     def _greet(self, pair: _Pair) -> None:
         """Tell what our network does, once that is known."""
-        ours = self._ours()
-        if ours is not None and ours != pair.ours:
-            pair.ours = ours
+        ours, six = self._ours(), self._over_six.ours()
+        if ours is not None and (ours, six) != (pair.ours, pair.our_six):
+            pair.ours, pair.our_six = ours, six
             self._say(pair)
 
     def _ours(self) -> Side | None:
@@ -232,7 +238,7 @@ class Ladder:
         if pair.ours is None:
             return
         if pair.want is not None:
-            self._leave(pair.want, pair.peer_id, pair.sealer.seal(Word(pair.ours, pair.word)))
+            self._leave(pair.want, pair.peer_id, pair.sealer.seal(Word(pair.ours, pair.word, pair.our_six)))
         elif self._mailbox is not None:
             self._mailbox.leave(pair.peer_id, bytes(pair.ours) + pair.word if pair.word else b"")
 
@@ -242,7 +248,8 @@ class Ladder:
             self._take_word(pair, word)
 
     def _take_word(self, pair: _Pair, word: Word) -> None:
-        pair.theirs = word.side
+        pair.theirs, pair.six = word.side, word.six or pair.six
+        self._over_six.meet(word.six)
         now = self._loop.time()
         if pair.won_at is not None and now - pair.won_at > AGAIN_AFTER and word.climb:
             self._drop_climb(pair)

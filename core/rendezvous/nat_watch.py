@@ -15,13 +15,13 @@ from core.errors import PeerError
 from core.nat.classify import Sample, Trial, classify
 from core.nat.reflection import TRIES, Reflected, Reflector
 from core.nat.report import Mapping, NatReport, Ports
-from core.nat.words import describe
+from core.nat.words import describe, six_words
 from core.net.reflecting import FreshSocket, Reflecting
 from core.net.udp_socket import UdpSocket
 from core.news.events import NatChanged, NatSnapshot, PortOpen
 from core.news.hub import Hub
 from core.rendezvous.lifetime import DAY, measure
-from core.scope import Scope, scope
+from core.scope import Scope, is_six, scope
 from core.values import Address
 
 EVERY = 300.0  # seconds between looks; Tailscale's full report has the same
@@ -62,8 +62,13 @@ class NatWatch:
         may_ask: Callable[[Address, int], bool],
         brokers: Callable[[], int],
         online: Callable[[], bool],
+        six: Callable[[], Sequence[Address]] = tuple,
     ) -> None:
-        """`brokers()`: how many have us registered. `online()`: whether others answer by TCP."""
+        """`brokers()`: how many have us registered. `online()`: whether others answer by TCP.
+
+        `six()`: where others may reach us by IPv6.
+        """
+        self._six = six
         self._hub = hub
         self._socket = socket
         self._own = own
@@ -98,7 +103,8 @@ class NatWatch:
 
     def reflectors(self) -> list[Reflector]:
         """Return who is to be asked: those furthest away only, who see us through most, and different hosts first."""
-        known = [each for each in dict.fromkeys(self._sources()) if scope(each.address.host) > Scope.LOOPBACK]
+        asked = (each for each in dict.fromkeys(self._sources()) if not is_six(each.address.host))
+        known = [each for each in asked if scope(each.address.host) > Scope.LOOPBACK]
         furthest = max((scope(each.address.host) for each in known), default=Scope.PUBLIC)
         known = [each for each in known if scope(each.address.host) is furthest]
         by_host: dict[str, list[Reflector]] = {}
@@ -123,8 +129,9 @@ class NatWatch:
         if self._port.address is not None:
             reachable, advice = True, ""
             message = f"Friends can reach this peer at {self._port.address}. {self._port.words}"
+        network = " ".join(filter(None, (words.network, six_words(self._six()))))
         return NatSnapshot(
-            self._report, reachable, words.network, message, advice, complete=self._looks > 0, port=self._port,
+            self._report, reachable, network, message, advice, complete=self._looks > 0, port=self._port,
             web_port=self._web_port,
         )  # fmt: skip
 

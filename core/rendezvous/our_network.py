@@ -24,6 +24,9 @@ class Addresses(Protocol):
     def hosts(self) -> tuple[str, ...]:
         """Return this machine's own hosts."""
 
+    def global_6(self) -> list[Address]:
+        """Return where others may reach us by IPv6."""
+
     def subscribe(self, listener: Callable[[], None]) -> None:
         """Call `listener` when they are others."""
 
@@ -50,7 +53,7 @@ def know_our_network(
         if isinstance(event, WebPortMapped):
             nat.opened_web(event.opened)
 
-    nat = NatWatch(hub, endpoint, addresses, sources, outgoing.may_ask, brokers.registered, online)
+    nat = NatWatch(hub, endpoint, addresses, sources, outgoing.may_ask, brokers.registered, online, addresses.global_6)
     addresses.subscribe(nat.nudge)
     hub.subscribe(lambda event: nat.on_brokers(), BrokerChanged, GrapeChanged, PublicDhtChanged)
     hub.subscribe(on_web_port, WebPortMapped)

@@ -9,10 +9,13 @@ from typing import Protocol
 from core.errors import RemoteError
 from core.nat.side import SIDE_BYTES, Side, parse_side
 from core.peer_id import PeerId
+from core.values import Address
+from core.wire.compact import PEER_6_BYTES, pack_peer_6, unpack_peer_6
 from core.wire.probe_packet import ProbeCodec
 
 SEAL, PROBE = b"ladder", b"probe"  # purposes of the two keys of a pair
 _NONCE_BYTES = 12  # ChaCha20-Poly1305 (RFC 8439)
+_SIX, _SIX_MOST = 6, 4  # what begins IPv6 addresses, and how many are read; a climb's word is 20 bytes, they are never
 
 
 class Identity(Protocol):
@@ -28,10 +31,26 @@ class Identity(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What one side says: where and behind what it is, and perhaps what its climb says."""
+    """What one side says: where and behind what it is, and perhaps what its climb says, or else where it has IPv6."""
 
     side: Side
     climb: bytes = b""
+    six: tuple[Address, ...] = ()
+
+    def __bytes__(self) -> bytes:
+        """Return it as it is sealed. A climb's word stands alone: older peers of ours take nothing behind it."""
+        six = b"" if self.climb or not self.six else bytes((_SIX,)) + b"".join(map(pack_peer_6, self.six))
+        return bytes(self.side) + self.climb + six
+
+    @classmethod
+    def read(cls, data: bytes) -> "Word":
+        """Read what was sealed. Raises RemoteError."""
+        side, rest = parse_side(data[:SIDE_BYTES]), data[SIDE_BYTES:]
+        count, odd = divmod(len(rest) - 1, PEER_6_BYTES)
+        if odd or not 1 <= count <= _SIX_MOST or rest[0] != _SIX:
+            return cls(side, rest)
+        places = (rest[at : at + PEER_6_BYTES] for at in range(1, len(rest), PEER_6_BYTES))
+        return cls(side, six=tuple(map(unpack_peer_6, places)))
 
 
 class Sealer:
@@ -48,7 +67,7 @@ class Sealer:
     def seal(self, word: Word) -> str:
         """Return a word as text."""
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = self._cipher.encrypt(nonce, bytes(word.side) + word.climb, self._own + self._other)
+        sealed = self._cipher.encrypt(nonce, bytes(word), self._own + self._other)
         return base64.b64encode(nonce + sealed).decode()
 
     def open(self, text: str) -> Word | None:
@@ -58,6 +77,6 @@ class Sealer:
         try:
             data = base64.b64decode(text, validate=True)
             opened = self._cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], self._other + self._own)
-            return Word(parse_side(opened[:SIDE_BYTES]), opened[SIDE_BYTES:])
+            return Word.read(opened)
         except (binascii.Error, InvalidTag, ValueError, RemoteError):
             return None

@@ -29,6 +29,7 @@ from core.rpc.incoming import Incoming
 from core.rpc.memory import Memory, Owner, Standing
 from core.rpc.slices import Slices
 from core.rpc.stream import Lodger, Stream
+from core.scope import Scope, network, scope
 from core.values import Address, Caller
 
 _SPELL = 0.004  # seconds in which half the time, at most, goes to answering at once: a window's loop must have its turn
@@ -94,10 +95,10 @@ class RpcServer:
 
     def welcomes(self, remote: Address) -> bool:
         """Return whether a new connection may try to find a place; ask once, before anything is made for it."""
-        if remote.host.startswith("127.") or not self.connections.loaded(bounds.LOADED):
+        if scope(remote.host) is Scope.LOOPBACK or not self.connections.loaded(bounds.LOADED):
             return True
         bucket = self._newcomers.use(
-            remote.host, lambda: TokenBucket(bounds.NEWCOMERS_LOADED, bounds.NEWCOMERS_AT_ONCE)
+            network(remote.host), lambda: TokenBucket(bounds.NEWCOMERS_LOADED, bounds.NEWCOMERS_AT_ONCE)
         )
         if bucket.take(asyncio.get_running_loop().time()):
             return True
@@ -192,7 +193,7 @@ class RpcServer:
     # -- looking after the connections ------------------------------------------------------------------------------
 
     def _stranger(self, caller: Caller) -> Standing:
-        return Standing(caller.address.host, False, self.config.message_bytes)
+        return Standing(network(caller.address.host), False, self.config.message_bytes)
 
     def _sweep_later(self) -> None:
         if self._sweeper is None:

@@ -17,6 +17,7 @@ from core.limits.bounds import HANDSHAKE_TIME, HANDSHAKES, HANDSHAKES_HOST, SILE
 from core.limits.budget import BudgetState
 from core.limits.fair import FairTable
 from core.rpc.stream import Stream
+from core.scope import network
 from core.secure.frames import FIRST_BYTE
 from core.secure.handshake import shake
 from core.secure.stream import Carrier, SecureStream
@@ -78,7 +79,7 @@ class Handshakes:
         return secured
 
     async def _secure(self, stream: Visitor) -> SecureStream:
-        for evicted in self._under_way.put(stream, None, stream.remote.host):
+        for evicted in self._under_way.put(stream, None, network(stream.remote.host)):
             evicted.key.abort()
             self._count["displaced"] += 1
         began = asyncio.get_running_loop().time()
@@ -110,7 +111,7 @@ class Handshakes:
 
     def budget(self) -> tuple[str, BudgetState]:
         """Return how many are under way of how many, by how many hosts, and how often one had to go."""
-        hosts = len({stream.remote.host for stream in self._under_way})
+        hosts = len({network(stream.remote.host) for stream in self._under_way})
         return "handshakes", BudgetState(len(self._under_way), HANDSHAKES, hosts, self._count["displaced"])
 
     def statistics(self) -> HandshakeStatistics:

@@ -17,6 +17,7 @@ from core.news.hub import Hub
 from core.news.roster import Roster
 from core.peer_id import PeerId
 from core.rpc.memory import Standing
+from core.scope import Scope, network, scope
 from core.services.service import Service
 from core.serving.admission import Admission
 from core.serving.call import MAX_SHOWN, Broker, Call
@@ -106,8 +107,8 @@ class Handler:
 
     def standing(self, caller: Caller) -> Standing:
         """Return what a caller may hold of this peer, whatever it asks for."""
-        host, peer_id = caller.address.host, caller.peer_id
-        if host.startswith("127."):
+        host, peer_id = network(caller.address.host), caller.peer_id
+        if scope(caller.address.host) is Scope.LOOPBACK:
             return Standing(host, True, MAX_BYTES)
         if peer_id is not None and self._admission.trusts(peer_id):
             return Standing(peer_id, True, MAX_BYTES)
@@ -157,8 +158,8 @@ class Handler:
 
     def _worth_telling(self, caller: Caller) -> bool:
         """Return whether a refusal is shown and written down, or only counted: a flood of them is neither."""
-        host, now = caller.address.host, asyncio.get_running_loop().time()
-        if host.startswith("127."):
+        host, now = network(caller.address.host), asyncio.get_running_loop().time()
+        if scope(caller.address.host) is Scope.LOOPBACK:
             return True
         mine = self._told.use(host, lambda: TokenBucket(bounds.REFUSALS_TOLD, bounds.REFUSALS_AT_ONCE))
         return mine.take(now) and self._told_all.take(now)

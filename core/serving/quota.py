@@ -11,7 +11,7 @@ from core.limits.bounds import CALLERS
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.peer_id import PeerId
-from core.scope import Scope, scope
+from core.scope import Scope, network, scope
 from core.serving.refusals import RateLimited
 from core.values import Caller
 
@@ -89,8 +89,8 @@ class Quotas:
 
     def take(self, caller: Caller, trusted: bool, now: float) -> Account | None:
         """Count a request; return what it is charged to, None for callers on this machine. Raises RateLimited."""
-        host = caller.address.host
-        if host.startswith("127."):
+        host = network(caller.address.host)
+        if scope(caller.address.host) is Scope.LOOPBACK:
             return None
         key = caller.peer_id if trusted and caller.peer_id is not None else host
         account = self._accounts.use(key, lambda: Account(self._allowance(host, trusted), self))

@@ -13,7 +13,7 @@ from typing import Final
 from core.errors import RemoteError
 from core.scope import usable
 from core.signal.keys import Box
-from core.values import Address
+from core.values import Address, canonical
 
 VERSION: Final = 1
 CONTENT: Final = 288  # bytes: the head, and ten addresses of either kind
@@ -107,8 +107,8 @@ def _addresses(data: bytes, count: int) -> tuple[list[Address], bytes]:
         if size is None or at + 3 + size > len(data):
             raise RemoteError("the addresses of a letter cannot be read")
         host = ipaddress.ip_address(data[at + 1 : at + 1 + size])
-        address = Address(str(host), int.from_bytes(data[at + 1 + size : at + 3 + size]))
+        address = Address(canonical(str(host)), int.from_bytes(data[at + 1 + size : at + 3 + size]))
         at += 3 + size
-        if usable(address):  # IPv6 is of a later version
+        if usable(address):
             found.append(address)
     return found, data[at:]

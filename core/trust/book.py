@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from core.errors import LocalError
 from core.peer_id import PeerId
+from core.scope import network
 from core.trust.entries import (
     MAX_GROUPS,
     MAX_SERVICE,
@@ -72,7 +73,8 @@ class Book:
     def wait(self, pending: Pending) -> None:
         """Put a request last; when there are too many of them, or from that host, the one silent for longest goes."""
         self.pending.pop(pending.key, None)
-        same = [key for key, other in self.pending.items() if other.address.host == pending.address.host]
+        host = network(pending.address.host)
+        same = [key for key, other in self.pending.items() if network(other.address.host) == host]
         if len(same) >= MAX_PENDING_PER_HOST:
             self._drop(same[0])
         elif len(self.pending) >= MAX_PENDING:

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from core.errors import LocalError
 from core.peer_id import PeerId
+from core.scope import network
 from core.trust.book import MAX_PENDING, MAX_PENDING_PER_HOST, Book
 from core.trust.edits import Allow, Ask, Block, Edit, Grant, Remove, See, Settle, Trust, repeat
 from core.trust.entries import EVERY, MAX_SERVICE, MAX_SERVICES, Group, Key, KnownPeer, Pending, clean_name, is_service
@@ -136,7 +137,7 @@ class TrustStore:
         if isinstance(before, Ask):
             self._unwritten["ask", key] = replace(edit, first=before.first, times=before.times + 1)
         self._urgent = self._urgent or new
-        return self._show(key, address.host, now)
+        return self._show(key, network(address.host), now)
 
     def _show(self, key: Key, host: str, now: float) -> bool:
         """Tell whether a request is to be shown now: not again within a minute, and no floods of them."""

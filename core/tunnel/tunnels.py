@@ -10,6 +10,7 @@ from core.errors import LocalError, PeerError, TransportClosed
 from core.limits import bounds
 from core.peer_id import PeerId
 from core.rpc.stream import Stream
+from core.scope import network
 from core.streams.config import StreamConfig
 from core.tunnel.session import Session
 from core.tunnel.stream import ByteStream
@@ -209,7 +210,8 @@ class Tunnels:
         strangers = [session for session in self._all() if self._strange(session)]
         ours = initiator or self._trusts(caller)
         if not ours:
-            same = [session for session in strangers if session.remote.host == caller.address.host]
+            host = network(caller.address.host)
+            same = [session for session in strangers if network(session.remote.host) == host]
             crowded = len(same) >= bounds.SESSIONS_HOST
             if crowded or len(strangers) >= self._open_to_strangers:
                 self._give_up(_idlest(same if crowded else strangers))

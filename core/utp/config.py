@@ -39,7 +39,7 @@ class UtpConfig:
     """All connections of the socket, half-open ones aside. Full: one that others opened makes room
     (`core.utp.accepted`). If there is none, `connect` raises LocalError, and a SYN is dropped and counted."""
     connections_per_host: int = 256
-    """Accepted connections from one IPv4 address (any port: many peers may share a NAT), those of known peers aside.
+    """Accepted connections from one IPv4 address or IPv6 /64, those of known peers aside (many may share a NAT).
     Full: one of its own that never delivered a byte makes room; if there is none, a SYN is dropped and counted."""
     connections_kept: int = 128
     """AcceptedConnections that only connections of known peers may take; an eighth of `connections` at most."""

@@ -6,6 +6,7 @@ from random import Random
 from typing import Final
 
 from core.errors import LocalError, PeerError, RemoteError, TransportClosed
+from core.scope import network
 from core.utp.accepted import AcceptedConnections
 from core.utp.below import Below
 from core.utp.closed_connections import ClosedConnections, Key
@@ -159,11 +160,11 @@ class Mux(Below):
 
     def delivered(self, connection: Connection) -> None:
         """See Multiplexer."""
-        self._accepted.heard(connection, connection.remote.host)
+        self._accepted.heard(connection, network(connection.remote.host))
 
     def keep(self, connection: Connection) -> None:
         """See Multiplexer."""
-        self._accepted.keep(connection, connection.remote.host)
+        self._accepted.keep(connection, network(connection.remote.host))
 
     def nonce(self) -> int:
         """See Multiplexer."""
@@ -267,7 +268,7 @@ class Mux(Below):
         """Whether one more connection from there would get a place. Nobody makes room before it is confirmed."""
         if not self.accepts or len(self._events) >= self._config.events:
             return False
-        return self._accepted.opens(source.host, full=self._full())
+        return self._accepted.opens(network(source.host), full=self._full())
 
     def _evict(self, connection: Connection, now: float) -> None:
         self.counters.evicted += 1
@@ -330,7 +331,7 @@ class Mux(Below):
         self._closed.forget(key)  # a closed one with its ids needs no answers any longer
         if connection.state is State.CLOSED:
             return
-        host = connection.remote.host
+        host = network(connection.remote.host)
         full = len(self._connections) - len(self._half_open) > self._config.connections  # it counts already
         if not self._accepted.opens(host, full=full):
             self.counters.refused += 1
@@ -364,14 +365,15 @@ class Mux(Below):
 
     def _has_place(self, connection: Connection, to: Address) -> bool:
         """Whether the bound of accepted connections of one host allows it to move; its ids are free there."""
-        return to.host == connection.remote.host or self._accepted.count(to.host) < self._config.connections_per_host
+        host = network(to.host)
+        return host == network(connection.remote.host) or self._accepted.count(host) < self._config.connections_per_host
 
     def _rekey(self, connection: Connection, to: Address) -> None:
         """Know a connection by its peer's new address."""
         old, new = (connection.remote, connection.receive_id), (to, connection.receive_id)
         self._connections[new] = self._connections.pop(old)
         self._closed.forget(new)
-        self._accepted.move(connection, to.host)
+        self._accepted.move(connection, network(to.host))
 
     def _make(
         self,

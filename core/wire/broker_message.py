@@ -25,7 +25,7 @@ from typing import Final
 
 from core.errors import PayloadError, RemoteError
 from core.peer_id import PeerId
-from core.values import Address, JsonValue
+from core.values import Address, JsonValue, canonical
 
 BROKER_SERVICE: Final = "fibo_broker"  # the name under which brokers are announced (PROTOCOL section 7)
 SERVICE_MAX: Final = 128  # bytes of UTF-8; the demo's names have 16 and 18
@@ -211,7 +211,11 @@ def _listed(entry: JsonValue, service: str) -> Listed | None:
         return None
     if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536 or len(host) > 64:
         return None
-    return Listed(service, server, Address(host, port), _peer_id(entry.get("id")), _away(entry.get("away")))
+    try:
+        address = Address(canonical(host), port)
+    except ValueError:
+        return None
+    return Listed(service, server, address, _peer_id(entry.get("id")), _away(entry.get("away")))
 
 
 def _away(value: JsonValue) -> float | None:

@@ -1,6 +1,7 @@
 """Compact addresses of BEP 5: 6 bytes for an IPv4 peer, 26 for a node (its id first). Ports are big endian.
 
-IPv6 (18 and 38 bytes, BEP 32) is not part of the Grenache network and is refused like any other wrong length.
+IPv6 (18 and 38 bytes, BEP 32) is not part of the Grenache network and is refused there like any other wrong length.
+What only peers of ours read has peers of 18 bytes beside those of 6.
 """
 
 import socket
@@ -9,11 +10,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from core.errors import RemoteError
-from core.values import Address
+from core.values import Address, canonical
 from core.wire.bencoding import Bencoded
 
 ID_BYTES = 20  # node ids are SHA-1 sized (BEP 5)
 PEER_BYTES = 6
+PEER_6_BYTES = 18  # BEP 32
 REMEMBERED = 4096  # addresses, as many as a full routing table has: our own comes with each answer, theirs often
 NODE_BYTES = ID_BYTES + PEER_BYTES
 
@@ -44,6 +46,21 @@ def unpack_peer(data: Bencoded) -> Address:
 @lru_cache(maxsize=REMEMBERED)
 def _unpack(data: bytes) -> Address:
     return Address(socket.inet_ntoa(data[:4]), int.from_bytes(data[4:], "big"))
+
+
+def pack_peer_6(peer: Address) -> bytes:
+    """Return the 18 bytes of an IPv6 address. Raises ValueError for anything else, and for one with a zone."""
+    try:
+        return socket.inet_pton(socket.AF_INET6, peer.host) + peer.port.to_bytes(2, "big")
+    except (OSError, OverflowError):
+        raise ValueError(f"{peer} is not an IPv6 address and port") from None
+
+
+def unpack_peer_6(data: Bencoded) -> Address:
+    """Return the address in 18 bytes; mapped IPv4 is IPv4. Raises RemoteError for anything else."""
+    if not isinstance(data, bytes) or len(data) != PEER_6_BYTES:
+        raise RemoteError("a compact IPv6 peer is not 18 bytes")
+    return Address(canonical(socket.inet_ntop(socket.AF_INET6, data[:16])), int.from_bytes(data[16:], "big"))
 
 
 def unpack_peers(values: Bencoded) -> list[Address]:

@@ -1,10 +1,12 @@
 """What a peer says of itself under its ID: the value of a BEP 44 mutable item.
 
     value     base64url (RFC 4648 section 5), without padding, of
-    bencode   {"a": addresses, 6 bytes each (BEP 5), "e": expires, "i": issued, "s": [service, ...], "v": 1}
+    bencode   {"a": addresses, 6 bytes each (BEP 5), "a6": IPv6 addresses, 18 bytes each (BEP 32), "e": expires,
+               "i": issued, "s": [service, ...], "v": 1}
 
 Text, because a Node grape's HTTP API shows values as text and would spoil other bytes. Times are Unix seconds. Services
-are sorted; addresses stand in the order in which they are to be tried. Keys that version 1 does not know are ignored,
+are sorted; addresses stand in the order in which they are to be tried, of each kind: IPv6 is tried beside IPv4. "a6"
+is only there when there are some; who does not know it ignores it. Keys that version 1 does not know are ignored,
 so that it can be added to; what a reader must not misunderstand gets another version, which is refused. Both layers are
 canonical: one record of these fields has one value. Its author is not part of it: the item is found and signed by
 that peer's key.
@@ -18,14 +20,16 @@ from typing import Final
 
 from core.errors import RemoteError
 from core.peer_id import PeerId
+from core.scope import is_six, only_four, usable
 from core.values import Address
 from core.wire.bencoding import Bencoded, decode, encode
-from core.wire.compact import PEER_BYTES, pack_peer, unpack_peer
+from core.wire.compact import PEER_6_BYTES, PEER_BYTES, pack_peer, pack_peer_6, unpack_peer, unpack_peer_6
 
 VERSION: Final = 1
 MAX_BYTES: Final = 1000  # of the bencoded value, BEP 44
 MAX_TEXT: Final = MAX_BYTES - len(b"1000:")  # of its text; base64 leaves 746 bytes for the fields
 MAX_ADDRESSES: Final = 8  # each costs a caller some packets to a place that only this record names
+MAX_SIX: Final = 4  # IPv6 addresses besides; of one machine, one or two are of use
 MAX_SERVICES: Final = 32
 MAX_NAME: Final = 64  # bytes of UTF-8; names of services have a dozen
 MAX_TIME: Final = 1 << 40  # seconds: some 34,000 years from now
@@ -47,7 +51,9 @@ class PeerRecord:
     ) -> "PeerRecord":
         """Make a record of as much as fits: what cannot be said at all is left out, then the last names and places."""
         names = sorted({name for name in services if _speakable(name)})[:MAX_SERVICES]
-        places = list(dict.fromkeys(address for address in addresses if _reachable(address)))[:MAX_ADDRESSES]
+        known = list(dict.fromkeys(address for address in addresses if _reachable(address)))
+        six = [each for each in known if is_six(each.host)][:MAX_SIX]
+        places = only_four(known)[:MAX_ADDRESSES] + six
         while True:
             record = cls(peer_id, tuple(names), tuple(places), issued, expires)
             if not names or len(record._text()) <= MAX_TEXT:
@@ -66,8 +72,12 @@ class PeerRecord:
         return text
 
     def _text(self) -> bytes:
+        four, six = only_four(self.addresses), [each for each in self.addresses if is_six(each.host)]
+        kinds: dict[bytes, Bencoded] = {b"a": b"".join(map(pack_peer, four))}
+        if six:
+            kinds[b"a6"] = b"".join(map(pack_peer_6, six))
         fields: Bencoded = {
-            b"a": b"".join(pack_peer(address) for address in self.addresses),
+            **kinds,
             b"e": self.expires,
             b"i": self.issued,
             b"s": [name.encode() for name in self.services],
@@ -89,7 +99,8 @@ class PeerRecord:
         issued, expires = _time(fields.get(b"i")), _time(fields.get(b"e"))
         if issued > expires:
             raise RemoteError("a record expires after it was issued")
-        return cls(peer_id, _services(fields.get(b"s")), _addresses(fields.get(b"a")), issued, expires)
+        places = _addresses(fields.get(b"a")) + _six(fields.get(b"a6", b""))
+        return cls(peer_id, _services(fields.get(b"s")), places, issued, expires)
 
 
 def _unwrap(value: bytes) -> bytes:
@@ -140,12 +151,24 @@ def _addresses(field: object) -> tuple[Address, ...]:
     return tuple(found)
 
 
+def _six(field: object) -> tuple[Address, ...]:
+    size = PEER_6_BYTES
+    if not isinstance(field, bytes) or len(field) % size or len(field) > MAX_SIX * size:
+        raise RemoteError(f"a record's IPv6 addresses are up to {MAX_SIX} times {size} bytes")
+    found = [unpack_peer_6(field[at : at + size]) for at in range(0, len(field), size)]
+    if not _all_different(found) or not all(is_six(each.host) and _reachable(each) for each in found):
+        raise RemoteError("a record's IPv6 addresses are unicast, with a port, each once")
+    return tuple(found)
+
+
 def _all_different(found: Sequence[Address]) -> bool:
     return len(set(found)) == len(found)
 
 
 def _reachable(address: Address) -> bool:
-    """Tell whether anybody could be there: an IPv4 unicast address outside of 0/8, and a port."""
+    """Tell whether anybody could be there: an IPv4 unicast address outside of 0/8, or an IPv6 one, and a port."""
+    if is_six(address.host):
+        return usable(address) and "%" not in address.host
     try:
         first = pack_peer(address)[0]
     except ValueError:

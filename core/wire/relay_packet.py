@@ -16,8 +16,9 @@ import struct
 from typing import Final, NamedTuple, TypeAlias
 
 from core.errors import RemoteError
+from core.scope import is_six, only_four
 from core.values import Address, Buffer
-from core.wire.compact import pack_peer, unpack_peer
+from core.wire.compact import PEER_6_BYTES, PEER_BYTES, pack_peer, pack_peer_6, unpack_peer, unpack_peer_6
 
 TO_RELAY: Final = 0xFB
 FROM_RELAY: Final = 0xFC
@@ -38,14 +39,17 @@ _PONG: Final = struct.Struct(">BQ")
 
 
 class Ping(NamedTuple):
-    """Asks for a sign of life by this path, and tells where the sender may be reached besides."""
+    """Asks for a sign of life by this path, and tells where the sender may be reached besides.
+
+    IPv6 candidates come after those of IPv4, where older peers of ours do not look.
+    """
 
     nonce: int  # 64 bits
     candidates: tuple[Address, ...] = ()
 
 
 class Pong(NamedTuple):
-    """Answers a Ping by the same path. `seen`: where it came from, None when it came by a relay."""
+    """Answers a Ping by the same path. `seen`: where it came from by IPv4, None when it came otherwise."""
 
     nonce: int
     seen: Address | None = None
@@ -97,9 +101,13 @@ def parse_beat_header(datagram: Buffer) -> tuple[bytes, int] | None:
 def pack_beat(beat: Beat) -> bytes:
     """Return the content of a beat. A Pong is never longer than the Ping that it answers."""
     if isinstance(beat, Ping):
-        packed = _PING.pack(_PING_KIND, beat.nonce, len(beat.candidates)) + b"".join(map(pack_peer, beat.candidates))
+        four, six = only_four(beat.candidates), [each for each in beat.candidates if is_six(each.host)]
+        packed = _PING.pack(_PING_KIND, beat.nonce, len(four)) + b"".join(map(pack_peer, four))
+        if six:
+            packed += bytes((len(six),)) + b"".join(map(pack_peer_6, six))
     elif isinstance(beat, Pong):
-        packed = _PONG.pack(_PONG_KIND, beat.nonce) + (pack_peer(beat.seen) if beat.seen is not None else bytes(6))
+        seen = bytes(PEER_BYTES) if beat.seen is None or is_six(beat.seen.host) else pack_peer(beat.seen)
+        packed = _PONG.pack(_PONG_KIND, beat.nonce) + seen
     else:
         packed = bytes((_BYE_KIND,))
     return packed.ljust(_PONG_BYTES, b"\0")
@@ -112,10 +120,22 @@ def parse_beat(content: bytes) -> Beat:
         _, nonce, count = _PING.unpack_from(content)
         end = _PING.size + 6 * count
         if count <= CANDIDATES_MAX and len(content) >= end:
-            return Ping(nonce, tuple(unpack_peer(content[at : at + 6]) for at in range(_PING.size, end, 6)))
+            four = tuple(unpack_peer(content[at : at + 6]) for at in range(_PING.size, end, 6))
+            return Ping(nonce, four + _six(content[end:], CANDIDATES_MAX - count))
     elif kind == _PONG_KIND and len(content) == _PONG_BYTES:
         seen = content[_PONG.size :]
         return Pong(_PONG.unpack_from(content)[1], unpack_peer(seen) if any(seen) else None)
     elif kind == _BYE_KIND and len(content) == _PONG_BYTES:
         return Bye()
     raise RemoteError(f"a beat of kind {kind} with {len(content)} bytes")
+
+
+def _six(content: bytes, most: int) -> tuple[Address, ...]:
+    """Return the IPv6 candidates behind the others; the padding of a short beat says that there are none."""
+    count = content[0] if content else 0
+    if not count:
+        return ()
+    end = 1 + PEER_6_BYTES * count
+    if count > most or len(content) < end:
+        raise RemoteError("the IPv6 addresses of a beat cannot be read")
+    return tuple(unpack_peer_6(content[at : at + PEER_6_BYTES]) for at in range(1, end, PEER_6_BYTES))

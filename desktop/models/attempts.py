@@ -3,6 +3,7 @@
 The report has no secrets: peers are numbered instead of named by their keys, and addresses lose what tells homes apart.
 """
 
+import ipaddress
 import re
 from collections.abc import Hashable, Iterable
 
@@ -17,6 +18,7 @@ from desktop.models.words import clock, count, trip
 LONGEST = 20_000  # characters of a report
 STEP_LINES = 40  # lines of the details of one attempt
 _PLACE = re.compile(r"\b(\d{1,3}\.\d{1,3})\.\d{1,3}\.\d{1,3}(:\d+)?\b")
+_SIX = re.compile(r"(?<![\w:.])([0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7})(?:%[\w.-]+)?(?![\w:])")
 
 
 def target_of(attempt: Attempt, scene: Scene) -> str:
@@ -109,7 +111,15 @@ class _Plain:
         """Return a text without Peer IDs, and with addresses cut to half."""
         for peer_id, name in self._numbers.items():
             text = text.replace(str(peer_id), name).replace(peer_id.short, name)
-        return _PLACE.sub(r"\1.x.x\2", text)
+        return _SIX.sub(_cut_six, _PLACE.sub(r"\1.x.x\2", text))
+
+
+def _cut_six(found: re.Match[str]) -> str:
+    """Return an IPv6 address with what names the provider, and nothing of the home; a time of day as it is."""
+    try:
+        return ":".join(ipaddress.IPv6Address(found[1]).exploded.split(":")[:2]) + ":x:x"
+    except ValueError:
+        return found[0]
 
 
 def report(snapshot: PeerSnapshot) -> str:

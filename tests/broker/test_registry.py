@@ -81,6 +81,23 @@ def test_who_says_to_be_at_home_somewhere_else_is_not_shown_there(lie: str) -> N
     assert shown(registry, OURS, HOME) == [WORKER]
 
 
+def test_ipv6_is_shown_to_peers_of_ours_and_never_to_plain_ones() -> None:
+    registry = BrokerRegistry()
+    six = Address("2001:db8::7", 4000)
+    registry.register(OFFERS, six, None, 0.0)
+    assert shown(registry, WANTS, CONSUMER) == []
+    assert shown(registry, OURS, CONSUMER) == [six]
+
+
+def test_an_ipv6_network_is_one_host() -> None:
+    registry = BrokerRegistry(BrokerConfig(entries_each=2))
+    for number in (1, 2):
+        registry.register(OFFERS, Address(f"2001:db8::{number}", 4000), None, 0.0)
+    with pytest.raises(BrokerFull):
+        registry.register(OFFERS, Address("2001:db8::3", 4000), None, 0.0)
+    registry.register(OFFERS, Address("2001:db8:0:1::3", 4000), None, 0.0)
+
+
 def test_a_homes_own_addresses_are_not_shown_outside_of_it() -> None:
     registry = BrokerRegistry()
     registry.register(OFFERS, AT_HOME, None, 0.0)

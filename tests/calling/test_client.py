@@ -240,9 +240,11 @@ async def test_the_time_allowed_is_for_everything() -> None:
         ("host:port", "port"),
         (":1", "host:port"),
         ("192.0.2.1:0", "1 to 65535"),
-        (f"{'x' * 80}:1", "IPv4"),
-        ("a..b:1", "IPv4"),
-        ("[::1]:1", "IPv4"),
+        (f"{'x' * 80}:1", "no address"),
+        ("a..b:1", "no address"),
+        ("2001:db8::1:4000", "in brackets"),
+        ("[2001:db8:::1]:4000", "IPv6 address"),
+        ("[192.0.2.1]:4000", "IPv6 address"),
     ],
 )
 def test_a_wrong_target_is_a_sentence(target: str, said: str) -> None:

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from core.cli.doctor import six_of
 from core.cli.exits import NO_NETWORK
+from core.news.events import Holds, OwnAddress
+from core.values import Address
 from tests.support.process import grapevine
 
 
@@ -19,3 +22,14 @@ async def test_with_nobody_to_ask_it_says_so_and_promises_nothing(tmp_path: Path
     assert (refused["error"], "not known" in refused["message"]) == ("ERR_REACH_UNKNOWN", True), "both say the same"
     assert (said["asked"], said["mapping"]) == (0, "unknown")
     assert "broker" in said["advice"]
+    assert all(each.startswith("[2") for each in said["ipv6"])  # what the Internet routes, if this machine has it
+
+
+def test_only_ipv6_of_the_internet_counts() -> None:
+    own = [
+        OwnAddress(Address("192.0.2.7", 4000), Holds.INTERNET),
+        OwnAddress(Address("fd00::7", 4000), Holds.LAN),
+        OwnAddress(Address("2001:db8::7", 4000), Holds.INTERNET),
+    ]
+    assert six_of(own) == ["[2001:db8::7]:4000"]
+    assert six_of(own[:2]) == []

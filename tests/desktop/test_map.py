@@ -113,6 +113,18 @@ def test_the_report_names_nobody_and_shows_no_whole_address() -> None:
         assert secret not in said
 
 
+def test_the_report_shows_no_whole_ipv6_address_and_all_of_a_time() -> None:
+    scene = connected_snapshot()
+    way = replace(scene.connections.paths[0], address=Address("2001:db8:1:2::5", 40817), reason="At 12:34:56, by ::1.")
+    said = report(replace(scene, connections=replace(scene.connections, paths=(way,), attempts=())))
+    network = replace(scene.nat, network="It is at [2001:db8:1:2:a:b:c:d]:4000 and fe80::7%eth0.")
+    said += report(replace(scene, nat=network))
+    assert "2001:0db8:x:x" in said
+    assert "12:34:56" in said
+    for secret in ("db8:1", "1:2", "::5", "a:b:c:d", "::7"):
+        assert secret not in said
+
+
 def test_attempts_are_rows_with_packets_time_and_outcome(qtmodeltester: ModelTester) -> None:
     model = AttemptsModel(name_of=SCENE.name_of, clock=lambda: NOW)
     model.replace(connected_snapshot().connections.attempts)

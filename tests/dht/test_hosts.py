@@ -27,7 +27,22 @@ CARRIER = "100.64.0.9"
         ("224.0.0.1", Scope.INVALID),
         ("239.255.255.250", Scope.INVALID),
         ("255.255.255.255", Scope.INVALID),
-        ("::1", Scope.INVALID),
+        ("::1", Scope.LOOPBACK),
+        ("::", Scope.INVALID),
+        ("2001:db8::7", Scope.PUBLIC),
+        ("3fff::1", Scope.PUBLIC),
+        ("fd12:3456::1", Scope.PRIVATE),
+        ("fc00::1", Scope.PRIVATE),
+        ("fe80::1%eth0", Scope.PRIVATE),
+        ("fe80::1", Scope.INVALID),  # on which link is not said
+        ("ff02::1", Scope.INVALID),
+        ("2002:cb00:7109::1", Scope.INVALID),  # 6to4: an IPv4 address is inside
+        ("2001:0:cb00:7109::1", Scope.INVALID),  # Teredo
+        ("64:ff9b::cb00:7109", Scope.INVALID),
+        ("::ffff:127.0.0.1", Scope.LOOPBACK),  # counts as its IPv4
+        ("::ffff:192.168.1.7", Scope.PRIVATE),
+        ("::ffff:224.0.0.1", Scope.INVALID),
+        ("2001:db8:::7", Scope.INVALID),
         ("localhost", Scope.INVALID),
         ("", Scope.INVALID),
     ],

@@ -12,9 +12,10 @@ from core.aio.tasks import TaskSet
 from core.errors import LocalError, PayloadError
 from core.grape.request_parser import HEAD_MAX
 from core.grenache.config import WebConfig
-from core.grenache.hosts import by_network, network
+from core.grenache.hosts import by_network
 from core.limits import bounds
 from core.rpc.memory import Standing
+from core.scope import network
 from core.tunnel.stream import ByteStream
 from core.values import JsonValue, Outcome
 from tests.grenache.site import Bare, FakeSite, connected, request, serving

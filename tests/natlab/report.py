@@ -47,7 +47,8 @@ ways are tried alone. **T**: one side is on a public machine, and is reached ove
 `python -m tests.natlab.relayed`, on a machine that was busy with other work. **RED**: should meet, and did not each
 time.
 
-The lab leaves out other customers of a router, quotas, rate limits and IPv6. Paths are short unless it says otherwise.
+The lab leaves out other customers of a router, quotas and rate limits. Paths are short unless it says otherwise.
+docs/ipv6.md has pairs of homes that have IPv6 besides.
 Two brokers help: one host cannot see whether a router gives each host another port.
 """
 

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from core.net.asked_at import IP_PKTINFO, SOURCES, AskedAt
+from core.net.asked_at import IP_PKTINFO, IPV6_PKTINFO, SOURCES, AskedAt
 from core.net.reader_socket import ReaderSocket
 from core.values import Address, Burst
 
@@ -22,6 +22,8 @@ def ip(*words): subprocess.run(["ip", *words], check=True)
 ip("link", "set", "lo", "up")
 ip("address", "add", "192.168.77.1/24", "dev", "lo")
 ip("address", "add", "192.168.77.2/24", "dev", "lo")
+for number in (1, 2):
+    ip("address", "add", f"2001:db8:77::{number}/64", "dev", "lo", "nodad")
 from core.net.endpoint import Endpoint
 from core.values import Address
 async def main():
@@ -30,6 +32,12 @@ async def main():
         asked.on_stream = lambda stream: None
         for host in ("192.168.77.2", "192.168.77.1"):
             stream = await caller.connect(Address(host, asked.address.port), timeout=3.0)
+            print(stream.remote.host, flush=True)
+            stream.abort()
+    async with await Endpoint.open(one) as asked, await Endpoint.open(one) as caller:
+        asked.on_stream = lambda stream: None
+        for number in (2, 1):
+            stream = await caller.connect(Address(f"2001:db8:77::{number}", asked.address.port), timeout=3.0)
             print(stream.remote.host, flush=True)
             stream.abort()
 asyncio.run(main())
@@ -92,6 +100,24 @@ async def test_what_was_asked_at_an_address_that_is_gone_leaves_all_the_same() -
     await reader.wait_closed()
 
 
+def test_of_ipv6_it_is_the_same() -> None:
+    """A machine has a lasting address and a temporary one, and would leave from the latter (RFC 8981)."""
+    caller, local = Address("2001:db8::7", 5), socket.inet_pton(socket.AF_INET6, "2001:db8:1::2")
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+        sock.bind(("::", 0))
+        asked = AskedAt(sock)
+        assert asked.on
+        assert asked.kind == IPV6_PKTINFO
+        asked.note(caller, local + struct.pack("=I", 3))
+        assert asked.ancillary(caller) == [(int(socket.IPPROTO_IPV6), IPV6_PKTINFO, local + bytes(4))]
+        for nothing in (
+            b"short", socket.inet_pton(socket.AF_INET6, "::1") + bytes(4),
+            socket.inet_pton(socket.AF_INET6, "fe80::1") + bytes(4),
+        ):  # fmt: skip
+            asked.note(Address("2001:db8::8", 5), nothing)
+            assert asked.ancillary(Address("2001:db8::8", 5)) == []
+
+
 @pytest.mark.skipif(shutil.which("unshare") is None or shutil.which("ip") is None, reason="needs namespaces")
 def test_the_second_address_of_a_network_is_answered_from() -> None:
     """FAULTS F10: answers left from the first address, and the caller waited in vain."""
@@ -99,4 +125,6 @@ def test_the_second_address_of_a_network_is_answered_from() -> None:
         ["unshare", "--net", "--map-root-user", sys.executable, "-c", TWO_ADDRESSES],
         capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "PYTHONPATH": os.getcwd()},
     )  # fmt: skip
-    assert made.stdout.split() == ["192.168.77.2", "192.168.77.1"], made.stderr[-2000:]
+    assert made.stdout.split() == [
+        "192.168.77.2", "192.168.77.1", "2001:db8:77::2", "2001:db8:77::1",
+    ], made.stderr[-2000:]  # fmt: skip

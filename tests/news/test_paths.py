@@ -89,6 +89,14 @@ def test_a_call_that_no_punch_preceded_is_direct(lab: Lab) -> None:
     assert path(lab, FAR, sent=0, received=0, served=1).via is Via.DIRECT
 
 
+@pytest.mark.parametrize(
+    ("host", "via"),
+    [("2001:db8::7", Via.IPV6), ("fd12::7", Via.LAN), ("fe80::7%eth0", Via.LAN), ("::1", Via.COMPUTER)],
+)
+def test_the_way_over_ipv6_is_told_from_the_address(lab: Lab, host: str, via: Via) -> None:
+    assert path(lab, Address(host, 40817)).via is via
+
+
 def test_a_lane_tells_who_passes_packets_on_or_where_it_leads_now() -> None:
     virtual = Address("240.0.0.9", 1)
     relayed = path(Lab(Way(None, "Bert")), virtual)

@@ -53,7 +53,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
             raise LocalError("no such name")
         return Address(answers[address.host], address.port)
 
-    monkeypatch.setattr("core.public.joining.resolve", resolve)
+    monkeypatch.setattr("core.public.joining.resolve_4", resolve)
     return answers
 
 

@@ -191,9 +191,12 @@ def test_foreign_datagrams_are_counted_and_dropped() -> None:
         ("240.0.0.1", 5000, "reserved"),
         ("0.0.0.0", 5000, "unspecified"),
         ("0.1.2.3", 5000, "unspecified"),
-        ("example.org", 5000, "IPv4"),
-        ("", 5000, "IPv4"),
-        ("::1", 5000, "IPv4"),
+        ("example.org", 5000, "IP address"),
+        ("", 5000, "IP address"),
+        ("::", 5000, "unspecified"),
+        ("ff02::1", 5000, "multicast"),
+        ("fe80::1", 5000, "one link"),
+        ("2002:cb00:7142::1", 5000, "reserved"),
     ],
 )
 def test_unusable_targets_are_refused_with_a_reason(host: str, port: int, says: str) -> None:

@@ -43,6 +43,37 @@ def test_who_is_named_gets_one_probe_at_a_time_and_four_in_all_for_a_minute() ->
     assert sent[:5] == [(0, 1), (1, 1), (2, 1), (3, 1), (3 + int(CONFIG.failed_for), 1)]
 
 
+def test_an_ipv6_network_is_one_host() -> None:
+    """A machine that has a /64 has all of its addresses, so that more of them bring it nothing."""
+    of_one = [Address(f"2001:db8::{number:x}", 5000) for number in range(1, 40)]
+    it, alone = told(*of_one), told(of_one[0])
+    assert sum(drain(it, each, 0.0) for each in of_one) == drain(alone, of_one[0], 0.0) > 0
+    other = Address("2001:db8:0:1::1", 5000)
+    it.told(other, 0.0)
+    assert drain(it, other, 0.0) > 0
+
+
+@pytest.mark.parametrize(
+    ("host", "by", "says"),
+    [
+        ("2001:db8::7", None, None),
+        ("2001:db8::7", "127.0.0.1", None),
+        ("fd12::7", "2001:db8::1", "private"),
+        ("::1", "2001:db8::1", "this machine"),
+        ("::1", "127.0.0.1", None),
+        ("::ffff:127.0.0.1", "2001:db8::1", "this machine"),
+        ("::ffff:192.168.1.1", None, "private"),
+        ("fe80::7%eth0", "127.0.0.1", "one link"),
+        ("ff02::1", None, "no address"),
+        ("2002:cb00:7142::1", None, "no address"),
+    ],
+)
+def test_what_is_named_of_ipv6_is_under_the_same_rule(host: str, by: str | None, says: str | None) -> None:
+    reason = refusal(Address(host, 5000), by, lambda address: False)
+    assert reason is None if says is None else says in str(reason)
+    assert refusal(Address("2001:db8::7", 53), None, lambda address: False) is not None
+
+
 def test_who_answers_gets_whole_series() -> None:
     it = told(A)
     it.validated(A, 0.0)

@@ -172,7 +172,10 @@ def suffer(attack: Callable[[Scene], None], consumes: bool, minutes: float) -> N
         Address("203.0.113.066", 5000), Address("0xcb.0.113.66", 5000), Address("3405803842", 5000),
         Address("203.0.28994", 5000), Address(" 203.0.113.66", 5000), Address("203.0.113.66\0", 5000),
         Address("203.0.113.66 x", 5000), Address("\u0662\u0660\u0663.0.113.66", 5000),
-        Address("::1", 5000), Address("::ffff:203.0.113.66", 5000), Address("0.1.2.3", 5000), Address("", 5000),
+        Address("0.1.2.3", 5000), Address("", 5000), Address("::1", 5000), Address("::", 5000),
+        Address("ff02::1", 5000), Address("fe80::1", 5000), Address("fe80::1%eth0", 5000), Address("fd00::7", 5000),
+        Address("2002:cb00:7142::1", 5000), Address("64:ff9b::cb00:7142", 5000),
+        Address("2001:db8::7", 53), Address("2001:db8::7%x y", 0), Address("2001:db8:::7", 5000),
     ],
     ids=str,
 )  # fmt: skip

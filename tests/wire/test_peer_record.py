@@ -11,7 +11,7 @@ from core.errors import RemoteError
 from core.peer_id import PeerId
 from core.values import Address
 from core.wire.bencoding import Bencoded, encode
-from core.wire.peer_record import MAX_ADDRESSES, MAX_NAME, MAX_SERVICES, MAX_TEXT, PeerRecord
+from core.wire.peer_record import MAX_ADDRESSES, MAX_NAME, MAX_SERVICES, MAX_SIX, MAX_TEXT, PeerRecord
 from tests.wire.test_bencoding import values
 
 ID = PeerId(bytes(range(32)))
@@ -37,6 +37,38 @@ def wrap(fields: Bencoded) -> bytes:
 def test_the_bytes_are_these() -> None:
     assert RECORD.value() == wrap(FIELDS)
     assert PeerRecord.read(ID, wrap(FIELDS)) == RECORD
+
+
+SIX = Address("2001:db8::7", 4000)
+
+
+def test_ipv6_addresses_stand_beside_the_others_where_older_readers_do_not_look() -> None:
+    record = replace(RECORD, addresses=(HOME, OUTSIDE, SIX))
+    packed = bytes.fromhex("20010db8000000000000000000000007") + (4000).to_bytes(2)
+    assert record.value() == wrap({**FIELDS, b"a6": packed})
+    assert PeerRecord.read(ID, record.value()) == record
+    told = [SIX, HOME, Address("fd00::7", 1), Address("::1", 1), Address("fe80::1%eth0", 1), Address("ff02::1", 1)]
+    fitting = PeerRecord.fitting(ID, ["echo"], told, 0, 900)
+    assert fitting.addresses == (HOME, SIX, Address("fd00::7", 1), Address("::1", 1))
+    many = [Address(f"2001:db8::{number:x}", 1) for number in range(1, 20)]
+    assert len(PeerRecord.fitting(ID, ["echo"], many, 0, 900).addresses) == MAX_SIX
+
+
+@pytest.mark.parametrize(
+    "six",
+    [
+        b"x", bytes(18), bytes(17), 7, [b"x"],
+        bytes.fromhex("ff02000000000000000000000000000100ff"),  # multicast
+        bytes.fromhex("fe80000000000000000000000000000100ff"),  # on which link is not said
+        bytes.fromhex("00000000000000000000ffffcb00710900ff"),  # IPv4
+        bytes.fromhex("20010db80000000000000000000000070000"),  # no port
+        bytes.fromhex("20010db8000000000000000000000007000120010db80000000000000000000000070001"),  # twice
+        b"".join(bytes.fromhex("20010db800000000000000000000000700") + bytes((port,)) for port in range(1, 6)),
+    ],
+)  # fmt: skip
+def test_ipv6_addresses_that_make_no_sense_are_refused(six: Bencoded) -> None:
+    with pytest.raises(RemoteError, match="IPv6"):
+        PeerRecord.read(ID, wrap({**FIELDS, b"a6": six}))
 
 
 @given(names, places, st.integers(0, 1 << 33), st.integers(0, 4000))

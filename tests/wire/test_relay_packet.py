@@ -22,10 +22,13 @@ from core.wire.relay_packet import (
 )
 
 HOME = Address("192.168.1.7", 4000)
+SIX = Address("2001:db8::7", 4000)
 
 
 @pytest.mark.parametrize(
-    "beat", [Ping(7), Ping(2**64 - 1, (HOME,) * 8), Pong(5), Pong(5, HOME), Bye()], ids=lambda beat: str(beat)[:12]
+    "beat",
+    [Ping(7), Ping(2**64 - 1, (HOME,) * 8), Ping(1, (SIX,)), Ping(1, (HOME, SIX, SIX)), Pong(5), Pong(5, HOME), Bye()],
+    ids=lambda beat: str(beat)[:12],
 )
 def test_beats_come_back(beat: Beat) -> None:
     assert parse_beat(pack_beat(beat)) == beat

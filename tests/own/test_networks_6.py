@@ -1,0 +1,106 @@
+"""A machine with IPv6: which of its addresses others are told, and what is beside it. The system is a double."""
+
+import ipaddress
+
+import pytest
+
+from core.news.events import Holds
+from core.own.addresses import OwnAddresses
+from core.own.networks import Networks
+from core.own.networks_6 import Networks6, attached, local_hosts
+from core.values import Address
+
+TEMPORARY, LASTING, HOMES_OWN = "2001:db8:1:2:a:b:c:d", "2001:db8:1:2::5", "fd12:3456::5"
+HOME = Networks(
+    ("192.168.7.5",),
+    (),
+    Networks6(
+        (TEMPORARY, LASTING, HOMES_OWN), tuple(map(ipaddress.IPv6Network, ("2001:db8:1:2::/64", "fd12:3456::/64")))
+    ),
+)
+PORT = 4000
+
+ADDRESSES = """\
+fd123456000000000000000000000005 02 40 00 80     eth0
+20010db80001000200000000000000ff 02 40 00 20     eth0
+20010db8000100020000000000000005 02 40 00 00     eth0
+20010db80001000200000000000000fe 02 40 00 40     eth0
+fe800000000000000000000000000001 02 40 20 80     eth0
+00000000000000000000000000000001 01 80 10 80       lo
+20010db8000900000000000000000001 03 40 00 80  docker0
+nonsense
+20010db800 02 40 00 00 eth0
+"""
+ROUTES = """\
+20010db8000100020000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000001 00000000 00000001     eth0
+fe800000000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000002 00000000 00000001     eth0
+00000000000000000000000000000000 00 00000000000000000000000000000000 00 fe800000000000000000000000000009 00000400 00000002 00000000 00000003     eth0
+20010db8000500000000000000000000 30 00000000000000000000000000000000 00 20010db8000100020000000000000001 00000400 00000002 00000000 00000003     eth0
+20010db8000600000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000400 00000002 00000000 00200200       lo
+20010db8000700000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000400 00000002 00000000 00000201     eth0
+20010db8000100020000000000000005 80 00000000000000000000000000000000 00 00000000000000000000000000000000 00000000 00000003 00000000 80200001     eth0
+ff000000000000000000000000000000 08 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000003 00000000 00000001     eth0
+nonsense
+"""  # noqa: E501
+
+
+def at_home(*, six: bool = True, bind: str = "0.0.0.0") -> OwnAddresses:
+    return OwnAddresses(bind, PORT, read=lambda: HOME, six=six)
+
+
+def test_the_address_that_the_system_leaves_from_is_told_and_the_lasting_one_is_not() -> None:
+    it = at_home()
+    assert it.addresses() == [Address("192.168.7.5", PORT), Address(TEMPORARY, PORT)]
+    assert it.global_6() == [Address(TEMPORARY, PORT)]
+    assert [(str(each.address), each.holds) for each in it.usable()] == [
+        ("127.0.0.1:4000", Holds.COMPUTER),
+        ("192.168.7.5:4000", Holds.LAN),
+        (f"[{TEMPORARY}]:4000", Holds.INTERNET),
+        (f"[{HOMES_OWN}]:4000", Holds.LAN),
+    ]
+    assert it.hosts() == ("192.168.7.5",)  # who compares them with what routers do needs IPv4
+
+
+@pytest.mark.parametrize("host", [TEMPORARY, LASTING, HOMES_OWN, "::1"])
+def test_each_of_our_addresses_is_ourselves(host: str) -> None:
+    assert at_home().is_self(Address(host, PORT))
+    assert not at_home().is_self(Address(host, PORT + 1))
+    assert not at_home(six=host == "", bind="192.168.7.5").is_self(Address(host, PORT))
+
+
+def test_without_a_socket_for_it_ipv6_is_not_told() -> None:
+    for it in (at_home(six=False), at_home(bind="192.168.7.5")):
+        assert it.addresses() == [Address("192.168.7.5", PORT)]
+        assert it.global_6() == []
+    bound = at_home(bind=LASTING)
+    assert bound.addresses() == [Address(LASTING, PORT)]
+    assert bound.hosts() == ()
+
+
+@pytest.mark.parametrize(
+    ("host", "beside"),
+    [
+        ("2001:db8:1:2::77", True),
+        ("fd12:3456::77", True),
+        ("fe80::77%eth0", True),
+        ("2001:db8:1:2::", False),  # all routers there (RFC 4291 section 2.6.1)
+        ("2001:db8:1:3::77", False),
+        ("fd12:3457::77", False),
+        ("no:host", False),
+    ],
+)
+def test_who_is_beside_us_is_known_by_the_routes(host: str, beside: bool) -> None:
+    assert at_home().is_beside(Address(host, PORT)) is beside
+
+
+def test_where_routes_cannot_be_read_a_network_is_beside_us() -> None:
+    it = OwnAddresses("0.0.0.0", PORT, read=lambda: Networks(six=Networks6((LASTING,))), six=True)
+    assert it.is_beside(Address("2001:db8:1:2::77", PORT))
+    assert not it.is_beside(Address("2001:db8:1:3::77", PORT))
+
+
+def test_addresses_are_read_as_linux_has_them() -> None:
+    assert local_hosts(ADDRESSES) == [HOMES_OWN, LASTING]  # neither going nor coming, nor of this machine's guests
+    assert attached(ROUTES) == (ipaddress.IPv6Network("2001:db8:1:2::/64"),)
+    assert local_hosts("") == []
+    assert attached("") == ()
