@@ -332,7 +332,8 @@ async def compose(
     ))  # fmt: skip
     wakes.start()
     tasks.spawn(_sweep_forever(roster), name="forget who is gone")
-    stack.callback(_deafen, hub, endpoint)
+    stack.callback(endpoint.hear)
+    stack.callback(hub.silence)  # first: what the parts still do is no news to anybody
     return Parts(
         hub, roster, registry, intents, calls, endpoint, outgoing, identity, access, addresses, link, own_broker,
         brokers, client, roles, admission, catalog, handler, server, handshakes, tunnels, openings, shares, uses,
@@ -392,9 +393,3 @@ async def _sweep_forever(roster: Roster) -> None:
     while True:
         await asyncio.sleep(SWEEP_EVERY)
         roster.sweep()
-
-
-def _deafen(hub: Hub, endpoint: Endpoint) -> None:
-    """Begin to close: what the parts still do is no news to anybody."""
-    hub.silence()
-    endpoint.hear()

@@ -5,6 +5,7 @@ One socket for everything is the point: the NAT mapping that a punch opens is th
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random, SystemRandom
@@ -127,8 +128,7 @@ class Endpoint:
         udp.on_refused = self._refused
         self._lodgers: dict[int, Route[Any]] = {}  # by the first byte of what is theirs
         self._channels: dict[Connection, Channel] = {}
-        self._closing = False
-        self._closed = asyncio.Event()
+        self._closing, self._closed = False, asyncio.Event()
         self._more: Callable[[], Awaitable[UdpSocket]] | None = None
 
     @classmethod
@@ -360,8 +360,7 @@ class Endpoint:
     def _require_open(self, remote: Address | None = None) -> None:
         if self._closing:
             raise LocalError(f"the endpoint {self.address} is closed: open a new one")
-        if remote is not None:
-            require_kind(remote, six=self.six)
+        require_kind(remote, six=self.six)
 
     # -- closing ------------------------------------------------------------------------------------------------------
 
@@ -387,12 +386,10 @@ class Endpoint:
                 channel.finish()
             else:
                 channel.abort()
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_TIMEOUT):
                 for channel in channels:
                     await channel.wait_over()
-        except TimeoutError:
-            pass
 
     def _shut(self) -> None:
         for channel in list(self._channels.values()):
