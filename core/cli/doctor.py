@@ -59,7 +59,7 @@ async def _found(peer: Peer, timeout: float) -> NatSnapshot:
     return peer.snapshot().nat
 
 
-def six_of(addresses: Iterable[OwnAddress]) -> list[str]:
+def six_of(addresses: Iterable[OwnAddress]) -> list[JsonValue]:
     """Return our IPv6 addresses that hold on the Internet."""
     return [str(each.address) for each in addresses if is_six(each.address.host) and each.holds is Holds.INTERNET]
 

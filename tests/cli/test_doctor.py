@@ -22,7 +22,7 @@ async def test_with_nobody_to_ask_it_says_so_and_promises_nothing(tmp_path: Path
     assert (refused["error"], "not known" in refused["message"]) == ("ERR_REACH_UNKNOWN", True), "both say the same"
     assert (said["asked"], said["mapping"]) == (0, "unknown")
     assert "broker" in said["advice"]
-    assert all(each.startswith("[2") for each in said["ipv6"])  # what the Internet routes, if this machine has it
+    assert all(str(each).startswith("[2") for each in said["ipv6"])  # what the Internet routes, if this machine has it
 
 
 def test_only_ipv6_of_the_internet_counts() -> None:

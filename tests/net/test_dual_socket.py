@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from collections.abc import Sequence
 from random import Random
 
 import pytest
@@ -75,7 +76,7 @@ async def test_without_ipv6_all_is_as_before(monkeypatch: pytest.MonkeyPatch) ->
     async def four_only(bind: Address, **options: bool | None) -> object:
         if bind.host == "::":
             raise LocalError("no IPv6") from OSError(errno.EAFNOSUPPORT, "not here")
-        return await opened(bind, **options)  # type: ignore[arg-type]
+        return await opened(bind, **options)
 
     monkeypatch.setattr(dual_socket, "open_udp", four_only)
     async with await Endpoint.open(EVERYWHERE, random=Random(1)) as it:
@@ -102,7 +103,7 @@ async def test_bursts_leave_by_the_socket_of_their_kind_and_both_are_counted() -
     it, plain = await open_dual(EVERYWHERE), await open_dual(EVERYWHERE)
     got: list[Address] = []
 
-    def take(batch: "list[Received]") -> None:
+    def take(batch: Sequence[Received]) -> None:
         got.extend(source for source, datagrams in batch for _ in datagrams)
 
     plain.start(take)
