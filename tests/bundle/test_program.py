@@ -79,6 +79,7 @@ def test_without_a_display_it_says_so(tested: Kind, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_window_and_tray(tested: Kind, desk: dict[str, str], tmp_path: Path) -> None:
     screen = Screen(desk["DISPLAY"], tmp_path)
     with Panel(desk["DBUS_SESSION_BUS_ADDRESS"]) as panel, running(tested, env=desk) as program:
@@ -118,6 +119,7 @@ def test_two_of_them_find_each_other(tested: Kind, desk: dict[str, str]) -> None
         assert ended(one) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_signal_ends_it_at_every_stage(tested: Kind, tmp_path: Path, stage: str) -> None:
     def quit_number(number: int) -> tuple[int, str]:

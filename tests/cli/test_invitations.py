@@ -26,6 +26,7 @@ def told(done: Finished) -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow
 async def test_a_link_from_one_command_line_to_another_and_what_came_of_it(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.jpg").write_bytes(b"a picture")
@@ -68,6 +69,7 @@ async def test_a_link_from_one_command_line_to_another_and_what_came_of_it(tmp_p
         ]  # fmt: skip
 
 
+@pytest.mark.slow
 async def test_what_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     done = await own(tmp_path, "invite", "Bert", "--qr")
     *code, link = done.out.decode().splitlines()

@@ -84,6 +84,7 @@ async def page(where: str) -> tuple[int, str]:
     return int(status), text
 
 
+@pytest.mark.slow
 @pytest.mark.programs
 async def test_a_certificate_of_one_s_own_is_accepted_once_and_then_no_other(tmp_path: Path) -> None:
     async with pair(tmp_path) as two:

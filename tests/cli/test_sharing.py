@@ -20,6 +20,7 @@ pytestmark = pytest.mark.asyncio
 COUNT = f'{sys.executable} -c "import time\nfor n in range(10**6): print(n, flush=True); time.sleep(0.1)"'
 
 
+@pytest.mark.slow
 async def test_a_folder_is_offered_fetched_and_gone_on_with(tmp_path: Path) -> None:
     folder = tmp_path / "Holiday in Rome"
     folder.mkdir()
@@ -44,6 +45,7 @@ async def test_a_folder_is_offered_fetched_and_gone_on_with(tmp_path: Path) -> N
             assert (await two.ask("fetch", wrong)).code == 1
 
 
+@pytest.mark.slow
 async def test_a_port_through_standard_input_and_output(tmp_path: Path) -> None:
     """A program that answers only when it has heard the end: half-close both ways, and 5 MB against back-pressure."""
 
@@ -65,6 +67,7 @@ async def test_a_port_through_standard_input_and_output(tmp_path: Path) -> None:
         assert "ERR_SERVICE_UNKNOWN" in none.err
 
 
+@pytest.mark.slow
 async def test_values_go_on_when_the_other_side_comes_back(tmp_path: Path) -> None:
     async with pair(tmp_path) as two, two.share("--watch", COUNT, "--name", "temp") as (anna, _):
         once = await two.ask("watch", "anna/temp", "--once")
@@ -82,6 +85,7 @@ async def test_values_go_on_when_the_other_side_comes_back(tmp_path: Path) -> No
                 await until(more, "values go on")
 
 
+@pytest.mark.slow
 async def test_what_is_permanent_is_shared_again_and_followed(tmp_path: Path) -> None:
     port = free_port()
     async with pair(tmp_path) as two:

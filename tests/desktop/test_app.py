@@ -122,6 +122,7 @@ def test_options_of_this_run_stand_in_for_the_settings() -> None:
         "invitations_file": store.invitations_file,
         "places_file": store.places_file,
         "mainline_file": store.mainline_file,
+        "open_peers_file": store.open_peers_file,
     }
     assert replace(opened, identity=None) == PeerConfig.from_settings(settings, **files)
     run = Start("a", grapes=("http://192.0.2.8:30001",), bootstrap=()).peer_config(settings)

@@ -68,7 +68,10 @@ def quits(home: Path, stage: str, *signals: int, arguments: tuple[str, ...] = ()
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(signal.SIGTERM, id="SIGTERM"), pytest.param(signal.SIGINT, id="SIGINT", marks=pytest.mark.slow)],
+)
 def test_a_signal_ends_it_at_every_stage(tmp_path: Path, stage: str, number: int) -> None:
     quits(tmp_path, stage, number)
 

@@ -139,12 +139,7 @@ SCENES: dict[str, Callable[[Internet, Path], Awaitable[None]]] = {
 }
 
 
-QUICK = {
-    "the worker's router restarts",
-    "the broker restarts",
-    "a Peer ID is asked for",
-    "one program on a public machine",
-}
+QUICK = {"the worker's router restarts", "a Peer ID is asked for"}
 
 
 async def play(homes: Path, names: Sequence[str]) -> dict[str, BaseException | None]:

@@ -50,9 +50,8 @@ HOPELESS = {
     Cell(Kind.SYM_RANDOM, Kind.SYM_ADDR): "no answer within 2.0 s",
     Cell(Kind.LINUX, Kind.NO_UDP): "did not answer",
 }
-# One for each thing that can go wrong: the trap, a carrier's NAT behind which one comes late, a port that moves, Node's
-# programs, and nothing to be done.
-QUICK = {*MEETING[1:2], *MEETING[5:7], *WITH_NODE[3:4], *list(HOPELESS)[:1], *list(CLIMBED)[:2]}
+# The trap, Node's programs behind a carrier's NAT, a predicted port, and nothing to be done.
+QUICK = {*MEETING[1:2], *WITH_NODE[3:4], *list(HOPELESS)[:1], *list(CLIMBED)[:1]}
 
 
 def cell_params(wanted: Iterable[Cell]) -> list[Any]:
