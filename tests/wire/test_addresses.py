@@ -69,7 +69,7 @@ def test_eighteen_bytes_are_a_peer() -> None:
     assert only_four([SIX, Address("192.0.2.7", 1)]) == [Address("192.0.2.7", 1)]
 
 
-@pytest.mark.parametrize("data", [b"", bytes(6), bytes(17), bytes(19), 18, None])
+@pytest.mark.parametrize("data", [b"", bytes(6), bytes(17), bytes(19), 18, []])
 def test_another_length_is_none(data: object) -> None:
     with pytest.raises(RemoteError):
         unpack_peer_6(data)  # type: ignore[arg-type]
