@@ -69,14 +69,8 @@ def public_dht(said: Literal["on", "off"], nodes: tuple[str, ...], profile: str,
     Your address becomes visible to nodes of the BitTorrent DHT. What you share does not, nor who your friends are. It
     takes 20 to 50 MB a day. Programs that run take it up when they start the next time.
     """
-    output, store = Output(as_json=as_json), SettingsStore(profile)
-    found = store.load()
-    _say(output, store)
-    changed = dataclasses.replace(found, mainline=said, mainline_bootstrap=nodes or found.mainline_bootstrap)
-    try:
-        store.save(changed)
-    except PeerError as error:
-        refused(error, output)
+    entered = {"mainline_bootstrap": nodes} if nodes else {}
+    output, store, changed = _changed(profile, as_json, mainline=said, **entered)
     _show(output, store, changed)
 
 
@@ -92,14 +86,7 @@ def open_peer(said: Literal["on", "off"], profile: str, as_json: bool) -> None:
     theirs passes through. It takes some megabytes a day, and 350 at the very most. Programs that run take it up at
     their next start.
     """
-    output, store = Output(as_json=as_json), SettingsStore(profile)
-    found = store.load()
-    _say(output, store)
-    changed = dataclasses.replace(found, open_peer=said == "on")
-    try:
-        store.save(changed)
-    except PeerError as error:
-        refused(error, output)
+    output, store, changed = _changed(profile, as_json, open_peer=said == "on")
     if changed.open_peer and changed.mainline != "on":
         output.notice("It begins once the public DHT is used: grapevine settings public-dht on.")
     _show(output, store, changed)
@@ -115,14 +102,7 @@ def relay(passes: Literal["auto", "off", "friends", "everyone"], profile: str, a
     `auto` is for friends, where others reach this peer directly. You see who is in touch and how much passes, never
     what is said. At most 4 MB a second and 20 GB a day pass. Programs that run take it up at their next start.
     """
-    output, store = Output(as_json=as_json), SettingsStore(profile)
-    found = store.load()
-    _say(output, store)
-    changed = dataclasses.replace(found, relay=passes)
-    try:
-        store.save(changed)
-    except PeerError as error:
-        refused(error, output)
+    output, store, changed = _changed(profile, as_json, relay=passes)
     _show(output, store, changed)
 
 
@@ -135,15 +115,21 @@ def use_relays(said: Literal["on", "off"], profile: str, as_json: bool) -> None:
 
     They see who is in touch and how much passes, never what is said. Programs that run take it up at their next start.
     """
+    output, store, changed = _changed(profile, as_json, use_relays=said == "on")
+    _show(output, store, changed)
+
+
+def _changed(profile: str, as_json: bool, **fields: Any) -> tuple[Output, SettingsStore, Settings]:  # noqa: ANN401
+    """Save the settings with other values in these fields, or end with the error."""
     output, store = Output(as_json=as_json), SettingsStore(profile)
     found = store.load()
     _say(output, store)
-    changed = dataclasses.replace(found, use_relays=said == "on")
+    changed = dataclasses.replace(found, **fields)
     try:
         store.save(changed)
     except PeerError as error:
         refused(error, output)
-    _show(output, store, changed)
+    return output, store, changed
 
 
 def _say(output: Output, store: SettingsStore) -> None:
