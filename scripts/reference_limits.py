@@ -15,7 +15,6 @@ from core.lan import kept, places, tags
 from core.lan.neighbours import NeighboursConfig
 from core.ledger import store
 from core.limits.bounds import RULES, Rule
-from core.mainline import saved
 from core.mainline.config import DHT, KEPT
 from core.mainline.pace import PaceConfig
 from core.nat import reflection
@@ -30,7 +29,7 @@ from core.streams.config import StreamConfig
 from core.trust import book, entries
 from core.using import door, uses
 from core.utp.config import UtpConfig
-from core.wire import broker_message
+from core.wire import broker_message, kept_list
 from scripts.reference_open_peers import OPEN_PEERS
 
 _BROKER: Final = BrokerConfig()
@@ -96,7 +95,7 @@ _PUBLIC_DHT: Final = (
         "again", "tests/mainline/test_node.py",
     ),
     Rule(
-        "nodes of the public DHT on the disk", "1", f"{KEPT}, {saved.MAX_BYTES // 1024} KiB", "",
+        "nodes of the public DHT on the disk", "1", f"{KEPT}, {kept_list.MAX_BYTES // 1024} KiB", "",
         "no further one is kept; a larger file is not used", "tests/mainline/test_parts.py",
     ),
     Rule(

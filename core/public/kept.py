@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.files.private import make_private_directory, read_private, write_private
-from core.mainline.saved import MAX_BYTES, dump, load
+from core.mainline.saved import dump, load
 from core.values import Address
+from core.wire.kept_list import MAX_BYTES
 
 _log = logging.getLogger(__name__)
 

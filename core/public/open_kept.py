@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.files.private import make_private_directory, read_private, write_private
-from core.open_peers.saved import MAX_BYTES, dump, load
+from core.open_peers.saved import dump, load
 from core.peer_id import PeerId
 from core.values import Address
+from core.wire.kept_list import MAX_BYTES
 
 _log = logging.getLogger(__name__)
 

@@ -7,9 +7,10 @@ import pytest
 from core.mainline.config import KEPT
 from core.mainline.node_id import crc32c, fits, node_id
 from core.mainline.role import AGAIN, IGNORED, PATIENCE, Role
-from core.mainline.saved import MAX_BYTES, dump, load
+from core.mainline.saved import dump, load
 from core.mainline.seen import FRESH, Seen
 from core.values import Address
+from core.wire.kept_list import MAX_BYTES
 
 # BEP 42, "test vectors": address, the last byte of the id, and how the id begins
 VECTORS = [

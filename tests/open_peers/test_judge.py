@@ -19,9 +19,10 @@ from core.open_peers.config import (
 )
 from core.open_peers.judge import STRIKES, Judge, OpenPeer
 from core.open_peers.keys import nearest, place
-from core.open_peers.saved import MAX_BYTES, dump, load
+from core.open_peers.saved import dump, load
 from core.peer_id import PeerId
 from core.values import Address
+from core.wire.kept_list import MAX_BYTES
 
 PLACE = place(b"p" * 32, 20_000)
 
