@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import click
 
-from core.cli import exits, output
+from core.cli import event_lines, exits
 from core.cli.commands import grapevine
 from core.limits import bounds
 from core.news.events import Traffic
@@ -119,15 +119,15 @@ def _type(value: object) -> str:
 def event_types() -> dict[str, tuple[str, dict[str, str]]]:
     """Return, by an event's name, its docstring and the types of its JSON fields."""
     found: dict[str, tuple[str, dict[str, str]]] = {}
-    for kind in output._FIELDS:  # the one table that says what `--json` prints
-        samples = [output.event_fields(_instance(kind, full=full)) for full in (True, False)]
+    for kind in event_lines._FIELDS:  # the one table that says what `--json` prints
+        samples = [event_lines.event_fields(_instance(kind, full=full)) for full in (True, False)]
         fields: dict[str, str] = {}
         for name in samples[0]:
             seen = list(dict.fromkeys(_type(sample[name]) if name in sample else "absent" for sample in samples))
             fields[name] = " or ".join(seen)
         fields.pop("event")
         found[kind.kind] = (inspect.getdoc(kind) or "", fields)
-    state = {name: _type(value) for name, value in output.state_fields(Traffic()).items()}
+    state = {name: _type(value) for name, value in event_lines.state_fields(Traffic()).items()}
     found["state"] = ("What `grapevine share` counts, every 10 s if something changed, with `--json` only.", state)
     return found
 

@@ -17,7 +17,7 @@ import hypothesis
 import pytest
 from xdist.remote import Producer
 
-from tests.support import second_look, slow_half, virtual_time
+from tests.support import forks, second_look, slow_half, virtual_time
 from tests.support.process import NO_KEYRING
 from tests.support.seal import Seal, become_root, seal
 from tests.support.tools import demand
@@ -101,7 +101,8 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove what was made."""
+    """End and remove what was made."""
+    forks.end()
     if HOME in config.stash:
         shutil.rmtree(config.stash[HOME], ignore_errors=True)
 

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from core.aio.allocator import settle
-from core.cli.output import Output, dumps, state_fields
+from core.cli.event_lines import state_fields
+from core.cli.output import Output, dumps
 from core.cli.peers import find
 from core.cli.reasons import Reasons
 from core.cli.story import Story

@@ -1,18 +1,16 @@
 """Command-line programs with ports and settings of their own, so that no test meets another's grape."""
 
-import asyncio
 import json
 import os
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.support.forks import OURS
 from tests.support.ports import free_port
-from tests.support.process import NO_KEYRING
-from tests.support.tools import ROOT
+from tests.support.process import NO_KEYRING, to_its_end
 
 
 @dataclass(frozen=True)
@@ -51,17 +49,7 @@ def cli(cli_env: dict[str, str]) -> RunCli:
     """Run one command to its end, at most 90 s."""
 
     async def run(*arguments: str, timeout: float = 90.0) -> Finished:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "core.cli", *arguments, cwd=ROOT, env=cli_env,
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        try:
-            async with asyncio.timeout(timeout):
-                out, err = await process.communicate()
-        except TimeoutError:
-            process.kill()
-            out, err = await process.communicate()
-            pytest.fail(f"{arguments} went on after {timeout} s: {out.decode()} {err.decode()}")
-        return Finished(process.returncode or 0, out.decode(), err.decode())
+        done = await to_its_end([*OURS, *arguments], env=cli_env, timeout=timeout)
+        return Finished(done.code, done.out.decode(), done.err)
 
     return run

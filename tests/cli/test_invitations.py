@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.streams_real import Finished, own
-from tests.support.process import grapevine
+from tests.streams_real import own
+from tests.support.process import Finished, grapevine
 
 pytestmark = pytest.mark.asyncio
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from core.cli.output import Output, event_sentence
+from core.cli.event_lines import event_sentence
+from core.cli.output import Output
 from core.cli.punches import PunchLines
 from core.news.events import Lost, PeerEvent, PunchEnded, PunchReceived, PunchSent
 from core.values import Address

@@ -8,7 +8,7 @@ import pytest
 
 from core.cli.exits import NO_NETWORK, OK
 from tests.support.ports import free_port
-from tests.support.process import grapevine
+from tests.support.process import grapevine, until
 
 pytestmark = pytest.mark.asyncio
 
@@ -36,10 +36,14 @@ async def test_it_says_how_this_peer_stands(arguments: tuple[str, ...], state: s
 async def test_it_says_that_a_grapevine_of_the_profile_runs(tmp_path: Path) -> None:
     port = free_port()
     share = ("share", "fibonacci", "--no-lan", "--bootstrap", "", "--port", str(port))
+
+    async def told() -> bool:
+        async with grapevine("status", "--no-lan", "--bootstrap", "", home=tmp_path) as program:
+            return bool((await program.event("status"))["running"])
+
     async with grapevine(*share, home=tmp_path) as sharing:
         await sharing.event("announced")
-        async with grapevine("status", "--no-lan", "--bootstrap", "", home=tmp_path) as program:
-            assert (await program.event("status"))["running"] is True
+        await until(told, "it counts as running: from its first record on")
 
 
 @pytest.mark.skipif(sys.platform != "linux" or shutil.which("unshare") is None, reason="a network namespace is Linux'")

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from tests.streams_real import GRAPEVINE, environment, finished, pair
+from tests.streams_real import environment, finished, pair
 from tests.streams_real.test_ports import listens
 from tests.streams_real.test_ssh import ssh, sshd
+from tests.support.forks import OURS
 from tests.support.ports import free_port
 from tests.support.process import running, until
 from tests.support.tools import ROOT
@@ -73,7 +74,7 @@ def with_grapevine(folder: Path, home: Path) -> dict[str, str]:
     """Return an environment whose PATH has this very program as `grapevine`, of the profile under `home`."""
     folder.mkdir(exist_ok=True)
     program = folder / "grapevine"
-    program.write_text(f'#!/bin/sh\nexec {" ".join(GRAPEVINE)} "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {" ".join(OURS)} "$@"\n')
     program.chmod(0o755)
     return {**environment(home), "PATH": f"{folder}:{os.environ['PATH']}"}
 

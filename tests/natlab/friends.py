@@ -13,8 +13,9 @@ from pathlib import Path
 from tests.natlab import namespaces as ns
 from tests.natlab.internet import Internet, Public, Site
 from tests.natlab.kinds import LAYERS, Kind, rules
-from tests.streams_real import GRAPEVINE, Finished, environment, finished, own
-from tests.support.process import Event, Program, grapevine, running
+from tests.streams_real import environment, finished, own
+from tests.support.forks import OURS
+from tests.support.process import Event, Finished, Program, grapevine, running
 
 API, BROKER = 30001, 4000  # ports of the public machine
 _LOSS = """
@@ -81,7 +82,7 @@ class Friends:
     def command(self, *arguments: str) -> list[str]:
         """Return a command of Bert's."""
         more = ("--broker", "--grape", self.grape)
-        return [*self.bert.inside, *GRAPEVINE, *arguments, *more]
+        return [*self.bert.inside, *OURS, *arguments, *more]
 
     async def ask(self, *arguments: str, said: bytes = b"", timeout: float = 180.0) -> Finished:
         """Have Bert run a command of ours to its end."""

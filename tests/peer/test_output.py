@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from core.cli.output import Output, event_fields, event_sentence
+from core.cli.event_lines import event_fields, event_sentence
+from core.cli.output import Output
 from core.errors import RefusedError
 from core.news.events import ErrorRaised, PeerEvent, ReplyReceived, RequestSent
 from core.values import Address

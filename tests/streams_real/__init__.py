@@ -1,53 +1,29 @@
 """Two command lines and a grape on loopback: Anna shares, and Bert uses it. He knows her by name; she trusts him."""
 
-import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.process import NO_KEYRING, Event, Program, grapevine
+from tests.support.forks import OURS
+from tests.support.process import NO_KEYRING, Event, Finished, Program, grapevine, to_its_end
 from tests.support.tools import ROOT
 
 PATIENCE = 90.0  # seconds for a program that ends by itself; CI machines stall
 
 
-@dataclass(frozen=True)
-class Finished:
-    """How a program ended."""
-
-    code: int
-    out: bytes
-    err: str
-
-
 async def finished(
     *command: str, env: dict[str, str] | None = None, said: bytes = b"", cwd: Path = ROOT, timeout: float = PATIENCE
 ) -> Finished:
-    """Run a program to its end, with `said` on its standard input."""
-    process = await asyncio.create_subprocess_exec(
-        *command, env={**os.environ, **(env or {})}, cwd=cwd, stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(timeout):
-            out, err = await process.communicate(said)
-    except TimeoutError:
-        process.kill()
-        out, err = await process.communicate()
-        raise AssertionError(f"{command} went on after {timeout} s: {out[-2000:]!r} {err.decode()[-3000:]}") from None
-    return Finished(process.returncode or 0, out, err.decode(errors="replace"))
+    """Run a program to its end, with `said` on its standard input and `env` added to our environment."""
+    return await to_its_end(command, env={**os.environ, **(env or {})}, said=said, cwd=cwd, timeout=timeout)
 
 
 def environment(home: Path) -> dict[str, str]:
     """Return what a command line with its settings under `home` needs; PATH has `grapevine`, as ssh looks for it."""
     own = {f"XDG_{kind}_HOME": str(home) for kind in ("CONFIG", "DATA", "STATE")}
     return {**own, "PYTHON_KEYRING_BACKEND": NO_KEYRING, "PYTHONPATH": str(ROOT)}
-
-
-GRAPEVINE = (sys.executable, "-m", "core.cli")
 
 
 @dataclass(frozen=True)
@@ -77,7 +53,7 @@ class Pair:
 
     def command(self, *arguments: str) -> list[str]:
         """Return a command of Bert's, for a program that runs it itself."""
-        return [*GRAPEVINE, *arguments, "--grape", self.grape]
+        return [*OURS, *arguments, "--grape", self.grape]
 
     async def ask(self, *arguments: str, said: bytes = b"", cwd: Path = ROOT) -> Finished:
         """Have Bert run a command to its end."""
@@ -86,7 +62,7 @@ class Pair:
 
 async def own(home: Path, *arguments: str) -> Finished:
     """Run a command that needs no network, for the profile under `home`."""
-    return await finished(*GRAPEVINE, *arguments, env=environment(home))
+    return await finished(*OURS, *arguments, env=environment(home))
 
 
 @asynccontextmanager

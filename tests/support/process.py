@@ -9,10 +9,12 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
+from tests.support import forks
 from tests.support.tools import INTEROP, ROOT
 
 Event: TypeAlias = dict[str, Any]
@@ -159,13 +161,71 @@ async def running(
 ) -> AsyncIterator[Program]:
     """Start a program, collect its events, and kill it at the end whatever happened."""
     program = Program(name)
-    await asyncio.get_running_loop().subprocess_exec(
-        lambda: program, *command, cwd=cwd, env={**os.environ, **(env or {})}
-    )
+    await _start(lambda: program, command, cwd=cwd, env={**os.environ, **(env or {})})
     try:
         yield program
     finally:
         await program.stop()
+
+
+async def _start(
+    make: Callable[[], asyncio.SubprocessProtocol], command: Sequence[str], *, cwd: Path, env: Mapping[str, str]
+) -> asyncio.SubprocessTransport:
+    """Start a program, ours by a fork where that is the same."""
+    if forks.forkable(command, env):
+        return await forks.start(make, command, cwd=cwd, env=env)
+    return (await asyncio.get_running_loop().subprocess_exec(make, *command, cwd=cwd, env=dict(env)))[0]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a program ended."""
+
+    code: int
+    out: bytes
+    err: str
+
+
+class _Printed(asyncio.SubprocessProtocol):
+    """What a program printed till its end."""
+
+    def __init__(self) -> None:
+        self.out, self.err = bytearray(), bytearray()
+        self.ended = asyncio.Event()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """Keep it."""
+        (self.err if fd == 2 else self.out).extend(data)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """Note the end."""
+        self.ended.set()
+
+
+async def to_its_end(
+    command: Sequence[str], *, env: Mapping[str, str], said: bytes = b"", cwd: Path = ROOT, timeout: float = 90.0
+) -> Finished:
+    """Run a program to its end, with `said` on its standard input and `env` as its whole environment.
+
+    It is given `timeout` seconds, since CI machines stall; then it is killed, and that is a failure.
+    """
+    printed = _Printed()
+    transport = await _start(lambda: printed, command, cwd=cwd, env=env)
+    try:
+        stdin = cast("asyncio.WriteTransport", transport.get_pipe_transport(0))
+        stdin.write(said)
+        stdin.write_eof()
+        async with asyncio.timeout(timeout):
+            await printed.ended.wait()
+    except TimeoutError:
+        text = f"{bytes(printed.out[-2000:])!r} {printed.err.decode(errors='replace')[-_STDERR_SHOWN:]}"
+        raise ProgramFailed(f"{command} went on after {timeout} s: {text}") from None
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            transport.kill()
+        await printed.ended.wait()
+        transport.close()
+    return Finished(transport.get_returncode() or 0, bytes(printed.out), printed.err.decode(errors="replace"))
 
 
 @contextlib.asynccontextmanager

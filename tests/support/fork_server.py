@@ -1,0 +1,116 @@
+"""A process that has loaded our command line once, and forks for each one that a test starts (Linux).
+
+`python -m tests.support.fork_server FD`: FD is a SOCK_SEQPACKET socket. A message on it is the JSON of an `Order`, with
+four descriptors: standard input, output and error, and a socket that is told the process id once the program runs, and
+its exit code, as `subprocess.Popen.returncode` has it, once it has ended. The end of the socket ends the server.
+
+The program that is forked ends as every Python program does, by the end of its main module. `tests.support.forks` asks.
+"""
+
+import contextlib
+import ctypes
+import gc
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import TypedDict
+
+# all that a command loads, but the keyrings: those look at the environment
+import core.cli.commands
+import core.cli.doctor
+import core.cli.jobs
+import core.cli.share_jobs
+import core.cli.status
+import core.cli.tool_jobs
+import core.cli.use_jobs
+import core.cli.web_jobs
+import core.grape.http  # noqa: F401
+
+MOST = 150_000  # bytes of an order; a Unix socket takes 200 kB at once
+_CLONE_NEWNET = 0x40000000  # linux/sched.h; os.setns needs Python 3.12
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Order(TypedDict):
+    """What to start: the arguments after `-m core.cli`, and a network namespace's name or ""."""
+
+    arguments: list[str]
+    cwd: str
+    env: dict[str, str]
+    namespace: str
+
+
+def serve(orders: socket.socket) -> Order | None:
+    """Fork for each order. Returns it in the new process; None in the server, at the end."""
+    ended, signalled = socket.socketpair()
+    signalled.setblocking(False)
+    signal.set_wakeup_fd(signalled.fileno(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for pytest, which then ends us
+    running: dict[int, socket.socket] = {}
+    while True:
+        ready, _, _ = select.select([orders, ended], [], [])
+        if ended in ready:
+            ended.recv(4096)
+            _tell_the_end(running)
+        if orders not in ready:
+            continue
+        message, descriptors, _, _ = socket.recv_fds(orders, MOST, 4)
+        if not message:
+            return None
+        status = socket.socket(fileno=descriptors.pop())
+        pid = os.fork()
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            for each in (orders, ended, signalled, *running.values()):
+                each.close()
+            order: Order = json.loads(message)
+            _become(order, descriptors)
+            status.send(f"{os.getpid()}\n".encode())
+            status.close()
+            return order
+        running[pid] = status
+        for number in descriptors:
+            os.close(number)
+
+
+def _tell_the_end(running: dict[int, socket.socket]) -> None:
+    while running:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        with running.pop(pid) as told, contextlib.suppress(OSError):  # its test has gone
+            told.send(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+
+
+def _become(order: Order, descriptors: list[int]) -> None:
+    """Be as a process that was just started: streams, signals, place, environment."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, standard in zip(descriptors, range(3), strict=True):
+        os.dup2(number, standard)
+        os.close(number)
+    os.environ.clear()
+    os.environ.update(order["env"])
+    time.tzset()
+    os.chdir(order["cwd"])
+    if order["namespace"]:
+        with Path("/run/netns", order["namespace"]).open() as there:
+            if _libc.setns(there.fileno(), _CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), f"namespace {order['namespace']}")
+
+
+if __name__ == "__main__":
+    gc.collect()
+    gc.freeze()  # what is loaded stays, and need not be copied because the collector marks it
+    asked = serve(socket.socket(fileno=int(sys.argv[1])))
+    if asked is not None:
+        sys.argv = ["grapevine", *asked["arguments"]]
+        del asked
+        runpy.run_module("core.cli", run_name="__main__", alter_sys=True)
