@@ -33,6 +33,7 @@ SINGLE = (
     "secure/stream", "secure/session", "secure/frames",
     "serving/call", "serving/catalog", "serving/handler", "serving/quota", "trust/gate", "ledger/record",
     "news/roster", "reach/remotes", "calling/ways", "calling/target", "calling/kept", "calling/unless_silent",
+    "grenache/work", "grenache/websocket", "grenache/ws_client", "grenache/asker",
 )  # fmt: skip
 PYTHON = {"core.limits.bounds"}  # these stay Python
 OPTIMISE = "-O2"
