@@ -35,7 +35,8 @@ SINGLE = (
     "news/roster", "reach/remotes", "calling/ways", "calling/target", "calling/kept", "calling/unless_silent",
     "grenache/work", "grenache/websocket", "grenache/ws_client", "grenache/asker",
 )  # fmt: skip
-PYTHON = {"core.limits.bounds"}  # these stay Python
+# These stay Python: constants, and what runs a few times a day, which would only make the bundle larger.
+PYTHON = {"core.limits.bounds", "core.wire.igd", "core.wire.port_mapping", "core.wire.kept_list"}
 OPTIMISE = "-O2"
 # Only Python looks into the library, and nothing is thrown through it: names and tables for others are 0.8 MB of it.
 LEAN = ("-fvisibility=hidden", "-fno-asynchronous-unwind-tables") if os.name == "posix" else ()
