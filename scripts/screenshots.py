@@ -5,6 +5,7 @@
 Set QT_SCALE_FACTOR=2 for a display of 200 %. Nothing of the core runs: a fake bridge tells a lifelike scene.
 """
 
+import argparse
 import math
 import os
 import sys
@@ -225,4 +226,6 @@ def save(widget: QWidget, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "/tmp/shots"))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("directory", nargs="?", type=Path, default=Path("/tmp/shots"))
+    main(parser.parse_args().directory)

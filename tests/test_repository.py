@@ -120,3 +120,15 @@ def test_the_checks_find_what_they_look_for() -> None:
     assert of_one_machine(b"see " + home + b"omebody/x") == [home]
     assert of_one_machine(b"https://" + registry + b".org/x") == [registry]
     assert of_one_machine(b"\x89PNG\0 /ro" + b"ot/") == []
+
+
+TOP_LEVEL = {
+    ".ci", ".editorconfig", ".github", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile",
+    "README.md", "SECURITY.md", "benchmarks", "build.spec", "core", "desktop", "docs", "examples", "pyproject.toml",
+    "resources", "scripts", "setup.py", "tests",
+}  # fmt: skip
+
+
+def test_nothing_lies_at_the_top_that_a_program_left_there() -> None:
+    """A key that a test had written, and pictures in a folder named --help, were committed once."""
+    assert {path.relative_to(ROOT).parts[0] for path in tracked()} - TOP_LEVEL == set()
