@@ -14,7 +14,7 @@ from aiohttp.streams import StreamReader
 from core.errors import RemoteError
 from core.grape.request_parser import RequestParser
 from core.grenache.config import HEAD_TIME, HTTP, IDLE, WRITE_TIME
-from core.grenache.heads import CONTINUE, MALFORMED, handshake, reply_head, unpack
+from core.grenache.heads import CONTINUE, MALFORMED, expects_leave, handshake, reply_head, unpack
 from core.grenache.hosts import by_network, network, proved
 from core.grenache.server import WebServer
 from core.grenache.streams import HttpStream
@@ -210,7 +210,7 @@ class HttpConnection(asyncio.Protocol):
                 self._done()
         else:
             self._take(came, whole)
-            if messages and not self._answering and request.headers.get("Expect", "").lower() == "100-continue":
+            if messages and not came and not self._answering and expects_leave(request):
                 self._write(CONTINUE)
 
     def _begin(self, request: RawRequestMessage, rest: bytes) -> bool:
@@ -377,7 +377,7 @@ class HttpConnection(asyncio.Protocol):
         if self._transport is None or self._request is None:
             return
         self._answering = True
-        if self._request.headers.get("Expect", "").lower() == "100-continue":
+        if expects_leave(self._request):
             self._write(CONTINUE)
         self._last = True
         details = {"action": self._meta.action, "args": self._meta.args, "rid": self._meta.rid}

@@ -18,6 +18,11 @@ CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 MALFORMED: Final = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
+def expects_leave(request: "RawRequestMessage") -> bool:
+    """Return whether a client waits to be told to send the body (RFC 9110 section 10.1.1); with HTTP/1.0 none does."""
+    return request.version >= (1, 1) and request.headers.get("Expect", "").lower() == "100-continue"
+
+
 def reply_head(status: int, size: int, *, keep: bool, origin: str | None) -> bytes:
     """Return a response's head. `origin`: of a web page that may read it."""
     last = b"Connection: keep-alive\r\nKeep-Alive: timeout=%d\r\n" % IDLE if keep else b"Connection: close\r\n"

@@ -98,6 +98,17 @@ async def test_chunks_and_half_bodies_and_continue() -> None:
         assert await bare.answer() == (200, b"[1,null,2]")
 
 
+@pytest.mark.parametrize(("version", "sent"), [(b"1.1", b"[1,"), (b"1.0", b"")])
+async def test_who_has_begun_to_send_is_not_told_to_begin_and_http_1_0_never_is(version: bytes, sent: bytes) -> None:
+    head = b"POST / HTTP/%b\r\nHost: 127.0.0.1\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n" % version
+    async with serving(FakeSite()) as server, connected(server) as bare:
+        bare.say(head + sent)
+        while not server.statistics().requests:  # noqa: ASYNC110  the loop has nothing else to do
+            await asyncio.sleep(0)
+        bare.say(b'[1,"svc",2]'[len(sent) :])
+        assert await bare.answer() == (200, b"[1,null,2]")
+
+
 async def test_the_header_gr_outranks_the_body_and_a_broken_one_is_refused_byte_for_byte() -> None:
     async with serving(FakeSite(lambda key, payload: key)) as server, connected(server) as bare:
         assert await bare.ask(b'["x","y",1]', b'_gr: ["id","named"]') == (200, b'["id",null,"named"]')
