@@ -6,6 +6,7 @@ from core.broker.registry import BrokerConfig
 from core.datagrams.config import DatagramConfig
 from core.dht import strangers
 from core.dht.config import DhtConfig
+from core.dht.storage import HOST_PART
 from core.grape import http, request_parser
 from core.grape.config import GrapeConfig
 from core.invitations import book as invitations
@@ -278,12 +279,13 @@ _DIRECTORY: Final = (
         "tests/dht/test_storage.py",
     ),
     Rule(
-        "peers in a grape", "", f"{_DHT.max_peers:,}; {_DHT.max_peers_per_table:,} of one name", "",
+        "peers in a grape", f"{_DHT.max_peers // HOST_PART:,}",
+        f"{_DHT.max_peers:,}; {_DHT.max_peers_per_table:,} of one name", "",
         "the host with most loses its oldest", "tests/dht/test_storage.py",
     ),
     Rule(
-        "values in a grape", "", f"{_DHT.max_values:,}", "", "the host with most loses its oldest",
-        "tests/dht/test_storage.py",
+        "values in a grape", f"{_DHT.max_values // HOST_PART:,}", f"{_DHT.max_values:,}", "",
+        "the host with most loses its oldest", "tests/dht/test_storage.py",
     ),
     Rule(
         "nodes in the routing table, of one public address", str(_DHT.max_public_nodes_per_host), "", "",

@@ -1,7 +1,7 @@
 """What a node keeps for the others: announced peers and BEP 44 items. Bounded in number, by host, and in age.
 
-When a store is full, the host with most in it loses its oldest. What this machine stored itself is local: no stranger
-makes it go.
+When a store is full, the host with most in it loses its oldest; so does a host that has a fourth of it. What this
+machine stored itself is local: no stranger makes it go, and it has no bound of its own.
 """
 
 from collections.abc import Hashable, Iterator
@@ -18,6 +18,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 LOCAL: Final = "127.0.0.1"  # who stores from this machine; any loopback host is
+HOST_PART: Final = 4  # the fourth part of a store is what one other host has at most: 5,000 values of one held 4 MB
 KEPT_PART: Final = 16  # of a store's places the 16th part is kept for this machine, however many strangers there are
 
 
@@ -32,6 +33,7 @@ class PeerStore:
         self._max_tables = max_tables
         self._max_peers = max_peers
         self._max_age = max_age
+        self._per_host = -(-max_in_all // HOST_PART)
         self._tables: dict[bytes, FairTable[Address, None, str]] = {}
         # every peer of every key with the time of its last announce, the oldest first
         self._all: FairTable[tuple[bytes, Address], float, str] = _fair_table(max_in_all)
@@ -46,12 +48,20 @@ class PeerStore:
         if table is None:
             table = self._tables[key] = _fair_table(self._max_peers)
         local = _is_local(peer.host)
+        if not local and (key, peer) not in self._all:
+            self._make_room_of(peer.host)
         for gone in table.put(peer, None, peer.host, kept=local):
             self._all.pop((key, gone.key))
         for older in self._all.put((key, peer), now, peer.host, kept=local):
             self._forget(*older.key)
         while len(self._tables) > self._max_tables and (most := self._all.shrink()) is not None:
             self._forget(*most.key)
+
+    def _make_room_of(self, host: str) -> None:
+        """Let a host's oldest peer go when it has as many as one host may have."""
+        if self._all.count(host) >= self._per_host and (oldest := self._all.oldest_of(host)) is not None:
+            self._all.pop(oldest)
+            self._forget(*oldest)
 
     def peers(self, key: bytes, now: float) -> list[Address]:
         """Return the peers of `key` that are not too old, the oldest announce first."""
@@ -99,6 +109,7 @@ class ItemStore:
 
     def __init__(self, max_values: int, max_age: float) -> None:
         self._max_age = max_age
+        self._per_host = -(-max_values // HOST_PART)
         self._items: FairTable[bytes, _Stored, str] = _fair_table(max_values)  # the oldest put first
 
     def __len__(self) -> int:
@@ -140,7 +151,12 @@ class ItemStore:
         packed = None if isinstance(kept.value, bytes) else encode(kept.value)
         if packed is not None:
             kept = replace(kept, value=b"")
-        self._items.put(target, _Stored(kept, packed, now, owner), owner, kept=_is_local(owner))
+        local = _is_local(owner)
+        if not local and target not in self._items and self._items.count(owner) >= self._per_host:
+            oldest = self._items.oldest_of(owner)
+            if oldest is not None:
+                self._items.pop(oldest)
+        self._items.put(target, _Stored(kept, packed, now, owner), owner, kept=local)
 
     def _owner(self, item: Item, stored: _Stored | None, host: str) -> str:
         """Return on whose account an item goes: of those who put the same one, the one with fewest.

@@ -25,6 +25,8 @@ class FairTable(Generic[K, V, O]):
     trusted peers) make room only for kept entries, and only when there is no other. Every verb takes constant time.
     """
 
+    __slots__ = ("_entries", "_kept", "_limit", "_per_owner", "_shares", "evicted")  # a grape has one for each name
+
     def __init__(self, limit: int, per_owner: int, *, kept: int = 0) -> None:
         """Raises ValueError unless 0 <= kept < limit and 1 <= per_owner."""
         if not 0 <= kept < limit or per_owner < 1:
@@ -133,6 +135,8 @@ class FairTable(Generic[K, V, O]):
 
 class _Shares(Generic[K, O]):
     """Keys by owner, and owners by how many keys they have."""
+
+    __slots__ = ("_by_count", "_by_owner", "_most", "_size")
 
     def __init__(self) -> None:
         self._by_owner: dict[O, OrderedDict[K, None]] = {}

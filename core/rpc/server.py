@@ -8,6 +8,7 @@ connection breaks, or `serve` is cancelled, everything that runs for it is cance
 
 import asyncio
 import logging
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -91,6 +92,7 @@ class RpcServer:
         self._spell_at = self._spell_spent = 0.0
         self._sweeper: asyncio.Handle | None = None
         self._newcomers: BoundedTable[str, TokenBucket] = BoundedTable(bounds.CALLERS)  # by host
+        self._loaded_until = -math.inf  # seconds of the loop: until then strangers' unused connections end sooner
         self._most_used = 0  # bytes that requests held, since memory was last given back
 
     def welcomes(self, remote: Address) -> bool:
@@ -205,7 +207,10 @@ class RpcServer:
         if not len(self.connections):
             self._give_back()
             return
-        self._look_on(iter(self.connections), self.connections.loaded(bounds.LOADED))
+        now = asyncio.get_running_loop().time()
+        if self.connections.loaded(bounds.LOADED):
+            self._loaded_until = now + bounds.LOADED_LINGERS
+        self._look_on(iter(self.connections), now < self._loaded_until)
 
     def _look_on(self, left: Iterator[Incoming], loaded: bool) -> None:
         """Look at the next ones; the others follow in the loop's next turns: 1,024 at once take 60 ms."""

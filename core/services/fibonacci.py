@@ -10,7 +10,8 @@ from core.values import JsonValue, Outcome
 MAX_LENGTH = 10_000  # numbers; the 10,000th has 2,090 digits and the whole answer is 10.5 MB of JSON
 INLINE_LENGTH = 1_000  # numbers; 0.1 ms on a slow board. Longer sequences are computed in turns of the event loop.
 PART = 500  # numbers computed in one turn: 0.1 ms at the end of the longest. A thread would hold the loop for longer
-AT_A_TIME = 2  # long sequences, 5 MB each: what is computed faster than it is sent would wait in memory
+AT_A_TIME = 2  # long sequences: what is computed faster than it is sent would wait in memory
+KEPT = 10.0  # seconds that numbers are kept after they were last asked for. All answers have the same numbers, of 5 MB
 
 
 def fibonacci(length: int) -> list[int]:
@@ -37,6 +38,8 @@ class FibonacciService:
     def __init__(self) -> None:
         self.example: JsonValue = {"length": 10}
         self._turns = asyncio.Semaphore(AT_A_TIME)
+        self._numbers: list[int] = []  # as many as the longest answer of late has
+        self._forgetting: asyncio.TimerHandle | None = None
 
     def handle(self, payload: JsonValue, caller: Caller) -> Outcome:
         """Return the sequence, a short one at once. Raises PayloadError for anything but `{"length": 0..10000}`."""
@@ -44,12 +47,23 @@ class FibonacciService:
         return cast("JsonValue", fibonacci(length)) if length <= INLINE_LENGTH else self._in_turns(length)
 
     async def _in_turns(self, length: int) -> JsonValue:
-        numbers: list[int] = []
+        """Return the sequence. Answers share their numbers: 14 that waited with numbers of their own took 60 MB."""
         async with self._turns:
-            for end in range(PART, length + PART, PART):
-                extend(numbers, min(end, length))
+            while len(self._numbers) < length:
+                extend(self._numbers, min(len(self._numbers) + PART, length))
+                self._forget_later()
                 await asyncio.sleep(0)
-        return cast("JsonValue", numbers)
+            self._forget_later()
+            return cast("JsonValue", self._numbers[:length])
+
+    def _forget_later(self) -> None:
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+        self._forgetting = asyncio.get_running_loop().call_later(KEPT, self._forget)
+
+    def _forget(self) -> None:
+        self._numbers = []
+        self._forgetting = None
 
 
 def _length(payload: JsonValue) -> int:

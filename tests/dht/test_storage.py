@@ -91,6 +91,29 @@ def test_peers_of_all_names_are_bounded_together() -> None:
     assert len(store) == 0
 
 
+def test_one_host_has_a_fourth_of_the_peers_at_most_and_this_machine_as_many_as_there_are() -> None:
+    store = PeerStore(100, 1000, 120.0, max_in_all=80)
+    for number in range(60):
+        store.add(b"flood %d" % number, Address(ATTACKER, 1), 0.0)
+        store.add(b"ours %d" % (number % 50), loopback(1), 0.0)
+    assert len(store) == 50 + 20
+    assert store.peers(b"flood 59", 1.0)
+    store.add(b"flood 59", Address(ATTACKER, 1), 1.0)
+    assert store.peers(b"flood 40", 1.0), "whoever comes again takes nobody's place"
+
+
+def test_one_host_has_a_fourth_of_the_values_at_most_and_this_machine_as_many_as_there_are() -> None:
+    store = ItemStore(80, 7200.0)
+    theirs, ours = [Item(b"flood %d" % number) for number in range(30)], [Item(b"%d" % each) for each in range(40)]
+    for item in theirs:
+        store.put(item, 0.0, ATTACKER)
+    for item in ours:
+        store.put(item, 0.0)
+    store.put(theirs[-1], 1.0, ATTACKER)
+    assert [store.get(item.target(), 1.0) is not None for item in theirs] == [False] * 10 + [True] * 20
+    assert all(store.get(item.target(), 1.0) is not None for item in ours)
+
+
 def test_what_this_machine_announced_is_never_crowded_out() -> None:
     """Not even by as many hosts as there are places."""
     store = PeerStore(16, 16, 1e9)
@@ -143,7 +166,7 @@ def test_a_host_that_puts_thousands_of_items_loses_its_own() -> None:
     for item in flood:
         store.put(item, 1.0, ATTACKER)
     assert held(store, records) == 20
-    assert held(store, flood) == 30 - 50 // 16  # the rest is kept for this machine
+    assert held(store, flood) == -(-50 // 4)
     assert len(store) <= 50
 
 

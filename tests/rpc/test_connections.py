@@ -89,6 +89,36 @@ def test_one_who_is_trusted_always_finds_a_place_and_keeps_it() -> None:
     assert [mine.gone, again.gone] == [True, False], "one is trusted no longer"
 
 
+def test_what_a_flood_leaves_behind_ends_with_it() -> None:
+    """112 connections of a flood that was over held 35 MB for two minutes, by what lay beside them in the heap."""
+
+    async def scene() -> None:
+        server = RpcServer(answered_by(lambda key, payload, caller: payload))
+
+        def connect(host: str) -> MemoryStream:
+            client, stream = pair()
+            stream.remote = Address(host, 5)
+            group.create_task(server.serve(stream))
+            return client
+
+        async with asyncio.TaskGroup() as group:
+            crowd = [connect(f"203.0.113.{number % 16}") for number in range(600)]
+            await asyncio.sleep(2 * bounds.SWEEP_EVERY)
+            for each in crowd[:400]:
+                each.abort()
+            await settle()
+            assert server.statistics().connections == 200, "no longer are half of the places taken"
+            await asyncio.sleep(bounds.SILENT_TIME_LOADED)
+            assert server.statistics().connections == 0
+            await asyncio.sleep(bounds.LOADED_LINGERS)
+            quiet = connect("198.51.100.1")
+            await asyncio.sleep(bounds.SILENT_TIME_LOADED + 2 * bounds.SWEEP_EVERY)
+            assert server.statistics().connections == 1, "there is time again"
+            await quiet.close()
+
+    run(scene())
+
+
 def test_a_thousand_silent_connections_lock_nobody_out() -> None:
     """FAULTS.md A3: 16 hosts with 64 connections each that say nothing."""
 

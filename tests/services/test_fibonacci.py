@@ -13,6 +13,7 @@ from core.errors import LocalError
 from core.services.fibonacci import MAX_LENGTH, FibonacciService, fibonacci
 from core.services.service import Caller, PayloadError, Registry
 from core.values import Address, JsonValue
+from tests.support.virtual_time import run
 
 CALLER = Caller(Address("192.0.2.1", 5))
 
@@ -42,6 +43,34 @@ def test_the_longest_is_exact_and_printable() -> None:
     assert isinstance(numbers, list)
     assert len(numbers) == MAX_LENGTH
     assert len(str(numbers[-1])) == 2090
+
+
+def test_answers_share_their_numbers_and_they_are_forgotten_soon() -> None:
+    """FAULTS.md A1: 14 answers that waited for their reader held 14 times the same 5 MB."""
+
+    async def scene() -> None:
+        service = FibonacciService()
+
+        async def ask(length: int) -> list[int]:
+            outcome = service.handle({"length": length}, CALLER)
+            assert isinstance(outcome, Awaitable)
+            numbers = await outcome
+            assert isinstance(numbers, list)
+            return [number for number in numbers if isinstance(number, int)]
+
+        short, long, again = await asyncio.gather(ask(2000), ask(3000), ask(2000))
+        assert short == again == fibonacci(2000)
+        assert long == fibonacci(3000)
+        assert all(mine is theirs for mine, theirs in zip(short, long, strict=False))
+        assert all(mine is theirs for mine, theirs in zip(short, again, strict=True))
+        short.clear()
+        assert len(await ask(3000)) == 3000, "what a caller does with its answer is not seen by the next one"
+        await asyncio.sleep(11)
+        later = await ask(3000)
+        assert later == long
+        assert later[-1] is not long[-1], "they were forgotten"
+
+    run(scene())
 
 
 @pytest.mark.parametrize(
