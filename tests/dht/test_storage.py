@@ -99,7 +99,7 @@ def test_one_host_has_a_fourth_of_the_peers_at_most_and_this_machine_as_many_as_
     assert len(store) == 50 + 20
     assert store.peers(b"flood 59", 1.0)
     store.add(b"flood 59", Address(ATTACKER, 1), 1.0)
-    assert store.peers(b"flood 40", 1.0), "whoever comes again takes nobody's place"
+    assert store.peers(b"flood 40", 1.0), "it came again, and took no further place"
 
 
 def test_one_host_has_a_fourth_of_the_values_at_most_and_this_machine_as_many_as_there_are() -> None:
