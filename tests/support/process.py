@@ -77,7 +77,10 @@ class Program(asyncio.SubprocessProtocol):
         self._notify()
 
     def connection_lost(self, _: Exception | None) -> None:
-        """Note that the process has ended and all it printed has arrived."""
+        """Note that the process has ended and all it printed has arrived, its last line with or without an end."""
+        if self._partial:
+            self.events.append(_event(self._partial))
+            self._partial = b""
         self._ended.set()
         self._notify()
 
