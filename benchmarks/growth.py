@@ -1,4 +1,4 @@
-"""How cost grows: 1, 10, 100 and 1,000 peers, connections, streams and shares; microseconds and kilobytes of each.
+"""How cost grows: 1, 10, 100, 1,000 peers, connections, streams, shares and rows; microseconds and kilobytes of each.
 
     python -m benchmarks.growth [--json FILE] [--plot FILE.png]
 
@@ -11,13 +11,16 @@ import asyncio
 import gc
 import importlib
 import json
+import os
 import time
 import tracemalloc
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
 from core.net.endpoint import Endpoint, EndpointConfig
+from core.news.events import PeerRow
 from core.news.hub import Hub
 from core.news.roster import Roster
 from core.rpc.client import RpcClient
@@ -155,6 +158,36 @@ async def shares(number: int) -> Cost:
     return await measured(work, number, kept)
 
 
+async def rows(number: int) -> Cost:
+    """Rows of a table in a window: one value of each changes, and what can be seen is drawn. Needs PySide6."""
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    from PySide6.QtWidgets import QApplication, QTableView
+
+    from desktop.models.peers import PeersModel
+
+    application = QApplication.instance() or QApplication(["growth"])
+    peer = PeerRow(Address("10.0.0.1", 4000), Role.CONSUMER, "fibonacci_consumer", 0.0, 0.0, True, 0, 0, 0, 0, None)
+    shown = [replace(peer, address=Address(f"10.{n // 250}.{n % 250}.1", 4000)) for n in range(number)]
+    QTableView().grab()  # what the first table of all loads is not counted
+    before = tracemalloc.get_traced_memory()[0]
+    model, view = PeersModel(), QTableView()
+    view.setModel(model)
+    view.show()
+
+    async def work() -> None:
+        shown[:] = [replace(row, requests_served=row.requests_served + 1) for row in shown]
+        model.replace(shown)
+        while model.rows() != shown:  # it takes a long table in parts, one in each turn of Qt's loop
+            application.processEvents()
+        view.viewport().repaint()
+
+    await work()
+    kept = (tracemalloc.get_traced_memory()[0] - before) / 1e3
+    found = await measured(work, number, kept)
+    view.close()
+    return found
+
+
 class _Named(FibonacciService):
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -166,6 +199,7 @@ AXES: dict[str, Callable[[int], Awaitable[Cost]]] = {
     "connections": connections,
     "streams": streams,
     "shares": shares,
+    "rows": rows,
 }
 
 
