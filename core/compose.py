@@ -245,7 +245,7 @@ async def compose(
 
     # byte streams, both ways, and what is shared and used over them
     invitations = InvitationStore(config.invitations_file)
-    met = keeps_meetings(kept, admission, addresses)
+    met = keeps_meetings(hub, kept, admission, addresses)
     remotes.listen(met)
     inviter = Inviter(hub, invitations, admission, identity.settled, lambda: identity.peer_id, met)
     await inviter.open()

@@ -133,10 +133,13 @@ async def open_socket(
     return opened
 
 
-def keeps_meetings(kept: Kept, admission: Admission, addresses: OwnAddresses) -> Callable[[PeerId, Address], None]:
-    """Return what notes where somebody was met that we know, if it is on a network of ours: for the next run."""
+def keeps_meetings(
+    hub: Hub, kept: Kept, admission: Admission, addresses: OwnAddresses
+) -> Callable[[PeerId, Address], None]:
+    """Return what notes that somebody we know was met, and where, if it is on a network of ours: for the next run."""
 
     def met(peer_id: PeerId, address: Address) -> None:
+        admission.store.see(peer_id, hub.now())
         known = admission.store.find(peer_id)
         ours = scope(address.host) is Scope.PRIVATE and addresses.is_beside(address)
         if known is not None and not known.blocked and ours:

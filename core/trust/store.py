@@ -121,7 +121,7 @@ class TrustStore:
         return self._grants.pop(key, 0.0) > now
 
     def see(self, peer_id: PeerId, now: float) -> None:
-        """Note that a known peer called."""
+        """Note that a known peer called, or answered us."""
         known = None if self.closed else self.find(peer_id)
         if known is not None and now >= (known.last_seen or 0.0) + SEEN_EVERY:
             self._note(See(peer_id, now), ("see", peer_id))

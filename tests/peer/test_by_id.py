@@ -72,6 +72,21 @@ async def test_a_peer_is_asked_by_its_id_through_two_grapes(service: str) -> Non
         assert len(await us.lookup("fibonacci_worker")) == 1  # the plain announce is where it was
 
 
+async def test_a_friend_who_answered_us_was_seen_though_he_never_called() -> None:
+    async with grape() as (middle, node), peer(node, identity=THEM) as (them, _), peer(node, identity=US) as (us, _):
+        await us.trust(THEM.peer_id, "Bert")
+        await them.share(SERVICE)
+        await published(middle.url, THEM)
+        before = [each.last_seen for each in us.known_peers()]
+        await ask(us, THEM.peer_id)
+
+        async def seen() -> bool:
+            return [each.last_seen is not None for each in us.known_peers()] == [True]
+
+        await until(seen, "who answered was seen")
+        assert before == [None]
+
+
 async def test_a_peer_finds_itself() -> None:
     async with grape() as (middle, node), peer(node, identity=US) as (us, _):
         await us.share(SERVICE)
