@@ -6,7 +6,7 @@ the time that `grapevine id` takes.
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from core.cli.output import dumps
 from core.files.shown import plain
@@ -37,6 +37,8 @@ from core.news.public import PublicDhtChanged
 from core.news.web import WebPortMapped
 from core.values import Address, JsonValue
 
+TOLD_ASIDE: Final = (SearchProgress,)
+"""A command that searches tells it on stderr (`core.cli.story`). A peer that shares searches for friends by itself."""
 MAX_SHOWN = 200  # characters of a reply in a line for people; --json has it whole
 
 

@@ -43,11 +43,11 @@ class Output:
 
     def event(self, event: "PeerEvent") -> None:
         """Print something that happened."""
-        from core.cli.event_lines import event_fields, event_sentence
+        from core.cli.event_lines import TOLD_ASIDE, event_fields, event_sentence
 
         if self.as_json:
             self._line(dumps(event_fields(event)))
-        elif not self._quiet and not self._gathered(event):
+        elif not self._quiet and not isinstance(event, TOLD_ASIDE) and not self._gathered(event):
             self._line(event_sentence(event))
 
     def result(self, kind: str, text: str, /, **fields: JsonValue) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from core.cli.output import Output
 from core.cli.story import AFTER, Story
 from core.news.joins import SearchProgress
@@ -22,6 +24,16 @@ class Notices(Output):
 
 def step(message: str, where: str = "record") -> SearchProgress:
     return SearchProgress(0.0, BOB, where, message)
+
+
+def test_a_peer_that_looks_for_friends_by_itself_tells_programs_and_not_people(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for as_json, told in ((False, False), (True, True)):
+        output = Output(as_json=as_json)
+        output.event(step("the grapes: no record of it"))
+        output.flush()
+        assert ("no record of it" in capsys.readouterr().out) is told
 
 
 def test_a_quick_search_is_not_told_and_a_slow_one_is_from_its_beginning() -> None:
