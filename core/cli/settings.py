@@ -67,7 +67,7 @@ def public_dht(said: Literal["on", "off"], nodes: tuple[str, ...], profile: str,
     """Let friends find you by the public DHT of BitTorrent, without a server: `on` or `off`.
 
     Your address becomes visible to nodes of the BitTorrent DHT. What you share does not, nor who your friends are. It
-    takes 20 to 50 MB a day. Programs that run take it up when they start the next time.
+    takes 25 MB a day at the most while you call nobody. Programs that run take it up when they start the next time.
     """
     entered = {"mainline_bootstrap": nodes} if nodes else {}
     output, store, changed = _changed(profile, as_json, mainline=said, **entered)

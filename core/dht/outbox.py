@@ -14,6 +14,7 @@ class Outbox:
         self._capacity = capacity
         self._counters = counters
         self._waiting = 0
+        self.bytes = 0  # queued so far, without headers
         self._bursts: dict[Address, Burst] = {}
 
     def add(self, to: Address, datagram: bytes) -> None:
@@ -22,6 +23,7 @@ class Outbox:
             self._counters.dropped_full += 1
             return
         self._waiting += 1
+        self.bytes += len(datagram)
         self._bursts.setdefault(to, Burst(to, [])).datagrams.append(datagram)
 
     def refuse(self, to: Address, error: Error, query_bytes: int) -> None:

@@ -25,6 +25,7 @@ class Pending:
     handler: Handler
     expires_at: float
     datagram: bytes = b""  # set once it left, for the second copy
+    use: int = 0  # the owner's own
 
 
 class Transactions:

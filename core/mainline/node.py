@@ -6,6 +6,7 @@ is read-only it says so (`ro`), and nobody's question gets an answer.
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from random import Random
 
 from core.dht.amplification import Proven, Replies
@@ -20,7 +21,7 @@ from core.dht.routing import RoutingTable
 from core.dht.statistics import Counters, DhtStatistics
 from core.dht.strangers import Strangers
 from core.dht.transactions import Handler, Outcome, Pending, Transactions
-from core.dht.walk import Ask, Asked
+from core.dht.walk import Asked
 from core.errors import LocalError, RemoteError
 from core.mainline.config import BUCKET, CHECK, CHECKED, DHT, FILL, FILLS, GOOD, KEPT, TRANSACTION
 from core.mainline.events import Ended, MainlineEvent
@@ -29,11 +30,14 @@ from core.mainline.pace import Pace
 from core.mainline.peek import Peek
 from core.mainline.seen import Seen
 from core.mainline.tasks import Announce, FindPeers, GetItem, Operation, PutItem
+from core.mainline.thrift import HEADERS, Thrift, Use
 from core.mainline.walks import Walks
 from core.scope import is_six, no_local_address, usable
 from core.values import Address, Buffer, Burst
 from core.wire.compact import ID_BYTES, Contact
 from core.wire.krpc import Error, Fields, MalformedMessage, Query, QueryRefused, Reply, parse, take_id
+
+AT_LEISURE = frozenset((Use.UPKEEP, Use.LISTS))  # what nobody waits for: it leaves room for what somebody does
 
 
 class MainlineNode:
@@ -46,6 +50,7 @@ class MainlineNode:
         self._config = config
         self._random = random
         self.pace = pace or Pace()
+        self.thrift = Thrift()
         self.seen = Seen()
         self._counters = Counters()
         self._outbox = Outbox(config.max_outgoing, self._counters)
@@ -57,7 +62,7 @@ class MainlineNode:
         )
         self._table = RoutingTable(random.randbytes(ID_BYTES), BUCKET, config.max_public_nodes_per_host)
         self._responder: Responder | None = None  # None: read-only
-        self._walks = Walks(config, self._table, self._ask)
+        self._walks = Walks(config, self._table)
         self._events: list[MainlineEvent] = []
         self._last = 0
         self._running = 0  # operations
@@ -71,13 +76,13 @@ class MainlineNode:
         """Our 20-byte id."""
         return self._table.own_id
 
-    # -- operations: each raises LocalError when too much is under way ------------------------------------------------
+    # -- operations: each raises LocalError when too much is under way, or the bytes of its use are spent -------------
 
-    def find_peers(self, key: bytes, now: float, *, at_leisure: bool = False) -> OperationId:
+    def find_peers(self, key: bytes, now: float, *, use: Use = Use.AWAITED) -> OperationId:
         """Search for the peers of a 20-byte key: PeersHeard for each node that lists some."""
-        return self._begin(FindPeers(self._new(), key, self._emit), now, self._ask_at_leisure if at_leisure else None)
+        return self._begin(FindPeers(self._new(use, now), key, self._emit), now, use)
 
-    def peek(self, key: bytes, now: float, part: int = 0) -> OperationId:
+    def peek(self, key: bytes, now: float, part: int = 0, *, use: Use = Use.AWAITED) -> OperationId:
         """As `find_peers`, of the nodes only where the last search ended.
 
         `part` 1 and more: of the nearest two of them and of one of the others, in turn. Where none is known it is a
@@ -87,30 +92,33 @@ class MainlineNode:
         others = nearest[2:]
         turn = [others[part % len(others)]] if part and others else []
         chosen = [*nearest[:2], *turn] if part else nearest
-        task = FindPeers(self._new(), key, self._emit)
+        task = FindPeers(self._new(use, now), key, self._emit)
         if not chosen:
-            return self._begin(task, now)
+            return self._begin(task, now, use)
         task.on_end = self._ended
-        Peek(task, chosen).start(self._ask, now)
+        Peek(task, chosen).start(partial(self._ask, use), now)
         return task.operation
 
-    def announce(self, key: bytes, port: int, now: float) -> OperationId:
+    def announce(self, key: bytes, port: int, now: float, *, use: Use = Use.AWAITED) -> OperationId:
         """Be listed under a key where the nodes see us; `port` is for nodes that know no `implied_port`."""
-        return self._begin(Announce(self._new(), key, port, self._emit), now)
+        return self._begin(Announce(self._new(use, now), key, port, self._emit), now, use)
 
-    def get(self, key: bytes, target: bytes, now: float, *, known: int = -1) -> OperationId:
+    def get(
+        self, key: bytes, target: bytes, now: float, *, known: int = -1, use: Use = Use.AWAITED
+    ) -> OperationId:  # fmt: skip
         """Search for the mutable item of a public key with a sequence number above `known`: ItemHeard for newer."""
-        return self._begin(GetItem(self._new(), key, target, known, self._emit), now)
+        return self._begin(GetItem(self._new(use, now), key, target, known, self._emit), now, use)
 
-    def put(self, item: Item, now: float) -> OperationId:
+    def put(self, item: Item, now: float, *, use: Use = Use.AWAITED) -> OperationId:
         """Store a mutable item at the nodes nearest to its target."""
-        return self._begin(PutItem(self._new(), item, self._emit), now)
+        return self._begin(PutItem(self._new(use, now), item, self._emit), now, use)
 
     # -- being a node -------------------------------------------------------------------------------------------------
 
     def join(self, seeds: Sequence[Address], now: float) -> None:
         """Ask these nodes for others, and by them meet those that are near to us."""
-        walk = self._walks.walk(FindNodes(self.id, lambda now: None), self.id, now, self._ask_at_leisure)
+        ask = partial(self._ask, Use.UPKEEP)
+        walk = self._walks.walk(FindNodes(self.id, lambda now: None), self.id, now, ask)
         walk.search.add_seeds(seeds)
         walk.step(now)
         self._fills, self._refresh_at = 0, now + FILL
@@ -135,6 +143,10 @@ class MainlineNode:
     def serving(self) -> bool:
         """Whether we answer others."""
         return self._responder is not None
+
+    def answers(self, now: float) -> bool:
+        """Return whether we answer others at the moment: we serve, and the bytes for that are not spent."""
+        return self._responder is not None and self.thrift.may(Use.OTHERS, now)
 
     def nodes(self) -> int:
         """Return how many nodes are known that have answered."""
@@ -168,7 +180,10 @@ class MainlineNode:
             if not usable(source) or is_six(source.host):  # BEP 32's own network is another one
                 self._counters.dropped_malformed += 1
             elif isinstance(message, Query):
+                before = self._outbox.bytes
                 self._answer(message, source, len(datagram), now)
+                replied = self._outbox.bytes - before
+                self.thrift.spend(Use.OTHERS, len(datagram) + HEADERS + (replied + HEADERS if replied else 0), now)
             else:
                 self._take_answer(message, source, len(datagram), now)
 
@@ -203,7 +218,7 @@ class MainlineNode:
     def _answer(self, query: Query, source: Address, size: int, now: float) -> None:
         self._counters.queries += 1
         self.asked_at = now
-        if self._responder is None:
+        if self._responder is None or not self.answers(now):
             return  # BEP 43
         try:
             take_id(query.arguments)
@@ -221,23 +236,21 @@ class MainlineNode:
 
     # -- what we ask --------------------------------------------------------------------------------------------------
 
-    def _ask_at_leisure(self, to: Target, method: bytes, arguments: Fields, handler: Handler, now: float) -> Asked:
-        """Ask for what nobody waits for."""
-        if not self.pace.ready(to.address, now, urgent=False):
-            return Asked.LATER
-        return self._ask(to, method, arguments, handler, now)
-
-    def _ask(self, to: Target, method: bytes, arguments: Fields, handler: Handler, now: float) -> Asked:
-        if self._transactions.full() or not self.pace.ready(to.address, now):
+    def _ask(
+        self, use: Use, to: Target, method: bytes, arguments: Fields, handler: Handler, now: float
+    ) -> Asked:  # fmt: skip
+        if self._transactions.full() or not self.pace.ready(to.address, now, urgent=use not in AT_LEISURE):
             return Asked.LATER
         pending = self._transactions.open(to.address, to.id, handler, now)
+        pending.use = use
         fields = {b"id": self.id, **arguments}
-        datagram = bytes(Query(pending.transaction, method, fields, read_only=self._responder is None))
+        datagram = bytes(Query(pending.transaction, method, fields, read_only=not self.answers(now)))
         if to.named_by is not None and not self._strangers.may_ask(to.address, to.named_by, len(datagram), now):
             self._transactions.drop(pending)
             self._counters.withheld += 1
             return Asked.NEVER
         self.pace.count(to.address, now)
+        self.thrift.spend(use, len(datagram) + HEADERS, now)
         self._counters.asked += 1
         self._outbox.add(to.address, datagram)
         return Asked.SENT
@@ -249,7 +262,9 @@ class MainlineNode:
         pending = self._transactions.take(message.transaction, source)
         if pending is None:
             self._counters.dropped_unexpected += 1
+            self.thrift.spend(Use.OTHERS, size + HEADERS, now)
             return
+        self.thrift.spend(Use(pending.use), size + HEADERS, now)
         self._strangers.sent_us(source.host, size)
         self._strangers.answered(source)
         self.answered_at = now
@@ -278,20 +293,22 @@ class MainlineNode:
         pending.handler(outcome, now)
         self._walks.feed(now)
 
-    def _new(self) -> OperationId:
+    def _new(self, use: Use, now: float) -> OperationId:
         if self._running >= self._config.max_operations:
             raise LocalError("too much is asked of the public DHT at the moment: try again later")
+        if not self.thrift.may(use, now):
+            raise LocalError("the public DHT has had its bytes of today for what nobody waits for: a little later")
         self._running += 1
         self._last += 1
         return OperationId(self._last)
 
-    def _begin(self, task: Operation, now: float, ask: Ask | None = None) -> OperationId:
-        task.on_end, task.began = self._ended, now
-        self._search(task, now, ask=ask)
+    def _begin(self, task: Operation, now: float, use: Use) -> OperationId:
+        task.on_end, task.began, task.use = self._ended, now, use
+        self._search(task, now)
         return task.operation
 
-    def _search(self, task: Operation, now: float, known: Sequence[Contact] = (), ask: Ask | None = None) -> None:
-        walk = self._walks.walk(task, task.target, now, ask)
+    def _search(self, task: Operation, now: float, known: Sequence[Contact] = ()) -> None:
+        walk = self._walks.walk(task, task.target, now, partial(self._ask, task.use))
         walk.search.add(known)
         task.search = walk.search
         walk.step(now)
@@ -325,13 +342,18 @@ class MainlineNode:
         self._check_at = now + CHECK
         if self._responder is not None:
             self._responder.expire(now)
+        if not self.thrift.may(Use.UPKEEP, now):
+            return
         for contact in self._table.silent_since(now - self._config.node_liveness)[:CHECKED]:
-            self._ask_at_leisure(Target(contact.id, contact.address), b"ping", {}, lambda outcome, now: None, now)
+            self._ask(Use.UPKEEP, Target(contact.id, contact.address), b"ping", {}, lambda outcome, now: None, now)
 
     def _refresh(self, now: float) -> None:
-        """Meet nodes at random places, often while we know few."""
-        filling = len(self._table) < GOOD and self._fills < FILLS
-        self._fills = self._fills + 1 if filling else 0
+        """Meet nodes at random places, often while we know few; where there are no more, that is tried once."""
+        few = len(self._table) < GOOD
+        filling = few and self._fills < FILLS
+        self._fills = self._fills + 1 if filling else self._fills if few else 0
         self._refresh_at = now + (FILL if filling else self._config.refresh_interval)
-        target = self._random.randbytes(ID_BYTES)
-        self._walks.walk(FindNodes(target, lambda now: None), target, now, self._ask_at_leisure).step(now)
+        if self.thrift.may(Use.UPKEEP, now):
+            target = self._random.randbytes(ID_BYTES)
+            ask = partial(self._ask, Use.UPKEEP)
+            self._walks.walk(FindNodes(target, lambda now: None), target, now, ask).step(now)

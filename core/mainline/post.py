@@ -8,8 +8,9 @@ from core.errors import LocalError
 from core.limits.table import BoundedTable
 from core.mainline.events import Ended, ItemHeard, MainlineEvent, PeersHeard
 from core.mainline.node import MainlineNode
+from core.mainline.thrift import Use
 from core.signal.exchange import Exchange
-from core.signal.wishes import Listen, Read, Ring, Wish, Write
+from core.signal.wishes import Listen, Read, Ring, Why, Wish, Write
 
 MAX_WISHES: Final = 256  # under way; the node takes 64 operations, and each ends within a minute
 
@@ -50,10 +51,18 @@ class Post:
             from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
             writer = Ed25519PrivateKey.from_private_bytes(wish.box.writer)
-            return self._node.put(sign_item(writer, wish.sealed, wish.sequence), now)
+            return self._node.put(sign_item(writer, wish.sealed, wish.sequence), now, use=_use(wish))
         if isinstance(wish, Read):
-            return self._node.get(wish.box.public, mutable_target(wish.box.public), now, known=wish.known)
+            target = mutable_target(wish.box.public)
+            return self._node.get(wish.box.public, target, now, known=wish.known, use=_use(wish))
         if isinstance(wish, Listen):
-            return self._node.peek(wish.door, now, wish.part)
+            return self._node.peek(wish.door, now, wish.part, use=_use(wish))
         assert isinstance(wish, Ring)
-        return self._node.announce(wish.door, self._port, now)
+        return self._node.announce(wish.door, self._port, now, use=_use(wish))
+
+
+def _use(wish: Wish) -> Use:
+    """Return what the bytes of a wish are for."""
+    if wish.why is not Why.IDLE:
+        return Use.AWAITED if wish.why is Why.CALL else Use.VISITS
+    return Use.LETTERS if isinstance(wish, Write) else Use.RINGS if isinstance(wish, Read) else Use.DOOR

@@ -12,6 +12,7 @@ from core.dht.walk import Task, Write, WriteTokens
 from core.errors import RemoteError
 from core.mainline.config import ENOUGH
 from core.mainline.events import ItemHeard, MainlineEvent, PeersHeard
+from core.mainline.thrift import Use
 from core.scope import usable
 from core.wire.compact import Contact, unpack_peers
 from core.wire.krpc import Fields, Reply, take_bytes, take_int
@@ -32,6 +33,7 @@ class Operation(Task):
         self.on_end: OnEnd = lambda task, now: None
         self.search: Search | None = None  # its search, once that has begun
         self.began = math.inf
+        self.use = Use.AWAITED  # of its bytes
         self.hurried = False  # it ended before all of the nearest had answered
         self.answered = 0
         self.taken = 0

@@ -25,10 +25,9 @@ class _Nearest:
 class Walks:
     """Begins searches at the nodes where the last one for the same target ended, or at the nearest of the table."""
 
-    def __init__(self, config: DhtConfig, table: RoutingTable, ask: Ask) -> None:
+    def __init__(self, config: DhtConfig, table: RoutingTable) -> None:
         self._config = config
         self._table = table
-        self._ask = ask
         self._starved: dict[Walk, None] = {}  # bounded by the operations and upkeep under way
         self._nearest: BoundedTable[bytes, _Nearest] = BoundedTable(REMEMBERED)
         self.feed_at: float | None = None
@@ -37,15 +36,15 @@ class Walks:
         """Take another table, as when our id is another."""
         self._table = table
 
-    def walk(self, task: Task, target: bytes, now: float, ask: Ask | None = None) -> Walk:
-        """Return a search that has not begun; `ask` is another way to ask."""
+    def walk(self, task: Task, target: bytes, now: float, ask: Ask) -> Walk:
+        """Return a search that has not begun; it asks by `ask`."""
         config = self._config
         search = Search(
             target, self._table.own_id, config.bucket_size, config.concurrency, config.max_search_queries,
             distrust=DISTRUST,
         )  # fmt: skip
         search.add(self.nearest(target, now) or self._table.closest(target, config.bucket_size))
-        return Walk(task, search, ask or self._ask, config.concurrency, self._starve)
+        return Walk(task, search, ask, config.concurrency, self._starve)
 
     def nearest(self, target: bytes, now: float) -> Sequence[Contact]:
         """Return the nodes where a search for this target ended lately, the nearest first; or none."""

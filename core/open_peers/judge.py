@@ -127,13 +127,13 @@ class Judge:
 
     # -- what is to be done -------------------------------------------------------------------------------------------
 
-    def should_look(self, now: float) -> bool:
-        """Return whether the gatherings are to be looked at."""
+    def should_look(self, now: float, *, calls: bool = False) -> bool:
+        """Return whether the gatherings are to be looked at. `calls`: somebody is called now, and waits."""
         if len(self.good(now)) >= GOOD:
             return now - self._looked_at >= LOOK_EVERY
-        listed = len(self._heard)
-        pause = LOOK_SOON if self._ever and not listed else min(ALONE, LOOK_FIRST * 2 ** min(self._vain - 1, 8))
-        return now - self._looked_at >= pause
+        most = LOOK_EVERY if self._ever else ALONE
+        pause = min(most, LOOK_FIRST * 2.0 ** min(self._vain - 1, 8))
+        return now - self._looked_at >= (min(pause, LOOK_SOON) if calls else pause)
 
     def to_check(self, places: Sequence[bytes], now: float) -> OpenPeer | Address | None:
         """Return the one to check now, and count it; None: nobody, or not now. Its outcome must be told.

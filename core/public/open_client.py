@@ -15,6 +15,7 @@ from core.aio.tasks import TaskSet
 from core.dht.items import sign_item
 from core.errors import LocalError, PeerError, RefusedError, RemoteError
 from core.limits.table import BoundedTable
+from core.mainline.thrift import CHECK, CHECKED, POLL, Thrift, Use
 from core.open_peers.config import CALLED, CHECKS, PER_NODE, SHARDS_AT_ONCE, SPREAD, WAITED
 from core.open_peers.judge import Judge, OpenPeer
 from core.open_peers.keys import SHARDS, days, gathering, place
@@ -67,14 +68,15 @@ class OpenPeers:
         self._listed_in: BoundedTable[Address, frozenset[int]] = BoundedTable(LISTED_IN)
         self._said: BoundedTable[PeerId, str] = BoundedTable(SPREAD)  # of a call, last
         self._exchange: Exchange | None = None
+        self._thrift = Thrift()
         self._tasks = TaskSet("open peers")
         self._checking = self._looking = 0
         self._keep_at = 0.0
         self._recalled = False
 
-    def begin(self, exchange: Exchange) -> None:
-        """Find open peers from now on."""
-        self._exchange = exchange
+    def begin(self, exchange: Exchange, thrift: Thrift) -> None:
+        """Find open peers from now on, as far as the bytes for that go."""
+        self._exchange, self._thrift = exchange, thrift
         self._keep_at = asyncio.get_running_loop().time() + KEEP_EVERY
         self._tasks.spawn(self._recall(), name="recall open peers")
 
@@ -126,7 +128,7 @@ class OpenPeers:
         places = {each: place(each.key, day) for each in calls}
         mine = [place(own.key, each) for each in days(clock)] if waits and names else []
         if places or mine:
-            self._find([*places.values(), *mine], now, searches)
+            self._find([*places.values(), *mine], now, searches, calls=bool(places))
         self._visit(self._chosen(exchange, places, mine, names, now), exchange, clock)
         for gone in [each for each in self._said if each not in places]:
             del self._said[gone]
@@ -134,20 +136,23 @@ class OpenPeers:
             self._keep_at = now + KEEP_EVERY
             self._tasks.spawn(self._kept.write(self._judge.kept()), name="keep open peers")
 
-    def _find(self, places: Sequence[bytes], now: float, searches: Searches) -> None:
-        if searches.possible() and not self._looking and self._judge.should_look(now):
+    def _find(self, places: Sequence[bytes], now: float, searches: Searches, *, calls: bool) -> None:
+        use = Use.AWAITED if calls else Use.LISTS
+        if not self._thrift.may(use, now):
+            return
+        if searches.possible() and not self._looking and self._judge.should_look(now, calls=calls):
             self._judge.looked(now)
             self._looking += 1
-            self._tasks.spawn(self._look_at_lists(searches), name="look for open peers")
+            self._tasks.spawn(self._look_at_lists(searches, use), name="look for open peers")
         while self._checking < CHECKS:
             chosen = self._judge.to_check(places, now)
             if chosen is None:
                 return
             self._checking += 1
             address = chosen.address if isinstance(chosen, OpenPeer) else chosen
-            self._tasks.spawn(self._check(address, places), name=f"check {address}")
+            self._tasks.spawn(self._check(address, places, use), name=f"check {address}")
 
-    async def _look_at_lists(self, searches: Searches) -> None:
+    async def _look_at_lists(self, searches: Searches, use: Use) -> None:
         """Look at the lists in an order of our own, a few at a time."""
         try:
             wanted = [(day, shard) for day in days(self._clock()) for shard in range(SHARDS)]
@@ -155,21 +160,22 @@ class OpenPeers:
             for at in range(0, len(wanted), SHARDS_AT_ONCE):
                 async with asyncio.TaskGroup() as group:
                     for day, shard in wanted[at : at + SHARDS_AT_ONCE]:
-                        group.create_task(self._look_at(searches, day, shard), name=f"look at list {shard}")
+                        group.create_task(self._look_at(searches, day, shard, use), name=f"look at list {shard}")
         finally:
             self._looking -= 1
 
-    async def _look_at(self, searches: Searches, day: int, shard: int) -> None:
+    async def _look_at(self, searches: Searches, day: int, shard: int, use: Use) -> None:
         def heard(listed: Sequence[Address], node: str) -> None:
             for each in listed[:PER_NODE]:
                 self._listed_in[each] = self._listed_in.get(each, frozenset()) | {shard}
             self._judge.heard(listed, self._now(), node)
             self._stir()
 
-        await searches.find(gathering(day, shard), heard)
+        await searches.find(gathering(day, shard), heard, use=use)
 
-    async def _check(self, address: Address, places: Sequence[bytes]) -> None:
+    async def _check(self, address: Address, places: Sequence[bytes], use: Use) -> None:
         try:
+            self._thrift.spend(use, CHECK, self._now())
             if not self._told([address]):
                 raise LocalError(f"{address} is no address that anything is sent to")
             peer_id = await check(self._ask, address, self._random.randbytes, self._listed_in.get(address))
@@ -177,6 +183,7 @@ class OpenPeers:
             _log.debug("%s is no open peer: %s", address, error)
             self._judge.failed(address, self._now(), lied=_lied(error))
         else:
+            self._thrift.spend(use, CHECKED, self._now())
             _log.debug("%s is an open peer: %s", address, peer_id.short)
             self._judge.proved(address, peer_id, self._now(), places)
         finally:
@@ -239,7 +246,7 @@ class OpenPeers:
         address = peer.address
         visit = self._visits[address] = Visit(
             peer, self._ask, lambda item: self._on_letter(item, address), lambda: self._on_told(address),
-            lambda: self._judge.served(address, self._now()), lambda lied: self._on_end(address, lied),
+            lambda: self._on_served(address), lambda lied: self._on_end(address, lied),
         )  # fmt: skip
         visit.start()
         return visit
@@ -273,6 +280,10 @@ class OpenPeers:
         for callee in list(self._said):
             if by.host in self._said[callee].split(", "):
                 self._tell(callee, f"introduced by {by.host}")
+
+    def _on_served(self, address: Address) -> None:
+        self._judge.served(address, self._now())
+        self._thrift.spend(Use.DOOR, POLL, self._now())
 
     def _on_end(self, address: Address, lied: bool) -> None:
         if lied:

@@ -44,7 +44,7 @@ class OpenSide:
     def begin(self, node: MainlineNode, exchange: Exchange, lodging: Lodging, port: int) -> None:
         """Work from now on: the public DHT is on."""
         self._searches = Searches(node, port, lodging.now, lodging.flush)
-        self._peers.begin(exchange)
+        self._peers.begin(exchange, node.thrift)
 
     async def end(self) -> None:
         """Stop. Idempotent."""

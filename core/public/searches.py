@@ -8,6 +8,7 @@ from core.dht.events import OperationId
 from core.errors import LocalError
 from core.mainline.events import Ended, MainlineEvent, PeersHeard
 from core.mainline.node import MainlineNode
+from core.mainline.thrift import Use
 from core.values import Address
 
 Heard = Callable[[Sequence[Address], str], None]  # what one node lists, and that node's host
@@ -33,10 +34,10 @@ class Searches:
         """Return whether anybody is known who can be asked."""
         return self._node.nodes() > 0
 
-    async def find(self, key: bytes, heard: Heard) -> int:
-        """Tell who is listed under a key, as it comes; return how many nodes answered. Nobody else waits for it."""
+    async def find(self, key: bytes, heard: Heard, *, use: Use = Use.LISTS) -> int:
+        """Tell who is listed under a key, as it comes; return how many nodes answered."""
         try:
-            operation = self._node.find_peers(key, self._now(), at_leisure=True)
+            operation = self._node.find_peers(key, self._now(), use=use)
         except LocalError:
             return 0
         return (await self._end(operation, heard)).answered

@@ -14,12 +14,14 @@ from random import Random, SystemRandom
 from typing import Any, Final, Protocol
 
 from core.aio.tasks import TaskSet
+from core.aio.unasked import is_unasked
 from core.aio.waiting import wait_for
 from core.limits.table import BoundedTable
 from core.mainline.events import MainlineEvent
 from core.mainline.node import MainlineNode
 from core.mainline.post import Post
 from core.mainline.role import PATIENCE
+from core.mainline.thrift import RING, Use
 from core.net.endpoint import Lodging
 from core.news.events import PublicDhtSnapshot
 from core.news.hub import Hub
@@ -27,6 +29,7 @@ from core.news.joins import SearchProgress
 from core.news.network import OpenPeersSnapshot
 from core.news.public import PublicDhtChanged
 from core.peer_id import PeerId
+from core.public.callers import Callers, Found
 from core.public.joining import Joining
 from core.public.open_side import OpenSide
 from core.public.people import People
@@ -149,7 +152,7 @@ class PublicDht:
         self._node: MainlineNode | None = None
         self._exchange: Exchange | None = None
         self._post: Post | None = None
-        self._searches: dict[PeerId, list[Callable[[Address, float], None]]] = {}
+        self._callers = Callers()
         self._renewed: dict[PeerId, float] = {}
         self._tasks = TaskSet("public DHT")
         self._soon = asyncio.Event()
@@ -246,8 +249,7 @@ class PublicDht:
 
     def reached(self, peer_id: PeerId, remote: Address) -> None:
         """Tell who looks for a peer that there is a way to it."""
-        for found in tuple(self._searches.get(peer_id, ())):
-            found(remote, 0.0)
+        self._callers.tell(peer_id, remote, 0.0)
 
     # -- for requests -------------------------------------------------------------------------------------------------
 
@@ -258,19 +260,16 @@ class PublicDht:
         return any(each.name == peer_id for each in self._people.contacts())
 
     @contextmanager
-    def searching(self, peer_id: PeerId, found: Callable[[Address, float], None]) -> Iterator[None]:
+    def searching(self, peer_id: PeerId, found: Found) -> Iterator[None]:
         """See LateSource."""
-        self._searches.setdefault(peer_id, []).append(found)
-        self._renewed.pop(peer_id, None)
-        self._soon.set()
         try:
-            yield
+            with self._callers.searching(peer_id, found, awaited=not is_unasked()):
+                self._renewed.pop(peer_id, None)
+                self._soon.set()
+                yield
         finally:
-            self._searches[peer_id].remove(found)
-            if not self._searches[peer_id]:
-                del self._searches[peer_id]
-                if self._exchange is not None:
-                    self._exchange.hang_up(peer_id)
+            if peer_id not in self._callers and self._exchange is not None:
+                self._exchange.hang_up(peer_id)
 
     # -- what is due --------------------------------------------------------------------------------------------------
 
@@ -292,12 +291,13 @@ class PublicDht:
         awaited = self._people.awaited()
         waits = self._serves() or awaited
         met = node.nodes() > 0 or (self._open is not None and self._open.visits())
-        exchange.listen(waits and met, self._attentive or awaited)
-        for peer_id in self._searches:
+        exchange.listen(waits and met, (self._attentive or awaited) and node.thrift.may(Use.EAGER, now))
+        called = [each for each in self._callers if self._callers.awaited(each) or node.thrift.may(Use.VISITS, now)]
+        for peer_id in called:
             if exchange.knows(peer_id) and now - self._renewed.get(peer_id, -RENEW) >= RENEW:
                 self._renewed[peer_id] = now
-                exchange.call(peer_id, now, clock)
-        for gone in self._renewed.keys() - self._searches.keys():
+                exchange.call(peer_id, now, clock, awaited=self._callers.awaited(peer_id))
+        for gone in [each for each in self._renewed if each not in self._callers]:
             del self._renewed[gone]
         for peer_id in [] if self._climbs is None else self._climbs.waiting():
             exchange.hurry(peer_id, now, clock)
@@ -305,7 +305,7 @@ class PublicDht:
         forwarded = self._own.mapped() is not None or self._reached()
         self._joining.look(node, mapping, forwarded, self._own.hosts(), now)
         if self._open is not None:
-            self._open.look(node, self._people, waits, [*self._searches])
+            self._open.look(node, self._people, waits, called)
         self._act(now, clock)
         self._lodging.flush()
 
@@ -329,8 +329,7 @@ class PublicDht:
             return
         for event in self._exchange.events():
             if isinstance(event, Rung):
-                self._rang[event.address.host] = now
-                self._punch([event.address], 0.0)
+                self._on_ring(event.address, now)
             elif isinstance(event, Located):
                 self._on_letter(event)
             elif isinstance(event, Witnessed):
@@ -341,6 +340,13 @@ class PublicDht:
                 self._tell(event.name, seconds, f"rings at {event.nodes} nodes, and waits for it to answer")
         self._post.step(now, clock)
 
+    def _on_ring(self, address: Address, now: float) -> None:
+        """Open the way to somebody who rings, as nodes say that may lie: as far as the bytes for that go."""
+        self._rang[address.host] = now
+        if self._node is not None and self._node.thrift.may(Use.RINGS, now):
+            self._node.thrift.spend(Use.RINGS, RING, now)
+            self._punch([address], 0.0)
+
     def _on_letter(self, event: Located) -> None:
         name, letter, via = event.name, event.letter, event.via
         listed, told_in = letter.addresses, TOLD_IN
@@ -349,16 +355,15 @@ class PublicDht:
             listed = tuple(dict.fromkeys((*([via.seen] if via.seen is not None else []), *letter.addresses)))
         addresses = self._punch(listed, 0.0 if event.seconds is None else told_in)
         if self._climbs is not None and isinstance(name, PeerId) and letter.word:
-            calls = name in self._searches or via is not None or self._rings(letter)
+            calls = name in self._callers or via is not None or self._rings(letter)
             self._climbs.posted(name, letter.word, calls=calls)
         if event.seconds is None or not isinstance(name, PeerId):
             return
         where = ", ".join(map(str, addresses[:3])) or "no address that can be used"
         by = "" if via is None else f", introduced by {via.by.host}"
         self._tell(name, event.seconds, f"found at {where}{by}")
-        for found in tuple(self._searches.get(name, ())):
-            for address in addresses:
-                found(address, BESIDE if self._own.is_beside(address) else told_in)
+        for address in addresses:
+            self._callers.tell(name, address, BESIDE if self._own.is_beside(address) else told_in)
 
     def _rings(self, letter: Letter) -> bool:
         """Return whether somebody at the writer's host has just rung."""

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from core.aio.tasks import TaskSet
+from core.aio.unasked import unasked
 from core.errors import PeerError, RefusedError, RemoteError
 from core.peer_id import PeerId
 from core.relaying.talk import Lines, Said, parse
@@ -134,7 +135,8 @@ class Waiting:
         relay: Relay | None = None
         pause = 0.0
         try:
-            stream = await self._open(peer_id)
+            with unasked():
+                stream = await self._open(peer_id)
             if virtual(stream.remote):
                 stream.reset()
                 raise RefusedError("it is reached by a relay itself", name="ERR_RELAY_OFF")

@@ -35,6 +35,7 @@ class Call:
     began: float
     until: float
     read_at: float
+    awaited: bool = True
     reads: int = 0  # rounds so far
     reading: int = 0  # wishes under way
     ringing: dict[int, bytes] = field(default_factory=dict)  # doors, by wish

@@ -18,6 +18,8 @@ from core.signal.answering import Answering
 from core.signal.caller import LASTS, RING_AGAIN, RUNG_FOR, WITNESS_AGAIN, Call, epochs
 from core.signal.keys import DAY_HOURS, HOUR, Box, box, doors
 from core.signal.letter import VALID, Letter, seal, unseal
+from core.signal.listed import Listed
+from core.signal.pace import Looks
 from core.signal.wishes import (
     Called,
     Contact,
@@ -28,19 +30,14 @@ from core.signal.wishes import (
     Ring,
     Rung,
     SignalEvent,
+    Why,
     Wish,
     Witnessed,
     Write,
-)
+)  # fmt: skip
 from core.values import Address
 
-EAGER: Final = 5.0  # seconds between looks at the door while somebody waits: 4 s on average until a call is answered
-IDLE: Final = 11.0  # otherwise, at the nearest two nodes and one other in turn: as many packets as at six every 20 s
 OTHERS: Final = 6  # whose turn it is: so many are farther than the nearest two
-STIRRED: Final = 60.0  # seconds after a call of ours or theirs in which an idle peer looks as if somebody waited ...
-STIRRED_LOOKS: Final = 24.0  # ... so many times in a row ...
-STIRRED_RATE: Final = 1 / 90.0  # ... and looks a second in the long run: 1.2 MB a day
-SOONEST: Final = 2.0  # never more often
 CONTACTS: Final = 64  # people that letters are written to; of more, the first. Each costs 0.4 MB a day
 CALLS: Final = 8  # at a time; of more, the one begun first is given up
 RENEW: Final = 3000.0  # seconds; before BEP 44's two hours are over, and before the next hour's box is needed
@@ -82,14 +79,15 @@ class Exchange:
         self._word = b""  # for everybody
         self._words: BoundedTable[Hashable, bytes] = BoundedTable(CONTACTS)  # for one contact, instead
         self._soon = TokenBucket(SOON_RATE, SOON_BURST)
-        self._listening = self._eager = False
+        self._listening = False
         self._look_at = -math.inf
         self._looking: dict[int, int] = {}  # ringers taken, by wish
         self._looks = 0
+        self._looked_at = -math.inf
+        self._listed = Listed()
         self._rung: BoundedTable[Address, float] = BoundedTable(256)
         self._answering = Answering()
-        self._stirred = -math.inf  # when one of our people called
-        self._stirred_looks = TokenBucket(STIRRED_RATE, STIRRED_LOOKS)
+        self._pace = Looks()
         self._written: dict[Hashable, Write] = {}  # our newest letter to each contact
         self._under_way: dict[int, tuple[Contact | None, Wish]] = {}
         self._last = 0
@@ -136,10 +134,10 @@ class Exchange:
 
     def listen(self, on: bool, eager: bool) -> None:
         """Be there for callers, or not; `eager`: somebody waits."""
-        self._listening, self._eager = on, eager
+        self._listening, self._pace.eager = on, eager
 
-    def call(self, name: Hashable, now: float, clock: float) -> None:
-        """Call a contact, or go on with it. A letter that we have read before is told at once."""
+    def call(self, name: Hashable, now: float, clock: float, *, awaited: bool = True) -> None:
+        """Call a contact, or go on with it; `awaited`: somebody waits. A letter read before is told at once."""
         known = self._calls.get(name)
         if known is None:
             while len(self._calls) >= CALLS:
@@ -148,7 +146,7 @@ class Exchange:
             letter, epoch = self._letters.get(name, (None, 0))
             if letter is not None and abs(clock - letter.at) < VALID:
                 known.letter, known.found_in = letter, epoch - int(clock) // HOUR
-        known.until = now + LASTS
+        known.until, known.awaited = now + LASTS, awaited
         if known.letter is not None:
             self._events.append(Located(name, known.letter, now - known.began))
 
@@ -173,8 +171,7 @@ class Exchange:
 
     def interval(self, now: float) -> float:
         """Return how many seconds are between two looks at our door."""
-        stirred = now - self._stirred < STIRRED and self._stirred_looks.tokens(now) >= 1
-        return max(SOONEST, EAGER if self._eager or stirred else IDLE)
+        return self._pace.interval(now, len(self._contacts))
 
     def wishes(self) -> list[Wish]:
         """Return, and forget, what to ask of the DHT."""
@@ -189,6 +186,10 @@ class Exchange:
     def _wish(self, wish: Wish, contact: Contact | None) -> None:
         self._under_way[wish.number] = (contact, wish)
         self._wishes.append(wish)
+
+    def _why(self, name: Hashable) -> Why:
+        call = self._calls.get(name)
+        return Why.IDLE if call is None else Why.CALL if call.awaited else Why.VISIT
 
     def _number(self) -> int:
         self._last += 1
@@ -222,7 +223,8 @@ class Exchange:
         letter = Letter(int(clock), self._addresses, bell, self._nat, ours.word)
         into = box(contact.secret, contact.ours, epoch)
         sealed = seal(letter, into, ours.sequence, self._random)
-        self._written[contact.name] = wish = Write(self._number(), into, sealed, ours.sequence)
+        why = self._why(contact.name)
+        self._written[contact.name] = wish = Write(self._number(), into, sealed, ours.sequence, why)
         self._wish(wish, contact)
 
     def _go_on(self, call: Call, now: float, clock: float) -> None:
@@ -230,7 +232,7 @@ class Exchange:
             call.reading = self._read(call.contact, clock, far=call.reads % 2 == 1)
         for each in call.doors(now, clock):
             if each not in call.ringing.values() and now >= call.rung.get(each, -math.inf):
-                wish = Ring(self._number(), each)
+                wish = Ring(self._number(), each, self._why(call.contact.name))
                 call.ringing[wish.number] = each
                 self._wish(wish, call.contact)
         if call.hurried(now):
@@ -241,17 +243,18 @@ class Exchange:
         ours = call.our_witness(clock)
         if call.attested != ours and call.attesting is None:
             call.attesting = self._number()
-            self._wish(Ring(call.attesting, ours), call.contact)
+            self._wish(Ring(call.attesting, ours, self._why(call.contact.name)), call.contact)
         if not call.witnessing and now >= call.witness_at:
             call.witness_at = now + WITNESS_AGAIN
             for each in call.their_witness(clock):
                 call.witnessing += 1
-                self._wish(Listen(self._number(), each), call.contact)
+                self._wish(Listen(self._number(), each, why=self._why(call.contact.name)), call.contact)
 
     def _read(self, contact: Contact, clock: float, *, far: bool) -> int:
         boxes = [box(contact.secret, contact.theirs, epoch) for epoch in epochs(clock, far)]
         for each in boxes:
-            self._wish(Read(self._number(), each, self._known.get(each.public, -1)), contact)
+            why = self._why(contact.name)
+            self._wish(Read(self._number(), each, self._known.get(each.public, -1), why), contact)
         return len(boxes)
 
     def _look(self, now: float, clock: float) -> None:
@@ -260,10 +263,9 @@ class Exchange:
         self._look_at = now + interval
         if self._looking:
             return
-        self._looks += 1
-        if interval < IDLE and not self._eager:
-            self._stirred_looks.charge(now, 1)
-        part = 0 if self._eager else 1 + self._looks % OTHERS
+        self._looks, self._looked_at = self._looks + 1, now
+        self._pace.looked(now, interval)
+        part = 0 if self._pace.eager else 1 + self._looks % OTHERS
         for each in doors(self._bell, clock):
             wish = Listen(self._number(), each, part)
             self._looking[wish.number] = 0
@@ -272,17 +274,24 @@ class Exchange:
     # -- outcomes -----------------------------------------------------------------------------------------------------
 
     def ringers(self, number: int, listed: Iterable[Address], now: float, clock: float, node: str = "") -> None:
-        """Take what one node, at the host `node`, lists at our door, or where a contact has itself listed."""
+        """Take what one node, at the host `node`, lists at our door, or where a contact has itself listed.
+
+        A ringer is answered once two nodes list it; whom one alone lists has to wait for the end of the look.
+        """
         contact, _ = self._under_way.get(number, (None, None))
         if contact is not None:
             hosts = list(dict.fromkeys(each.host for each in listed))[:PER_NODE]
             self._events += [Witnessed(contact.name, host, node) for host in hosts]
             return
+        if number not in self._looking:
+            return
+        those = list(listed)
+        self._listed.add(node, those, now)
         taken = 0
-        for address in listed:
-            if number not in self._looking or taken >= PER_NODE or self._looking[number] >= PER_LOOK:
+        for address in those:
+            if taken >= PER_NODE or self._looking[number] >= PER_LOOK:
                 return
-            if now - self._rung.get(address, -math.inf) < RUNG_AGAIN:
+            if now - self._rung.get(address, -math.inf) < RUNG_AGAIN or not self._listed.agreed(address, now):
                 continue
             self._rung[address] = now
             self._looking[number] += 1
@@ -294,7 +303,7 @@ class Exchange:
         """Find out who rings, and where else it is: by a letter that we have, or those that we read now."""
         for name, (letter, _) in self._letters.items():
             if address in letter.addresses and name in self._contacts and abs(clock - letter.at) < VALID:
-                self._stirred = now
+                self._pace.stir(now)
                 self._events.append(Located(name, replace(letter, word=b""), None))  # its word may be an old one
                 if name not in self._calls and self._answering.may_read_again(now):
                     self._read(self._contacts[name], clock, far=False)  # it may say something else by now
@@ -309,7 +318,7 @@ class Exchange:
         letter = self._read_letter(contact, wish.box, sealed, sequence, clock)
         if letter is None:
             return False
-        self._stirred = now
+        self._pace.stir(now)
         call = self._calls.get(contact.name)
         self._events.append(Located(contact.name, letter, None if call is None else now - call.began))
         return True
@@ -355,14 +364,15 @@ class Exchange:
             letter = replace(self._letters[name][0], word=b"")  # known from elsewhere
         if letter is None or (call is None and not rings):
             return False
-        self._stirred = now
+        self._pace.stir(now)
         self._events.append(Located(name, letter, None if call is None else now - call.began, via))
         return True
 
     def done(self, number: int, taken: int, now: float) -> None:
         """Note the end of a wish; `taken`: by how many nodes."""
         contact, wish = self._under_way.pop(number, (None, None))
-        self._looking.pop(number, None)
+        if self._looking.pop(number, None) is not None:  # nobody's letter is read for those: one node may invent them
+            self._events += [Rung(each) for each in self._listed.alone(self._looked_at, now, self._random)]
         call = None if contact is None else self._calls.get(contact.name)
         if isinstance(wish, Write) and contact is not None and contact.name in self._ours:
             self._wrote(self._ours[contact.name], taken, now)

@@ -1,12 +1,24 @@
-"""What an exchange asks of the DHT, and what it tells. Each wish has a number, under which its outcome is told."""
+"""What an exchange asks of the DHT, and what it tells. Each wish has a number, under which its outcome is told.
+
+`why` says who waits for it.
+"""
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TypeAlias
 
 from core.signal.keys import Box
 from core.signal.letter import Letter
 from core.values import Address
+
+
+class Why(Enum):
+    """What a wish is for."""
+
+    IDLE = "idle"  # being called
+    VISIT = "visit"  # a call of ours that nobody waits for
+    CALL = "call"  # a call that somebody waits for
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +39,7 @@ class Write:
     box: Box
     sealed: bytes = field(repr=False)
     sequence: int
+    why: Why = Why.IDLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,7 @@ class Read:
     number: int
     box: Box
     known: int
+    why: Why = Why.IDLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +59,7 @@ class Listen:
     number: int
     door: bytes
     part: int = 0
+    why: Why = Why.IDLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +68,7 @@ class Ring:
 
     number: int
     door: bytes
+    why: Why = Why.CALL
 
 
 Wish: TypeAlias = Write | Read | Listen | Ring

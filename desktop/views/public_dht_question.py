@@ -33,7 +33,7 @@ class PublicDhtQuestion(QFrame):
         self.words.setText(
             self.tr(
                 "By the DHT of BitTorrent: your address becomes visible to its nodes, what you share and who your "
-                "friends are does not. It takes 20 to 50 MB a day."
+                "friends are does not. It takes 25 MB a day at the most while you call nobody."
             )
         )
         row = FlowRow()

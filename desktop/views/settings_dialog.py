@@ -67,7 +67,7 @@ class SettingsDialog(Sheet):
         self.public_dht = _check(self.tr("Let friends find me &without a server"), settings.mainline == "on")
         hint = self.tr(
             "By the public DHT of BitTorrent. Your address becomes visible to its nodes; what you share does not, nor "
-            "who your friends are. It takes 20 to 50 MB a day."
+            "who your friends are. It takes 25 MB a day at the most while you call nobody."
         )
         self.public_dht.setToolTip(hint)
         self._public_dht_note = muted(hint)

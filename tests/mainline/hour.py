@@ -18,8 +18,8 @@ from core.open_peers.config import ANNOUNCE_EVERY, CALLED, WAIT_MAX, WAITED
 from core.open_peers.judge import Judge, OpenPeer
 from core.open_peers.keys import SHARDS, gathering, place, shard_of
 from core.peer_id import PeerId
-from core.signal.exchange import IDLE
 from core.signal.keys import BELL_EPOCH
+from core.signal.pace import IDLE
 from core.values import Address
 from core.wire.compact import Contact, unpack_nodes, unpack_peers
 from core.wire.krpc import Fields, Query

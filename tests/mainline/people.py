@@ -6,6 +6,7 @@ from random import Random
 from core.identity.identity import Identity
 from core.mainline.node import MainlineNode
 from core.mainline.post import Post
+from core.mainline.thrift import RING, Use
 from core.signal.exchange import Exchange
 from core.signal.keys import PURPOSE, bell
 from core.signal.wishes import Contact, Located, Rung, SignalEvent
@@ -74,5 +75,9 @@ class Person:
     def _step(self, now: float) -> None:
         for event in self.node.events():
             self.post.take(event, now, self.clock())
-        self.told += [(now, event) for event in self.exchange.events()]
+        for told in self.exchange.events():
+            self.told.append((now, told))
+            if isinstance(told, Rung) and self.node.thrift.may(Use.RINGS, now):  # as the public DHT of a peer does
+                self.node.thrift.spend(Use.RINGS, RING, now)
+                self.cloud.bytes[self.address] += RING
         self.post.step(now, self.clock())

@@ -4,7 +4,7 @@ from statistics import median
 
 import pytest
 
-from core.signal.exchange import IDLE
+from core.signal.pace import IDLE
 from tests.mainline.cloud import Cloud
 from tests.mainline.people import Person
 

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
+from core.aio.unasked import unasked
 from core.identity.identity import Identity
 from core.mainline.events import MainlineEvent
 from core.mainline.role import PATIENCE
@@ -201,6 +202,30 @@ def test_who_has_an_invitation_finds_its_inviter() -> None:
                 await each.public.aclose()
 
     run(scene())
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_friends_who_are_away_and_are_looked_for_unasked_cost_little(asked: bool) -> None:
+    """As relays: they are tried for ever, and nobody waits for it."""
+
+    async def scene() -> int:
+        cloud = Cloud(300)
+        anna, gone = (Somebody(cloud, number, cloud.living(3)) for number in (1, 2))
+        anna.trust(gone)
+        with flowing(cloud):
+            await anna.public.switch(True)
+            await asyncio.sleep(60.0)
+            before = cloud.bytes[anna.socket.address]
+            for _ in range(60):
+                with nullcontext() if asked else unasked(), anna.public.searching(gone.peer_id, lambda *found: None):
+                    await asyncio.sleep(10.0)
+                await asyncio.sleep(15.0)
+            took = cloud.bytes[anna.socket.address] - before
+            await anna.public.aclose()
+        return took
+
+    took = run(scene())
+    assert took > 500_000 if asked else took < 200_000
 
 
 def test_where_nobody_answers_it_says_that_the_network_may_block_it() -> None:

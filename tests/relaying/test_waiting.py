@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from core.aio.tasks import TaskSet
+from core.aio.unasked import is_unasked
 from core.carrying.dial import Carriers
 from core.errors import PeerError, RefusedError, RequestTimeout
 from core.peer_id import PeerId
@@ -82,6 +83,7 @@ async def waiting(
     asked: list[PeerId] = []
 
     async def open_stream(peer_id: PeerId, payload: bytes, timeout: float) -> ByteStream:
+        assert is_unasked(), "nobody waits for it, and what it costs is bounded by that"
         asked.append(peer_id)
         left = errors.get(peer_id)
         if left:

@@ -5,20 +5,10 @@ from random import Random
 
 import pytest
 
-from core.signal.exchange import (
-    CALLS,
-    CONTACTS,
-    EAGER,
-    IDLE,
-    OTHERS,
-    PER_LOOK,
-    PER_NODE,
-    SOONEST,
-    STIRRED_LOOKS,
-    Exchange,
-)
+from core.signal.exchange import CALLS, CONTACTS, OTHERS, PER_LOOK, PER_NODE, Exchange
 from core.signal.keys import box, door, doors
 from core.signal.letter import Letter, seal
+from core.signal.pace import EAGER, FEW, IDLE, IDLE_MOST, SOONEST, STIRRED_LOOKS
 from core.signal.wishes import Contact, Listen, Located, Read, Ring, Rung, Wish, Write
 from core.values import Address
 
@@ -86,6 +76,13 @@ def test_of_too_many_calls_the_first_is_given_up() -> None:
     assert len({each.box.public for each in found if isinstance(each, Read)}) == 2 * CALLS
 
 
+def test_with_many_people_the_door_is_looked_at_more_rarely_as_their_letters_take_as_much() -> None:
+    for people, seconds in ((1, IDLE), (FEW, IDLE), (FEW + 3, IDLE + 3), (CONTACTS, IDLE_MOST)):
+        ours = exchange(*map(contact, range(1, people + 1)))
+        ours.listen(True, False)
+        assert ours.interval(0.0) == seconds
+
+
 @pytest.mark.parametrize(("eager", "seconds"), [(True, EAGER), (False, IDLE)])
 def test_the_door_is_looked_at_every_five_or_eleven_seconds(eager: bool, seconds: float) -> None:
     ours = exchange()
@@ -116,16 +113,49 @@ def test_ringers_are_told_once_and_few_of_one_node_and_of_one_look() -> None:
     number = next(each.number for each in wishes(ours) if isinstance(each, Listen))
     for node in range(10):
         listed = [Address(f"11.{node}.0.{ringer}", 5000) for ringer in range(1, 50)]
-        ours.ringers(number, listed, 0.5, CLOCK)
-        rung = [each for each in ours.events() if isinstance(each, Rung)]
-        assert len(rung) <= PER_NODE
+        for word in (f"21.0.{node}.1", f"22.0.{node}.1"):
+            ours.ringers(number, listed, 0.5, CLOCK, word)
+            rung = [each for each in ours.events() if isinstance(each, Rung)]
+            assert len(rung) <= PER_NODE
     ours.done(number, 0, 0.6)
+    ours.events()
     number = next(each.number for each in wishes(ours, 6.0) if isinstance(each, Listen))
-    ours.ringers(number, [Address("11.0.0.1", 5000)], 6.1, CLOCK)
+    for word in ("21.0.0.1", "22.0.0.1"):
+        ours.ringers(number, [Address("11.0.0.1", 5000)], 6.1, CLOCK, word)
     assert ours.events() == [], "told six seconds ago"
     assert PER_LOOK < 10 * PER_NODE
     ours.ringers(99_999, [Address("11.9.9.9", 5000)], 6.1, CLOCK)
     assert ours.events() == [], "of a look that we did not wish for"
+
+
+def test_whom_one_node_alone_lists_is_punched_rarely_and_nobody_is_read_for_it() -> None:
+    ours = exchange(contact(1))
+    ours.listen(True, False)
+    rung, read = 0, 0
+    for second in range(3600):
+        for each in wishes(ours, float(second)):
+            read += isinstance(each, Read)
+            if isinstance(each, Listen):
+                junk = [Address(f"11.{second % 250}.{second // 250}.{ringer}", 5000) for ringer in range(1, 51)]
+                ours.ringers(each.number, junk, float(second), CLOCK + second, "21.0.0.1")
+            ours.done(each.number, 1, float(second))
+        rung += sum(isinstance(each, Rung) for each in ours.events())
+    assert 60 <= rung <= 70, "one a minute, and six at once"
+    assert read == 0
+
+
+def test_who_is_listed_by_a_second_node_in_a_later_look_is_answered() -> None:
+    ours = exchange(contact(1))
+    ours.listen(True, False)
+    ringer, found = Address("11.0.0.7", 5000), []
+    for second in range(40):
+        for each in wishes(ours, float(second)):
+            if isinstance(each, Listen):
+                word = "21.0.0.1" if second < 5 else "22.0.0.1"
+                ours.ringers(each.number, [ringer], float(second), CLOCK + second, word)
+            found.append(isinstance(each, Read))
+            ours.done(each.number, 1, float(second))
+    assert any(found)
 
 
 def test_who_calls_writes_reads_and_rings_once_it_knows_the_bell() -> None:
@@ -188,12 +218,13 @@ def test_who_is_removed_is_neither_written_to_nor_called() -> None:
 
 
 def rings(ours: Exchange, address: Address, now: float) -> None:
-    """Have one node list somebody at our door, in the next look."""
+    """Have two nodes list somebody at our door, in the next look."""
     looks: list[int] = []
     while not looks:
         looks = [each.number for each in wishes(ours, now) if isinstance(each, Listen)]
         now += 0.5
-    ours.ringers(looks[0], [address], now, CLOCK + now)
+    for word in ("21.0.0.1", "22.0.0.1"):
+        ours.ringers(looks[0], [address], now, CLOCK + now, word)
     for each in looks:
         ours.done(each, 1, now)
 
@@ -224,8 +255,8 @@ def test_the_fifth_of_five_who_ring_at_once_is_read() -> None:
     ours = exchange(*map(contact, range(1, 9)))
     ours.listen(True, True)
     number = next(each.number for each in wishes(ours) if isinstance(each, Listen))
-    for node in (1, 2):
-        ours.ringers(number, [Address(f"11.{node}.0.{each}", 5000) for each in range(1, 4)], 0.5, CLOCK)
+    for word in ("21.0.0.1", "22.0.0.1", "23.0.0.1"):
+        ours.ringers(number, [Address(f"11.1.0.{each}", 5000) for each in range(1, 6)], 0.5, CLOCK, word)
     ours.done(number, 2, 0.5)
     assert set(read_names(ours, 8, range(1, 20))) == set(range(1, 9))
 

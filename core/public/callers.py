@@ -1,0 +1,43 @@
+"""Requests that look for somebody by the public DHT, and whether anybody waits for them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from core.peer_id import PeerId
+from core.values import Address
+
+Found = Callable[[Address, float], None]  # where, and in how many seconds the other side hears of us
+
+
+class Callers:
+    """Who is looked for, by whom."""
+
+    def __init__(self) -> None:
+        self._searches: dict[PeerId, list[tuple[Found, bool]]] = {}
+
+    def __iter__(self) -> Iterator[PeerId]:
+        return iter(tuple(self._searches))
+
+    def __contains__(self, peer_id: object) -> bool:
+        return peer_id in self._searches
+
+    @contextmanager
+    def searching(self, peer_id: PeerId, found: Found, *, awaited: bool) -> Iterator[None]:
+        """Look for somebody; `found` hears of each address. `awaited`: somebody waits for it."""
+        entry = found, awaited
+        self._searches.setdefault(peer_id, []).append(entry)
+        try:
+            yield
+        finally:
+            self._searches[peer_id].remove(entry)
+            if not self._searches[peer_id]:
+                del self._searches[peer_id]
+
+    def awaited(self, peer_id: PeerId) -> bool:
+        """Return whether one of those who look for a peer waits for it."""
+        return any(awaited for _, awaited in self._searches.get(peer_id, ()))
+
+    def tell(self, peer_id: PeerId, address: Address, told_in: float) -> None:
+        """Tell all who look for a peer where it is."""
+        for found, _ in tuple(self._searches.get(peer_id, ())):
+            found(address, told_in)

@@ -1,0 +1,38 @@
+"""Whether a ringer is listed by one node alone, which may lie, or by several, which rarely invent the same address."""
+
+from collections.abc import Sequence
+from random import Random
+from typing import Final
+
+from core.limits.rate import TokenBucket
+from core.limits.table import BoundedTable
+from core.values import Address
+
+NODES: Final = 16  # whose last word is remembered; a door is kept by eight, and there are two doors for a while
+FRESH: Final = 60.0  # seconds that a word counts
+TAKEN: Final = 100  # addresses of one node's word; as many as are read of one answer
+ALONE: Final = 6.0  # ringers at once that one node alone lists, and who are punched back all the same ...
+ALONE_RATE: Final = 1 / 60.0  # ... and a second in the long run: 1.4 MB a day
+
+
+class Listed:
+    """Times are the caller's monotone seconds."""
+
+    def __init__(self) -> None:
+        self._said: BoundedTable[str, tuple[float, frozenset[Address]]] = BoundedTable(NODES)  # by the node's host
+        self._alone = TokenBucket(ALONE_RATE, ALONE)
+
+    def add(self, node: str, listed: Sequence[Address], now: float) -> None:
+        """Take what one node lists, instead of what it listed before."""
+        self._said[node] = now, frozenset(listed[:TAKEN])
+
+    def agreed(self, address: Address, now: float) -> bool:
+        """Return whether several nodes list an address."""
+        return sum(address in said and now - at < FRESH for at, said in self._said.values()) > 1
+
+    def alone(self, since: float, now: float, random: Random) -> list[Address]:
+        """Return a few of those whom one node alone has listed `since` then, and count them."""
+        those = [each for at, said in self._said.values() if at >= since for each in said]
+        once = [each for each in sorted(those) if not self.agreed(each, now)]
+        random.shuffle(once)
+        return [each for each in once if self._alone.take(now)]
