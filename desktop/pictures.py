@@ -6,15 +6,17 @@ zxing-cpp finds the code, Qt reads the file. Both are done beside the UI thread:
 from collections.abc import Callable
 from typing import Final
 
-from PySide6.QtCore import QObject, QRunnable, QSize, Qt, QThreadPool, Signal
+from PySide6.QtCore import QBuffer, QIODevice, QObject, QRunnable, QSize, Qt, QThreadPool, Signal
 from PySide6.QtGui import QImage, QImageReader
 
 MOST_PIXELS: Final = 2000  # of the longer side that are looked at: a code that fills a tenth of it has 4 for a module
+MOST_READ: Final = 100_000_000  # pixels that are decoded at all; a telephone's camera makes 12 to 50 million
 MOST_TEXT: Final = 8192  # bytes of a file that is no picture; a link has 150
 NO_READER = (
     "QR codes in pictures cannot be read, as the package zxing-cpp is not installed. Paste the link of the invitation."
 )
 NO_CODE = "There is no QR code in this picture, or it is too small or blurred. Ask for the link as a text."
+TOO_LARGE = "This picture is too large to be looked through. Cut the QR code out of it, or ask for the link as a text."
 NO_FILE = "This file can be read neither as a picture nor as a text with a link."
 
 
@@ -46,10 +48,24 @@ def text_of(image: QImage) -> str:
 def text_in(path: str) -> str:
     """Return what a file says: the QR code of a picture, or the text itself. Raises NotFound."""
     reader = QImageReader(path)
-    reader.setAutoTransform(True)
     if not reader.canRead():
         return _text(path)
+    return _read(reader)
+
+
+def text_of_data(data: bytes) -> str:
+    """Return what the QR code in the bytes of a picture's file says. Raises NotFound."""
+    held = QBuffer()
+    held.setData(data)
+    held.open(QIODevice.OpenModeFlag.ReadOnly)
+    return _read(QImageReader(held))
+
+
+def _read(reader: QImageReader) -> str:
+    reader.setAutoTransform(True)
     size = reader.size()
+    if size.isValid() and size.width() * size.height() > MOST_READ:
+        raise NotFound(TOO_LARGE)
     if size.isValid() and max(size.width(), size.height()) > MOST_PIXELS:
         reader.setScaledSize(size.scaled(QSize(MOST_PIXELS, MOST_PIXELS), Qt.AspectRatioMode.KeepAspectRatio))
     image = reader.read()

@@ -149,8 +149,12 @@ EXCEPTIONS = {
     ("core.wire.compact", "socket"),  # inet_pton and inet_ntoa: text to bytes, no I/O
     *((engine, "random.Random") for engine in PURE),  # the type of what is handed in
 }
-# `grapevine` without arguments opens the window: the one way from core to the desktop, and only when asked for.
-TO_THE_DESKTOP = ("core.cli.commands", {"desktop.display", "desktop.__main__"})
+# `grapevine` without arguments opens the window, and `grapevine join` reads a picture as the window does: the two ways
+# from core to the desktop, and only when asked for.
+TO_THE_DESKTOP = {
+    "core.cli.commands": {"desktop.display", "desktop.__main__"},
+    "core.cli.pictures": {"desktop.pictures"},
+}
 
 GUI = {"PySide6", "qasync", "shiboken6", "desktop"}
 # The desktop reads values, events and settings everywhere, and its tasks have owners; what runs a peer, and the
@@ -190,8 +194,7 @@ def _excepted(module: str, target: str) -> bool:
 def _core_problem(module: str, found: Import) -> str | None:
     top = found.module.partition(".")[0]
     if top in GUI:
-        where, what = TO_THE_DESKTOP
-        is_the_way = module == where and found.module in what and found.lazy
+        is_the_way = found.module in TO_THE_DESKTOP.get(module, ()) and found.lazy
         return None if is_the_way else "core knows no window"
     if any(is_under(module, pure) for pure in PURE) and top in IMPURE and not _excepted(module, found.target):
         return "an engine has no I/O, clock, or randomness of its own"
@@ -251,6 +254,8 @@ def test_every_module_of_core_has_a_place(path: Path) -> None:
         ("core.cli.commands", "from desktop.__main__ import main"),
         ("core.cli.jobs", "def f() -> None:\n    import desktop.__main__"),
         ("core.cli.commands", "def f() -> None:\n    import desktop.views"),
+        ("core.cli.pictures", "from desktop.pictures import text_in"),
+        ("core.cli.pictures", "def f() -> None:\n    from PySide6.QtGui import QImage"),
         ("core.utp.mux", "from . import rtt"),
         ("desktop.views.main_window", "from core.peer import Peer"),
         ("desktop.models.peers", "import core.net.endpoint"),
@@ -267,6 +272,7 @@ def test_a_planted_fault_is_found(module: str, source: str) -> None:
         ("core.wire.compact", "import socket"),
         ("core.net.pump", "import asyncio, socket, time\nfrom core.utp import Mux"),
         ("core.cli.commands", "def f() -> None:\n    from desktop.__main__ import main"),
+        ("core.cli.pictures", "def f() -> None:\n    from desktop.pictures import text_of_data"),
         ("desktop.bridge", "from core.peer import Peer"),
         ("desktop.views.main_window", "from core.news.events import PeerRow\nfrom core.values import Address"),
     ],

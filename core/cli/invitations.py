@@ -9,7 +9,6 @@ from core.cli.options import as_json_option, broker_option, network_options, pro
 from core.cli.starting import start
 from core.errors import PeerError
 
-MOST_TEXT: Final = 8192  # characters of a file; a link has 150
 DAYS: Final = 7.0  # as `core.invitations.entries.DAYS`, which is not loaded for --help
 
 
@@ -80,21 +79,13 @@ def reset(profile: str, as_json: bool) -> None:
 
 
 def _link(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    from core.cli.pictures import said
     from core.invitations.link import parse  # loads nothing that --help does not need otherwise
 
     try:
-        return str(parse(_read(value)))
+        return str(parse(said(value)))
     except PeerError as error:
         raise click.BadParameter(f"{error.name}: {error}", context, parameter) from None
-
-
-def _read(text: str) -> str:
-    """Return what a file says, if it is the name of one; else the text itself."""
-    try:
-        with open(text, encoding="utf-8") as file:
-            return file.read(MOST_TEXT)
-    except (OSError, ValueError):  # no file, or no text
-        return text
 
 
 @click.command()
@@ -110,7 +101,9 @@ def _read(text: str) -> str:
 @broker_option
 @network_options
 def join(link: str, name: str, timeout: float | None, **network: Any) -> None:  # noqa: ANN401
-    """Open an invitation: you and the inviter know each other then. LINK may also be a file with the link in it.
+    """Open an invitation: you and the inviter know each other then.
+
+    LINK may also be a file with the link in it, a picture of its QR code, or - for either of them on standard input.
 
     It says what it is doing and waits for.
     """
