@@ -26,6 +26,7 @@ class Post:
 
     def step(self, now: float, clock: float) -> None:
         """Ask for what the exchange wishes now."""
+        self._exchange.pace.afforded = self._node.thrift.may(Use.EAGER, now)
         for wish in self._exchange.wishes():
             try:
                 self._wishes[self._begin(wish, now)] = wish.number
@@ -64,5 +65,5 @@ class Post:
 def _use(wish: Wish) -> Use:
     """Return what the bytes of a wish are for."""
     if wish.why is not Why.IDLE:
-        return Use.AWAITED if wish.why is Why.CALL else Use.VISITS
+        return {Why.CALL: Use.AWAITED, Why.VISIT: Use.VISITS, Why.EAGER: Use.EAGER}[wish.why]
     return Use.LETTERS if isinstance(wish, Write) else Use.RINGS if isinstance(wish, Read) else Use.DOOR

@@ -40,12 +40,13 @@ _LEAVES: Final = {
 }  # fmt: skip
 """Parts of AT_ONCE that a use leaves to those before it."""
 _OWN: Final = {
-    Use.LETTERS: (10e6, 1e6), Use.RINGS: (2e6, 150e3), Use.VISITS: (1e6, 100e3), Use.LISTS: (2e6, 120e3),
-    Use.OTHERS: (4e6, 200e3),
+    Use.LETTERS: (10e6, 1e6), Use.RINGS: (2e6, 150e3), Use.DOOR: (15e6, 300e3), Use.EAGER: (2e6, 1.2e6),
+    Use.VISITS: (1e6, 100e3), Use.LISTS: (2e6, 120e3), Use.OTHERS: (4e6, 200e3),
 }  # fmt: skip
-"""(bytes a day, and at once) that a use has at the most, so that the door has 10 MB a day at the least.
+"""(bytes a day, and at once) that a use has at the most: so that the door has 10 MB a day at the least, and an hour
+takes no more than its part of a day.
 
-Letters of 24 people, or all of 64 once; rings: the boxes of ten people, read once.
+At once are: letters to 64 people, the boxes of ten, a look at the lists of open peers, and 20 minutes of looking often.
 """
 
 
@@ -56,6 +57,9 @@ class Thrift:
         self._bytes = TokenBucket(daily / DAY, at_once)
         self._own = {use: TokenBucket(each / DAY, most) for use, (each, most) in _OWN.items()}
         self.spent = dict.fromkeys(Use, 0)  # bytes so far
+
+    def __str__(self) -> str:
+        return ", ".join(f"{use.name.lower()} {size}" for use, size in self.spent.items())
 
     def may(self, use: Use, now: float) -> bool:
         """Return whether something may begin. What has begun goes on."""

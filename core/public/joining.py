@@ -27,6 +27,7 @@ RETRY: Final = (5.0, 300.0)  # seconds between tries while nobody answers, doubl
 BLOCKED: Final = 15.0  # seconds without an answer after which it is said that the network may block it
 SIGN_IN: Final = 15.0  # seconds between looks whether names lead to where they should: somebody may sign in
 KEEP_EVERY: Final = 600.0  # seconds between writings of the good nodes
+TELL_EVERY: Final = 60.0  # seconds between lines of the log about what it took
 WATCH: Final = 1.0  # seconds between looks
 _log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Joining:
             lodging.flush()
             await asyncio.sleep(PATIENCE)
         began, keep_at, again_at = loop.time(), loop.time() + KEEP_EVERY, loop.time()
+        tell_at = began
         while True:
             now = loop.time()
             if self._again.is_set():
@@ -80,6 +82,9 @@ class Joining:
                 if now >= keep_at:
                     keep_at = now + KEEP_EVERY
                     await self.keep(node)
+            if now >= tell_at:
+                tell_at = now + TELL_EVERY
+                _log.debug("%s bytes so far", node.thrift)
             self._blocked = not node.nodes() and now - began >= BLOCKED
             say()
             with contextlib.suppress(TimeoutError):

@@ -291,7 +291,7 @@ class PublicDht:
         awaited = self._people.awaited()
         waits = self._serves() or awaited
         met = node.nodes() > 0 or (self._open is not None and self._open.visits())
-        exchange.listen(waits and met, (self._attentive or awaited) and node.thrift.may(Use.EAGER, now))
+        exchange.listen(waits and met, self._attentive or awaited)
         called = [each for each in self._callers if self._callers.awaited(each) or node.thrift.may(Use.VISITS, now)]
         for peer_id in called:
             if exchange.knows(peer_id) and now - self._renewed.get(peer_id, -RENEW) >= RENEW:

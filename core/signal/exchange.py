@@ -87,7 +87,7 @@ class Exchange:
         self._listed = Listed()
         self._rung: BoundedTable[Address, float] = BoundedTable(256)
         self._answering = Answering()
-        self._pace = Looks()
+        self.pace = Looks()
         self._written: dict[Hashable, Write] = {}  # our newest letter to each contact
         self._under_way: dict[int, tuple[Contact | None, Wish]] = {}
         self._last = 0
@@ -134,7 +134,7 @@ class Exchange:
 
     def listen(self, on: bool, eager: bool) -> None:
         """Be there for callers, or not; `eager`: somebody waits."""
-        self._listening, self._pace.eager = on, eager
+        self._listening, self.pace.wanted = on, eager
 
     def call(self, name: Hashable, now: float, clock: float, *, awaited: bool = True) -> None:
         """Call a contact, or go on with it; `awaited`: somebody waits. A letter read before is told at once."""
@@ -171,7 +171,7 @@ class Exchange:
 
     def interval(self, now: float) -> float:
         """Return how many seconds are between two looks at our door."""
-        return self._pace.interval(now, len(self._contacts))
+        return self.pace.interval(now, len(self._contacts))
 
     def wishes(self) -> list[Wish]:
         """Return, and forget, what to ask of the DHT."""
@@ -264,10 +264,10 @@ class Exchange:
         if self._looking:
             return
         self._looks, self._looked_at = self._looks + 1, now
-        self._pace.looked(now, interval)
-        part = 0 if self._pace.eager else 1 + self._looks % OTHERS
+        self.pace.looked(now, interval)
+        part = 0 if self.pace.eager else 1 + self._looks % OTHERS
         for each in doors(self._bell, clock):
-            wish = Listen(self._number(), each, part)
+            wish = Listen(self._number(), each, part, Why.EAGER if self.pace.eager else Why.IDLE)
             self._looking[wish.number] = 0
             self._wish(wish, None)
 
@@ -303,7 +303,7 @@ class Exchange:
         """Find out who rings, and where else it is: by a letter that we have, or those that we read now."""
         for name, (letter, _) in self._letters.items():
             if address in letter.addresses and name in self._contacts and abs(clock - letter.at) < VALID:
-                self._pace.stir(now)
+                self.pace.stir(now)
                 self._events.append(Located(name, replace(letter, word=b""), None))  # its word may be an old one
                 if name not in self._calls and self._answering.may_read_again(now):
                     self._read(self._contacts[name], clock, far=False)  # it may say something else by now
@@ -318,7 +318,7 @@ class Exchange:
         letter = self._read_letter(contact, wish.box, sealed, sequence, clock)
         if letter is None:
             return False
-        self._pace.stir(now)
+        self.pace.stir(now)
         call = self._calls.get(contact.name)
         self._events.append(Located(contact.name, letter, None if call is None else now - call.began))
         return True
@@ -364,7 +364,7 @@ class Exchange:
             letter = replace(self._letters[name][0], word=b"")  # known from elsewhere
         if letter is None or (call is None and not rings):
             return False
-        self._pace.stir(now)
+        self.pace.stir(now)
         self._events.append(Located(name, letter, None if call is None else now - call.began, via))
         return True
 

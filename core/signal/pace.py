@@ -16,12 +16,18 @@ SOONEST: Final = 2.0  # never more often
 
 
 class Looks:
-    """`eager`: somebody waits. Times are the caller's monotone seconds."""
+    """`wanted`: somebody waits; `afforded`: looking often is not too much. Times are the caller's monotone seconds."""
 
     def __init__(self) -> None:
-        self.eager = False
+        self.wanted = False
+        self.afforded = True
         self._stirred = -math.inf  # when one of our people called
         self._left = TokenBucket(STIRRED_RATE, STIRRED_LOOKS)
+
+    @property
+    def eager(self) -> bool:
+        """Whether we look as often as somebody who waits wants it."""
+        return self.wanted and self.afforded
 
     def stir(self, now: float) -> None:
         """Note a call of one of our people, or ours."""

@@ -17,6 +17,7 @@ class Why(Enum):
     """What a wish is for."""
 
     IDLE = "idle"  # being called
+    EAGER = "eager"  # being called, while somebody waits for that
     VISIT = "visit"  # a call of ours that nobody waits for
     CALL = "call"  # a call that somebody waits for
 

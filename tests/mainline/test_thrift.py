@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from core.mainline.thrift import AT_ONCE, DAILY, DAY, Thrift, Use
+from core.signal.pace import EAGER
 from tests.mainline.cloud import Cloud
 from tests.mainline.test_meeting import meets, pair
 
@@ -60,7 +61,6 @@ def test_strangers_who_ask_without_end_keep_nobody_from_being_called() -> None:
 def test_a_door_full_of_lies_leaves_the_letters_and_the_way_to_who_rings() -> None:
     thrift = Thrift()
     greedy(thrift, [Use.DOOR], DAY)
-    assert not thrift.may(Use.UPKEEP, DAY)
     assert thrift.may(Use.LETTERS, DAY)
     assert thrift.may(Use.RINGS, DAY)
 
@@ -69,6 +69,18 @@ def test_the_letters_of_very_many_people_leave_the_door_enough() -> None:
     thrift = Thrift()
     assert greedy(thrift, [Use.LETTERS], DAY, 20_000) <= 11.1e6
     assert greedy(Thrift(), [Use.LETTERS, Use.RINGS, Use.DOOR], DAY) - 13.2e6 >= 10e6
+
+
+def test_who_waits_long_looks_often_for_twenty_minutes_and_then_as_rarely_as_an_idle_peer() -> None:
+    cloud = Cloud(500)
+    anna, _ = pair(cloud, eager=True)
+    assert anna.exchange.interval(cloud.now) == EAGER
+    cloud.run(900.0)
+    assert anna.exchange.interval(cloud.now) == EAGER
+    cloud.run(2700.0)
+    spent = anna.node.thrift.spent
+    assert spent[Use.EAGER] <= 1.2e6 + 2e6 * 3720 / DAY + SEARCH
+    assert spent[Use.DOOR] > 100_000, "and it looks all the same"
 
 
 def test_nodes_that_invent_rings_take_a_small_part() -> None:
@@ -87,7 +99,7 @@ def test_half_an_hour_with_nodes_that_are_gone_or_lie_keeps_to_the_account(gone:
 def test_who_has_spent_all_is_called_again_later_and_calls_at_once() -> None:
     cloud = Cloud(500)
     anna, bert = pair(cloud, eager=False)
-    anna.node.thrift.spend(Use.DOOR, int(AT_ONCE), cloud.now)
+    anna.node.thrift.spend(Use.DOOR, 400_000, cloud.now)
     before = cloud.packets[anna.address]
     cloud.run(5.0)
     assert cloud.packets[anna.address] - before <= 8, "what was under way"

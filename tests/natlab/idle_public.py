@@ -63,6 +63,8 @@ async def main(minutes: float, settle: float, *, helper: bool) -> None:
                 await asyncio.sleep(60.0)
                 print(f"-- after {number + 1} minutes", flush=True)  # noqa: T201
                 report(before, counter.events[-1])
+                told = [line for line in sharer.stderr.splitlines() if "bytes so far" in line]
+                print(told[-1] if told else "", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
