@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from core.limits.fair import FairTable
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.open_peers.config import (
@@ -19,19 +18,17 @@ from core.open_peers.config import (
     CHECKS_RATE,
     GOOD,
     GOOD_FOR,
-    HEARD,
-    HEARD_NETWORK,
     KNOWN,
     LIAR_FOR,
     LIARS,
     LOOK_EVERY,
     LOOK_FIRST,
     LOOK_SOON,
-    PER_NODE,
     SILENT,
     SILENT_FOR,
 )
-from core.open_peers.keys import nearest, nearness, network
+from core.open_peers.heard import Heard
+from core.open_peers.keys import nearest, nearness
 from core.peer_id import PeerId
 from core.values import Address
 
@@ -53,7 +50,7 @@ class Judge:
 
     def __init__(self, own: bytes) -> None:
         self._own = own
-        self._heard: FairTable[Address, frozenset[str], str] = FairTable(HEARD, HEARD_NETWORK)
+        self._heard = Heard(lambda host: nearness(own, host))
         self._good: dict[Address, OpenPeer] = {}  # KNOWN at most
         self._liars: BoundedTable[str, float] = BoundedTable(LIARS)  # until when, by host
         self._silent: BoundedTable[str, float] = BoundedTable(SILENT)
@@ -71,12 +68,9 @@ class Judge:
         for address, peer_id in list(kept)[:KNOWN]:
             self._good.setdefault(address, OpenPeer(address, peer_id, -math.inf))
 
-    def heard(self, listed: Iterable[Address], now: float, by: str = "") -> None:
-        """Take what one node lists, at the host `by`. One that announces itself is listed by several nodes."""
-        for address in list(listed)[:PER_NODE]:
-            told = self._heard.get(address) or frozenset()
-            if address not in self._good and not self._shunned(address, now) and len(told) < 2 and by not in told:
-                self._heard.put(address, told | {by}, network(address.host, 2))
+    def heard(self, listed: Iterable[Address], now: float, by: str) -> None:
+        """Take what one node lists in one list; `by` says which. One that announces itself is listed by several."""
+        self._heard.add(by, [each for each in listed if each not in self._good and not self._shunned(each, now)])
 
     def looked(self, now: float) -> None:
         """Note that the gatherings are looked at now."""
@@ -86,7 +80,7 @@ class Judge:
     def proved(self, address: Address, peer_id: PeerId, now: float, places: Sequence[bytes] = ()) -> None:
         """Note one that has proved to be one; of more than KNOWN, the one farthest from all places goes."""
         self._checking.discard(address)
-        self._heard.pop(address)
+        self._heard.drop(address)
         self._ever, self._vain = True, 0
         for other in [each for each in self._good.values() if each.peer_id == peer_id and each.address != address]:
             del self._good[other.address]  # it has moved; one identity has one voice
@@ -98,7 +92,7 @@ class Judge:
     def failed(self, address: Address, now: float, *, lied: bool) -> None:
         """Note one that did not answer, or whose answer was no open peer's."""
         self._checking.discard(address)
-        self._heard.pop(address)
+        self._heard.drop(address)
         self._good.pop(address, None)
         if lied:
             self.lies += 1
@@ -142,7 +136,8 @@ class Judge:
         """
         old = [each for each in self._good.values() if now - each.checked_at >= GOOD_FOR]
         good = self.good(now)
-        waiting = [each for each in (*self._heard, *(one.address for one in old)) if each not in self._checking]
+        named = (*self._heard.counts(), *(one.address for one in old))
+        waiting = [each for each in named if each not in self._checking]
         chosen = self._next(waiting, places, [each.address for each in good], now)
         if chosen is None or not self._checks.take(now):
             return None
@@ -153,8 +148,10 @@ class Judge:
         waiting = [each for each in waiting if not self._shunned(each, now)]
         if not waiting:
             return None
-        several = [each for each in waiting if each in self._good or len(self._heard.get(each) or ()) > 1]
-        for those in (several, waiting):  # what one node alone lists is mostly junk
+        counts = self._heard.counts()
+        most = max((counts.get(each, 0) for each in waiting), default=0)
+        likely = [each for each in waiting if each in self._good or 2 * counts[each] >= most]
+        for those in (likely, waiting):  # what few nodes list is mostly junk
             for at in places:
                 for each in nearest([*those, *good], at, GOOD // 2):
                     if each not in good:
@@ -162,7 +159,7 @@ class Judge:
         if len(good) >= GOOD:
             return None
         before = [each for each in waiting if each in self._good]  # good in an earlier run, or hours ago
-        return min(before or waiting, key=lambda each: nearness(self._own, each.host))
+        return min(before or likely, key=lambda each: nearness(self._own, each.host))
 
     def good(self, now: float) -> list[OpenPeer]:
         """Return those that have proved to be open peers lately."""
@@ -178,7 +175,7 @@ class Judge:
 
     def waiting(self) -> int:
         """Return how many are listed and not checked."""
-        return len(self._heard)
+        return len(self._heard.counts())
 
     def _shunned(self, address: Address, now: float) -> bool:
         until = max(self._liars.get(address.host, -math.inf), self._silent.get(address.host, -math.inf))

@@ -26,7 +26,8 @@ PATIENCE: Final = 3.0  # seconds for kept nodes to answer before bootstrap nodes
 RETRY: Final = (5.0, 300.0)  # seconds between tries while nobody answers, doubled from the first to the second
 BLOCKED: Final = 15.0  # seconds without an answer after which it is said that the network may block it
 SIGN_IN: Final = 15.0  # seconds between looks whether names lead to where they should: somebody may sign in
-KEEP_EVERY: Final = 600.0  # seconds between writings of the good nodes
+KEEP_EVERY: Final = 600.0  # seconds between writings of the good nodes ...
+KEEP_FIRST: Final = 60.0  # ... and until the first: who is ended by force has them all the same
 TELL_EVERY: Final = 60.0  # seconds between lines of the log about what it took
 WATCH: Final = 1.0  # seconds between looks
 _log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class Joining:
             node.join(random.SystemRandom().sample(kept, min(SEEDS, len(kept))), lodging.now())
             lodging.flush()
             await asyncio.sleep(PATIENCE)
-        began, keep_at, again_at = loop.time(), loop.time() + KEEP_EVERY, loop.time()
+        began, keep_at, again_at = loop.time(), loop.time() + KEEP_FIRST, loop.time()
         tell_at = began
         while True:
             now = loop.time()

@@ -30,6 +30,7 @@ from core.values import Address
 from core.wire.open_message import OpenItem
 
 KEEP_EVERY: Final = 600.0  # seconds between writings of those that are good
+KEEP_SOON: Final = 5.0  # seconds until one that has just proved to be one is written
 SIGNED: Final = 256  # letters whose signature is remembered
 LISTED_IN: Final = 256  # addresses whose lists are remembered
 _log = logging.getLogger(__name__)
@@ -168,7 +169,7 @@ class OpenPeers:
         def heard(listed: Sequence[Address], node: str) -> None:
             for each in listed[:PER_NODE]:
                 self._listed_in[each] = self._listed_in.get(each, frozenset()) | {shard}
-            self._judge.heard(listed, self._now(), node)
+            self._judge.heard(listed, self._now(), f"{node} {day} {shard}")
             self._stir()
 
         await searches.find(gathering(day, shard), heard, use=use)
@@ -186,6 +187,7 @@ class OpenPeers:
             self._thrift.spend(use, CHECKED, self._now())
             _log.debug("%s is an open peer: %s", address, peer_id.short)
             self._judge.proved(address, peer_id, self._now(), places)
+            self._keep_at = min(self._keep_at, self._now() + KEEP_SOON)
         finally:
             self._checking -= 1
         self._stir()

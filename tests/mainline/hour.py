@@ -156,8 +156,8 @@ class World:
             return
         judge.looked(now)
         for shard in range(SHARDS):
-            for _, listed in self.walk(who, gathering(DAY_NUMBER, shard), b"get_peers").peers:
-                judge.heard([each for each in listed if each != who.address], now)
+            for node, listed in self.walk(who, gathering(DAY_NUMBER, shard), b"get_peers").peers:
+                judge.heard([each for each in listed if each != who.address], now, f"{node} {shard}")
         self.check(who, [place(who.peer_id.key, DAY_NUMBER)], now)
 
     def check(self, who: One, places: list[bytes], now: float) -> None:

@@ -99,7 +99,7 @@ def test_half_an_hour_with_nodes_that_are_gone_or_lie_keeps_to_the_account(gone:
 def test_who_has_spent_all_is_called_again_later_and_calls_at_once() -> None:
     cloud = Cloud(500)
     anna, bert = pair(cloud, eager=False)
-    anna.node.thrift.spend(Use.DOOR, 400_000, cloud.now)
+    anna.node.thrift.spend(Use.DOOR, 150_000, cloud.now)
     before = cloud.packets[anna.address]
     cloud.run(5.0)
     assert cloud.packets[anna.address] - before <= 8, "what was under way"

@@ -1,6 +1,7 @@
 """Homes behind plain routers, and an open peer that they do not know: it is found on the public DHT, and used."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -62,6 +63,8 @@ async def meet(folder: Path, anna: Kind, bert: Kind) -> None:
                         await helper.event("guests", lambda event: event["waiting"] >= 2, timeout=150.0)
                     except AssertionError as error:
                         raise AssertionError(f"{error}\n{sharer.transcript()}\n{learner.transcript()}") from None
+                    learner.send_signal(signal.SIGINT)
+                    await learner.wait()
             asker = await stack.enter_async_context(grapevine(*asking, inside=sites[1].inside, home=homes[1]))
             try:
                 reply = await asker.event("reply", timeout=90.0)

@@ -42,7 +42,7 @@ def many(count: int, seed: int = 1) -> list[Address]:
 
 def listed(judge: Judge, addresses: list[Address]) -> None:
     for at in range(0, len(addresses), 50):
-        judge.heard(addresses[at : at + 50], 0.0)
+        judge.heard(addresses[at : at + 50], 0.0, f"21.0.{at // 50}.1")
 
 
 def checked(judge: Judge, places: list[bytes], now: float = 0.0) -> list[Address]:
@@ -64,9 +64,10 @@ def test_the_nearest_to_a_place_are_checked_first_whoever_was_heard_first() -> N
 def test_what_several_nodes_list_is_checked_before_what_one_alone_does() -> None:
     judge, everybody = Judge(b"o" * 32), many(100)
     judge.heard(everybody[:50], 0.0, "21.0.0.1")
-    judge.heard(everybody[50:], 0.0, "21.0.0.1")
+    judge.heard(everybody[50:], 0.0, "21.0.0.2")
     honest = nearest(everybody, PLACE, 100)[-3:]  # the farthest
-    judge.heard(honest, 0.0, "22.0.0.1")
+    for node in range(1, 4):
+        judge.heard(honest, 0.0, f"22.0.0.{node}")
     found = checked(judge, [PLACE])
     assert sorted(found[:3]) == sorted(honest)
     assert found[3] == nearest(everybody, PLACE, 1)[0]
@@ -94,9 +95,9 @@ def test_nobody_is_good_before_it_has_shown_it_and_a_liar_is_remembered() -> Non
     assert [each.address for each in judge.good(0.0)] == [good]
     listed(judge, [liar, Address(liar.host, 9), silent])
     assert checked(judge, []) == [], "neither the host that lied nor the silent one"
-    judge.heard([liar, silent], SILENT_FOR + 1)
+    judge.heard([liar, silent], SILENT_FOR + 1, "23.0.0.1")
     assert checked(judge, [], SILENT_FOR + 1) == [silent]
-    judge.heard([liar], LIAR_FOR + 1)
+    judge.heard([liar], LIAR_FOR + 1, "23.0.0.1")
     assert liar in checked(judge, [], LIAR_FOR + 1)
     assert judge.lies == 1
 
@@ -146,6 +147,29 @@ def test_junk_in_the_lists_costs_little_and_keeps_nobody_out() -> None:
     assert judge.waiting() <= HEARD_NETWORK + 1
     listed(judge, many(3000, seed=9))
     assert judge.waiting() <= HEARD
+
+
+def test_junk_of_its_own_network_pushes_no_honest_one_out_whoever_is_heard_last() -> None:
+    """As in the lab, where liars name 50 addresses each, with some in common, beside the one that is there."""
+    judge, random = Judge(b"o" * 32), Random(3)
+    honest = Address("11.0.1.3", 4000)
+    for node in range(8):
+        judge.heard([honest], 0.0, f"21.0.0.{node}")
+    for node in range(12):
+        junk = [Address(f"11.0.249.{each}", 7778) for each in random.sample(range(1, 255), 50)]
+        judge.heard(junk, 0.0, f"22.0.0.{node}")
+    assert checked(judge, [PLACE])[0] == honest
+
+
+def test_one_node_has_one_word_and_what_was_checked_has_to_be_listed_again() -> None:
+    judge = Judge(b"o" * 32)
+    first, second = many(2)
+    judge.heard([first], 0.0, "21.0.0.1")
+    judge.heard([second], 0.0, "21.0.0.1")
+    assert checked(judge, []) == [second]
+    judge.failed(second, 0.0, lied=False)
+    assert judge.waiting() == 0
+    assert checked(judge, [], SILENT_FOR + 1) == []
 
 
 def test_lists_are_looked_at_rarely_once_there_are_enough() -> None:
