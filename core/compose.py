@@ -310,7 +310,7 @@ async def compose(
     pairs = Pairs(identity, lambda: friends(admission))
     lan = look_nearby(
         config, hub, access, addresses, endpoint.address.port, outgoing.may_ask_beside, outside.open_wire,
-        places, pairs.secrets, inviter.secrets,
+        places, pairs.secrets, inviter.secrets, identity.warm,
     )  # fmt: skip
     if lan is not None:
         stack.push_async_callback(lan.aclose)

@@ -44,6 +44,7 @@ class Around:
     places: Places = field(default_factory=Places)
     people: Callable[[], dict[PeerId, bytes]] = dict  # the people we know, with the secret that we share with each
     invited: Callable[[], Iterable[bytes]] = tuple  # secrets of those who are invited
+    somebody: Callable[[], None] = lambda: None  # is there, and may call in a moment
 
 
 class Lan:
@@ -171,6 +172,8 @@ class Lan:
         def on_seen(instance: Instance) -> None:
             # peers of this computer find each other over loopback
             beyond = instance.beyond(self._around.hosts())
+            if beyond.grapes:
+                self._around.somebody()
             self.neighbours.add(beyond, host, asyncio.get_running_loop().time())
             self._around.places.add(beyond, host)
             self._changed.set()

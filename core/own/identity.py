@@ -58,6 +58,7 @@ class OwnIdentity:
         self._tasks = TaskSet("own identity")
         self._contexts: Contexts | None = None
         self._making = asyncio.Lock()
+        self._warm = False
         self.identity: Identity | None = None
         self.keeping: Keeping | None = None  # where it is kept, in words; None for one that was handed in
 
@@ -130,6 +131,16 @@ class OwnIdentity:
 
                 self._contexts = Contexts(self.identity)
         return self._contexts
+
+    def warm(self) -> None:
+        """Load what encrypts now, beside everything else: somebody is near, and may call in a moment."""
+        if self._contexts is None and not self._warm:
+            self._warm = True
+            self._tasks.spawn(self._warm_up(), name="load what encrypts")
+
+    async def _warm_up(self) -> None:
+        with contextlib.suppress(Exception):  # who needs it tries again, and says what is wrong
+            await self.contexts()
 
     # -- opening --------------------------------------------------------------------------------------------------
 

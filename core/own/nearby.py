@@ -21,6 +21,7 @@ def look_nearby(
     config: PeerConfig, hub: Hub, access: GrapeAccess, addresses: OwnAddresses, peer_port: int,
     may_ask: Callable[[Address, float], bool], open_wire: OpenWire, places: Places | None = None,
     people: Callable[[], dict[PeerId, bytes]] = dict, invited: Callable[[], Iterable[bytes]] = tuple,
+    somebody: Callable[[], None] = lambda: None,
 ) -> Lan | None:  # fmt: skip
     """Begin to look for them; None: it is not wanted, or our grape joins only those that it was given."""
     grape = access.own_grape
@@ -36,7 +37,7 @@ def look_nearby(
 
     around = Around(
         addresses.hosts, grape.knows, may_ask, grape.meet, firewall_rule, lambda: grape.alone,
-        lambda: access.say_nearby(lan.words), places or Places(), people, invited,
+        lambda: access.say_nearby(lan.words), places or Places(), people, invited, somebody,
     )  # fmt: skip
     lan = Lan(around, peer_port, port, open_wire=open_wire)
     addresses.subscribe(lan.refresh)

@@ -43,6 +43,7 @@ class Home:
         self.hosts = ["192.168.1.2"]
         self.known: set[Address] = set()
         self.asked: list[Address] = []
+        self.around: list[bool] = []  # each time that somebody is there
         self.said: list[str] = []
         self.wires: list[FakeWire] = []
         self.error: Exception | None = None
@@ -50,7 +51,7 @@ class Home:
         around = Around(
             lambda: list(self.hosts), lambda each: each in self.known, lambda each, now: True, self.asked.append,
             lambda host: f"allow {host}", lambda: not self.known, lambda: self.said.append(self.lan.words()),
-            self.places, lambda: dict(self.people), lambda: list(self.invited),
+            self.places, lambda: dict(self.people), lambda: list(self.invited), lambda: self.around.append(True),
         )  # fmt: skip
         self.lan = Lan(around, 41000, 20001, open_wire=self.open, random=Random(1))
 
@@ -82,6 +83,7 @@ def test_a_peer_that_is_heard_is_asked_at_once() -> None:
         home.wires[0].seen(instance())
         await settle()
         assert home.asked == [FRIEND]
+        assert home.around == [True], "what encrypts is loaded before somebody calls"
         home.known = {FRIEND}
         home.lan.refresh()
         await settle()
@@ -117,7 +119,7 @@ def test_peers_of_this_computer_are_none() -> None:
     async def scene(home: Home) -> None:
         home.wires[0].seen(instance(Address("192.168.1.2", 20002)))
         await asyncio.sleep(20)
-        assert home.asked == []
+        assert home.asked == home.around == []
         assert home.said[-1] == "No other Grapevine was found on this network."
 
     at_home(scene)

@@ -162,6 +162,22 @@ async def test_where_there_is_no_keyring_the_file_is_for_good(tmp_path: Path, mo
     await it.own.aclose()
 
 
+async def test_what_encrypts_is_loaded_once_when_somebody_is_near_and_not_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[bool] = []
+    monkeypatch.setattr("core.own.identity._load_contexts", lambda: loaded.append(True))
+    it = Peer(tmp_path, Broken(), monkeypatch)
+    await it.own.opened()
+    assert loaded == [], "it takes some MB"
+    for _ in range(3):
+        it.own.warm()
+    await it.until(lambda: bool(loaded))
+    assert await it.own.contexts() is not None
+    assert loaded == [True]
+    await it.own.aclose()
+
+
 async def test_a_locked_keyring_is_asked_again_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     box = Shut()
     box.shut = False
