@@ -18,6 +18,7 @@ from core.ledger import store
 from core.limits.bounds import RULES, Rule
 from core.mainline.config import DHT, KEPT
 from core.mainline.pace import PaceConfig
+from core.mainline.thrift import AT_ONCE, DAILY
 from core.nat import reflection
 from core.net import asked_at, crowd
 from core.news import attempts
@@ -110,6 +111,11 @@ _PUBLIC_DHT: Final = (
     Rule(
         "new ringers of one look at our door", f"{exchange.PER_NODE} of one node", str(exchange.PER_LOOK), "",
         "no further one is punched back", "tests/signal/test_exchange.py",
+    ),
+    Rule(
+        "bytes of the public DHT while nobody calls", "", f"{(DAILY + AT_ONCE) / 1e6:g} MB a day", "",
+        "the questions of others wait first, then what nodes list, then looks at our door",
+        "tests/mainline/test_thrift.py",
     ),
 )  # fmt: skip
 

@@ -50,7 +50,7 @@ OPEN_PEERS: Final = (
     ),
     Rule(
         "addresses listed as open peers", f"{open_peers.HEARD_NETWORK} of a network of 16 bits", str(open_peers.HEARD),
-        "", "of the network with most, the one heard first is forgotten", "tests/open_peers/test_judge.py",
+        "", "those that most nodes list are kept; the last word of each node counts", "tests/open_peers/test_judge.py",
     ),
     Rule(
         "checks of listed open peers", "", f"{60 * open_peers.CHECKS_RATE:g} a minute, {open_peers.CHECKS_BURST:g} at "

@@ -40,8 +40,8 @@ _LEAVES: Final = {
 }  # fmt: skip
 """Parts of AT_ONCE that a use leaves to those before it."""
 _OWN: Final = {
-    Use.LETTERS: (10e6, 1e6), Use.RINGS: (2e6, 150e3), Use.DOOR: (15e6, 100e3), Use.EAGER: (2e6, 1.2e6),
-    Use.VISITS: (1e6, 100e3), Use.LISTS: (2e6, 400e3), Use.OTHERS: (4e6, 200e3),
+    Use.LETTERS: (10e6, 1e6), Use.RINGS: (2e6, 150e3), Use.DOOR: (14e6, 60e3), Use.EAGER: (2e6, 1.2e6),
+    Use.VISITS: (800e3, 60e3), Use.LISTS: (1.5e6, 300e3), Use.OTHERS: (3e6, 100e3),
 }  # fmt: skip
 """(bytes a day, and at once) that a use has at the most: so that the door has 10 MB a day at the least, and an hour
 takes no more than its part of a day.

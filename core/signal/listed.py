@@ -27,8 +27,13 @@ class Listed:
         self._said[node] = now, frozenset(listed[:TAKEN])
 
     def agreed(self, address: Address, now: float) -> bool:
-        """Return whether several nodes list an address."""
-        return sum(address in said and now - at < FRESH for at, said in self._said.values()) > 1
+        """Return whether several nodes list an address, and more than a quarter of those that said anything lately.
+
+        Of eight nodes two may lie, and name the same one by chance.
+        """
+        fresh = [said for at, said in self._said.values() if now - at < FRESH]
+        listing = sum(address in said for said in fresh)
+        return listing > 1 and 4 * listing > len(fresh)
 
     def alone(self, since: float, now: float, random: Random) -> list[Address]:
         """Return a few of those whom one node alone has listed `since` then, and count them."""

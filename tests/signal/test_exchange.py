@@ -268,7 +268,7 @@ def test_nodes_that_invent_rings_have_few_boxes_read() -> None:
     for minute in range(60):
         rings(ours, Address(f"11.7.{minute}.1", 5000), 60.0 * minute)
         read += len(read_names(ours, 59, range(60 * minute + 1, 60 * minute + 50)))
-    assert read <= 4 * (6 + 12 + 1), "six rounds, and one every five minutes"
+    assert read <= 4 * (4 + 12 + 1), "four rounds, and one every five minutes"
 
 
 def test_who_rings_with_a_letter_that_we_have_is_told_with_all_its_addresses_and_nobody_else_is_read() -> None:
