@@ -348,7 +348,7 @@ class MainlineNode:
             self._ask(Use.UPKEEP, Target(contact.id, contact.address), b"ping", {}, lambda outcome, now: None, now)
 
     def _refresh(self, now: float) -> None:
-        """Meet nodes at random places, often while we know few; where there are no more, that is tried once."""
+        """Meet nodes at random places, often while we know few; where no others are, that is tried once."""
         few = len(self._table) < GOOD
         filling = few and self._fills < FILLS
         self._fills = self._fills + 1 if filling else self._fills if few else 0
