@@ -49,7 +49,7 @@ ERRORS: Final = {
     "ERR_LINK_DOUBLED": "There is more than one link in what was given.",
     "ERR_LINK_FOREIGN": "What was given is something else than an invitation.",
     "ERR_LINK_VERSION": "A later version of Grapevine made the link.",
-    "ERR_LINK_PICTURE": "The file has no link that can be read: no QR code, or it is cut, or too large, or what reads it is missing.",
+    "ERR_LINK_PICTURE": "No link can be read out of the file: no QR code, cut, too large, or what reads it is missing.",
     "ERR_LOCAL": "This cannot be done here. The sentence says what to change.",
     "ERR_LOCAL_RESET": "The program behind the other end of a stream closed its connection in the middle.",
     "ERR_MESSAGE_ENCODE": "The message cannot be sent as JSON, or its key or ID is too long.",

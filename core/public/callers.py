@@ -10,7 +10,7 @@ Found = Callable[[Address, float], None]  # where, and in how many seconds the o
 
 
 class Callers:
-    """Who is looked for, by whom."""
+    """Who is looked for."""
 
     def __init__(self) -> None:
         self._searches: dict[PeerId, list[tuple[Found, bool]]] = {}

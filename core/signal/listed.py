@@ -36,7 +36,7 @@ class Listed:
         return listing > 1 and 4 * listing > len(fresh)
 
     def alone(self, since: float, now: float, random: Random) -> list[Address]:
-        """Return a few of those whom one node alone has listed `since` then, and count them."""
+        """Return a few of those that one node alone has listed `since` then, and count them."""
         those = [each for at, said in self._said.values() if at >= since for each in said]
         once = [each for each in sorted(those) if not self.agreed(each, now)]
         random.shuffle(once)
