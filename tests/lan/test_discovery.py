@@ -119,7 +119,8 @@ def test_peers_of_this_computer_are_none() -> None:
     async def scene(home: Home) -> None:
         home.wires[0].seen(instance(Address("192.168.1.2", 20002)))
         await asyncio.sleep(20)
-        assert home.asked == home.around == []
+        assert not home.asked
+        assert not home.around
         assert home.said[-1] == "No other Grapevine was found on this network."
 
     at_home(scene)
