@@ -45,11 +45,19 @@ class AddressLabel(QWidget):
         for widget in (self.name, self.value, self.button):
             row.addWidget(widget)
         row.addStretch()
-        self.name.setText(self.tr("From your provider"))  # the longest of its names
-        self.value.setFont(self._fonts[1])
-        self.value.setText(ADDRESS)
-        self.setMinimumWidth(self.sizeHint().width())
+        self.keep_room()
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+
+    def keep_room(self) -> None:
+        """Measure the longest address, with the longest of the names: under another style they are wider."""
+        shown = self.name.text(), self.value.text(), self.value.font()
+        self.name.setText(self.tr("From your provider"))
+        self.value.setText(ADDRESS)
+        self.value.setFont(self._fonts[1])
+        self.setMinimumSize(self.sizeHint())
+        self.name.setText(shown[0])
+        self.value.setText(shown[1])
+        self.value.setFont(shown[2])
 
     def show_place(self, place: Place) -> None:
         """Show this address, or why there is none."""
@@ -108,6 +116,8 @@ class HeaderView(QFrame):
         self._places = tuple(AddressLabel() for _ in range(PLACES))
         self._lay_out()
         theme.changed.connect(self._retheme)
+        for place in self._places:
+            theme.laid.connect(place.keep_room)
         self.show_snapshot(None)
         self._retheme(theme.theme)
 

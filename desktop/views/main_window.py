@@ -71,14 +71,9 @@ class MainWindow(QMainWindow):
     settings_changed = Signal(object)
 
     def __init__(
-        self,
-        bridge: BridgeLike,
-        settings: Settings,
-        theme: ThemeSource | None = None,
-        *,
-        identity: IdentityActsLike | None = None,
-        integration: Integration | None = None,
-    ) -> None:
+        self, bridge: BridgeLike, settings: Settings, theme: ThemeSource | None = None, *,
+        identity: IdentityActsLike | None = None, integration: Integration | None = None,
+    ) -> None:  # fmt: skip
         """`identity` acts on the key, `integration` on the start at login; without them neither can be changed here."""
         super().__init__()
         self._bridge = bridge
@@ -91,23 +86,8 @@ class MainWindow(QMainWindow):
         self.setWindowIcon(app_icon())
         self.setMinimumSize(MIN_SIZE)
         self.resize(within_screen(self, START_SIZE))
-        self.header = HeaderView(self._theme)
-        self.banner = Banner(self._theme)
-        self.services = ServicesView(bridge)
-        self.peers = PeersView(self._theme)
-        self.timeline = TimelineView(self._theme)
-        self.request = RequestView(bridge, self._theme)
-        self.traffic = TrafficView(bridge)
-        self.pending = PendingStrip(bridge, self._theme)
-        self.people = PeopleView(bridge, self._theme)
-        self.calls = CallsView(bridge, self._theme)
-        self.network = NetworkView(self._theme, settings.brokers, bridge, self._remember)
-        self.sharing = SharingView(bridge, self._theme)
-        self.using = UsingView(bridge, self._theme)
-        self.pages = Pages()
-        self._lay_out()
-        self.menus = Menus(self, bridge, self._acts())
-        self.menus.retheme(self._theme.theme)
+        with self._theme.laid_later():
+            self._put_together(bridge)
         self._theme.changed.connect(self._retheme)
         self.peers.request_wanted.connect(self._address_request)
         self.peers.path_wanted.connect(lambda address: self._on("network", lambda: self.network.reveal(address))())
@@ -130,6 +110,25 @@ class MainWindow(QMainWindow):
         snapshot = bridge.snapshot()
         if snapshot is not None:
             self._show_snapshot(snapshot)
+
+    def _put_together(self, bridge: BridgeLike) -> None:
+        self.header = HeaderView(self._theme)
+        self.banner = Banner(self._theme)
+        self.services = ServicesView(bridge)
+        self.peers = PeersView(self._theme)
+        self.timeline = TimelineView(self._theme)
+        self.request = RequestView(bridge, self._theme)
+        self.traffic = TrafficView(bridge)
+        self.pending = PendingStrip(bridge, self._theme)
+        self.people = PeopleView(bridge, self._theme)
+        self.calls = CallsView(bridge, self._theme)
+        self.network = NetworkView(self._theme, self._settings.brokers, bridge, self._remember)
+        self.sharing = SharingView(bridge, self._theme)
+        self.using = UsingView(bridge, self._theme)
+        self.pages = Pages()
+        self._lay_out()
+        self.menus = Menus(self, bridge, self._acts())
+        self.menus.retheme(self._theme.theme)
 
     def _lay_out(self) -> None:
         self._left = QSplitter(Qt.Orientation.Vertical)
@@ -168,6 +167,7 @@ class MainWindow(QMainWindow):
         for page in (self.sharing, self.using, self.people, self.calls, self.network):
             page.setMinimumHeight(PAGE_HEIGHT)
         self.notice = NoticePlace(self.header.details, self.pending, self.banner)
+        self._theme.laid.connect(self.notice.restyle)
         middle = Scrolled()
         column = self._column = QVBoxLayout(middle)
         column.setContentsMargins(14, 8, 14, 6)

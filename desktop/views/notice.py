@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QLayout, QSizePolicy, QWidget
 
 PADDING = 14  # pixels above and below the lines: those of the frames that a message stands in
 GUARD_MS = 500  # milliseconds in which what has just come up takes no click: it was meant for what was there before
@@ -21,11 +21,21 @@ class NoticePlace(QWidget):
         for part in parts:
             part.setParent(self)
             part.installEventFilter(self)
-            _polish(part)
+        self.restyle()
         self._guard = QTimer(self)
         self._guard.setSingleShot(True)
         self._guard.setInterval(GUARD_MS)
         self._guard.timeout.connect(lambda: self._take_clicks(True))
+
+    def restyle(self) -> None:
+        """Let the style sheet have its say: what is hidden is measured without it otherwise, and is larger later."""
+        for part in self._parts:
+            for widget in (part, *part.findChildren(QWidget)):
+                widget.ensurePolished()
+                widget.updateGeometry()
+            for layout in part.findChildren(QLayout):
+                layout.invalidate()
+        self.updateGeometry()
 
     def set_lines(self, lines: int) -> None:
         """Take the room of so many lines of text."""
@@ -89,10 +99,3 @@ class NoticePlace(QWidget):
     def _place(self) -> None:
         for part in self._parts:
             part.setGeometry(self.rect())
-
-
-def _polish(part: QWidget) -> None:
-    """Let the style sheet have its say now: what is hidden is measured without it otherwise, and is larger later."""
-    for widget in (part, *part.findChildren(QWidget)):
-        widget.ensurePolished()
-        widget.updateGeometry()

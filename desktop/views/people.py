@@ -94,6 +94,7 @@ class PeopleView(PageView):
         self._rest.setInterval(REST_MS)
         self._rest.timeout.connect(lambda: self.answers.setEnabled(True))
         theme.changed.connect(self._retheme)
+        theme.laid.connect(self.waiting.measure)
         self._retheme(theme.theme)
         self._show_pending(())
         self._choose_buttons()
@@ -151,9 +152,7 @@ class PeopleView(PageView):
         self.table.setItemDelegateForColumn(KnownColumn.STATE, CellDelegate(self._dress, self.table))
         self.table.set_samples(KNOWN_SAMPLES, fit_all=True)
         self.table.set_placeholder(self.tr(NOBODY))
-        lines = self.waiting.verticalHeader().defaultSectionSize() * PENDING_LINES
-        header = max(self.waiting.horizontalHeader().sizeHint().height(), self.waiting.fontMetrics().height() + 11)
-        self.waiting.setFixedHeight(header + lines + 10)
+        self.waiting.keep_lines(PENDING_LINES)
         self.table.doubleClicked.connect(lambda _index: self.edit())
         self.table.selectionModel().selectionChanged.connect(lambda *_: self._choose_buttons())
         self.model.modelReset.connect(self._choose_buttons)

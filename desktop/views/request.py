@@ -86,9 +86,17 @@ class RequestView(QWidget):
         bridge.request_finished.connect(self._finished)
         theme.changed.connect(self._retheme)
         self._retheme(theme.theme)
+        theme.laid.connect(self._keep_width)
+        self._keep_width()
+        self.payload.set_text(START_PAYLOAD)
+
+    def _keep_width(self) -> None:
+        """Let the button be as wide as the longer of its words, whichever it shows: it never changes its width."""
+        shown = self.send_button.text()
+        self.send_button.setText(self.tr("Sending"))
         self.send_button.ensurePolished()
         self.send_button.setMinimumWidth(self.send_button.sizeHint().width())
-        self.payload.set_text(START_PAYLOAD)
+        self.send_button.setText(shown)
 
     def _set_up(self) -> None:
         self.target.setEditable(True)
@@ -114,7 +122,6 @@ class RequestView(QWidget):
         self.send_button.setObjectName("primary")
         self.send_button.setToolTip(self.tr("Send the request (Ctrl+Enter)"))
         self.send_button.clicked.connect(self.send)
-        self.send_button.setText(self.tr("Sending"))  # the longer of its words: it never changes its width
         self.progress.setObjectName("waiting")
         self.progress.setTextVisible(False)
         self.progress.setRange(0, SPAN)

@@ -64,6 +64,7 @@ class RowTable(QTableView):
         self.horizontalHeader().sectionResized.connect(self._section_resized)
         self.horizontalHeader().sortIndicatorChanged.connect(self._sorted)
         self._samples: tuple[str, ...] = ()
+        self._kept = 0  # lines
         self._fit_all = False
         self._fitting = False
         self._touched = False
@@ -123,6 +124,16 @@ class RowTable(QTableView):
         """Put the columns as they were left."""
         if not state.isEmpty() and self.horizontalHeader().restoreState(state):
             self._touched = True
+
+    def keep_lines(self, lines: int) -> None:
+        """Take the room of so many lines, also while there are none. `measure` does so again under another style."""
+        self._kept = lines
+        self.measure()
+
+    def measure(self) -> None:
+        """Take the room of the lines that are kept, and of the header."""
+        header = max(self.horizontalHeader().sizeHint().height(), self.fontMetrics().height() + 11)
+        self.setFixedHeight(header + self._kept * self.verticalHeader().defaultSectionSize() + 10)
 
     def _fit(self) -> None:
         if self._touched or not self._samples:
