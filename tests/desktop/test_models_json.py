@@ -12,9 +12,9 @@ from desktop.models.json_check import MAX_CHARACTERS, check_json
 from desktop.models.pretty import ELLIPSIS, full, pretty, preview
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=8) | st.dictionaries(st.text(max_size=10), inner, max_size=8),
-    max_leaves=40,
+    max_leaves=20,
 )
 
 

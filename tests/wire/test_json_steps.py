@@ -20,8 +20,11 @@ T = TypeVar("T")
 
 text = st.text(st.sampled_from('ab"\\\n\x7fé€😀/[]{},: '), max_size=12) | st.text(max_size=400)
 scalar = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | text
-value = st.recursive(scalar, lambda inner: st.lists(inner) | st.dictionaries(text, inner), max_leaves=20)
-container = st.lists(value) | st.dictionaries(text, value)
+# Few in each, and deep: to draw took nearly all of the time of these tests.
+value = st.recursive(
+    scalar, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4), max_leaves=8
+)
+container = st.lists(value, max_size=6) | st.dictionaries(text, value, max_size=6)
 
 
 sizes = st.sampled_from([4, 40, 300])
