@@ -174,7 +174,9 @@ def _is_docstring(node: ast.AST) -> bool:
 
 def names_in(source: str) -> set[str]:
     """Return the error names that a module's code has as text, or as the beginning of one; docstrings aside."""
-    found = set()
+    found: set[str] = set()
+    if "ERR_" not in source:
+        return found
     tree = ast.parse(source)
     skipped = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and _is_docstring(node)}
     for node in ast.walk(tree):

@@ -219,17 +219,19 @@ def _desktop_problem(module: str, found: Import) -> str | None:
 SOURCES = [path for package in ("core", "desktop") for path in sorted((ROOT / package).rglob("*.py"))]
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=[module_name(path) for path in SOURCES])
-def test_imports_go_one_way(path: Path) -> None:
-    assert list(faults(module_name(path), path.read_text())) == []
+FOLDERS = sorted({path.parent for path in SOURCES})
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=[module_name(path) for path in SOURCES])
-def test_every_module_of_core_has_a_place(path: Path) -> None:
-    module = module_name(path)
-    assert not is_under(module, "core") or module == "core" or place(module) is not None, (
-        f"{module} has no place in the table of tests/test_layers.py: give it one"
-    )
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(ROOT)))
+def test_imports_go_one_way(folder: Path) -> None:
+    paths = [path for path in SOURCES if path.parent == folder]
+    assert [fault for path in paths for fault in faults(module_name(path), path.read_text())] == []
+
+
+def test_every_module_of_core_has_a_place() -> None:
+    modules = [module_name(path) for path in SOURCES]
+    homeless = [each for each in modules if is_under(each, "core") and each != "core" and place(each) is None]
+    assert homeless == [], "give it a place in the table of tests/test_layers.py"
 
 
 @pytest.mark.parametrize(
