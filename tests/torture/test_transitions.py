@@ -10,11 +10,12 @@ from tests.support.interpreted import interpreted
 from tests.torture.arena import reproduce
 from tests.torture.plan import draw, with_corruption, with_mishaps
 
-SEEDS = 70
+RARE = range(32, 52)  # those that have the rare ones
 
 
 @interpreted  # it watches a private method
-def test_every_transition_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("seeds", [RARE, pytest.param(range(70), marks=pytest.mark.slow)], ids=["some", "all"])
+def test_every_transition_is_seen(monkeypatch: pytest.MonkeyPatch, seeds: range) -> None:
     seen: Counter[tuple[State, State]] = Counter()
     enter = Connection._enter
 
@@ -23,7 +24,7 @@ def test_every_transition_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         enter(self, new)
 
     monkeypatch.setattr(Connection, "_enter", watched)
-    for seed in range(SEEDS):
+    for seed in seeds:
         reproduce(with_mishaps(draw(seed)))
         if seed % 4 == 0:
             reproduce(with_corruption(draw(seed), anywhere=True))
