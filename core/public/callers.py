@@ -1,12 +1,18 @@
 """Requests that look for somebody by the public DHT, and whether anybody waits for them."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
+from core.limits.table import BoundedTable
 from core.peer_id import PeerId
 from core.values import Address
 
 Found = Callable[[Address, float], None]  # where, and in how many seconds the other side hears of us
+
+VISITED: Final = 64  # peers whose last search is remembered; as many as letters are written to
+AFTERWARDS: Final = 60.0  # seconds; a climb is over by then
 
 
 class Callers:
@@ -14,6 +20,7 @@ class Callers:
 
     def __init__(self) -> None:
         self._searches: dict[PeerId, list[tuple[Found, bool]]] = {}
+        self._unasked: BoundedTable[PeerId, float] = BoundedTable(VISITED)  # when a peer was last looked for so
 
     def __iter__(self) -> Iterator[PeerId]:
         return iter(tuple(self._searches))
@@ -36,6 +43,15 @@ class Callers:
     def awaited(self, peer_id: PeerId) -> bool:
         """Return whether one of those who look for a peer waits for it."""
         return any(awaited for _, awaited in self._searches.get(peer_id, ()))
+
+    def unasked(self, peer_id: PeerId, now: float) -> bool:
+        """Return whether a peer is looked for, or was a moment ago, and nobody waits for it.
+
+        What such a search began, as the ladder, goes on for a while after it.
+        """
+        if peer_id in self._searches and not self.awaited(peer_id):
+            self._unasked[peer_id] = now
+        return not self.awaited(peer_id) and now - self._unasked.get(peer_id, -math.inf) < AFTERWARDS
 
     def tell(self, peer_id: PeerId, address: Address, told_in: float) -> None:
         """Tell all who look for a peer where it is."""

@@ -292,7 +292,8 @@ class PublicDht:
         waits = self._serves() or awaited
         met = node.nodes() > 0 or (self._open is not None and self._open.visits())
         exchange.listen(waits and met, self._attentive or awaited)
-        called = [each for each in self._callers if self._callers.awaited(each) or node.thrift.may(Use.VISITS, now)]
+        may_visit = node.thrift.may(Use.VISITS, now)
+        called = [each for each in self._callers if not self._callers.unasked(each, now) or may_visit]
         for peer_id in called:
             if exchange.knows(peer_id) and now - self._renewed.get(peer_id, -RENEW) >= RENEW:
                 self._renewed[peer_id] = now
@@ -300,10 +301,11 @@ class PublicDht:
         for gone in [each for each in self._renewed if each not in self._callers]:
             del self._renewed[gone]
         for peer_id in [] if self._climbs is None else self._climbs.waiting():
-            exchange.hurry(peer_id, now, clock)
+            awaited = not self._callers.unasked(peer_id, now)
+            if awaited or may_visit:
+                exchange.hurry(peer_id, now, clock, awaited=awaited)
         exchange.tick(now, clock)
-        forwarded = self._own.mapped() is not None or self._reached()
-        self._joining.look(node, mapping, forwarded, self._own.hosts(), now)
+        self._joining.look(node, mapping, self._own.mapped() is not None or self._reached(), self._own.hosts(), now)
         if self._open is not None:
             self._open.look(node, self._people, waits, called)
         self._act(now, clock)
@@ -341,7 +343,7 @@ class PublicDht:
         self._post.step(now, clock)
 
     def _on_ring(self, address: Address, now: float) -> None:
-        """Open the way to somebody who rings, as nodes say that may lie: as far as the bytes for that go."""
+        """Open the way to one that rings, as nodes say that may lie: as far as the bytes for that go."""
         self._rang[address.host] = now
         if self._node is not None and self._node.thrift.may(Use.RINGS, now):
             self._node.thrift.spend(Use.RINGS, RING, now)

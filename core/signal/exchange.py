@@ -123,12 +123,12 @@ class Exchange:
         else:
             self._words.pop(name, None)
 
-    def hurry(self, name: Hashable, now: float, clock: float) -> None:
+    def hurry(self, name: Hashable, now: float, clock: float, *, awaited: bool = True) -> None:
         """Exchange words with a contact quickly for a while, and look who lists it. We call it if we do not yet."""
         if name not in self._calls:
             if len(self._calls) >= CALLS or name not in self._contacts:
                 return
-            self.call(name, now, clock)
+            self.call(name, now, clock, awaited=awaited)
         self._calls[name].hurry(now)
         self._calls[name].until = max(self._calls[name].until, now + LASTS / 2)
 

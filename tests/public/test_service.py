@@ -204,6 +204,23 @@ def test_who_has_an_invitation_finds_its_inviter() -> None:
     run(scene())
 
 
+class Climbing:
+    """A ladder that waits for the words of somebody for ever."""
+
+    def __init__(self, peer_id: PeerId) -> None:
+        self.peer_id = peer_id
+
+    def side(self) -> bytes:
+        return b""
+
+    def posted(self, peer_id: PeerId, text: bytes, *, calls: bool) -> None: ...
+
+    def witnessed(self, peer_id: PeerId, host: str, node: str) -> None: ...
+
+    def waiting(self) -> list[PeerId]:
+        return [self.peer_id]
+
+
 @pytest.mark.parametrize("asked", [False, True])
 def test_friends_who_are_away_and_are_looked_for_unasked_cost_little(asked: bool) -> None:
     """As relays: they are tried for ever, and nobody waits for it."""
@@ -212,9 +229,12 @@ def test_friends_who_are_away_and_are_looked_for_unasked_cost_little(asked: bool
         cloud = Cloud(300)
         anna, gone = (Somebody(cloud, number, cloud.living(3)) for number in (1, 2))
         anna.trust(gone)
+        climbs = Climbing(gone.peer_id)
+        anna.public.start(anna.people, lambda: anna.identity.secret, lambda: False, climbs)
         with flowing(cloud):
             await anna.public.switch(True)
-            await asyncio.sleep(60.0)
+            with nullcontext() if asked else unasked(), anna.public.searching(gone.peer_id, lambda *found: None):
+                await asyncio.sleep(60.0)
             before = cloud.bytes[anna.socket.address]
             for _ in range(60):
                 with nullcontext() if asked else unasked(), anna.public.searching(gone.peer_id, lambda *found: None):
