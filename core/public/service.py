@@ -298,8 +298,7 @@ class PublicDht:
             if exchange.knows(peer_id) and now - self._renewed.get(peer_id, -RENEW) >= RENEW:
                 self._renewed[peer_id] = now
                 exchange.call(peer_id, now, clock, awaited=self._callers.awaited(peer_id))
-        for gone in [each for each in self._renewed if each not in self._callers]:
-            del self._renewed[gone]
+        self._renewed = {each: at for each, at in self._renewed.items() if each in self._callers}
         for peer_id in [] if self._climbs is None else self._climbs.waiting():
             awaited = not self._callers.unasked(peer_id, now)
             if awaited or may_visit:
