@@ -19,6 +19,9 @@ OFFER_MAX: Final = 1024  # bytes that `offer` takes; they fit a packet, and the 
 JOINED_MAX: Final = 128 * 1024  # bytes handed over at once: what a wake-up of the socket brings, and half as much again
 
 
+FOLLOWED: Final = 0.3  # seconds that a round trip is taken for on a new way, until the first ack measures it
+
+
 class Driver(Protocol):
     """The part of a pump that a channel needs."""
 
@@ -93,6 +96,14 @@ class Channel:
     def over(self) -> bool:
         """True once the connection is gone for good."""
         return self._over is not None
+
+    def follow(self, remote: Address) -> bool:
+        """Go on at another address, where the other side is for certain; return whether it does."""
+        if self.over:
+            return False
+        moved = self.connection.follow(remote, FOLLOWED, self._driver.now())
+        self._driver.flush()
+        return moved
 
     def buffered(self) -> tuple[int, int]:
         """Return the bytes that wait to be acknowledged there, and those that wait to be read here."""

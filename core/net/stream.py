@@ -65,6 +65,13 @@ class Stream:
         """How long a full packet to the other side is now, in bytes of UDP payload; it changes with the path."""
         return self._channel.connection.path.packet_bytes
 
+    def follow(self, remote: Address) -> bool:
+        """Go on at another address, where a connection of the same peer has proven that it is; return whether it does.
+
+        For a stream that is silent: both sides may have moved.
+        """
+        return self._channel.follow(remote)
+
     def open_datagrams(self, keys: DatagramKeys, on_datagram: OnDatagram) -> DatagramLink | None:
         """Begin to carry datagrams beside this connection, sealed with these keys; it ends with the connection.
 

@@ -103,6 +103,11 @@ class SecureStream:
         heard_at: float = getattr(self._carrier, "heard_at", math.inf)
         return heard_at
 
+    def follow(self, remote: Address) -> bool:
+        """Go on at another address, where another connection has met the same peer; return whether it does."""
+        follow = getattr(self._carrier, "follow", None)
+        return follow is not None and bool(follow(remote))
+
     @property
     def binding(self) -> bytes:
         """What this session has and no other one: `core.secure.session.TlsSession.binding`."""

@@ -171,6 +171,12 @@ class Session:
             raise
         return stream
 
+    def follow(self, remote: Address) -> None:
+        """Go on at the address where this peer was met anew, if nothing comes from where it was."""
+        follow = getattr(self._connection, "follow", None)
+        if follow is not None and not self.over and follow(remote):
+            _log.info("the streams with %s go on at %s", self.peer_id, remote)
+
     def retire(self, error: TransportClosed) -> None:
         """Open nothing further here, and break what the other side has not taken yet; the other streams go on."""
         self.refuses_new = True

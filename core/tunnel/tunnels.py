@@ -255,7 +255,8 @@ class Tunnels:
         """Open a new way to a peer that fell silent: a router between us gave us or it another address.
 
         Both sides then punch the other's new address, so the old session's packets pass again, and uTP follows them.
-        New streams take the new session at once. An old one that stays silent all the same is given up.
+        Where both have moved neither knows where to send them: the new session shows it. New streams take that one at
+        once. An old one that stays silent all the same is given up.
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -264,6 +265,8 @@ class Tunnels:
             session = self._add(await meet(peer_id, MEETING), peer_id, initiator=True)
             silent.retire(TransportClosed(f"{silent.remote} fell silent, and is reached another way now"))
             session.used_at = loop.time()
+            if not silent.over and silent.heard_at < began and silent.remote != session.remote:
+                silent.follow(session.remote)
             for _ in range(round(REVIVED / LOOK_EVERY)):  # no longer than it takes: it may fall silent once more
                 await asyncio.sleep(LOOK_EVERY)
                 if silent.over or silent.heard_at >= began:

@@ -2,16 +2,25 @@
 
 from collections import OrderedDict
 
-from core.utp.closed_connections import Key
+from core.scope import network
+from core.utp.accepted import AcceptedConnections
+from core.utp.closed_connections import ClosedConnections, Key
+from core.utp.config import UtpConfig
 from core.utp.connection import Connection
 from core.utp.outlet import Outlet
-from core.utp.state import HANDSHAKE
+from core.utp.rebinding import Rebinding
+from core.utp.state import HANDSHAKE, State
 from core.values import Address, Buffer
 from core.wire.utp_packet import HEADER_BYTES, stream_id
 
 
 class Below(Outlet):
-    """A base of `Mux`."""
+    """A base of `Mux`, which makes the parts that are named here."""
+
+    _config: UtpConfig
+    _accepted: AcceptedConnections[Connection]
+    _closed: ClosedConnections
+    _rebinding: Rebinding
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,11 +49,44 @@ class Below(Outlet):
                     connection.too_long(too_long, now)
                 self._touched[connection] = None
 
-    def speak(self, now: float, to: Address | None = None) -> None:
-        """Say something over every connection, or over those with a remote: we may be at another address."""
+    def follow(self, connection: Connection, remote: Address, round_trip: float, now: float) -> bool:
+        """Take the owner's word that a peer is at `remote` now, as another connection has proven; say so there.
+
+        For a connection that is silent: where both sides moved, neither hears it from the other. `round_trip` is in
+        seconds. Returns whether it moved; if the peer is where it was after all, its packets bring it back.
+        """
+        open_ = connection.state not in HANDSHAKE and connection.state is not State.CLOSED
+        if not open_ or (remote, connection.receive_id) in self._connections:
+            return False
+        if not self._has_place(connection, remote):
+            return False
+        self._rekey(connection, remote)
+        self._rebinding.settled(connection)
+        connection.move(remote, round_trip, now)
+        connection.speak(now)
+        self._touched[connection] = None
+        return True
+
+    def _has_place(self, connection: Connection, to: Address) -> bool:
+        """Whether the bound of accepted connections of one host allows it to move; its ids are free there."""
+        host = network(to.host)
+        return host == network(connection.remote.host) or self._accepted.count(host) < self._config.connections_per_host
+
+    def _rekey(self, connection: Connection, to: Address) -> None:
+        """Know a connection by its peer's new address."""
+        old, new = (connection.remote, connection.receive_id), (to, connection.receive_id)
+        self._connections[new] = self._connections.pop(old)
+        self._closed.forget(new)
+        self._accepted.move(connection, network(to.host))
+
+    def speak(self, now: float, to: Address | None = None, *, rest: bool = False) -> None:
+        """Say something over every connection, or over those with a remote: we may be at another address.
+
+        `rest`: and then no more than is needed (`Connection.speak`).
+        """
         for connection in self._connections.values():
             if to is None or connection.remote == to:
-                connection.speak(now)
+                connection.speak(now, rest=rest)
                 self._touched[connection] = None
 
     def _keep_alive(self, every: float) -> None:

@@ -112,6 +112,10 @@ class Connection(Datagrams["Connection"]):
         if self._state is not CLOSED:
             self._mux.keep(self)
 
+    def follow(self, remote: Address, round_trip: float, now: float) -> bool:
+        """See `Mux.follow`."""
+        return self._mux.follow(self, remote, round_trip, now)
+
     # -- for the mux --------------------------------------------------------------------------------------------
 
     def receive(self, packet: Packet, now: float) -> bool:  # noqa: C901  # one packet's way, in the order of its steps
@@ -199,12 +203,6 @@ class Connection(Datagrams["Connection"]):
         self.new_path(round_trip, now)
         self._counters.moved += 1
         self._mux.moved(self, old)
-
-    def new_path(self, round_trip: float, now: float) -> None:
-        """What goes to the peer takes another path; `round_trip` on it, seconds."""
-        self._sender.new_path(round_trip, now)
-        self.path.begin(self.remote, self.peer_marks, now)
-        self._acks.due = True
 
     def deadline(self) -> float | None:
         """Return when `tick` is due."""

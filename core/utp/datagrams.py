@@ -88,14 +88,25 @@ class Datagrams(Generic[C]):
         """When something last came from the peer; after a sleep of ours later than it was."""
         return self._idle.heard_at
 
+    def new_path(self, round_trip: float, now: float) -> None:
+        """What goes to the peer takes another path; `round_trip` on it, seconds."""
+        self._sender.new_path(round_trip, now)
+        self.path.begin(self.remote, self.peer_marks, now)
+        self._acks.due = True
+
     def keep_alive(self, every: float) -> None:
         """Speak at least so often, in seconds, from now on."""
         idle = self._idle
         idle.speak_at, idle.every = min(idle.speak_at, idle.speak_at - idle.every + every), every
 
-    def speak(self, now: float) -> None:
-        """Say something with the next `transmit`, so that the peer, and the routers between, hear where we are."""
+    def speak(self, now: float, *, rest: bool = False) -> None:
+        """Say something with the next `transmit`, so that the peer, and the routers between, hear where we are.
+
+        `rest`: and then no more than a keepalive, until data goes again: what the owner waits for takes long.
+        """
         self._idle.speak_at = min(self._idle.speak_at, now)
+        if rest:
+            self._idle.data_at = min(self._idle.data_at, now - self._idle.every)
 
     @property
     def next_seq(self) -> int:

@@ -33,6 +33,9 @@ class Multiplexer(Protocol[C]):
     def keep(self, connection: C) -> None:
         """The owner knows the peer: the connection makes room for nobody."""
 
+    def follow(self, connection: C, remote: Address, round_trip: float, now: float) -> bool:
+        """Take the owner's word that the peer is at `remote` now; return whether the connection goes on there."""
+
     def delivered(self, connection: C) -> None:
         """The peer delivered its first byte."""
 

@@ -363,18 +363,6 @@ class Mux(Below):
         self.touch(connection)
         self._outbox += self._rebinding.challenges()
 
-    def _has_place(self, connection: Connection, to: Address) -> bool:
-        """Whether the bound of accepted connections of one host allows it to move; its ids are free there."""
-        host = network(to.host)
-        return host == network(connection.remote.host) or self._accepted.count(host) < self._config.connections_per_host
-
-    def _rekey(self, connection: Connection, to: Address) -> None:
-        """Know a connection by its peer's new address."""
-        old, new = (connection.remote, connection.receive_id), (to, connection.receive_id)
-        self._connections[new] = self._connections.pop(old)
-        self._closed.forget(new)
-        self._accepted.move(connection, network(to.host))
-
     def _make(
         self,
         remote: Address,

@@ -60,6 +60,10 @@ class Rebinding:
         else:
             del self._by_id[connection.receive_id]
 
+    def settled(self, connection: Connection) -> None:
+        """Look no further where a connection's peer is: its owner knows."""
+        self._checks.pop(connection, None)
+
     def challenges(self) -> list[Burst]:
         """Return, and forget, what is to be sent."""
         leaving, self._leaving = self._leaving, []

@@ -13,6 +13,7 @@ from core.streams.config import FIRST_WINDOW, StreamConfig
 from core.tunnel.liveness import HURRIED, QUIET
 from core.tunnel.stream import ByteStream
 from core.tunnel.tunnels import LOOK_EVERY, MEETING, REVIVED, Tunnels
+from core.values import Address
 from tests.support.virtual_time import run
 from tests.tunnel.wire import End, wire
 
@@ -27,6 +28,7 @@ class Path:
     def __init__(self) -> None:
         self.dials = self.meetings = 0
         self.failing = False
+        self.at: Address | None = None
         self.met: list[PeerId] = []
         self.ends: list[tuple[End, End]] = []
         self.tasks: list[asyncio.Task[None]] = []
@@ -48,8 +50,14 @@ class Path:
             raise RequestTimeout("nobody there")
         return self.connection()
 
+    def anna_meets_at(self, address: Address) -> Address:
+        """Have Bert be at another address from now on."""
+        self.at = address
+        return address
+
     def connection(self) -> Stream:
         here, there = wire()
+        here.remote = self.at or here.remote
         here.peer_id, there.peer_id = BERT, ANNA
         self.ends.append((here, there))
         self.tasks.append(asyncio.get_running_loop().create_task(self.bert.serve(there)))
@@ -249,5 +257,30 @@ def test_readers_that_do_not_read_are_no_silence() -> None:
         await asyncio.gather(*sending)
         await asyncio.sleep(60)
         assert path.meetings == 0
+
+    played(scene)
+
+
+def test_an_old_session_is_told_where_its_peer_was_met() -> None:
+    """Both may have moved: then neither hears from the other at its old address."""
+
+    async def scene(path: Path) -> None:
+        stream = await path.anna.open(BERT, b"x", 5.0)
+        path.cut()
+        told: list[Address] = []
+
+        def follow(remote: Address) -> bool:
+            told.append(remote)
+            path.mend(0)
+            return True
+
+        path.ends[0][0].follow = follow  # type: ignore[attr-defined]
+        elsewhere = path.anna_meets_at(Address("198.51.100.7", 7))
+        await stream.write(b"on the way")
+        await asyncio.sleep(NOTICED)
+        assert told == [elsewhere]
+        assert await path.taken[0].read() == b"on the way"
+        await asyncio.sleep(2 * REVIVED)
+        assert not stream.over
 
     played(scene)
