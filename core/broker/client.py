@@ -17,15 +17,24 @@ from core.errors import LookupEmpty, PeerError
 from core.peer_id import PeerId
 from core.scope import only_four
 from core.values import Address, JsonValue
-from core.wire.broker_message import MAIL_MAX, Listing, Registration, parse_listing, registration_document
+from core.wire.broker_message import (
+    LONG,
+    MAIL_MAX,
+    WAIT_MAX,
+    Listing,
+    Registration,
+    parse_listing,
+    registration_document,
+)
 
 PAUSE = 2.0  # seconds between registrations (PROTOCOL section 7), and how long a broker of ours may wait for news
 TOLD_IN = PAUSE + 0.5  # seconds until a peer that registers like the demo hears of a newcomer; 0.5 for a slow line
-QUIET_WAIT = 5.0  # seconds that it may wait once nobody new has come for QUIET_AFTER: less on the wire
-QUIET_AFTER = 300.0
+QUIET_WAIT = WAIT_MAX  # seconds that it may wait once nobody new has come for QUIET_AFTER: less on the wire
+QUIET_AFTER = 60.0
 LATE = 1.0  # seconds after its time that an answer is missed: our router may have given us another port
 HURRY = 0.1  # seconds between registrations at a broker that tells news: the least
 SEEK_EVERY = 5.0  # seconds between looks for brokers by their name; less than an entry's 15 s, so a change costs one
+SEEK_SELDOM = 900.0  # the same while all that we know have us registered, and nobody new has come for a while
 PAUSES = (0.5, 1.0, 2.0, 5.0, 15.0)  # seconds after the 1st, 2nd, ... failure in a row at one broker
 ANSWER_TIME = 5.0  # seconds a broker gets to answer, besides what it may wait
 MAX_BROKERS = 4  # used at once; of more that are announced, the first
@@ -50,6 +59,8 @@ class BrokerClient:
         on_told: Callable[[Want, Address, Listing], None] = lambda want, broker, listing: None,
         round_trip: Callable[[Address], float | None] = lambda broker: None,
         speak: Callable[[Address], None] = lambda broker: None,
+        rest: Callable[[Address], None] = lambda broker: None,
+        on_moved: Callable[[], None] = lambda: None,
     ) -> None:
         """`ask(broker, payload, seconds)` sends one registration; `find()` looks brokers up by name.
 
@@ -57,11 +68,11 @@ class BrokerClient:
         gets those of the other role that all brokers together name now, and who of them hears of us only within so
         many seconds. `local()` is where we are at home, None when that is no private network. `on_told(want, broker,
         listing)` gets each answer of a broker of ours. `round_trip(broker)` is that of our connection, in seconds;
-        `speak(broker)` says something over it, so that the broker hears where we are now.
+        `speak(broker)` says something over it, so that the broker hears where we are now; after `rest(broker)` no more
+        is said than what keeps it. `on_moved()` hears that a broker sees us elsewhere than before, or
+        answers again after it could not.
         """
-        self._ask = ask
-        self._find = find
-        self._resolve = resolve
+        self._ask, self._find, self._resolve = ask, find, resolve
         self._refuses = refuses
         self._is_self = is_self
         self._local = local
@@ -69,7 +80,7 @@ class BrokerClient:
         self._on_changed = on_changed
         self._on_problem = on_problem
         self._on_told = on_told
-        self._round_trip, self._speak = round_trip, speak
+        self._round_trip, self._speak, self._rest_at, self._on_moved = round_trip, speak, rest, on_moved
         self._news_at = 0.0  # when anybody new came last, or a want of ours
         self._mail: dict[Want, dict[PeerId, str]] = {}
         self._fixed: tuple[str, ...] = ()
@@ -224,7 +235,17 @@ class BrokerClient:
                 self._problem = ""
                 self._told.pop(None, None)
             await self._settle(found)
-            await asyncio.sleep(SEEK_EVERY if self._brokers else 1.0)
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait until the next look for brokers: a long time only while nothing is wanting."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + SEEK_SELDOM
+        await asyncio.sleep(SEEK_EVERY if self._brokers else 1.0)
+        while loop.time() < until and self._brokers and self._quiet():
+            if not all(broker.registered for broker in self._brokers.values()):
+                return
+            await asyncio.sleep(SEEK_EVERY)
 
     async def _seek(self) -> list[Address]:
         if self._fixed:
@@ -277,15 +298,32 @@ class BrokerClient:
 
     def _patience(self) -> float:
         """Return for how many seconds a broker of ours may keep an answer back."""
-        return QUIET_WAIT if asyncio.get_running_loop().time() - self._news_at >= QUIET_AFTER else PAUSE
+        return QUIET_WAIT if self._quiet() else PAUSE
+
+    def _quiet(self) -> bool:
+        return asyncio.get_running_loop().time() - self._news_at >= QUIET_AFTER
 
     async def _answer(self, broker: InUse, document: dict[str, JsonValue], wait: float) -> BrokerReply:
         """Ask, and say something if the answer is late: it may go to a port that our router no longer knows."""
-        late = asyncio.get_running_loop().call_later(wait + LATE, self._speak, broker.address)
+        loop = asyncio.get_running_loop()
+        timers = [loop.call_later(wait + LATE, self._is_late, broker)]
+        if wait > LONG:
+            timers.append(loop.call_later(LATE, self._rest_at, broker.address))
         try:
             return await self._ask(broker.address, document, ANSWER_TIME + wait)
         finally:
-            late.cancel()
+            for timer in timers:
+                timer.cancel()
+
+    def _is_late(self, broker: InUse) -> None:
+        broker.late = True
+        self._speak(broker.address)
+
+    def look_whether_moved(self) -> None:
+        """Say something to the brokers that know us: if our router has restarted, they tell us where we are now."""
+        for broker in self._brokers.values():
+            if broker.registered:
+                self._speak(broker.address)
 
     async def _register_once(self, broker: InUse, want: Want, wait: float | None = None) -> float:
         """Register, take the answer, and return when to come again, in seconds."""
@@ -304,8 +342,12 @@ class BrokerClient:
             self._news_at = asyncio.get_running_loop().time()
         broker.listings[want] = told
         broker.ours = reply.peer_id is not None
+        moved = broker.late or (broker.you is not None and told.you not in (None, broker.you))
+        broker.late = False
         if told.you is not None:
             broker.you = told.you
+        if moved:
+            self._on_moved()
         broker.registered, broker.message = True, f"Registered at {broker.address}."
         self._told.pop(broker.address, None)
         self._on_found(want, self.found(want), self._told_in(broker, told) if known is None else {})
@@ -339,7 +381,7 @@ class BrokerClient:
         return replace(told, entries=tuple(kept))
 
     def _failed(self, broker: InUse, want: Want, error: PeerError) -> None:
-        broker.registered, broker.ours = False, False
+        broker.registered, broker.ours, broker.late = False, False, True
         broker.listings.pop(want, None)
         broker.message = f"{broker.address} does not take our registration: {error}"
         self._tell(broker.address, error)

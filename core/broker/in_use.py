@@ -54,6 +54,7 @@ class InUse:
     message: str = "Asking it"
     ours: bool = False
     you: Address | None = None
+    late: bool = False  # it did not answer in time: our way out may have been gone
 
     def status(self) -> BrokerStatus:
         """Return how it is doing."""

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TypeAlias
 
 from core.errors import LocalError
@@ -107,6 +107,13 @@ class BrokerRegistry:
         )
         self._of_host.put(key, None, network(source.host))
         return known is None
+
+    def renew(self, wanted: Registration, source: Address, now: float) -> None:
+        """Note that one is still there: its answer waits for news."""
+        key = (wanted.service, wanted.server, source)
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._entries[key] = replace(entry, renewed_at=now)
 
     def told(self, wanted: Registration, source: Address) -> None:
         """Note that a peer is told the newest news of a service now."""

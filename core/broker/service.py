@@ -8,9 +8,10 @@ from core.broker.registry import BrokerConfig, BrokerRegistry, Entry, shown_to
 from core.errors import PayloadError
 from core.scope import usable
 from core.values import Address, Caller, JsonValue, Outcome
-from core.wire.broker_message import Registration, listing_document, parse_registration
+from core.wire.broker_message import LONG, Registration, listing_document, parse_registration
 
 PLAIN_BYTES = 1300  # of JSON in an answer to a plain peer: it reads one packet of 1,402 bytes, uTP header and id off
+RESTS = 1.0  # seconds after which somebody who waits for long is said little: its question is acknowledged by then
 OUR_BYTES = 16_384  # to a peer of ours; 64 entries are about 10,000
 
 
@@ -25,8 +26,13 @@ class BrokerService:
         observed: Callable[[], str | None],
         seen: Callable[[Entry], None],
         changed: Callable[[], None],
+        rest: Callable[[Address], None] = lambda caller: None,
     ) -> None:
-        """`local(requester)`: this machine's address toward it; `observed()`: its host as others see it."""
+        """`local(requester)`: this machine's address toward it; `observed()`: its host as others see it.
+
+        `rest(caller)`: it waits for long, and no more needs to be said to it than what keeps its connection.
+        """
+        self._rest = rest
         self._registry = BrokerRegistry(config)
         self._local = local
         self._observed = observed
@@ -63,7 +69,11 @@ class BrokerService:
         return self._registry.entries()
 
     def sweep(self) -> None:
-        """Forget who did not come again; call it now and then, so that the window shows who is there."""
+        """Forget who did not come again, and who does not wait either; call it every few seconds."""
+        now = asyncio.get_running_loop().time()
+        for waiting in self._waiting.values():
+            for wanted, source in waiting.values():
+                self._registry.renew(wanted, source, now)
         if self._registry.sweep(asyncio.get_running_loop().time()):
             self._changed()
 
@@ -87,9 +97,13 @@ class BrokerService:
             waiting = self._waiting.setdefault(wanted.service, {})
             waiting[news] = wanted, caller.address
             self._waiters += 1
+            resting = asyncio.get_running_loop().call_later(RESTS, self._rest, caller.address)
+            if not wanted.wait or wanted.wait <= LONG:
+                resting.cancel()
             try:
                 await asyncio.wait([news], timeout=wanted.wait)
             finally:
+                resting.cancel()
                 self._waiters -= 1
                 waiting.pop(news, None)
                 if not waiting and self._waiting.get(wanted.service) is waiting:

@@ -25,8 +25,8 @@ class Socket(Protocol):
     def round_trip(self, remote: Address) -> float | None:
         """Return the round trip of a connection in seconds; None: unknown."""
 
-    def speak(self, to: Address | None = None) -> None:
-        """Say something over the connections with a remote, or over all."""
+    def speak(self, to: Address | None = None, *, rest: bool = False) -> None:
+        """Say something over the connections with a remote, or over all; `rest`: and then little for a while."""
 
     async def connect(self, remote: Address, *, timeout: float) -> Dialled:
         """Open a stream within `timeout` seconds. Raises PeerError."""
@@ -122,6 +122,10 @@ class Outgoing:
     def speak(self, remote: Address) -> None:
         """Say something over our connections with a remote, so that it hears where we are now."""
         self._socket.speak(remote)
+
+    def rest(self, remote: Address) -> None:
+        """Say something once more over our connections with a remote, and then little: its answer takes long."""
+        self._socket.speak(remote, rest=True)
 
     def may_meet(self, remote: Address, broker: Address, packets: int) -> bool:
         """Return whether a meeting that a broker arranges may begin."""

@@ -1,4 +1,4 @@
-"""How operations of the DHT node end: exactly one of these events per OperationId."""
+"""How operations of the DHT node end: exactly one of these events per OperationId. `News` is of none."""
 
 from dataclasses import dataclass
 from typing import NewType, TypeAlias
@@ -16,6 +16,26 @@ class PeersFound:
 
     operation: OperationId
     peers: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """A watch was asked for or renewed. `peers`: as PeersFound, of the nodes that were asked alone.
+
+    `granted`: they tell us of new peers, as News, for `core.dht.watches.LEASE` seconds.
+    """
+
+    operation: OperationId
+    peers: tuple[Address, ...]
+    granted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """There is a new peer under a key that we watch. Of no operation: it comes by itself."""
+
+    key: bytes
+    operation: OperationId = OperationId(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +73,4 @@ class Failed:
     error: PeerError
 
 
-DhtEvent: TypeAlias = PeersFound | Announced | Stored | Found | Failed
+DhtEvent: TypeAlias = PeersFound | Watching | News | Announced | Stored | Found | Failed

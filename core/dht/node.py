@@ -6,27 +6,30 @@ from random import Random
 
 from core.dht.amplification import Proven, Replies
 from core.dht.config import DhtConfig
-from core.dht.events import DhtEvent, Found, OperationId
+from core.dht.events import DhtEvent, Found, News, OperationId
 from core.dht.items import MAX_SALT_BYTES, Item
 from core.dht.lookup import Target
-from core.dht.operations import AnnouncePeer, FindNodes, FindPeers, GetItem, PutItem
+from core.dht.operations import AnnouncePeer, FindNodes, FindPeers, GetItem, PutItem, WatchPeers
 from core.dht.outbox import Outbox
+from core.dht.pings import Pings
 from core.dht.responder import WRITES, Responder, key_fault, show_peers
 from core.dht.routing import RoutingTable
 from core.dht.statistics import Counters, DhtStatistics
 from core.dht.storage import LOCAL
 from core.dht.strangers import Share, Strangers, whole
-from core.dht.transactions import Handler, Outcome, Pending, Transactions
+from core.dht.transactions import TRANSACTION_BYTES, Handler, Outcome, Pending, Transactions
 from core.dht.upkeep import Upkeep
-from core.dht.votes import Votes
+from core.dht.votes import OwnHosts
 from core.dht.walk import Asked
 from core.dht.walks import Walks
+from core.dht.watches import Watched, Watchers
 from core.errors import LocalError, RemoteError
-from core.scope import no_local_address, usable
+from core.scope import Scope, no_local_address, scope, usable
 from core.values import Address, Buffer, Burst
 from core.wire.compact import ID_BYTES, Contact
 from core.wire.krpc import PROTOCOL_ERROR, Error, Fields, MalformedMessage, Query, QueryRefused, Reply, parse, take_id
 
+NEWS = b"news"  # the query of `core.dht.watches`
 MAX_BOOTSTRAP = 64  # addresses kept; further ones are ignored. A grape's command line names two or three
 
 
@@ -34,6 +37,7 @@ class Node:
     """One node of a Grenache DHT; a Machine[DhtEvent]. Every OperationId ends with exactly one event.
 
     `local_address(requester)` is this machine's own IPv4 toward that requester, or None. It may be asked for often.
+    `client`: it serves its own peer. Behind a NAT it then tells others not to ask it (BEP 43), and says little.
     """
 
     def __init__(
@@ -45,18 +49,22 @@ class Node:
         node_id: bytes | None = None,
         local_address: Callable[[Address], str | None] = no_local_address,
         share: Share = whole,
+        client: bool = False,
     ) -> None:
+        self._client = client
         self.id = random.randbytes(ID_BYTES) if node_id is None else node_id
         if len(self.id) != ID_BYTES:
             raise ValueError(f"a node id is {ID_BYTES} bytes")
         self._config = config
         self._random = random
-        self._local_address = local_address
         self._table = RoutingTable(self.id, config.bucket_size, config.max_public_nodes_per_host)
-        self._responder = Responder(config, random, self._table, now, self.listed, local_address)
+        self._watchers, self._watched = Watchers(), Watched(random)
+        self._responder = Responder(
+            config, random, self._table, now, self.listed, local_address, self._watchers, self._new_here
+        )
         self._transactions = Transactions(random, config.max_transactions, config.query_timeout, config.resend_after)
         self._upkeep = Upkeep(config, now)
-        self._votes = Votes()
+        self._own = OwnHosts(local_address)
         self._counters = Counters()
         self._outbox = Outbox(config.max_outgoing, self._counters)
         self._proven = Proven()
@@ -65,9 +73,11 @@ class Node:
         self._events: list[DhtEvent] = []
         self._bootstrap: list[Address] = []
         self._own_addresses: set[Address] = set()  # of ours among the bootstrap nodes, and so as bounded
-        self._pinged: set[Address] = set()  # bounded by the transactions
-        self._probes = 0  # pings in flight to strangers
-        self._walks = Walks(config, self.id, self._table, self._transactions, self._ask, self._event)
+        self._pings = Pings(
+            lambda to, handler, now, again: self._ask(to, b"ping", {}, handler, now, again=again), config.max_probes
+        )
+        emit, quiet = self._events.append, self._quiet
+        self._walks = Walks(config, self.id, self._table, self._transactions, self._ask, emit, quiet)
 
     # -- operations ------------------------------------------------------------------------------------------------
 
@@ -89,12 +99,9 @@ class Node:
         self._upkeep.begin_again(now)
 
     def meet(self, address: Address, now: float) -> None:
-        """Ask a node that somebody names, with one packet. If it answers, it may enter the table, and we join by it.
-
-        It is not kept as a bootstrap node: who names it, names it again.
-        """
-        if usable(address) and not self.knows(address) and address not in self._pinged:
-            self._ping(Target(None, address), self._met, now, again=False)
+        """Ask a node that somebody names, with one packet, and join by it if it answers. It is not kept otherwise."""
+        if usable(address) and not self.knows(address) and address not in self._pings:
+            self._pings.send(Target(None, address), self._met, now, again=False)
 
     def _met(self, outcome: Outcome, now: float) -> None:
         if isinstance(outcome, Reply) and len(self._table) <= self._config.bucket_size:
@@ -108,10 +115,21 @@ class Node:
         """Find the peers of a service key (its raw bytes); ends with PeersFound."""
         operation = self._walks.new_operation()
         if self._walks.accepts(operation, key_fault(key)):
-            local = self._responder.peers.peers(key, now)
-            task = FindPeers(operation, key, self._walks.end, local, self._own_hosts, self._config.max_peers_found)
+            self._walks.begin(self._find(operation, key, now), key, now)
+        return operation
+
+    def watch(self, key: bytes, now: float) -> OperationId:
+        """Ask few nodes for the peers of a key, and to tell us of new ones; ends with Watching. News may follow."""
+        operation = self._walks.new_operation()
+        if self._walks.accepts(operation, key_fault(key)):
+            found, watch = self._find(operation, key, now), self._watched.use(key)
+            task = WatchPeers(operation, key, self._walks.end, self._walks.write_ended, watch, found)
             self._walks.begin(task, key, now)
         return operation
+
+    def _find(self, operation: OperationId, key: bytes, now: float) -> FindPeers:
+        local = self._responder.peers.peers(key, now)
+        return FindPeers(operation, key, self._walks.end, local, self._own.toward, self._config.max_peers_found)
 
     def announce(self, key: bytes, peer: Address, now: float) -> OperationId:
         """Store `peer` here, and its port at the nodes nearest to `key` (they add our IP); ends with Announced."""
@@ -120,7 +138,7 @@ class Node:
         if fault is None and not usable(peer):
             fault = LocalError(f"{peer} cannot be announced: an IPv4 unicast address and a port from 1 to 65535 can")
         if self._walks.accepts(operation, fault):
-            self._responder.peers.add(key, peer, now)
+            self._responder.store(key, peer, now)
             task = AnnouncePeer(operation, key, peer.port, self._walks.end, self._walks.write_ended)
             self._walks.begin(task, key, now)
         return operation
@@ -166,21 +184,17 @@ class Node:
 
     def observed(self) -> Address | None:
         """Return our UDP address as the majority of other nodes sees it (BEP 42), once one said so."""
-        return self._votes.winner()
+        return self._own.votes.winner()
 
     def listed(self, peers: Sequence[Address], requester: Address) -> list[Address]:
         """Return `peers` as `requester` may use them: loopback peers under an address of ours that it can reach."""
-        return show_peers(peers, requester, self._local_address, self._observed_host())
+        return show_peers(peers, requester, self._own.local, self._own.observed())
 
     def statistics(self) -> DhtStatistics:
         """Return counts since the node was made, and the present sizes."""
-        return self._counters.snapshot(
-            nodes=len(self._table),
-            in_flight=len(self._transactions),
-            operations=self._walks.operations,
-            keys=len(self._responder.peers),
-            items=len(self._responder.items),
-        )
+        keys, items = len(self._responder.peers), len(self._responder.items)
+        in_flight, operations = len(self._transactions), self._walks.operations
+        return self._counters.snapshot(len(self._table), in_flight, operations, keys, items)
 
     # -- Machine ---------------------------------------------------------------------------------------------------
 
@@ -206,6 +220,9 @@ class Node:
 
     def tick(self, now: float) -> None:
         """See Machine."""
+        for watcher, cookie in self._watchers.take_due(now):
+            news = Query(self._random.randbytes(TRANSACTION_BYTES), NEWS, {b"id": self.id, b"w": cookie})
+            self._outbox.add(watcher, bytes(news))
         for pending in self._transactions.resend(now):
             self._counters.resent += 1
             self._outbox.add(pending.to, pending.datagram)
@@ -224,8 +241,10 @@ class Node:
 
     def deadline(self) -> float | None:
         """See Machine."""
-        transactions = self._transactions.deadline()
-        return self._upkeep.deadline() if transactions is None else min(transactions, self._upkeep.deadline())
+        earliest, transactions, news = self._upkeep.deadline(), self._transactions.deadline(), self._watchers.deadline()
+        if transactions is not None and transactions < earliest:
+            earliest = transactions
+        return earliest if news is None else min(earliest, news)
 
     def transmit(self, now: float) -> list[Burst]:
         """See Machine."""
@@ -233,26 +252,31 @@ class Node:
 
     def events(self) -> list[DhtEvent]:
         """See Machine."""
-        events, self._events = self._events, []
+        events = self._events.copy()
+        self._events.clear()
         return events
 
     # -- what others ask -------------------------------------------------------------------------------------------
 
     def _answer(self, query: Query, source: Address, size: int, now: float) -> None:
         self._counters.queries += 1
+        if query.method == NEWS:  # nobody answers it
+            self._new_here(self._watched.heard(query.arguments.get(b"w")))
+            return
         try:
             node_id = take_id(query.arguments)
             values = self._responder.answer(query, source, now)
-        except QueryRefused as error:
-            self._counters.refused += 1
-            self._replies.refuse(Error(query.transaction, error.code, str(error), source), source, size, now)
-            return
-        except RemoteError as broken:
-            self._counters.dropped_malformed += 1
-            self._replies.refuse(Error(query.transaction, PROTOCOL_ERROR, str(broken), source), source, size, now)
+        except RemoteError as error:
+            refused = isinstance(error, QueryRefused)
+            self._counters.refused += refused
+            self._counters.dropped_malformed += not refused
+            code = error.code if isinstance(error, QueryRefused) else PROTOCOL_ERROR
+            self._replies.refuse(Error(query.transaction, code, str(error), source), source, size, now)
             return
         if query.method in WRITES:
             self._proven.add(source, now)  # the responder has checked it: it was sent to this host
+            if query.read_only:  # we met it before it knew that nobody should ask it
+                self._table.remove(Contact(node_id, source))
         was_cut = self._replies.send(query, {b"id": self.id, **values}, source, size, now)
         wanted = was_cut or self._strangers.scarce(source, now)
         if not query.read_only or wanted:
@@ -260,15 +284,15 @@ class Node:
 
     def _probe(self, contact: Contact, now: float, *, anyway: bool = False) -> None:
         """Ping a node that asked us something, if it could enter the table: only those who answer get in."""
-        if self._table.id_at(contact.address) == contact.id or contact.address in self._pinged:
+        if self._table.id_at(contact.address) == contact.id or contact.address in self._pings:
             return
-        if not (anyway or self._table.has_room(contact)) or self._probes >= self._config.max_probes:
-            return
-        if self._strangers.may_answer(contact.address, now):
-            self._probes += self._ping(Target(None, contact.address), self._probed, now, again=False)
+        wanted = self._pings.room() and (anyway or self._table.has_room(contact))
+        if wanted and self._strangers.may_answer(contact.address, now):
+            self._pings.probe(contact.address, now)
 
-    def _probed(self, outcome: Outcome, now: float) -> None:
-        self._probes -= 1
+    def _new_here(self, key: bytes | None) -> None:
+        if key is not None and key in self._watched:
+            self._events.append(News(key))
 
     # -- what we ask -----------------------------------------------------------------------------------------------
 
@@ -279,7 +303,8 @@ class Node:
             return Asked.LATER
         stranger = to.named_by is not None and not self._strangers.knows(to.address, now)
         pending = self._transactions.open(to.address, to.id, handler, now, again=again and not stranger)
-        pending.datagram = bytes(Query(pending.transaction, method, {b"id": self.id, **arguments}))
+        silent = scope(to.address.host) is Scope.PUBLIC and self._quiet()
+        pending.datagram = bytes(Query(pending.transaction, method, {b"id": self.id, **arguments}, silent))
         size = len(pending.datagram)
         if to.named_by is not None and not self._strangers.may_ask(to.address, to.named_by, size, now):
             self._transactions.drop(pending)
@@ -288,16 +313,6 @@ class Node:
         self._counters.asked += 1
         self._outbox.add(to.address, pending.datagram)
         return Asked.SENT
-
-    def _ping(self, to: Target, handler: Handler, now: float, *, again: bool = True) -> bool:
-        def done(outcome: Outcome, now: float) -> None:
-            self._pinged.discard(to.address)
-            handler(outcome, now)
-
-        if self._ask(to, b"ping", {}, done, now, again=again) is not Asked.SENT:
-            return False
-        self._pinged.add(to.address)
-        return True
 
     def _has_answered(self, address: Address, now: float) -> bool:
         return (address, now) in self._proven or self._table.id_at(address) is not None
@@ -339,18 +354,13 @@ class Node:
         self._table.heard(contact, now)
         self._proven.add(contact.address, now)
         if reply.observed is not None:
-            self._votes.add(contact.address, reply.observed)
+            self._own.votes.add(contact.address, reply.observed)
         self._start_waiting(now)
         return reply
 
-    def _own_hosts(self, requester: Address) -> tuple[str | None, str | None]:
-        return self._local_address(requester), self._observed_host()
-
-    def _observed_host(self) -> str | None:
-        return None if (observed := self.observed()) is None else observed.host
-
-    def _event(self, event: DhtEvent) -> None:
-        self._events.append(event)
+    def _quiet(self) -> bool:
+        """Return whether we are a client behind a NAT: others would ask us in vain."""
+        return self._client and self._own.translated()
 
     # -- upkeep ----------------------------------------------------------------------------------------------------
 
@@ -368,7 +378,7 @@ class Node:
         self._walks.start(walk, now)
 
     def _join_ended(self, now: float) -> None:
-        self._upkeep.joined(alone=not len(self._table), now=now)
+        self._upkeep.joined(alone=not len(self._table), now=now, quiet=self._quiet())
         self._start_waiting(now)
 
     def _start_waiting(self, now: float) -> None:
@@ -379,8 +389,8 @@ class Node:
         self._upkeep.checked(now)
         self._responder.expire(now)
         for contact in self._table.silent_since(now - self._config.node_liveness):
-            if contact.address not in self._pinged:
-                self._ping(Target(contact.id, contact.address), lambda outcome, now: None, now)
+            if contact.address not in self._pings:
+                self._pings.send(Target(contact.id, contact.address), lambda outcome, now: None, now)
 
     def _refresh(self, now: float) -> None:
         self._upkeep.refreshed(now)

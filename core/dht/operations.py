@@ -1,8 +1,9 @@
 """What the walks of a node are for: join the network, find peers, announce one, put and get an item."""
 
+import contextlib
 from collections.abc import Callable
 
-from core.dht.events import Announced, DhtEvent, Failed, Found, OperationId, PeersFound, Stored
+from core.dht.events import Announced, DhtEvent, Failed, Found, OperationId, PeersFound, Stored, Watching
 from core.dht.items import (
     BAD_SIGNATURE,
     CAS_MISMATCH,
@@ -18,6 +19,7 @@ from core.dht.items import (
 from core.dht.recent import WHOLE_NETWORK
 from core.dht.transactions import Outcome
 from core.dht.walk import Task, Write, WriteTokens
+from core.dht.watches import Watch
 from core.errors import RemoteError
 from core.scope import Scope, scope, usable
 from core.values import Address
@@ -88,9 +90,13 @@ class FindPeers(Task):
         """Say whether this is a loopback peer of our own store, as others list it."""
         return peer.port in self._local_ports and peer.host in self._own_hosts(responder)
 
+    def found(self) -> tuple[Address, ...]:
+        """Return the peers so far."""
+        return tuple(self._peers)
+
     def finish(self, now: float) -> None:
         """See Task."""
-        self._emit(PeersFound(self._operation, tuple(self._peers)))
+        self._emit(PeersFound(self._operation, self.found()))
 
 
 class WritingTask(Task):
@@ -107,6 +113,64 @@ class WritingTask(Task):
         self.tokens: WriteTokens = []
         self.taken = 0
         self.remembered = False
+
+
+class WatchPeers(WritingTask):
+    """Ask one or two of the nodes nearest to a service key who is there, and to tell us of new peers."""
+
+    method = b"get_peers"
+
+    def __init__(
+        self,
+        operation: OperationId,
+        key: bytes,
+        emit: Emit,
+        on_end: Callable[[WritingTask, float], bool],
+        watch: Watch,
+        found: FindPeers,
+    ) -> None:
+        """`found` takes what the nodes say."""
+        super().__init__(key, key, on_end)
+        self._operation = operation
+        self._emit = emit
+        self._watch = watch
+        self._found = found
+        self._asked = 0
+        self._granted = 0
+
+    def arguments(self) -> Fields:
+        """See Task."""
+        return {b"info_hash": self.key}
+
+    def heard(self, contact: Contact, values: Fields, now: float) -> bool:
+        """See Task."""
+        return self._found.heard(contact, values, now)
+
+    def writes(self, tokens: WriteTokens) -> list[Write]:
+        """See Task."""
+        self.tokens, self.taken, self._granted = tokens, 0, 0
+        picked = self._watch.pick(tokens)
+        self._asked = len(picked)
+        return [
+            Write(contact, self.method, {b"info_hash": self.key, b"token": token, b"w": self._watch.cookie})
+            for contact, token in picked
+        ]
+
+    def wrote(self, by: Contact, outcome: Outcome) -> None:
+        """See Task. With all who were asked, `taken` says that the others are there too, as far as we know."""
+        if not isinstance(outcome, Reply):
+            return
+        self.taken += 1
+        self._granted += b"w" in outcome.values
+        with contextlib.suppress(RemoteError):  # nonsense names nobody
+            self._found.heard(by, outcome.values, 0.0)
+
+    def finish(self, now: float) -> None:
+        """See Task."""
+        self._watch.asked(self._asked, self._granted)
+        self.taken = len(self.tokens) if self.taken == self._asked else 0
+        if not self.on_end(self, now):
+            self._emit(Watching(self._operation, self._found.found(), self._watch.granted))
 
 
 class AnnouncePeer(WritingTask):
@@ -138,7 +202,7 @@ class AnnouncePeer(WritingTask):
             for contact, token in tokens
         ]
 
-    def wrote(self, outcome: Outcome) -> None:
+    def wrote(self, by: Contact, outcome: Outcome) -> None:
         """See Task."""
         self.taken += isinstance(outcome, Reply)
 
@@ -189,7 +253,7 @@ class PutItem(WritingTask):
                 fields[b"cas"] = item.cas
         return [Write(contact, b"put", {**fields, b"token": token}) for contact, token in tokens]
 
-    def wrote(self, outcome: Outcome) -> None:
+    def wrote(self, by: Contact, outcome: Outcome) -> None:
         """See Task. A refusal under a rule of BEP 44 counts; a Node grape that takes no mutable items has none."""
         self._stored += isinstance(outcome, Reply)
         self.taken += isinstance(outcome, Reply)

@@ -11,7 +11,7 @@ from core.limits.table import BoundedTable
 
 MAX_KEYS = 1024  # names that one grape announces again and again; a further one makes room by age
 # Seconds. BEP 5 lets a token go stale after 5 to 10 minutes; and nodes nearer to the key than these may have come up.
-MAX_AGE = 240.0
+MAX_AGE = 290.0
 
 # The key of all keys while everybody we know is among the nearest to any of them, as in most Grenache networks: tokens
 # belong to the host that got them, not to the key. A node that binds them to a key refuses, and is asked for one.

@@ -8,6 +8,7 @@ from core.dht.items import MAX_SEQUENCE, Item
 from core.dht.routing import RoutingTable
 from core.dht.storage import ItemStore, PeerStore
 from core.dht.tokens import Tokens
+from core.dht.watches import COOKIE_BYTES, Watchers
 from core.errors import LocalError, RemoteError
 from core.scope import Scope, listed_peer, scope, usable
 from core.values import Address
@@ -35,7 +36,11 @@ class Responder:
         now: float,
         listed: Callable[[Sequence[Address], Address], list[Address]],
         local_address: Callable[[Address], str | None],
+        watchers: Watchers | None = None,
+        on_new: Callable[[bytes], None] = lambda key: None,
     ) -> None:
+        """`watchers`: who is to hear of new peers, None: nobody is. `on_new(key)` hears of each."""
+        self._watchers, self._on_new = watchers, on_new
         self._config = config
         self._random = random
         self._table = table
@@ -65,6 +70,13 @@ class Responder:
         except RemoteError as error:
             raise QueryRefused(PROTOCOL_ERROR, str(error)) from None
 
+    def store(self, key: bytes, peer: Address, now: float) -> None:
+        """Store or renew a peer, and note who is to hear of it if it is new."""
+        if self.peers.add(key, peer, now):
+            if self._watchers is not None:
+                self._watchers.news(key, now)
+            self._on_new(key)
+
     def expire(self, now: float) -> None:
         """Forget what is too old."""
         self.peers.expire(now)
@@ -79,12 +91,22 @@ class Responder:
     def _get_peers(self, arguments: Fields, source: Address, now: float) -> Fields:
         key = take_bytes(arguments, b"info_hash", 1, MAX_KEY_BYTES)
         peers = self._listed(self.peers.peers(key, now), source)
-        token = self._tokens.issue(source.host, now)
+        values: Fields = {b"token": self._tokens.issue(source.host, now)}
+        if b"w" in arguments and (lease := self._watch(key, arguments, source, now)):
+            values[b"w"] = lease
         if not peers:
-            return {b"token": token, b"nodes": self._nodes(key, source)}
+            return {**values, b"nodes": self._nodes(key, source)}
         if len(peers) > self._config.max_peers_listed:
             peers = self._random.sample(peers, self._config.max_peers_listed)
-        return {b"token": token, b"values": [pack_peer(peer) for peer in peers]}
+        return {**values, b"values": [pack_peer(peer) for peer in peers]}
+
+    def _watch(self, key: bytes, arguments: Fields, source: Address, now: float) -> int:
+        """Note that this node is to hear of new peers, if its token shows that it is there; return its lease."""
+        cookie = take_bytes(arguments, b"w", COOKIE_BYTES, COOKIE_BYTES)
+        token = take_bytes(arguments, b"token", 0, MAX_TOKEN_BYTES) if b"token" in arguments else b""
+        if self._watchers is None or not self._tokens.valid(token, source.host, now):
+            return 0
+        return self._watchers.add(key, source, cookie, now)
 
     def _announce_peer(self, arguments: Fields, source: Address, now: float) -> Fields:
         key = take_bytes(arguments, b"info_hash", 1, MAX_KEY_BYTES)
@@ -94,7 +116,7 @@ class Responder:
         peer = Address(source.host, port)
         if not usable(peer):
             raise QueryRefused(PROTOCOL_ERROR, "not a usable address")
-        self.peers.add(key, peer, now)
+        self.store(key, peer, now)
         return {}
 
     def _get(self, arguments: Fields, source: Address, now: float) -> Fields:

@@ -45,7 +45,7 @@ class Counters:
     withheld: int = 0
     cut: int = 0
 
-    def snapshot(self, *, nodes: int, in_flight: int, operations: int, keys: int, items: int) -> DhtStatistics:
+    def snapshot(self, nodes: int, in_flight: int, operations: int, keys: int, items: int) -> DhtStatistics:
         """Return a frozen copy together with the present sizes."""
         return DhtStatistics(
             **asdict(self), nodes=nodes, in_flight=in_flight, operations=operations, keys=keys, items=items

@@ -42,8 +42,10 @@ class PeerStore:
         """Return the number of keys that have peers; those that went stale since the last `expire` included."""
         return len(self._tables)
 
-    def add(self, key: bytes, peer: Address, now: float) -> None:
-        """Store or renew `peer` under `key`."""
+    def add(self, key: bytes, peer: Address, now: float) -> bool:
+        """Store or renew `peer` under `key`; return whether it is new there."""
+        known = self._all.get((key, peer))
+        new = known is None or now - known > self._max_age
         table = self._tables.get(key)
         if table is None:
             table = self._tables[key] = _fair_table(self._max_peers)
@@ -56,6 +58,7 @@ class PeerStore:
             self._forget(*older.key)
         while len(self._tables) > self._max_tables and (most := self._all.shrink()) is not None:
             self._forget(*most.key)
+        return new
 
     def _make_room_of(self, host: str) -> None:
         """Let a host's oldest peer go when it has as many as one host may have."""

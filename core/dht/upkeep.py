@@ -4,6 +4,7 @@ from core.dht.config import DhtConfig
 from core.limits.rate import Backoff
 
 CHECKS_PER_LIVENESS = 4  # a silent node is pinged at most a quarter of `node_liveness` late
+QUIET_TIMES = 5  # so much longer is the time between two searches for ourselves of a node that is to be quiet
 MAX_CHECK_INTERVAL = 10.0  # seconds; aged peers and items are forgotten no later than this
 
 
@@ -27,12 +28,12 @@ class Upkeep:
         """Note that the table was refreshed."""
         self.refresh_at = now + self._config.refresh_interval
 
-    def joined(self, alone: bool, now: float) -> None:
+    def joined(self, alone: bool, now: float, *, quiet: bool = False) -> None:
         """Note the end of an attempt to join: again with back-off while alone, else now and then (two halves heal)."""
         if alone:
             self.join_at = now + self._retry.failed()
         else:
-            self.join_at = now + self._config.bootstrap_interval
+            self.join_at = now + self._config.bootstrap_interval * (QUIET_TIMES if quiet else 1)
             self._retry.succeeded()
 
     def left_alone(self, now: float) -> None:

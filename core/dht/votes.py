@@ -1,9 +1,10 @@
 """Our address as the others see it (BEP 42 `ip`): a majority of the latest votes, one per node."""
 
 from collections import Counter
+from collections.abc import Callable
 
 from core.limits.fair import FairTable
-from core.scope import scope, usable
+from core.scope import Scope, scope, usable
 from core.values import Address
 
 MAX_VOTERS = 32  # the latest; old ones make room, so that a new address wins within as many replies
@@ -45,3 +46,24 @@ class Votes:
         if 2 * count <= len(votes):
             return None
         return Counter(vote for vote in votes if vote.host == host).most_common(1)[0][0]
+
+
+class OwnHosts:
+    """The hosts of this machine, as itself and as others see it. `local(requester)`: our own toward that one."""
+
+    def __init__(self, local: Callable[[Address], str | None]) -> None:
+        self.votes = Votes()
+        self.local = local
+
+    def observed(self) -> str | None:
+        """Return our host as most others see it."""
+        return None if (seen := self.votes.winner()) is None else seen.host
+
+    def toward(self, requester: Address) -> tuple[str | None, str | None]:
+        """Return both, as one other node may know us."""
+        return self.local(requester), self.observed()
+
+    def translated(self) -> bool:
+        """Return whether others on the Internet see us at a host that is none of this machine's."""
+        seen = self.votes.winner()
+        return seen is not None and scope(seen.host) is Scope.PUBLIC and seen.host != self.local(seen)

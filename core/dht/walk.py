@@ -46,8 +46,8 @@ class Task(Protocol):
         """Return what to write to the nearest nodes that gave tokens."""
         return []
 
-    def wrote(self, outcome: Outcome) -> None:
-        """Take what became of one write."""
+    def wrote(self, by: Contact, outcome: Outcome) -> None:
+        """Take what became of the write to one node."""
         return
 
     def finish(self, now: float) -> None:
@@ -151,16 +151,19 @@ class Walk:
         while self._writes and self._writing < self._concurrency:
             write = self._writes[0]
             target = Target(write.to.id, write.to.address)
-            if self._ask(target, write.method, write.arguments, self._on_written, now) is Asked.LATER:
+            if self._ask(target, write.method, write.arguments, self._on_written(write.to), now) is Asked.LATER:
                 self._on_starved(self)
                 return
             self._writes.pop(0)
             self._writing += 1
 
-    def _on_written(self, outcome: Outcome, now: float) -> None:
-        self._writing -= 1
-        self.task.wrote(outcome)
-        self.step(now)
+    def _on_written(self, by: Contact) -> Handler:
+        def handle(outcome: Outcome, now: float) -> None:
+            self._writing -= 1
+            self.task.wrote(by, outcome)
+            self.step(now)
+
+        return handle
 
     def _finish(self, now: float) -> None:
         self.finished = True

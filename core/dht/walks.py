@@ -12,6 +12,8 @@ from core.dht.transactions import Transactions
 from core.dht.walk import Ask, Task, Walk
 from core.errors import LocalError, PeerError
 
+FEW = 8  # nodes nearest to a key that a quiet node writes to: BEP 5's k; any search for the key asks those first
+
 
 class Walks:
     """Begins walks through the network, and counts operations until they end: each with exactly one event."""
@@ -24,8 +26,10 @@ class Walks:
         transactions: Transactions,
         ask: Ask,
         on_event: Callable[[DhtEvent], None],
+        few: Callable[[], bool],
     ) -> None:
-        """`on_event` hears how operations end."""
+        """`on_event` hears how operations end. `few()`: we write to as few nodes as BEP 5 asks for."""
+        self._few = few
         self._config = config
         self._own_id = own_id
         self._table = table
@@ -88,7 +92,8 @@ class Walks:
     def walk(self, task: Task, target: bytes) -> Walk:
         """Return a walk that has not begun."""
         config = self._config
-        search = Search(target, self._own_id, config.bucket_size, config.concurrency, config.max_search_queries)
+        k = FEW if isinstance(task, WritingTask) and self._few() else config.bucket_size
+        search = Search(target, self._own_id, k, config.concurrency, config.max_search_queries)
         return Walk(task, search, self._ask, config.concurrency, self._starve)
 
     def start(self, walk: Walk, now: float) -> None:

@@ -195,6 +195,7 @@ def _embedded(config: PeerConfig) -> GrapeConfig:
         lazy_http=True,
         http_host=LOOPBACK,  # its clients may announce in our name: this machine's users only
         port_search=PORT_SEARCH,
+        client=True,
         local_peers=config.bootstrap is None,
     )
 

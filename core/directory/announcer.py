@@ -1,4 +1,8 @@
-"""Keeping one name announced: at once, every five seconds, and again when the grapes around us change."""
+"""Keeping one name announced: at once, often at first, then as seldom as it holds, and when the grapes change.
+
+An announce costs two packets for each grape that stores it, so that more grapes are told less often. They keep it for
+120 s. One that restarts with nothing stored is missed sooner: its neighbour asks it, and we are nudged.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -8,6 +12,9 @@ from core.aio.waiting import wait_for
 from core.errors import PeerError
 
 REANNOUNCE = 5.0  # seconds; a grape that restarted with nothing stored lists us again within this time
+BRISK = 60.0  # seconds from our beginning in which that is so with any number of grapes
+EACH = 12.0  # seconds for each grape that stored it, after that
+SELDOM = 100.0  # seconds at most: an announce that is lost is noticed and made again before the 120 s are over
 NUDGE_PAUSE = 0.1  # seconds; grapes that come and go in a flurry cost ten announces a second at most
 
 
@@ -43,7 +50,10 @@ class Announcer:
 
     async def run(self) -> None:
         """Announce until cancelled. The grapes forget us after a time."""
+        loop = asyncio.get_running_loop()
+        brisk_until, before = loop.time() + BRISK, 0
         while True:
+            nodes = 0
             try:
                 nodes = await self._directory.announce(self.name, self._port())
             except PeerError as error:
@@ -51,4 +61,11 @@ class Announcer:
             else:
                 self._on_outcome(nodes, None)
             await asyncio.sleep(NUDGE_PAUSE)
-            await wait_for(self._now, REANNOUNCE - NUDGE_PAUSE)
+            seldom = nodes >= before and loop.time() > brisk_until  # some that had it may not have it now
+            before = nodes
+            await wait_for(self._now, (_pause(nodes) if seldom else REANNOUNCE) - NUDGE_PAUSE)
+
+
+def _pause(nodes: int) -> float:
+    """Return the seconds until the next announce, by how many grapes stored this one."""
+    return min(SELDOM, max(REANNOUNCE, EACH * nodes))

@@ -1,6 +1,8 @@
 """What others need of the grapes: names looked up and announced, values put and got."""
 
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from core.values import Address, JsonValue
 
@@ -13,6 +15,28 @@ class Directory(Protocol):
 
     async def announce(self, name: str, port: int) -> int:
         """Announce us. Returns the number of grapes that stored it. Raises PeerError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who is announced under a name, as few grapes say.
+
+    `told_for`: seconds for which they tell us of new ones without being asked; 0.0: they do not.
+    """
+
+    addresses: list[Address]
+    told_for: float
+
+
+@runtime_checkable
+class Watching(Protocol):
+    """A directory that can be asked at little cost, again and again."""
+
+    async def watch(self, name: str, on_news: Callable[[], None]) -> Watch:
+        """Ask few grapes who is announced. `on_news` is called when there may be others.
+
+        Raises PeerError, but not for nobody.
+        """
 
 
 class GrapeClient(Directory, Protocol):

@@ -9,8 +9,11 @@ from typing import Final, TypeVar
 
 from core.dht.items import Item, ItemRefused
 from core.dht.responder import MAX_KEY_BYTES
+from core.dht.watches import RENEW
 from core.directory.cache import AgedCache
+from core.directory.names import Watch
 from core.errors import LocalError, LookupEmpty, RefusedError, RequestTimeout
+from core.grape import service as grape
 from core.grape.api import found_json
 from core.grape.config import LOOPBACK
 from core.grape.payload import bencodable, hash_bytes, utf8
@@ -57,6 +60,20 @@ class OwnGrape:
             raise LookupEmpty("no grape knows anybody under that name")
         self._cache.set(name, peers)
         return self._mixed(peers)
+
+    async def watch(self, name: str, on_news: Callable[[], None]) -> Watch:
+        """See Watching."""
+        key = utf8(name)
+        if not 0 < len(key) <= MAX_KEY_BYTES:
+            raise RefusedError(f"a service name is 1 to {MAX_KEY_BYTES} bytes long", name="ERR_GRAPE_LOOKUP")
+
+        def start(done: Done[grape.Watch]) -> None:
+            self._dht.watch(key, done, on_news)
+
+        found = await self._outcome(start)
+        return Watch(
+            self._mixed(list(dict.fromkeys(self._dht.listed(found.peers, LOOPBACK)))), RENEW if found.granted else 0.0
+        )
 
     def _mixed(self, peers: Sequence[Address]) -> list[Address]:
         """Return peers in a new order: a caller that takes the first one shall not always take the same."""

@@ -37,6 +37,7 @@ class GrapeConfig:
     port_search: int = 0  # how many following pairs (dht+1, api+1), ... to try while one of both is in use
     local_peers: bool = False  # also bootstrap off the grapes at the customary ports of this machine
     dht_concurrency: int = 16  # queries in flight per lookup
+    client: bool = False  # it serves its own peer: behind a NAT it asks others not to ask it, and says little
     peer_max_age: float = 120.0  # a peer is listed this long after its last announce
     max_tables: int = 5000  # names with peers, kept at once; the Node grape's dht_maxTables
     max_values: int = 5000  # BEP 44 items kept at once; dht_maxValues

@@ -5,12 +5,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from core.dht.events import Announced, DhtEvent, Failed, Found, OperationId, PeersFound, Stored
+from core.dht.events import Announced, DhtEvent, Failed, Found, News, OperationId, PeersFound, Stored, Watching
 from core.dht.items import Item
 from core.dht.node import Node
 from core.dht.storage import LOCAL
+from core.dht.watches import MAX_WATCHED
 from core.errors import LocalError
-from core.grape.service import Done, FoundItem
+from core.grape.service import Done, FoundItem, Watch
+from core.limits.table import BoundedTable
 from core.net.pump import Pump
 from core.values import Address
 
@@ -55,6 +57,7 @@ class Dht:
         self._early: list[_Early] = []  # wait for the first neighbour; as bounded as their callers, for join_patience
         self._hearers: dict[OperationId, _Hear] = {}
         self._lookups: dict[bytes, list[_Hear]] = {}  # who waits for the search of a key
+        self._news: BoundedTable[bytes, Callable[[], None]] = BoundedTable(MAX_WATCHED)
         self._closed = False
 
     @property
@@ -95,6 +98,11 @@ class Dht:
         for hear in self._lookups.pop(key):
             hear(event)
 
+    def watch(self, key: bytes, done: Done[Watch], on_news: Callable[[], None]) -> None:
+        """See DhtService."""
+        self._news[key] = on_news
+        self._begin(lambda now: self._node.watch(key, now), partial(_tell, Watching, _watch, done))
+
     def listed(self, peers: Sequence[Address], client: str) -> Sequence[Address]:
         """See DhtService."""
         return self._node.listed(peers, Address(client, 0))
@@ -134,7 +142,11 @@ class Dht:
                 self._pump.flush()
 
     def on_event(self, event: DhtEvent) -> None:
-        """Tell who waits for this operation."""
+        """Tell who waits for this operation, or for this news."""
+        if isinstance(event, News):
+            if (on_news := self._news.get(event.key)) is not None:
+                on_news()
+            return
         hear = self._hearers.pop(event.operation, None)
         if hear is not None:
             hear(event)
@@ -164,6 +176,10 @@ def _tell(kind: type[EventT], result: Callable[[EventT], ResultT], done: Done[Re
 
 def _peers(event: PeersFound) -> Sequence[Address]:
     return event.peers
+
+
+def _watch(event: Watching) -> Watch:
+    return Watch(event.peers, event.granted)
 
 
 def _nodes(event: Announced) -> int:

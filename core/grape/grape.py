@@ -146,7 +146,9 @@ async def open_grape(
         udp, sock = await _bind_pair(config)
         stack.push_async_callback(udp.wait_closed)
         stack.callback(udp.close)
-        node = Node(_dht_config(config), random, loop.time(), local_address=LocalAddresses(), share=share)
+        node = Node(
+            _dht_config(config), random, loop.time(), local_address=LocalAddresses(), share=share, client=config.client
+        )
         pump = Pump(udp.send, lambda _: route)
         stack.callback(pump.close)
         dht = Dht(node, pump, udp.address, join_patience=config.join_patience)

@@ -28,6 +28,14 @@ class FoundItem:
     token: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who is announced under a key, as few nodes say. `granted`: they tell of new ones for a minute."""
+
+    peers: Sequence[Address]
+    granted: bool
+
+
 class DhtService(Protocol):
     """DHT operations. Keys are a service name's UTF-8 bytes, of any length; failures are handed over, not raised."""
 
@@ -37,6 +45,9 @@ class DhtService(Protocol):
 
     def lookup(self, key: bytes, done: Done[Sequence[Address]]) -> None:
         """Find the peers announced under `key`; nobody is an empty sequence."""
+
+    def watch(self, key: bytes, done: Done[Watch], on_news: Callable[[], None]) -> None:
+        """Find peers as `lookup`, of few nodes; `on_news` is called when there may be new ones, the newest one only."""
 
     def listed(self, peers: Sequence[Address], client: str) -> Sequence[Address]:
         """Return `peers` as a client at that IPv4 host may use them: 127.0.0.1 is us only to ourselves."""

@@ -45,7 +45,7 @@ class Operation(Task):
         self.hurried = any(took >= seconds and self.answered >= answers for seconds, answers in ENOUGH)
         return self.hurried
 
-    def wrote(self, outcome: Outcome) -> None:
+    def wrote(self, by: Contact, outcome: Outcome) -> None:
         """See Task."""
         self.taken += isinstance(outcome, Reply)
 

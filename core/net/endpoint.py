@@ -241,9 +241,9 @@ class Endpoint:
         self._mux.keep_alive(every)
         self._pump.flush()
 
-    def speak(self, to: Address | None = None) -> None:
-        """Say something over every connection now, or over those with a remote: it may not know where we are."""
-        self._mux.speak(self._pump.now(), to)
+    def speak(self, to: Address | None = None, *, rest: bool = False) -> None:
+        """Say something over all connections, or those with a remote; `rest`: and then little (`Below.speak`)."""
+        self._mux.speak(self._pump.now(), to, rest=rest)
         self._pump.flush()
 
     async def connect(self, remote: Address, *, timeout: float) -> Stream:

@@ -15,7 +15,7 @@ from core.net.udp_socket import UdpSocket
 from core.news.events import Announced, BrokerEntry, BrokerSnapshot, ErrorRaised, Registered
 from core.news.hub import Hub
 from core.rendezvous.place import Place
-from core.values import Caller, JsonValue, Outcome
+from core.values import Address, Caller, JsonValue, Outcome
 from core.wire.broker_message import BROKER_SERVICE, looks_like_registration
 
 _log = logging.getLogger(__name__)
@@ -29,6 +29,9 @@ class Sockets(Protocol):
 
     async def another(self) -> UdpSocket:
         """Open one more socket. Raises LocalError."""
+
+    def speak(self, to: Address | None = None, *, rest: bool = False) -> None:
+        """Say something over the connections with a remote; `rest`: and then little for a while."""
 
 
 class OwnBroker:
@@ -45,8 +48,12 @@ class OwnBroker:
         self._announced = 0
         self._said = ""  # the name of the newest problem with announcing
         self._service = BrokerService(
-            local=place.local, observed=place.observed, seen=self._on_entry, changed=hub.touch
+            local=place.local, observed=place.observed, seen=self._on_entry, changed=hub.touch, rest=self._rest
         )
+
+    def _rest(self, caller: Address) -> None:
+        if self._socket is not None:
+            self._socket.speak(caller, rest=True)
 
     async def aclose(self) -> None:
         """Be no broker any longer."""

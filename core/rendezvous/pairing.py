@@ -16,7 +16,7 @@ from core.aio.tasks import TaskSet
 from core.aio.waiting import wait_for
 from core.calling.outgoing import Told
 from core.directory.announcer import NUDGE_PAUSE, Announcer
-from core.directory.names import Directory
+from core.directory.names import Directory, Watching
 from core.errors import LookupEmpty, PeerError
 from core.rendezvous.pacer import TICK, PunchPacer
 from core.rendezvous.place import Place
@@ -28,6 +28,10 @@ MAX_PUNCHED = 256  # targets a tick; a listing holds 100 at most (PROTOCOL secti
 
 QUIET_AFTER = 300.0  # seconds in which nobody was listed: then we look less often, as a battery pays for each look
 QUIET_TICK = 3.0  # seconds between looks then; who asks by name waits 5 s for our punch (`core.calling.inviting`)
+# Where grapes tell us of newcomers, a look only renews that, and finds what was lost on the way: seconds between two
+# looks, and after how many such seconds as above no more are needed than the grapes say.
+TOLD_TICK = 5.0
+TOLD_QUIET_AFTER = 60.0
 _log = logging.getLogger(__name__)
 
 
@@ -65,6 +69,7 @@ class Pairing:
         self._on_listing = on_listing
         self._on_announced = on_announced
         self._on_problem = on_problem
+        self._told_for = 0.0  # seconds for which the grapes tell us of newcomers
         self._listing: list[Address] = []
         self._brokered: list[Address] = []
         self._head_start = head_start
@@ -110,23 +115,29 @@ class Pairing:
 
     async def _seek_forever(self) -> None:
         loop = asyncio.get_running_loop()
-        lively_until = loop.time() + QUIET_AFTER
+        lively_at = loop.time()
         while True:
             started = loop.time()
             await self._seek()
             if self._listing or self._brokered:
-                lively_until = started + QUIET_AFTER
+                lively_at = started
             await asyncio.sleep(NUDGE_PAUSE)
-            tick = TICK if started < lively_until else QUIET_TICK
-            await wait_for(self._seek_now, started + tick - loop.time())
+            await wait_for(self._seek_now, started + self._tick(started - lively_at) - loop.time())
+
+    def _tick(self, quiet: float) -> float:
+        """Return the seconds between two looks, when there has been nobody for `quiet` seconds."""
+        if self._told_for:
+            return self._told_for if quiet >= TOLD_QUIET_AFTER else TOLD_TICK
+        return QUIET_TICK if quiet >= QUIET_AFTER else TICK
 
     async def _seek(self) -> None:
         try:
-            found = await self._directory.lookup(self.sought, fresh=True)
+            found = await self._look()
         except LookupEmpty:
             found = []
         except PeerError as error:
             _log.debug("%s failed, and the last listing is kept: %s", self.seeking, error)
+            self._told_for = 0.0
             self._on_problem(self.seeking, error)  # keep the last listing: those peers may well be there
             return
         self._on_problem(self.seeking, None)
@@ -138,6 +149,16 @@ class Pairing:
             self._punch_now.set()
         self._listing = found
         self._on_listing(self._everybody())
+
+    async def _look(self) -> list[Address]:
+        """Ask few grapes where that can be; all that are near where there is somebody, and none tells us of changes."""
+        if not isinstance(self._directory, Watching):
+            return await self._directory.lookup(self.sought, fresh=True)
+        watch = await self._directory.watch(self.sought, self._seek_now.set)
+        self._told_for = watch.told_for
+        if watch.told_for or not (watch.addresses or self._listing):
+            return watch.addresses
+        return await self._directory.lookup(self.sought, fresh=True)
 
     async def _punch_forever(self) -> None:
         """Apart from the lookups: while no grape answers, the peers we know are still punched every second."""

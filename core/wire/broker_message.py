@@ -29,7 +29,10 @@ from core.values import Address, JsonValue, canonical
 
 BROKER_SERVICE: Final = "fibo_broker"  # the name under which brokers are announced (PROTOCOL section 7)
 SERVICE_MAX: Final = 128  # bytes of UTF-8; the demo's names have 16 and 18
-WAIT_MAX: Final = 5.0  # seconds; far under the 10 s after which the demo's requests give up
+# Seconds that an answer may wait for news. Only ours ask for it, and give the broker more time than that; what they
+# hear later is a change of their own address, and keepalives bring that within 15 s.
+WAIT_MAX: Final = 50.0
+LONG: Final = 10.0  # seconds; an answer that may take longer needs keepalives meanwhile, and nothing else
 MEMBERS_MAX: Final = 16  # of a registration; two are needed, five are known
 LISTED_MAX: Final = 64  # entries that are taken from an answer; a broker of ours sends as many at most
 EXAMINED_MAX: Final = 1024  # entries that are looked at for them; the rest of a longer answer is not read

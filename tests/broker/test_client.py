@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from core.broker.client import LATE, MAX_BROKERS, PAUSE, QUIET_AFTER, QUIET_WAIT, TOLD_IN, BrokerClient
+from core.broker.client import (
+    LATE,
+    MAX_BROKERS,
+    PAUSE,
+    QUIET_AFTER,
+    QUIET_WAIT,
+    SEEK_EVERY,
+    SEEK_SELDOM,
+    TOLD_IN,
+    BrokerClient,
+)
 from core.broker.in_use import Want
 from core.errors import LookupEmpty, PeerError, RequestTimeout
 from core.peer_id import PeerId
@@ -47,6 +57,8 @@ class Scene:
     problems: list[tuple[Address | None, PeerError]] = field(default_factory=list)
     refused: set[Address] = field(default_factory=set)
     spoken: list[Address] = field(default_factory=list)
+    rested: list[Address] = field(default_factory=list)
+    moved: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def ask(self, address: Address, payload: JsonValue, seconds: float) -> Answer:
@@ -62,6 +74,9 @@ class Scene:
         assert want == WANT
         self.found.append((addresses, dict(told_in)))
         self.changed.set()
+
+    def on_moved(self) -> None:
+        self.moved += 1
 
     def on_problem(self, broker: Address | None, error: PeerError) -> None:
         self.problems.append((broker, error))
@@ -91,6 +106,8 @@ async def using(scene: Scene, *fixed: str) -> AsyncIterator[BrokerClient]:
         on_problem=scene.on_problem,
         round_trip=lambda broker: 0.02,
         speak=scene.spoken.append,
+        rest=scene.rested.append,
+        on_moved=scene.on_moved,
     )  # fmt: skip
     client.want(WANT)
     await client.use(fixed)
@@ -292,8 +309,100 @@ def test_a_late_answer_is_asked_after_and_a_quiet_client_asks_less_often() -> No
             assert scene.spoken == [], "it answers in time"
             await asyncio.sleep(30.0)
             assert waits[-1] == QUIET_WAIT
+            assert scene.rested == [BROKER]
             more[0] = LATE + 0.5
-            await asyncio.sleep(10.0)
+            await asyncio.sleep(2 * QUIET_WAIT + LATE + 1.0)
+            assert scene.spoken == [BROKER]
+
+    run(body())
+
+
+def test_brokers_are_looked_for_seldom_while_all_is_well_and_soon_when_one_fails() -> None:
+    told: JsonValue = {**listing(WORKER), "": {"you": str(US), "seen": 3}}
+    answers: list[Answer | PeerError] = [Answer(told, OUR_KIND)]
+
+    def answer() -> Answer:
+        if isinstance(answers[0], PeerError):
+            raise answers[0]
+        return answers[0]
+
+    scene = Scene({BROKER: answer})
+    looks: list[float] = []
+    ask, find = scene.ask, scene.find
+
+    async def holds(address: Address, payload: JsonValue, seconds: float) -> Answer:
+        assert isinstance(payload, dict)
+        wait = payload.get("wait", 0.0)
+        assert isinstance(wait, float)
+        await asyncio.sleep(wait)
+        return await ask(address, payload, seconds)
+
+    async def counts() -> Sequence[Address]:
+        looks.append(asyncio.get_running_loop().time())
+        return await find()
+
+    scene.ask, scene.find = holds, counts  # type: ignore[method-assign]
+
+    async def body() -> None:
+        async with using(scene):
+            await asyncio.sleep(QUIET_AFTER - 10.0)
+            assert len(looks) >= 9, "somebody has just begun"
+            await asyncio.sleep(30.0)
+            before = len(looks)
+            await asyncio.sleep(3 * SEEK_SELDOM)
+            assert 2 <= len(looks) - before <= 4
+            answers[0] = RequestTimeout("gone")
+            await asyncio.sleep(QUIET_WAIT + 2 * SEEK_EVERY)
+            before = len(looks)
+            await asyncio.sleep(30.0)
+            assert len(looks) - before >= 5
+
+    run(body())
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_it_is_told_when_our_way_out_was_gone(late: bool) -> None:
+    """A router that restarts gives us another port, or the same one: then an answer came late, or none did."""
+    you = [US]
+    scene = Scene({BROKER: lambda: Answer({**listing(WORKER), "": {"you": str(you[0]), "seen": 3}}, OUR_KIND)})
+    more = [0.0]
+    ask = scene.ask
+
+    async def holds(address: Address, payload: JsonValue, seconds: float) -> Answer:
+        assert isinstance(payload, dict)
+        wait = payload.get("wait", 0.0)
+        assert isinstance(wait, float)
+        await asyncio.sleep(wait + more[0])
+        return await ask(address, payload, seconds)
+
+    scene.ask = holds  # type: ignore[method-assign]
+
+    async def body() -> None:
+        async with using(scene):
+            await asyncio.sleep(20.0)
+            assert scene.moved == 0
+            if late:
+                more[0] = LATE + 0.5
+                await asyncio.sleep(2 * PAUSE + LATE)
+                more[0] = 0.0
+            else:
+                you[0] = Address(US.host, US.port + 1)
+            await asyncio.sleep(2 * (PAUSE + LATE))
+            moved = scene.moved
+            assert moved >= 1
+            await asyncio.sleep(20.0)
+            assert scene.moved == moved, "once for each time"
+
+    run(body())
+
+
+def test_those_that_know_us_are_spoken_to_when_a_meeting_failed() -> None:
+    scene = Scene({BROKER: lambda: Answer(listing(WORKER))})
+
+    async def body() -> None:
+        async with using(scene) as client:
+            await asyncio.sleep(1.0)
+            client.look_whether_moved()
             assert scene.spoken == [BROKER]
 
     run(body())

@@ -81,7 +81,7 @@ def test_a_rule_of_the_items_is_a_judgement_and_a_bad_token_is_none() -> None:
     task = PutItem(OperationId(1), Item(b"v"), lambda now: None, lambda event: None, lambda task, now: True)
     for code in (SEQUENCE_OLD, PROTOCOL_ERROR):
         task.writes(TOKENS)
-        task.wrote(Error(b"t", code))
+        task.wrote(TOKENS[0][0], Error(b"t", code))
         ended.append(task.taken)
     assert ended == [1, 0]
 

@@ -4,13 +4,14 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from core.dht.items import signed_bytes
 from core.directory.link import Link
-from core.directory.names import GrapeClient
+from core.directory.names import GrapeClient, Watch
 from core.directory.own_grape import OwnGrape
 from core.errors import LocalError, LookupEmpty, PeerError, RefusedError, RequestTimeout
 from core.grape.config import GrapeConfig
@@ -21,14 +22,14 @@ from tests.grape.fakes import FakeDht
 
 pytestmark = pytest.mark.asyncio
 
+LOCAL = GrapeConfig(dht_port=0, api_port=0, bind="127.0.0.1", lazy_http=True)
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
 PUBLIC = KEY.public_key().public_bytes_raw()
 
 
 @asynccontextmanager
 async def client(way: str) -> AsyncIterator[GrapeClient]:
-    config = GrapeConfig(dht_port=0, api_port=0, bind="127.0.0.1", lazy_http=True)
-    async with open_grape(config) as grape:
+    async with open_grape(LOCAL) as grape:
         if way == "in process":
             yield OwnGrape(grape.dht)
         else:
@@ -137,3 +138,25 @@ async def test_requests_at_the_same_time_share_nothing_that_breaks_when_one_is_c
     first.cancel()
     dht.gate.set()
     assert await second == [Address("192.0.2.1", 1)]
+
+
+async def test_a_watch_lists_who_is_there_and_nobody_is_no_error() -> None:
+    dht = FakeDht()
+    grape = OwnGrape(dht)
+    assert await grape.watch("svc", lambda: None) == Watch([], 0.0)
+    dht.peers[b"svc"] = [Address("192.0.2.1", 1), Address("192.0.2.1", 1)]
+    assert (await grape.watch("svc", lambda: None)).addresses == [Address("192.0.2.1", 1)]
+    with pytest.raises(RefusedError):
+        await grape.watch("", lambda: None)
+    assert dht.calls == ["watch", "watch"]
+
+
+async def test_news_reach_who_watches_from_grape_to_grape() -> None:
+    async with open_grape(LOCAL) as far, open_grape(replace(LOCAL, bootstrap=(far.dht_address,))) as near:
+        heard = asyncio.Event()
+        async with asyncio.timeout(10.0):
+            while not (await OwnGrape(near.dht).watch("svc", heard.set)).told_for:  # noqa: ASYNC110 - it joins
+                await asyncio.sleep(0.05)
+            await far.announce("svc", 4000)
+            await heard.wait()
+            assert [peer.port for peer in (await OwnGrape(near.dht).watch("svc", heard.set)).addresses] == [4000]

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 from core.dht.items import Item
 from core.errors import PeerError
 from core.grape.api import Api, HttpReply
-from core.grape.service import Done, FoundItem
+from core.grape.service import Done, FoundItem, Watch
 from core.values import Address, JsonValue
 
 RESPONDER = bytes(range(20))
@@ -66,6 +66,9 @@ class FakeDht:
 
     def lookup(self, key: bytes, done: Done[Sequence[Address]]) -> None:
         self._enter("lookup", done, lambda: self.peers.get(key, []))
+
+    def watch(self, key: bytes, done: Done[Watch], on_news: Callable[[], None]) -> None:
+        self._enter("watch", done, lambda: Watch(self.peers.get(key, []), granted=False))
 
     def listed(self, peers: Sequence[Address], client: str) -> Sequence[Address]:
         if self.bug is not None:

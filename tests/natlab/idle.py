@@ -1,10 +1,11 @@
 """How many packets an idle peer costs that shares something behind a home's router: `python -m tests.natlab.idle`.
 
-    HYPERDHT=/path/to/node_modules python -m tests.natlab.idle [--minutes 10]
+    HYPERDHT=/path/to/node_modules python -m tests.natlab.idle [--settle 2] [--minutes 10] [--kinds]
 
 Counted is what crosses the link between the machine and its router, both ways, by the kernel's counters, after some
-minutes to settle. Beside it, in the same lab, a HyperDHT server that waits for connections, where HYPERDHT says where
-that is installed. Ours is in a network of its own grapes, as HyperDHT in one of its own nodes: 12 of each.
+minutes to settle; `--kinds` also says what they are. Beside it, in the same lab, a HyperDHT server that waits for
+connections, where HYPERDHT says where that is installed. Ours is in a network of its own grapes, as HyperDHT in one of
+its own nodes: 12 of each.
 """
 
 import argparse
@@ -18,13 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.natlab import namespaces as ns
+from tests.natlab.idle_kinds import Kinds
 from tests.natlab.internet import Internet, Site, internet
 from tests.natlab.kinds import Kind
 from tests.support.process import grapevine, running
 from tests.support.tools import ROOT, problem
 
 NODES = 12
-SETTLE = 120.0  # seconds; joining, and the first announces, are over by then
+SETTLE = 2.0  # minutes; joining, and the first announces, are over by then
+MOST = 12  # kinds of packets that are told
 BROKER = 4000
 OTHERS = ROOT / "tests" / "natlab" / "others"
 
@@ -76,7 +79,7 @@ async def hyperdht(world: Internet, stack: AsyncExitStack) -> Site:
     return site
 
 
-async def main(minutes: float) -> None:
+async def main(settle: float, minutes: float, kinds: bool) -> None:
     """Count, and print a line each."""
     with internet() as world, tempfile.TemporaryDirectory(prefix="grapevine-idle-") as folder:
         async with AsyncExitStack() as stack:
@@ -84,18 +87,26 @@ async def main(minutes: float) -> None:
             sites["Grapevine, without"] = await ours(world, stack, Path(folder) / "2")
             if os.environ.get("HYPERDHT"):
                 sites["HyperDHT 6.34.0"] = await hyperdht(world, stack)
-            await asyncio.sleep(SETTLE)
+            await asyncio.sleep(settle * 60.0)
+            taps = {name: Kinds(site.hosts[0]) for name, site in sites.items()} if kinds else {}
             before = {name: counted(site) for name, site in sites.items()}
             await asyncio.sleep(minutes * 60.0)
             for name, site in sites.items():
                 now, then = counted(site), before[name]
                 packets, size = (now.packets - then.packets) * 60 / minutes, (now.bytes - then.bytes) * 60 / minutes
                 print(f"{name}: {packets:,.0f} packets and {size / 1000:,.0f} KB an hour", flush=True)  # noqa: T201
+                for kind, count in taps[name].counts().most_common(MOST) if kinds else ():
+                    print(f"  {kind}: {count * 60 / minutes:,.0f}", flush=True)  # noqa: T201
+            for tap in taps.values():
+                tap.close()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="tests.natlab.idle")
+    parser.add_argument("--settle", type=float, default=SETTLE)
     parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--kinds", action="store_true")
     if reason := problem("natlab"):
         sys.exit(f"idle: {reason}")
-    asyncio.run(main(parser.parse_args().minutes))
+    arguments = parser.parse_args()
+    asyncio.run(main(arguments.settle, arguments.minutes, arguments.kinds))

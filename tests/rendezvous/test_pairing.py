@@ -1,14 +1,17 @@
 """One side of a pairing, in virtual time: announce, look up, punch; at once, every second, and through trouble."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from core.directory.announcer import REANNOUNCE
+from core.directory.announcer import BRISK, EACH, REANNOUNCE, SELDOM
+from core.directory.names import Watch
 from core.errors import PeerError, Unreachable
 from core.rendezvous.pacer import PunchPacer
-from core.rendezvous.pairing import MAX_PUNCHED, QUIET_AFTER, QUIET_TICK, Pairing
+from core.rendezvous.pairing import MAX_PUNCHED, QUIET_AFTER, QUIET_TICK, TOLD_QUIET_AFTER, Pairing
 from core.services.names import Role, RoleName
 from core.values import Address
 from tests.peer.fakes import CONSUMER, US, WORKER, A, B, FakeDirectory, FakePlace, now, play
@@ -23,14 +26,17 @@ class Stage:
     """A worker's pairing and everything it told."""
 
     def __init__(self) -> None:
-        self.directory = FakeDirectory()
+        self.directory: FakeDirectory = FakeDirectory()
         self.punches: list[tuple[float, Address]] = []
         self.listings: list[list[Address]] = []
         self.announced: list[int] = []
         self.pacer = PunchPacer(lambda address: self.punches.append((now(), address)))
         self.problems: list[tuple[str, PeerError | None]] = []
         self.head_start = 0.0
-        self.pairing = Pairing(
+        self.pairing = self.pair()
+
+    def pair(self) -> Pairing:
+        return Pairing(
             RoleName("fibonacci", Role.WORKER),
             place=FakePlace(),
             directory=self.directory,
@@ -104,6 +110,24 @@ async def test_our_announce_is_renewed() -> None:
         it.pairing.start()
         await asyncio.sleep(3 * REANNOUNCE + 1)
         assert [round(at, 3) for at, *_ in it.directory.announces] == [0.0, 5.0, 10.0, 15.0]
+
+
+@pytest.mark.parametrize(("nodes", "pause"), [(1, EACH), (5, 5 * EACH), (20, SELDOM)])
+async def test_an_announce_that_holds_is_renewed_less_often_the_more_grapes_have_it(nodes: int, pause: float) -> None:
+    async with stage() as it:
+        it.directory.nodes = nodes
+        it.pairing.start()
+        await asyncio.sleep(BRISK + 1.0)
+        assert len(it.directory.announces) == 1 + BRISK / REANNOUNCE
+        await asyncio.sleep(5 * SELDOM)
+        last, before = it.directory.announces[-1][0], it.directory.announces[-2][0]
+        assert round(last - before, 3) == pause
+        it.directory.nodes = nodes - 1  # one of them did not take it
+        it.pairing.nudge()
+        await settle()
+        failed = now()
+        await asyncio.sleep(REANNOUNCE)
+        assert it.directory.announces[-1][0] == pytest.approx(failed + REANNOUNCE)
 
 
 async def test_a_nudge_announces_and_looks_up_at_once_but_a_flurry_of_them_is_bounded() -> None:
@@ -195,3 +219,69 @@ async def test_after_minutes_without_anybody_it_looks_less_often_until_somebody_
         before = len(it.directory.lookups)
         await asyncio.sleep(10.0)
         assert len(it.directory.lookups) - before == 10
+
+
+class Telling(FakeDirectory):
+    """A directory that tells of newcomers, when `granted`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watches: list[float] = []
+        self.told_for = 25.0
+        self.on_news: Callable[[], None] = lambda: None
+
+    async def watch(self, name: str, on_news: Callable[[], None]) -> Watch:
+        self.watches.append(now())
+        self.on_news = on_news
+        if self.error is not None:
+            raise self.error
+        return Watch(list(self.listings.get(name, [])), self.told_for)
+
+
+@contextlib.asynccontextmanager
+async def telling() -> AsyncIterator[tuple[Stage, Telling]]:
+    made, directory = Stage(), Telling()
+    made.directory = directory
+    made.pairing = made.pair()
+    made.pairing.start()
+    yield made, directory
+    await made.pairing.aclose()
+
+
+async def test_grapes_that_tell_of_newcomers_are_asked_seldom_and_heard_at_once() -> None:
+    async with telling() as (it, grapes):
+        await asyncio.sleep(TOLD_QUIET_AFTER + 30.0)
+        before = len(grapes.watches)
+        await asyncio.sleep(10 * grapes.told_for)
+        assert len(grapes.watches) - before == 10
+        assert grapes.lookups == []
+        await asyncio.sleep(1.0)
+        it.lists(A)
+        grapes.on_news()
+        await settle()
+        assert it.punched(A) == [round(now(), 1)]
+
+
+async def test_grapes_that_tell_nothing_are_asked_in_full_only_when_somebody_is_there() -> None:
+    async with telling() as (it, grapes):
+        grapes.told_for = 0.0
+        await asyncio.sleep(QUIET_AFTER + 10.0)
+        assert grapes.lookups == []
+        before = len(grapes.watches)
+        await asyncio.sleep(10 * QUIET_TICK)
+        assert len(grapes.watches) - before == 10
+        it.lists(A)
+        await asyncio.sleep(QUIET_TICK)
+        assert len(grapes.lookups) >= 1
+        assert it.pairing.lists(A)
+
+
+async def test_what_tells_no_longer_is_asked_often_again() -> None:
+    async with telling() as (it, grapes):
+        await asyncio.sleep(QUIET_AFTER + 50.0)
+        grapes.error = Unreachable("no grape")
+        it.pairing.nudge()
+        await asyncio.sleep(1.0)
+        before = len(grapes.watches)
+        await asyncio.sleep(10 * QUIET_TICK)
+        assert len(grapes.watches) - before == 10

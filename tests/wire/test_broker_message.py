@@ -7,6 +7,7 @@ import pytest
 from core.errors import PayloadError
 from core.values import Address, JsonValue
 from core.wire.broker_message import (
+    WAIT_MAX,
     Listed,
     Listing,
     Registration,
@@ -39,7 +40,7 @@ def test_what_ours_say_more_comes_back() -> None:
 @pytest.mark.parametrize(
     ("member", "value", "read"),
     [
-        ("wait", 99, Registration(SERVICE, True, 5.0)),
+        ("wait", 99, Registration(SERVICE, True, WAIT_MAX)),
         ("wait", -1, Registration(SERVICE, True)),
         ("wait", True, Registration(SERVICE, True)),
         ("seen", "7", Registration(SERVICE, True)),
