@@ -79,6 +79,7 @@ class _Meeting:
     observed: Address | None = None
     over: bool = False
     open: bool = False
+    forgiven: bool = False  # our way out was gone while it ran: a failure says nothing
     ended_at: float = 0.0
 
 
@@ -106,6 +107,8 @@ class Meetings:
             return
         known = self._meetings.pop(remote, None)
         openers, before = self._config.openers, known.open if known else None
+        if known is not None and known.forgiven:
+            before = None
         if before is False:  # perhaps one heard of the other too late, and its router of the other too early
             told_in = max(told_in, self._config.unsure)
         told_in = 0.0 if near else told_in
@@ -115,6 +118,17 @@ class Meetings:
             self._orders.append(PunchOrder(remote, openers, openers))
         else:
             self._start(remote, meeting, now)
+
+    def begin_again(self) -> None:
+        """Hold no failure against anybody, nor that of a meeting that runs: our way out was gone, or is another one.
+
+        How often somebody silent may be met at all is for `core.reach.outreach` to say.
+        """
+        for remote, meeting in list(self._meetings.items()):
+            if remote in self._running:
+                meeting.forgiven = True
+            elif not meeting.open:
+                del self._meetings[remote]
 
     def hasten(self, remote: Address, now: float, away: float | None) -> None:
         """Send only as many openers as a peer needs that hears of us when we do, `away` seconds from its broker.
@@ -133,6 +147,8 @@ class Meetings:
         """Return whether `meet` would begin a meeting now."""
         known = self._meetings.get(remote)
         if known is None:
+            return True
+        if known.forgiven and known.over and not known.open:
             return True
         pause = self._config.fresh if known.open else self._config.again
         return known.over and now - known.ended_at >= pause

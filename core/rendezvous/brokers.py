@@ -82,8 +82,12 @@ class Brokers:
             on_told=self._on_told,
             round_trip=outgoing.round_trip,
             speak=outgoing.speak,
+            rest=outgoing.rest,
+            on_moved=lambda: self._introductions.begin_again(),
         )
-        self._introductions = Introductions(hub, outgoing, lambda: len(self._client.observed()) > 1)
+        self._introductions = Introductions(
+            hub, outgoing, lambda: len(self._client.observed()) > 1, self._client.look_whether_moved
+        )
         intents.subscribe(self._on_intent)
 
     async def aclose(self) -> None:
@@ -104,7 +108,8 @@ class Brokers:
             await self._client.stop()
 
     def begin_again(self) -> None:
-        """Register as if we had just begun: we slept, or are on another network."""
+        """Register, and meet others, as if we had just begun: we slept, or are on another network."""
+        self._introductions.begin_again()
         self._client.begin_again()
 
     @property

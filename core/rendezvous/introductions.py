@@ -32,9 +32,15 @@ class Punches(Protocol):
 
 
 class Introductions:
-    """Runs `Meetings`. `varied()`: brokers see us at several addresses, so our NAT gives each destination another."""
+    """Runs `Meetings`. `varied()`: brokers see us at several addresses, so our NAT gives each destination another.
 
-    def __init__(self, hub: Hub, punches: Punches, varied: Callable[[], bool]) -> None:
+    `on_failed()` hears of each meeting that came to nothing: it may be our own way out that is gone.
+    """
+
+    def __init__(
+        self, hub: Hub, punches: Punches, varied: Callable[[], bool], on_failed: Callable[[], None] = lambda: None
+    ) -> None:
+        self._on_failed = on_failed
         self._hub = hub
         self._punches = punches
         self._varied = varied
@@ -73,6 +79,10 @@ class Introductions:
                 _log.debug("%s, named by broker %s, is not met now: its host has had what it may get", address, broker)
         self._act()
 
+    def begin_again(self) -> None:
+        """Hold no failure of before against anybody: our way out was gone for a moment, or is another one."""
+        self._meetings.begin_again()
+
     def heard(self, address: Address) -> None:
         """Note a punch."""
         self._meetings.heard(address, asyncio.get_running_loop().time())
@@ -106,6 +116,7 @@ class Introductions:
             _log.debug("the meeting with %s has ended: %s", ended.remote, reason)
             if not ended.open:
                 self._punches.failed(ended.remote)
+                self._on_failed()
             if not ended.repeated:
                 told = PunchEnded(self._hub.now(), ended.remote, ended.open, ended.observed, ended.seconds, reason)
                 self._hub.emit(told)

@@ -143,3 +143,30 @@ def test_a_second_meeting_is_not_hurried() -> None:
     meetings.meet(THERE, CONFIG.patience + CONFIG.again)
     meetings.hasten(THERE, CONFIG.patience + CONFIG.again, 0.0)
     assert meetings.orders() == [ONLY_OPENERS]
+
+
+def test_a_failure_is_forgiven_when_our_own_way_out_was_gone() -> None:
+    """Our router has restarted, or we are elsewhere: nothing that failed before says anything of the others."""
+    meetings = Meetings()
+    meetings.meet(THERE, 0.0)
+    run(meetings, 0.0, 5.0)
+    assert not meetings.due(THERE, 6.0)
+    meetings.begin_again()
+    assert meetings.due(THERE, 6.0)
+    meetings.meet(THERE, 6.0)
+    assert run(meetings, 6.0, 6.1) == [SERIES], "as if it were the first time"
+
+
+def test_one_that_runs_meanwhile_is_forgiven_too_and_one_that_succeeded_holds() -> None:
+    meetings = Meetings()
+    meetings.meet(THERE, 0.0)
+    meetings.meet(ELSEWHERE, 0.0)
+    meetings.reached(ELSEWHERE, 0.5)
+    meetings.begin_again()
+    run(meetings, 0.5, 5.0)
+    assert [ended.open for ended in meetings.outcomes()] == [True, False]
+    assert not meetings.due(ELSEWHERE, 6.0)
+    assert meetings.due(THERE, 6.0)
+    meetings.meet(THERE, 6.0)
+    assert run(meetings, 6.0, 10.0) == [SERIES]
+    assert not meetings.due(THERE, 10.0), "this one failed by itself"
