@@ -263,6 +263,8 @@ class Node:
         if query.method == NEWS:  # nobody answers it
             self._new_here(self._watched.heard(query.arguments.get(b"w")))
             return
+        if scope(source.host) is Scope.PUBLIC and self._quiet():
+            return  # else it goes on to be known, and everybody who joins asks it
         try:
             node_id = take_id(query.arguments)
             values = self._responder.answer(query, source, now)

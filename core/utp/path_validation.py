@@ -24,6 +24,7 @@ _KEPT: Final = 6  # newest challenges that an answer may be to: those of 2.5 s o
 _SHIFT_MIN, _SHIFT_MAX = 1 << 24, 1 << 30
 _PROMPT: Final = 1 << 16  # microseconds that an answer may take; one guess in 2,700 hits one of the newest challenges
 _GUESSES: Final = 8  # packets that tell neither our time nor a secret, before the address is refused
+_RETURNS: Final = 5.0  # seconds: two of the longest round trips, in which a challenge may be lost
 _LASTS: Final = 1.0  # seconds without a packet from there, after which another address may be checked instead
 
 
@@ -44,13 +45,24 @@ class PathValidation:
         `returning`: the connection was there before, so that a challenge need not be earned.
         """
         self.remote = remote
-        self.returning = returning
-        self._heard_at = now
+        self._returning = returning
+        self._began_at = self._heard_at = now
         self._challenges: deque[_Challenge] = deque(before._challenges if before else (), maxlen=_KEPT)
         self._next_at = now
         self._wait = _FIRST_WAIT
         self._allowance = CHALLENGE_BYTES if returning else 0
         self._wrong = 0
+
+    def returning(self, now: float) -> bool:
+        """Whether an answer from there means that the peer never left: it left a moment ago, by what we were told.
+
+        Later it is one that has moved once more, as home routers give out the same few ports again.
+        """
+        return self._returning and now < self._began_at + _RETURNS
+
+    def left(self, now: float) -> bool:
+        """Whether the peer was there before, and has been elsewhere for a while."""
+        return self._returning and now >= self._began_at + _RETURNS
 
     def over(self, now: float) -> bool:
         """Whether another address may be checked instead."""

@@ -91,7 +91,7 @@ class Rebinding:
     def moved(self, connection: Connection, old: Address, now: float) -> None:
         """The connection moved: if it returned, refuse where it was; else ask there whether the peer really left."""
         check = self._checks[connection]
-        if check.returning:
+        if check.returning(now):
             self.refuse(connection, old, now)
         else:
             self._checks[connection] = back = PathValidation(old, now, check, returning=True)
@@ -105,12 +105,15 @@ class Rebinding:
 
     def _follow(self, connection: Connection, size: int, source: Address, now: float) -> None:
         check = self._checks.get(connection)
+        if check is not None and check.remote == source and check.left(now):
+            del self._checks[connection]
+            check = None
         if check is None or check.remote != source:
             if not self._has_place(connection, source, now):
                 self._counters.checks_refused += 1
                 return
             self._counters.checks += 1
-            self._counters.checks_failed += check is not None and not check.returning
+            self._counters.checks_failed += check is not None and not check.returning(now)
             self._checks[connection] = check = PathValidation(source, now, check)
         check.earn(size, now)
         self._challenge(connection, check, now)

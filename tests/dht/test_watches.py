@@ -160,6 +160,13 @@ def test_a_client_behind_a_nat_asks_not_to_be_asked_and_writes_to_few() -> None:
     network.finish(inside, node.announce(KEY, SOMEBODY, network.now))
     assert all(query.read_only for query in seen)
     assert sum(query.method == b"announce_peer" for query in seen) == 8
+    asker = host(66)
+    network.send(asker, inside, bytes(Query(b"aa", b"ping", {b"id": b"s" * 20})))
+    network.run(1.0)
+    assert network.strangers[asker] == [], "BEP 43: it answers nobody outside"
+    network.run(400.0)
+    assert not any(network.nodes[address].knows(inside) for address in addresses)
+    network.finish(inside, node.announce(KEY, SOMEBODY, network.now))
     found = network.finish(addresses[3], network.nodes[addresses[3]].lookup(KEY, network.now))
     assert isinstance(found, PeersFound)
     assert found.peers == (Address(inside.host, SOMEBODY.port),)

@@ -68,3 +68,23 @@ def test_what_is_over_or_has_no_place_there_does_not_move() -> None:
     here.abort(pair.now)
     assert not pair.a.mux.follow(here, NEW_B, 0.3, pair.now)
     assert there.remote == A
+
+
+@pytest.mark.parametrize("pause", [6.0, 15.0])
+def test_a_home_whose_router_restarts_again_and_again_is_followed_each_time_to_the_same_few_ports(pause: float) -> None:
+    """As a restart gives out the port of before the last: that is a move, and not a peer that never left."""
+    pair = Pair()
+    here, there = pair.connect()
+    for number in range(6):
+        pair.run(limit=pause)
+        pair.a.address = A if number % 2 else NEW_A
+        pair.sides = {pair.a.address: pair.a, B: pair.b}
+        pair._wire.clear()
+        since, sent = pair.now, b"%d" % number
+        here.write(sent, pair.now, boundary=True)
+        assert pair.run(lambda sent=sent: pair.b.received(there).endswith(sent), limit=10.0)  # type: ignore[misc]
+        there.write(b"back", pair.now, boundary=True)
+        before = len(pair.a.received(here))
+        assert pair.run(lambda before=before: len(pair.a.received(here)) > before, limit=10.0)  # type: ignore[misc]
+        assert pair.now - since < 2.0
+        assert there.remote == pair.a.address
