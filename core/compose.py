@@ -220,7 +220,7 @@ async def compose(
     client = PeerClient(
         hub, roster, outgoing, addresses, link, told, registry, rpc, dialer.require_identity,
         openers=(brokers,), remotes=remotes, nearby=Nearby(places.here, places.before), late=(public, relaying.relays),
-        validated=outgoing.validated,
+        validated=outgoing.validated, friends=lambda: friends(admission),
     )  # fmt: skip
     every = EveryTransport(hub, client, WebAsker(link, told), look=outside.tcp)
     stack.push_async_callback(every.aclose)

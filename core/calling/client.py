@@ -12,6 +12,7 @@ from core.calling.inviting import Inviting
 from core.calling.kept import KeptConnections
 from core.calling.late import LateSources, never
 from core.calling.locating import Locating
+from core.calling.named import NamedFriends
 from core.calling.nearest import nearest
 from core.calling.needs import Addresses, Grapes, Punches
 from core.calling.outgoing import Told
@@ -71,10 +72,12 @@ class PeerClient:
         nearby: Nearby | None = None,
         late: Sequence[LateSource] = (),
         validated: Callable[[Address], None] = lambda address: None,
+        friends: Callable[[], Sequence[PeerId]] = tuple,
     ) -> None:
         """`told` takes what was named and returns who may be asked. `openers` are asked in their order, punching last.
 
-        `late` look beside the openers, for a peer by its ID. `nearby` is tried before the other sources have answered.
+        `late` look beside the openers: for a peer by its ID, and where a name is asked, for `friends()` who share it.
+        `nearby` is tried before the other sources have answered.
         `client` is closed by its owner. `require_identity` raises LocalError when we can call nobody by Peer ID.
         `validated` hears who answered: nobody answers in another's name, since that needs a connection.
         """
@@ -94,6 +97,7 @@ class PeerClient:
         self._validated, self._ways = validated, Ways()
         self._late = LateSources(late)
         sources = (Remembered(self._remotes), PeerRecords(self._finder), GrapeNames(link))
+        self._friends = NamedFriends(friends, self._finder, self._late)
         self._locating = Locating(sources, self._late, self._openers)
         self._races: set[Race] = set()
         self._tasks = TaskSet("peer client")
@@ -348,6 +352,9 @@ class PeerClient:
                 arranged = self._open(stack, worker, found)
                 if worker is not None:
                     story.opening(arranged)
+                if expected is None and connect is None and worker is not None and self._friends.known():
+                    look = self._friends.look(worker, race.add, at_once=not found and not arranged)
+                    stack.callback(self._tasks.spawn(look, name=f"friends who share {worker.service}").cancel)
                 if late is not None:
                     stack.callback(self._late.begin(self._tasks, late, race.add, at_once=not found and not arranged))
                 _log.debug("%s: trying %s", located.key, ", ".join(map(str, found[:MAX_NAMED])) or "who punches us")

@@ -30,9 +30,10 @@ class LateSources:
         self, tasks: TaskSet, peer_id: PeerId, found: Callable[[Address, float], None], *, at_once: bool
     ) -> Callable[[], object]:
         """Begin to look for a peer; return what ends it."""
-        return tasks.spawn(self._look(peer_id, found, at_once=at_once), name=f"look for {peer_id.short}").cancel
+        return tasks.spawn(self.look(peer_id, found, at_once=at_once), name=f"look for {peer_id.short}").cancel
 
-    async def _look(self, peer_id: PeerId, found: Callable[[Address, float], None], *, at_once: bool) -> None:
+    async def look(self, peer_id: PeerId, found: Callable[[Address, float], None], *, at_once: bool) -> None:
+        """Look for a peer until cancelled."""
         began, loop = asyncio.get_running_loop().time(), asyncio.get_running_loop()
         with contextlib.ExitStack() as stack:
             for each in sorted(self._sources, key=lambda each: each.head_start):

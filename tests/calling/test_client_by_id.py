@@ -1,13 +1,17 @@
 """Requests by Peer ID, in virtual time: which peers they reach, which never, and what is said when none is there."""
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import pytest
 
 from core.calling.client import FRESH, NEAR, PeerClient
 from core.calling.inviting import INVITE_AFTER, PUNCHED_WITHIN
+from core.calling.named import AFTER
+from core.calling.paths import LateSource
 from core.calling.sources import Nearby
 from core.directory.records.check import RecordExpired, RecordForged, RecordMissing, record_hash
 from core.errors import LocalError, PeerError, RefusedError, RemoteError, RequestTimeout
@@ -86,8 +90,12 @@ class Stage:
         self.socket = FakeSocket()
         self.directory = FakeDirectory()
         self.dialer = FakeDialer(self.socket)
-        registry = Registry(FibonacciService())
         self.rpc = RpcClient(self.dialer.dial, connect_to=self.dialer.dial)
+        self.open()
+        self.sequence = 0
+
+    def open(self, late: Sequence[LateSource] = (), friends: Callable[[], Sequence[PeerId]] = tuple) -> None:
+        registry = Registry(FibonacciService())
         self.client = PeerClient(
             self.hub,
             Roster(self.hub),
@@ -99,8 +107,9 @@ class Stage:
             self.rpc,
             self.dialer.require_identity,
             nearby=Nearby(lambda peer_id: self.here, lambda peer_id: self.before),
+            late=late,
+            friends=friends,
         )
-        self.sequence = 0
 
     def records(self, *addresses: Address, services: tuple[str, ...] = ("fibonacci",), at: float = 0.0) -> None:
 
@@ -396,3 +405,55 @@ async def test_where_somebody_was_in_an_earlier_run_is_tried_and_costs_a_moment_
         with pytest.raises(RecordMissing):
             await on.client.reach(STRANGER.peer_id, 5.0)
         assert "the grapes: no record of it" in on.story()
+
+
+LANE = Address("240.0.0.9", 1)  # stands for a peer, and leads to it by a relay
+
+
+class Relays:
+    """A late source that knows how to be joined with whom a test says."""
+
+    head_start = 0.3
+
+    def __init__(self, *beside: PeerId) -> None:
+        self.beside = beside
+        self.asked: list[tuple[float, PeerId]] = []
+
+    def knows(self, peer_id: PeerId) -> bool:
+        return peer_id in self.beside
+
+    @contextlib.contextmanager
+    def searching(self, peer_id: PeerId, found: Callable[[Address, float], None]) -> Iterator[None]:
+        self.asked.append((now(), peer_id))
+        found(LANE, 0.0)
+        yield
+
+
+@pytest.mark.parametrize("listed", [True, False])
+async def test_a_friend_who_shares_what_is_asked_by_name_is_reached_by_a_relay(listed: bool) -> None:
+    async with stage() as it:
+        relays = Relays(THEM.peer_id)
+        it.open(late=(relays,), friends=lambda: [STRANGER.peer_id, THEM.peer_id])
+        it.records(A, services=("fibonacci",) if listed else ("garden",))
+        it.directory.listings[WORKER] = [B]  # where nobody answers
+        it.socket.servers[LANE] = fibonacci
+        if not listed:
+            with pytest.raises(RequestTimeout):
+                await it.client.request("fibonacci", ASKED, 10.0)
+            assert relays.asked == []
+            return
+        reply = await it.client.request("fibonacci", ASKED, 10.0)
+        assert reply.peer == LANE
+        assert relays.asked == [(pytest.approx(AFTER + Relays.head_start), THEM.peer_id)]
+
+
+async def test_who_answers_by_name_directly_is_not_looked_for_at_a_relay() -> None:
+    async with stage() as it:
+        relays = Relays(THEM.peer_id)
+        it.open(late=(relays,), friends=lambda: [THEM.peer_id])
+        it.records(A)
+        it.directory.listings[WORKER] = [A]
+        it.lives(THEM, A)
+        assert (await it.client.request("fibonacci", ASKED, 10.0)).peer == A
+        await asyncio.sleep(10.0)
+        assert relays.asked == []

@@ -131,9 +131,9 @@ ON_ROUGH_LINES = (Cell(Kind.LINUX_RACE, Kind.CGNAT, Order.ROUGH), Cell(Kind.CGNA
 @asynccontextmanager
 async def trio(
     world: Internet, folder: Path, anna: Site, bert: Site, ids: dict[str, str], *,
-    broker: Sequence[str] = (), friend: bool = True,
+    broker: Sequence[str] = (), friend: bool = True, fay: Sequence[str] = ("fibonacci",),
 ) -> AsyncIterator[Trio]:  # fmt: skip
-    """Run grape, broker and Fay. `broker`: more options of it; `friend`: whether Fay is there.
+    """Run grape, broker and Fay. `broker`: more options of it; `friend`: whether Fay is there; `fay`: what she shares.
 
     A failure within shows what all programs printed.
     """
@@ -152,8 +152,8 @@ async def trio(
             place.programs.append(program)
             await program.event(event)
         if friend:
-            fay = await stack.enter_async_context(place.run("fay", "share", "fibonacci"))
-            await fay.event("broker", lambda event: bool(event["registered"]))
+            sharing = await stack.enter_async_context(place.run("fay", "share", *fay))
+            await sharing.event("broker", lambda event: bool(event["registered"]))
         try:
             yield place
         except (AssertionError, RuntimeError) as error:

@@ -15,12 +15,24 @@ from typing import Any
 
 import pytest
 
+from core.scope import VIRTUAL
 from tests.natlab import namespaces as ns
 from tests.natlab.internet import Internet, internet
 from tests.natlab.kinds import Kind
-from tests.natlab.matrix import Cell
+from tests.natlab.matrix import SEQUENCE, Cell
 from tests.natlab.origin import sample
-from tests.natlab.relayed import API, Trio, acquainted, ask_by_relay, attempt, trio, unmeetable, waits
+from tests.natlab.relayed import (
+    ANSWER_WITHIN,
+    API,
+    UP_WITHIN,
+    Trio,
+    acquainted,
+    ask_by_relay,
+    attempt,
+    trio,
+    unmeetable,
+    waits,
+)
 from tests.streams_real import environment, finished
 from tests.support.certificates import Authority
 from tests.support.process import Program, running
@@ -57,6 +69,25 @@ async def test_a_friend_passes_the_first_request_on(world: Internet, cell: Cell)
     straight = (cell.worker, cell.consumer) == (Kind.OPEN, Kind.NO_UDP)  # Anna is reached over TCP herself
     assert outcome.badges == (("direct",) if straight else ("relayed by fay",))
     assert outcome.seconds <= FIRST_REPLY * BUSY
+
+
+async def test_a_request_by_name_goes_by_way_of_a_friend_too(world: Internet, tmp_path: Path) -> None:
+    """A relay has to know who is meant: the name leads to Anna, whom Bert knows, by what she says that she shares."""
+    box = tmp_path / "box"
+    box.mkdir()
+    sites = [await asyncio.to_thread(world.site, kind) for kind in (QUICK.worker, QUICK.consumer)]
+    people = await acquainted(tmp_path)
+    async with (
+        trio(world, tmp_path, sites[0], sites[1], people, fay=(str(box), "--name", "box")) as place,
+        place.run("anna", "share", "fibonacci") as sharing,
+        place.asker() as asker,
+    ):
+        await asker.command("ready", target=people["anna"], relays=1, patience=UP_WITHIN)
+        await waits(sharing)
+        told = await asker.command("ask", target="", timeout=ANSWER_WITHIN, patience=2 * ANSWER_WITHIN)
+        print(f"{told['seconds']:.2f} s by name, by way of a friend")  # noqa: T201
+        assert told["data"] == SEQUENCE
+        assert told["from"].startswith(VIRTUAL)
 
 
 @dataclass
