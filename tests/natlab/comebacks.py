@@ -130,6 +130,7 @@ CASES: dict[str, tuple[Measure, Trouble, Sequence[str]]] = {
     "restart of both routers": (next_page, restart, BOTH),
     "restarts of Anna's router, six in three minutes": (again, restart, ANNA),
     "restarts of Bert's router, six in three minutes": (again, restart, BERT),
+    "restarts of both routers, six in three minutes": (again, restart, BOTH),
     "sleep of Anna": (next_page, sleep, ANNA),
     "sleep of Bert": (next_page, sleep, BERT),
     "sleep of both": (next_page, sleep, BOTH),
