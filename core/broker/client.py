@@ -68,8 +68,8 @@ class BrokerClient:
         gets those of the other role that all brokers together name now, and who of them hears of us only within so
         many seconds. `local()` is where we are at home, None when that is no private network. `on_told(want, broker,
         listing)` gets each answer of a broker of ours. `round_trip(broker)` is that of our connection, in seconds;
-        `speak(broker)` says something over it, so that the broker hears where we are now; after `rest(broker)` no more
-        is said than what keeps it. `on_moved()` hears that a broker sees us elsewhere than before, or
+        `speak(broker)` says something over it, so that the broker hears where we are now; after `rest(broker)` only
+        what keeps it is said. `on_moved()` hears that a broker sees us elsewhere than before, or
         answers again after it could not.
         """
         self._ask, self._find, self._resolve = ask, find, resolve

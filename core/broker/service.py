@@ -30,7 +30,7 @@ class BrokerService:
     ) -> None:
         """`local(requester)`: this machine's address toward it; `observed()`: its host as others see it.
 
-        `rest(caller)`: it waits for long, and no more needs to be said to it than what keeps its connection.
+        `rest(caller)`: it waits for long, and meanwhile only what keeps its connection needs to be said.
         """
         self._rest = rest
         self._registry = BrokerRegistry(config)

@@ -1,4 +1,4 @@
-"""News of a key: who asked to hear of new peers (`Watchers`), and whom we asked that ourselves (`Watched`).
+"""News of a key: those who asked us to tell of new peers (`Watchers`), and what we asked ourselves (`Watched`).
 
 A node of ours that says `w`, eight bytes of its own, with a `get_peers` whose token is right is told of each new peer
 of that key by a query `news` with the same bytes, until `LEASE` is over; the reply to its `get_peers` then has `w` too,
@@ -119,7 +119,7 @@ class Watch:
     turn: int = 0
 
     def pick(self, tokens: Sequence[T]) -> list[T]:
-        """Return whom to ask of those nearest: the two that tell us news, or else one after the other."""
+        """Return those to ask of the nearest: the two that tell us news, or else one after the other."""
         if self.granted or not self.turn:
             return list(tokens[:2])
         return [tokens[self.turn % len(tokens)]] if tokens else []

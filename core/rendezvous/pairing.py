@@ -29,7 +29,7 @@ MAX_PUNCHED = 256  # targets a tick; a listing holds 100 at most (PROTOCOL secti
 QUIET_AFTER = 300.0  # seconds in which nobody was listed: then we look less often, as a battery pays for each look
 QUIET_TICK = 3.0  # seconds between looks then; who asks by name waits 5 s for our punch (`core.calling.inviting`)
 # Where grapes tell us of newcomers, a look only renews that, and finds what was lost on the way: seconds between two
-# looks, and after how many such seconds as above no more are needed than the grapes say.
+# looks, and seconds without anybody after which we look only when the grapes' promise ends.
 TOLD_TICK = 5.0
 TOLD_QUIET_AFTER = 60.0
 _log = logging.getLogger(__name__)

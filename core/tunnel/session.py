@@ -172,7 +172,7 @@ class Session:
         return stream
 
     def follow(self, remote: Address) -> None:
-        """Go on at the address where this peer was met anew, if nothing comes from where it was."""
+        """Go on at the address where this peer was met again, if nothing comes from where it was."""
         follow = getattr(self._connection, "follow", None)
         if follow is not None and not self.over and follow(remote):
             _log.info("the streams with %s go on at %s", self.peer_id, remote)

@@ -411,7 +411,7 @@ LANE = Address("240.0.0.9", 1)  # stands for a peer, and leads to it by a relay
 
 
 class Relays:
-    """A late source that knows how to be joined with whom a test says."""
+    """A late source that can be joined with the peers that a test names."""
 
     head_start = 0.3
 

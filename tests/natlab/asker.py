@@ -41,7 +41,7 @@ async def ready(peer: Peer, target: str, relays: int) -> None:
 
 
 async def ask(peer: Peer, target: str, timeout: float) -> dict[str, JsonValue]:
-    """Ask for a sequence: this peer, or with "" whoever shares it under its name."""
+    """Ask for a sequence: from this peer, or with "" from any that shares it under its name."""
     began = time.monotonic()
     reply = await peer.request(f"{target}/fibonacci" if target else "fibonacci", {"length": 10}, timeout=timeout)
     return {"data": reply.data, "seconds": time.monotonic() - began, "from": str(reply.peer)}

@@ -72,7 +72,7 @@ async def test_a_friend_passes_the_first_request_on(world: Internet, cell: Cell)
 
 
 async def test_a_request_by_name_goes_by_way_of_a_friend_too(world: Internet, tmp_path: Path) -> None:
-    """A relay has to know who is meant: the name leads to Anna, whom Bert knows, by what she says that she shares."""
+    """A relay has to know who is meant: the name leads to Anna, a friend of Bert, as she says that she shares it."""
     box = tmp_path / "box"
     box.mkdir()
     sites = [await asyncio.to_thread(world.site, kind) for kind in (QUICK.worker, QUICK.consumer)]
