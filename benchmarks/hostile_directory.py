@@ -4,6 +4,7 @@
     C1, C2  a lying grape lists a third party's addresses, other ports with each answer
     C3, C4  a lying broker names them, and hides them, in turn
     C5      punches that are forged in its name
+    C6      SYNs, stray data, "where do you see me", punches and DHT queries that are, 50 a second of each
 
 Packets are counted where they arrive: in the third party's own namespace, by a raw socket (packet(7)).
 """
@@ -33,7 +34,9 @@ from core.utp.config import UtpConfig
 from core.values import Address, Caller, JsonValue
 from core.wire.broker_message import BROKER_SERVICE
 from core.wire.krpc import Query, Reply, parse
+from core.wire.reflect_packet import Question
 from core.wire.utp_marks import OUR_MARKS
+from core.wire.utp_packet import DATA, SYN, Packet
 from tests.natlab import namespaces as ns
 from tests.natlab.internet import Internet, Public
 from tests.support.answers import answered_by
@@ -44,6 +47,7 @@ MOST_RATE, MOST_ROW = 2.0, 20  # packets a second to a third party, and at once:
 HEADERS: Final = 28  # bytes of IPv4 and UDP
 PUNCH: Final = b"\xc3\xbf"
 GRAPE_PORT, BROKER_PORT, PORT = 30_001, 24_100, 24_001
+GRAPE_UDP: Final = 20_001  # of the grape that the peer brings along
 
 
 def chosen(only: str, name: str) -> bool:
@@ -239,13 +243,36 @@ class Liars:
             sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
         with sock:
             for number in range(int(seconds * 5)):
-                udp = struct.pack("!HHHH", 1024 + number, self._peer.port, 8 + len(PUNCH), 0)
-                addresses = socket.inet_aton(self._victim) + socket.inet_aton(self._peer.host)
-                ip = struct.pack("!BBHHHBBH", 0x45, 0, HEADERS + len(PUNCH), 0, 0, 64, 17, 0) + addresses
-                with contextlib.suppress(OSError):
-                    sock.sendto(ip + udp + PUNCH, (self._peer.host, 0))
-                self.spent += HEADERS + len(PUNCH)
+                self._forge_one(sock, number, self._peer.port, PUNCH)
                 await asyncio.sleep(0.2)
+
+    async def forge_at_every_door(self, seconds: float) -> None:
+        """Send the peer and its grape whatever is answered, in the third party's name, 50 times a second."""
+        with ns.entered(self._place.namespace):
+            sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        until, number = time.monotonic() + seconds, 0
+        with sock:
+            while time.monotonic() < until:
+                number += 1
+                counted = number % 60_000
+                query = Query(b"%05d" % counted, b"find_node", {b"id": b"%020d" % number, b"target": b"t" * 20})
+                for port, datagram in (
+                    (self._peer.port, bytes(Packet(SYN, counted, number, 0, 1 << 20, 1, 0))),
+                    (self._peer.port, bytes(Packet(DATA, counted, number, 0, 1 << 20, 1, 0, payload=b"x"))),
+                    (self._peer.port, bytes(Question(b"%08d" % number))),
+                    (self._peer.port, bytes(Question(b"%08d" % number, port=1024 + counted))),
+                    (self._peer.port, PUNCH), (GRAPE_UDP, bytes(query)),
+                ):  # fmt: skip
+                    self._forge_one(sock, number, port, datagram)
+                await asyncio.sleep(0.02)
+
+    def _forge_one(self, sock: socket.socket, number: int, port: int, datagram: bytes) -> None:
+        udp = struct.pack("!HHHH", 1024 + number % 60_000, port, 8 + len(datagram), 0)
+        addresses = socket.inet_aton(self._victim) + socket.inet_aton(self._peer.host)
+        ip = struct.pack("!BBHHHBBH", 0x45, 0, HEADERS + len(datagram), 0, 0, 64, 17, 0) + addresses
+        with contextlib.suppress(OSError):
+            sock.sendto(ip + udp + datagram, (self._peer.host, 0))
+        self.spent += HEADERS + len(datagram)
 
 
 Lie: TypeAlias = Callable[[Liars, contextlib.AsyncExitStack], Coroutine[object, object, tuple[str, ...]]]
@@ -256,7 +283,7 @@ async def third_party(internet: Internet, seconds: float, only: str) -> list[Thi
     found = []
     for lie, run in (
         ("C1 a lying grape", _by_grape), ("C3 a lying broker", _by_broker), ("C5 forged punches", _by_forgery),
-        ("C all of them", _by_all),
+        ("C6 every door forged", _by_forgery), ("C all of them", _by_all),
     ):  # fmt: skip
         if chosen(only, lie):
             found.append(await _count(internet, lie, run, seconds))
@@ -293,6 +320,8 @@ async def _count(internet: Internet, lie: str, run: Lie, seconds: float) -> Thir
                 async with asyncio.TaskGroup() as group:
                     if "C5" in lie or "all" in lie:
                         group.create_task(liars.forge(seconds))
+                    if "C6" in lie or "all" in lie:
+                        group.create_task(liars.forge_at_every_door(seconds))
                     group.create_task(asyncio.sleep(seconds))
                 spent = time.monotonic() - began
                 program.send_signal(signal.SIGTERM)

@@ -183,8 +183,10 @@ async def compose(
     stack.push_async_callback(kept.aclose)
     places = Places(kept)
     endpoint = await open_socket(
-        outside.open_endpoint, config, EndpointConfig(may_acknowledge=outreach.may_acknowledge, waits=True), kept
-    )
+        outside.open_endpoint, config, EndpointConfig(
+            may_acknowledge=outreach.may_acknowledge, may_answer=outreach.may_answer, waits=True
+        ), kept,
+    )  # fmt: skip
     stack.push_async_callback(endpoint.close)
     identity = _identity(config, hub, endpoint)
     stack.push_async_callback(identity.aclose)

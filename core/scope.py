@@ -30,6 +30,7 @@ _LINK_6 = ipaddress.IPv6Network("fe80::/10")  # it means something on one link o
 # An IPv4 address is inside of these, to which somebody else's router would send: Teredo and 6to4, both given up.
 _TUNNELS_6 = tuple(map(ipaddress.IPv6Network, ("2001::/32", "2002::/16")))
 _NETWORK_BITS = 64  # of IPv6 that one home or machine has all of (RFC 6177)
+_SITE_BITS = 48  # of IPv6 that one customer has at most
 
 
 @lru_cache(maxsize=4096)  # asked several times for each datagram; the bound is that of a full routing table
@@ -92,6 +93,27 @@ def _network_6(host: str) -> str:
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
     return str(ipaddress.IPv6Network((address, _NETWORK_BITS), strict=False))
+
+
+def surroundings(host: str) -> str:
+    """Return what a host stands in, a second level of counting: the /24 of IPv4, the /48 of IPv6.
+
+    A provider gives a customer anything from a /64 to a /48 (RFC 6177): 65,536 hosts, as `network` counts them.
+    """
+    if ":" in host:
+        return _surroundings_6(host)
+    return host.rpartition(".")[0] or host
+
+
+@lru_cache(maxsize=4096)
+def _surroundings_6(host: str) -> str:
+    try:
+        address = ipaddress.IPv6Address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if address.ipv4_mapped is not None:
+        return surroundings(str(address.ipv4_mapped))
+    return str(ipaddress.IPv6Network((address, _SITE_BITS), strict=False))
 
 
 def usable(address: Address) -> bool:

@@ -4,7 +4,7 @@ Times are seconds on the caller's monotone clock unless a name says otherwise.
 """
 
 import ipaddress
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
@@ -119,3 +119,13 @@ class Machine(Protocol[EventT_co]):
 
     def events(self) -> Sequence[EventT_co]:
         """Return, and forget, what happened since the last call."""
+
+
+MayAnswer: TypeAlias = Callable[[Address, float], bool]
+"""(source, seconds): count an answer to a packet from there, whose source may be forged, and return True; or return
+False: nothing is sent. Whatever answers such packets asks one rule, so that all share one bound."""
+
+
+def anybody(source: Address, now: float) -> bool:
+    """Answer everybody: for engines that stand alone."""
+    return True

@@ -241,6 +241,13 @@ _PACKETS: Final = (
         "tests/rendezvous/test_third_parties.py",
     ),
     Rule(
+        "answers to an address that has not proved itself, of all kinds",
+        f"{_OUT.row:g} at once, then {_OUT.row_rate:g} a second; of a /24 or /48 {_OUT.around:g}, then "
+        f"{_OUT.around_rate:g}",
+        f"{_OUT.answers:g} at once, then {_OUT.answers_rate:g} a second", "", "nothing is sent",
+        "tests/rendezvous/test_forged_answers.py",
+    ),
+    Rule(
         "probes of ports that nobody named", f"{_CLIMB.probes:,} in a round, at a host that has proved itself",
         f"{_PROBING.rate:g} a second, one pair at a time, {_PROBING.apart:g} s apart", "", "they wait",
         "tests/punch/test_climb.py",

@@ -33,7 +33,7 @@ from core.mainline.tasks import Announce, FindPeers, GetItem, Operation, PutItem
 from core.mainline.thrift import HEADERS, Thrift, Use
 from core.mainline.walks import Walks
 from core.scope import is_six, no_local_address, usable
-from core.values import Address, Buffer, Burst
+from core.values import Address, Buffer, Burst, MayAnswer, anybody
 from core.wire.compact import ID_BYTES, Contact
 from core.wire.krpc import Error, Fields, MalformedMessage, Query, QueryRefused, Reply, parse, take_id
 
@@ -46,7 +46,16 @@ class MainlineNode:
     Times are the caller's monotone seconds. `random` makes ids and tokens: a SystemRandom outside of tests.
     """
 
-    def __init__(self, random: Random, now: float, *, config: DhtConfig = DHT, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        random: Random,
+        now: float,
+        *,
+        config: DhtConfig = DHT,
+        pace: Pace | None = None,
+        may_answer: MayAnswer = anybody,
+    ) -> None:
+        """`may_answer`: counts what a host that has not answered gets, for the whole peer."""
         self._config = config
         self._random = random
         self.pace = pace or Pace()
@@ -55,7 +64,7 @@ class MainlineNode:
         self._counters = Counters()
         self._outbox = Outbox(config.max_outgoing, self._counters)
         self._proven = Proven()
-        self._strangers = Strangers(self._has_answered)
+        self._strangers = Strangers(self._has_answered, lambda host, now: may_answer(Address(host, 0), now))
         self._replies = Replies(self._strangers, self._outbox, self._counters)
         self._transactions = Transactions(
             random, config.max_transactions, config.query_timeout, config.resend_after, TRANSACTION

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.scope import is_six, usable
-from core.values import Address, Buffer, Burst
+from core.values import Address, Buffer, Burst, MayAnswer, anybody
 from core.wire.krpc import MalformedMessage, Query, Reply
 from core.wire.krpc import parse as parse_krpc
 from core.wire.reflect_packet import NONCE_BYTES, Answer, Question, is_reflection
@@ -86,8 +86,12 @@ class _Asked:
 class Reflection:
     """Asks and answers on one socket. Who never sent a question gets nothing; each question gets one answer at most."""
 
-    def __init__(self, random: Random, *, answers: bool = True) -> None:
-        """`answers`: whether this socket is a reflector to others. `also` is then another port of ours that is one."""
+    def __init__(self, random: Random, *, answers: bool = True, may_answer: MayAnswer = anybody) -> None:
+        """`answers`: whether this socket is a reflector to others. `also` is then another port of ours that is one.
+
+        `may_answer`: is asked before each answer; a question's source may be forged.
+        """
+        self.may_answer = may_answer
         self.also = 0
         self._random = random
         self._answers = answers
@@ -185,7 +189,7 @@ class Reflection:
         if not self._answers or not usable(source) or is_six(source.host):
             return  # no router translates IPv6, and the answer has no room for it
         each = self._each.use(source.host, lambda: TokenBucket(ANSWERS_EACH, 4 * ANSWERS_EACH))
-        if not each.take(now) or not self._all.take(now):
+        if not each.take(now) or not self._all.take(now) or not self.may_answer(source, now):
             self.withheld += 1
             return
         self.answered += 1

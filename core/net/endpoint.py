@@ -32,7 +32,7 @@ from core.utp.connection import Connection
 from core.utp.events import Incoming, Readable, UtpEvent
 from core.utp.mux import Mux
 from core.utp.statistics import MuxStatistics
-from core.values import Address, Buffer, Burst, Machine
+from core.values import Address, Buffer, Burst, Machine, MayAnswer, anybody
 from core.wire.datagram_packet import is_datagram
 from core.wire.probe_packet import is_probe
 from core.wire.punch_packet import parse as parse_punch
@@ -55,7 +55,8 @@ class EndpointConfig:
     datagrams: DatagramConfig = field(default_factory=DatagramConfig)
     use_reader: bool | None = None
     batching: bool | None = None
-    may_acknowledge: Callable[[Address, float], bool] = lambda source, now: True  # as `Puncher` has it
+    may_acknowledge: MayAnswer = anybody  # as `Puncher` has it
+    may_answer: MayAnswer = anybody  # before whatever else leaves for a source that may be forged
     waits: bool = False
 
 
@@ -101,11 +102,12 @@ class Endpoint:
         """Use `Endpoint.open`."""
         self.address = udp.address
         self.six = takes_six(udp)
+        self.may_answer = config.may_answer  # also for engines that lodge here
         self.on_stream: Callable[[Stream], None] | None = None
         self.on_punch: Callable[[PunchEvent], None] | None = None
         self._loop = asyncio.get_running_loop()
         self._udp = udp
-        self._mux = Mux(config.utp, random)
+        self._mux = Mux(config.utp, random, config.may_answer)
         self._mux.accepts = not config.waits
         self._puncher = Puncher(config.punch, config.may_acknowledge)
         self._utp_route = Route(self._mux, self._on_utp, self._puncher.confirm)
@@ -117,7 +119,7 @@ class Endpoint:
         self._beside = Beside(config.datagrams, random, self._pump)
         self._datagram_route = Route(self._beside.mux, self._beside.on_event, idle=self._beside.mux.idle)
         self._pump.add(self._datagram_route)
-        reflection = Reflection(random)
+        reflection = Reflection(random, may_answer=config.may_answer)
         self.reflecting = Reflecting(reflection, self._pump.flush, self._pump.now)
         self._reflection_route = Route(reflection, self.reflecting.on_event, idle=reflection.idle)
         self._pump.add(self._reflection_route)
@@ -382,10 +384,7 @@ class Endpoint:
     async def _finish_streams(self) -> None:
         channels = list(self._channels.values())
         for channel in channels:
-            if channel.opened:
-                channel.finish()
-            else:
-                channel.abort()
+            (channel.finish if channel.opened else channel.abort)()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_TIMEOUT):
                 for channel in channels:

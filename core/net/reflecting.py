@@ -112,7 +112,7 @@ class Echo(_Lone):
     """A second port of a reflector: it answers by itself, and for the first one, `first`, where that is asked."""
 
     def __init__(self, udp: UdpSocket, first: Reflecting, random: Random | None = None) -> None:
-        super().__init__(udp, Reflection(random or SystemRandom()))
+        super().__init__(udp, Reflection(random or SystemRandom(), may_answer=first.machine.may_answer))
         self._first = first
         first.other = udp.send
         first.machine.also = self.address.port

@@ -38,7 +38,7 @@ from core.signal.exchange import Exchange
 from core.signal.keys import bell
 from core.signal.letter import Letter
 from core.signal.wishes import Called, Located, Rung, Witnessed
-from core.values import Address, Machine
+from core.values import Address, Machine, MayAnswer
 
 FIRST: Final = ord("d")  # the first byte of every message of KRPC: a bencoded dictionary
 TICK: Final = 0.5  # seconds between looks at what is due
@@ -56,6 +56,7 @@ class Socket(Protocol):
     """What is needed of the endpoint."""
 
     address: Address
+    may_answer: MayAnswer
 
     def lodge(self, first: int, machine: Machine[Any], on_event: Callable[[Any], None]) -> Lodging:
         """Give the node the datagrams that are its."""
@@ -132,10 +133,8 @@ class PublicDht:
 
         `reachable_for` seconds others have to reach us before we answer them.
         """
-        self._hub = hub
-        self._socket = socket
-        self._own = own
-        self._opening = opening
+        self._hub, self._socket = hub, socket
+        self._own, self._opening = own, opening
         self._joining = Joining(path, tuple(bootstrap), reachable_for)
         self._asked = asked
         self._random = random or SystemRandom()
@@ -182,7 +181,8 @@ class PublicDht:
         if not on:
             await self._stop()
             return
-        node = self._node = MainlineNode(self._random, asyncio.get_running_loop().time())
+        began = asyncio.get_running_loop().time()
+        node = self._node = MainlineNode(self._random, began, may_answer=self._socket.may_answer)
         self._exchange = Exchange(self._random, lambda day: bell(self._secret() or b"", day))
         self._post = Post(node, self._exchange, self._socket.address.port)
         self._lodging = self._socket.lodge(FIRST, node, self._on_event)

@@ -16,7 +16,7 @@ from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.reach.probing import Probing
 from core.reach.remotes import Remote, Remotes
-from core.scope import Scope, network, scope, usable, virtual
+from core.scope import Scope, network, scope, surroundings, usable, virtual
 from core.values import Address
 
 UNIT = 31  # bytes of an IPv4 packet with an acknowledgement of a punch; a punch is 30
@@ -39,6 +39,11 @@ class OutreachConfig:
     row_rate: float = 1.5  # packets a second after that
     burst: float = 20.0  # units to a host because it is named: a meeting, and the SYNs of a request
     unlent: int = 8  # packets of the row that the grape's own socket does not get: a meeting's punches, and two SYNs
+    unanswered: int = 2  # packets of the row that answers leave to a host that is named: two SYNs of ours
+    around: float = 64.0  # answers to all of a /24, or of a /48 of IPv6, that has not proved itself, at once ...
+    around_rate: float = 8.0  # ... and a second: of a carrier's NAT each one that proves itself frees its host
+    answers: float = 4000.0  # answers in all to those that have not proved themselves, at once ...
+    answers_rate: float = 2000.0  # ... and a second: 0.8 Mbit/s. Fewer would let a flood keep all newcomers out
     kept: int = 4  # packets to a named host that only SYNs may take: who is met is also called
     rate: float = 0.2  # units a second after that, as long as somebody names the host: a meeting a minute
     heard: float = 3.0  # units for each packet that came from there, which may be forged: three times its bytes
@@ -89,6 +94,8 @@ class Outreach:
         self._hosts: BoundedTable[str, _Host] = BoundedTable(self.config.hosts)
         self._permitted: BoundedTable[Address, None] = BoundedTable(self.config.permitted)
         self._new = TokenBucket(self.config.new_rate, self.config.new_burst)
+        self._around: BoundedTable[str, TokenBucket] = BoundedTable(self.config.hosts)
+        self._answers = TokenBucket(self.config.answers_rate, self.config.answers)
         self._brokers: BoundedTable[Address, TokenBucket] = BoundedTable(64)
         self.probing = Probing()  # of ports that nobody named
         self._began = -math.inf
@@ -184,9 +191,12 @@ class Outreach:
         if self.free(address, now):
             return True
         host = self._host(address)
-        if not self._affords(host, now, packets):
+        answers = not self._named(address, now)  # else the bound of new targets holds
+        if not self._affords(host, now, packets) or (answers and not self._spares(address.host, now)):
             self.held_back += 1
             return False
+        if answers:
+            self._spend(address.host, now, packets)
         host.row.charge(now, packets)
         host.units -= packets
         return True
@@ -200,16 +210,43 @@ class Outreach:
 
         The last ones of the row are not lent: a friend whose address somebody forges is still called.
         """
-        row = self._host(Address(host, 0)).row
-        if row.tokens(now) < 1.0 + self.config.unlent:
+        return self._lend(self._host(Address(host, 0)).row, self.config.unlent, host, now)
+
+    def _lend(self, row: TokenBucket, left: int, host: str, now: float) -> bool:
+        if row.tokens(now) < 1.0 + left or not self._spares(host, now):
+            self.held_back += 1
             return False
         row.charge(now, 1.0)
+        self._spend(host, now)
         return True
+
+    def may_answer(self, source: Address, now: float) -> bool:
+        """Count an answer to a packet from there, whatever it is, and return True; or return False.
+
+        All that a forged source can draw comes here, or to `may_acknowledge` and `lend`: answers to SYNs, RESETs,
+        checks of a path, "where do you see me", answers of either DHT, acknowledgements of punches. One bound has all.
+        """
+        if self.free(source, now):
+            return True
+        row, left = self._host(source).row, self.config.unanswered if self._named(source, now) else 0
+        return self._lend(row, left, source.host, now)
 
     def may_acknowledge(self, source: Address, now: float) -> bool:
         """Note a punch from there, and return whether it is acknowledged; for the punch engine."""
         self.heard(source, now)
         return self.take(source, now)
+
+    def _spares(self, host: str, now: float) -> bool:
+        """Return whether the surroundings of a host, and all together, may be answered once more."""
+        return self._all_around(host).tokens(now) >= 1.0 and self._answers.tokens(now) >= 1.0
+
+    def _spend(self, host: str, now: float, packets: int = 1) -> None:
+        self._all_around(host).charge(now, packets)
+        self._answers.charge(now, packets)
+
+    def _all_around(self, host: str) -> TokenBucket:
+        config = self.config
+        return self._around.use(surroundings(host), lambda: TokenBucket(config.around_rate, config.around))
 
     def may_dial(self, address: Address, now: float, syns: int) -> bool:
         """Return whether a connection may be tried, which sends so many SYNs at most, and count them."""

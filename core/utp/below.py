@@ -10,7 +10,7 @@ from core.utp.connection import Connection
 from core.utp.outlet import Outlet
 from core.utp.rebinding import Rebinding
 from core.utp.state import HANDSHAKE, State
-from core.values import Address, Buffer
+from core.values import Address, Buffer, MayAnswer
 from core.wire.utp_packet import HEADER_BYTES, stream_id
 
 
@@ -22,10 +22,19 @@ class Below(Outlet):
     _closed: ClosedConnections
     _rebinding: Rebinding
 
-    def __init__(self) -> None:
+    def __init__(self, may_answer: MayAnswer) -> None:
         super().__init__()
+        self._may_answer = may_answer
         self._connections: dict[Key, Connection] = {}
         self._touched: OrderedDict[Connection, None] = OrderedDict()  # who may have something to send, in turn
+
+    def touch(self, connection: Connection) -> None:
+        """The connection has something to send, or another deadline."""
+        self._touched[connection] = None
+
+    def may_answer(self, remote: Address, now: float) -> bool:
+        """See Multiplexer."""
+        return self._may_answer(remote, now)
 
     def too_long(self, remote: Address, size: int, now: float) -> None:
         """Take what the system knows: a datagram of `size` bytes is too long for the path to `remote`. Rare."""

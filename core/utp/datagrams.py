@@ -150,7 +150,10 @@ class Datagrams(Generic[C]):
 
     def _shake(self, now: float) -> list[bytes]:
         """Return the SYN, or the answer to one, first or again: its ack may be what was lost."""
-        if not (self._handshake.take(now) or self._acks.due):
+        shake = self._handshake.take(now)
+        if shake and self._handshake.answers_again:  # nobody asked for that one, so it may be to nobody
+            shake = self._mux.may_answer(self.remote, now)
+        if not (shake or self._acks.due):
             return []
         marks = self._handshake.extensions(self.peer_marks)
         if self._handshake.initiator:

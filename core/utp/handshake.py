@@ -1,4 +1,4 @@
-"""When SYNs leave, or the answers to one: again and again with growing waits, and a bounded number of times."""
+"""When SYNs leave, again and again with growing waits, and a bounded number of times; and the answers to one."""
 
 import math
 from typing import Final
@@ -9,7 +9,7 @@ from core.values import Address
 from core.wire.utp_marks import Marks, pack_marks
 from core.wire.utp_packet import EXTENSION_BITS, Extension, seq_add
 
-_ANSWERS: Final = 5  # to one SYN; few, since its sender may be forged
+_ANSWERS: Final = 3  # to one SYN, since its sender may be forged: three times its bytes (RFC 9000 section 8)
 
 
 class Handshake:
@@ -36,6 +36,11 @@ class Handshake:
         last_answer = not self.initiator and self.attempts == most
         self.at = math.inf if last_answer else now + wait
         return True
+
+    @property
+    def answers_again(self) -> bool:
+        """Whether what left last answers a SYN that was answered before."""
+        return not self.initiator and self.attempts > 1
 
     def extensions(self, peer_marks: Marks) -> tuple[Extension, ...]:
         """Return what the packet carries: our marks; the answer to a plain SYN is plain."""

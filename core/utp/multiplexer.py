@@ -27,6 +27,9 @@ class Multiplexer(Protocol[C]):
     def send(self, remote: Address, datagram: bytes, fragments: Fragments = Fragments.AVOID) -> None:
         """Send a datagram beside the ordinary ones, or that outlives its connection."""
 
+    def may_answer(self, remote: Address, now: float) -> bool:
+        """Count a packet to an address that has not proved itself, and tell whether it may leave."""
+
     def nonce(self) -> int:
         """Return 32 random bits."""
 

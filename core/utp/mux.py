@@ -20,7 +20,7 @@ from core.utp.state import State
 from core.utp.statistics import Counters, MuxStatistics, snapshot
 from core.utp.syn_cookies import Numbers, SynCookies
 from core.utp.timers import Timers
-from core.values import Address, Buffer, Burst
+from core.values import Address, Buffer, Burst, MayAnswer, anybody
 from core.wire.utp_marks import Marks
 from core.wire.utp_packet import RESET, SYN, Packet, parse, seq_add, stream_id
 
@@ -34,8 +34,9 @@ _SHARE_BYTES: Final = 65_536  # the same in bytes
 class Mux(Below):
     """A Machine[UtpEvent]. `random` gives ids and sequence numbers: a secure source in production."""
 
-    def __init__(self, config: UtpConfig, random: Random) -> None:
-        super().__init__()
+    def __init__(self, config: UtpConfig, random: Random, may_answer: MayAnswer = anybody) -> None:
+        """`may_answer`: is asked before anything leaves for a source that may be forged."""
+        super().__init__(may_answer)
         self._config = config
         self._random = random
         self._half_open: dict[Key, Connection] = {}  # oldest first
@@ -47,8 +48,8 @@ class Mux(Below):
         self.accepts = True  # False: SYNs stay unanswered, and those who sent them try again a second later
         self.counters = Counters()
         self.paths = PathMemory()
-        self._refusals = Refusals(config, random, self.counters, self.send)
-        self._rebinding = Rebinding(config, random, self.counters)
+        self._refusals = Refusals(config, random, self.counters, self.send, may_answer)
+        self._rebinding = Rebinding(config, random, self.counters, may_answer)
         self._cookies = SynCookies(config, random)
 
     # -- for the owner ------------------------------------------------------------------------------------------
@@ -154,10 +155,6 @@ class Mux(Below):
 
     # -- for the connections ------------------------------------------------------------------------------------
 
-    def touch(self, connection: Connection) -> None:
-        """The connection has something to send, or another deadline."""
-        self._touched[connection] = None
-
     def delivered(self, connection: Connection) -> None:
         """See Multiplexer."""
         self._accepted.heard(connection, network(connection.remote.host))
@@ -206,7 +203,7 @@ class Mux(Below):
         connection = self._connections.get(key)
         if connection is not None:
             self._take_known_syn(connection, syn, source, now)
-        elif not self._admits(source):
+        elif not self._admits(source) or not self.may_answer(source, now):
             self.counters.refused += 1
         elif len(self._half_open) >= self._config.half_open:
             self.counters.cookies_sent += 1
@@ -222,7 +219,9 @@ class Mux(Below):
         """
         if connection.initiated:
             return  # our own choice of ids; the peer's next attempt will have others
-        if connection.repeats(syn):
+        if connection.state is State.SYN_RECEIVED and not self.may_answer(source, now):
+            self.counters.refused += 1
+        elif connection.repeats(syn):
             self.touch(connection)
         elif connection.state is State.SYN_RECEIVED or connection.challenge(now, instead_of=syn.seq):
             self.send(source, self._cookies.answer(syn, source, now, next_seq=connection.next_seq))

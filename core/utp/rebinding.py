@@ -18,7 +18,7 @@ from core.utp.header_writer import told_time
 from core.utp.path_validation import PathValidation
 from core.utp.state import HANDSHAKE
 from core.utp.statistics import Counters
-from core.values import Address, Burst
+from core.values import Address, Burst, MayAnswer, anybody
 from core.wire.utp_packet import Packet
 
 _CANDIDATES: Final = 16  # connections with the same id that are looked at; chance gives one or two
@@ -38,7 +38,8 @@ class Found(NamedTuple):
 class Rebinding:
     """Finds connections by id and time, and checks addresses. Bounded by the connections and the numbers above."""
 
-    def __init__(self, config: UtpConfig, random: Random, counters: Counters) -> None:
+    def __init__(self, config: UtpConfig, random: Random, counters: Counters, may_answer: MayAnswer = anybody) -> None:
+        self._may_answer = may_answer
         self._config = config
         self._random = random
         self._counters = counters
@@ -116,7 +117,8 @@ class Rebinding:
             self._counters.checks_failed += check is not None and not check.returning(now)
             self._checks[connection] = check = PathValidation(source, now, check)
         check.earn(size, now)
-        self._challenge(connection, check, now)
+        if self._may_answer(source, now):
+            self._challenge(connection, check, now)
 
     def _has_place(self, connection: Connection, source: Address, now: float) -> bool:
         """Whether the bounds allow to check this address now."""

@@ -24,7 +24,7 @@ from core.public.kept import read_nodes, write_nodes
 from core.public.people import Invited, People
 from core.public.service import PublicDht
 from core.signal.keys import INVITER, JOINER, PURPOSE
-from core.values import Address, Burst, Machine
+from core.values import Address, Burst, Machine, MayAnswer, anybody
 from tests.mainline.cloud import Cloud
 from tests.mainline.people import START
 from tests.support.virtual_time import run
@@ -40,6 +40,7 @@ class Socket:
         self.address = address
         self.machine: Machine[Any] | None = None
         self.on_event: Callable[[Any], None] = lambda event: None
+        self.may_answer: MayAnswer = anybody
 
     def lodge(self, first: int, machine: Machine[Any], on_event: Callable[[MainlineEvent], None]) -> Lodging:
         assert first == ord("d")

@@ -243,3 +243,47 @@ def test_what_is_refused_whoever_names_it(address: Address, by: str | None, said
 
 def test_what_is_held_back_has_a_name() -> None:
     assert HeldBack("x").name == "ERR_HELD_BACK"
+
+
+def test_answers_share_what_a_host_gets_with_punches_and_the_grape() -> None:
+    it = Outreach()
+    kinds = (it.may_answer, it.may_acknowledge, lambda source, now: it.lend(source.host, now))
+    sent = sum(kind(A, 0.0) for _ in range(100) for kind in kinds)
+    assert sent <= CONFIG.row
+    assert not it.may_answer(B, 0.0), "another port is the same host"
+    assert it.may_answer(B, 1 / CONFIG.row_rate)
+    it.told(A, 1.0)
+    it.validated(A, 1.0)
+    assert all(it.may_answer(A, 1.0) for _ in range(100))
+
+
+@pytest.mark.parametrize("form", ["203.0.113.{}", "2001:db8:7:{:x}::1"])
+def test_a_network_gets_so_many_answers_whatever_hosts_are_in_it(form: str) -> None:
+    """One who has a /48 of IPv6 has 65,536 hosts, as they are counted."""
+    it = Outreach()
+    hosts = [Address(form.format(number), 5000) for number in range(1, 251)]
+    assert sum(it.may_answer(each, 0.0) for each in hosts) == CONFIG.around
+    assert sum(it.may_answer(each, 2.0) for each in hosts) == 2 * CONFIG.around_rate
+    assert it.may_answer(Address("198.51.100.1", 5000), 0.0)
+
+
+def test_answers_in_all_are_bounded_and_whoever_has_answered_is_not_counted() -> None:
+    it, known = Outreach(), Address("198.51.100.7", 5000)
+    it.validated(known, 0.0)
+    flood = (Address(f"45.{number >> 8}.{number & 255}.1", 5000) for number in range(2 * int(CONFIG.answers)))
+    assert sum(it.may_answer(each, 0.0) for each in flood) == CONFIG.answers
+    assert it.may_answer(known, 0.0)
+
+
+def test_after_a_whole_meeting_the_connection_that_it_was_for_is_answered() -> None:
+    it = told(A)
+    assert it.take(A, 0.0, 11), "six openers and five punches"
+    assert sum(it.may_acknowledge(A, 0.0) for _ in range(5)) >= 3
+    assert it.may_answer(A, 0.0), "its SYN"
+
+
+def test_a_named_host_is_still_called_whatever_is_forged_in_its_name() -> None:
+    it = told(A)
+    while it.may_answer(A, 0.0):
+        pass
+    assert it.may_dial(A, 0.0, 2)
