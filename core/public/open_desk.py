@@ -35,6 +35,7 @@ from core.wire.open_message import (
 from core.wire.open_message import Names as NamesWanted
 
 SWEEP_EVERY: Final = 60.0  # seconds between looks for letters that are too old
+SOON: Final = 20.0  # seconds until it is announced again, doubled each time: who has just joined knows few nodes
 AGAIN: Final = 60.0  # seconds until an announce that nobody took is made again
 ANSWER: Final = 120  # bytes of an answer beside what is found
 _log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class OpenDesk:
         )
         self._tasks = TaskSet("open peer")
         self._announce_at = 0.0
+        self._rounds = 0  # of announcing, since it is one; it is announced every ANNOUNCE_EVERY after six
         self._sweep_at = 0.0
         self._announcing = False
         self.announced = 0  # nodes that list us
@@ -91,7 +93,7 @@ class OpenDesk:
             if not allowed:
                 self._close()
             elif own is not None:
-                self.on, self._announce_at = True, now
+                self.on, self._announce_at, self._rounds = True, now, 0
             self._changed()
         if not self.on or own is None:
             return
@@ -99,7 +101,8 @@ class OpenDesk:
             self._sweep_at = now + SWEEP_EVERY
             self.desk.sweep(now)
         if now >= self._announce_at and not self._announcing:
-            self._announce_at, self._announcing = now + ANNOUNCE_EVERY, True
+            pause = min(ANNOUNCE_EVERY, SOON * 2.0**self._rounds)
+            self._announce_at, self._announcing, self._rounds = now + pause, True, self._rounds + 1
             self._tasks.spawn(self._announce(own, searches, clock), name="be listed as an open peer")
 
     async def _announce(self, own: PeerId, searches: Searches, clock: float) -> None:
