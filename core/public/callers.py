@@ -12,6 +12,7 @@ from core.values import Address
 Found = Callable[[Address, float], None]  # where, and in how many seconds the other side hears of us
 
 VISITED: Final = 64  # peers whose last search is remembered; as many as letters are written to
+JUST: Final = 60.0  # seconds
 AFTERWARDS: Final = 60.0  # seconds; a climb is over by then
 
 
@@ -20,6 +21,7 @@ class Callers:
 
     def __init__(self) -> None:
         self._searches: dict[PeerId, list[tuple[Found, bool]]] = {}
+        self._here: BoundedTable[PeerId, float] = BoundedTable(VISITED)  # when a peer last wrote
         self._unasked: BoundedTable[PeerId, float] = BoundedTable(VISITED)  # when a peer was last looked for so
 
     def __iter__(self) -> Iterator[PeerId]:
@@ -51,7 +53,13 @@ class Callers:
         """
         if peer_id in self._searches and not self.awaited(peer_id):
             self._unasked[peer_id] = now
-        return not self.awaited(peer_id) and now - self._unasked.get(peer_id, -math.inf) < AFTERWARDS
+        here = now - self._here.get(peer_id, -math.inf) < AFTERWARDS
+        return not (here or self.awaited(peer_id)) and now - self._unasked.get(peer_id, -math.inf) < AFTERWARDS
+
+    def wrote(self, peer_id: PeerId, age: float, now: float) -> None:
+        """Note a letter of a peer, so many seconds old: if it is new, the peer is there, and may wait for us."""
+        if age < JUST:
+            self._here[peer_id] = now
 
     def tell(self, peer_id: PeerId, address: Address, told_in: float) -> None:
         """Tell all who look for a peer where it is."""

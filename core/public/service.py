@@ -129,10 +129,7 @@ class PublicDht:
         clock: Callable[[], float] = time.time,
         reachable_for: float = PATIENCE,
     ) -> None:
-        """`path` keeps the good nodes; `bootstrap` are `NAME:PORT`. `asked`: its owner has said yes or no.
-
-        `reachable_for` seconds others have to reach us before we answer them.
-        """
+        """`path` keeps good nodes; `asked`: its owner said yes or no; `reachable_for`: seconds, then others get answers."""
         self._hub, self._socket = hub, socket
         self._own, self._opening = own, opening
         self._joining = Joining(path, tuple(bootstrap), reachable_for)
@@ -297,7 +294,7 @@ class PublicDht:
         for peer_id in called:
             if exchange.knows(peer_id) and now - self._renewed.get(peer_id, -RENEW) >= RENEW:
                 self._renewed[peer_id] = now
-                exchange.call(peer_id, now, clock, awaited=self._callers.awaited(peer_id))
+                exchange.call(peer_id, now, clock, awaited=not self._callers.unasked(peer_id, now))
         self._renewed = {each: at for each, at in self._renewed.items() if each in self._callers}
         for peer_id in [] if self._climbs is None else self._climbs.waiting():
             awaited = not self._callers.unasked(peer_id, now)
@@ -351,6 +348,8 @@ class PublicDht:
     def _on_letter(self, event: Located) -> None:
         name, letter, via = event.name, event.letter, event.via
         listed, told_in = letter.addresses, TOLD_IN
+        if isinstance(name, PeerId) and self._lodging is not None:
+            self._callers.wrote(name, self._clock() - letter.at, self._lodging.now())
         if via is not None:  # it has ours as well, and where we come from
             told_in = 0.0
             listed = tuple(dict.fromkeys((*([via.seen] if via.seen is not None else []), *letter.addresses)))
