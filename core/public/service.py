@@ -129,7 +129,7 @@ class PublicDht:
         clock: Callable[[], float] = time.time,
         reachable_for: float = PATIENCE,
     ) -> None:
-        """`path` keeps good nodes; `asked`: its owner said yes or no; `reachable_for`: seconds, then others get answers."""
+        """`path` keeps good nodes; `asked`: its owner has decided; `reachable_for`: seconds until others get answers."""
         self._hub, self._socket = hub, socket
         self._own, self._opening = own, opening
         self._joining = Joining(path, tuple(bootstrap), reachable_for)
