@@ -129,7 +129,7 @@ class PublicDht:
         clock: Callable[[], float] = time.time,
         reachable_for: float = PATIENCE,
     ) -> None:
-        """`path` keeps good nodes; `asked`: its owner has decided; `reachable_for`: seconds until others get answers."""
+        """`path` keeps good nodes; `asked`: its owner has decided; others get answers after `reachable_for` seconds."""
         self._hub, self._socket = hub, socket
         self._own, self._opening = own, opening
         self._joining = Joining(path, tuple(bootstrap), reachable_for)
