@@ -17,7 +17,7 @@ from core.values import Address
 STAGGER = 0.25  # seconds between attempts; RFC 8305 section 5 "Connection Attempt Delay"
 MAX_LISTED = 32  # candidates tried in turn for one request: 8 s of attempts; who is alive does not wait its turn
 MAX_TRIED = 64  # those that punched us included; more are ignored
-MAX_AGAIN = 3  # tries of an address that failed, and gives a sign of life later: the way to it was opened meanwhile
+MAX_AGAIN = 3  # more tries of an address that failed, for signs of life: the way was opened; as many for words of it
 MAX_NAMED = 8  # addresses in the sentence of an error
 
 
@@ -43,7 +43,8 @@ class Race:
         self._tasks = TaskSet("race")
         self._tried: dict[Address, asyncio.Event] = {}  # set: try it now
         self._failed: set[Address] = set()
-        self._tries: Counter[Address] = Counter()
+        self._again: Counter[tuple[Address, bool]] = Counter()  # tries after a failure; True: for a sign of life
+        self._alive: set[Address] = set()  # gave a sign of life while a connection to it was waited for
         self._hosts: set[str] = set()
         self._running = 0
         self._failure: PeerError | None = None
@@ -52,10 +53,15 @@ class Race:
         self.patient = patient
 
     def add(self, address: Address, delay: float = 0.0) -> None:
-        """Try an address `delay` seconds from now, or sooner if it waits for its turn already."""
+        """Try an address `delay` seconds from now, or sooner if it waits for its turn already.
+
+        Without `delay` that is a sign of life. An attempt that is under way goes on: it may have sent its last packet
+        before the way was opened, so it is followed by another.
+        """
         if self._winner.done() or address in self._excluded:
             return
-        if address in self._failed and not delay and self._tries[address] <= MAX_AGAIN:
+        if address in self._failed and self._again[address, not delay] < MAX_AGAIN:
+            self._again[address, not delay] += 1
             self._failed.discard(address)
             del self._tried[address]
         hurry = self._tried.get(address)
@@ -65,10 +71,10 @@ class Race:
             hurry = self._tried[address] = asyncio.Event()
             self._hosts.add(address.host)
             self._running += 1
-            self._tries[address] += 1
             self._tasks.spawn(self._attempt(address, hurry, delay), name=f"reach {address}")
         elif not delay:
             hurry.set()
+            self._alive.add(address)
 
     def hosts(self) -> set[str]:
         """Return the hosts tried so far."""
@@ -105,6 +111,7 @@ class Race:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(delay):
                     await hurry.wait()
+            self._alive.discard(address)
             await self._connect(address, self._timeout)
         except HeldBack as error:
             self._failure = error
@@ -112,6 +119,8 @@ class Race:
         except PeerError as error:
             self._failure = error
             self._failed.add(address)
+            if address in self._alive:
+                self.add(address)
         else:
             if not self._winner.done():
                 self._winner.set_result(address)

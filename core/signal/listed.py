@@ -1,8 +1,11 @@
-"""Whether a ringer is listed by one node alone, which may lie, or by several, which rarely invent the same address."""
+"""Whether a ringer is listed by one node alone, which may lie, or by several, which rarely invent the same host.
+
+A symmetric NAT gives each node another port of its caller, so that nodes agree on the host only.
+"""
 
 from collections.abc import Sequence
 from random import Random
-from typing import Final
+from typing import Final, TypeAlias
 
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
@@ -14,30 +17,33 @@ TAKEN: Final = 100  # addresses of one node's word; as many as are read of one a
 ALONE: Final = 6.0  # ringers at once that one node alone lists, and who are punched back all the same ...
 ALONE_RATE: Final = 1 / 60.0  # ... and a second in the long run: 1.4 MB a day
 
+_Said: TypeAlias = tuple[float, frozenset[Address], frozenset[str]]  # when, what, and the hosts of that
+
 
 class Listed:
     """Times are the caller's monotone seconds."""
 
     def __init__(self) -> None:
-        self._said: BoundedTable[str, tuple[float, frozenset[Address]]] = BoundedTable(NODES)  # by the node's host
+        self._said: BoundedTable[str, _Said] = BoundedTable(NODES)  # by the node's host
         self._alone = TokenBucket(ALONE_RATE, ALONE)
 
     def add(self, node: str, listed: Sequence[Address], now: float) -> None:
         """Take what one node lists, instead of what it listed before."""
-        self._said[node] = now, frozenset(listed[:TAKEN])
+        those = frozenset(listed[:TAKEN])
+        self._said[node] = now, those, frozenset(each.host for each in those)
 
     def agreed(self, address: Address, now: float) -> bool:
-        """Return whether several nodes list an address, and more than a quarter of those that said anything lately.
+        """Return whether several nodes list an address's host, and more than a quarter of those that spoke lately.
 
         Of eight nodes two may lie, and name the same one by chance.
         """
-        fresh = [said for at, said in self._said.values() if now - at < FRESH]
-        listing = sum(address in said for said in fresh)
+        fresh = [hosts for at, _, hosts in self._said.values() if now - at < FRESH]
+        listing = sum(address.host in hosts for hosts in fresh)
         return listing > 1 and 4 * listing > len(fresh)
 
     def alone(self, since: float, now: float, random: Random) -> list[Address]:
         """Return a few of those that one node alone has listed `since` then, and count them."""
-        those = [each for at, said in self._said.values() if at >= since for each in said]
+        those = [each for at, said, _ in self._said.values() if at >= since for each in said]
         once = [each for each in sorted(those) if not self.agreed(each, now)]
         random.shuffle(once)
         return [each for each in once if self._alone.take(now)]

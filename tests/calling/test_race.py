@@ -245,3 +245,28 @@ def test_a_way_that_was_opened_after_the_first_try_wins() -> None:
         assert now() == pytest.approx(1.1)
 
     run(scene())
+
+
+@pytest.mark.parametrize(("at", "delay", "won"), [(8.0, 0.0, 10.0), (11.0, 2.0, 13.0)], ids=["opens", "told"])
+def test_a_way_that_opens_or_is_told_of_late_is_tried_though_the_attempt_before_fails(
+    at: float, delay: float, won: float
+) -> None:
+    """An attempt of 10 s sent its last packet before the way was opened, and so it fails after that."""
+
+    async def scene() -> None:
+        tried: list[float] = []
+
+        async def connect(address: Address, timeout: float) -> None:
+            tried.append(now())
+            if len(tried) == 1:
+                await asyncio.sleep(10.0)
+                raise PeerError("did not answer within 10 s")
+
+        race = Race(connect, 60.0, patient=True)
+        search = asyncio.get_running_loop().create_task(race.winner([A]))
+        await asyncio.sleep(at)
+        race.add(A, delay)
+        assert await search == A
+        assert tried == [0.0, pytest.approx(won)]
+
+    run(scene())

@@ -158,6 +158,18 @@ def test_who_is_listed_by_a_second_node_in_a_later_look_is_answered() -> None:
     assert any(found)
 
 
+def test_who_has_another_port_at_each_node_is_answered_once_two_list_its_host() -> None:
+    """So rings a caller behind a symmetric NAT, whose letter the ladder needs."""
+    ours = exchange(contact(1))
+    ours.listen(True, True)
+    number = next(each.number for each in wishes(ours) if isinstance(each, Listen))
+    ours.ringers(number, [Address("11.0.0.7", 5001)], 0.5, CLOCK, "21.0.0.1")
+    assert ours.events() == []
+    ours.ringers(number, [Address("11.0.0.7", 5002)], 0.5, CLOCK, "22.0.0.1")
+    assert [each for each in ours.events() if isinstance(each, Rung)] == [Rung(Address("11.0.0.7", 5002))]
+    assert any(isinstance(each, Read) for each in wishes(ours, 0.6))
+
+
 def test_who_calls_writes_reads_and_rings_once_it_knows_the_bell() -> None:
     ours, them = exchange(), contact()
     ours.call(1, 0.0, CLOCK)
