@@ -33,7 +33,7 @@ SINGLE = (
     "secure/stream", "secure/session", "secure/frames",
     "serving/call", "serving/catalog", "serving/handler", "serving/quota", "trust/gate", "ledger/record",
     "news/roster", "reach/remotes", "calling/ways", "calling/target", "calling/kept", "calling/unless_silent",
-    "grenache/work", "grenache/websocket", "grenache/ws_client", "grenache/asker",
+    "grenache/work", "grenache/websocket", "grenache/ws_client",
 )  # fmt: skip
 # These stay Python: constants, and what runs a few times a day, which would only make the bundle larger.
 PYTHON = {"core.limits.bounds", "core.wire.igd", "core.wire.port_mapping", "core.wire.kept_list"}
