@@ -81,18 +81,7 @@ def only_four(addresses: Iterable[Address]) -> list[Address]:
 
 def network(host: str) -> str:
     """Return a host as it is counted: an IPv6 one by its /64, in which it may call from any address."""
-    return host if ":" not in host else _network_6(host)
-
-
-@lru_cache(maxsize=4096)
-def _network_6(host: str) -> str:
-    try:
-        address = ipaddress.IPv6Address(host.partition("%")[0])
-    except ValueError:
-        return host
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.IPv6Network((address, _NETWORK_BITS), strict=False))
+    return host if ":" not in host else _within_6(host, _NETWORK_BITS)
 
 
 def surroundings(host: str) -> str:
@@ -100,20 +89,20 @@ def surroundings(host: str) -> str:
 
     A provider gives a customer anything from a /64 to a /48 (RFC 6177): 65,536 hosts, as `network` counts them.
     """
-    if ":" in host:
-        return _surroundings_6(host)
-    return host.rpartition(".")[0] or host
+    found = host if ":" not in host else _within_6(host, _SITE_BITS)
+    return found if ":" in found else found.rpartition(".")[0] or found
 
 
-@lru_cache(maxsize=4096)
-def _surroundings_6(host: str) -> str:
+@lru_cache(maxsize=8192)  # both ways of counting the same hosts
+def _within_6(host: str, bits: int) -> str:
+    """Return the network of so many bits that an IPv6 host is in; one that stands for an IPv4 host is that."""
     try:
         address = ipaddress.IPv6Address(host.partition("%")[0])
     except ValueError:
         return host
     if address.ipv4_mapped is not None:
-        return surroundings(str(address.ipv4_mapped))
-    return str(ipaddress.IPv6Network((address, _SITE_BITS), strict=False))
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((address, bits), strict=False))
 
 
 def usable(address: Address) -> bool:

@@ -276,7 +276,7 @@ class Exchange:
     def ringers(self, number: int, listed: Iterable[Address], now: float, clock: float, node: str = "") -> None:
         """Take what one node, at the host `node`, lists at our door, or where a contact has itself listed.
 
-        A ringer is answered once two nodes list it; one that a single node lists waits for the end of the look.
+        A ringer is answered once two nodes list its host; one that a single node lists waits for the end of the look.
         """
         contact, _ = self._under_way.get(number, (None, None))
         if contact is not None:
