@@ -10,7 +10,7 @@ import base64
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from core.errors import LocalError
 from core.files.kept import keep_damaged
 from core.files.lock import locked
 from core.files.private import is_private, make_private_directory, read_private, write_private
+from core.frozen import frozen
 from core.identity.identity import MAX_EXPORT, Identity
 from core.identity.keyrings import Keyring, is_locked, system_keyring
 from core.identity.note import MAX_NOTE, Kept, Note, Place
@@ -36,7 +37,7 @@ _FOR_NOW: Final = (
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Keeping:
     """Where the key is, and a sentence for people; `protected` by the keyring or a passphrase; `made` just now.
 

@@ -6,9 +6,9 @@ names the new one as well, so that whatever breaks in between, the key that is f
 
 import enum
 import json
-from dataclasses import dataclass
 from typing import Final
 
+from core.frozen import frozen
 from core.peer_id import PeerId
 
 MAX_NOTE: Final = 4096  # bytes; one has 200
@@ -22,7 +22,7 @@ class Kept(enum.Enum):
     FILE = "file"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """The peer that a key belongs to, and where the key is."""
 
@@ -30,7 +30,7 @@ class Place:
     kept: Kept
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Note:
     """The key that there is and, while it is being replaced, the one that will be.
 
