@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import TypedDict
 
 # all that a command loads, but the keyrings: those look at the environment
-import core.cli.commands
 import core.cli.doctor
 import core.cli.jobs
 import core.cli.share_jobs
@@ -31,7 +30,9 @@ import core.cli.tool_jobs
 import core.cli.use_jobs
 import core.cli.web_jobs
 import core.grape.http  # noqa: F401
+from core.cli.commands import grapevine
 
+COMMANDS = dict(grapevine.commands)  # loads each
 MOST = 150_000  # bytes of an order; a Unix socket takes 200 kB at once
 _CLONE_NEWNET = 0x40000000  # linux/sched.h; os.setns needs Python 3.12
 _libc = ctypes.CDLL(None, use_errno=True)
