@@ -7,7 +7,6 @@ there. Where two need one another, the later one subscribes to the earlier one.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from core.aio.descriptors import raise_limit
@@ -21,6 +20,7 @@ from core.carrying.dial import Carriers
 from core.directory.access import GrapeAccess
 from core.directory.names import GrapeClient
 from core.errors import PeerError
+from core.frozen import frozen
 from core.grenache.asker import WebAsker
 from core.grenache.server import WebServer
 from core.invitations.inviter import Inviter
@@ -110,7 +110,7 @@ STREAM_TIMEOUT = 15.0  # seconds to find and reach a peer, and open a stream: a 
 SWEEP_EVERY = 5.0  # seconds; a row for somebody who is gone stays that much longer at most
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parts:
     """A peer's parts, in the order in which they open."""
 
@@ -148,7 +148,7 @@ class Parts:
     wakes: Wakes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outside:
     """What a peer takes from the machine it runs on; tests give one that is simulated."""
 

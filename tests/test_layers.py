@@ -18,6 +18,7 @@ from tests.support.tools import ROOT
 BASE = {
     "core.values",
     "core.errors",
+    "core.frozen",
     "core.peer_id",
     "core.scope",
     "core.limits",
@@ -110,6 +111,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core.values": {"core.peer_id"},
     "core.compiled": set(),
     "core.errors": set(),
+    "core.frozen": set(),
     "core.peer_id": set(),
     "core.scope": {"core.values"},
     "core.limits": set(),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from core.aio.tasks import TaskSet
+from core.frozen import frozen
 from core.peer_id import PeerId
 from core.values import Address, JsonValue
 from core.wire.broker_message import Listing
@@ -22,7 +23,7 @@ class BrokerReply(Protocol):
         """The answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Want:
     """One role: `server` offers the service (its announced name), or else wants it."""
 
@@ -30,7 +31,7 @@ class Want:
     server: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BrokerStatus:
     """How a broker is doing. `registered`: it has answered lately. `peers`: others it named, all roles together."""
 

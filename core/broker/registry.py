@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import TypeAlias
 
 from core.errors import LocalError
+from core.frozen import frozen
 from core.limits.fair import FairTable
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
@@ -15,7 +16,7 @@ from core.values import Address
 from core.wire.broker_message import Listed, Registration
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BrokerConfig:
     """Bounds of a broker. Raises ValueError when one of them makes no sense."""
 
@@ -45,7 +46,7 @@ class BrokerFull(LocalError):
     name = "ERR_BROKER_FULL"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """One registration. Times are the caller's seconds; `peer_id` is None for a plain Grenache peer."""
 

@@ -3,9 +3,9 @@
 import enum
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from core.frozen import frozen
 from core.peer_id import PeerId
 from core.services.names import RoleName
 from core.values import Address
@@ -17,7 +17,7 @@ class PathKind(enum.Enum):
     DIRECT = "direct"  # to an IPv4 address, perhaps through NATs
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Path:
     """A way to a peer's socket."""
 
@@ -35,7 +35,7 @@ class Origin(enum.Enum):
     BEFORE = "an earlier meeting"  # on a network, in another run
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """Where the answer to a request may be had. `peer_id`: who should be there, which that peer still has to prove."""
 
@@ -45,7 +45,7 @@ class Candidate:
     service: str | None = None  # the key it is asked under
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wanted:
     """What is looked for: a name as announced, or a peer by its ID, perhaps with a service as a person wrote it."""
 

@@ -1,10 +1,10 @@
 """Bounds of carriers, each with unit and reason."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from core.errors import LocalError
+from core.frozen import frozen
 from core.limits import bounds
 
 PATH: Final = "/carry"  # of the upgrade
@@ -25,7 +25,7 @@ APART: Final = 0.3  # seconds between the tries of a port and of 443
 DIALLED: Final = 8  # carriers that we open: relays, and brokers
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CarrierPorts:
     """TCP ports at which carriers are taken. `tcp` in clear, None: that of UDP while packets are passed on; 0: none.
 

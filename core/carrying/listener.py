@@ -8,7 +8,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Protocol, cast
 
@@ -29,6 +28,7 @@ from core.carrying.config import (
     SWEEP_EVERY,
 )
 from core.errors import LocalError
+from core.frozen import frozen
 from core.grenache.config import HEAD_TIME, Tls
 from core.grenache.heads import MALFORMED, switching
 from core.grenache.hosts import network
@@ -53,7 +53,7 @@ class Base(Protocol):
         """Return whether a connection of ours runs with this remote."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CarrierStatistics:
     """`carriers` is now; the others count since the start. Datagrams unless named otherwise."""
 

@@ -4,7 +4,7 @@ import asyncio
 import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from core.aio.allocator import settle
@@ -16,6 +16,7 @@ from core.cli.peers import find
 from core.cli.wanted import Wanted
 from core.errors import LocalError, PeerError
 from core.files.shown import plain
+from core.frozen import frozen
 from core.grenache.config import WebConfig
 from core.kinds.certificate import settled
 from core.kinds.preview import look_at
@@ -38,7 +39,7 @@ LOOK_EVERY: Final = 3.0  # seconds between looks at the settings, and at what do
 _VERBS: Final = {"http": "open", "tcp": "open", "udp": "open", "json": "request", "values": "watch"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Order:
     """A command line. `everything`: all that the profile keeps. `friends` are trusted with what is shared.
 

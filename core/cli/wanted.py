@@ -4,12 +4,13 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from core.errors import LocalError
+from core.frozen import frozen
 from core.kinds.share import BAD, Share
 from core.values import JsonValue
 from core.wire.stream_opening import NAME_MAX
@@ -20,7 +21,7 @@ _PLACE: Final = re.compile(r"\d{1,5}|[^/\s]+:\d{1,5}")  # PORT, or HOST:PORT
 _PYTHON: Final = re.compile(r"(.+\.py|[A-Za-z_][\w.]*):[A-Za-z_][\w.]*")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wanted:
     """The command line of `grapevine share`, without what is about the run."""
 

@@ -1,11 +1,11 @@
 """The numbers of the datagram engine: each with its unit, its source and its reason."""
 
-from dataclasses import dataclass
+from core.frozen import frozen
 
 KIB = 1024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DatagramConfig:
     """Bounds of the datagrams of one socket. Sizes are bytes unless the name says otherwise."""
 

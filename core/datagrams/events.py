@@ -1,13 +1,15 @@
 """What the datagram engine tells."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING
+
+from core.frozen import frozen
 
 if TYPE_CHECKING:
     from core.datagrams.path import Path
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Arrived:
     """A datagram of a stream came, and is genuine."""
 
@@ -16,7 +18,7 @@ class Arrived:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DatagramStatistics:
     """Counts since the socket opened; `paths` is the sessions that carry datagrams now."""
 

@@ -1,9 +1,9 @@
 """What others need of the grapes: names looked up and announced, values put and got."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from core.frozen import frozen
 from core.values import Address, JsonValue
 
 
@@ -17,7 +17,7 @@ class Directory(Protocol):
         """Announce us. Returns the number of grapes that stored it. Raises PeerError."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Watch:
     """Who is announced under a name, as few grapes say.
 

@@ -9,7 +9,6 @@ import json
 import logging
 import random as random_module
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -24,6 +23,7 @@ from core.dht.items import (
 )
 from core.dht.responder import MAX_KEY_BYTES
 from core.errors import LocalError, PeerError
+from core.frozen import frozen
 from core.grape.local_address import is_this_machine, peer_host
 from core.grape.payload import (
     bencodable,
@@ -53,7 +53,7 @@ _CONFLICTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HttpReply:
     """Status and body; there is no content type, as in the Node grape."""
 

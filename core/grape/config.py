@@ -1,10 +1,10 @@
 """What a grape can be told. Defaults are the Node grape's where it has any."""
 
 import re
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from core.errors import LocalError
+from core.frozen import frozen
 from core.values import Address
 
 ANY_HOST = "0.0.0.0"
@@ -22,7 +22,7 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
 BootstrapNode: TypeAlias = Address | str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GrapeConfig:
     """A grape's settings. Port 0 means any free one. Times are seconds; the command line takes milliseconds."""
 

@@ -6,7 +6,6 @@ import logging
 import random as random_module
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,6 +16,7 @@ from core.dht.node import Node
 from core.dht.statistics import DhtStatistics
 from core.dht.strangers import Share, whole
 from core.errors import LocalError
+from core.frozen import frozen
 from core.grape.api import Api
 from core.grape.bootstrap import Bootstrapper, local_grapes
 from core.grape.config import ANY_HOST, LOOPBACK, GrapeConfig
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 OWN_OPERATIONS = 64  # at once of the peer whose grape this is, beside those over HTTP
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GrapeStatistics:
     """Counts since the grape opened; `dht` are the engine's."""
 

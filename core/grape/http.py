@@ -7,13 +7,13 @@ import math
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from core.aio.aside import aside
 from core.aio.descriptors import part
 from core.aio.tasks import TaskSet
 from core.aio.turns import Turns
+from core.frozen import frozen
 from core.grape.api import Api, HttpReply, forbidden
 from core.grape.config import GrapeConfig
 from core.grape.listening import BACKLOG
@@ -37,7 +37,7 @@ HELD, HELD_HOST = 32_000_000, 4_000_000  # bytes that came and wait for their tu
 LOADING_PATIENCE = 30.0  # seconds to load the HTTP parser; 0.1 on a desktop, some on a board that is busy starting
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HttpStatistics:
     """Counts since the server opened."""
 

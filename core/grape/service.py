@@ -6,12 +6,12 @@ a request of 50 us as much again. `outcome` turns an operation into an awaitable
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
 from core.dht.items import Item
 from core.dht.storage import LOCAL
 from core.errors import PeerError
+from core.frozen import frozen
 from core.values import Address
 
 ResultT = TypeVar("ResultT")
@@ -19,7 +19,7 @@ Done: TypeAlias = Callable[[ResultT | PeerError], None]
 """Takes how an operation ended. It is called exactly once, perhaps before the operation's method returns."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FoundItem:
     """An item, the id of the node that had it (20 bytes) and that node's write token, if it gave one."""
 
@@ -28,7 +28,7 @@ class FoundItem:
     token: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Watch:
     """Who is announced under a key, as few nodes say. `granted`: they tell of new ones for a minute."""
 

@@ -7,13 +7,14 @@ which transport a port speaks: a connection over TCP tells whether any, its firs
 import asyncio
 import socket
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from core.aio.names import look_up
 from core.aio.tasks import TaskSet
 from core.errors import LocalError, LookupEmpty, PeerError, RefusedError, RemoteError, TransportClosed
+from core.frozen import frozen
 from core.grenache.client_tls import ClientTls, Verified
 from core.grenache.config import GENERIC, HTTP, WS
 from core.grenache.ws_client import Socket, WsClient, open_socket
@@ -36,7 +37,7 @@ PROBE_TIME: Final = 3.0  # seconds for a connection: a SYN and its repetition af
 MAP_AT_ONCE: Final = 64  # destinations that one `map` asks at the same time
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ask:
     """How a service is asked. `transport` "": it is found out. `retry`: how many times in all."""
 
@@ -44,6 +45,9 @@ class Ask:
     tls: ClientTls | None = None
     compress: bool = False
     retry: int = 1
+
+
+AS_USUAL: Final = Ask()
 
 
 class Answer(NamedTuple):
@@ -89,7 +93,7 @@ class WebAsker:
             await self._http.aclose()
         await self._ws.aclose()
 
-    async def request(self, target: str, payload: JsonValue, timeout: float, ask: Ask = Ask()) -> Answer:
+    async def request(self, target: str, payload: JsonValue, timeout: float, ask: Ask = AS_USUAL) -> Answer:
         """Ask NAME or HOST:PORT within `timeout` seconds for each try."""
         places = await self.places(target, fresh=False)
         key = target if ":" not in target else str(places[0])
@@ -117,7 +121,7 @@ class WebAsker:
         target: str,
         payload: JsonValue,
         timeout: float,
-        ask: Ask = Ask(),
+        ask: Ask = AS_USUAL,
         limit: int = 0,
     ) -> list[Answer | PeerError]:
         """Ask everybody who is listed, or `limit` of them at random; return what came, in the listing's order."""
@@ -186,7 +190,7 @@ class WebAsker:
         except (ValueError, RecursionError):
             raise RemoteError("the answer is no JSON", name="ERR_REPLY_EMPTY") from None
 
-    async def stream(self, target: str, meta: Meta, timeout: float, ask: Ask = Ask()) -> "OutgoingStream":
+    async def stream(self, target: str, meta: Meta, timeout: float, ask: Ask = AS_USUAL) -> "OutgoingStream":
         """Open a stream over HTTP to one of those listed. Raises PeerError."""
         place = self._random.choice(await self.places(target))
         rid = self._ids.next()

@@ -2,12 +2,12 @@
 
 import asyncio
 import ssl
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from core.errors import LocalError, RemoteError
+from core.frozen import frozen
 from core.grenache.config import BAD
 from core.peer_id import PeerId
 from core.values import Address
@@ -19,7 +19,7 @@ class Verified(NamedTuple):
     peer_id: PeerId | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClientTls:
     """PEM files, all optional. `expected`: the server's certificate has this fingerprint (SHA-256), or this key."""
 

@@ -1,11 +1,12 @@
 """How services are opened over HTTP and WebSocket. Nothing is, unless the owner says so."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from core.errors import LocalError
+from core.frozen import frozen
 
 UTP: Final = "utp"
 HTTP: Final = "http"
@@ -25,7 +26,7 @@ HANDLER_TIME: Final = 60.0  # seconds for an answer, as on uTP
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]{1,255}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tls:
     """PEM files. Without `ca` any certificate of a caller will do, and its fingerprint tells who that is.
 
@@ -38,7 +39,7 @@ class Tls:
     required: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WebConfig:
     """Where services are opened. Port 0 is any free one; `origins` are web pages that may call, such as https://a.b.
 

@@ -10,7 +10,6 @@ import logging
 import socket
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from core.aio.descriptors import part
@@ -18,6 +17,7 @@ from core.aio.goodbye import CUT_OFF
 from core.aio.tasks import TaskSet
 from core.aio.turns import Turns
 from core.errors import LocalError
+from core.frozen import frozen
 from core.grenache.config import HTTP, PUB, WS, WebConfig
 from core.grenache.guard import Guard
 from core.grenache.packing import Packing
@@ -61,7 +61,7 @@ class Site(Protocol):
         """Take a subscriber of the service that is published on this port; False: nothing is."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WebStatistics:
     """`connections` is now; the others count since the server was made."""
 

@@ -1,9 +1,9 @@
 """What the book of invitations consists of. Times are Unix seconds."""
 
 import enum
-from dataclasses import dataclass
 from typing import Final
 
+from core.frozen import frozen
 from core.peer_id import PeerId
 
 MAX_USES: Final = 100  # by different peers; more people than that are asked in another way
@@ -21,7 +21,7 @@ class State(enum.StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Joined:
     """A peer that has joined. `settled`: it is in the list of known peers, too."""
 
@@ -30,7 +30,7 @@ class Joined:
     settled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Invitation:
     """An invitation. `number` names it here; `verifier` is what is kept of the secret; `called`: our name, as told."""
 

@@ -9,10 +9,11 @@ says neither an address nor a way: the joiner tries all ways that there are. Pur
 import base64
 import binascii
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from core.errors import LocalError
+from core.frozen import frozen
 from core.peer_id import KEY_BYTES, PeerId
 
 SCHEME: Final = "grapevine:i/"
@@ -57,7 +58,7 @@ class LinkVersion(LinkError):
     name = "ERR_LINK_VERSION"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Link:
     """What a link says. The secret is shown nowhere but in the link itself."""
 

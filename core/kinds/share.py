@@ -1,10 +1,11 @@
 """A share: what its owner chose to offer, as the settings keep it. It says what to run, and runs nothing."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from core.errors import LocalError
+from core.frozen import frozen
 from core.trust.audience import EVERY_SERVICE, Audience
 from core.values import JsonValue
 from core.wire.stream_opening import check_name
@@ -14,7 +15,7 @@ UTP_ONLY: Final = ("utp",)
 BAD: Final = "ERR_SHARE"  # a share that cannot be, as the owner wrote it
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Share:
     """`options` are the kind's own. `permanent`: it is kept, and starts again when `on`."""
 

@@ -5,12 +5,13 @@ import logging
 import math
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from random import Random
 
 from core.aio.tasks import TaskSet
 from core.aio.waiting import wait_for
 from core.errors import LocalError
+from core.frozen import frozen
 from core.lan.instance import NAME_BYTES, Instance, Offer
 from core.lan.neighbours import Neighbours
 from core.lan.places import Places
@@ -30,7 +31,7 @@ RETRY_FIRST, RETRY_MOST = 5.0, 300.0  # seconds until a network that took no mul
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Around:
     """What this room needs of the peer it is part of."""
 

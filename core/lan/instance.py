@@ -10,8 +10,9 @@ Addresses are IPv4, as the sockets that serve them are. `kept_hosts` is the plac
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from core.frozen import frozen
 from core.lan.tags import unpack
 from core.reach.outreach import LEAST_PORT
 from core.scope import Scope, scope
@@ -25,7 +26,7 @@ _NAME = re.compile(rf"[0-9a-f]{{{2 * NAME_BYTES}}}")
 _PORT = re.compile(rb"[1-9][0-9]{0,4}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Offer:
     """What we tell on one network: our `host` there, and our ports."""
 
@@ -41,7 +42,7 @@ class Offer:
         return pairs | {b"f": self.tags} if self.tags else pairs
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Instance:
     """Another peer as it says: nothing of it is proven, and the addresses may be anybody's."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
+from core.frozen import frozen
 from core.lan.instance import Instance
 from core.limits.rate import Backoff
 from core.values import Address
@@ -15,7 +16,7 @@ from core.values import Address
 _KEPT = "kept"  # no instance has such a name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NeighboursConfig:
     """Bounds, and pauses in seconds."""
 

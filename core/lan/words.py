@@ -1,9 +1,9 @@
 """What is so on our networks, in a sentence."""
 
-from dataclasses import dataclass
+from core.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LanState:
     """`quiet`: we have listened for a while, and our grape knows no other.
 

@@ -1,14 +1,14 @@
 """What the node tells of its operations: what comes, as it comes, and one `Ended` for each."""
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from core.dht.events import OperationId
 from core.dht.items import Item
+from core.frozen import frozen
 from core.values import Address
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PeersHeard:
     """The node at `said_by` lists these under the key; it may lie."""
 
@@ -17,7 +17,7 @@ class PeersHeard:
     said_by: Address
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ItemHeard:
     """A node has this item; its signature, or hash, is right."""
 
@@ -25,7 +25,7 @@ class ItemHeard:
     item: Item
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ended:
     """An operation is over. `answered`: nodes that answered; `taken`: nodes that took what was to be stored."""
 

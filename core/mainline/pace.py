@@ -4,9 +4,9 @@ libtorrent bans a host above 5 packets a second over 10 s. And each new destinat
 which small routers have too few of: torrent clients are known to overflow it.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
+from core.frozen import frozen
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.values import Address
@@ -16,7 +16,7 @@ RECENT: Final = 1024  # destinations that count as open in our router; likewise
 RECENT_FOR: Final = 60.0  # seconds for which they do; routers keep UDP for 30 to 180 s
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PaceConfig:
     """Rates in packets a second, bursts in packets."""
 

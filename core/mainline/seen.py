@@ -1,9 +1,9 @@
 """Where the nodes of the public DHT see us: our router's mapping of this very socket, once several agree (BEP 42)."""
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Final
 
+from core.frozen import frozen
 from core.limits.table import BoundedTable
 from core.scope import scope, usable
 from core.values import Address
@@ -13,7 +13,7 @@ AGREEING: Final = 3  # hosts that have to see us at the same address: one alone 
 FRESH: Final = 1200.0  # seconds that a word counts; a router that restarts gives other ports
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mapping:
     """Our `host` as others see it; `port` None: our router gives each destination another one (a hard NAT).
 
@@ -25,7 +25,7 @@ class Mapping:
     observers: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Word:
     address: Address
     at: float

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from core.dht.config import DhtConfig
 from core.dht.lookup import Search
 from core.dht.routing import RoutingTable
 from core.dht.walk import Ask, Task, Walk
+from core.frozen import frozen
 from core.limits.table import BoundedTable
 from core.mainline.config import DISTRUST, REMEMBERED, REMEMBERED_FOR
 from core.wire.compact import Contact
@@ -16,7 +16,7 @@ from core.wire.compact import Contact
 FEED_EVERY: Final = 0.25  # seconds between tries of those that wait
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Nearest:
     contacts: Sequence[Contact]
     since: float

@@ -6,9 +6,9 @@ forgotten all mappings (section 8.5). It is then asked at once.
 """
 
 import math
-from dataclasses import dataclass
 from typing import Final
 
+from core.frozen import frozen
 from core.values import Address, Buffer
 from core.wire import port_mapping as wire
 
@@ -21,7 +21,7 @@ TRIES: Final = 6  # of a question: 0.25 s to 8 s, 16 s in all; a router on the s
 SLACK: Final = 2.0  # seconds by which a router's clock may be off against ours (RFC 6887 section 8.5: 1 s and 1/16)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mapped:
     """The router forwards `address` to us until `until`, by `how` (PCP or NAT-PMP)."""
 
@@ -30,7 +30,7 @@ class Mapped:
     until: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failed:
     """The router cannot, or does not answer; `words` say why, empty for silence."""
 

@@ -1,11 +1,10 @@
 """What is told of the router's port."""
 
-from dataclasses import dataclass
-
+from core.frozen import frozen
 from core.values import Address
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PortOpen:
     """What the router does for us. `address` None: it opens nothing; `words` say why. `how`: the protocol."""
 

@@ -8,8 +8,8 @@ that gives each remote host another port looks the same.
 import itertools
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 
+from core.frozen import frozen
 from core.nat.report import Filtering, Mapping, NatReport, Ports
 from core.scope import Scope, scope
 from core.values import Address
@@ -20,7 +20,7 @@ BLOCK_SAMPLES = 12  # distinct ports until a range is one: random ports lie in 4
 _SURE = {1: 0.5, 2: 0.8, 3: 0.9}  # by reflector hosts that agree; four observers are the usual threshold (NAT.md 1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sample:
     """`inside`: the asking socket, whose host may be unspecified. `at`: when it asked, monotone seconds."""
 
@@ -30,7 +30,7 @@ class Sample:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trial:
     """What was tried besides samples. `other_port`: whether an answer from another port of a reflector came in.
 

@@ -1,8 +1,9 @@
 """What is known of the network that a peer is behind, in the terms of RFC 4787, and whether others get in."""
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from core.frozen import frozen
 from core.scope import Scope, scope
 from core.values import Address
 
@@ -46,7 +47,7 @@ class Ports(enum.Enum):
     RANDOM = "random"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NatReport:
     """What was found, `at` monotone seconds. Ranges are of ports, first and last included; `step` is of ports."""
 

@@ -1,10 +1,10 @@
 """What one side of a pair tells the other of its network: the part of a report by which a way is chosen."""
 
 import struct
-from dataclasses import dataclass
 from typing import Final
 
 from core.errors import RemoteError
+from core.frozen import frozen
 from core.nat.report import Filtering, Mapping, NatReport, Ports
 from core.scope import Scope, scope
 from core.values import Address
@@ -18,7 +18,7 @@ SIDE_BYTES: Final = _LAYOUT.size
 _MAPPINGS, _FILTERINGS, _PORTS = tuple(Mapping), tuple(Filtering), tuple(Ports)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Side:
     """`address`: the serving socket as a broker or a reflector saw it. `hosts`: reflector hosts that were asked."""
 

@@ -2,8 +2,8 @@
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from core.frozen import frozen
 from core.nat.report import Filtering, Mapping, NatReport, Ports
 from core.values import Address
 
@@ -23,7 +23,7 @@ class Reach(enum.Enum):
         return self in (Reach.EVERYBODY, Reach.MET, Reach.SOME)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NatWords:
     """`network`: what lies between us and others. `message`: whether they get in. `advice`: what to do; "" nothing."""
 

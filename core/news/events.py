@@ -1,9 +1,10 @@
 """What a peer tells its owner: typed, immutable events (`kind`: the name in `--json`) and snapshots, nothing else."""
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, Final, NamedTuple
 
+from core.frozen import frozen
 from core.news.invitations import Invitations
 from core.news.network import BrokerEntry as BrokerEntry
 from core.news.network import BrokerRow as BrokerRow
@@ -21,7 +22,7 @@ from core.trust.entries import Group, KnownPeer, Pending
 from core.values import Address, JsonValue
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PeerEvent:
     """Something happened; `at` is Unix seconds."""
 
@@ -29,7 +30,7 @@ class PeerEvent:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listening(PeerEvent):
     """The peer's UDP socket is open; again when this machine's address is another."""
 
@@ -37,7 +38,7 @@ class Listening(PeerEvent):
     address: Address
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GrapeChanged(PeerEvent):
     """The grape's state changed; `grape` is the new one."""
 
@@ -45,7 +46,7 @@ class GrapeChanged(PeerEvent):
     grape: "GrapeSnapshot"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Announced(PeerEvent):
     """A name was stored on `nodes` grapes. Emitted for the first success and whenever the count changes.
 
@@ -58,7 +59,7 @@ class Announced(PeerEvent):
     own_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Discovered(PeerEvent):
     """A lookup, or a punch, showed a peer that was not known."""
 
@@ -67,7 +68,7 @@ class Discovered(PeerEvent):
     peer: Address
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lost(PeerEvent):
     """A peer left the listing and has been silent."""
 
@@ -77,7 +78,7 @@ class Lost(PeerEvent):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PunchSent(PeerEvent):
     """One punch left."""
 
@@ -85,7 +86,7 @@ class PunchSent(PeerEvent):
     peer: Address
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PunchReceived(PeerEvent):
     """One punch arrived; `peer` is the source as seen here, so after its NAT. `first`: never heard before."""
 
@@ -94,7 +95,7 @@ class PunchReceived(PeerEvent):
     first: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RequestSent(PeerEvent):
     """A request left for `peer`; `service` is the key it was asked under."""
 
@@ -103,7 +104,7 @@ class RequestSent(PeerEvent):
     peer: Address
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RequestServed(PeerEvent):
     """A caller's request was answered; `error` is the error text it was answered with, or None."""
 
@@ -116,7 +117,7 @@ class RequestServed(PeerEvent):
     transport: str = "utp"  # or "http", "ws", "pub"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReplyReceived(PeerEvent):
     """A reply came back, `seconds` after its request left."""
 
@@ -128,7 +129,7 @@ class ReplyReceived(PeerEvent):
     transport: str = "utp"  # or "http", "ws"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PendingRequest(PeerEvent):
     """A peer asked for a service it may not call, and waits for an answer; again at most once a minute."""
 
@@ -140,7 +141,7 @@ class PendingRequest(PeerEvent):
     times: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrustChanged(PeerEvent):
     """The list of known peers changed; `message` says how. `known` peers are on it, `pending` requests wait."""
 
@@ -150,7 +151,7 @@ class TrustChanged(PeerEvent):
     pending: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Registered(PeerEvent):
     """A new peer registered with us, the broker. `server`: it offers the service, or else wants it."""
 
@@ -161,7 +162,7 @@ class Registered(PeerEvent):
     peer_id: PeerId | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BrokerChanged(PeerEvent):
     """The state of the brokers that we use changed; `message` says it in words."""
 
@@ -170,7 +171,7 @@ class BrokerChanged(PeerEvent):
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PunchEnded(PeerEvent):
     """The outcome of punching `peer`, which a broker named, from both sides; emitted when the outcome changes.
 
@@ -188,7 +189,7 @@ class PunchEnded(PeerEvent):
     packets: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NatChanged(PeerEvent):
     """What is known of our network changed."""
 
@@ -196,7 +197,7 @@ class NatChanged(PeerEvent):
     nat: NatSnapshot
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ErrorRaised(PeerEvent):
     """Something went wrong and the peer goes on: an error name and a sentence for people."""
 
@@ -222,7 +223,7 @@ AWAY: Final = (GrapeState.UNREACHABLE, GrapeState.NO_NETWORK)  # nobody can find
 NOT_LOOKED_FOR: Final = "Others on this network are not looked for: that is off."  # in `GrapeSnapshot.nearby`
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GrapeSnapshot:
     """`nodes` other grapes are known; `message` says in words what is so and what to do."""
 
@@ -236,7 +237,7 @@ class GrapeSnapshot:
     returning: bool = False  # we slept, or are on another network, and nobody has answered since; `message` says so
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServiceSnapshot:
     """One service of the registry and what this peer does with it."""
 
@@ -253,7 +254,7 @@ class ServiceSnapshot:
     refused: int = 0  # requests that the owner's rules did not let in; they count as neither served nor failed
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShareRow:
     """One share. `sent` and `received` are bytes of the streams that are open now, from here and to here."""
 
@@ -275,7 +276,7 @@ class ShareRow:
     transports: tuple[str, ...] = ("utp",)  # and "http", "ws", "pub"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UseRow:
     """A service of another peer that is open here."""
 
@@ -287,7 +288,7 @@ class UseRow:
     problem: str  # why the last connection could not be carried; "" when it could
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PeerRow:
     """Another peer. Times are Unix seconds; `rtt` is the last request's round trip in seconds."""
 
@@ -305,7 +306,7 @@ class PeerRow:
     peer_id: PeerId | None = None  # as its last encrypted request or reply proved; a plain one proves nothing
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BudgetRow:
     """What callers take of one thing: bytes of "memory" and of "unfinished" messages, "requests", "connections", ..."""
 
@@ -316,7 +317,7 @@ class BudgetRow:
     refused: int  # times that there was no room, since the peer opened
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Traffic:
     """What crossed the peer's socket since it opened; `connections` are those open now."""
 
@@ -336,7 +337,7 @@ class Traffic:
         return next((row.used for row in self.budgets if row.name == "memory"), 0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IdentitySnapshot:
     """This peer's identity. `peer_id` None: none yet, or none at all; `message` says which, or where the key is kept.
 
@@ -364,7 +365,7 @@ class OwnAddress(NamedTuple):
     holds: Holds
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PeerSnapshot:
     """Everything the window shows, at one moment. `revision` rises with every change."""
 

@@ -1,8 +1,8 @@
 """Invitations as people see them. They are read here, not changed."""
 
 import enum
-from dataclasses import dataclass
 
+from core.frozen import frozen
 from core.peer_id import PeerId
 
 
@@ -17,7 +17,7 @@ class JoinStage(enum.StrEnum):
     ACCEPTED = "accepted"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InvitationRow:
     """An invitation of ours. Times are Unix seconds; `state` is open, accepted, expired or withdrawn."""
 
@@ -31,7 +31,7 @@ class InvitationRow:
     joined: tuple[tuple[PeerId, float], ...] = ()  # who, and when
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Invitations:
     """All invitations of ours, the newest last; `problem` says why none holds, when the file cannot be used."""
 

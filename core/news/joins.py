@@ -1,13 +1,13 @@
 """Events of invitations and of searches: one of ours was accepted, one is opened, a peer is looked for by its ID."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from core.frozen import frozen
 from core.news.events import PeerEvent
 from core.peer_id import PeerId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InvitationAccepted(PeerEvent):
     """A peer joined by an invitation of ours: it is known now under `name`, and may call `services`."""
 
@@ -18,7 +18,7 @@ class InvitationAccepted(PeerEvent):
     services: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JoinProgress(PeerEvent):
     """Opening an invitation of the peer `peer_id` went on; `stage` is a `JoinStage`."""
 
@@ -28,7 +28,7 @@ class JoinProgress(PeerEvent):
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SearchProgress(PeerEvent):
     """The search for the peer `peer_id` went on: `where` is where it was looked for, and `message` what came of it."""
 

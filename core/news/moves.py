@@ -1,14 +1,14 @@
 """What is told of the paths to other peers, while they are used."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from core.frozen import frozen
 from core.news.events import PeerEvent
 from core.peer_id import PeerId
 from core.values import Address
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PathMoved(PeerEvent):
     """What goes to a peer goes by another path now, which `message` says in words."""
 

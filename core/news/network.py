@@ -1,14 +1,15 @@
 """What a peer tells of its network: the brokers that it is and uses, and what its router does."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from core.frozen import frozen
 from core.mapping.status import PortOpen as PortOpen
 from core.nat.report import NatReport
 from core.peer_id import PeerId
 from core.values import Address
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BrokerEntry:
     """A peer that is registered with us. Times are Unix seconds; `server`: it offers the service, or else wants it."""
 
@@ -20,7 +21,7 @@ class BrokerEntry:
     renewed_at: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BrokerSnapshot:
     """This peer as a broker. `refused`: registrations not taken, as pairs of an error's name and a count."""
 
@@ -30,7 +31,7 @@ class BrokerSnapshot:
     refused: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BrokerRow:
     """A broker that this peer uses. `peers`: how many others it names to us."""
 
@@ -41,7 +42,7 @@ class BrokerRow:
     ours: bool  # a broker of ours, which tells both sides at the same moment
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BrokerUse:
     """Whether brokers are used, which, and their state in words. `fixed`: those to use; none: the announced ones."""
 
@@ -52,7 +53,7 @@ class BrokerUse:
     refused: int = 0  # addresses that a broker named and that nobody should punch
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NatSnapshot:
     """Our network: `report` in the terms of RFC 4787, the rest in words; `advice` is "" when there is nothing to do.
 
@@ -70,7 +71,7 @@ class NatSnapshot:
     web_port: PortOpen = field(default_factory=PortOpen)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OpenPeersSnapshot:
     """Reachable peers that help strangers meet. `helps`: this peer may be one; `open`: it is one now.
 
@@ -105,7 +106,7 @@ class OpenPeersSnapshot:
         return " ".join(each for each in (found, ours) if each)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PublicDhtSnapshot:
     """`on`: it is used. `nodes` have answered. `asked`: its owner has said yes or no. `message`: how it goes."""
 

@@ -1,12 +1,12 @@
 """How it goes with the public DHT, as an event. What it did for a search is a `SearchProgress`."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from core.frozen import frozen
 from core.news.events import PeerEvent
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PublicDhtChanged(PeerEvent):
     """How it goes with the public DHT changed."""
 

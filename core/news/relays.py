@@ -1,8 +1,8 @@
 """What we pass on for others, and which peers are reached by relays: for people who look."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from core.frozen import frozen
 from core.peer_id import PeerId
 from core.values import Address
 
@@ -14,7 +14,7 @@ class PassedPair(NamedTuple):
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PassingSnapshot:
     """What we pass on for others."""
 
@@ -44,7 +44,7 @@ class RelayedPeer(NamedTuple):
     words: str  # the path as a phrase: "relayed by Anna"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RelaysSnapshot:
     """Both sides of it. `ready`: relays at which we wait to be joined, by name."""
 

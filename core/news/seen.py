@@ -1,9 +1,9 @@
 """How this peer is connected: the way to each other peer, and the attempts that led there, as the window shows them."""
 
 import enum
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from core.frozen import frozen
 from core.peer_id import PeerId
 from core.values import Address
 
@@ -35,7 +35,7 @@ class Measured(NamedTuple):
     loss: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PathRow:
     """The way to another peer that is heard. Times are Unix seconds, `round_trip` is seconds.
 
@@ -78,7 +78,7 @@ class Step(NamedTuple):
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attempt:
     """An attempt to connect: a search for `peer_id`, or punches toward `address`. Times are Unix seconds.
 
@@ -106,7 +106,7 @@ class Attempt:
         return None if self.ended is None else max(0.0, self.ended - self.began)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Connections:
     """The paths, the one known for longest first, and the attempts, the newest first."""
 

@@ -1,15 +1,15 @@
 """What is open over HTTP and WebSocket, as people are told of it."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from core.frozen import frozen
 from core.news.events import PeerEvent
 from core.news.network import PortOpen
 from core.trust.audience import Audience
 from core.values import Address
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WebRow:
     """A service that is open over HTTP or WebSocket; `transports` are those of this port.
 
@@ -31,7 +31,7 @@ class WebRow:
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WebPortMapped(PeerEvent):
     """The router opened the TCP port of HTTP and WebSocket, or did not, or no longer does."""
 

@@ -4,8 +4,9 @@ An open peer keeps sealed letters of 316 bytes and hands them on. It passes no p
 anybody. So the worst that all strangers together can take is DeskConfig.bytes_all a second: 350 MB a day.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+from core.frozen import frozen
 
 LETTER_MAX: Final = 400  # bytes of an item's value; a letter has 316 (`core.signal.letter`)
 ITEMS_AT_ONCE: Final = 8  # items in one request; 700 characters each
@@ -39,7 +40,7 @@ SILENT_FOR: Final = 1800.0
 ANNOUNCE_EVERY: Final = 900.0  # seconds; nodes list for 15 to 30 minutes (BEP 5 says none, libtorrent 30)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeskConfig:
     """Bounds of one open peer. Rates are a second, bursts at once. Trusted callers are not bound by a host's share."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from core.dht.items import Item
 from core.errors import LocalError, PeerError
+from core.frozen import frozen
 from core.limits.fair import FairTable
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
@@ -32,7 +33,7 @@ class OpenRefused(LocalError):
     name = "ERR_OPEN_REFUSED"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Kept:
     item: OpenItem
     news: int

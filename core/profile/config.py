@@ -1,11 +1,12 @@
 """How a peer is opened: one frozen record, from settings or from the command line."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.carrying.config import CarrierPorts
+from core.frozen import frozen
 from core.grenache.config import WebConfig
 from core.profile.fields import PassesOn, Said, Settings
 from core.profile.web import web_config
@@ -15,7 +16,7 @@ if TYPE_CHECKING:  # loads 7 MB of cryptography
     from core.identity.identity import Identity
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeyPlace:
     """Where a profile's identity is kept, or will be: `core.identity.keystore` opens it.
 
@@ -30,7 +31,7 @@ class KeyPlace:
     patience: float = field(default=10.0, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PeerConfig:
     """With `grapes` (URLs) those are used; without, an embedded grape starts.
 

@@ -10,11 +10,11 @@ import re
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
 from json.decoder import JSONDecoder
 from typing import Any, Final, Literal
 
 from core.errors import LocalError
+from core.frozen import frozen
 from core.profile.fields import CLOSED, Settings, WindowState, check_field
 from core.trust.audience import Audience
 
@@ -31,7 +31,7 @@ _UNREADABLE: Final = "\ufffd"  # what decoding puts in the place of bytes that a
 _SPACE: Final = re.compile(r"[\s,]*")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reading:
     """What could be read, and what is wrong: words for a sentence; none for a sound file.
 

@@ -3,11 +3,12 @@
 import dataclasses
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from core.errors import LocalError
+from core.frozen import frozen
 from core.grenache.config import WebConfig
 from core.kinds.share import MAX_SHARES
 from core.profile.place import read_place
@@ -32,7 +33,7 @@ PassesOn = Literal["auto", "off", "friends", "everyone"]
 CloseAction = Literal["ask", "tray", "quit"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WindowState:
     """Where the window was: Qt's own opaque bytes, as base64."""
 
@@ -40,7 +41,7 @@ class WindowState:
     state: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """What a user chose. A field that the file leaves out has its default.
 

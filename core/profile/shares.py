@@ -3,10 +3,11 @@
 A share that cannot be read is kept as it is, and not run. One whose audience cannot be read is for nobody.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from core.errors import LocalError
+from core.frozen import frozen
 from core.kinds.share import BAD, MAX_SHARES, Share
 from core.peer_id import PeerId
 from core.profile.fields import Settings
@@ -22,7 +23,7 @@ class KeptShares(NamedTuple):
     problems: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeptUse:
     """A service of another peer that is opened again at the next start, if `at_login`. `port` 0 is any free one.
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from core.errors import LocalError
+from core.frozen import frozen
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.reach.probing import Probing
@@ -31,7 +32,7 @@ class HeldBack(LocalError):
     name = "ERR_HELD_BACK"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OutreachConfig:
     """Bounds, of one sharing peer."""
 

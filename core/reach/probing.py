@@ -7,13 +7,13 @@ is tried only when `proved` holds of the other side's host: two that see it ther
 import ipaddress
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
 
+from core.frozen import frozen
 from core.limits.rate import TokenBucket
 from core.scope import Scope, scope
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProbingConfig:
     """Bounds, of one peer (NAT.md 7.3)."""
 

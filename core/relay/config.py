@@ -1,15 +1,15 @@
 """Bounds of a relay and of lanes, each with unit and reason."""
 
-from dataclasses import dataclass
 from typing import Final
 
+from core.frozen import frozen
 from core.limits import bounds
 
 KIB: Final = 1024
 MB: Final = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RelayConfig:
     """What one peer passes on for others."""
 
@@ -30,7 +30,7 @@ class RelayConfig:
     queued: int = 512  # datagrams that wait to leave in one turn; more are dropped
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LaneConfig:
     """How a pair's lane is kept, by whatever path."""
 

@@ -1,8 +1,8 @@
 """What lanes tell their owner. Times are monotone seconds."""
 
-from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+from core.frozen import frozen
 from core.peer_id import PeerId
 from core.values import Address
 
@@ -49,7 +49,7 @@ class Stranded(NamedTuple):
 LaneEvent: TypeAlias = Carried | Moved | LinkLost | LaneEnded | Stranded
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LaneState:
     """How a lane stands, for a person who looks."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple, TypeAlias
 
+from core.frozen import frozen
 from core.limits.rate import TokenBucket
 from core.peer_id import PeerId
 from core.relay.config import RelayConfig
@@ -44,7 +45,7 @@ class Passing(NamedTuple):
     dropped: int  # datagrams
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ForwarderStatistics:
     """Datagrams unless named otherwise."""
 

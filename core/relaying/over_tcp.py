@@ -3,10 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from core.carrying.dial import Carriers
 from core.errors import PeerError
+from core.frozen import frozen
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.peer_id import PeerId
@@ -19,7 +20,7 @@ HOSTS = 64  # whose tries are counted
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OverTcp:
     """`find(peer)` says where a peer is by its own record.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
+from core.frozen import frozen
 from core.limits.rate import Backoff, TokenBucket
 from core.peer_id import PeerId
 from core.relaying.brokers import KnownBrokers
@@ -21,7 +22,7 @@ RINGS, RINGS_AT_ONCE = 0.5, 16.0  # of one relay a second that are answered
 _LEAST_PAUSE, _MOST_PAUSE = 15.0, 600.0  # seconds between tries of a friend
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class World:
     """What is needed of the rest of the peer."""
 

@@ -3,10 +3,10 @@
 import base64
 import binascii
 import os
-from dataclasses import dataclass
 from typing import Protocol
 
 from core.errors import RemoteError
+from core.frozen import frozen
 from core.nat.side import SIDE_BYTES, Side, parse_side
 from core.peer_id import PeerId
 from core.values import Address
@@ -29,7 +29,7 @@ class Identity(Protocol):
         """Return 32 bytes that only the two of us know. Raises LocalError."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Word:
     """What one side says: where and behind what it is, and perhaps what its climb says, or else where it has IPv6."""
 

@@ -11,11 +11,11 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 
 from core.aio.allocator import give_back
 from core.errors import PeerError
+from core.frozen import frozen
 from core.limits import bounds
 from core.limits.budget import BudgetState
 from core.limits.rate import TokenBucket
@@ -40,7 +40,7 @@ _LOOKS = 16  # connections looked at in one turn of the loop: 1 ms
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RpcServerStatistics:
     """`connections` and `in_flight` are now; the others count since the server was made.
 

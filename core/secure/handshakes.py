@@ -8,11 +8,11 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from core.aio.turns import Turns
 from core.errors import PeerError, RefusedError, RequestTimeout, TransportClosed
+from core.frozen import frozen
 from core.limits.bounds import HANDSHAKE_TIME, HANDSHAKES, HANDSHAKES_HOST, SILENT_TIME
 from core.limits.budget import BudgetState
 from core.limits.fair import FairTable
@@ -36,7 +36,7 @@ class Visitor(Carrier, Hashable, Protocol):
         """Return what `read` will, and leave it there."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HandshakeStatistics:
     """`handshakes` are under way now; the others count since the peer opened."""
 

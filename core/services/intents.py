@@ -1,17 +1,18 @@
 """What this peer offers and wants: the one record of it. Everybody else reads it, and hears of its changes."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from core.errors import LocalError
+from core.frozen import frozen
 from core.services.names import Role, RoleName
 from core.services.personal import is_personal
 from core.services.service import Registry
 from core.values import JsonValue
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Intent:
     """We are a worker of a service, or a consumer. `payload`: what a consumer asks; None: the service's example."""
 

@@ -7,9 +7,11 @@ together.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Final
+
+from core.frozen import frozen
 
 PURPOSE: Final = b"mailbox"  # of the secret that two peers agree upon
 SECRET_BYTES: Final = 32  # of a meeting secret, and of a bell
@@ -33,7 +35,7 @@ def derive(secret: bytes, info: bytes, size: int) -> bytes:
     return HKDF(SHA256(), size, salt=None, info=info).derive(secret)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Box:
     """One direction of a meeting secret in one hour. `writer` is an Ed25519 seed, `sealer` an AEAD key."""
 

@@ -6,11 +6,12 @@ sequence number are authenticated with it. The content is filled up with zeros.
 
 import ipaddress
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 from random import Random
 from typing import Final
 
 from core.errors import RemoteError
+from core.frozen import frozen
 from core.scope import usable
 from core.signal.keys import Box
 from core.values import Address, canonical
@@ -27,7 +28,7 @@ _NONCE: Final = 12
 _HAS_BELL, _HAS_WORD = 1, 2  # flags; who does not know one of them reads the rest
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Letter:
     """`at`: Unix seconds of the writer's clock. `nat`: 0 unknown, 1 one mapping for all, 2 another for each.
 

@@ -4,10 +4,11 @@
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TypeAlias
 
+from core.frozen import frozen
 from core.signal.keys import Box
 from core.signal.letter import Letter
 from core.values import Address
@@ -22,7 +23,7 @@ class Why(Enum):
     CALL = "call"  # a call that somebody waits for
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Contact:
     """Somebody to meet. `ours` and `theirs` are the directions of the boxes that we and they write."""
 
@@ -32,7 +33,7 @@ class Contact:
     theirs: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Write:
     """Put a sealed letter into a box."""
 
@@ -43,7 +44,7 @@ class Write:
     why: Why = Why.IDLE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Read:
     """Get what is in a box, if its sequence number is above `known`."""
 
@@ -53,7 +54,7 @@ class Read:
     why: Why = Why.IDLE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listen:
     """List who rings at a door. `part` 1 and more: ask the nearest two and one of the others, in turn."""
 
@@ -63,7 +64,7 @@ class Listen:
     why: Why = Why.IDLE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ring:
     """Be listed at a door."""
 
@@ -75,14 +76,14 @@ class Ring:
 Wish: TypeAlias = Write | Read | Listen | Ring
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rung:
     """Somebody at this address rings, as a node says, which may lie: our own people, or nobody."""
 
     address: Address
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Introduction:
     """An open peer at `by` has handed a letter on, and has `seen` its writer at an address."""
 
@@ -90,7 +91,7 @@ class Introduction:
     seen: Address | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Located:
     """A contact says where it is. `seconds` since it was called; None: we read it since somebody rang.
 
@@ -103,7 +104,7 @@ class Located:
     via: Introduction | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Called:
     """Our ring is listed at a contact's door, at so many nodes."""
 
@@ -111,7 +112,7 @@ class Called:
     nodes: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Witnessed:
     """The node at `node` lists `host` where only this contact would have itself listed. Nodes may lie."""
 

@@ -6,10 +6,11 @@ another program may have changed meanwhile. So no change is lost, in whatever or
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from core.errors import LocalError
+from core.frozen import frozen
 from core.peer_id import PeerId
 from core.trust.book import Book
 from core.trust.entries import EVERY, MAX_SERVICES, Key, KnownPeer, Pending
@@ -34,7 +35,7 @@ def repeat(edits: Iterable[Edit], book: Book) -> None:
             _log.warning("a change was lost: %s", error)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trust:
     """This peer may call these services and no others; an empty name leaves the one it has."""
 
@@ -53,7 +54,7 @@ class Trust:
                 del book.pending[key]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Allow:
     """This peer may call one more service."""
 
@@ -71,7 +72,7 @@ class Allow:
         book.pending.pop(self.key, None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Remove:
     """This peer is removed from the list."""
 
@@ -83,7 +84,7 @@ class Remove:
         _forget(book, self.peer_id)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Block:
     """This peer may call nothing, and asks nobody."""
 
@@ -104,7 +105,7 @@ def _forget(book: Book, peer_id: PeerId) -> None:
             del table[key]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ask:
     """This peer asked for a service it may not call."""
 
@@ -126,7 +127,7 @@ class Ask:
         book.wait(Pending(*self.key, self.address, first, self.last, times + self.times))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Grant:
     """One request of this peer will be let in until then (Unix seconds)."""
 
@@ -139,7 +140,7 @@ class Grant:
         book.pending.pop(self.key, None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settle:
     """This pending request is over; asked again, it is not shown before `until` (Unix seconds)."""
 
@@ -153,7 +154,7 @@ class Settle:
             book.refused[self.key] = self.until
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class See:
     """This peer called."""
 

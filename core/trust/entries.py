@@ -1,8 +1,8 @@
 """What the list of known peers consists of. Times are Unix seconds."""
 
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from core.frozen import frozen
 from core.peer_id import PeerId
 from core.values import Address
 
@@ -16,7 +16,7 @@ MAX_GROUP: Final = 32  # characters of a group's name
 Key: TypeAlias = tuple[PeerId, str]  # who, and the service's name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Group:
     """People that the owner named together, and the services that all of them may call."""
 
@@ -24,7 +24,7 @@ class Group:
     services: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KnownPeer:
     """A peer that its owner trusts with some services, or none, or blocked.
 
@@ -55,7 +55,7 @@ class KnownPeer:
         return any(group.name == name for group in self.groups)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pending:
     """A peer that asked for a restricted service and waits for its owner's answer."""
 

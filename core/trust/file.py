@@ -6,7 +6,6 @@ Everything here blocks; the store calls it in a thread. What a damaged file is w
 import contextlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -14,6 +13,7 @@ from core.errors import LocalError
 from core.files.kept import keep_damaged
 from core.files.lock import locked
 from core.files.private import make_private_directory, read_private, write_private
+from core.frozen import frozen
 from core.trust.book import Book
 from core.trust.edits import Edit, repeat
 from core.trust.entries import Key, KnownPeer
@@ -24,7 +24,7 @@ MAX_BYTES: Final = 1 << 25  # a full list has 3 MB, one in which every peer has 
 Stamp: TypeAlias = tuple[int, int, int]  # what changes with every writing: inode, time in ns, size
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Merged:
     """The list as the file has it now, and the grants that were taken out of it."""
 

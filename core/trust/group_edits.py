@@ -1,15 +1,16 @@
 """Changes of the groups in the list of known peers, each a value of its own, as in `core.trust.edits`."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from core.errors import LocalError
+from core.frozen import frozen
 from core.peer_id import PeerId
 from core.trust.book import Book
 from core.trust.entries import MAX_SERVICES, Group
 from core.trust.groups import BAD
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Regroup:
     """These peers join a group, which is made if there is none of that name, and those leave it."""
 
@@ -35,7 +36,7 @@ class Regroup:
             book.drop_group(self.group)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OpenTo:
     """All in a group may call these services, and no longer those."""
 
@@ -57,7 +58,7 @@ class OpenTo:
         book.settle()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ungroup:
     """This group is removed; nobody is."""
 

@@ -8,9 +8,10 @@ and a blocked peer stays blocked. Pure.
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
+from core.frozen import frozen
 from core.peer_id import PeerId
 from core.trust.book import MAX_PEERS, Book, group_rows, groups_from_rows, peer_from_row, peer_row
 from core.trust.entries import KnownPeer
@@ -19,7 +20,7 @@ SCHEMA: Final = 1
 MAX_SAID: Final = 200  # characters of what is wrong, in the sentence
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """The list in force. With `words`, which say what is wrong, it holds blocks only, and nobody may call anything.
 

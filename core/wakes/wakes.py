@@ -4,10 +4,10 @@ import asyncio
 import enum
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from core.aio.tasks import TaskSet
+from core.frozen import frozen
 from core.values import Address
 from core.wakes.clocks import hear_of_sleep, read_clocks
 from core.wakes.detector import EVERY, Clocks, SleepDetector, Whereabouts
@@ -23,7 +23,7 @@ class Why(enum.Enum):
     MOVED = "the network is another one"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Woke:
     """What was so before may be so no longer: ways, mappings, what others keep of us. `seconds` that we were away."""
 

@@ -5,9 +5,10 @@ that nothing in it can name a file or grow.
 """
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
+
+from core.frozen import frozen
 
 if TYPE_CHECKING:  # loaded with the first word of a router: 2 MB, and most peers hear none
     from xml.etree.ElementTree import Element
@@ -35,7 +36,7 @@ class MalformedIgd(ValueError):
     """What a device says cannot be read, or names another machine."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Service:
     """What of a router maps ports: its type and the address where it is asked."""
 
@@ -43,7 +44,7 @@ class Service:
     control: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refused:
     """The router's refusal, as UPnP numbers it. `words` are its own, cut."""
 

@@ -6,9 +6,9 @@ NAT-PMP answers a PCP request with version 0 and result 1. All fields are big en
 
 import ipaddress
 import struct
-from dataclasses import dataclass
 from typing import Final
 
+from core.frozen import frozen
 from core.values import Address, Buffer
 
 PORT: Final = 5351  # of the router, for both
@@ -49,7 +49,7 @@ class MalformedAnswer(ValueError):
     """A datagram from the router that is no answer to what we ask."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """What a router answered. `epoch`: seconds since it began; it falls when the router forgot what it had mapped.
 

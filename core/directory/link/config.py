@@ -1,9 +1,9 @@
 """The link's numbers: PROTOCOL.md section 3 where it has one."""
 
-from dataclasses import dataclass
+from core.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LinkConfig:
     """Limits and times of one link. Seconds unless a name says otherwise."""
 

@@ -3,13 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 from core.aio.tasks import TaskSet
 from core.directory.link.config import LinkConfig
 from core.errors import LocalError, LookupEmpty, PeerError, RefusedError, RemoteError, RequestTimeout, Unreachable
+from core.frozen import frozen
 
 ResultT = TypeVar("ResultT")
 
@@ -19,7 +19,7 @@ STEADY = frozenset({"lookup", "announce"})  # refusing these is about the grape;
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LinkState:
     """The grape in use. `reachable` is None until it was asked something.
 

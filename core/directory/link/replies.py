@@ -3,9 +3,9 @@
 import ipaddress
 import json
 import re
-from dataclasses import dataclass
 
 from core.errors import LookupEmpty, RefusedError, RemoteError
+from core.frozen import frozen
 from core.values import Address, JsonValue
 
 SHOWN = 120  # characters of a grape's own words in an error: a sentence, not a page
@@ -13,7 +13,7 @@ _ERROR_NAME = re.compile(r"ERR_[A-Z0-9_]{1,60}")
 _HASH = re.compile(r"[0-9a-f]{40}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RawReply:
     """An HTTP status and body, and the URL of the grape they came from."""
 

@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from core.directory.records.check import (
@@ -16,6 +15,7 @@ from core.directory.records.check import (
     record_hash,
 )
 from core.errors import LookupEmpty
+from core.frozen import frozen
 from core.limits.table import BoundedTable
 from core.peer_id import PeerId
 from core.values import JsonValue
@@ -33,7 +33,7 @@ class Shelf(Protocol):
         """Return the item under a hash. Raises PeerError, LookupEmpty when nobody has one."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FinderStatistics:
     """`known` peers are remembered now; `replayed` answers were older than one seen before."""
 

@@ -1,14 +1,15 @@
 """What every system's integration is, and how this very program is started again."""
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
+
+from core.frozen import frozen
 
 LINK_SCHEME: Final = "grapevine"  # of the links of invitations (`core.invitations.link`)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class State:
     """Whether the program starts at login, as the system has it now; `problem` says why it will not although it should.
 

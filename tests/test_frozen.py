@@ -1,0 +1,172 @@
+"""`frozen` makes what `dataclass(frozen=True, slots=True)` makes; each behaviour is asked of both."""
+
+import copy
+import dataclasses
+import pickle
+import re
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError, field, replace
+from typing import Any, ClassVar, Generic, TypeVar
+
+import pytest
+
+from core.frozen import frozen
+from scripts.engines import modules, path_of
+from tests.support.tools import ROOT
+
+Decorator = Callable[[type[Any]], type[Any]]
+BOTH = pytest.mark.parametrize("made_by", [frozen, dataclasses.dataclass(frozen=True, slots=True)])
+X = TypeVar("X")
+
+
+@frozen
+class Kept:
+    """One that pickle finds by its name."""
+
+    name: str
+    size: int = 3
+    spare: int = field(default=9, init=False)
+
+
+def place(made_by: Decorator) -> type[Any]:
+    @made_by
+    class Place:
+        """A place."""
+
+        kind: ClassVar[str] = "place"
+        host: str
+        port: int = 80
+        names: list[str] = field(default_factory=list, repr=False)
+        seen: float = field(default=0.0, compare=False)
+
+    return Place
+
+
+@BOTH
+def test_a_value_is_made_of_its_fields_and_their_defaults(made_by: Decorator) -> None:
+    cls = place(made_by)
+    one, other = cls("a"), cls(host="a", port=81, names=["x"], seen=2.0)
+    assert (one.host, one.port, one.names, one.seen, one.kind) == ("a", 80, [], 0.0, "place")
+    assert (other.port, other.names, other.seen) == (81, ["x"], 2.0)
+    assert one.names is not cls("a").names
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'host'"):
+        cls()
+    with pytest.raises(TypeError, match="positional arguments"):
+        cls("a", 1, [], 0.0, 5)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'where'"):
+        cls("a", where=1)
+
+
+@BOTH
+def test_a_value_cannot_be_changed(made_by: Decorator) -> None:
+    one = place(made_by)("a")
+    with pytest.raises(FrozenInstanceError):
+        one.host = "b"
+    with pytest.raises(FrozenInstanceError):
+        del one.host
+    with pytest.raises((FrozenInstanceError, TypeError)):  # `dataclass` with slots fails in its own way
+        one.new = 1
+    assert one.host == "a"
+    assert not hasattr(one, "__dict__")
+
+
+@BOTH
+def test_values_are_equal_by_what_is_compared_and_by_their_class(made_by: Decorator) -> None:
+    cls = place(made_by)
+    assert cls("a", seen=1.0) == cls("a", seen=2.0)
+    assert cls("a") != cls("a", 81)
+    assert cls("a") != place(made_by)("a")
+    assert cls("a") != "a"
+
+    class Name:
+        """One field."""
+
+        text: str
+
+    class Nothing:
+        """No field."""
+
+    name, nothing = made_by(Name), made_by(Nothing)
+    assert {name("a"), name("a"), name("b")} == {name("b"), name("a")}
+    assert {nothing()} == {nothing()}
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(cls("a"))
+
+
+@BOTH
+def test_what_a_value_shows(made_by: Decorator) -> None:
+    assert repr(place(made_by)("a")) == "place.<locals>.Place(host='a', port=80, seen=0.0)"
+
+
+@BOTH
+def test_the_tools_of_dataclasses_know_it(made_by: Decorator) -> None:
+    cls = place(made_by)
+    one = cls("a", names=["x"])
+    assert [each.name for each in dataclasses.fields(cls)] == ["host", "port", "names", "seen"]
+    assert dataclasses.asdict(one) == {"host": "a", "port": 80, "names": ["x"], "seen": 0.0}
+    assert replace(one, port=81) == cls("a", 81, ["x"])
+    match one:
+        case cls(host, port):
+            assert (host, port) == ("a", 80)
+
+
+@BOTH
+def test_a_class_may_derive_check_itself_and_have_methods_of_its_own(made_by: Decorator) -> None:
+    base = place(made_by)
+
+    class Door(base):  # type: ignore[valid-type, misc]
+        """A place with a number."""
+
+        number: int = 1
+        port: int = 443
+
+        def __post_init__(self) -> None:
+            if self.number < 0:
+                raise ValueError("a number is not negative")
+
+        def __eq__(self, other: object) -> bool:
+            return getattr(other, "number", None) == self.number
+
+        def __repr__(self) -> str:
+            return f"door {self.number}"
+
+    door = made_by(Door)
+    assert (door("a").port, door("a", number=7).number) == (443, 7)
+    assert door("a", number=7) == door("b", number=7) != door("b", number=8)
+    assert repr(door("a")) == "door 1"
+    with pytest.raises(ValueError, match="negative"):
+        door("a", number=-1)
+    with pytest.raises(FrozenInstanceError):
+        door("a").number = 2
+
+
+def test_a_class_may_be_generic() -> None:
+    @frozen
+    class Box(Generic[X]):
+        """A box."""
+
+        inside: X
+
+    assert Box[int](3) == Box(3)
+
+
+@BOTH
+def test_a_field_without_a_default_comes_first(made_by: Decorator) -> None:
+    class Wrong:
+        a: int = 1
+        b: str
+
+    with pytest.raises(TypeError, match="'b' follows default argument"):
+        made_by(Wrong)
+
+
+def test_a_value_can_be_copied_and_pickled() -> None:
+    one = Kept("a", 4)
+    assert copy.copy(one) == copy.deepcopy(one) == pickle.loads(pickle.dumps(one)) == one
+    assert one.spare == 9
+
+
+def test_what_is_compiled_keeps_dataclass() -> None:
+    """mypyc lays out in C what `dataclass` makes; of others it makes a class of Python's, which is slower."""
+    made = [name for name in modules() if re.search(r"^@frozen", (ROOT / path_of(name)).read_text(), re.MULTILINE)]
+    assert made == []
