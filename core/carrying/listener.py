@@ -11,6 +11,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Protocol, cast
 
+from core.aio.listening import listening
 from core.aio.turns import Turns
 from core.carrying.carrier import Carrier
 from core.carrying.config import (
@@ -82,16 +83,17 @@ class CarrierListener:
 
     async def listen(self, host: str, port: int, tls: Tls | None = None) -> Address:
         """Take carriers at a TCP port too. Raises LocalError for a port that is taken, or TLS files of no use."""
-        try:
-            if tls is None:
-                server = await self._loop.create_server(lambda: Accepted(self), host, port, backlog=BACKLOG)
-            else:
-                from core.grenache.tls import TlsProtocol, server_context
+        context = None
+        if tls is not None:
+            from core.grenache.tls import TlsProtocol, server_context
 
-                context = await asyncio.to_thread(server_context, tls)
-                server = await self._loop.create_server(
-                    lambda: TlsProtocol(context, lambda: Accepted(self)), host, port, backlog=BACKLOG
-                )
+            context = await asyncio.to_thread(server_context, tls)
+
+        def accepted() -> asyncio.BaseProtocol:
+            return Accepted(self) if context is None else TlsProtocol(context, lambda: Accepted(self))
+
+        try:
+            server = await self._loop.create_server(accepted, sock=listening(host, port, BACKLOG), backlog=BACKLOG)
         except (OSError, OverflowError) as error:
             why = getattr(error, "strerror", None) or str(error)
             raise LocalError(f"TCP port {port} cannot be opened: {why}; choose another one", name="ERR_PORT") from None

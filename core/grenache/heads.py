@@ -2,9 +2,7 @@
 
 import time
 import zlib
-from email.utils import formatdate
 from functools import lru_cache
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from core.errors import RemoteError
@@ -73,10 +71,14 @@ def unpack(data: bytes, most: int) -> bytes:
 
 @lru_cache(maxsize=16)
 def _phrase(status: int) -> bytes:
+    from http import HTTPStatus  # 0.1 MB, and 0.4 for the date: most peers never serve a web client
+
     return HTTPStatus(status).phrase.encode()
 
 
 @lru_cache(maxsize=1)
 def _date(seconds: int) -> bytes:
     """Return the time as HTTP has it (RFC 9110 section 5.6.7)."""
+    from email.utils import formatdate
+
     return formatdate(seconds, usegmt=True).encode()

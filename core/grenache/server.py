@@ -14,6 +14,7 @@ from typing import Protocol, TypeAlias
 
 from core.aio.descriptors import part
 from core.aio.goodbye import CUT_OFF
+from core.aio.listening import listening
 from core.aio.tasks import TaskSet
 from core.aio.turns import Turns
 from core.errors import LocalError
@@ -230,20 +231,11 @@ class Connected(Protocol):
 
 
 def _bind(config: WebConfig) -> socket.socket:
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if socket.has_dualstack_ipv6() and config.host == "::":
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((config.host, config.port))
-        sock.listen(BACKLOG)
-        sock.setblocking(False)
+        return listening(config.host, config.port, BACKLOG)
     except (OSError, UnicodeError, OverflowError) as error:
-        sock.close()
         why = getattr(error, "strerror", None) or str(error)
         raise LocalError(
             f"TCP port {config.port} of {config.host} cannot be opened: {why}; choose another with --listen",
             name="ERR_PORT",
         ) from None
-    return sock

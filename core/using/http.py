@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from core.aio.listening import listening
 from core.errors import LocalError, PeerError, RefusedError
 from core.kinds.http import page
 from core.kinds.web import FORWARDED, HEADERS_MAX, StreamConnector, end_to_end, forward, reason_of
@@ -77,7 +78,8 @@ class LocalPages:
         )  # fmt: skip
         self._door = Door(self._server)
         try:
-            self._listener = await asyncio.get_running_loop().create_server(self._door, LOOPBACK, self._port)
+            sock = listening(LOOPBACK, self._port)
+            self._listener = await asyncio.get_running_loop().create_server(self._door, sock=sock)
         except OSError as error:
             taken = f"port {self._port} of this machine cannot be used: {error.strerror or error}"
             raise LocalError(taken, name="ERR_PORT_TAKEN") from None

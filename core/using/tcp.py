@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, cast
 
+from core.aio.listening import listening
 from core.aio.tasks import TaskSet
 from core.errors import LocalError, PeerError
 from core.tunnel.splice import Splice
@@ -43,7 +44,7 @@ class TcpUse:
         """Begin to listen. Raises LocalError when the port is taken."""
         try:
             self._server = await asyncio.get_running_loop().create_server(
-                lambda: _Arrival(self._join), LOOPBACK, self._port
+                lambda: _Arrival(self._join), sock=listening(LOOPBACK, self._port)
             )
         except OSError as error:
             taken = f"port {self._port} of this machine cannot be used: {error.strerror or error}"

@@ -34,6 +34,9 @@ def loaded() -> set[str]:
         "ctypes",  # 0.3 MB: when memory is given back
         "difflib",  # a name in the settings was mistyped
         "gzip",
+        "email",  # 0.4 MB: for the date of an HTTP response
+        "http",
+        "stringprep",  # 0.4 MB: for hosts with letters that are not ASCII
         "importlib.metadata",  # 2 MB with what it loads: only for --version
         "PySide6",
     ],
