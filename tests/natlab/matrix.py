@@ -228,7 +228,8 @@ async def meet(internet: Internet, cell: Cell) -> Outcome:
         await stack.enter_async_context(place.grape())
         broker = await stack.enter_async_context(place.broker())
         await broker.event("announced")
-        if not cell.nodes.broker:
+        # Node's programs choose a broker at random and stay with it, so with two they may not meet for a while.
+        if cell.nodes == OURS:
             second = await stack.enter_async_context(place.second_broker())
             await second.event("announced")
         worker, consumer = await _both(stack, place, cell)
