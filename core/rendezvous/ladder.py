@@ -244,7 +244,9 @@ class Ladder:
 
     def _on_mail(self, pair: _Pair, text: str) -> None:
         word = pair.sealer.open(text)
-        if word is not None:
+        if word is None:
+            _log.debug("what %s left for us cannot be read", pair.peer_id.short)
+        else:
             self._take_word(pair, word)
 
     def _take_word(self, pair: _Pair, word: Word) -> None:

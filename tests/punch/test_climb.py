@@ -1,13 +1,14 @@
 """What a climb refuses: forged and replayed probes, other hosts, old words; and how much it sends at most."""
 
 import itertools
+from dataclasses import replace
 from random import Random
 
 import pytest
 
 from core.errors import RemoteError
-from core.nat.report import Filtering, Mapping, Ports
-from core.nat.side import SIDE_BYTES, Side, parse_side
+from core.nat.report import Filtering, Mapping, NatReport, Ports
+from core.nat.side import SIDE_BYTES, Side, parse_side, side_of
 from core.punch.climb import Climb, Order, Say, Shot
 from core.reach.probing import Probing
 from core.values import Address
@@ -158,6 +159,18 @@ def test_what_a_peer_tells_of_its_network_may_be_anything(size: int) -> None:
             continue
         assert side.address.port >= 1024
         assert parse_side(bytes(side)) == side
+
+
+@pytest.mark.parametrize("port", [1, 29, 679, 1023])
+def test_a_low_port_of_a_network_that_gives_each_destination_another_is_told_as_any(port: int) -> None:
+    low = Address(HARD_AT.host, port)
+    report = NatReport(mapping=HARD.mapping, filtering=HARD.filtering, ports=HARD.ports)
+    told = side_of(report, low)
+    assert parse_side(bytes(told)) == told == replace(HARD, address=Address(HARD_AT.host, 1024))
+    older = bytes(HARD)[:-2] + port.to_bytes(2, "big")  # from a peer that tells the port as it is
+    assert parse_side(older) == told
+    with pytest.raises(RemoteError, match="no usable address"):
+        parse_side(bytes(replace(EASY, address=low)))
 
 
 def test_a_proved_host_has_two_witnesses_and_is_public() -> None:
