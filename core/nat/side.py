@@ -53,7 +53,8 @@ class Side:
 def side_of(report: NatReport, address: Address) -> Side:
     """Return what a report says, of a socket that is seen at `address`."""
     return Side(
-        _told(address, report.mapping), report.mapping, report.filtering, report.ports, report.step, report.block, report.hosts, report.carrier
+        _told(address, report.mapping), report.mapping, report.filtering, report.ports, report.step, report.block,
+        report.hosts, report.carrier,
     )  # fmt: skip
 
 
