@@ -80,7 +80,10 @@ def only_four(addresses: Iterable[Address]) -> list[Address]:
 
 
 def network(host: str) -> str:
-    """Return a host as it is counted: an IPv6 one by its /64, in which it may call from any address."""
+    """Return a host as it is counted: an IPv6 one by its /64, in which it may call from any address.
+
+    On a link (fe80::/10) each machine is a host of its own, as in a home's IPv4 network.
+    """
     return host if ":" not in host else _within_6(host, _NETWORK_BITS)
 
 
@@ -102,6 +105,8 @@ def _within_6(host: str, bits: int) -> str:
         return host
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
+    if bits == _NETWORK_BITS and address in _LINK_6:
+        return host
     return str(ipaddress.IPv6Network((address, bits), strict=False))
 
 

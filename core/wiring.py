@@ -48,7 +48,7 @@ from core.rpc.client import Reply, RpcClient
 from core.rpc.server import RpcServer, RpcServerStatistics
 from core.rpc.stream import Lodger
 from core.rpc.stream import Stream as Connection
-from core.scope import Scope, scope
+from core.scope import Scope, is_six, scope
 from core.secure.dial import Dialer
 from core.secure.frames import ALPN, STREAMS
 from core.secure.handshakes import Handshakes
@@ -141,7 +141,8 @@ def keeps_meetings(
     def met(peer_id: PeerId, address: Address) -> None:
         admission.store.see(peer_id, hub.now())
         known = admission.store.find(peer_id)
-        ours = scope(address.host) is Scope.PRIVATE and addresses.is_beside(address)
+        near = scope(address.host) is Scope.PRIVATE or is_six(address.host)  # beside us, a provider's is no different
+        ours = near and addresses.is_beside(address)
         if known is not None and not known.blocked and ours:
             kept.met(peer_id, address)
 

@@ -1,6 +1,7 @@
 """The DHT engine: BEP 5 and BEP 44 as the Grenache network speaks them, without I/O."""
 
 from core.dht.config import DhtConfig
+from core.dht.dual import DualNode
 from core.dht.events import Announced, DhtEvent, Failed, Found, OperationId, PeersFound, Stored
 from core.dht.items import Item, ItemRefused, sign_item
 from core.dht.node import Node
@@ -11,6 +12,7 @@ __all__ = [
     "DhtConfig",
     "DhtEvent",
     "DhtStatistics",
+    "DualNode",
     "Failed",
     "Found",
     "Item",

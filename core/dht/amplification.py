@@ -11,8 +11,11 @@ from core.dht.outbox import Outbox
 from core.dht.statistics import Counters
 from core.dht.strangers import Strangers
 from core.limits.fair import FairTable
+from core.scope import network
 from core.values import Address
+from core.wire.bencoding import encode
 from core.wire.compact import NODE_BYTES
+from core.wire.compact_6 import NODE_6_BYTES
 from core.wire.krpc import Error, Fields, Query, Reply
 
 PING_BYTES: Final = 58  # of a ping, which goes with the first answer: d1:ad2:id20:...e1:q4:ping1:t2:..1:y1:qe
@@ -20,7 +23,7 @@ FACTOR: Final = 3  # RFC 9000 section 8, "Address Validation": three times what 
 PROVEN_MAX: Final = 4096  # addresses remembered; full: of the host with most, the one that proved itself longest ago
 PROVEN_PER_HOST: Final = 256  # ports of one host; a carrier's NAT has many peers behind one
 PROVEN_FOR: Final = 600.0  # seconds; as long as a token of BEP 5 holds at most
-_PEER_BYTES: Final = 8  # of a compact peer in a list: "6:" and six bytes
+_FIELDS: Final = ((b"nodes6", NODE_6_BYTES), (b"nodes", NODE_BYTES))  # and the length of a contact there
 _ITEM: Final = (b"v", b"k", b"sig", b"seq")  # of BEP 44
 
 
@@ -41,7 +44,7 @@ class Proven:
 
     def add(self, address: Address, now: float) -> None:
         """Note that an address answered something that only it can know."""
-        self._until.put(address, now + PROVEN_FOR, address.host)
+        self._until.put(address, now + PROVEN_FOR, network(address.host))
 
     def drop(self, address: Address) -> None:
         """Note that an address does not answer any longer."""
@@ -93,17 +96,21 @@ def cut(values: Fields, excess: int) -> Fields:
     Nodes and peers go from the end; an item goes whole: half of it is none.
     """
     shorter = dict(values)
-    peers, nodes = shorter.get(b"values"), shorter.get(b"nodes")
+    peers = shorter.get(b"values")
     if b"v" in shorter:
         before = sum(_length(shorter[key]) for key in _ITEM if key in shorter)
         for key in _ITEM:
             shorter.pop(key, None)
         excess -= before
-    if isinstance(peers, list) and excess > 0:
-        shorter[b"values"] = peers[: max(0, len(peers) - -(-excess // _PEER_BYTES))]
-    if isinstance(nodes, bytes) and excess > 0:
-        kept = max(0, len(nodes) // NODE_BYTES - -(-excess // NODE_BYTES))
-        shorter[b"nodes"] = nodes[: kept * NODE_BYTES]
+    if isinstance(peers, list) and peers and excess > 0:
+        listed = len(encode(peers[0]))  # of an IPv4 peer "6:" and six bytes
+        shorter[b"values"] = peers[: max(0, len(peers) - -(-excess // listed))]
+    for name, size in _FIELDS:
+        nodes = shorter.get(name)
+        if isinstance(nodes, bytes) and excess > 0:
+            kept = max(0, len(nodes) // size - -(-excess // size))
+            shorter[name] = nodes[: kept * size]
+            excess -= len(nodes) - kept * size
     return shorter
 
 

@@ -1,43 +1,46 @@
 """The DHT node (BEP 5, BEP 44, BEP 42's `ip`): a Machine that answers queries, keeps its table, runs operations."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from random import Random
 
 from core.dht.amplification import Proven, Replies
 from core.dht.config import DhtConfig
-from core.dht.events import DhtEvent, Found, News, OperationId
-from core.dht.items import MAX_SALT_BYTES, Item
+from core.dht.events import DhtEvent, News
+from core.dht.family import FOUR, SIX, WANT
 from core.dht.lookup import Target
-from core.dht.operations import AnnouncePeer, FindNodes, FindPeers, GetItem, PutItem, WatchPeers
+from core.dht.operations import FindNodes
 from core.dht.outbox import Outbox
 from core.dht.pings import Pings
-from core.dht.responder import WRITES, Responder, key_fault, show_peers
+from core.dht.responder import WRITES, Responder, show_peers
 from core.dht.routing import RoutingTable
 from core.dht.statistics import Counters, DhtStatistics
-from core.dht.storage import LOCAL
 from core.dht.strangers import Share, Strangers, whole
 from core.dht.transactions import TRANSACTION_BYTES, Handler, Outcome, Pending, Transactions
 from core.dht.upkeep import Upkeep
+from core.dht.verbs import Verbs
 from core.dht.votes import OwnHosts
-from core.dht.walk import Asked
+from core.dht.walk import MAX_NODES_TAKEN, Asked
 from core.dht.walks import Walks
 from core.dht.watches import Watched, Watchers
-from core.errors import LocalError, RemoteError
-from core.scope import Scope, no_local_address, scope, usable
+from core.errors import RemoteError
+from core.scope import Scope, network, no_local_address, scope, usable
 from core.values import Address, Buffer, Burst
 from core.wire.compact import ID_BYTES, Contact
 from core.wire.krpc import PROTOCOL_ERROR, Error, Fields, MalformedMessage, Query, QueryRefused, Reply, parse, take_id
 
 NEWS = b"news"  # the query of `core.dht.watches`
+HEARD_UNTIL = 8  # nodes known, below which those are asked that the other network names: BEP 5's k
+HEARD_MOST = 4  # of them at one answer's word
 MAX_BOOTSTRAP = 64  # addresses kept; further ones are ignored. A grape's command line names two or three
 
 
-class Node:
+class Node(Verbs):
     """One node of a Grenache DHT; a Machine[DhtEvent]. Every OperationId ends with exactly one event.
 
-    `local_address(requester)` is this machine's own IPv4 toward that requester, or None. It may be asked for often.
+    `local_address(requester)` is this machine's own host toward that requester, or None. It may be asked for often.
     `client`: it serves its own peer. Behind a NAT it then tells others not to ask it (BEP 43), and says little.
+    `beside`: our node in the network of IPv4; this one then is in that of IPv6 (BEP 32), under the same id, with the
+    same stores. Each names nodes of the other's network to those who want them.
     """
 
     def __init__(
@@ -50,8 +53,15 @@ class Node:
         local_address: Callable[[Address], str | None] = no_local_address,
         share: Share = whole,
         client: bool = False,
+        beside: "Node | None" = None,
     ) -> None:
         self._client = client
+        self._family = FOUR if beside is None else SIX
+        self._other = beside
+        self.place: Callable[[Address], Address | None] = lambda requester: None
+        """Our own address in this network, as our node in the other one may tell that requester."""
+        if beside is not None:
+            node_id, beside._other = beside.id, self
         self.id = random.randbytes(ID_BYTES) if node_id is None else node_id
         if len(self.id) != ID_BYTES:
             raise ValueError(f"a node id is {ID_BYTES} bytes")
@@ -60,8 +70,9 @@ class Node:
         self._table = RoutingTable(self.id, config.bucket_size, config.max_public_nodes_per_host)
         self._watchers, self._watched = Watchers(), Watched(random)
         self._responder = Responder(
-            config, random, self._table, now, self.listed, local_address, self._watchers, self._new_here
-        )
+            config, random, self._table, now, self.listed, local_address, self._watchers, self._new_here,
+            family=self._family, stores=None if beside is None else beside._responder.stores, elsewhere=self._elsewhere,
+        )  # fmt: skip
         self._transactions = Transactions(random, config.max_transactions, config.query_timeout, config.resend_after)
         self._upkeep = Upkeep(config, now)
         self._own = OwnHosts(local_address)
@@ -77,14 +88,19 @@ class Node:
             lambda to, handler, now, again: self._ask(to, b"ping", {}, handler, now, again=again), config.max_probes
         )
         emit, quiet = self._events.append, self._quiet
-        self._walks = Walks(config, self.id, self._table, self._transactions, self._ask, emit, quiet)
+        self._walks = Walks(config, self.id, self._table, self._transactions, self._ask, emit, quiet, self._family)
 
     # -- operations ------------------------------------------------------------------------------------------------
 
     def bootstrap(self, nodes: Sequence[Address], now: float) -> None:
         """Join the network through `nodes`. They are kept, and tried again (with back-off while alone)."""
         for node in nodes:
-            if usable(node) and node not in self._bootstrap and len(self._bootstrap) < MAX_BOOTSTRAP:
+            if (
+                usable(node)
+                and self._family.has(node)
+                and node not in self._bootstrap
+                and len(self._bootstrap) < MAX_BOOTSTRAP
+            ):
                 self._bootstrap.append(node)
         if self._bootstrap:
             if len(self._table):
@@ -100,83 +116,39 @@ class Node:
 
     def meet(self, address: Address, now: float) -> None:
         """Ask a node that somebody names, with one packet, and join by it if it answers. It is not kept otherwise."""
-        if usable(address) and not self.knows(address) and address not in self._pings:
+        if usable(address) and self._family.has(address) and not self.knows(address) and address not in self._pings:
             self._pings.send(Target(None, address), self._met, now, again=False)
+
+    def hear_of(self, contacts: Sequence[Contact], by: str, now: float) -> None:
+        """Take nodes of this network that a node at the host `by` named in the other one: few are asked."""
+        if len(self._table) < HEARD_UNTIL:
+            self._strangers.sent_us(by, len(contacts) * self._family.node_bytes)
+            for address in [each.address for each in contacts if not self.knows(each.address)][:HEARD_MOST]:
+                if usable(address) and address not in self._pings:
+                    self._pings.send(Target(None, address, by), self._met, now, again=False)
 
     def _met(self, outcome: Outcome, now: float) -> None:
         if isinstance(outcome, Reply) and len(self._table) <= self._config.bucket_size:
-            self._walks.start(self._walks.walk(FindNodes(self.id, lambda now: None), self.id), now)
+            self._search_node(self.id, lambda now: None, now)
+
+    def _search_node(self, target: bytes, on_end: Callable[[float], None], now: float, *seeds: Address) -> None:
+        """Search for a node's id, to meet those on the way; where we are in both networks, of both (BEP 32)."""
+        want: Fields = {} if self._other is None else {WANT: [FOUR.flag, SIX.flag]}
+        walk = self._walks.walk(FindNodes(target, on_end, want), target)
+        walk.search.add_seeds(seeds)
+        self._walks.start(walk, now)
 
     def knows(self, address: Address) -> bool:
         """Return whether a live node of this address is known."""
         return self._table.id_at(address) is not None
 
-    def lookup(self, key: bytes, now: float) -> OperationId:
-        """Find the peers of a service key (its raw bytes); ends with PeersFound."""
-        operation = self._walks.new_operation()
-        if self._walks.accepts(operation, key_fault(key)):
-            self._walks.begin(self._find(operation, key, now), key, now)
-        return operation
-
-    def watch(self, key: bytes, now: float) -> OperationId:
-        """Ask few nodes for the peers of a key, and to tell us of new ones; ends with Watching. News may follow."""
-        operation = self._walks.new_operation()
-        if self._walks.accepts(operation, key_fault(key)):
-            found, watch = self._find(operation, key, now), self._watched.use(key)
-            task = WatchPeers(operation, key, self._walks.end, self._walks.write_ended, watch, found)
-            self._walks.begin(task, key, now)
-        return operation
-
-    def _find(self, operation: OperationId, key: bytes, now: float) -> FindPeers:
-        local = self._responder.peers.peers(key, now)
-        return FindPeers(operation, key, self._walks.end, local, self._own.toward, self._config.max_peers_found)
-
-    def announce(self, key: bytes, peer: Address, now: float) -> OperationId:
-        """Store `peer` here, and its port at the nodes nearest to `key` (they add our IP); ends with Announced."""
-        operation = self._walks.new_operation()
-        fault = key_fault(key)
-        if fault is None and not usable(peer):
-            fault = LocalError(f"{peer} cannot be announced: an IPv4 unicast address and a port from 1 to 65535 can")
-        if self._walks.accepts(operation, fault):
-            self._responder.store(key, peer, now)
-            task = AnnouncePeer(operation, key, peer.port, self._walks.end, self._walks.write_ended)
-            self._walks.begin(task, key, now)
-        return operation
-
-    def put(self, item: Item, now: float, *, host: str = LOCAL) -> OperationId:
-        """Store an item here and at the nodes nearest to its target; ends with Stored, or Failed (ItemRefused).
-
-        `host` is the IPv4 of the client that wants it stored: it counts on that host's account here.
-        """
-        operation = self._walks.new_operation()
-        if self._walks.accepts(operation, self._responder.items.refusal(item, now)):
-            store = partial(self._responder.items.put, item, host=host)
-            task = PutItem(operation, item, store, self._walks.end, self._walks.write_ended)
-            self._walks.begin(task, item.target(), now)
-        return operation
-
-    def get(self, target: bytes, now: float, *, salt: bytes = b"") -> OperationId:
-        """Find the item of a 20-byte target; `salt` is that of a mutable item. Ends with Found (item None: unknown)."""
-        operation = self._walks.new_operation()
-        wrong = len(target) != ID_BYTES or len(salt) > MAX_SALT_BYTES
-        fault = LocalError(f"a target is {ID_BYTES} bytes, a salt at most {MAX_SALT_BYTES}")
-        if self._walks.accepts(operation, fault if wrong else None):
-            item = self._responder.items.get(target, now)
-            best = Found(operation, item, None if item is None else self.id)
-            if item is not None and item.key is None:
-                self._walks.operations += 1
-                self._walks.end(best)
-            else:
-                self._walks.begin(GetItem(operation, target, salt, best, self._walks.end), target, now)
-        return operation
-
-    def stored(self, target: bytes, now: float) -> Item | None:
-        """Return the immutable item that we store ourselves: nobody needs to be asked for it."""
-        return item if (item := self._responder.items.get(target, now)) and item.key is None else None
-
     def nodes(self) -> int:
         """Return how many other nodes are known and live."""
         return len(self._table)
+
+    def ids(self) -> set[bytes]:
+        """Return their ids."""
+        return self._table.ids()
 
     def neighbours(self, count: int) -> list[Address]:
         """Return live nodes, those nearest to us first."""
@@ -202,7 +174,7 @@ class Node:
         """See Machine. What is malformed, or no answer to a query of ours, is counted and dropped."""
         for datagram in datagrams:
             self._counters.received += 1
-            if not usable(source):
+            if not usable(source) or not self._family.has(source):
                 self._counters.dropped_malformed += 1
                 continue
             try:
@@ -239,7 +211,7 @@ class Node:
         if self._upkeep.patience_at is not None and now >= self._upkeep.patience_at:
             self._start_waiting(now)
 
-    def deadline(self) -> float | None:
+    def deadline(self) -> float:
         """See Machine."""
         earliest, transactions, news = self._upkeep.deadline(), self._transactions.deadline(), self._watchers.deadline()
         if transactions is not None and transactions < earliest:
@@ -263,7 +235,7 @@ class Node:
         if query.method == NEWS:  # nobody answers it
             self._new_here(self._watched.heard(query.arguments.get(b"w")))
             return
-        if scope(source.host) is Scope.PUBLIC and self._quiet():
+        if self._quiet_toward(source):
             return  # else it goes on to be known, and everybody who joins asks it
         try:
             node_id = take_id(query.arguments)
@@ -305,7 +277,7 @@ class Node:
             return Asked.LATER
         stranger = to.named_by is not None and not self._strangers.knows(to.address, now)
         pending = self._transactions.open(to.address, to.id, handler, now, again=again and not stranger)
-        silent = scope(to.address.host) is Scope.PUBLIC and self._quiet()
+        silent = self._quiet_toward(to.address)
         pending.datagram = bytes(Query(pending.transaction, method, {b"id": self.id, **arguments}, silent))
         size = len(pending.datagram)
         if to.named_by is not None and not self._strangers.may_ask(to.address, to.named_by, size, now):
@@ -324,9 +296,31 @@ class Node:
         if pending is None:
             self._counters.dropped_unexpected += 1
             return
-        self._strangers.sent_us(source.host, size)
+        self._strangers.sent_us(source.host, size - self._pass_on(message, source, now))
         self._strangers.answered(source)
         self._settle(pending, message, now)
+
+    def _pass_on(self, message: Reply | Error, source: Address, now: float) -> int:
+        """Tell our node in the other network of those that an answer names there; return how many bytes they took."""
+        other = self._other
+        if other is None or not isinstance(message, Reply) or other._family.nodes not in message.values:
+            return 0
+        try:
+            contacts = other._family.unpack_nodes(message.values, source.host)
+        except RemoteError:
+            return 0
+        other.hear_of(contacts[:MAX_NODES_TAKEN], source.host, now)
+        return len(contacts) * other._family.node_bytes
+
+    def _elsewhere(self, target: bytes, requester: Address) -> Fields:
+        """Return the nodes nearest to a target in the other network, ourselves first."""
+        other = self._other
+        if other is None:
+            return {}
+        place, name = other.place(requester), other._family.nodes
+        ours = b"" if place is None else other._family.pack_nodes([Contact(self.id, place)], requester.host)
+        found = other._responder.nodes(target, requester).get(name)
+        return {name: ours + found if isinstance(found, bytes) else ours}
 
     def _settle(self, pending: Pending, outcome: Outcome, now: float) -> None:
         """Bring the table up to date with the outcome of a query, then tell the task that asked."""
@@ -361,8 +355,15 @@ class Node:
         return reply
 
     def _quiet(self) -> bool:
-        """Return whether we are a client behind a NAT: others would ask us in vain."""
-        return self._client and self._own.translated()
+        """Return whether we are a client behind a NAT, or a firewall of IPv6: others would ask us in vain."""
+        return self._client and (self._family.six or self._own.translated())
+
+    def _quiet_toward(self, other: Address) -> bool:
+        """Return whether that one would ask us in vain: it is on the Internet, not on a network of ours."""
+        if scope(other.host) is not Scope.PUBLIC or not self._quiet():
+            return False
+        own = self._own.local(other) if self._family.six else None
+        return own is None or network(own) != network(other.host)
 
     # -- upkeep ----------------------------------------------------------------------------------------------------
 
@@ -375,9 +376,7 @@ class Node:
         if not seeds and not 0 < len(self._table) < self._config.bucket_size:
             self._join_ended(now)
             return
-        walk = self._walks.walk(FindNodes(self.id, self._join_ended), self.id)
-        walk.search.add_seeds(seeds)
-        self._walks.start(walk, now)
+        self._search_node(self.id, self._join_ended, now, *seeds)
 
     def _join_ended(self, now: float) -> None:
         self._upkeep.joined(alone=not len(self._table), now=now, quiet=self._quiet())
@@ -397,4 +396,4 @@ class Node:
     def _refresh(self, now: float) -> None:
         self._upkeep.refreshed(now)
         for target in (self.id, self._random.randbytes(ID_BYTES)):
-            self._walks.start(self._walks.walk(FindNodes(target, lambda now: None), target), now)
+            self._search_node(target, lambda now: None, now)

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable
 
 from core.dht.events import Announced, DhtEvent, Failed, Found, OperationId, PeersFound, Stored, Watching
+from core.dht.family import FOUR, Family
 from core.dht.items import (
     BAD_SIGNATURE,
     CAS_MISMATCH,
@@ -23,7 +24,7 @@ from core.dht.watches import Watch
 from core.errors import RemoteError
 from core.scope import Scope, scope, usable
 from core.values import Address
-from core.wire.compact import Contact, unpack_peers
+from core.wire.compact import Contact
 from core.wire.krpc import Error, Fields, Reply, take_bytes, take_int
 
 _RULES = (VALUE_TOO_BIG, BAD_SIGNATURE, SALT_TOO_BIG, CAS_MISMATCH, SEQUENCE_OLD)
@@ -36,13 +37,14 @@ class FindNodes(Task):
 
     method = b"find_node"
 
-    def __init__(self, target: bytes, on_finish: Callable[[float], None]) -> None:
-        self._target = target
+    def __init__(self, target: bytes, on_finish: Callable[[float], None], want: Fields | None = None) -> None:
+        """`want`: asks for nodes of both networks, where we are in both (BEP 32)."""
+        self._arguments: Fields = {b"target": target, **(want or {})}
         self._on_finish = on_finish
 
     def arguments(self) -> Fields:
         """See Task."""
-        return {b"target": self._target}
+        return self._arguments
 
     def finish(self, now: float) -> None:
         """See Task."""
@@ -62,7 +64,9 @@ class FindPeers(Task):
         local: list[Address],
         own_hosts: Callable[[Address], tuple[str | None, ...]],
         max_peers: int,
+        family: Family = FOUR,
     ) -> None:
+        self._family = family
         self._operation = operation
         self._key = key
         self._emit = emit
@@ -79,7 +83,7 @@ class FindPeers(Task):
         """See Task: take the peers, up to `max_peers`."""
         if b"values" in values:
             remote = scope(contact.address.host) is not Scope.LOOPBACK
-            for peer in unpack_peers(values[b"values"]):
+            for peer in self._family.unpack_peers(values[b"values"], contact.address.host):
                 if remote and scope(peer.host) is Scope.LOOPBACK:
                     peer = Address(contact.address.host, peer.port)  # "this machine", said by another machine
                 if usable(peer) and not self._is_ours(peer, contact.address) and len(self._peers) < self._max_peers:

@@ -8,11 +8,11 @@ import heapq
 from collections import Counter
 from dataclasses import dataclass
 
-from core.scope import Scope, scope
+from core.scope import Scope, network, scope, surroundings
 from core.values import Address
 from core.wire.compact import ID_BYTES, Contact
 
-HOSTS_PER_NETWORK = 4  # hosts' worth of entries of one public /24: who rents one has 256 addresses
+HOSTS_PER_NETWORK = 4  # hosts' worth of entries of one public /24 (or /48 of IPv6): who rents one has 256 addresses
 
 
 def distance(left: bytes, right: bytes) -> int:
@@ -35,7 +35,7 @@ class Entry:
 
 
 class RoutingTable:
-    """Nodes that answered us: at most `bucket_size` per bucket, `max_per_host` per public IP, 4 times that per /24.
+    """Nodes that answered us: at most `bucket_size` per bucket, `max_per_host` per public IP, 4 times that around it.
 
     A full bucket keeps its old nodes (BEP 5: the longer one has been up, the longer it will stay).
     """
@@ -73,17 +73,15 @@ class RoutingTable:
         bucket[contact.id] = self._entries[contact.address] = Entry(contact, now)
         self.generation += 1
         if scope(contact.address.host) is Scope.PUBLIC:
-            self._hosts.update((contact.address.host, _network(contact.address.host)))
+            self._hosts.update(_places(contact.address.host))
         return True
 
     def has_room(self, contact: Contact) -> bool:
         """Say whether a node that is not known yet could enter."""
-        host = contact.address.host
-        if scope(host) is Scope.PUBLIC and (
-            self._hosts[host] >= self._max_per_host
-            or self._hosts[_network(host)] >= HOSTS_PER_NETWORK * self._max_per_host
-        ):
-            return False
+        if scope(contact.address.host) is Scope.PUBLIC:
+            host, around = _places(contact.address.host)
+            if self._hosts[host] >= self._max_per_host or self._hosts[around] >= HOSTS_PER_NETWORK * self._max_per_host:
+                return False
         return contact.id != self.own_id and len(self._bucket(contact.id)) < self._bucket_size
 
     def remove(self, contact: Contact) -> None:
@@ -95,10 +93,14 @@ class RoutingTable:
         del self._bucket(contact.id)[contact.id]
         host = contact.address.host
         if scope(host) is Scope.PUBLIC:
-            for place in (host, _network(host)):
+            for place in _places(host):
                 self._hosts[place] -= 1
                 if not self._hosts[place]:
                     del self._hosts[place]
+
+    def ids(self) -> set[bytes]:
+        """Return the ids of all nodes."""
+        return {entry.contact.id for entry in self._entries.values()}
 
     def id_at(self, address: Address) -> bytes | None:
         """Return the id of the node known at `address`."""
@@ -120,6 +122,6 @@ class RoutingTable:
         return self._buckets[max(distance(node_id, self.own_id).bit_length() - 1, 0)]
 
 
-def _network(host: str) -> str:
-    """Return the /24 network of an IPv4 host, as a text that is no host."""
-    return host.rpartition(".")[0]
+def _places(host: str) -> tuple[str, str]:
+    """Return a host as it is counted, and the network around it, as texts that differ."""
+    return network(host), f"around {surroundings(host)}"

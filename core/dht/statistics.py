@@ -1,6 +1,6 @@
 """Counts of a DHT node: mutable inside the node, a frozen copy for others."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,11 @@ class DhtStatistics:
     operations: int
     keys: int
     items: int
+
+
+def added(one: DhtStatistics, other: DhtStatistics) -> DhtStatistics:
+    """Return the counts of two nodes together."""
+    return DhtStatistics(*(left + right for left, right in zip(astuple(one), astuple(other), strict=True)))
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from core.dht.items import CAS_MISMATCH, SEQUENCE_OLD, Item, ItemRefused
 from core.limits.fair import FairTable
-from core.scope import Scope, scope
+from core.scope import Scope, network, scope
 from core.values import Address
 from core.wire.bencoding import decode, encode
 
@@ -49,12 +49,12 @@ class PeerStore:
         table = self._tables.get(key)
         if table is None:
             table = self._tables[key] = _fair_table(self._max_peers)
-        local = _is_local(peer.host)
+        local, host = _is_local(peer.host), network(peer.host)
         if not local and (key, peer) not in self._all:
-            self._make_room_of(peer.host)
-        for gone in table.put(peer, None, peer.host, kept=local):
+            self._make_room_of(host)
+        for gone in table.put(peer, None, host, kept=local):
             self._all.pop((key, gone.key))
-        for older in self._all.put((key, peer), now, peer.host, kept=local):
+        for older in self._all.put((key, peer), now, host, kept=local):
             self._forget(*older.key)
         while len(self._tables) > self._max_tables and (most := self._all.shrink()) is not None:
             self._forget(*most.key)

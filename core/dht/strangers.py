@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
-from core.scope import Scope, scope
+from core.scope import Scope, network, scope
 from core.values import Address
 
 HOST_RATE: Final = 1.5  # packets a second to one host that has never answered ...
@@ -73,19 +73,20 @@ class Strangers:
         silence = self._silent.get(address)
         if address.port < MIN_PORT or scope(address.host) < scope(named_by):  # a home's network, said from outside
             return False
-        if (silence is not None and now < silence.until) or self._credit.get(named_by, 0) < size:
+        if (silence is not None and now < silence.until) or self._credit.get(network(named_by), 0) < size:
             return False
         if self._new.tokens(now) < 1 or not self._take(address.host, now):
             return False
         self._new.charge(now, 1)
-        self._credit[named_by] -= size
+        self._credit[network(named_by)] -= size
         pause = SILENT_FIRST if silence is None else silence.next_pause
         self._silent[address] = _Silence(now + pause, min(SILENT_LAST, 4 * pause))  # unless it answers
         return True
 
     def sent_us(self, host: str, size: int) -> None:
         """Note the bytes of an answer: so much more may be sent at this node's word."""
-        self._credit[host] = min(CREDIT_MAX, self._credit.get(host, 0) + FACTOR * size)
+        owner = network(host)
+        self._credit[owner] = min(CREDIT_MAX, self._credit.get(owner, 0) + FACTOR * size)
 
     def answered(self, address: Address) -> None:
         """Note that an address answers."""
@@ -99,4 +100,4 @@ class Strangers:
         return True
 
     def _bucket(self, host: str) -> TokenBucket:
-        return self._hosts.use(host, lambda: TokenBucket(HOST_RATE, HOST_BURST))
+        return self._hosts.use(network(host), lambda: TokenBucket(HOST_RATE, HOST_BURST))

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from core.limits.fair import FairTable
-from core.scope import Scope, scope, usable
+from core.scope import Scope, is_six, network, scope, usable
 from core.values import Address
 
 MAX_VOTERS = 32  # the latest; old ones make room, so that a new address wins within as many replies
@@ -20,10 +20,10 @@ class Votes:
 
     def add(self, voter: Address, observed: Address) -> None:
         """Take the `ip` of a reply from `voter`; it replaces what that node said before."""
-        if not usable(observed):
+        if not usable(observed) or is_six(observed.host) != is_six(voter.host):
             return
         changed = self._votes.get(voter) != observed
-        gone = self._votes.put(voter, observed, voter.host)
+        gone = self._votes.put(voter, observed, network(voter.host))
         if changed or gone:
             self._winner = self._count()
 

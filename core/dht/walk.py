@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from core.dht.family import FOUR, Family
 from core.dht.lookup import Search, Target
 from core.dht.responder import MAX_TOKEN_BYTES
 from core.dht.transactions import Handler, Outcome
 from core.errors import RemoteError
 from core.scope import Scope, scope
-from core.wire.compact import Contact, unpack_nodes
+from core.wire.compact import Contact
 from core.wire.krpc import Fields, Reply, take_bytes, take_id
 
 WriteTokens: TypeAlias = list[tuple[Contact, bytes]]  # the nodes to write to, the nearest first, with their tokens
@@ -70,7 +71,13 @@ class Walk:
     """One running search and its writes. `step` goes as far as it can; `finished` is True after `Task.finish`."""
 
     def __init__(
-        self, task: Task, search: Search, ask: Ask, concurrency: int, on_starved: Callable[["Walk"], None]
+        self,
+        task: Task,
+        search: Search,
+        ask: Ask,
+        concurrency: int,
+        on_starved: Callable[["Walk"], None],
+        family: Family = FOUR,
     ) -> None:
         self.task = task
         self.search = search
@@ -78,6 +85,7 @@ class Walk:
         self._on_starved = on_starved  # somebody is left to ask, but too many queries are in flight: step again later
         self._ask = ask
         self._concurrency = concurrency
+        self._family = family
         self._tokens: dict[Contact, bytes] = {}
         self._writes: list[Write] | None = None  # None: still searching
         self._writing = 0
@@ -124,7 +132,7 @@ class Walk:
             return False
         try:
             contact = Contact(take_id(outcome.values), target.address)
-            nodes = unpack_nodes(outcome.values.get(b"nodes", b""))
+            nodes = self._family.unpack_nodes(outcome.values, target.address.host)
             enough = self.task.heard(contact, outcome.values, now)
         except RemoteError:
             self.search.failed(target)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from core.dht.config import DhtConfig
 from core.dht.events import DhtEvent, Failed, OperationId
+from core.dht.family import FOUR, Family
 from core.dht.lookup import Search
 from core.dht.operations import WritingTask
 from core.dht.recent import RecentWriters
@@ -27,9 +28,11 @@ class Walks:
         ask: Ask,
         on_event: Callable[[DhtEvent], None],
         few: Callable[[], bool],
+        family: Family = FOUR,
     ) -> None:
         """`on_event` hears how operations end. `few()`: we write to as few nodes as BEP 5 asks for."""
         self._few = few
+        self._family = family
         self._config = config
         self._own_id = own_id
         self._table = table
@@ -94,7 +97,7 @@ class Walks:
         config = self._config
         k = FEW if isinstance(task, WritingTask) and self._few() else config.bucket_size
         search = Search(target, self._own_id, k, config.concurrency, config.max_search_queries)
-        return Walk(task, search, self._ask, config.concurrency, self._starve)
+        return Walk(task, search, self._ask, config.concurrency, self._starve, self._family)
 
     def start(self, walk: Walk, now: float) -> None:
         """Take the first steps of a walk."""

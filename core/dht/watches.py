@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 from core.limits.fair import FairTable
 from core.limits.table import BoundedTable
+from core.scope import network
 from core.values import Address
 
 LEASE: Final = 60  # seconds: two renewals may be lost
@@ -58,7 +59,7 @@ class Watchers:
             self.drop(key, other)
         if known is None and len(of_key) >= MAX_WATCHERS_PER_KEY:
             return 0
-        for gone in self._all.put((key, source), _Watcher(cookie, now + LEASE), source.host):
+        for gone in self._all.put((key, source), _Watcher(cookie, now + LEASE), network(source.host)):
             self._forget(*gone.key)
         self._of_key.setdefault(key, {})[source] = None
         return LEASE

@@ -39,7 +39,8 @@ SHOWN = 1.0  # seconds that it is said at least, and between two questions wheth
 PROBE_TIMEOUT = 0.5  # seconds; a grape on this machine answers within 5 ms
 
 
-_LOCAL_ADDRESSES = LocalAddresses()
+ROUTED_6 = ("2001:db8::1", "fd00::1")  # RFC 3849, RFC 4193
+_LOCAL_ADDRESSES, _LOCAL_ADDRESSES_6 = LocalAddresses(), LocalAddresses(six=True)
 
 
 class GrapeAccess:
@@ -235,7 +236,9 @@ def _is_here(host: str | None) -> bool:
 
 def _has_network() -> bool:
     """Return whether there is a route to the Internet, or to a network at home; nothing is sent to find out."""
-    return any(_LOCAL_ADDRESSES(Address(host, 9)) is not None for host in ROUTED)
+    return any(_LOCAL_ADDRESSES(Address(host, 9)) is not None for host in ROUTED) or any(
+        _LOCAL_ADDRESSES_6(Address(host, 9)) is not None for host in ROUTED_6
+    )
 
 
 def _remote_snapshot(link: "Link", urls: tuple[str, ...]) -> GrapeSnapshot:

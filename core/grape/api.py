@@ -37,6 +37,7 @@ from core.grape.payload import (
 )
 from core.grape.service import DhtService, Done, FoundItem
 from core.limits.budget import Budget
+from core.scope import only_four
 from core.values import Address, JsonValue
 from core.wire.bencoding import encode
 
@@ -156,8 +157,11 @@ class Api:
         return _Order(start, lambda peers: self._listing(peers, host))
 
     def _listing(self, peers: Sequence[Address], host: str) -> JsonValue:
-        """Return peers in random order, as the Node grape does: most clients take the first one."""
-        listed = self._dht.listed(peers, host)
+        """Return peers in random order, as the Node grape does: most clients take the first one.
+
+        Those of IPv4, as everybody who asks over HTTP knows no others: they would take `[2001` for a name.
+        """
+        listed = only_four(self._dht.listed(peers, host))
         return [str(peer) for peer in self._random.sample(listed, len(listed))]
 
     def _announce(self, data: JsonValue, client: str | None) -> _Order[int]:

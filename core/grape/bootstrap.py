@@ -9,7 +9,8 @@ from core.aio.waiting import wait_for
 from core.errors import PeerError
 from core.grape.config import LOCAL_PORT_COUNT, LOCAL_PORT_FIRST, LOOPBACK
 from core.limits.rate import Backoff
-from core.net.udp import resolve_4
+from core.net.udp import resolve_both
+from core.scope import is_six
 from core.values import Address
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,9 @@ REFRESH = 600.0  # seconds; a home's dynamic address changes its name's meaning;
 
 
 def literal(node: Address) -> bool:
-    """Tell whether the host is an IPv4 address, not a name."""
+    """Tell whether the host is an address, not a name."""
+    if is_six(node.host):
+        return True
     parts = node.host.split(".")
     return len(parts) == 4 and all(part.isascii() and part.isdigit() and int(part) < 256 for part in parts)
 
@@ -112,11 +115,11 @@ class Bootstrapper:
 
     async def _resolve_all(self) -> bool:
         """Resolve each name, join what is new; tell whether one failed."""
-        answers = await asyncio.gather(*(resolve_4(node) for node in self._names), return_exceptions=True)
+        answers = await asyncio.gather(*(resolve_both(node) for node in self._names), return_exceptions=True)
         failed = False
         for node, answer in zip(self._names, answers, strict=True):
-            if isinstance(answer, Address):
-                self._add([answer])
+            if isinstance(answer, list):
+                self._add(answer)
             elif isinstance(answer, PeerError):
                 failed = True
                 log.warning("bootstrap node %s: %s", node, answer)

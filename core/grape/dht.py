@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
+from core.dht.dual import DualNode
 from core.dht.events import Announced, DhtEvent, Failed, Found, News, OperationId, PeersFound, Stored, Watching
 from core.dht.items import Item
 from core.dht.node import Node
@@ -24,7 +25,7 @@ _Hear = Callable[[DhtEvent], None]
 class WatchedNode:
     """The engine as the pump sees it; tells when the number of known nodes has changed, whatever changed it."""
 
-    def __init__(self, node: Node, on_change: Callable[[], None]) -> None:
+    def __init__(self, node: Node | DualNode, on_change: Callable[[], None]) -> None:
         self._node = node
         self._on_change = on_change
         self._nodes = node.nodes()
@@ -48,7 +49,7 @@ class Dht:
     The first operations wait up to `join_patience` seconds until another node is known, so that they reach it.
     """
 
-    def __init__(self, node: Node, pump: Pump, address: Address, *, join_patience: float) -> None:
+    def __init__(self, node: Node | DualNode, pump: Pump, address: Address, *, join_patience: float) -> None:
         self._node = node
         self._pump = pump
         self._address = address

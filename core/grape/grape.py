@@ -11,6 +11,7 @@ from typing import Any
 
 from core.aio.tasks import TaskSet
 from core.dht.config import DhtConfig
+from core.dht.dual import DualNode
 from core.dht.items import Item
 from core.dht.node import Node
 from core.dht.statistics import DhtStatistics
@@ -25,12 +26,15 @@ from core.grape.http import ApiServer, HttpStatistics, serve_http
 from core.grape.listening import bind_tcp
 from core.grape.local_address import LocalAddresses
 from core.grape.service import DhtService, FoundItem, outcome
+from core.net.dual_socket import open_dual, takes_six
 from core.net.pump import Pump, Route
-from core.net.udp import UdpSocket, UdpStatistics, open_udp, resolve_4
+from core.net.udp import UdpSocket, UdpStatistics, resolve
+from core.scope import Scope, scope
 from core.values import Address
 
 log = logging.getLogger(__name__)
 
+ANYWHERE_6 = Address("2001:db8::1", 9)  # RFC 3849: routed like any, never sent to
 OWN_OPERATIONS = 64  # at once of the peer whose grape this is, beside those over HTTP
 
 
@@ -50,7 +54,9 @@ class Grape:
     `on_change` is called on the loop, with the grape, after the number of known nodes changed.
     """
 
-    def __init__(self, node: Node, dht: Dht, server: ApiServer, udp: UdpSocket, pump: Pump, url: str) -> None:
+    def __init__(
+        self, node: Node | DualNode, dht: Dht, server: ApiServer, udp: UdpSocket, pump: Pump, url: str
+    ) -> None:
         self.url = url
         self.on_change: Callable[[Grape], None] | None = None
         self.on_begin_again: Callable[[], None] = lambda: None
@@ -146,9 +152,7 @@ async def open_grape(
         udp, sock = await _bind_pair(config)
         stack.push_async_callback(udp.wait_closed)
         stack.callback(udp.close)
-        node = Node(
-            _dht_config(config), random, loop.time(), local_address=LocalAddresses(), share=share, client=config.client
-        )
+        node = _node(config, random, loop.time(), share, udp)
         pump = Pump(udp.send, lambda _: route)
         stack.callback(pump.close)
         dht = Dht(node, pump, udp.address, join_patience=config.join_patience)
@@ -186,7 +190,7 @@ class _Changes:
             listener()
 
 
-def _join(config: GrapeConfig, dht: Dht, node: Node, pump: Pump) -> tuple[TaskSet, Bootstrapper]:
+def _join(config: GrapeConfig, dht: Dht, node: Node | DualNode, pump: Pump) -> tuple[TaskSet, Bootstrapper]:
     """Start joining the bootstrap nodes; returns the owner of the task that goes on looking, and what looks."""
 
     def join(addresses: Sequence[Address]) -> None:
@@ -205,6 +209,27 @@ def _join(config: GrapeConfig, dht: Dht, node: Node, pump: Pump) -> tuple[TaskSe
         dht.expect_neighbours()
     tasks.spawn(bootstrapper.run(), name="find bootstrap nodes")
     return tasks, bootstrapper
+
+
+def _node(
+    config: GrapeConfig, random: random_module.Random, now: float, share: Share, udp: UdpSocket
+) -> Node | DualNode:
+    """Return our node: of both networks where the socket takes IPv6."""
+    numbers = _dht_config(config)
+    four = Node(numbers, random, now, local_address=LocalAddresses(), share=share, client=config.client)
+    if not takes_six(udp):
+        return four
+    towards = LocalAddresses(six=True)
+    six = Node(numbers, random, now, local_address=towards, share=share, client=config.client, beside=four)
+
+    def place(requester: Address) -> Address | None:
+        """Return our IPv6 address for one who asked over IPv4, unless it means nothing there."""
+        host = towards(ANYWHERE_6)
+        reaches = host is not None and Scope.LOOPBACK < scope(host) >= scope(requester.host)
+        return Address(host, udp.address.port) if host is not None and reaches else None
+
+    six.place = place
+    return DualNode(four, six)
 
 
 def _dht_config(config: GrapeConfig) -> DhtConfig:
@@ -239,7 +264,7 @@ async def _bind_pair(config: GrapeConfig) -> tuple[UdpSocket, socket.socket]:
 
 async def _open_udp(bind: Address) -> UdpSocket:
     try:
-        return await open_udp(await resolve_4(bind))
+        return await open_dual(await resolve(bind))
     except LocalError as error:
         raise LocalError(f"{error} (the flag is --dp)") from error
 

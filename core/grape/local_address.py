@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 
+from core.net.udp_socket import named, placed
 from core.values import Address
 
 CACHE_MAX = 256  # networks remembered; an attacker who asks from everywhere makes us forget, not grow
@@ -15,20 +16,21 @@ CACHE_AGE = 30.0  # seconds; a laptop that changed networks is listed at its new
 
 
 class LocalAddresses:
-    """Answers `local_address(requester)` for the DHT engine: our own IPv4 toward that requester.
+    """Answers `local_address(requester)` for the DHT engine: our own host toward that requester, of IPv4 or of `six`.
 
     The kernel's routing table decides: a UDP socket is connected (nothing is sent) and asked for its name. Kept per
-    /24, the smallest network that is routed apart in practice. `clock` gives monotone seconds.
+    /24 or /64, the smallest network that is routed apart in practice. `clock` gives monotone seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, six: bool = False) -> None:
         self._clock = clock
+        self._network = _network_6 if six else _network_4
         self._known: dict[bytes, tuple[float, str | None]] = {}
 
     def __call__(self, requester: Address) -> str | None:
-        """Return our address toward `requester`, or None when there is no route or it is no IPv4 address."""
+        """Return our address toward `requester`, or None when there is no route or it is no address of that kind."""
         try:
-            network = socket.inet_aton(requester.host)[:3]
+            network = self._network(requester.host)
         except OSError:
             return None
         now = self._clock()
@@ -42,10 +44,23 @@ class LocalAddresses:
         return address
 
 
+def _network_4(host: str) -> bytes:
+    return socket.inet_aton(host)[:3]
+
+
+def _network_6(host: str) -> bytes:
+    text, _, zone = host.partition("%")
+    return socket.inet_pton(socket.AF_INET6, text)[:8] + zone.encode()
+
+
 def _ask_kernel(host: str) -> str | None:
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.connect((host, 9))  # the port does not matter; 9 is "discard" (RFC 863)
-        return str(sock.getsockname()[0])
+    six = ":" in host
+    with (
+        contextlib.suppress(OSError),
+        socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM) as sock,
+    ):
+        sock.connect(placed(Address(host, 9)))  # the port does not matter; 9 is "discard" (RFC 863)
+        return named(sock.getsockname()).host if six else str(sock.getsockname()[0])
     return None
 
 

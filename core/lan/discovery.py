@@ -1,10 +1,11 @@
 """Peers on our networks: is there on each of them, hears who else is, and has our grape ask theirs."""
 
 import asyncio
+import itertools
 import logging
 import math
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from random import Random
 
@@ -20,7 +21,7 @@ from core.lan.wire import NotInstalled, OpenWire, Wire, open_wire
 from core.lan.words import LanState, words
 from core.limits.rate import Backoff
 from core.peer_id import PeerId
-from core.scope import Scope, scope
+from core.scope import Scope, is_six, scope
 from core.values import Address
 
 MOST_WIRES = 4  # networks at once; a laptop has two, cable and Wi-Fi
@@ -46,6 +47,8 @@ class Around:
     people: Callable[[], dict[PeerId, bytes]] = dict  # the people we know, with the secret that we share with each
     invited: Callable[[], Iterable[bytes]] = tuple  # secrets of those who are invited
     somebody: Callable[[], None] = lambda: None  # is there, and may call in a moment
+    links: Callable[[], Mapping[str, tuple[str, ...]]] = dict  # our link-local hosts, and those that hold further
+    beside: Callable[[Address], bool] = lambda address: True  # it is on a network of ours
 
 
 class Lan:
@@ -61,7 +64,8 @@ class Lan:
         random = random or secrets.SystemRandom()
         self._random = random
         self.neighbours = Neighbours(around.known, around.may_ask, random)
-        self._wires: dict[str, Wire] = {}  # by our host there
+        self._wires: dict[str, Wire] = {}  # by our host there; of IPv6 the link-local one
+        self._told: dict[str, Offer] = {}  # what each of them says
         self._failed: dict[str, tuple[Backoff, float]] = {}  # hosts without multicast, and when each is tried again
         self._installed = True
         self._problem = ""
@@ -129,12 +133,14 @@ class Lan:
         """Be on each network that this machine is on now, and on no other."""
         # on an address of the Internet nobody is told: what is beside it there is a provider's network, not a home
         hosts = [host for host in self._around.hosts() if scope(host) is Scope.PRIVATE][:MOST_WIRES]
+        hosts += list(self._around.links())[:MOST_WIRES]
         await self._leave([host for host in self._wires if host not in hosts])
         self._failed = {host: failed for host, failed in self._failed.items() if host in hosts}
         self._problem = self._problem if self._failed else ""
         for host in hosts:
             if host not in self._wires and self._installed:
                 await self._enter(host, now)
+        await self._say_what_is_new()
 
     async def _follow_people(self) -> None:
         """Show the tags of those who may know us, and recognise the people we know."""
@@ -147,23 +153,32 @@ class Lan:
         self._tagged = wanted
         around.places.know(people)
         self._tags = pack(secrets, self._name, self._random)
-        for wire_host, wire in list(self._wires.items()):
+        await self._say_what_is_new()
+
+    async def _say_what_is_new(self) -> None:
+        """Tell each network what it has not been told: other tags, or other addresses of ours."""
+        for host, wire in list(self._wires.items()):
+            offer = self._offer(host)
+            if offer == self._told.get(host):
+                continue
+            self._told[host] = offer
             try:
-                await wire.tell(self._offer(wire_host))
+                await wire.tell(offer)
             except Exception as error:  # of a library, or a network that is gone
-                _log.debug("%s is not told: %s", wire_host, error)
+                _log.debug("%s is not told: %s", host, error)
 
     def _recall(self, now: float) -> None:
         """Have our grape ask those that answered on this network before: it may carry no multicast."""
         kept = self._around.places.kept
         for host in self._wires.keys() | self._failed.keys():
             for grape in kept.grapes:
-                self.neighbours.recall(grape, host, now)
+                if _is_of(grape.host, host):
+                    self.neighbours.recall(grape, host, now)
         for address in self.neighbours.answering():
             kept.answered(address)
 
     def _offer(self, host: str) -> Offer:
-        return Offer(self._name, host, *self._ports, self._tags)
+        return Offer(self._name, host, *self._ports, self._tags, self._around.links().get(host, ()))
 
     async def _enter(self, host: str, now: float) -> None:
         backoff, until = self._failed.get(host, (Backoff(RETRY_FIRST, RETRY_MOST), 0.0))
@@ -172,7 +187,8 @@ class Lan:
 
         def on_seen(instance: Instance) -> None:
             # peers of this computer find each other over loopback
-            beyond = instance.beyond(self._around.hosts())
+            own = (*self._around.hosts(), *_all(self._around.links()))
+            beyond = instance.beyond(own).beside(self._around.beside)
             if beyond.grapes:
                 self._around.somebody()
             self.neighbours.add(beyond, host, asyncio.get_running_loop().time())
@@ -185,7 +201,8 @@ class Lan:
             self._changed.set()
 
         try:
-            self._wires[host] = await self._open_wire(self._offer(host), on_seen, on_gone)
+            offer = self._offer(host)
+            self._wires[host] = await self._open_wire(offer, on_seen, on_gone)
         except NotInstalled as error:
             self._installed = False
             _log.info("peers on this network are not looked for: %s", error)
@@ -196,12 +213,25 @@ class Lan:
             self._failed[host] = backoff, now + backoff.failed()
         else:
             self._failed.pop(host, None)
+            self._told[host] = offer
             self._quiet_at = now + QUIET
             _log.debug("on the network of %s as %s", host, self._name)
 
     async def _leave(self, hosts: Iterable[str]) -> None:
         for host in hosts:
             wire = self._wires.pop(host)
+            self._told.pop(host, None)
             self.neighbours.leave(host)
             self._around.places.leave(host)
             await wire.aclose()
+
+
+def _all(links: Mapping[str, tuple[str, ...]]) -> Iterable[str]:
+    """Return all hosts of our links."""
+    return itertools.chain(links, *links.values())
+
+
+def _is_of(host: str, ours: str) -> bool:
+    """Return whether a host may be on the network where ours is: of the same kind, and on no other link."""
+    zone = host.partition("%")[2]
+    return is_six(host) == is_six(ours) and (not zone or zone == ours.partition("%")[2])

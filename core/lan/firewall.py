@@ -7,7 +7,7 @@ import importlib
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ _UFW = Path("/etc/ufw/ufw.conf")
 _FIREWALLD = Path("/run/firewalld.pid"), Path("/run/firewalld/firewalld.pid")  # since 2.0 in a folder
 _WINDOWS = r"SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy"
 _PROFILES = ("StandardProfile", "PublicProfile")  # of private and of public networks
+_LINK = IPv6Network("fe80::/64")  # RFC 4291 section 2.5.6
 _MOST_BYTES = 100_000
 
 
@@ -35,27 +36,38 @@ def windows_is_on(registry: Any = None) -> bool:  # noqa: ANN401 - the module `w
 
 
 def rule(
-    port: int, host: str, networks: Iterable[IPv4Network], ufw: Path = _UFW, firewalld: Iterable[Path] = _FIREWALLD,
-    *, also: Sequence[int] = (), windows: Callable[[], bool] = windows_is_on,
+    port: int, host: str, networks: Iterable[IPv4Network | IPv6Network], ufw: Path = _UFW,
+    firewalld: Iterable[Path] = _FIREWALLD, *, also: Sequence[int] = (), windows: Callable[[], bool] = windows_is_on,
 ) -> str:  # fmt: skip
     """Return the command that lets UDP to these ports in from the network of our `host`; nothing if none is known."""
-    source = next((each for each in networks if IPv4Address(host) in each), IPv4Network(f"{host}/24", strict=False))
+    sources = _sources(host, networks)
     ports = list(dict.fromkeys((port, *also)))
     listed = ",".join(map(str, ports))
     if _ufw_is_on(ufw):
-        return f"sudo ufw allow proto udp from {source} to any port {listed}"
+        return " && ".join(f"sudo ufw allow proto udp from {each} to any port {listed}" for each in sources)
     if any(each.exists() for each in firewalld):
         rich = " ".join(
-            f'--add-rich-rule=\'rule family="ipv4" source address="{source}" port port="{each}" protocol="udp" accept\''
+            f'--add-rich-rule=\'rule family="ipv{source.version}" source address="{source}" '
+            f'port port="{each}" protocol="udp" accept\''
+            for source in sources
             for each in ports
         )
         return f"sudo firewall-cmd --permanent {rich} && sudo firewall-cmd --reload"
     if windows():
         return (
             "netsh advfirewall firewall add rule name=Grapevine dir=in action=allow protocol=UDP "
-            f"localport={listed} remoteip={source}"
+            f"localport={listed} remoteip={','.join(map(str, sources))}"
         )
     return ""
+
+
+def _sources(host: str, networks: Iterable[IPv4Network | IPv6Network]) -> list[IPv4Network | IPv6Network]:
+    """Return the networks of our `host`. Of IPv6 that is the link itself, and those that are on it."""
+    at = ip_address(host.partition("%")[0])
+    if at.version == 6:
+        return [_LINK, *(each for each in networks if each.version == 6)]
+    found = (each for each in networks if at in each)
+    return [next(found, IPv4Network(f"{host}/24", strict=False))]
 
 
 def _ufw_is_on(file: Path) -> bool:

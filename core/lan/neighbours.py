@@ -11,6 +11,7 @@ from random import Random
 from core.frozen import frozen
 from core.lan.instance import Instance
 from core.limits.rate import Backoff
+from core.scope import is_six
 from core.values import Address
 
 _KEPT = "kept"  # no instance has such a name
@@ -26,6 +27,9 @@ class NeighboursConfig:
     most: float = 300.0  # between questions to one that does not answer
     told: int = 3  # questions without an answer after which one counts as silent: 2 to 3 s
     again: float = 10.0  # until one that has answered is looked at again: it may have left
+    six_after: float = (
+        0.25  # until a peer's IPv6 address is asked, and each further one: RFC 8305 section 8 has so much
+    )
 
 
 @dataclass(slots=True)
@@ -36,6 +40,7 @@ class _Row:
     backoff: Backoff
     at: float
     heard: bool = False  # it answered at least once
+    spare: bool = False  # another address of that peer comes first, and is enough
 
 
 class Neighbours:
@@ -63,14 +68,15 @@ class Neighbours:
         key = (via, instance.name)
         for address in [each for each in self._rows if each not in instance.grapes]:
             self._forget(key, address)
-        for address in instance.grapes:
+        for turn, address in enumerate(instance.grapes):
+            later = turn + is_six(address.host)
             row = self._rows.get(address)
             if row is not None:
                 if len(row.names) < self._config.per_host:
                     row.names[key] = None
             elif self._has_room(address.host):
                 backoff = Backoff(self._config.first, self._config.most, self._random)
-                self._rows[address] = _Row({key: None}, backoff, now)
+                self._rows[address] = _Row({key: None}, backoff, now + later * self._config.six_after, spare=later > 0)
             else:
                 self.refused += 1
 
@@ -106,6 +112,9 @@ class Neighbours:
                 row.backoff.succeeded()
                 row.at = now + self._config.again
                 continue
+            if row.spare and self._is_known_elsewhere(row):
+                row.at = now + self._config.again
+                continue
             row.at = now + row.backoff.failed()
             if self._may_ask(address, now):
                 asked.append(address)
@@ -134,6 +143,12 @@ class Neighbours:
         row.names.pop(key, None)
         if not row.names:
             del self._rows[address]
+
+    def _is_known_elsewhere(self, row: _Row) -> bool:
+        """Return whether a peer of this address answers at another one."""
+        names = {name for _, name in row.names}
+        others = (each for at, each in self._rows.items() if each is not row and self._known(at))
+        return any(name in names for each in others for _, name in each.names)
 
     def _has_room(self, host: str) -> bool:
         """Return whether a new address of this host has a place, which another may have to leave."""

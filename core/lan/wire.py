@@ -8,12 +8,13 @@ import contextlib
 import logging
 import socket
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from core.aio.aside import aside
 from core.aio.tasks import TaskSet
 from core.errors import LocalError
 from core.lan.instance import SERVICE, Instance, Offer, label, read
+from core.scope import is_six, network
 
 if TYPE_CHECKING:
     from zeroconf import ServiceStateChange, Zeroconf
@@ -24,6 +25,11 @@ RESOLVE = 3.0  # seconds for an instance's records; mostly they came with its na
 MOST_RESOLVING = 16  # at once; more are let go, and heard again with their next announcement
 MOST_TXT = 400  # bytes that are looked at; ours has 70 to 265
 FAREWELL = 0.05  # seconds: the first packet of it leaves at once, and nobody waits for the other two
+_OWN_LINK_6 = (  # linux/in6.h: IPV6_MULTICAST_ALL; linux/in.h: IP_MULTICAST_ALL; Python has no names for them
+    (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 1),
+    (socket.IPPROTO_IPV6, 29, 0),
+    (socket.IPPROTO_IP, 49, 0),
+)
 _log = logging.getLogger(__name__)
 
 OnSeen = Callable[[Instance], None]
@@ -77,11 +83,40 @@ def _load() -> None:
 
 
 def _stay_on_link(mdns: "Zeroconf") -> None:
-    """Have the system send nothing of mDNS through a router, whatever source a query claims: it would be reflected."""
+    """Have the system send nothing of mDNS through a router, whatever source a query claims: it would be reflected.
+
+    Of IPv6 Linux has no such option: a single hop ends at the router, and see `_mdns_6`. There it hears its own link
+    only, not what other sockets of this machine wait for on others, nor IPv4.
+    """
     for wrapped in {*mdns.engine.readers, *mdns.engine.senders}:
         sock = wrapped.transport.get_extra_info("socket")
-        with contextlib.suppress(OSError):  # a system without this option
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_DONTROUTE, 1)
+        six = sock.family == socket.AF_INET6
+        for level, option, value in _OWN_LINK_6 if six else ((socket.SOL_SOCKET, socket.SO_DONTROUTE, 1),):
+            with contextlib.suppress(OSError):  # a system without this option
+                sock.setsockopt(level, option, value)
+
+
+def _mdns_4(offer: Offer) -> "AsyncZeroconf":
+    from zeroconf import IPVersion
+    from zeroconf.asyncio import AsyncZeroconf
+
+    return AsyncZeroconf(interfaces=[offer.host], ip_version=IPVersion.V4Only)
+
+
+def _mdns_6(offer: Offer) -> "AsyncZeroconf":
+    """Return mDNS on the link of our host. It answers who is on that link, and sends nothing to any other source."""
+    from zeroconf import IPVersion, Zeroconf
+    from zeroconf.asyncio import AsyncZeroconf
+
+    near = {network(host) for host in offer.more}
+
+    class OnLink(Zeroconf):
+        def async_send(self, out: Any, addr: str | None = None, *rest: Any, **more: Any) -> None:  # noqa: ANN401
+            if addr is None or addr.startswith("fe80:") or network(addr) in near:
+                super().async_send(out, addr, *rest, **more)
+
+    own = OnLink(interfaces=[offer.host.partition("%")[0]], ip_version=IPVersion.V6Only)
+    return AsyncZeroconf(zc=own)
 
 
 async def _told(telling: Awaitable[None]) -> None:
@@ -94,7 +129,7 @@ def _info(offer: Offer) -> "AsyncServiceInfo":
 
     return AsyncServiceInfo(
         SERVICE, f"{offer.name}.{SERVICE}", offer.peer_port, properties=offer.properties(),
-        server=f"{offer.name}.local.", parsed_addresses=[offer.host],
+        server=f"{offer.name}.local.", parsed_addresses=offer.told,
     )  # fmt: skip
 
 
@@ -110,11 +145,10 @@ class _ZeroconfWire:
         self._info: AsyncServiceInfo | None = None
 
     async def start(self) -> None:
-        from zeroconf import IPVersion
-        from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf
+        from zeroconf.asyncio import AsyncServiceBrowser
 
         offer = self._offer
-        self._mdns = mdns = AsyncZeroconf(interfaces=[offer.host], ip_version=IPVersion.V4Only)
+        self._mdns = mdns = _mdns_6(offer) if is_six(offer.host) else _mdns_4(offer)
         await mdns.zeroconf.async_wait_for_start()
         _stay_on_link(mdns.zeroconf)
         self._browser = AsyncServiceBrowser(mdns.zeroconf, SERVICE, handlers=[self._on_change])
@@ -173,6 +207,8 @@ class _ZeroconfWire:
             return
         if not answered or len(info.text or b"") > MOST_TXT:
             return
-        found = read(instance, info.port, info.properties, info.parsed_addresses(IPVersion.V4Only))
+        kind = IPVersion.V6Only if is_six(self._offer.host) else IPVersion.V4Only
+        zone = self._offer.host.partition("%")[2]
+        found = read(instance, info.port, info.properties, info.parsed_addresses(kind), zone)
         if found is not None:
             self._on_seen(found)

@@ -16,7 +16,7 @@ from core.net.fragmentation import Fragmentation
 from core.net.intake import Intake, JoinedIntake, Name, PlainIntake
 from core.net.segmentation import Refusals, batch_end, can_segment, join_arrivals, segment_size
 from core.net.time_to_live import lowered
-from core.net.udp_socket import NO_WAY, Receiver, Tally, UdpStatistics, goes_out, is_sendable, named
+from core.net.udp_socket import NO_WAY, Receiver, Tally, UdpStatistics, goes_out, is_sendable, named, placed
 from core.values import Address, Buffer, Burst, Fragments
 
 QUEUE_MAX = 2048  # datagrams waiting for a full kernel buffer: 3 MB at 1400 bytes, the order of the kernel's own 4 MiB
@@ -32,6 +32,7 @@ class ReaderSocket:
         host, port = sock.getsockname()[:2]
         self.address = Address(host, port)
         self._family = int(sock.family)
+        self._six = sock.family == socket.AF_INET6
         self._sock = sock
         self._loop = loop
         self._fd = sock.fileno()
@@ -127,11 +128,12 @@ class ReaderSocket:
         if self._asked_at is not None:
             ancillary += self._asked_at.ancillary(to)
         try:
+            where = placed(to) if self._six else to
             try:
-                self._sock.sendmsg(batch, ancillary, 0, to)
+                self._sock.sendmsg(batch, ancillary, 0, where)
             except ConnectionError:  # as in _send_one
                 self._tally.icmp_errors += 1
-                self._sock.sendmsg(batch, ancillary, 0, to)
+                self._sock.sendmsg(batch, ancillary, 0, where)
         except (BlockingIOError, InterruptedError):
             raise
         except OSError as error:
@@ -172,18 +174,19 @@ class ReaderSocket:
     def _put(self, to: Address, data: bytes) -> None:
         """Send from the address that was asked, or, where that is ours no longer, from any."""
         ancillary = self._asked_at.ancillary(to) if self._asked_at is not None else None
+        where = placed(to) if self._six else to
         if not ancillary:
-            self._sock.sendto(data, to)
+            self._sock.sendto(data, where)
             return
         try:
-            self._sock.sendmsg((data,), ancillary, 0, to)
+            self._sock.sendmsg((data,), ancillary, 0, where)
         except (BlockingIOError, InterruptedError, ConnectionError):
             raise
         except OSError as error:
             if error.errno == errno.EMSGSIZE or self._asked_at is None:
                 raise
             self._asked_at.forget(to)
-            self._sock.sendto(data, to)
+            self._sock.sendto(data, where)
 
     def _send_too_long(self, to: Address, data: bytes, fragments: Fragments) -> None:
         """Tell that the path is known to take less, and send in fragments what may be cut."""

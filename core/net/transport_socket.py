@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from core.net.time_to_live import lowered
-from core.net.udp_socket import NO_WAY, Receiver, Tally, UdpStatistics, goes_out, is_sendable, named
+from core.net.udp_socket import NO_WAY, Receiver, Tally, UdpStatistics, goes_out, is_sendable, named, placed
 from core.values import Address, Buffer, Burst
 
 TRANSPORT_BUFFER_MAX = 4 << 20  # bytes that wait for a full kernel buffer: the order of the kernel's own 4 MiB
@@ -82,13 +82,18 @@ class TransportSocket(asyncio.DatagramProtocol):
             self._send_all(transport, burst)
 
     def _send_all(self, transport: asyncio.DatagramTransport, burst: Burst) -> None:
+        try:
+            where = placed(burst.to)
+        except OSError:  # an interface that is gone
+            self._tally.send_errors += len(burst.datagrams)
+            return
         for data in burst.datagrams:
             if self._paused or not goes_out(data, burst.fragments, avoids=False):
                 self._tally.send_dropped += 1
                 continue
             refused = self._tally.send_errors + self._tally.icmp_errors
             self._sending = burst.to
-            transport.sendto(data, burst.to)  # reports errors to error_received, at once or later
+            transport.sendto(data, where)  # reports errors to error_received, at once or later
             self._sending = None
             if refused == self._tally.send_errors + self._tally.icmp_errors:
                 self._tally.sent += 1

@@ -73,11 +73,31 @@ async def resolve(address: Address) -> Address:
 
 
 async def resolve_4(address: Address) -> Address:
-    """Return `address` as `resolve` does, for those who know IPv4 only: grapes, and the public DHT (BEP 5)."""
+    """Return `address` as `resolve` does, for those who know IPv4 only: the public DHT (BEP 5)."""
     found = await resolve(address)
     if is_six(found.host):
-        raise LocalError(f"{address.host!r} has no IPv4 address, and grapes and the public DHT use no other")
+        raise LocalError(f"{address.host!r} has no IPv4 address, and the public DHT uses no other")
     return found
+
+
+async def resolve_both(address: Address) -> list[Address]:
+    """Return `address` by IPv4 and by IPv6, as far as its name has both. Raises LocalError as `resolve` does."""
+    first = await resolve(address)
+    if is_six(first.host) or not _is_name(address.host):
+        return [first]
+    with contextlib.suppress(OSError, UnicodeError):
+        found = await look_up(address.host, address.port, socket.AF_INET6, socket.SOCK_DGRAM)
+        six = [str(each[4][0]) for each in found if each[0] == socket.AF_INET6]
+        return [first, *(Address(_canonical(host), address.port) for host in six[:1])]
+    return [first]
+
+
+def _is_name(host: str) -> bool:
+    try:
+        socket.inet_aton(host)
+    except OSError:
+        return True
+    return False
 
 
 async def destination(remote: Address) -> Address:

@@ -108,6 +108,18 @@ def _interface(zone: int) -> str:
         return str(zone)
 
 
+def placed(to: Address) -> tuple[str | int, ...]:
+    """Return an IPv6 address as the system takes it: the interface of a link-local host is a number beside it.
+
+    Python reads no zone out of the host: what is sent to `fe80::7%eth0` would leave by any interface. Raises OSError
+    for an interface that is gone.
+    """
+    text, percent, zone = to.host.partition("%")
+    if not percent:
+        return to
+    return text, to.port, 0, int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
+
+
 def is_sendable(to: Address, family: int = socket.AF_INET) -> bool:
     """Tell whether `to` is numeric, of this family, and in range.
 

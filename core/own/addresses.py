@@ -8,6 +8,7 @@ from collections.abc import Callable
 from core.grape.local_address import LocalAddresses
 from core.news.events import Holds, OwnAddress
 from core.own.networks import Read, networks
+from core.own.networks_6 import Link
 from core.scope import Scope, is_six, network, scope
 from core.values import Address
 
@@ -165,6 +166,21 @@ class OwnAddresses:
         """Return the networks that we are on with no router between; none where the system does not tell."""
         return tuple(each.network for each in self._networks.attached)
 
+    def attached_6(self) -> tuple[ipaddress.IPv6Network, ...]:
+        """Return the same of IPv6, without the links themselves (fe80::/10)."""
+        return self._networks.six.attached
+
+    def links(self) -> tuple[Link, ...]:
+        """Return the interfaces on which neighbours may hear of us by IPv6.
+
+        Not one with a public IPv4 address: what is beside that is a provider's network, not a home.
+        """
+        if self._bind != ANY_HOST or not self._six:
+            return ()
+        public = [ipaddress.IPv4Address(host) for host in self.hosts() if scope(host) is Scope.PUBLIC]
+        outside = {each.interface for each in self._networks.attached if any(host in each.network for host in public)}
+        return tuple(each for each in self._networks.six.links if each.interface not in outside)
+
     def is_self(self, address: Address) -> bool:
         """Return whether this is our own socket, as far as we know."""
         if address in (self._mapped, self._seen):
@@ -173,7 +189,8 @@ class OwnAddresses:
             return False
         if scope(address.host) is Scope.LOOPBACK:
             return self._bind in (ANY_HOST, address.host)
-        return address.host in (*self.hosts(), *self.hosts_6()) or address.host == self._observed()
+        links = (each.local for each in self._networks.six.links) if self._six else ()
+        return address.host in (*self.hosts(), *self.hosts_6(), *links) or address.host == self._observed()
 
     # -- changes -----------------------------------------------------------------------------------------------------
 

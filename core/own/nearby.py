@@ -33,11 +33,12 @@ def look_nearby(
     port = grape.dht_address.port
 
     def firewall_rule(host: str) -> str:
-        return rule(port, host, addresses.attached(), also=(peer_port, MDNS))
+        return rule(port, host, (*addresses.attached(), *addresses.attached_6()), also=(peer_port, MDNS))
 
     around = Around(
         addresses.hosts, grape.knows, may_ask, grape.meet, firewall_rule, lambda: grape.alone,
         lambda: access.say_nearby(lan.words), places or Places(), people, invited, somebody,
+        lambda: {each.local: each.hosts for each in addresses.links()}, addresses.is_beside,
     )  # fmt: skip
     lan = Lan(around, peer_port, port, open_wire=open_wire)
     addresses.subscribe(lan.refresh)

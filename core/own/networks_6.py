@@ -7,6 +7,7 @@ temporary one, as the owner's system has it set. Linux tells the others in /proc
 import contextlib
 import ipaddress
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,24 +22,57 @@ _REJECTED = 0x0200  # linux/ipv6_route.h: nothing leaves by this route
 _INNER = ("docker", "br-", "veth", "virbr", "lxc", "lxd", "cni", "podman", "vmnet")  # bridges to this machine's guests
 
 
+class Link(NamedTuple):
+    """An interface with IPv6. `local`: our link-local host there, with its zone. `hosts`: those that hold further.
+
+    Of those, the ones of a home's own (fc00::/7) come first: they stay when the provider gives out others.
+    """
+
+    interface: str
+    local: str
+    hosts: tuple[str, ...] = ()
+
+
 class Networks6(NamedTuple):
     """`hosts`: our own addresses but link-local ones, the system's choice first. `attached`: no router is between."""
 
     hosts: tuple[str, ...] = ()
     attached: tuple[ipaddress.IPv6Network, ...] = ()
+    links: tuple[Link, ...] = ()
 
 
 def networks_6() -> Networks6:
     """Ask the system: two system calls, and two file reads on Linux."""
     chosen = _chosen()
-    told = local_hosts(_read(_ADDRESSES))
+    addresses = _read(_ADDRESSES)
+    told = local_hosts(addresses)
     hosts = dict.fromkeys(host for host in (chosen, *told) if host is not None and scope(host) > Scope.LOOPBACK)
-    return Networks6(tuple(hosts)[:_MOST_HOSTS], attached(_read(_ROUTES)))
+    return Networks6(tuple(hosts)[:_MOST_HOSTS], attached(_read(_ROUTES)), links(addresses))
 
 
 def local_hosts(text: str) -> list[str]:
     """Return the addresses in Linux' /proc/net/if_inet6 that others may be told of."""
+    return [host for _, host in _usable(text) if scope(host) > Scope.LOOPBACK]
+
+
+def links(text: str) -> tuple[Link, ...]:
+    """Return the interfaces in Linux' /proc/net/if_inet6 that have a link-local address, as RFC 4291 has it."""
+    local: dict[str, str] = {}
+    hosts: dict[str, list[str]] = {}
+    for interface, host in _usable(text):
+        if host.startswith("fe80:"):
+            local.setdefault(interface, f"{host}%{interface}")
+        elif scope(host) > Scope.LOOPBACK:
+            hosts.setdefault(interface, []).append(host)
     found = []
+    for interface, host in local.items():
+        others = sorted(hosts.get(interface, ()), key=scope)
+        found.append(Link(interface, host, tuple(others)[:_MOST_HOSTS]))
+    return tuple(found)
+
+
+def _usable(text: str) -> Iterator[tuple[str, str]]:
+    """Return interface and address of each line of Linux' /proc/net/if_inet6 that others may use."""
     for line in text.splitlines()[:_MOST]:
         try:
             packed, _, _, _, flags, interface = line.split()
@@ -46,9 +80,8 @@ def local_hosts(text: str) -> list[str]:
             usable = not int(flags, 16) & _NOT_USED
         except ValueError:
             continue
-        if usable and scope(host) > Scope.LOOPBACK and not interface.startswith(_INNER):
-            found.append(host)
-    return found
+        if usable and not interface.startswith(_INNER):
+            yield interface, host
 
 
 def attached(text: str) -> tuple[ipaddress.IPv6Network, ...]:

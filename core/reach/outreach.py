@@ -317,8 +317,10 @@ def refusal(target: Address, by: str | None, beside: Callable[[Address], bool]) 
         return "it is no address that anything can be sent to"
     if target.port < LEAST_PORT:
         return "its port is one of well-known services"
-    if "%" in target.host:
-        return "it is on one link of ours, which nobody else can name"
+    link = target.host.partition("%")[2]
+    if link:  # this machine names it, for a neighbour there; nobody else can
+        there = by is None or scope(by) is Scope.LOOPBACK or link == by.partition("%")[2]
+        return None if there and beside(target) else "it is on one link of ours, which nobody else can name"
     reach = scope(target.host)
     if reach is Scope.PUBLIC:
         return None

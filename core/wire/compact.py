@@ -1,7 +1,8 @@
 """Compact addresses of BEP 5: 6 bytes for an IPv4 peer, 26 for a node (its id first). Ports are big endian.
 
-IPv6 (18 and 38 bytes, BEP 32) is not part of the Grenache network and is refused there like any other wrong length.
-What only peers of ours read has peers of 18 bytes beside those of 6.
+IPv6 (18 and 38 bytes, BEP 32) is not part of the Grenache network and is refused there like any other wrong length:
+`core.wire.compact_6` has what the IPv6 network of our grapes says. What only peers of ours read has peers of 18 bytes
+beside those of 6.
 """
 
 import socket

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from core.errors import RemoteError
 from core.values import Address, Buffer
 from core.wire.bencoding import Bencoded, decode, encode_checked
-from core.wire.compact import ID_BYTES, PEER_BYTES, pack_peer, unpack_peer
+from core.wire.compact import ID_BYTES, PEER_6_BYTES, PEER_BYTES, pack_peer, pack_peer_6, unpack_peer, unpack_peer_6
 
 Fields: TypeAlias = dict[bytes, Bencoded]
 
@@ -148,12 +148,19 @@ def _parse_error(transaction: bytes, document: Fields) -> Error:
 
 
 def _observed(document: Fields) -> Address | None:
-    """Return BEP 42's `ip`; a wrong length (IPv6, or the 4 bytes some send) is as good as none."""
+    """Return BEP 42's `ip`; a wrong length (the 4 bytes some send) is as good as none."""
     value = document.get(b"ip")
-    return unpack_peer(value) if isinstance(value, bytes) and len(value) == PEER_BYTES else None
+    if not isinstance(value, bytes):
+        return None
+    if len(value) == PEER_BYTES:
+        return unpack_peer(value)
+    return unpack_peer_6(value) if len(value) == PEER_6_BYTES else None
 
 
 def _with_observed(message: Fields, observed: Address | None) -> bytes:
     if observed is not None:
-        message[b"ip"] = pack_peer(observed)
+        six = ":" in observed.host
+        message[b"ip"] = (
+            pack_peer_6(Address(observed.host.partition("%")[0], observed.port)) if six else pack_peer(observed)
+        )
     return encode_checked(message)

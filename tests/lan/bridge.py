@@ -38,15 +38,13 @@ class Machine:
 
     def filter(self, rules: str) -> None:
         """Have these lines in a chain for packets that come in."""
-        load_rules(
-            self.namespace,
-            "table ip firewall {\nchain input {\ntype filter hook input priority filter; policy accept;\n"
-            f"{rules}\n}}\n}}\n",
-        )
+        family = "ip6" if ":" in self.host else "ip"
+        chain = "type filter hook input priority filter; policy accept;"
+        load_rules(self.namespace, f"table {family} firewall {{\nchain input {{\n{chain}\n{rules}\n}}\n}}\n")
 
 
 class Tap:
-    """Sees every IPv4 packet that leaves a machine."""
+    """Sees every packet of IPv4 and IPv6 that leaves a machine."""
 
     def __init__(self, machine: Machine) -> None:
         with entered(machine.namespace):
@@ -63,6 +61,8 @@ class Tap:
                 packet, (_, protocol, kind, *_) = self._socket.recvfrom(2048)
                 if kind == _OUTGOING and protocol == 0x0800:
                     found[".".join(map(str, packet[16:20]))] += 1
+                elif kind == _OUTGOING and protocol == 0x86DD:
+                    found[socket.inet_ntop(socket.AF_INET6, packet[24:40])] += 1
         return found
 
     def close(self) -> None:
@@ -71,12 +71,18 @@ class Tap:
 
 
 @contextlib.contextmanager
-def home(machines: int = 3) -> Iterator[list[Machine]]:
-    """Have that many machines, `192.168.50.1` and on, on one switch. Multicast is not filtered there."""
+def home(machines: int = 3, six: str | None = None) -> Iterator[list[Machine]]:
+    """Have that many machines, `192.168.50.1` and on, on one switch. Multicast is not filtered there.
+
+    `six`: they have IPv6 only. It is the first half of their addresses, "" for none but link-local ones.
+    """
     remove_leftovers()
     name = stem()
     switch = f"{name}-switch"
-    made = [Machine(f"{name}-m{number}", f"{NETWORK}.{number}") for number in range(1, machines + 1)]
+    hosts = (
+        f"{NETWORK}.{number}" if six is None else f"{six or 'fe80::'}{number}" for number in range(1, machines + 1)
+    )
+    made = [Machine(f"{name}-m{number}", host) for number, host in enumerate(hosts, 1)]
     try:
         batch(*(f"netns add {each}" for each in (switch, *(machine.namespace for machine in made))))
         configure(switch, "link add bridge type bridge mcast_snooping 0", "link set bridge up")
@@ -84,6 +90,11 @@ def home(machines: int = 3) -> Iterator[list[Machine]]:
             run("ip", "-n", switch, "link", "add", f"p{number}", "type", "veth", "peer", "name", "eth0",
                 "netns", machine.namespace)  # fmt: skip
             configure(switch, f"link set p{number} master bridge", f"link set p{number} up")
+            if six is not None:
+                place = [f"addr add {machine.host}/64 dev eth0 nodad"] if six else []
+                local = f"addr add fe80::{number}/64 dev eth0 nodad"
+                configure(machine.namespace, "link set eth0 addrgenmode none", local, *place, "link set eth0 up")
+                continue
             configure(
                 machine.namespace, f"addr add {machine.host}/24 dev eth0", "link set eth0 up",
                 f"route add default via {GATEWAY}", f"neigh add {GATEWAY} lladdr 02:00:00:00:00:fe dev eth0",

@@ -47,11 +47,14 @@ class Home:
         self.said: list[str] = []
         self.wires: list[FakeWire] = []
         self.error: Exception | None = None
+        self.links: dict[str, tuple[str, ...]] = {}
+        self.far: set[Address] = set()
         self.places, self.people, self.invited = Places(), dict[PeerId, bytes](), list[bytes]()
         around = Around(
             lambda: list(self.hosts), lambda each: each in self.known, lambda each, now: True, self.asked.append,
             lambda host: f"allow {host}", lambda: not self.known, lambda: self.said.append(self.lan.words()),
             self.places, lambda: dict(self.people), lambda: list(self.invited), lambda: self.around.append(True),
+            lambda: dict(self.links), lambda each: each not in self.far,
         )  # fmt: skip
         self.lan = Lan(around, 41000, 20001, open_wire=self.open, random=Random(1))
 
@@ -244,5 +247,42 @@ def test_grapes_that_answered_before_are_asked_where_nobody_is_heard() -> None:
         home.known = set()
         await asyncio.sleep(60)
         assert home.said[-1] == "No other Grapevine was found on this network."  # and no word of a firewall
+
+    at_home(scene)
+
+
+def test_a_link_with_ipv6_only_is_entered_and_hears_of_new_addresses() -> None:
+    async def scene(home: Home) -> None:
+        home.hosts, home.links = [], {"fe80::1%eth0": ()}
+        home.lan.refresh()
+        await settle()
+        assert home.open_hosts == ["fe80::1%eth0"]
+        wire = home.wires[-1]
+        assert wire.offer.told == ["fe80::1"]
+        home.links = {"fe80::1%eth0": ("fd12::1",)}
+        home.lan.refresh()
+        await settle()
+        assert wire.offer.told == ["fd12::1", "fe80::1"]
+        near, far, own = (Address(host, 20001) for host in ("fd12::9", "2001:db8::9", "fd12::1"))
+        home.far = {far}
+        wire.seen(instance(far, near, own))
+        await asyncio.sleep(1.0)
+        assert set(home.asked) == {near}
+        home.links = {}
+        home.lan.refresh()
+        await settle()
+        assert home.open_hosts == []
+
+    at_home(scene)
+
+
+def test_a_kept_grape_of_a_link_is_asked_on_that_link_only() -> None:
+    async def scene(home: Home) -> None:
+        for host in ("fe80::9%eth0", "fe80::9%wlan0", "fd12::9"):
+            home.places.kept.answered(Address(host, 20001))
+        home.links = {"fe80::1%eth0": ()}
+        home.lan.refresh()
+        await asyncio.sleep(1.0)
+        assert {each.host for each in home.asked} == {"fe80::9%eth0", "fd12::9"}
 
     at_home(scene)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.lan.instance import SERVICE, Instance, Offer, label, read
+from core.lan.instance import MOST_HOSTS, SERVICE, Instance, Offer, label, read
 from core.values import Address
 
 NAME = "0123456789abcdef0123"
@@ -63,3 +63,32 @@ def test_a_name_that_no_peer_has_is_nobody(name: str) -> None:
 def test_a_name_is_read_in_any_case() -> None:
     assert label(f"{NAME.upper()}.{SERVICE}") == NAME
     assert label(NAME + "._http._tcp.local.") is None
+
+
+def test_of_ipv6_what_lasts_is_told_first_and_no_zone() -> None:
+    offer = Offer(NAME, "fe80::7%eth0", 41000, 20003, more=("fd12::7", "2001:db8::7"))
+    assert offer.told == ["fd12::7", "2001:db8::7", "fe80::7"]
+    many = tuple(f"fd12::{each}" for each in range(1, 20))
+    assert len(Offer(NAME, "fe80::7%eth0", 41000, 20003, more=many).told) == MOST_HOSTS
+
+
+def test_of_ipv6_what_lasts_is_read_first_and_a_link_local_one_is_of_the_link_where_it_was_heard() -> None:
+    hosts = ["fe80::7", "2001:db8::7", "fd12::7", "fe80::8%wlan0"]
+    found = read(NAME, 41000, GOOD, hosts, "eth0")
+    assert found is not None
+    assert [each.host for each in found.grapes] == ["fd12::7", "2001:db8::7", "fe80::7%eth0", "fe80::8%eth0"]
+    assert found.places[0] == Address("fd12::7", 41000)
+
+
+@pytest.mark.parametrize(
+    "host", ["::", "::1", "ff02::fb", "::ffff:8.8.8.8", "2002:808:808::1", "fe80:1::7", "fec0::1", "fe80::7:", "%eth0"]
+)
+def test_no_other_ipv6_host_is_kept(host: str) -> None:
+    assert read(NAME, 41000, GOOD, [host], "eth0") is None
+    assert read(NAME, 41000, GOOD, ["fe80::7"]) is None  # on which link is not known
+
+
+def test_an_ipv6_host_of_another_network_is_left_out() -> None:
+    near = Address("2001:db8::7", 20001)
+    found = Instance(NAME, (near, Address("2001:db8:9::7", 20001), Address("10.0.0.2", 20001)), 41000)
+    assert found.beside(lambda each: each == near).grapes == (near, Address("10.0.0.2", 20001))

@@ -150,3 +150,28 @@ def test_a_peer_with_two_addresses_is_one() -> None:
     scene.known = {address(1), address(2)}
     scene.table.add(instance(1, address(1), address(2)), HERE, 0.0)
     assert scene.table.counts() == (1, 0)
+
+
+def test_of_several_addresses_the_first_is_asked_first_and_none_of_the_others_once_it_answers() -> None:
+    own, given, link = (Address(host, 20001) for host in ("fd12::7", "2001:db8::7", "fe80::7%eth0"))
+    scene = Scene()
+    scene.table.add(instance(1, own, given, link), "fe80::1%eth0", 0.0)
+    assert scene.asked(0.2) == []  # IPv4 has a moment, as the same peer may be heard there
+    assert scene.table.due(0.3) == [own]
+    assert scene.table.due(0.55) == [given]
+    scene.known = {own}
+    assert scene.asked(60.0) == []
+    assert scene.table.counts() == (1, 0)
+    scene.known = set()
+    assert set(scene.asked(120.0)) >= {given, link}
+
+
+def test_a_peer_that_is_heard_by_ipv4_too_is_asked_there() -> None:
+    scene = Scene()
+    six = Address("fd12::7", 20001)
+    scene.table.add(instance(1, six), "fe80::1%eth0", 0.0)
+    scene.table.add(instance(1), HERE, 0.1)
+    assert scene.table.due(0.1) == [address(1)]
+    scene.known = {address(1)}
+    assert scene.asked(300.0) == []
+    assert scene.table.counts() == (1, 0)

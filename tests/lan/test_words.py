@@ -1,6 +1,6 @@
 """What is said of the network, the rule for a firewall, and when nothing is looked for."""
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import pytest
@@ -123,3 +123,20 @@ def test_the_exact_rule_of_windows(ufw: Path) -> None:
         "netsh advfirewall firewall add rule name=Grapevine dir=in action=allow protocol=UDP "
         "localport=20001,41000 remoteip=192.168.4.0/22"
     )
+
+
+def test_the_rule_of_an_ipv6_link_has_the_link_and_the_networks_on_it(ufw: Path, tmp_path: Path) -> None:
+    ufw.write_text("ENABLED=yes")
+    networks = [*NETWORKS, IPv6Network("fd12::/64")]
+    assert rule(20001, "fe80::1%eth0", networks, ufw, [], also=(41000,)) == (
+        "sudo ufw allow proto udp from fe80::/64 to any port 20001,41000 && "
+        "sudo ufw allow proto udp from fd12::/64 to any port 20001,41000"
+    )
+    running = tmp_path / "firewalld.pid"
+    running.touch()
+    ufw.write_text("ENABLED=no")
+    told = rule(20001, "fe80::1%eth0", networks, ufw, [running])
+    assert told.count('rule family="ipv6"') == 2
+    assert "192.168" not in told
+    windows = rule(20001, "fe80::1%eth0", networks, ufw, [], windows=lambda: True)
+    assert windows.endswith("remoteip=fe80::/64,fd12::/64")

@@ -13,7 +13,7 @@ from core.net.dual_socket import DualSocket, open_dual
 from core.net.endpoint import Endpoint, EndpointConfig
 from core.net.stream import Stream
 from core.net.udp import open_udp, resolve, resolve_4
-from core.net.udp_socket import Received, is_sendable, named
+from core.net.udp_socket import Received, is_sendable, named, placed
 from core.punch.events import PunchEvent, PunchFinished
 from core.values import Address, Burst
 from tests.net.conftest import OpenEndpoint
@@ -131,3 +131,17 @@ async def test_a_link_local_source_names_its_interface() -> None:
     with pytest.raises(LocalError, match="has no IPv4 address"):  # as grapes need one
         await resolve_4(Address("2001:db8::1", 5))
     assert await resolve_4(Address("localhost", 5)) == Address("127.0.0.1", 5)
+
+
+async def test_a_link_local_destination_has_its_interface_as_a_number() -> None:
+    lo = socket.if_nametoindex("lo")
+    assert placed(Address("fe80::1%lo", 5)) == ("fe80::1", 5, 0, lo)
+    assert placed(Address(f"fe80::1%{lo}", 5)) == ("fe80::1", 5, 0, lo)
+    assert placed(Address("2001:db8::1", 5)) == ("2001:db8::1", 5)
+    for use_reader in (True, False):
+        it = await open_udp(Address("::", 0), use_reader=use_reader)
+        it.start(lambda batch: None)
+        it.send(Burst(Address("fe80::1%gone0", 5), [b"x"] * 3))
+        await eventually(lambda it=it: it.statistics().send_errors == 3)  # type: ignore[misc]
+        it.close()
+        await it.wait_closed()

@@ -6,8 +6,8 @@ import pytest
 
 from core.news.events import Holds
 from core.own.addresses import OwnAddresses
-from core.own.networks import Networks
-from core.own.networks_6 import Networks6, attached, local_hosts
+from core.own.networks import Attached, Networks
+from core.own.networks_6 import Link, Networks6, attached, links, local_hosts
 from core.values import Address
 
 TEMPORARY, LASTING, HOMES_OWN = "2001:db8:1:2:a:b:c:d", "2001:db8:1:2::5", "fd12:3456::5"
@@ -104,3 +104,21 @@ def test_addresses_are_read_as_linux_has_them() -> None:
     assert attached(ROUTES) == (ipaddress.IPv6Network("2001:db8:1:2::/64"),)
     assert local_hosts("") == []
     assert attached("") == ()
+
+
+def test_a_link_has_its_own_address_and_first_those_that_last() -> None:
+    assert links(ADDRESSES) == (Link("eth0", "fe80::1%eth0", (HOMES_OWN, LASTING)),)
+    assert links("") == ()
+
+
+@pytest.mark.parametrize(
+    ("hosts", "heard"),
+    [((), True), (("192.168.7.5",), True), (("198.51.100.5",), False), (("192.168.7.5", "198.51.100.5"), False)],
+)
+def test_beside_a_public_ipv4_address_neighbours_hear_nothing(hosts: tuple[str, ...], heard: bool) -> None:
+    link = Link("eth0", "fe80::1%eth0", (HOMES_OWN,))
+    four = tuple(Attached("eth0", ipaddress.IPv4Network(f"{host}/24", strict=False)) for host in hosts)
+    found = Networks(hosts, four, Networks6((HOMES_OWN,), (), (link,)))
+    assert OwnAddresses("0.0.0.0", PORT, read=lambda: found, six=True).links() == ((link,) if heard else ())
+    assert OwnAddresses("0.0.0.0", PORT, read=lambda: found).links() == ()
+    assert OwnAddresses("0.0.0.0", PORT, read=lambda: found, six=True).is_self(Address("fe80::1%eth0", PORT))

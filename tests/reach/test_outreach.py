@@ -3,6 +3,7 @@
 import pytest
 
 from core.reach.outreach import HeldBack, Outreach, OutreachConfig, refusal
+from core.scope import network, surroundings
 from core.values import Address
 
 CONFIG = OutreachConfig()
@@ -72,6 +73,19 @@ def test_what_is_named_of_ipv6_is_under_the_same_rule(host: str, by: str | None,
     reason = refusal(Address(host, 5000), by, lambda address: False)
     assert reason is None if says is None else says in str(reason)
     assert refusal(Address("2001:db8::7", 53), None, lambda address: False) is not None
+
+
+@pytest.mark.parametrize(
+    ("by", "told"),
+    [(None, True), ("127.0.0.1", True), ("fe80::9%eth0", True), ("fe80::9%wlan0", False), (A.host, False)],
+)
+def test_a_neighbour_on_a_link_is_named_by_this_machine_and_on_that_link_only(by: str | None, told: bool) -> None:
+    assert (refusal(Address("fe80::7%eth0", 5000), by, lambda address: True) is None) is told
+
+
+def test_on_a_link_each_machine_is_a_host() -> None:
+    assert network("fe80::7%eth0") != network("fe80::8%eth0")
+    assert surroundings("fe80::7%eth0") == surroundings("fe80::8%eth0")
 
 
 def test_who_answers_gets_whole_series() -> None:
