@@ -44,7 +44,7 @@ from core.own.identity import OwnIdentity
 from core.own.nearby import look_nearby
 from core.own.networks import Networks, networks
 from core.own.pairs import Pairs
-from core.own.port import open_port, open_web_port
+from core.own.port import open_pinhole, open_port, open_web_port
 from core.own.record import OwnRecord
 from core.peer_id import PeerId
 from core.profile.config import PeerConfig
@@ -327,10 +327,13 @@ async def compose(
     )
     await open_carriers(config, endpoint, relaying, admission, tunnels, tasks, stack)
     await begin_public(config, public, people, identity, intents, ladder, open_side, addresses, nat)
-    mapper = open_port(config, addresses, endpoint.address.port, nat.opened, stack)
+    mappers = (
+        open_port(config, addresses, endpoint.address.port, nat.opened, stack),
+        open_pinhole(config, addresses, endpoint.address.port, nat.opened_6, stack),
+    )
     wakes.subscribe(lambda event: begin_again(
         event, outreach, endpoint, rpc, access, nat, brokers, ladder, roles, own_broker, record, public, lan, tunnels,
-        mapper, relaying, web,
+        mappers, relaying, web,
     ))  # fmt: skip
     wakes.start()
     tasks.spawn(_sweep_forever(roster), name="forget who is gone")

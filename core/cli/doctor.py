@@ -65,7 +65,8 @@ def six_of(addresses: Iterable[OwnAddress]) -> list[JsonValue]:
 
 
 def _sentences(found: NatSnapshot) -> str:
-    return "\n".join(line for line in (found.network, found.message, found.advice, _port(found)) if line)
+    lines = (found.network, found.message, found.advice, _port(found), found.port_6.words)
+    return "\n".join(line for line in lines if line)
 
 
 def _port(found: NatSnapshot) -> str:
@@ -82,6 +83,8 @@ def fields(found: NatSnapshot) -> dict[str, Any]:
         "advice": found.advice,
         "port": str(found.port.address) if found.port.address else None,
         "port_message": found.port.words,
+        "port_6": str(found.port_6.address) if found.port_6.address else None,
+        "port_6_message": found.port_6.words,
         **technical(report),
     }
 

@@ -114,6 +114,8 @@ _FIELDS: dict[type[PeerEvent], Callable[[Any], dict[str, JsonValue]]] = {
         "advice": e.nat.advice,
         "port": str(e.nat.port.address) if e.nat.port.address else None,
         "port_message": e.nat.port.words,
+        "port_6": str(e.nat.port_6.address) if e.nat.port_6.address else None,
+        "port_6_message": e.nat.port_6.words,
         "mapping": e.nat.report.mapping.value,
         "filtering": e.nat.report.filtering.value,
         "ports": e.nat.report.ports.value,

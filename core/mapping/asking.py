@@ -46,6 +46,7 @@ class RouterAsker:
         `wanted`: what we had before.
         """
         self._tcp = tcp
+        self._six = ":" in client.host
         self._client = client
         self._nonce = nonce
         self._wanted = wanted
@@ -102,6 +103,8 @@ class RouterAsker:
         except wire.MalformedAnswer:
             return None
         if answer.version == 0 and self._version == 2:
+            if self._six:
+                return self._give_up("it knows NAT-PMP only, which is of IPv4")
             if answer.result == wire.UNSUPPORTED_VERSION or answer.host is None:
                 self._version = 0  # it knows only NAT-PMP (RFC 6887 appendix A)
                 self.renew(now)
@@ -132,7 +135,7 @@ class RouterAsker:
         return epoch < expected
 
     def _refused(self, answer: wire.Answer, now: float) -> Failed | None:
-        if answer.result == wire.UNSUPPORTED_VERSION and self._version == 2:
+        if answer.result == wire.UNSUPPORTED_VERSION and self._version == 2 and not self._six:
             self._version = 0
             self.renew(now)
             self.poll(now)
@@ -142,14 +145,17 @@ class RouterAsker:
             self.renew(now)
             self.poll(now)
             return None
-        self.mapped, self._due = None, math.inf
         known = wire.RESULTS if self._version == 2 else wire.PMP_RESULTS
-        return Failed(known.get(answer.result, f"it refuses, with number {answer.result}"))
+        return self._give_up(known.get(answer.result, f"it refuses, with number {answer.result}"))
+
+    def _give_up(self, words: str) -> Failed:
+        self.mapped, self._due = None, math.inf
+        return Failed(words)
 
     def _accepted(self, answer: wire.Answer, now: float) -> Mapped | None:
         if answer.host is not None:
             self._host = answer.host
-        if not answer.port or self._host is None:
+        if not answer.port or self._host is None or (":" in self._host) != self._six:
             return None
         life = min(max(float(answer.lifetime), LEAST), MOST)
         address = Address(self._host, answer.port)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 _ROUTES: Final = Path("/proc/net/route")
+_ROUTES_6: Final = Path("/proc/net/ipv6_route")
 _DESTINATION, _GATEWAY, _FLAGS, _METRIC = 1, 2, 3, 6  # columns
 _IS_GATEWAY: Final = 0x2
 _MOST: Final = 1000  # routes that are looked at
@@ -27,6 +28,29 @@ def from_proc(text: str) -> str | None:
         except (IndexError, ValueError, OverflowError):
             continue
     return min(found)[1] if found else None
+
+
+def from_proc_6(text: str) -> str | None:
+    """Return the gateway of Linux' /proc/net/ipv6_route with the lowest metric, with its zone if it is link-local."""
+    found: list[tuple[int, str]] = []
+    for line in text.splitlines()[:_MOST]:
+        try:
+            to, bits, _, _, router, metric, _, _, flags, interface = line.split()
+            host = ipaddress.IPv6Address(bytes.fromhex(router))
+            default = int(to, 16) == 0 and int(bits, 16) == 0 and int(flags, 16) & _IS_GATEWAY
+        except ValueError:
+            continue
+        if default and int(host):
+            found.append((int(metric, 16), f"{host}%{interface}" if host.is_link_local else str(host)))
+    return min(found)[1] if found else None
+
+
+def gateway_6() -> str | None:
+    """Return the router of IPv6's default route, as Linux has it; elsewhere it is not known."""
+    try:
+        return from_proc_6(_ROUTES_6.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
 
 
 def from_words(text: str) -> str | None:

@@ -36,8 +36,14 @@ class Own(Protocol):
     def is_beside(self, address: Address) -> bool:
         """Return whether another is on a network of ours."""
 
+    def hosts_6(self) -> tuple[str, ...]:
+        """Return our IPv6 hosts, the one first that the system would leave from."""
+
     def map_to(self, address: Address | None) -> None:
         """Take what a router forwards to us."""
+
+    def let_in(self, address: Address | None) -> None:
+        """Take where a router lets IPv6 packets for us in."""
 
     def subscribe(self, listener: Callable[[], None]) -> None:
         """Call `listener` when our addresses are others."""
@@ -45,6 +51,8 @@ class Own(Protocol):
 
 class PortMapper:
     """Owns the mapping of port `port`, of UDP unless `tcp`. `tell` is called whenever `status` is another."""
+
+    _nobody = "This network has no router that could open a port."
 
     def __init__(
         self, own: Own, port: int, tell: Callable[[PortOpen], None],
@@ -84,7 +92,7 @@ class PortMapper:
     async def aclose(self) -> None:
         """Give the port back, and end."""
         await self._tasks.aclose()
-        self._own.map_to(None)
+        self._told(None)
 
     # -- the loop ----------------------------------------------------------------------------------------------------
 
@@ -94,7 +102,7 @@ class PortMapper:
             while True:
                 found = await self._place()
                 if found is None:
-                    self._say(PortOpen(words="This network has no router that could open a port."))
+                    self._say(PortOpen(words=self._nobody))
                 if found != place or self._afresh:
                     await asked.aclose()
                     place, self._afresh = found, False
@@ -133,16 +141,16 @@ class PortMapper:
 
     async def _leave(self) -> None:
         self._ways = ()
-        self._own.map_to(None)
+        self._told(None)
 
     def _choose(self) -> None:
         """Take the best mapping of those that there are: PCP or NAT-PMP, whose router tells of its own restart."""
         for way in self._ways:
             if way.mapped is not None:
                 return self._take(way.mapped)
-        self._own.map_to(None)
+        self._told(None)
         if all(way.words is not None for way in self._ways):
-            self._say(PortOpen(words=_sentence(self._kind, *(way.words or "" for way in self._ways))))
+            self._say(PortOpen(words=self._sentence(*(way.words or "" for way in self._ways))))
         return None
 
     # -- what is so --------------------------------------------------------------------------------------------------
@@ -150,16 +158,25 @@ class PortMapper:
     def _take(self, mapped: Mapped) -> None:
         self._wanted = mapped.address
         if scope(mapped.address.host) is not Scope.PUBLIC:
-            self._own.map_to(None)
+            self._told(None)
             words = f"Your router opened a port, but another router is before it: {mapped.address.host} is not public."
             self._say(PortOpen(how=mapped.how, words=words))
             return
-        self._own.map_to(mapped.address)
-        self._say(
-            PortOpen(
-                mapped.address, mapped.how, f"Your router opened {self._kind} {mapped.address.port} ({mapped.how})."
-            )
-        )
+        self._told(mapped.address)
+        self._say(PortOpen(mapped.address, mapped.how, self._success(mapped)))
+
+    def _told(self, address: Address | None) -> None:
+        """Hand on where the Internet reaches us."""
+        self._own.map_to(address)
+
+    def _success(self, mapped: Mapped) -> str:
+        return f"Your router opened {self._kind} {mapped.address.port} ({mapped.how})."
+
+    def _sentence(self, router: str, upnp: str) -> str:
+        why = "; ".join(dict.fromkeys(filter(None, (router, upnp))))
+        if not why:
+            return "Your router opens no ports by itself: it answers neither PCP, NAT-PMP nor UPnP."
+        return f"Your router did not open a {self._kind}: {why}."
 
     def _say(self, status: PortOpen) -> None:
         if status == self.status:
@@ -167,10 +184,3 @@ class PortMapper:
         self.status = status
         _log.info("port mapping: %s", status.words)
         self._tell(status)
-
-
-def _sentence(kind: str, router: str, upnp: str) -> str:
-    why = "; ".join(dict.fromkeys(filter(None, (router, upnp))))
-    if not why:
-        return "Your router opens no ports by itself: it answers neither PCP, NAT-PMP nor UPnP."
-    return f"Your router did not open a {kind}: {why}."

@@ -25,8 +25,22 @@ class UpnpError(Exception):
     """The router did not answer, or refused; its words are for the owner."""
 
 
+def troubles() -> tuple[type[Exception], ...]:
+    """Return what asking a router raises, when it does not answer or says nonsense."""
+    from aiohttp import ClientError
+
+    return (ClientError, OSError, TimeoutError, igd.MalformedIgd)
+
+
+def refusals() -> tuple[type[Exception], ...]:
+    """Return the same, and what it raises when the router refuses."""
+    return (UpnpError, *troubles())
+
+
 class Upnp:
     """One router's UPnP, found once. `host`: ours on its network; `gateway`: its own. A UDP port, unless `tcp`."""
+
+    kinds: tuple[str, ...] = igd.SERVICES  # of the router's services, what is asked
 
     def __init__(self, host: str, gateway: str, tcp: bool = False) -> None:
         self._protocol = "TCP" if tcp else "UDP"
@@ -46,15 +60,13 @@ class Upnp:
         return await self._map(port, now)  # a router that was restarted may be asked elsewhere
 
     async def _map(self, port: int, now: float) -> Mapped:
-        from aiohttp import ClientError
-
         try:
             async with self._session() as session:
                 to = self._service or await self._find(session)
                 self._service = to
                 host = await self._own_host(session, to)
                 outside, life = await self._add(session, to, port)
-        except (ClientError, OSError, TimeoutError, igd.MalformedIgd) as error:
+        except troubles() as error:
             self._service = None
             raise UpnpError(str(error) or "it did not answer in time") from error
         self._mapped = Address(host, outside)
@@ -62,8 +74,6 @@ class Upnp:
 
     async def holds(self) -> bool:
         """Return whether the router still has the mapping, at the same address; False too where it does not answer."""
-        from aiohttp import ClientError
-
         if self._service is None or self._mapped is None:
             return False
         entry = {"NewRemoteHost": "", "NewExternalPort": str(self._mapped.port), "NewProtocol": "UDP"}
@@ -72,7 +82,7 @@ class Upnp:
                 if await self._own_host(session, self._service) != self._mapped.host:
                     return False
                 found = await self._call(session, self._service, "GetSpecificPortMappingEntry", entry)
-        except (UpnpError, ClientError, OSError, TimeoutError, igd.MalformedIgd):
+        except refusals():
             return False
         if isinstance(found, igd.Refused):
             return found.code != igd.NO_SUCH_ENTRY  # one that does not know the question says nothing about the answer
@@ -80,15 +90,13 @@ class Upnp:
 
     async def unmap(self) -> None:
         """Give the port back; a router that does not answer is left alone."""
-        from aiohttp import ClientError
-
         if self._service is None or self._mapped is None:
             return
         arguments = {"NewRemoteHost": "", "NewExternalPort": str(self._mapped.port), "NewProtocol": self._protocol}
         try:
             async with self._session() as session:
                 await self._call(session, self._service, "DeletePortMapping", arguments)
-        except (ClientError, OSError, TimeoutError, igd.MalformedIgd):
+        except troubles():
             return
         finally:
             self._mapped = None
@@ -98,7 +106,7 @@ class Upnp:
     async def _find(self, session: "ClientSession") -> igd.Service:
         url = await self._search()
         description = await self._get(session, url)
-        return igd.service(description, url)
+        return igd.service(description, url, self.kinds)
 
     async def _search(self) -> str:
         """Return where the router says that its description is. Raises UpnpError when it says nothing."""

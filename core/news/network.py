@@ -58,7 +58,7 @@ class NatSnapshot:
     """Our network: `report` in the terms of RFC 4787, the rest in words; `advice` is "" when there is nothing to do.
 
     `reachable`: friends behind usual home routers get in. `complete`: everything was tried once. `port`: what the
-    router was asked to open, and `web_port` the same for HTTP and WebSocket.
+    router was asked to open, `port_6` the same for IPv6, and `web_port` for HTTP and WebSocket.
     """
 
     report: NatReport = field(default_factory=NatReport)
@@ -69,6 +69,7 @@ class NatSnapshot:
     complete: bool = False
     port: PortOpen = field(default_factory=PortOpen)
     web_port: PortOpen = field(default_factory=PortOpen)
+    port_6: PortOpen = field(default_factory=PortOpen)
 
 
 @frozen

@@ -46,6 +46,7 @@ class OwnAddresses:
         self._networks = read()
         self._towards = LocalAddresses()
         self._mapped: Address | None = None
+        self._let_in: Address | None = None
         self._seen: Address | None = None
         self._listeners: list[Callable[[], None]] = []
         self._told = self.by_source()
@@ -96,8 +97,9 @@ class OwnAddresses:
             found.setdefault(Address(observed, self._port), Source.OBSERVED)
         if self._seen is not None:
             found.setdefault(self._seen, Source.OBSERVED)
-        if self._mapped is not None:
-            found[self._mapped] = Source.MAPPED
+        for mapped in (self._mapped, self._let_in):
+            if mapped is not None:
+                found[mapped] = Source.MAPPED
         return found
 
     def address(self) -> Address:
@@ -183,7 +185,7 @@ class OwnAddresses:
 
     def is_self(self, address: Address) -> bool:
         """Return whether this is our own socket, as far as we know."""
-        if address in (self._mapped, self._seen):
+        if address in (self._mapped, self._let_in, self._seen):
             return True
         if address.port != self._port:
             return False
@@ -201,6 +203,11 @@ class OwnAddresses:
     def map_to(self, address: Address | None) -> None:
         """Take what a router forwards to us, or None when it no longer does."""
         self._mapped = address
+        self._tell()
+
+    def let_in(self, address: Address | None) -> None:
+        """Take where a router lets IPv6 packets for us in, or None when it no longer does."""
+        self._let_in = address
         self._tell()
 
     def see_at(self, address: Address | None) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from core.mapping.mapper import PortMapper
+from core.mapping.pinholes import PinholeKeeper
 from core.mapping.status import PortOpen
 from core.own.addresses import ANY_HOST, OwnAddresses
 from core.profile.config import PeerConfig
@@ -22,6 +23,18 @@ def open_port(
     stack.push_async_callback(mapper.aclose)
     mapper.start()
     return mapper
+
+
+def open_pinhole(
+    config: PeerConfig, addresses: OwnAddresses, port: int, tell: Callable[[PortOpen], None], stack: AsyncExitStack
+) -> PortMapper | None:
+    """Begin to ask that UDP packets of IPv6 for `port` come in, as `open_port` does."""
+    if config.bind != ANY_HOST or not allowed(config.port_mapping, os.environ, PORT_MAPPING):
+        return None
+    keeper = PinholeKeeper(addresses, port, tell)
+    stack.push_async_callback(keeper.aclose)
+    keeper.start()
+    return keeper
 
 
 def open_web_port(
@@ -52,7 +65,14 @@ class _Beside:
         """Return whether another is on a network of ours."""
         return self._addresses.is_beside(address)
 
+    def hosts_6(self) -> tuple[str, ...]:
+        """Return our IPv6 hosts: a pinhole is of UDP."""
+        return ()
+
     def map_to(self, address: Address | None) -> None:
+        """See above."""
+
+    def let_in(self, address: Address | None) -> None:
         """See above."""
 
     def subscribe(self, listener: Callable[[], None]) -> None:

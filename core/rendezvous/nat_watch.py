@@ -79,6 +79,7 @@ class NatWatch:
         self._report = NatReport()
         self._port = PortOpen()
         self._web_port = PortOpen()
+        self._port_6 = PortOpen()
         self._asked: set[Address] = set()
         self._answering: set[Address] = set()
         self._looks = 0
@@ -129,15 +130,24 @@ class NatWatch:
         if self._port.address is not None:
             reachable, advice = True, ""
             message = f"Friends can reach this peer at {self._port.address}. {self._port.words}"
+        elif self._port_6.address is not None and not self._own.hosts():  # IPv6 is all that there is
+            reachable, advice = True, ""
+            message = f"Friends with IPv6 can reach this peer at {self._port_6.address}."
         network = " ".join(filter(None, (words.network, six_words(self._six()))))
         return NatSnapshot(
             self._report, reachable, network, message, advice, complete=self._looks > 0, port=self._port,
-            web_port=self._web_port,
+            web_port=self._web_port, port_6=self._port_6,
         )  # fmt: skip
 
     def opened(self, port: PortOpen) -> None:
         """Take what the router was asked to open, and tell it."""
         self._port = port
+        self._hub.touch()
+        self._hub.emit(NatChanged(self._hub.now(), self.snapshot()))
+
+    def opened_6(self, port: PortOpen) -> None:
+        """Take whether the router lets IPv6 packets in, and tell it."""
+        self._port_6 = port
         self._hub.touch()
         self._hub.emit(NatChanged(self._hub.now(), self.snapshot()))
 

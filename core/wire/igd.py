@@ -13,6 +13,7 @@ from core.frozen import frozen
 if TYPE_CHECKING:  # loaded with the first word of a router: 2 MB, and most peers hear none
     from xml.etree.ElementTree import Element
 
+GROUP_6: Final = "[FF02::C]"  # the same of IPv6 (Annex A), as HOST has it
 GROUP: Final = "239.255.255.250"  # SSDP's multicast group (UPnP Device Architecture 1.1, section 1)
 PORT: Final = 1900
 LONGEST: Final = 256 * 1024  # bytes of a description or an answer; a router's own are 3 to 20 KB
@@ -25,9 +26,18 @@ SERVICES: Final = (
     "urn:schemas-upnp-org:service:WANIPConnection:1",
     "urn:schemas-upnp-org:service:WANPPPConnection:1",
 )
+PINHOLES: Final = ("urn:schemas-upnp-org:service:WANIPv6FirewallControl:1",)
+"""What opens a router's firewall for IPv6 (UPnP IGD 2)."""
 ONLY_PERMANENT: Final = 725  # the router knows no lease that ends
 TAKEN: Final = 718  # the port is mapped to another machine
 NO_SUCH_ENTRY: Final = 714  # the port is mapped to nobody
+PINHOLE_WORDS: Final = {
+    606: "it does not allow this",
+    701: "it has no place left for a pinhole",
+    702: "its firewall for IPv6 is off",
+    703: "its owner does not let it open pinholes",
+}
+"""WANIPv6FirewallControl's refusals that an owner can do something about, as words (its section 2.5.3.7)."""
 
 _SPACE: Final = re.compile(rb"[\r\n]+")
 
@@ -52,9 +62,9 @@ class Refused:
     words: str
 
 
-def search(target: str, wait: int) -> bytes:
+def search(target: str, wait: int, group: str = GROUP) -> bytes:
     """Return SSDP's question for devices of a kind; they answer within `wait` seconds."""
-    lines = ("M-SEARCH * HTTP/1.1", f"HOST: {GROUP}:{PORT}", 'MAN: "ssdp:discover"', f"MX: {wait}", f"ST: {target}")
+    lines = ("M-SEARCH * HTTP/1.1", f"HOST: {group}:{PORT}", 'MAN: "ssdp:discover"', f"MX: {wait}", f"ST: {target}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
 
 
@@ -109,8 +119,8 @@ def _local(element: "Element") -> str:
     return element.tag.rpartition("}")[2]
 
 
-def service(description: bytes, url: str) -> Service:
-    """Return what of the described device maps ports, the newest kind first. Raises MalformedIgd when nothing does.
+def service(description: bytes, url: str, kinds: tuple[str, ...] = SERVICES) -> Service:
+    """Return what of the described device does what is wanted, the newest kind first. Raises MalformedIgd.
 
     `url`: where the description was read, to which its addresses are relative; others are refused.
     """
@@ -125,7 +135,7 @@ def service(description: bytes, url: str) -> Service:
         if name == "service":
             fields = {_local(child): (child.text or "").strip() for child in element}
             found.setdefault(fields.get("serviceType", ""), fields.get("controlURL", ""))
-    for kind in SERVICES:
+    for kind in kinds:
         control = found.get(kind)
         if control:
             try:
@@ -135,7 +145,7 @@ def service(description: bytes, url: str) -> Service:
             if is_on(whole, host):
                 return Service(kind, whole)
             raise MalformedIgd("it sends us to another machine")
-    raise MalformedIgd("it maps no ports")
+    raise MalformedIgd("it maps no ports" if kinds is SERVICES else "it opens no pinholes")
 
 
 def call(to: Service, action: str, arguments: dict[str, str]) -> tuple[dict[str, str], bytes]:

@@ -70,6 +70,8 @@ class Answer:
 
 
 def _mapped(host: str) -> bytes:
+    if ":" in host:
+        return ipaddress.IPv6Address(host).packed
     return b"\x00" * 10 + b"\xff\xff" + ipaddress.IPv4Address(host).packed
 
 
@@ -78,16 +80,18 @@ def _plain(packed: bytes) -> str | None:
     if found.ipv4_mapped is not None:
         found_4 = found.ipv4_mapped
         return None if found_4 == ipaddress.IPv4Address(0) else str(found_4)
-    return None
+    return str(found) if int(found) else None
 
 
 def pcp_map(client: Address, nonce: bytes, suggested: Address | None, lifetime: int, *, tcp: bool = False) -> bytes:
     """Return PCP's request to map `client`'s port, of UDP or TCP (RFC 6887 sections 7.1, 11.1). `lifetime` 0: end it.
 
-    `client`: our host and port on the router's network. `suggested`: what we had before, None for any.
+    `client`: our host and port on the router's network; of IPv6, what the router's firewall is to let in. `suggested`:
+    what we had before, None for any.
     """
     head = _PCP.pack(2, _MAP, 0, lifetime, _mapped(client.host))
-    host, port = ("0.0.0.0", client.port) if suggested is None else suggested
+    anywhere = "::" if ":" in client.host else "0.0.0.0"
+    host, port = (anywhere, client.port) if suggested is None else suggested
     return head + _PCP_MAP.pack(nonce, _TCP if tcp else _UDP, client.port, port, _mapped(host))
 
 

@@ -127,7 +127,7 @@ def report(snapshot: PeerSnapshot) -> str:
     paths, attempts = snapshot.connections.paths, snapshot.connections.attempts
     plain = _Plain([*(each.peer_id for each in paths), *(each.peer_id for each in attempts)])
     nat = snapshot.nat
-    network = " ".join(filter(None, (nat.message, nat.advice, nat.network, nat.port.words)))
+    network = " ".join(filter(None, (nat.message, nat.advice, nat.network, nat.port.words, nat.port_6.words)))
     told = ["How Grapevine is connected", network]
     told += ["", "Paths:" if paths else "Paths: none now"]
     told += [_path(each, plain) for each in paths]

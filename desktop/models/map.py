@@ -103,7 +103,7 @@ def _router(snapshot: PeerSnapshot) -> Spot | None:
     badge = _tr("port {port} open").format(port=port.port) if port is not None else _tr("not known yet")
     if port is None and nat.report.mapping.value != "unknown":
         badge = _tr("lets friends in") if nat.reachable else _tr("lets nobody in")
-    words = (nat.message, nat.advice, nat.network, nat.port.words)
+    words = (nat.message, nat.advice, nat.network, nat.port.words, nat.port_6.words)
     text = " ".join(filter(None, words)) or _tr("What your router does is known once somebody outside has answered.")
     line = Line.OPEN if nat.reachable or port is not None else Line.IDLE
     return Spot("router", Kind.ROUTER, _tr("Your router"), badge, text, line, place=(ROUTER_X, 0.5))

@@ -34,7 +34,7 @@ def network_words(nat: NatSnapshot, *, known: bool) -> str:
     """Return what is known of our network, whether others get in, and what to do."""
     if not known:
         return "Nobody was asked yet where this peer is seen from outside. A broker, or a grape elsewhere, can say."
-    lines = dict.fromkeys((nat.message, nat.advice, nat.network, nat.port.words, nat.web_port.words))
+    lines = dict.fromkeys((nat.message, nat.advice, nat.network, nat.port.words, nat.port_6.words, nat.web_port.words))
     return " ".join(line for line in lines if line)
 
 

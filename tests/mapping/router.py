@@ -18,7 +18,9 @@ from tests.natlab.namespaces import (
 )
 
 HOME, OUTSIDE = "192.168.60.2", "11.0.0.9"
+HOME_6, OUTSIDE_6 = "2001:db8:60::2", "2001:db8:0:1::9"
 _LAN, _WAN = "192.168.60.1", "11.0.0.1"
+_LAN_6, _WAN_6 = "2001:db8:60::1", "2001:db8:0:1::1"
 _RULES = """
 table inet filter {
   chain miniupnpd {
@@ -76,6 +78,19 @@ class Router:
         set_options(self._name, {"ipv4/ip_forward": 1})
         load_rules(self._name, _RULES)
 
+    def add_six(self, *, four: bool = True) -> None:
+        """Have IPv6 at all three, and at home nothing else unless `four`."""
+        set_options(self._name, {"ipv6/conf/all/forwarding": 1})
+        link = "fe80::60"  # the router's, as it is the default route of a home
+        configure(
+            self._name, f"addr add {_LAN_6}/64 dev lan nodad", f"addr add {link}/64 dev lan nodad",
+            f"addr add {_WAN_6}/64 dev wan nodad",
+        )  # fmt: skip
+        configure(self.home, f"addr add {HOME_6}/64 dev eth0 nodad", f"route add default via {link} dev eth0")
+        configure(self.outside, f"addr add {OUTSIDE_6}/64 dev eth0 nodad", f"route add 2001:db8:60::/64 via {_WAN_6}")
+        if not four:
+            configure(self.home, f"addr del {HOME}/24 dev eth0")
+
     def start(self, *, pcp: bool, upnp: bool) -> None:
         """Start `miniupnpd` with those protocols."""
         conf = self._folder / "miniupnpd.conf"
@@ -89,6 +104,9 @@ class Router:
             "deny 0-65535 0.0.0.0/0 0-65535\n",
             encoding="ascii",
         )
+        if not pcp:  # it answers PCP over IPv6 all the same
+            chain = "type filter hook input priority 0; policy accept; udp dport 5351 drop"
+            load_rules(self._name, _RULES + f"table ip6 quiet {{\nchain input {{ {chain}; }}\n}}\n")
         with (self._folder / "miniupnpd.log").open("wb") as log:
             self._program = subprocess.Popen(
                 [*inside(self._name), "miniupnpd", "-d", "-f", str(conf), "-P", str(self._folder / "pid")],
@@ -109,6 +127,10 @@ class Router:
             self._program.kill()
             self._program.wait(10)
         remove((self.home, self.outside, self._name))
+
+    def let_in(self) -> str:
+        """Return the rules that it made for IPv6."""
+        return run(*inside(self._name), "nft", "list", "chain", "inet", "filter", "miniupnpd")
 
     def forwarded(self) -> str:
         """Return the rules that it made."""

@@ -1,5 +1,6 @@
 """A router asked for a port: both protocols, a router that begins again, and what is no answer to us."""
 
+import ipaddress
 import random
 import struct
 
@@ -163,3 +164,46 @@ def test_no_datagram_breaks_the_reader() -> None:
             parse(bytes(data[: chance.randrange(len(data) + 1)]))
         except MalformedAnswer:
             continue
+
+
+US_6 = Address("2001:db8:60::2", 40000)
+
+
+def pcp_answer_6(outside: str = US_6.host, version: int = 2, result: int = 0) -> bytes:
+    head = struct.pack("!BBBBII12x", version, 0x81, 0, result, LIFETIME, 1000)
+    packed = ipaddress.IPv6Address(outside).packed
+    return head + struct.pack("!12sB3xHH16s", NONCE, 17, US_6.port, US_6.port, packed)
+
+
+def test_of_ipv6_a_pinhole_for_our_own_address_is_asked_for() -> None:
+    asker = RouterAsker(US_6, NONCE)
+    asker.poll(0.0)
+    request = asker.datagrams[0]
+    assert request[8:24] == ipaddress.IPv6Address(US_6.host).packed
+    assert request[44:60] == bytes(16), "any address"
+    assert asker.receive(pcp_answer_6(), 0.1) == Mapped(US_6, "PCP", 0.1 + LIFETIME)
+
+
+def test_a_router_that_translates_ipv6_says_where_we_are() -> None:
+    asker = RouterAsker(US_6, NONCE)
+    asker.poll(0.0)
+    found = asker.receive(pcp_answer_6("2001:db8:99::2"), 0.1)
+    assert isinstance(found, Mapped)
+    assert found.address == Address("2001:db8:99::2", US_6.port)
+
+
+def test_of_ipv6_there_is_no_older_protocol() -> None:
+    for answer in (struct.pack("!BBHI", 0, 0x81, 1, 5), pcp_answer_6(result=1)):
+        asker = RouterAsker(US_6, NONCE)
+        asker.poll(0.0)
+        asker.datagrams.clear()
+        assert isinstance(asker.receive(answer, 0.1), Failed)
+        assert asker.datagrams == []
+
+
+@pytest.mark.parametrize("outside", ["::", "::ffff:203.0.113.9", "::ffff:0.0.0.0"])
+def test_an_ipv4_address_is_no_pinhole(outside: str) -> None:
+    asker = RouterAsker(US_6, NONCE)
+    asker.poll(0.0)
+    assert asker.receive(pcp_answer_6(outside), 0.1) is None
+    assert asker.mapped is None

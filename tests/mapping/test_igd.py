@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.mapping.gateway import from_proc, from_words
+from core.mapping.gateway import from_proc, from_proc_6, from_words
 from core.wire import igd
 
 ROUTER = "192.168.1.1"
@@ -91,3 +91,29 @@ def test_the_gateway_of_each_system() -> None:
     windows = "Active Routes:\n          0.0.0.0          0.0.0.0      192.168.1.1    192.168.1.23     25\n"
     assert from_words(windows) == "192.168.1.1"
     assert from_words("nothing") is None
+
+
+def test_the_firewall_for_ipv6_is_another_service() -> None:
+    url, kind = "http://[2001:db8::1]:5000/root.xml", igd.PINHOLES[0]
+    found = igd.service(described(kind=kind), url, igd.PINHOLES)
+    assert found == igd.Service(kind, "http://[2001:db8::1]:5000/ctl")
+    with pytest.raises(igd.MalformedIgd, match="opens no pinholes"):
+        igd.service(described(), url, igd.PINHOLES)
+    with pytest.raises(igd.MalformedIgd, match="another machine"):
+        igd.service(described("http://[2001:db8::2]/ctl", kind=kind), url, igd.PINHOLES)
+    assert b"HOST: [FF02::C]:1900" in igd.search(igd.SEARCHED[0], 1, igd.GROUP_6)
+
+
+def test_the_router_of_ipv6_is_that_of_the_default_route_and_names_its_link() -> None:
+    nobody, link = "0" * 32, "fe80" + "0" * 27 + "1"
+
+    def route(to: str, bits: str, router: str, metric: str, flags: str, interface: str) -> str:
+        return f"{to} {bits} {nobody} 00 {router} {metric} 00000001 00000000 {flags} {interface}\n"
+
+    other = route(nobody, "00", "20010db8" + "0" * 23 + "9", "00000500", "00000003", "eth1")
+    found = route(nobody, "00", link, "00000400", "00000003", "eth0")
+    rest = route("20010db8" + "0" * 24, "40", link, "00000001", "00000003", "eth0")
+    rest += route(nobody, "00", nobody, "00000000", "00200200", "lo") + "nonsense\n"
+    assert from_proc_6(rest + other + found) == "fe80::1%eth0"
+    assert from_proc_6(rest + other) == "2001:db8::9"
+    assert from_proc_6(rest) is None

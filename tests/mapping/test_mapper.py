@@ -33,8 +33,14 @@ class Own:
     def is_beside(self, address: Address) -> bool:
         return self.beside
 
+    def hosts_6(self) -> tuple[str, ...]:
+        return ()
+
     def map_to(self, address: Address | None) -> None:
         self.mapped.append(address)
+
+    def let_in(self, address: Address | None) -> None:
+        """No pinholes here."""
 
     def subscribe(self, listener: Callable[[], None]) -> None:
         """Nothing changes here."""
