@@ -44,7 +44,7 @@ from core.own.identity import OwnIdentity
 from core.own.nearby import look_nearby
 from core.own.networks import Networks, networks
 from core.own.pairs import Pairs
-from core.own.port import open_pinhole, open_port, open_web_port
+from core.own.port import open_ports, open_web_port
 from core.own.record import OwnRecord
 from core.peer_id import PeerId
 from core.profile.config import PeerConfig
@@ -195,7 +195,9 @@ async def compose(
     if calls is not None:
         stack.push_async_callback(calls.close)
     access = outside.open_access(config, lambda grape: hub.emit(GrapeChanged(hub.now(), grape)), outreach.lend)
-    addresses = OwnAddresses(config.bind, endpoint.address.port, access.observed_host, outside.networks, endpoint.six)
+    addresses = OwnAddresses(
+        config.bind, endpoint.address.port, access.observed_host, outside.networks, endpoint.six, access.observed_host_6
+    )
     say_where_we_are(hub, addresses)
     wakes = Wakes(addresses.refresh, outside.clocks, bus=outside.bus)
     stack.push_async_callback(wakes.aclose)
@@ -206,7 +208,7 @@ async def compose(
     link = await stack.enter_async_context(access)
 
     # requests that go out, and peers that brokers name
-    outgoing = Outgoing(endpoint, outreach, addresses)
+    outgoing = Outgoing(endpoint, outreach, addresses, addresses.leads)
 
     def told(listed: Iterable[Address]) -> list[Address]:
         return outgoing.told(listed, _grape_host(access))
@@ -327,10 +329,7 @@ async def compose(
     )
     await open_carriers(config, endpoint, relaying, admission, tunnels, tasks, stack)
     await begin_public(config, public, people, identity, intents, ladder, open_side, addresses, nat)
-    mappers = (
-        open_port(config, addresses, endpoint.address.port, nat.opened, stack),
-        open_pinhole(config, addresses, endpoint.address.port, nat.opened_6, stack),
-    )
+    mappers = open_ports(config, addresses, endpoint.address.port, nat.opened, nat.opened_6, stack)
     wakes.subscribe(lambda event: begin_again(
         event, outreach, endpoint, rpc, access, nat, brokers, ladder, roles, own_broker, record, public, lan, tunnels,
         mappers, relaying, web,

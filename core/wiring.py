@@ -249,7 +249,7 @@ def say_where_we_are(hub: Hub, addresses: OwnAddresses) -> None:
 def begin_again(
     event: Woke, outreach: Outreach, endpoint: Endpoint, rpc: RpcClient, access: GrapeAccess, nat: NatWatch,
     brokers: Brokers, ladder: Ladder, roles: Roles, own_broker: OwnBroker, record: OwnRecord, public: PublicDht,
-    lan: Lan | None, tunnels: Tunnels, mappers: Iterable[PortMapper | None], relaying: Relaying, web: WebRoles,
+    lan: Lan | None, tunnels: Tunnels, mappers: Iterable[PortMapper], relaying: Relaying, web: WebRoles,
 ) -> None:  # fmt: skip
     """Have all parts begin again: we slept, or are on another network. No pause of before is kept to."""
     outreach.begin_again(asyncio.get_running_loop().time())
@@ -266,8 +266,7 @@ def begin_again(
     if lan is not None:
         lan.begin_again()
     for mapper in mappers:
-        if mapper is not None:
-            mapper.begin_again()
+        mapper.begin_again()
     web.begin_again()
     tunnels.begin_again()
     relaying.begin_again()

@@ -45,7 +45,12 @@ class Neighbourhood(Protocol):
 class Outgoing:
     """Punches and connections. What the rule keeps back raises HeldBack, and nothing has left."""
 
-    def __init__(self, socket: Socket, outreach: Outreach, own: Neighbourhood) -> None:
+    def __init__(
+        self, socket: Socket, outreach: Outreach, own: Neighbourhood,
+        leads: Callable[[Address], bool] = lambda address: True,
+    ) -> None:  # fmt: skip
+        """`leads`: this machine has a way to an address: one without IPv6, say, has none to an IPv6 one."""
+        self._leads = leads
         self._socket = socket
         self._outreach = outreach
         self._own = own
@@ -57,7 +62,10 @@ class Outgoing:
         return refusal(address, by, self._own.is_beside)
 
     def told(self, addresses: Iterable[Address], by: str | None = None) -> list[Address]:
-        """Take what somebody at the host `by` names; return those that may be sent to at all, in their order."""
+        """Take what somebody at the host `by` names; return those that may be sent to at all, in their order.
+
+        Those that no way leads to are left out while there are others.
+        """
         now, kept = self._clock(), []
         for address in dict.fromkeys(addresses):
             reason = None if self._own.is_self(address) else self.refuses(address, by)
@@ -67,7 +75,7 @@ class Outgoing:
             else:
                 self.refused += 1
                 _log.debug("%s, named by %s, is left alone: %s", address, by or "somebody", reason)
-        return kept
+        return [each for each in kept if self._leads(each)] or kept
 
     def listed(self, addresses: Iterable[Address]) -> None:
         """Note that somebody names these at the moment, which were looked at before."""

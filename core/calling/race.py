@@ -6,12 +6,14 @@ meanwhile is tried at once, and so is one nobody listed that punches us: that is
 
 import asyncio
 import contextlib
+import itertools
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from core.aio.tasks import TaskSet
 from core.errors import PeerError, RequestTimeout
 from core.reach.outreach import HeldBack
+from core.scope import is_six
 from core.values import Address
 
 STAGGER = 0.25  # seconds between attempts; RFC 8305 section 5 "Connection Attempt Delay"
@@ -19,6 +21,17 @@ MAX_LISTED = 32  # candidates tried in turn for one request: 8 s of attempts; wh
 MAX_TRIED = 64  # those that punched us included; more are ignored
 MAX_AGAIN = 3  # more tries of an address that failed, for signs of life: the way was opened; as many for words of it
 MAX_NAMED = 8  # addresses in the sentence of an error
+
+
+def by_turns(candidates: Sequence[Address]) -> list[Address]:
+    """Return candidates of both kinds in turn, of each in their order: a dead kind costs one pause.
+
+    RFC 8305 section 4 does so. The kind of the first one comes first, as who is asked first is left to chance.
+    """
+    first = [each for each in candidates if is_six(each.host) == is_six(candidates[0].host)]
+    other = [each for each in candidates if is_six(each.host) != is_six(candidates[0].host)]
+    turns = itertools.zip_longest(first, other)
+    return [each for turn in turns for each in turn if each is not None]
 
 
 class Race:
@@ -93,7 +106,7 @@ class Race:
     async def winner(self, candidates: Sequence[Address]) -> Address:
         """Return the first address that connected. Raises RequestTimeout, or the last failure when all failed."""
         try:
-            for place, address in enumerate(candidates[:MAX_LISTED]):
+            for place, address in enumerate(by_turns(candidates)[:MAX_LISTED]):
                 self.add(address, place * self._stagger)
             async with asyncio.timeout(self._timeout):
                 return await self._winner

@@ -111,6 +111,10 @@ class DualNode:
         """Return our UDP address as most nodes of IPv4 see it."""
         return self._four.observed()
 
+    def observed_6(self) -> Address | None:
+        """Return the same of IPv6."""
+        return self._six.observed()
+
     def listed(self, peers: Sequence[Address], requester: Address) -> list[Address]:
         """See Node."""
         return self._four.listed(peers, requester)

@@ -99,6 +99,11 @@ class GrapeAccess:
         seen = self._grape.observed() if self._grape is not None else None
         return seen.host if seen is not None else None
 
+    def observed_host_6(self) -> str | None:
+        """Return the same of IPv6."""
+        seen = self._grape.observed_6() if self._grape is not None else None
+        return seen.host if seen is not None else None
+
     def neighbours(self, count: int) -> list[Address]:
         """Return nodes of the DHT that our own grape knows, nearest first; without one: none."""
         return self._grape.neighbours(count) if self._grape is not None else []

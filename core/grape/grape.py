@@ -108,6 +108,10 @@ class Grape:
         """Return our UDP address as other grapes see it (BEP 42), once some have said so."""
         return self._node.observed()
 
+    def observed_6(self) -> Address | None:
+        """Return the same of IPv6."""
+        return self._node.observed_6() if isinstance(self._node, DualNode) else None
+
     async def lookup(self, name: str) -> list[Address]:
         """Return the peers announced under `name`, [] for none."""
         return list(await outcome(partial(self._dht.lookup, name.encode())))

@@ -1,1 +1,1 @@
-"""A port of this peer's router, opened by asking it: PCP, NAT-PMP and UPnP, of IPv6 a pinhole, renewed, and given back at the end."""
+"""A port of this peer's router, of IPv6 a pinhole: asked for by PCP, NAT-PMP and UPnP, renewed, given back."""

@@ -1,6 +1,6 @@
 """Asking the router to let IPv6 packets for our port in, by UPnP: WANIPv6FirewallControl:1 of IGD 2.
 
-The router is asked over IPv6 from the very address that is to be let in, as it opens a pinhole for who asks only. It is
+The router is asked over IPv6 from the address that is to be let in, as it opens pinholes for the asker alone. It is
 looked for with datagrams to the default gateway and nowhere else; what answers is on our network, and is the machine
 that describes itself.
 """

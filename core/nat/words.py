@@ -81,8 +81,12 @@ def describe(report: NatReport, *, brokers: int, others: bool = True) -> NatWord
     return NatWords(Reach.MET, network, "Friends can reach this peer: the broker brings both sides together.")
 
 
-def six_words(addresses: Sequence[Address]) -> str:
-    """Return a sentence on our IPv6; "" where there is none."""
+def six_words(addresses: Sequence[Address], translated: str | None = None) -> str:
+    """Return a sentence on our IPv6; "" where there is none. `translated`: our host as others see it, if another."""
+    if translated is not None:
+        return (
+            f"A router translates this computer's IPv6 (NPTv6 or NAT66), which is rare: others see it at {translated}."
+        )
     if not addresses:
         return ""
     return f"This computer has IPv6 too, at {addresses[0]}: no router translates that, and both sides open a firewall."

@@ -35,16 +35,17 @@ class OwnAddresses:
 
     def __init__(
         self, bind: str, port: int, observed: Callable[[], str | None] = lambda: None, read: Read = networks,
-        six: bool = False,
+        six: bool = False, observed_6: Callable[[], str | None] = lambda: None,
     ) -> None:  # fmt: skip
-        """`six`: the socket takes IPv6 as well."""
+        """`six`: the socket takes IPv6 as well. `observed_6()`: as `observed`, of IPv6."""
+        self._observed_6 = observed_6
         self._bind = bind
         self._six = six
         self._port = port
         self._observed = observed
         self._read = read
         self._networks = read()
-        self._towards = LocalAddresses()
+        self._towards, self._towards_6 = LocalAddresses(), LocalAddresses(six=True)
         self._mapped: Address | None = None
         self._let_in: Address | None = None
         self._seen: Address | None = None
@@ -95,6 +96,9 @@ class OwnAddresses:
         observed = self._observed()
         if observed is not None:
             found.setdefault(Address(observed, self._port), Source.OBSERVED)
+        translated = self.translated_6()
+        if translated is not None and not any(scope(host) is Scope.PUBLIC for host in self.hosts_6()):
+            found.setdefault(Address(translated, self._port), Source.OBSERVED)
         if self._seen is not None:
             found.setdefault(self._seen, Source.OBSERVED)
         for mapped in (self._mapped, self._let_in):
@@ -125,6 +129,14 @@ class OwnAddresses:
         """Return this machine's own host toward another, or None when nothing leads there."""
         return self._bind if self._bind != ANY_HOST else self._towards(toward)
 
+    def leads(self, address: Address) -> bool:
+        """Return whether a way leads to an address: we have a socket of its kind, and the system a route."""
+        if self._bind != ANY_HOST:
+            return is_six(self._bind) == is_six(address.host)
+        if not is_six(address.host):
+            return self._towards(address) is not None
+        return self._six and self._towards_6(address) is not None
+
     def _told_6(self) -> list[str]:
         """Return the IPv6 hosts that others are told of: of each network that one that the system would leave from."""
         best: dict[str, str] = {}
@@ -135,6 +147,13 @@ class OwnAddresses:
     def global_6(self) -> list[Address]:
         """Return where others may reach us by IPv6, the best first."""
         return [each for each in self.addresses() if is_six(each.host) and scope(each.host) is Scope.PUBLIC]
+
+    def translated_6(self) -> str | None:
+        """Return our IPv6 host as others on the Internet see it, where that is none of ours: a router translates it."""
+        seen = self._observed_6() if self._six else None
+        if seen is None or scope(seen) is not Scope.PUBLIC or seen in self.hosts_6():
+            return None
+        return seen
 
     def is_beside(self, address: Address) -> bool:
         """Return whether this is on a network of ours, with no router between; where routes cannot be read, a /24.
@@ -220,7 +239,8 @@ class OwnAddresses:
         now = self._read()
         if now != self._networks:
             self._networks = now
-            self._towards = LocalAddresses()  # what was asked on the network before is not so any longer
+            # what was asked on the network before is not so any longer
+            self._towards, self._towards_6 = LocalAddresses(), LocalAddresses(six=True)
         self._tell()
 
     def _tell(self) -> None:

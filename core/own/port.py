@@ -13,28 +13,21 @@ from core.reach.gate import PORT_MAPPING, allowed
 from core.values import Address
 
 
-def open_port(
-    config: PeerConfig, addresses: OwnAddresses, port: int, tell: Callable[[PortOpen], None], stack: AsyncExitStack
-) -> PortMapper | None:
-    """Begin to ask for UDP port `port`; `stack` ends it. None: it is not wanted, or we are bound to one address."""
-    if config.bind != ANY_HOST or not allowed(config.port_mapping, os.environ, PORT_MAPPING):
-        return None
-    mapper = PortMapper(addresses, port, tell)
-    stack.push_async_callback(mapper.aclose)
-    mapper.start()
-    return mapper
+def open_ports(
+    config: PeerConfig, addresses: OwnAddresses, port: int, tell: Callable[[PortOpen], None],
+    tell_6: Callable[[PortOpen], None], stack: AsyncExitStack,
+) -> tuple[PortMapper, ...]:  # fmt: skip
+    """Begin to ask that UDP packets for `port` come in, of IPv4 and of IPv6; `stack` ends it.
 
-
-def open_pinhole(
-    config: PeerConfig, addresses: OwnAddresses, port: int, tell: Callable[[PortOpen], None], stack: AsyncExitStack
-) -> PortMapper | None:
-    """Begin to ask that UDP packets of IPv6 for `port` come in, as `open_port` does."""
+    None is asked for where that is not wanted, or we are bound to one address.
+    """
     if config.bind != ANY_HOST or not allowed(config.port_mapping, os.environ, PORT_MAPPING):
-        return None
-    keeper = PinholeKeeper(addresses, port, tell)
-    stack.push_async_callback(keeper.aclose)
-    keeper.start()
-    return keeper
+        return ()
+    mappers = PortMapper(addresses, port, tell), PinholeKeeper(addresses, port, tell_6)
+    for mapper in mappers:
+        stack.push_async_callback(mapper.aclose)
+        mapper.start()
+    return mappers
 
 
 def open_web_port(

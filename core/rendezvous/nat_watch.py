@@ -15,7 +15,7 @@ from core.errors import PeerError
 from core.nat.classify import Sample, Trial, classify
 from core.nat.reflection import TRIES, Reflected, Reflector
 from core.nat.report import Mapping, NatReport, Ports
-from core.nat.words import describe, six_words
+from core.nat.words import describe
 from core.net.reflecting import FreshSocket, Reflecting
 from core.net.udp_socket import UdpSocket
 from core.news.events import NatChanged, NatSnapshot, PortOpen
@@ -62,11 +62,11 @@ class NatWatch:
         may_ask: Callable[[Address, int], bool],
         brokers: Callable[[], int],
         online: Callable[[], bool],
-        six: Callable[[], Sequence[Address]] = tuple,
+        six: Callable[[], str] = str,
     ) -> None:
         """`brokers()`: how many have us registered. `online()`: whether others answer by TCP.
 
-        `six()`: where others may reach us by IPv6.
+        `six()`: a sentence on our IPv6.
         """
         self._six = six
         self._hub = hub
@@ -133,7 +133,7 @@ class NatWatch:
         elif self._port_6.address is not None and not self._own.hosts():  # IPv6 is all that there is
             reachable, advice = True, ""
             message = f"Friends with IPv6 can reach this peer at {self._port_6.address}."
-        network = " ".join(filter(None, (words.network, six_words(self._six()))))
+        network = " ".join(filter(None, (words.network, self._six())))
         return NatSnapshot(
             self._report, reachable, network, message, advice, complete=self._looks > 0, port=self._port,
             web_port=self._web_port, port_6=self._port_6,

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from core.calling.outgoing import Outgoing
 from core.directory.access import GrapeAccess
 from core.nat.reflection import Reflector
+from core.nat.words import six_words
 from core.net.endpoint import Endpoint
 from core.news.events import BrokerChanged, GrapeChanged, GrapeState, PeerEvent
 from core.news.hub import Hub
@@ -26,6 +27,9 @@ class Addresses(Protocol):
 
     def global_6(self) -> list[Address]:
         """Return where others may reach us by IPv6."""
+
+    def translated_6(self) -> str | None:
+        """Return our IPv6 host as others see it, where a router translates it."""
 
     def subscribe(self, listener: Callable[[], None]) -> None:
         """Call `listener` when they are others."""
@@ -53,7 +57,10 @@ def know_our_network(
         if isinstance(event, WebPortMapped):
             nat.opened_web(event.opened)
 
-    nat = NatWatch(hub, endpoint, addresses, sources, outgoing.may_ask, brokers.registered, online, addresses.global_6)
+    nat = NatWatch(
+        hub, endpoint, addresses, sources, outgoing.may_ask, brokers.registered, online,
+        lambda: six_words(addresses.global_6(), addresses.translated_6()),
+    )  # fmt: skip
     addresses.subscribe(nat.nudge)
     hub.subscribe(lambda event: nat.on_brokers(), BrokerChanged, GrapeChanged, PublicDhtChanged)
     hub.subscribe(on_web_port, WebPortMapped)

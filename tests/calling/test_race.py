@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from core.calling.race import MAX_AGAIN, MAX_LISTED, MAX_TRIED, STAGGER, Race
+from core.calling.race import MAX_AGAIN, MAX_LISTED, MAX_TRIED, STAGGER, Race, by_turns
 from core.errors import LocalError, PeerError, RequestTimeout, TransportClosed
 from core.reach.outreach import HeldBack
 from core.values import Address
@@ -37,6 +37,21 @@ def test_the_first_that_connects_wins_and_candidates_start_apart() -> None:
         assert await Race(paths.connect, 10.0).winner([A, B, C]) == C
         assert paths.tried == [(0.0, A), (STAGGER, B), (2 * STAGGER, C)]
         assert now() == pytest.approx(2 * STAGGER + 0.01)
+
+    run(scene())
+
+
+def test_both_kinds_take_turns_and_a_dead_one_costs_a_pause() -> None:
+    six = [Address(f"2001:db8::{number}", 1) for number in range(1, 4)]
+    assert by_turns([A, B, C, *six]) == [A, six[0], B, six[1], C, six[2]]
+    assert by_turns([six[0], A, six[1], six[2]]) == [six[0], A, six[1], six[2]]
+    assert by_turns([A, B]) == [A, B]
+    assert by_turns([]) == []
+
+    async def scene() -> None:
+        paths = Paths(c=0.01)
+        assert await Race(paths.connect, 10.0).winner([*six, C]) == C
+        assert now() == pytest.approx(STAGGER + 0.01)
 
     run(scene())
 

@@ -15,6 +15,17 @@ table ip6 firewall {{
   }}
 }}
 """
+_TRANSLATION = """
+table ip6 translation {{
+  chain prerouting {{ type nat hook prerouting priority dstnat; policy accept;
+    iifname "wan" {inward}
+  }}
+  chain postrouting {{ type nat hook postrouting priority srcnat; policy accept;
+    oifname "wan" {outward}
+  }}
+}}
+"""
+_OWN = "fd12:3456::/64"
 
 
 def _number(namespace: str) -> int:
@@ -44,6 +55,31 @@ def site_with_six(world: Internet, site: Site, *, firewall: bool = True) -> str:
     rules = _FIREWALL.format(policy="drop" if firewall else "accept")
     ns.run(*ns.inside(router), "nft", "-f", "-", stdin=rules)  # beside those of IPv4
     return f"2001:db8:1:{number:x}::5"
+
+
+def only_six(site: Site) -> None:
+    """Take IPv4 away from a site's first machine."""
+    ns.run("ip", "-n", site.hosts[0], "-4", "addr", "flush", "dev", "eth0")
+
+
+def translated_six(world: Internet, site: Site, *, prefix: bool) -> str:
+    """Give a site's first machine an address of the home's own, behind a router that translates IPv6.
+
+    `prefix`: each address to one of the provider's (NPTv6, RFC 6296), else all to the router's own (NAT66). Return the
+    address that the Internet sees.
+    """
+    number = _number(site.hosts[0])
+    outside = site_with_six(world, site)
+    given = f"2001:db8:1:{number:x}::/64"
+    router, host = site.routers[0], site.hosts[0]
+    ns.configure(router, "addr add fd12:3456::1/64 dev lan nodad", f"addr del 2001:db8:1:{number:x}::1/64 dev lan")
+    ns.configure(host, f"addr del {outside}/64 dev eth0", "addr add fd12:3456::5/64 dev eth0 nodad")
+    ns.configure(host, "route replace ::/0 via fd12:3456::1")
+    inward = f"dnat ip6 prefix to ip6 daddr map {{ {given} : {_OWN} }}" if prefix else "accept"
+    outward = f"snat ip6 prefix to ip6 saddr map {{ {_OWN} : {given} }}" if prefix else "masquerade"
+    rules = _TRANSLATION.format(inward=inward, outward=outward)
+    ns.run(*ns.inside(router), "nft", "-f", "-", stdin=rules)
+    return outside if prefix else f"2001:db8:0:{number:x}::2"
 
 
 def _join(world: Internet, device: str, namespace: str, number: int) -> None:

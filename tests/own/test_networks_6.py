@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 
 from core.news.events import Holds
-from core.own.addresses import OwnAddresses
+from core.own.addresses import OwnAddresses, Source
 from core.own.networks import Attached, Networks
 from core.own.networks_6 import Link, Networks6, attached, links, local_hosts
 from core.values import Address
@@ -122,3 +122,48 @@ def test_beside_a_public_ipv4_address_neighbours_hear_nothing(hosts: tuple[str, 
     assert OwnAddresses("0.0.0.0", PORT, read=lambda: found, six=True).links() == ((link,) if heard else ())
     assert OwnAddresses("0.0.0.0", PORT, read=lambda: found).links() == ()
     assert OwnAddresses("0.0.0.0", PORT, read=lambda: found, six=True).is_self(Address("fe80::1%eth0", PORT))
+
+
+def test_a_host_that_others_see_and_we_do_not_have_is_of_a_router_that_translates() -> None:
+    seen: list[str | None] = [None]
+
+    def at(*hosts: str) -> OwnAddresses:
+        found = Networks(six=Networks6(hosts))
+        return OwnAddresses("0.0.0.0", PORT, read=lambda: found, six=True, observed_6=lambda: seen[0])
+
+    outside = Address("2001:db8:99::5", PORT)
+    inside, ours = at(HOMES_OWN), at(LASTING)
+    assert inside.translated_6() is None
+    assert inside.global_6() == []
+    seen[0] = outside.host
+    assert (inside.translated_6(), ours.translated_6()) == (outside.host, outside.host)
+    assert inside.global_6() == [outside]
+    assert ours.global_6() == [Address(LASTING, PORT)], "what we have ourselves is what we tell"
+    seen[0] = LASTING
+    assert ours.translated_6() is None
+    seen[0] = "fd99::5"  # a neighbour's word
+    assert inside.translated_6() is None
+
+
+def test_where_a_pinhole_is_we_are() -> None:
+    it = at_home()
+    told: list[int] = []
+    it.subscribe(lambda: told.append(1))
+    it.let_in(Address(TEMPORARY, PORT))
+    assert it.by_source()[Address(TEMPORARY, PORT)] is Source.MAPPED
+    translated = Address("2001:db8:99::5", PORT)
+    it.let_in(translated)
+    assert translated in it.global_6()
+    assert it.is_self(translated)
+    it.let_in(None)
+    assert translated not in it.global_6()
+    assert len(told) == 3
+
+
+def test_a_way_leads_where_we_have_a_socket_and_the_system_a_route() -> None:
+    it = at_home()
+    assert it.leads(Address("127.0.0.1", 1))
+    assert it.leads(Address("::1", 1))
+    assert not at_home(six=False).leads(Address("::1", 1))
+    assert not at_home(bind=LASTING).leads(Address("127.0.0.1", 1))
+    assert at_home(bind="192.168.7.5").leads(Address("198.51.100.1", 1))

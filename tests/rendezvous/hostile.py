@@ -112,6 +112,9 @@ class HostileGrape:
 
     # as `GrapeAccess`
 
+    def observed_host_6(self) -> str | None:
+        return None
+
     def observed_host(self) -> str | None:
         return "198.51.100.9"
 

@@ -43,6 +43,9 @@ class GrapeHere(OwnGrape):
         pump.flush()
         super().__init__(self.dht, random=Random(8))
 
+    def observed_host_6(self) -> str | None:
+        return None
+
     def observed_host(self) -> str | None:
         return "198.51.100.9"
 
