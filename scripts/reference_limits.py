@@ -6,6 +6,7 @@ from core.broker.registry import BrokerConfig
 from core.datagrams.config import DatagramConfig
 from core.dht import strangers
 from core.dht.config import DhtConfig
+from core.dht.node import HEARD_MOST, HEARD_UNTIL
 from core.dht.storage import HOST_PART
 from core.grape import http, request_parser
 from core.grape.config import GrapeConfig
@@ -279,6 +280,10 @@ _PACKETS: Final = (
         "grapes that are asked because this network names them", f"{_LAN.per_host}", f"{_LAN.rows}", "",
         "one that never answered makes room, else the new one is left alone; each is asked with one packet, every "
         f"{_LAN.most:g} s in the end", "tests/lan/test_neighbours.py",
+    ),
+    Rule(
+        "nodes of one network that a node of the other one names and that are asked", f"{HEARD_MOST} of one answer",
+        f"while fewer than {HEARD_UNTIL} are known", "", "they are not asked", "tests/dht/test_dual.py",
     ),
     Rule(
         "DHT bytes at another node's word", f"{strangers.FACTOR} x what that node sent", "", "", "nothing is sent",

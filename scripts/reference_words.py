@@ -120,8 +120,10 @@ ERRORS: Final = {
 
 # Fields of events, by name, or by "event.name" where a name means something else there.
 FIELDS: Final = {
-    "address": "IPv4 address",
+    "address": "IPv4 or IPv6 address",
     "port_message": "What the router was asked to open, and what it did.",
+    "port_6": "where your router lets IPv6 packets for this peer in, or null",
+    "port_6_message": "the same for IPv6: what the router was asked to let in, or why not",
     "web-port.port": "our own TCP port of HTTP and WebSocket",
     "web-port.message": "What the router did, in words.",
     "outside": "where the Internet reaches it, `HOST:PORT`; null: the router opened nothing",
