@@ -127,7 +127,7 @@ def test_the_exact_rule_of_windows(ufw: Path) -> None:
 
 def test_the_rule_of_an_ipv6_link_has_the_link_and_the_networks_on_it(ufw: Path, tmp_path: Path) -> None:
     ufw.write_text("ENABLED=yes")
-    networks = [*NETWORKS, IPv6Network("fd12::/64")]
+    networks: list[IPv4Network | IPv6Network] = [*NETWORKS, IPv6Network("fd12::/64")]
     assert rule(20001, "fe80::1%eth0", networks, ufw, [], also=(41000,)) == (
         "sudo ufw allow proto udp from fe80::/64 to any port 20001,41000 && "
         "sudo ufw allow proto udp from fd12::/64 to any port 20001,41000"

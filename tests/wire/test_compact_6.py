@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from core.errors import RemoteError
 from core.values import Address
+from core.wire.bencoding import Bencoded
 from core.wire.compact import Contact
 from core.wire.compact_6 import NODE_6_BYTES, pack_nodes_6, pack_peers_6, unpack_nodes_6, unpack_peers_6
 
@@ -32,7 +33,7 @@ def test_an_address_of_a_link_is_told_on_that_link_only(asker: str, told: bool) 
 
 
 def test_an_address_of_a_link_is_of_the_link_that_the_answer_came_by() -> None:
-    packed = pack_peers_6([LINK], "fe80::1%eth0")
+    packed: list[Bencoded] = [*pack_peers_6([LINK], "fe80::1%eth0")]
     assert unpack_peers_6(packed, "fe80::9%wlan0") == [Address("fe80::7%wlan0", 20001)]
     assert unpack_peers_6(packed, "2001:db8::1") == [Address("fe80::7", 20001)]  # which nothing is ever sent to
 
