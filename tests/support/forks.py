@@ -61,9 +61,11 @@ async def start(
         os.close(number)
     loop = asyncio.get_running_loop()
     told = await loop.sock_recv(status, 100)
-    if not told:
+    pid, _, code = told.partition(b"\n")  # what ends at once may have told its end as well
+    if not pid:
+        status.close()
         raise OSError(f"{command} was not forked: standard error of the tests says why")
-    forked = Forked(make(), int(told), status)
+    forked = Forked(make(), int(pid), status, code)
     await forked.open(pipes[0][1], pipes[1][0], pipes[2][0])
     return forked
 
@@ -106,11 +108,15 @@ class _Pipe(asyncio.Protocol):
 class Forked(asyncio.SubprocessTransport):
     """A program that was forked for us. Made by `start`."""
 
-    def __init__(self, protocol: asyncio.SubprocessProtocol, pid: int, status: socket.socket) -> None:
+    def __init__(
+        self, protocol: asyncio.SubprocessProtocol, pid: int, status: socket.socket, told: bytes = b""
+    ) -> None:  # fmt: skip
+        """`told`: what `status` has said of its end already."""
         super().__init__()
         self.protocol = protocol
         self._pid = pid
         self._status = status
+        self._told = told
         self._code: int | None = None
         self._pipes: dict[int, asyncio.BaseTransport] = {}
         self._open = 3  # pipes
@@ -135,7 +141,7 @@ class Forked(asyncio.SubprocessTransport):
     def _exited(self) -> None:
         self._loop.remove_reader(self._status)
         with self._status:
-            self._code = int(self._status.recv(100) or -signal.SIGKILL)
+            self._code = int(self._told or self._status.recv(100) or -signal.SIGKILL)
         self.protocol.process_exited()
         self._perhaps_over()
 

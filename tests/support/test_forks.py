@@ -1,7 +1,9 @@
 """A forked command line is as one that Python starts. Each test can run both ways; the slow half has the other."""
 
+import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +75,29 @@ async def test_signals(tmp_path: Path, number: int, code: int) -> None:
         await program.event("listening")
         program.send_signal(number)
         assert await program.wait() == code
+
+
+async def test_an_end_that_is_told_together_with_the_start(
+    way: str, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A short command on a busy machine: both lines are there when the first is read."""
+    if way == "real":
+        pytest.skip("nothing is forked")
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    monkeypatch.setattr(forks, "_server", lambda: (ours, None))
+
+    def serve() -> None:
+        _, descriptors, _, _ = socket.recv_fds(its, 200_000, 4)
+        with socket.socket(fileno=descriptors.pop()) as status:
+            status.send(b"4711\n3\n")
+        for number in descriptors:
+            os.close(number)
+
+    with ours, its:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.to_thread(serve))
+            done = await to_its_end([*forks.OURS, "keygen"], env=env)
+    assert done.code == 3
 
 
 async def test_chance_is_each_program_s_own(env: dict[str, str], tmp_path: Path) -> None:
