@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from core.peer_id import PeerId
 from tests.natlab.friends import known
@@ -15,12 +16,13 @@ from tests.natlab.internet import Internet, Public, internet
 from tests.natlab.kinds import Kind
 from tests.natlab.matrix import SEQUENCE
 from tests.streams_real import own
-from tests.support.process import Program, grapevine, node, running
+from tests.support.process import Event, Program, grapevine, node, running
 
 pytestmark = [pytest.mark.natlab, pytest.mark.slow]
 NODES = 50
 HABITS = ["plain"] * 10 + ["slow"] * 4 + ["lying"] * 4 + ["banning"] * 4  # of bittorrent-dht's; libtorrent's ban too
 PLAIN = (Kind.FULL_CONE, Kind.RESTRICTED, Kind.PORT_RESTRICTED, Kind.LINUX)
+OTHERS = 5  # friends of Anna's that are not there
 ALONE = ("--bootstrap", "")  # a grape of its own that knows no other
 
 
@@ -30,11 +32,12 @@ async def mainline(place: Public) -> AsyncIterator[Program]:
     theirs = len(place.addresses) - len(HABITS)
     command = [*place.inside, sys.executable, "-m", "tests.public.libtorrent_nodes", *place.addresses[:theirs]]
     others = [{"host": host, "habit": habit} for host, habit in zip(place.addresses[theirs:], HABITS, strict=True)]
-    first = f"{place.addresses[0]}:6881"
-    options: dict[str, object] = {"nodes": others, "bootstrap": [first], "bogus": [11, 0, 249]}
+    first = [f"{each}:6881" for each in place.addresses[:8]]
+    options: dict[str, object] = {"nodes": others, "bootstrap": first, "bogus": [11, 0, 249]}
     async with running("libtorrent", command) as program:
         await program.event("ready")
         async with node("mainline", options, inside=place.inside) as script:
+            program.say({"meet": list(place.addresses[theirs:])})  # else libtorrent may never hear of the others
             yield script
 
 
@@ -121,6 +124,21 @@ def rates(lines: Sequence[Sequence[str]]) -> float:
     return max(sum(at <= each < at + 10 for each in times) / 10 for times in moments.values() for at in times)
 
 
+def somebody() -> PeerId:
+    """Return the Peer ID of somebody who is not there."""
+    return PeerId(Ed25519PrivateKey.generate().public_key().public_bytes_raw())
+
+
+async def until_held(others: Program) -> Event:
+    """Return what nodes of bittorrent-dht keep, once they keep letters and rings, or after a while."""
+    for _ in range(20):
+        held: Event = await others.command("held")
+        if all(sum(each[kind] for each in held.values()) > 0 for kind in ("items", "announces")):
+            break
+        await asyncio.sleep(1.0)
+    return held
+
+
 async def looks_on(folder: Path) -> None:
     """Two meet, and somebody at the caller's line writes down what leaves."""
     with internet() as world:
@@ -131,6 +149,8 @@ async def looks_on(folder: Path) -> None:
             homes, sites = (folder / "anna", folder / "bert"), (world.site(Kind.LINUX), world.site(Kind.LINUX))
             for home in homes:
                 await switch_on(home, nodes.addresses[0])
+            for number in range(OTHERS):  # each has a box at eight of the nodes: some of those are of either kind
+                await own(homes[0], "trust", "add", str(somebody()), "--name", f"friend {number}")
             sharing = grapevine("share", "fibonacci", *ALONE, inside=sites[0].inside, home=homes[0])
             async with captured(sites[1].inside, seen), sharing as sharer:
                 await sharer.event("public-dht", lambda event: event["nodes"] >= 8)
@@ -148,8 +168,8 @@ async def looks_on(folder: Path) -> None:
     secret += [PeerId.parse(each).key for each in ids]
     secret += [bytes(map(int, place.split("."))) for site in sites for place in (site.outside, site.local[0])]
     assert [each for each in secret if each in sent] == [], "in the clear"
-    assert sum(each["items"] for each in held.values()) > 0, "letters at nodes of bittorrent-dht"
-    assert sum(each["announces"] for each in held.values()) > 0, "rings at nodes of bittorrent-dht"
+    assert sum(each["items"] for each in held.values()) > 0, f"letters at nodes of bittorrent-dht: {held}, {told}"
+    assert sum(each["announces"] for each in held.values()) > 0, f"rings at nodes of bittorrent-dht: {held}, {told}"
     ours = [told[site.outside] for site in sites if site.outside in told]
     assert ours
     assert all(each["bans"] == 0 and each["most"] <= 2.0 for each in ours), ours

@@ -2,7 +2,7 @@
 
 Each session has a node for each of its addresses; port 6881. It says `ready` once they know each other, and then does
 what is asked on its input, one JSON line each: `{"put": [seed, value]}`, `{"get": key}`, `{"peers": hash}`, `{"ring":
-hash}`; what it finds it prints as JSON lines.
+hash}`, `{"meet": [host]}` for all sessions; what it finds it prints as JSON lines.
 """
 
 import importlib
@@ -55,8 +55,11 @@ def tell(alert: Foreign) -> None:
         say(event="put", nodes=alert.num_success)
 
 
-def act(lt: Foreign, session: Foreign, line: str) -> None:
-    wish = json.loads(line)
+def act(lt: Foreign, sessions: list[Foreign], line: str) -> None:
+    wish, session = json.loads(line), sessions[1]
+    for host in wish.get("meet", ()):
+        for each in sessions:
+            each.add_dht_node((host, PORT))
     if "get" in wish:
         session.dht_get_mutable_item(bytes.fromhex(wish["get"]), b"")
     elif "put" in wish:
@@ -90,7 +93,7 @@ def main() -> None:
 
     def listen() -> None:
         for line in sys.stdin:
-            act(lt, sessions[1], line)
+            act(lt, sessions, line)
 
     threading.Thread(target=listen, daemon=True).start()
     while True:

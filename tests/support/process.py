@@ -113,12 +113,16 @@ class Program(asyncio.SubprocessProtocol):
         """Return how many events of `kind` were printed so far."""
         return sum(e.get("event") == kind for e in self.events)
 
+    def say(self, wish: Mapping[str, object]) -> None:
+        """Write a line of JSON to its standard input."""
+        stdin = cast("asyncio.WriteTransport", self.transport.get_pipe_transport(0))
+        stdin.write(json.dumps(wish).encode() + b"\n")
+
     async def command(self, name: str, /, *, patience: float = PATIENCE, **args: object) -> Answer:
         """Have a Node script do `name`; return its result, or raise RuntimeError with its error."""
         self._last_id += 1
         number = self._last_id
-        stdin = cast("asyncio.WriteTransport", self.transport.get_pipe_transport(0))
-        stdin.write(json.dumps({"id": number, "name": name, "args": args}).encode() + b"\n")
+        self.say({"id": number, "name": name, "args": args})
         answer = await self.event("answer", lambda e: bool(e["id"] == number), timeout=patience)
         if answer["error"] is not None:
             raise RuntimeError(answer["error"])
