@@ -56,6 +56,7 @@ class Climbing:
         self._asking: Reflection | None = None
         self._ask_soon = False
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0  # uvloop's handle of what is due at once does not tell
         self._tasks = TaskSet("climb")
         self._opening: asyncio.Task[None] | None = None
         self.closed = False
@@ -203,10 +204,11 @@ class Climbing:
 
     def _arm(self) -> None:
         deadline = self.climb.deadline()
-        if self._timer is not None and (deadline is None or self._timer.when() > deadline):
+        if self._timer is not None and (deadline is None or self._timer_at > deadline):
             self._disarm()
         if deadline is not None and self._timer is None:
-            self._timer = self._loop.call_at(max(deadline, self._loop.time() + 0.001), self._wake)
+            self._timer_at = max(deadline, self._loop.time() + 0.001)
+            self._timer = self._loop.call_at(self._timer_at, self._wake)
 
     def _disarm(self) -> None:
         if self._timer is not None:

@@ -47,6 +47,7 @@ class Introductions:
         self._config = MeetingConfig()
         self._meetings = Meetings(self._config)
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0  # uvloop's handle of what is due at once does not tell
         self._closed = False
 
     def introduce(
@@ -125,10 +126,11 @@ class Introductions:
     def _arm(self) -> None:
         loop = asyncio.get_running_loop()
         deadline = self._meetings.deadline()
-        if self._timer is not None and (deadline is None or self._timer.when() > deadline):
+        if self._timer is not None and (deadline is None or self._timer_at > deadline):
             self._timer.cancel()
             self._timer = None
         if deadline is not None and self._timer is None:
+            self._timer_at = deadline
             self._timer = loop.call_at(deadline, self._wake, deadline)
 
     def _wake(self, due: float) -> None:
