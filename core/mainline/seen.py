@@ -29,6 +29,7 @@ class Mapping:
 class _Word:
     address: Address
     at: float
+    observer: Address
 
 
 class Seen:
@@ -40,7 +41,16 @@ class Seen:
     def add(self, observer: Address, observed: Address, now: float) -> None:
         """Take what an observer says; it replaces what its host said before."""
         if usable(observed) and scope(observed.host) >= scope(observer.host):  # a neighbour cannot know our outside
-            self._words[observer.host] = _Word(observed, now)
+            self._words[observer.host] = _Word(observed, now, observer)
+
+    def observers(self, now: float) -> list[Address]:
+        """Return who said lately what most say, the last one first: these tell whoever asks where they see him."""
+        words = [word for word in self._words.values() if now - word.at < FRESH]
+        if not words:
+            return []
+        host, _ = Counter(word.address.host for word in words).most_common(1)[0]
+        those = sorted((word for word in words if word.address.host == host), key=lambda each: -each.at)
+        return [word.observer for word in those]
 
     def forget(self) -> None:
         """Forget all: we are on another network."""

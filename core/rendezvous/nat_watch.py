@@ -12,6 +12,8 @@ from typing import Protocol
 from core.aio.tasks import TaskSet
 from core.aio.waiting import wait_for
 from core.errors import PeerError
+from core.limits.rate import Backoff
+from core.limits.table import BoundedTable
 from core.nat.classify import Sample, Trial, classify
 from core.nat.reflection import TRIES, Reflected, Reflector
 from core.nat.report import Mapping, NatReport, Ports
@@ -27,6 +29,8 @@ from core.values import Address
 EVERY = 300.0  # seconds between looks; Tailscale's full report has the same
 SOON = 1.0  # seconds between looks that something asks for: changes come in groups
 PATIENCE = 15.0  # seconds between looks while nobody has answered: long enough for a network that comes back
+AGAIN = 4.0  # seconds until others are asked, where too few answered to tell anything; doubled up to EVERY
+SILENT = 32  # reflectors that are remembered as silent, and come last
 REFLECTORS = 4  # asked at a time; two of different hosts are needed
 ORDER_SOCKETS = 4  # opened one after the other to see the order of ports
 BLOCK_SOCKETS = 12  # and more at once where there is no order: 24 ports bound a carrier's block to a few per cent
@@ -82,6 +86,8 @@ class NatWatch:
         self._port_6 = PortOpen()
         self._asked: set[Address] = set()
         self._answering: set[Address] = set()
+        self._silent: BoundedTable[Address, None] = BoundedTable(SILENT)
+        self._again = Backoff(AGAIN, EVERY)
         self._looks = 0
         self._now = asyncio.Event()
         self._tasks = TaskSet("nat watch")
@@ -103,11 +109,15 @@ class NatWatch:
         return self._report
 
     def reflectors(self) -> list[Reflector]:
-        """Return who is to be asked: those furthest away only, who see us through most, and different hosts first."""
+        """Return who is to be asked: those furthest away only, who see us through most, and different hosts first.
+
+        Who was silent the last time comes last.
+        """
         asked = (each for each in dict.fromkeys(self._sources()) if not is_six(each.address.host))
         known = [each for each in asked if scope(each.address.host) > Scope.LOOPBACK]
         furthest = max((scope(each.address.host) for each in known), default=Scope.PUBLIC)
         known = [each for each in known if scope(each.address.host) is furthest]
+        known.sort(key=lambda each: each.address in self._silent)
         by_host: dict[str, list[Reflector]] = {}
         for each in known:
             by_host.setdefault(each.address.host, []).append(each)
@@ -120,8 +130,12 @@ class NatWatch:
 
     def on_brokers(self) -> None:
         """Look again if there is somebody who was not asked yet."""
-        if any(each.address not in self._asked for each in self.reflectors()):
+        if self._others():
             self.nudge()
+
+    def _others(self) -> bool:
+        """Return whether somebody may be asked who was not asked yet."""
+        return any(each.address not in self._asked for each in self.reflectors())
 
     def snapshot(self) -> NatSnapshot:
         """Return the report and its words."""
@@ -163,7 +177,16 @@ class NatWatch:
             except PeerError as error:
                 _log.debug("our network could not be looked at: %s", error)
             await asyncio.sleep(SOON)
-            await wait_for(self._now, EVERY if self._report.reflectors else PATIENCE)
+            await wait_for(self._now, self._pause())
+
+    def _pause(self) -> float:
+        """Return how many seconds the last look is good for."""
+        if not self._report.reflectors:
+            return PATIENCE
+        if self._report.mapping is Mapping.UNKNOWN and self._others():  # not all nodes say where they see us
+            return self._again.failed()
+        self._again.succeeded()
+        return EVERY
 
     async def _look(self) -> None:
         reflectors = [each for each in self.reflectors() if self._may_ask(each.address, TRIES)]
@@ -173,6 +196,10 @@ class NatWatch:
         loop = asyncio.get_running_loop()
         here = self._socket.address
         answers = [each for each in await self._socket.reflecting.ask(reflectors) if each.observed is not None]
+        for each in reflectors:
+            self._silent[each.address] = None
+        for answer in answers:
+            self._silent.pop(answer.reflector.address, None)
         self._answering = {each.reflector.address for each in answers if not each.reflector.dht}
         two = [each for each in answers if each.also is not None]
         more = [Reflector(Address(each.reflector.address.host, each.also or 0)) for each in two]

@@ -43,6 +43,15 @@ def seen(*words: tuple[str, str, int]) -> Seen:
     return made
 
 
+def test_who_told_where_they_see_us_are_known_the_last_first_and_without_those_that_say_otherwise() -> None:
+    made = Seen()
+    for number in range(3):
+        made.add(Address(f"21.0.0.{number}", 6881), Address("11.0.0.1", 4000), float(number))
+    made.add(Address("21.0.0.9", 6881), Address("12.9.9.9", 4000), 4.0)
+    assert [each.host for each in made.observers(5.0)] == ["21.0.0.2", "21.0.0.1", "21.0.0.0"]
+    assert made.observers(FRESH + 5.0) == []
+
+
 def test_our_mapping_is_believed_once_three_agree() -> None:
     words = [(f"21.0.0.{n}", "11.0.0.1", 4000) for n in range(1, 4)]
     assert seen(*words[:2]).mapping(1.0) is None
