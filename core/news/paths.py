@@ -133,6 +133,7 @@ PLAIN = "plain punching"
 RUNGS = {  # the words of `core.punch.rungs.Rung`
     "predicted port": "The next one was known beforehand",
     "predicted ports": "Both sides knew the other's next one beforehand",
+    "rows of ports": "Both sides knew about where the other's next ones are",
     "birthday": "It was found by trying many ports at once",
     "port blocks": "It was found in the small range that the provider gives each home",
 }

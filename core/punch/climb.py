@@ -224,7 +224,7 @@ class Climb:
     # -- agreeing -----------------------------------------------------------------------------------------------------
 
     def _begin(self, number: int, now: float) -> bool:
-        choice = choose(self.ours, self.theirs, number, first=self._first)
+        choice = choose(self.ours, self.theirs, number, first=self._first, rows=self._config.rows)
         self._choice = choice
         if choice is None:
             return False
@@ -348,7 +348,7 @@ class Climb:
         assert self._choice is not None
         pauses = self._config.pauses
         pause = pauses[min(self._round, len(pauses) - 1)]
-        if self._choice.rung in (Rung.PREDICT, Rung.EXACT) and self._round < self._config.quick_rounds:
+        if self._choice.rung in (Rung.PREDICT, Rung.EXACT, Rung.ROWS) and self._round < self._config.quick_rounds:
             pause = self._config.quick
         self._state, self._until = _State.RESTING, now + pause * (1.0 + 0.2 * self._random.random())
         self._again.clear()

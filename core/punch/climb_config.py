@@ -19,6 +19,7 @@ class ClimbConfig:
     opening: float = 0.00025  # between openers, which end on the way: all within 0.2 s
     begin: float = 0.05  # until the first probe of a birthday, so that the first openers are out
     window: int = 16  # ports around a predicted one that are tried: as many as other customers may take meanwhile
+    rows: bool = False  # instead of exact ports; `window` ports are a row, and half as many packets go along it
     again: float = 0.2  # between packets on a flow that is open already; they take no port
     patience: float = 2.5  # of a predicted port: a round trip of 0.7 s (satellite) and its repetitions
     linger: float = 1.5  # after the last probe, for an answer
@@ -35,10 +36,12 @@ class ClimbConfig:
 
         Meanwhile our own look-ups there take ports of a router that gives them out in order, so more of them are tried.
         """
-        return cls(window=96, parley=40.0, patience=12.0, pauses=(10.0, 20.0, 60.0, 600.0), quick=3.0)
+        return cls(window=96, rows=True, parley=40.0, patience=12.0, pauses=(10.0, 20.0, 60.0, 600.0), quick=3.0)
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
+            if isinstance(value, bool):
+                continue
             if not (all(each > 0 for each in value) if isinstance(value, tuple) else value > 0):
                 raise ValueError(f"ClimbConfig.{field.name} must be above 0")

@@ -8,6 +8,9 @@ Both sides choose by the same rule, from the same two reports, and so choose the
 | ports in order | predict | exact | blocks | - |
 | ports of a block | birthday, in the block | blocks | blocks | - |
 | any ports | birthday | - | - | - |
+
+Where words take seconds, other packets of ours take ports between a word and its use: two routers that give them out
+in order then get rows of ports instead of exact ones.
 """
 
 import enum
@@ -23,6 +26,7 @@ class Rung(enum.Enum):
     PLAIN = "plain"  # both punch the port that brokers see
     PREDICT = "predicted port"  # one side's next port is known, give or take its neighbours' traffic
     EXACT = "predicted ports"  # both sides' next ports are known: one packet each
+    ROWS = "rows of ports"  # both sides' next ports are known, give or take: one opens a row, the other goes along it
     BIRTHDAY = "birthday"  # one side opens many ports, the other tries ports until it finds one
     BLOCKS = "port blocks"  # both sides' ports are of small ranges: pairs of them are tried
 
@@ -35,14 +39,15 @@ class Choice:
     opener: int | None = None
 
 
-def choose(ours: Side, theirs: Side, round_: int, *, first: bool) -> Choice | None:
+def choose(ours: Side, theirs: Side, round_: int, *, first: bool, rows: bool = False) -> Choice | None:
     """Return how to try in this round, from 0 on; None: nothing but plain punching can help, or nothing can.
 
     `first` tells the two sides apart where their networks do not. A round that failed is followed by another way.
+    `rows`: words between the two take seconds.
     """
     sides = (ours, theirs)
     if ours.hard and theirs.hard:
-        return _both_hard(sides, round_, first=first)
+        return _both_hard(sides, round_, first=first, rows=rows)
     if ours.hard or theirs.hard:
         hard = 0 if ours.hard else 1
         if sides[hard].ports is Ports.IN_ORDER and round_ < 2:
@@ -57,12 +62,14 @@ def choose(ours: Side, theirs: Side, round_: int, *, first: bool) -> Choice | No
     return Choice(Rung.BIRTHDAY, round_ % 2 if first else 1 - round_ % 2)
 
 
-def _both_hard(sides: tuple[Side, Side], round_: int, *, first: bool) -> Choice | None:
+def _both_hard(sides: tuple[Side, Side], round_: int, *, first: bool, rows: bool) -> Choice | None:
     ranges = {Ports.IN_ORDER, Ports.BLOCK}
     if not all(side.ports in ranges for side in sides):
         return None
     ordered = [number for number, side in enumerate(sides) if side.ports is Ports.IN_ORDER]
     if len(ordered) == 2:
+        if rows:
+            return Choice(Rung.ROWS, round_ % 2 if first else 1 - round_ % 2)
         if round_ < 3:
             return Choice(Rung.EXACT)
         return Choice(Rung.BLOCKS, 0 if first == bool(round_ % 2) else 1)

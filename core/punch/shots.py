@@ -53,7 +53,7 @@ def sockets(choice: Choice, ours: Side, config: ClimbConfig) -> int:
     """Return how many sockets we need besides the serving one."""
     opens = choice.opener == 0
     match choice.rung:
-        case Rung.EXACT:
+        case Rung.EXACT | Rung.ROWS:
             return 1
         case Rung.PREDICT:
             return 1 if opens else 0
@@ -70,7 +70,7 @@ def sockets(choice: Choice, ours: Side, config: ClimbConfig) -> int:
 def samples(choice: Choice, ours: Side) -> bool:
     """Return whether the other has to know the port that our first fresh socket gets."""
     opens = choice.opener == 0
-    if choice.rung is Rung.EXACT:
+    if choice.rung in (Rung.EXACT, Rung.ROWS):
         return True
     return opens and ours.ports is Ports.IN_ORDER and choice.rung in (Rung.PREDICT, Rung.BLOCKS)
 
@@ -86,6 +86,8 @@ def plan(scene: Scene) -> Iterator[Planned]:
     match scene.choice.rung:
         case Rung.EXACT:
             return _exact(scene)
+        case Rung.ROWS:
+            return _open_row(scene) if scene.opens else _go_along_row(scene)
         case Rung.PREDICT:
             return _keep_open(scene, scene.theirs.address) if scene.opens else _find_predicted(scene)
         case Rung.BIRTHDAY:
@@ -124,6 +126,33 @@ def _find_predicted(scene: Scene) -> Iterator[Planned]:
         for number, port in enumerate(usable):
             at = turn * scene.config.patience / 4 + number * scene.config.spacing
             yield Planned(at, 0, Address(scene.host, port))
+
+
+def _open_row(scene: Scene) -> Iterator[Planned]:
+    """Open a port of ours toward each of theirs that come next: ours are a row as well, beginning we know not where."""
+    for number, port in enumerate(_row(scene, range(1, scene.config.window + 1))):
+        yield Planned(number * scene.config.opening, 1, Address(scene.host, port), OPENER_TTL)
+
+
+def _go_along_row(scene: Scene) -> Iterator[Planned]:
+    """Send along the other's row, each packet by our next port, and two of theirs further than the last.
+
+    Our n-th packet leaves by our port kb + n, counted from the sampled one, where other packets of ours took kb. The
+    other's port toward that one is ka + kb + n, counted likewise. So the packet that goes to 2 n - 1 fits when
+    n = ka + kb + 1: the other packets of both sides together may be half a row.
+    """
+    ports = list(_row(scene, range(1, scene.config.window + 1, 2)))
+    for turn in range(4):  # by the same ports: the other side may begin later
+        for number, port in enumerate(ports):
+            at = turn * scene.config.patience / 5 + scene.config.begin + number * scene.config.spacing
+            yield Planned(at, 1, Address(scene.host, port))
+
+
+def _row(scene: Scene, numbers: range) -> Iterator[int]:
+    for number in numbers if scene.next_port is not None else ():
+        port = (scene.next_port or 0) + scene.theirs.step * number
+        if LEAST_PORT <= port <= _MOST_PORT:
+            yield port
 
 
 def _open_many(scene: Scene) -> Iterator[Planned]:

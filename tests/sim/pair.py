@@ -78,6 +78,7 @@ class SimPeer:
     first: bool
     mail_delay: float
     config: ClimbConfig = field(default_factory=ClimbConfig)
+    traffic: int = 0  # new destinations that other packets of ours go to with each word
     climb: Climb | None = None
     other: "SimPeer | None" = None
     opened_at: float | None = None
@@ -98,6 +99,7 @@ class SimPeer:
         self.fresh: list[SimulatedSocket] = []
         self._fresh_port = FIRST_FRESH
         self._timer = 0.0
+        self._elsewhere = 1000 * self.first
 
     # -- knowing the network
 
@@ -220,6 +222,9 @@ class SimPeer:
         elif isinstance(order, Ask):
             self._ask(climb)
         elif self.other is not None:
+            for _ in range(self.traffic):
+                self._elsewhere += 1
+                self.serving.send(Address(REFLECTORS[0].host, 20_000 + self._elsewhere), b"d1:q4:pinge")
             other, text = self.other, order.text
             # TCP-like: what is lost on its way to the broker or from it comes half a second later
             late = 0.6 if self.random.random() < 1 - (1 - world.public.link.loss) ** 2 else 0.0
@@ -256,7 +261,8 @@ class Met:
 
 
 def meet(one: Kind, other: Kind, seed: int, *, loss: float = 0.0, rtt: float = 0.0, skew: float = 0.0,
-         limit: float = 60.0, config: ClimbConfig | None = None, mail: float | None = None) -> Met:  # fmt: skip
+         limit: float = 60.0, config: ClimbConfig | None = None, mail: float | None = None,
+         traffic: int = 0) -> Met:  # fmt: skip
     """Let two meet; `mail`: seconds that a word takes from one to the other."""
     world = World(seed, Link(delay=rtt / 2, loss=0.0))
     for reflector in dict.fromkeys(each.host for each in REFLECTORS):
@@ -273,6 +279,7 @@ def meet(one: Kind, other: Kind, seed: int, *, loss: float = 0.0, rtt: float = 0
             number == 0,
             word,
             config or ClimbConfig(),
+            traffic,
         )
         for number, kind in enumerate((one, other))
     ]

@@ -102,6 +102,18 @@ def test_all_hard_pairs_that_can_meet_do_so_by_mail(seed: int) -> None:
         by_mail(pair, seed)
 
 
+@pytest.mark.parametrize("traffic", [0, 1, 7])
+def test_two_routers_with_ports_in_order_meet_by_mail_though_other_packets_take_some(traffic: int) -> None:
+    for seed in range(4):
+        met = meet(
+            Kind.SYM_SEQ, Kind.SYM_SEQ, seed, limit=60.0, rtt=0.08, skew=MAIL, mail=MAIL,
+            config=ClimbConfig.by_mail(), traffic=traffic,
+        )  # fmt: skip
+        assert (met.by, met.seconds is not None) == ("rows of ports", True), met
+        assert met.probes_to_others == 0
+        assert met.packets <= 400
+
+
 def test_one_seed_gives_one_story() -> None:
     first, again = (tried((Kind.LINUX, Kind.SYM_RANDOM), 7, rough=True) for _ in range(2))
     assert first == again
@@ -123,10 +135,11 @@ SIDES = [
 
 
 @pytest.mark.parametrize("number", range(6))
-def test_both_sides_choose_the_same(number: int) -> None:
+@pytest.mark.parametrize("rows", [False, True])
+def test_both_sides_choose_the_same(number: int, rows: bool) -> None:
     for ours, theirs in itertools.product(SIDES, repeat=2):
-        one = choose(ours, theirs, number, first=True)
-        other = choose(theirs, ours, number, first=False)
+        one = choose(ours, theirs, number, first=True, rows=rows)
+        other = choose(theirs, ours, number, first=False, rows=rows)
         if one is None or other is None:
             assert one is other
             continue
