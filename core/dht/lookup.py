@@ -140,6 +140,13 @@ class Search:
             if candidate.named_by == host and candidate.state is _State.FRESH:
                 candidate.state = _State.FAILED
 
+    def resume(self) -> None:
+        """Go on after an end that came early: who was asked and has not answered is asked once more."""
+        self._in_flight = 0
+        for candidate in self._candidates:
+            if candidate.state is _State.ASKED:
+                candidate.state = _State.FRESH
+
     def done(self) -> bool:
         """Say whether nothing is in flight and nobody is left to ask."""
         if self._in_flight:

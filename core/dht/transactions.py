@@ -26,6 +26,7 @@ class Pending:
     expires_at: float
     datagram: bytes = b""  # set once it left, for the second copy
     use: int = 0  # the owner's own
+    sent_at: float = 0.0
 
 
 class Transactions:
@@ -40,7 +41,9 @@ class Transactions:
         self._capacity = min(capacity, 1 << 15)  # half of all 2-byte ids: drawing a free one stays quick
         self._timeout = timeout
         self._resend_after = resend_after
-        self._pending: OrderedDict[bytes, Pending] = OrderedDict()  # all wait equally long: the first expires first
+        self._pending: OrderedDict[bytes, Pending] = (
+            OrderedDict()
+        )  # as all wait about equally long, the first ends first
         self._once: OrderedDict[bytes, float] = OrderedDict()  # sent once so far: when the second copy is due
 
     def __len__(self) -> int:
@@ -52,13 +55,18 @@ class Transactions:
         return len(self._pending) >= self._capacity
 
     def open(
-        self, to: Address, expected_id: bytes | None, handler: Handler, now: float, *, again: bool = True
-    ) -> Pending:
-        """Start a query; `handler` is called once. The caller looks at `full` first. `again`: with a second copy."""
+        self, to: Address, expected_id: bytes | None, handler: Handler, now: float, *, again: bool = True,
+        timeout: float | None = None,
+    ) -> Pending:  # fmt: skip
+        """Start a query; `handler` is called once. The caller looks at `full` first. `again`: with a second copy.
+
+        `timeout`: seconds, another than that of all.
+        """
         transaction = self._random.randbytes(self._size)
         while transaction in self._pending:
             transaction = self._random.randbytes(self._size)
-        pending = Pending(transaction, to, expected_id, handler, now + self._timeout)
+        wait = self._timeout if timeout is None else timeout
+        pending = Pending(transaction, to, expected_id, handler, now + wait, sent_at=now)
         self._pending[transaction] = pending
         if again and self._resend_after < self._timeout:
             self._once[transaction] = now + self._resend_after
@@ -97,6 +105,11 @@ class Transactions:
             self._forget(transaction)
             due.append(pending)
         return due
+
+    def put_off(self, until: float, most: float) -> None:
+        """Give up none before `until`, but those that left `most` seconds ago or more."""
+        for pending in self._pending.values():
+            pending.expires_at = max(pending.expires_at, min(until, pending.sent_at + most))
 
     def deadline(self) -> float | None:
         """Return when the next second copy or time-out is due."""

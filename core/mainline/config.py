@@ -37,6 +37,11 @@ ALONE: Final = 8
 ENOUGH: Final = ((1.2, 10), (2.5, 5))
 """(seconds, answers): a search that is to store something stores it after so long with so many. Most of the nearest
 have answered then; it goes on for those that are slow or behind silent ones, which takes 5 s and more."""
+STORED: Final = 4
+"""Nodes that have to take an item that is written with the tokens of the last one; with fewer, the next is a search."""
+TOKENS_FOR: Final = 240.0
+"""Seconds for which tokens are used again. libtorrent and bittorrent-dht change their secret every 5 minutes, and take
+the one before it."""
 DISTRUST: Final = 3
 """Failures among the nodes that one host named, and no answer, after which its others are not asked: it invents them.
 Of a host that does not lie, with a third of all nodes gone, it happens once in 27."""

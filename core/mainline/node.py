@@ -13,7 +13,7 @@ from core.dht.amplification import Proven, Replies
 from core.dht.config import DhtConfig
 from core.dht.events import OperationId
 from core.dht.items import Item
-from core.dht.lookup import Target
+from core.dht.lookup import Search, Target
 from core.dht.operations import FindNodes
 from core.dht.outbox import Outbox
 from core.dht.responder import WRITES, Responder
@@ -25,6 +25,7 @@ from core.dht.walk import Asked
 from core.errors import LocalError, RemoteError
 from core.mainline.config import BUCKET, CHECK, CHECKED, DHT, FILL, FILLS, GOOD, KEPT, TRANSACTION
 from core.mainline.events import Ended, MainlineEvent
+from core.mainline.lateness import HELD_UP, LATE_FOR, Lateness
 from core.mainline.node_id import node_id
 from core.mainline.pace import Pace
 from core.mainline.peek import Peek
@@ -76,6 +77,8 @@ class MainlineNode:
         self._last = 0
         self._running = 0  # operations
         self._fills = 0
+        self._lateness = Lateness(config.query_timeout)
+        self._due = math.inf  # when our timer should fire
         self._check_at, self._refresh_at = now + CHECK, math.inf
         self.asked_at = -math.inf  # when somebody asked us something
         self.answered_at = -math.inf  # when somebody answered us
@@ -97,11 +100,13 @@ class MainlineNode:
         `part` 1 and more: of the nearest two of them and of one of the others, in turn. Where none is known it is a
         search, and when none of them answers the next one is.
         """
-        nearest = self._walks.nearest(key, now)
+        return self._ask_again(FindPeers(self._new(use, now), key, self._emit), now, part, use)
+
+    def _ask_again(self, task: Operation, now: float, part: int, use: Use) -> OperationId:
+        nearest = self._walks.nearest(task.target, now)
         others = nearest[2:]
         turn = [others[part % len(others)]] if part and others else []
         chosen = [*nearest[:2], *turn] if part else nearest
-        task = FindPeers(self._new(use, now), key, self._emit)
         if not chosen:
             return self._begin(task, now, use)
         task.on_end = self._ended
@@ -113,14 +118,24 @@ class MainlineNode:
         return self._begin(Announce(self._new(use, now), key, port, self._emit), now, use)
 
     def get(
-        self, key: bytes, target: bytes, now: float, *, known: int = -1, use: Use = Use.AWAITED
+        self, key: bytes, target: bytes, now: float, *, known: int = -1, part: int = 0, use: Use = Use.AWAITED
     ) -> OperationId:  # fmt: skip
-        """Search for the mutable item of a public key with a sequence number above `known`: ItemHeard for newer."""
-        return self._begin(GetItem(self._new(use, now), key, target, known, self._emit), now, use)
+        """Search for the mutable item of a public key with a sequence number above `known`: ItemHeard for newer.
+
+        `part` 1 and more: as `peek`.
+        """
+        task = GetItem(self._new(use, now), key, target, known, self._emit)
+        return self._ask_again(task, now, part, use) if part else self._begin(task, now, use)
 
     def put(self, item: Item, now: float, *, use: Use = Use.AWAITED) -> OperationId:
-        """Store a mutable item at the nodes nearest to its target."""
-        return self._begin(PutItem(self._new(use, now), item, self._emit), now, use)
+        """Store a mutable item at the nodes nearest to its target; at those that took the last one, without asking."""
+        task = PutItem(self._new(use, now), item, self._emit)
+        tokens = self._walks.tokens(task.target, now)
+        if not tokens:
+            return self._begin(task, now, use)
+        task.on_end = self._ended
+        self._walks.walk(task, task.target, now, partial(self._ask, use)).write(tokens, now)
+        return task.operation
 
     # -- being a node -------------------------------------------------------------------------------------------------
 
@@ -198,10 +213,15 @@ class MainlineNode:
 
     def tick(self, now: float) -> None:
         """See Machine."""
+        if self._lateness.held_up(self._due, now):
+            self._transactions.put_off(now + HELD_UP, LATE_FOR)
+        self._due = math.inf
         for pending in self._transactions.expire(now):
             self._counters.timed_out += 1
             self._proven.drop(pending.to)
-            self._settle(pending, None, now)
+            if self._lateness.given_up(pending) and pending.expected_id is not None:
+                self._table.remove(Contact(pending.expected_id, pending.to))
+            pending.handler(None, now)
         self._walks.feed(now)
         if now >= self._check_at:
             self._check(now)
@@ -211,7 +231,8 @@ class MainlineNode:
     def deadline(self) -> float | None:
         """See Machine."""
         due = (self._transactions.deadline(), self._walks.feed_at, self._check_at, self._refresh_at)
-        return min(moment for moment in due if moment is not None)
+        self._due = min(moment for moment in due if moment is not None)
+        return self._due
 
     def transmit(self, now: float) -> list[Burst]:
         """See Machine."""
@@ -250,7 +271,7 @@ class MainlineNode:
     ) -> Asked:  # fmt: skip
         if self._transactions.full() or not self.pace.ready(to.address, now, urgent=use not in AT_LEISURE):
             return Asked.LATER
-        pending = self._transactions.open(to.address, to.id, handler, now)
+        pending = self._transactions.open(to.address, to.id, handler, now, timeout=self._lateness.timeout)
         pending.use = use
         fields = {b"id": self.id, **arguments}
         datagram = bytes(Query(pending.transaction, method, fields, read_only=not self.answers(now)))
@@ -269,6 +290,8 @@ class MainlineNode:
 
     def _take_answer(self, message: Reply | Error, source: Address, size: int, now: float) -> None:
         pending = self._transactions.take(message.transaction, source)
+        late = self._lateness.late(message.transaction, source, now) if pending is None else None
+        pending = pending or late
         if pending is None:
             self._counters.dropped_unexpected += 1
             self.thrift.spend(Use.OTHERS, size + HEADERS, now)
@@ -277,29 +300,31 @@ class MainlineNode:
         self._strangers.sent_us(source.host, size)
         self._strangers.answered(source)
         self.answered_at = now
-        self._settle(pending, message, now)
+        self._lateness.answered(pending, now)
+        self._settle(pending, message, now, handler=_nobody if late is not None else pending.handler)
 
-    def _settle(self, pending: Pending, outcome: Outcome, now: float) -> None:
-        """Bring the table up to date with the outcome of a query, then tell who asked."""
+    def _settle(self, pending: Pending, outcome: Reply | Error, now: float, handler: Handler) -> None:
+        """Bring the table up to date with the answer to a query, then tell who asked."""
         expected = None if pending.expected_id is None else Contact(pending.expected_id, pending.to)
         answered = None
+        told: Outcome = outcome
         if isinstance(outcome, Reply):
             try:
                 answered = Contact(take_id(outcome.values), pending.to)
             except RemoteError:
                 self._counters.dropped_malformed += 1
-                outcome = None
-        if expected is not None and answered != expected and not isinstance(outcome, Error):
+                told = None
+        if expected is not None and answered != expected and not isinstance(told, Error):
             self._table.remove(expected)
         if answered is not None and isinstance(outcome, Reply):
             if answered.id == self.id:
-                outcome = None  # we were named to ourselves
+                told = None  # we were named to ourselves
             else:
                 self._table.heard(answered, now)
                 self._proven.add(answered.address, now)
                 if outcome.observed is not None:
                     self.seen.add(answered.address, outcome.observed, now)
-        pending.handler(outcome, now)
+        handler(told, now)
         self._walks.feed(now)
 
     def _new(self, use: Use, now: float) -> OperationId:
@@ -316,23 +341,24 @@ class MainlineNode:
         self._search(task, now)
         return task.operation
 
-    def _search(self, task: Operation, now: float, known: Sequence[Contact] = ()) -> None:
-        walk = self._walks.walk(task, task.target, now, partial(self._ask, task.use))
-        walk.search.add(known)
+    def _search(self, task: Operation, now: float, begun: Search | None = None) -> None:
+        walk = self._walks.walk(task, task.target, now, partial(self._ask, task.use), begun)
         task.search = walk.search
         walk.step(now)
 
     def _ended(self, task: Operation, now: float) -> None:
         if task.search is None:
-            if not task.answered:
+            if max(task.answered, task.taken) < task.least:
                 self._walks.forget(task.target)
         elif task.hurried:  # go on where it was, until all of the nearest have it
             task.began, task.on_end = math.inf, self._ended_at_last
+            self._walks.keep_tokens(task.target, task.tokens, now)
             self._emit(Ended(task.operation, task.answered, task.taken))
-            self._search(task, now, task.search.closest())
+            task.search.resume()
+            self._search(task, now, task.search)
             return
         else:
-            self._walks.ended(task.search, now)
+            self._walks.ended(task.search, now, task.tokens)
         self._running -= 1
         self._emit(Ended(task.operation, task.answered, task.taken))
 
@@ -340,7 +366,7 @@ class MainlineNode:
         """Note the end of what was told to be over before."""
         self._running -= 1
         if task.search is not None:
-            self._walks.ended(task.search, now)
+            self._walks.ended(task.search, now, task.tokens)
 
     def _emit(self, event: MainlineEvent) -> None:
         self._events.append(event)
@@ -366,3 +392,7 @@ class MainlineNode:
             target = self._random.randbytes(ID_BYTES)
             ask = partial(self._ask, Use.UPKEEP)
             self._walks.walk(FindNodes(target, lambda now: None), target, now, ask).step(now)
+
+
+def _nobody(outcome: Outcome, now: float) -> None:
+    """Take an answer that nobody waits for any longer."""

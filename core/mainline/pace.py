@@ -25,8 +25,8 @@ class PaceConfig:
     new: float = 1.0  # destinations a second that were not sent to in the last minute: 60 a minute in the long run ...
     new_burst: float = 160.0  # ... and a call at once: three searches and what they write
     all: float = 4.0  # packets a second in the long run; 345,600 a day
-    all_burst: float = 300.0
-    reserve: float = 0.5  # part of both bursts that is left to what somebody waits for: not to fill our table with
+    all_burst: float = 400.0
+    reserve: float = 0.7  # part of both bursts that is left to what somebody waits for: not to fill our table with
 
 
 class Pace:

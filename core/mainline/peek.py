@@ -7,7 +7,7 @@ from core.dht.lookup import Target
 from core.dht.transactions import Handler, Outcome
 from core.dht.walk import Ask, Asked
 from core.errors import RemoteError
-from core.mainline.tasks import FindPeers
+from core.mainline.tasks import Operation
 from core.wire.compact import Contact
 from core.wire.krpc import Reply
 
@@ -15,7 +15,7 @@ from core.wire.krpc import Reply
 class Peek:
     """One such question. The task is finished once all have answered, or will not."""
 
-    def __init__(self, task: FindPeers, contacts: Sequence[Contact]) -> None:
+    def __init__(self, task: Operation, contacts: Sequence[Contact]) -> None:
         self._task = task
         self._contacts = contacts
         self._waiting = 1  # for ourselves to have asked all

@@ -55,7 +55,7 @@ class Post:
             return self._node.put(sign_item(writer, wish.sealed, wish.sequence), now, use=_use(wish))
         if isinstance(wish, Read):
             target = mutable_target(wish.box.public)
-            return self._node.get(wish.box.public, target, now, known=wish.known, use=_use(wish))
+            return self._node.get(wish.box.public, target, now, known=wish.known, part=wish.part, use=_use(wish))
         if isinstance(wish, Listen):
             return self._node.peek(wish.door, now, wish.part, use=_use(wish))
         assert isinstance(wish, Ring)

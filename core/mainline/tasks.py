@@ -10,7 +10,7 @@ from core.dht.lookup import Search
 from core.dht.transactions import Outcome
 from core.dht.walk import Task, Write, WriteTokens
 from core.errors import RemoteError
-from core.mainline.config import ENOUGH
+from core.mainline.config import ENOUGH, STORED
 from core.mainline.events import ItemHeard, MainlineEvent, PeersHeard
 from core.mainline.thrift import Use
 from core.scope import usable
@@ -26,6 +26,8 @@ OnEnd = Callable[["Operation", float], None]
 class Operation(Task):
     """One that somebody waits for. `answered` counts the nodes that answered, `taken` those that took a write."""
 
+    least = 1  # that have to do so where nobody is searched for; with fewer the next one is a search
+
     def __init__(self, operation: OperationId, target: bytes, emit: Emit) -> None:
         self.operation = operation
         self.target = target
@@ -37,6 +39,7 @@ class Operation(Task):
         self.hurried = False  # it ended before all of the nearest had answered
         self.answered = 0
         self.taken = 0
+        self.tokens: WriteTokens = []  # of the nodes that were written to, where those are good for more than one item
 
     def enough(self, now: float) -> bool:
         """Count an answer; return whether a search that is to store something may end."""
@@ -127,6 +130,7 @@ class PutItem(Operation):
     """Store a mutable item at the nodes nearest to its target."""
 
     method = b"get"
+    least = STORED
 
     def __init__(self, operation: OperationId, item: Item, emit: Emit) -> None:
         super().__init__(operation, item.target(), emit)
@@ -142,7 +146,7 @@ class PutItem(Operation):
 
     def writes(self, tokens: WriteTokens) -> list[Write]:
         """See Task."""
-        item = self._item
+        item, self.tokens = self._item, tokens
         fields: Fields = {b"v": item.value, b"seq": item.sequence, b"sig": item.signature}
         if item.key is not None:
             fields[b"k"] = item.key

@@ -6,11 +6,11 @@ from typing import Final
 
 from core.dht.config import DhtConfig
 from core.dht.lookup import Search
-from core.dht.routing import RoutingTable
-from core.dht.walk import Ask, Task, Walk
+from core.dht.routing import RoutingTable, distance
+from core.dht.walk import Ask, Task, Walk, WriteTokens
 from core.frozen import frozen
 from core.limits.table import BoundedTable
-from core.mainline.config import DISTRUST, REMEMBERED, REMEMBERED_FOR
+from core.mainline.config import DISTRUST, REMEMBERED, REMEMBERED_FOR, TOKENS_FOR
 from core.wire.compact import Contact
 
 FEED_EVERY: Final = 0.25  # seconds between tries of those that wait
@@ -22,6 +22,12 @@ class _Nearest:
     since: float
 
 
+@frozen
+class _Tokens:
+    tokens: WriteTokens
+    since: float
+
+
 class Walks:
     """Begins searches at the nodes where the last one for the same target ended, or at the nearest of the table."""
 
@@ -30,15 +36,18 @@ class Walks:
         self._table = table
         self._starved: dict[Walk, None] = {}  # bounded by the operations and upkeep under way
         self._nearest: BoundedTable[bytes, _Nearest] = BoundedTable(REMEMBERED)
+        self._tokens: BoundedTable[bytes, _Tokens] = BoundedTable(REMEMBERED)
         self.feed_at: float | None = None
 
     def use(self, table: RoutingTable) -> None:
         """Take another table, as when our id is another."""
         self._table = table
 
-    def walk(self, task: Task, target: bytes, now: float, ask: Ask) -> Walk:
-        """Return a search that has not begun; it asks by `ask`."""
+    def walk(self, task: Task, target: bytes, now: float, ask: Ask, begun: Search | None = None) -> Walk:
+        """Return a search that has not begun, or one that goes on where another was; it asks by `ask`."""
         config = self._config
+        if begun is not None:
+            return Walk(task, begun, ask, config.concurrency, self._starve)
         search = Search(
             target, self._table.own_id, config.bucket_size, config.concurrency, config.max_search_queries,
             distrust=DISTRUST,
@@ -51,14 +60,29 @@ class Walks:
         kept = self._nearest.get(target)
         return () if kept is None or now - kept.since >= REMEMBERED_FOR else kept.contacts
 
-    def ended(self, search: Search, now: float) -> None:
-        """Remember where a search ended; one that began there does not make it younger."""
+    def tokens(self, target: bytes, now: float) -> WriteTokens:
+        """Return the nodes that took what was written under this target lately, with their tokens; or none."""
+        kept = self._tokens.get(target)
+        return [] if kept is None or now - kept.since >= TOKENS_FOR else kept.tokens
+
+    def ended(self, search: Search, now: float, tokens: WriteTokens) -> None:
+        """Remember where a search ended, and what was written to; one that began there does not make it younger."""
         if not self.nearest(search.target, now):
             self._nearest[search.target] = _Nearest(search.closest(), now)
+        self.keep_tokens(search.target, tokens, now)
+
+    def keep_tokens(self, target: bytes, tokens: WriteTokens, now: float) -> None:
+        """Remember the tokens of nodes that were written to just now, those nearest to a target."""
+        earlier = [each for each in self.tokens(target, now) if each[0] not in {contact for contact, _ in tokens}]
+        nearest = sorted([*tokens, *earlier], key=lambda each: distance(each[0].id, target))[: self._config.bucket_size]
+        if tokens:
+            since = min(now, self._tokens[target].since) if earlier else now
+            self._tokens[target] = _Tokens(nearest, since)
 
     def forget(self, target: bytes) -> None:
         """Search from the beginning the next time."""
         self._nearest.pop(target, None)
+        self._tokens.pop(target, None)
 
     def feed(self, now: float) -> None:
         """Go on with those that had to wait, once each."""

@@ -36,7 +36,7 @@ from core.public.people import People
 from core.scope import scope
 from core.signal.exchange import Exchange
 from core.signal.keys import bell
-from core.signal.letter import Letter
+from core.signal.letter import NAT_MANY, NAT_ONE, Letter
 from core.signal.wishes import Called, Located, Rung, Witnessed
 from core.values import Address, Machine, MayAnswer
 
@@ -47,7 +47,6 @@ TOLD_IN: Final = 22.0  # seconds until the other side looks at its door at the l
 RINGS: Final = 30.0  # seconds after a ring in which a letter from there is that of somebody who calls
 RINGERS: Final = 64  # hosts that have rung; of more, the newest
 BESIDE: Final = 0.3  # seconds; an address on our own network is tried at once
-NAT_ONE, NAT_MANY = 1, 2  # what a letter says of our router
 
 _log = logging.getLogger(__name__)
 
@@ -106,8 +105,8 @@ class Climbs(Protocol):
     def witnessed(self, peer_id: PeerId, host: str, node: str) -> None:
         """Take that a node lists a host for a peer."""
 
-    def waiting(self) -> list[PeerId]:
-        """Return whose words are waited for."""
+    def waiting(self) -> dict[PeerId, bool]:
+        """Return whose words are waited for, and whether it is of interest who lists them."""
 
 
 class PublicDht:
@@ -235,8 +234,10 @@ class PublicDht:
     # -- for the ladder -----------------------------------------------------------------------------------------------
 
     def nodes(self, count: int) -> list[Address]:
-        """Return nodes that answer, which say where they see us."""
-        return [] if self._node is None else self._node.good()[:count]
+        """Return nodes that answer; first those that have said where they see us, which not all do."""
+        if self._node is None or self._lodging is None:
+            return []
+        return list(dict.fromkeys((*self._node.seen.observers(self._lodging.now()), *self._node.good())))[:count]
 
     def leave(self, peer_id: PeerId, word: bytes) -> None:
         """Say this to a peer in our next letter; empty: what all are told."""
@@ -296,10 +297,10 @@ class PublicDht:
                 self._renewed[peer_id] = now
                 exchange.call(peer_id, now, clock, awaited=not self._callers.unasked(peer_id, now))
         self._renewed = {each: at for each, at in self._renewed.items() if each in self._callers}
-        for peer_id in [] if self._climbs is None else self._climbs.waiting():
+        for peer_id, unproved in {} if self._climbs is None else self._climbs.waiting().items():
             awaited = not self._callers.unasked(peer_id, now)
             if awaited or may_visit:
-                exchange.hurry(peer_id, now, clock, awaited=awaited)
+                exchange.hurry(peer_id, now, clock, awaited=awaited, unproved=unproved)
         exchange.tick(now, clock)
         self._joining.look(node, mapping, self._own.mapped() is not None or self._reached(), self._own.hosts(), now)
         if self._open is not None:

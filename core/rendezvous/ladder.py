@@ -75,6 +75,7 @@ class _Pair:
     six: tuple[Address, ...] = ()  # where they have IPv6
     our_six: tuple[Address, ...] = ()  # as we told
     began_at: float = 0.0  # of the climb
+    speaks: bool = False  # a climb's word of it came
 
 
 class Ladder:
@@ -182,19 +183,22 @@ class Ladder:
     def witnessed(self, peer_id: PeerId, host: str, node: str) -> None:
         """A node lists a host where only this peer would have itself listed."""
         pair = self._pairs.get(peer_id)
-        if pair is not None:
-            pair.witnesses.add(host, node)
+        if pair is not None and pair.theirs is not None and host == pair.theirs.address.host:
+            pair.witnesses.add(host, node)  # of others nothing is kept: nodes that lie list many
             if pair.climbing is not None:
                 pair.climbing.look()
 
-    def waiting(self) -> list[PeerId]:
-        """Return whose letters are waited for, so that they are read and written quickly."""
-        now, found = self._loop.time(), []
+    def waiting(self) -> dict[PeerId, bool]:
+        """Return whose letters are waited for, so that they are read and written quickly.
+
+        With it: whether it is of interest who lists it. Before its first word to us nobody does.
+        """
+        now, found = self._loop.time(), {}
         for peer_id in list(self._pairs):
             pair = self._pairs[peer_id]
             climbs = pair.want is None and pair.climbing is not None and pair.start is None and pair.won_at is None
             if climbs and pair.climbing is not None and (pair.climbing.climb.busy or now - pair.began_at < HURRIED):
-                found.append(peer_id)
+                found[peer_id] = pair.speaks and not self._proved(pair)
         return found
 
     def on_report(self) -> None:
@@ -250,7 +254,7 @@ class Ladder:
             self._take_word(pair, word)
 
     def _take_word(self, pair: _Pair, word: Word) -> None:
-        pair.theirs, pair.six = word.side, word.six or pair.six
+        pair.theirs, pair.six, pair.speaks = word.side, word.six or pair.six, bool(word.climb) or pair.speaks
         self._over_six.meet(word.six)
         now = self._loop.time()
         if pair.won_at is not None and now - pair.won_at > AGAIN_AFTER and word.climb:

@@ -12,14 +12,14 @@ from random import Random
 from typing import Final
 
 from core.errors import RemoteError
-from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.signal.answering import Answering
 from core.signal.caller import LASTS, RING_AGAIN, RUNG_FOR, WITNESS_AGAIN, Call, epochs
 from core.signal.keys import DAY_HOURS, HOUR, Box, box, doors
-from core.signal.letter import VALID, Letter, seal, unseal
+from core.signal.letter import VALID, Letter, unseal
 from core.signal.listed import Listed
-from core.signal.pace import Looks
+from core.signal.own_letters import CONTACTS, OwnLetters
+from core.signal.pace import SOONEST, Looks
 from core.signal.wishes import (
     Called,
     Contact,
@@ -38,28 +38,10 @@ from core.signal.wishes import (
 from core.values import Address
 
 OTHERS: Final = 6  # whose turn it is: so many are farther than the nearest two
-CONTACTS: Final = 64  # people that letters are written to; of more, the first. Each costs 0.4 MB a day
 CALLS: Final = 8  # at a time; of more, the one begun first is given up
-RENEW: Final = 3000.0  # seconds; before BEP 44's two hours are over, and before the next hour's box is needed
-MOVED: Final = 15.0  # seconds between two letters to one contact, however often we move
-WRITING: Final = 2  # letters under way at a time
-SOON: Final = 1.0  # seconds between two letters to a contact while words go both ways ...
-SOON_RATE, SOON_BURST = 1 / 30, 20.0  # ... of which there are so many a second, and at once; then it is MOVED again
 PER_NODE: Final = 4  # new ringers taken of one node's answer ...
 PER_LOOK: Final = 12  # ... and of one look: lists fill with junk
 RUNG_AGAIN: Final = 15.0  # seconds until somebody who is still listed is told again; a second call must not wait longer
-
-
-class _Ours:
-    """Our letter to one contact."""
-
-    def __init__(self) -> None:
-        self.epoch = 0
-        self.sequence = 0
-        self.at = -math.inf
-        self.edition = -1
-        self.under_way = False
-        self.word = b""  # of the last
 
 
 class Exchange:
@@ -69,16 +51,10 @@ class Exchange:
         self._random = random
         self._bell = bell
         self._contacts: dict[Hashable, Contact] = {}
-        self._ours: dict[Hashable, _Ours] = {}
+        self._ours = OwnLetters(random)
         self._known: BoundedTable[bytes, int] = BoundedTable(4 * CONTACTS)  # by box: the newest letter's number
         self._letters: BoundedTable[Hashable, tuple[Letter, int]] = BoundedTable(CONTACTS)  # and the epoch of its box
         self._calls: dict[Hashable, Call] = {}
-        self._addresses: tuple[Address, ...] = ()
-        self._nat = 0
-        self._edition = 0  # of what our letters say
-        self._word = b""  # for everybody
-        self._words: BoundedTable[Hashable, bytes] = BoundedTable(CONTACTS)  # for one contact, instead
-        self._soon = TokenBucket(SOON_RATE, SOON_BURST)
         self._listening = False
         self._look_at = -math.inf
         self._looking: dict[int, int] = {}  # ringers taken, by wish
@@ -88,7 +64,6 @@ class Exchange:
         self._rung: BoundedTable[Address, float] = BoundedTable(256)
         self._answering = Answering()
         self.pace = Looks()
-        self._written: dict[Hashable, Write] = {}  # our newest letter to each contact
         self._under_way: dict[int, tuple[Contact | None, Wish]] = {}
         self._last = 0
         self._wishes: list[Wish] = []
@@ -99,9 +74,7 @@ class Exchange:
     def know(self, contacts: Iterable[Contact]) -> None:
         """Take the people that we meet, instead of those before; the first CONTACTS of them can call us."""
         self._contacts = {each.name: each for each in contacts}
-        for gone in self._ours.keys() - self._contacts.keys():
-            del self._ours[gone]
-            self._written.pop(gone, None)
+        self._ours.keep(self._contacts.keys())
         for gone in self._calls.keys() - self._contacts.keys():
             del self._calls[gone]
 
@@ -111,26 +84,26 @@ class Exchange:
 
     def be_at(self, addresses: Iterable[Address], nat: int, word: bytes = b"") -> None:
         """Take what our letters say; `word` is for all but those that have their own."""
-        said = tuple(addresses)
-        if (said, nat, word) != (self._addresses, self._nat, self._word):
-            self._addresses, self._nat, self._word = said, nat, word
-            self._edition += 1
+        self._ours.be_at(addresses, nat, word)
 
     def say(self, name: Hashable, word: bytes) -> None:
         """Take what our next letter to a contact says beside; empty: what is said to all."""
-        if word:
-            self._words[name] = word
-        else:
-            self._words.pop(name, None)
+        self._ours.say(name, word)
 
-    def hurry(self, name: Hashable, now: float, clock: float, *, awaited: bool = True) -> None:
-        """Exchange words with a contact quickly for a while, and look who lists it. We call it if we do not yet."""
+    def hurry(
+        self, name: Hashable, now: float, clock: float, *, awaited: bool = True, unproved: bool = True
+    ) -> None:  # fmt: skip
+        """Exchange words with a contact quickly for a while; we call it if we do not yet.
+
+        `unproved`: look who lists it as well.
+        """
         if name not in self._calls:
             if len(self._calls) >= CALLS or name not in self._contacts:
                 return
             self.call(name, now, clock, awaited=awaited)
-        self._calls[name].hurry(now)
-        self._calls[name].until = max(self._calls[name].until, now + LASTS / 2)
+        call = self._calls[name]
+        call.hurry(now)
+        call.unproved, call.until = unproved, max(call.until, now + LASTS / 2)
 
     def listen(self, on: bool, eager: bool) -> None:
         """Be there for callers, or not; `eager`: somebody waits."""
@@ -167,7 +140,7 @@ class Exchange:
             self._look(now, clock)
         for contact in self._answering.due(self._contacts.values(), now):
             if contact.name not in self._calls:
-                self._read(contact, clock, far=False)
+                self._read(contact, epochs(clock))
 
     def interval(self, now: float) -> float:
         """Return how many seconds are between two looks at our door."""
@@ -199,37 +172,17 @@ class Exchange:
         """Write letters: first to the contacts that we call, then to those that may call us."""
         listeners = list(self._contacts)[:CONTACTS] if self._listening else []
         for name in [*self._calls, *listeners]:
-            ours = self._ours.setdefault(name, _Ours())
-            busy = sum(each.under_way for each in self._ours.values())
-            if busy < WRITING and not ours.under_way and self._due(name, ours, now, clock):
-                self._write_to(self._contacts[name], ours, now, clock)
-
-    def _due(self, name: Hashable, ours: _Ours, now: float, clock: float) -> bool:
-        if ours.epoch != int(clock) // HOUR or now - ours.at >= RENEW:
-            return True
-        if ours.edition == self._edition and ours.word == self._words.get(name, self._word):
-            return False
-        call = self._calls.get(name)
-        if call is not None and call.hurried(now) and now - ours.at >= SOON and self._soon.take(now):
-            return True
-        return now - ours.at >= MOVED
-
-    def _write_to(self, contact: Contact, ours: _Ours, now: float, clock: float) -> None:
-        epoch = int(clock) // HOUR
-        ours.epoch, ours.at, ours.edition, ours.under_way = epoch, now, self._edition, True
-        ours.sequence = max(ours.sequence + 1, int(clock * 1000))
-        bell = self._bell(epoch // DAY_HOURS) if self._listening else None
-        ours.word = self._words.get(contact.name, self._word)
-        letter = Letter(int(clock), self._addresses, bell, self._nat, ours.word)
-        into = box(contact.secret, contact.ours, epoch)
-        sealed = seal(letter, into, ours.sequence, self._random)
-        why = self._why(contact.name)
-        self._written[contact.name] = wish = Write(self._number(), into, sealed, ours.sequence, why)
-        self._wish(wish, contact)
+            call = self._calls.get(name)
+            if self._ours.due(name, now, clock, hurried=call is not None and call.hurried(now)):
+                contact, number = self._contacts[name], self._number()
+                bell = self._bell(int(clock) // (HOUR * DAY_HOURS)) if self._listening else None
+                wish = self._ours.write(contact, bell, now, clock, number=number, why=self._why(name))
+                self._wish(wish, contact)
 
     def _go_on(self, call: Call, now: float, clock: float) -> None:
         if not call.reading and now >= call.read_at:
-            call.reading = self._read(call.contact, clock, far=call.reads % 2 == 1)
+            epochs, part = call.to_read(clock)
+            call.reading = self._read(call.contact, epochs, part)
         for each in call.doors(now, clock):
             if each not in call.ringing.values() and now >= call.rung.get(each, -math.inf):
                 wish = Ring(self._number(), each, self._why(call.contact.name))
@@ -239,22 +192,22 @@ class Exchange:
             self._attest(call, now, clock)
 
     def _attest(self, call: Call, now: float, clock: float) -> None:
-        """Have ourselves listed for this contact, and look who has it listed for us."""
+        """Have ourselves listed for this contact, and look who has it listed for us, until that is known."""
         ours = call.our_witness(clock)
         if call.attested != ours and call.attesting is None:
             call.attesting = self._number()
             self._wish(Ring(call.attesting, ours, self._why(call.contact.name)), call.contact)
-        if not call.witnessing and now >= call.witness_at:
+        if call.unproved and not call.witnessing and now >= call.witness_at:
             call.witness_at = now + WITNESS_AGAIN
             for each in call.their_witness(clock):
                 call.witnessing += 1
                 self._wish(Listen(self._number(), each, why=self._why(call.contact.name)), call.contact)
 
-    def _read(self, contact: Contact, clock: float, *, far: bool) -> int:
-        boxes = [box(contact.secret, contact.theirs, epoch) for epoch in epochs(clock, far)]
+    def _read(self, contact: Contact, of: Iterable[int], part: int = 0) -> int:
+        boxes = [box(contact.secret, contact.theirs, epoch) for epoch in of]
         for each in boxes:
             why = self._why(contact.name)
-            self._wish(Read(self._number(), each, self._known.get(each.public, -1), why), contact)
+            self._wish(Read(self._number(), each, self._known.get(each.public, -1), why, part), contact)
         return len(boxes)
 
     def _look(self, now: float, clock: float) -> None:
@@ -302,11 +255,11 @@ class Exchange:
     def _answer(self, address: Address, now: float, clock: float) -> None:
         """Find out who rings, and where else it is: by a letter that we have, or those that we read now."""
         for name, (letter, _) in self._letters.items():
-            if address in letter.addresses and name in self._contacts and abs(clock - letter.at) < VALID:
+            if letter.is_at(address) and name in self._contacts and abs(clock - letter.at) < VALID:
                 self.pace.stir(now)
                 self._events.append(Located(name, replace(letter, word=b""), None))  # its word may be an old one
                 if name not in self._calls and self._answering.may_read_again(now):
-                    self._read(self._contacts[name], clock, far=False)  # it may say something else by now
+                    self._read(self._contacts[name], epochs(clock))  # it may say something else by now
                 return
         self._answering.rung(address, now)
 
@@ -337,14 +290,14 @@ class Exchange:
             self._letters[contact.name] = letter, of.epoch
         call = self._calls.get(contact.name)
         if call is not None and (call.letter is None or letter.at >= call.letter.at):
-            call.letter, call.found_in = letter, of.epoch - int(clock) // HOUR
+            call.heard(letter, of.epoch - int(clock) // HOUR)
         return letter
 
     # -- open peers, which hand letters on beside the DHT -------------------------------------------------------------
 
     def written(self, name: Hashable) -> Write | None:
         """Return our newest letter to a contact."""
-        return self._written.get(name)
+        return self._ours.written(name)
 
     def boxes(self, name: Hashable, clock: float) -> list[Box]:
         """Return the boxes in which a contact's letters are now."""
@@ -372,10 +325,13 @@ class Exchange:
         """Note the end of a wish; `taken`: by how many nodes."""
         contact, wish = self._under_way.pop(number, (None, None))
         if self._looking.pop(number, None) is not None:  # nobody's letter is read for those: one node may invent them
-            self._events += [Rung(each) for each in self._listed.alone(self._looked_at, now, self._random)]
+            alone = self._listed.alone(self._looked_at, now, self._random)
+            self._events += [Rung(each) for each in alone]
+            if alone:  # another node may list one of them as well
+                self._look_at = min(self._look_at, now + SOONEST)
         call = None if contact is None else self._calls.get(contact.name)
-        if isinstance(wish, Write) and contact is not None and contact.name in self._ours:
-            self._wrote(self._ours[contact.name], taken, now)
+        if isinstance(wish, Write) and contact is not None:
+            self._ours.done(contact.name, taken, now)
         elif isinstance(wish, Read) and call is not None and call.reading:
             call.read_done(now)
         elif isinstance(wish, Listen) and call is not None:
@@ -388,11 +344,6 @@ class Exchange:
             if taken:
                 self._events.append(Called(call.contact.name, taken))
 
-    def _wrote(self, ours: _Ours, taken: int, now: float) -> None:
-        ours.under_way = False
-        if not taken:  # nobody took it: again, soon
-            ours.at, ours.edition = now, -1
-
     def letters(self) -> int:
         """Return how many of our letters are kept by somebody."""
-        return sum(each.edition >= 0 and not each.under_way for each in self._ours.values())
+        return self._ours.kept()

@@ -23,6 +23,7 @@ MAX_ADDRESSES: Final = 10
 WORD: Final = 52  # bytes of a word at most: a side's report has 16 (`core.nat.side`), a climb's word 20
 VALID: Final = 7800  # seconds after it was written: BEP 44's two hours, and one round of renewing
 SKEW: Final = 5400  # seconds that two clocks may differ: an hour of a wrong time zone, and a half
+NAT_ONE, NAT_MANY = 1, 2  # one mapping for all, another for each
 _HEAD: Final = struct.Struct(">BQBB32sB")  # version, time, NAT, flags, bell, addresses
 _NONCE: Final = 12
 _HAS_BELL, _HAS_WORD = 1, 2  # flags; who does not know one of them reads the rest
@@ -41,6 +42,12 @@ class Letter:
     bell: bytes | None = field(default=None, repr=False)
     nat: int = 0
     word: bytes = field(default=b"", repr=False)
+
+    def is_at(self, address: Address) -> bool:
+        """Return whether its writer may be at an address: a hard NAT gives each node another port of it to list."""
+        if self.nat == NAT_MANY:
+            return any(each.host == address.host for each in self.addresses)
+        return address in self.addresses
 
 
 def pack(letter: Letter) -> bytes:

@@ -46,12 +46,13 @@ class Write:
 
 @frozen
 class Read:
-    """Get what is in a box, if its sequence number is above `known`."""
+    """Get what is in a box, if its sequence number is above `known`. `part`: as of Listen."""
 
     number: int
     box: Box
     known: int
     why: Why = Why.IDLE
+    part: int = 0
 
 
 @frozen

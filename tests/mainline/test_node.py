@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from core.dht.events import OperationId
 from core.dht.items import Item, sign_item
 from core.errors import LocalError
-from core.mainline.config import DHT, GOOD
+from core.mainline.config import DHT, GOOD, TOKENS_FOR
 from core.mainline.events import Ended, ItemHeard, MainlineEvent, PeersHeard
 from core.mainline.node import MainlineNode
 from core.values import Address
@@ -130,6 +130,47 @@ def test_where_nobody_answers_any_longer_it_is_searched_again() -> None:
     cloud.gone.update(nearest)
     assert ours.wait(ours.node.peek(KEY, cloud.now)).answered == 0
     assert ours.wait(ours.node.peek(KEY, cloud.now)).answered >= 8
+
+
+def test_what_is_written_again_soon_goes_straight_to_the_nodes_that_took_it() -> None:
+    cloud = Cloud(1000, loss=0.0)
+    ours, theirs = joined(cloud, 1), joined(cloud, 2)
+    ours.wait(ours.node.put(sign_item(WRITER, b"value", 5), cloud.now))
+    cloud.run(10.0)
+    item = sign_item(WRITER, b"newer", 6)
+    before = ours.node.statistics().asked
+    assert ours.wait(ours.node.put(item, cloud.now)).taken == 8
+    assert ours.node.statistics().asked - before == 8
+    theirs.wait(theirs.node.get(item.key or b"", item.target(), cloud.now))
+    assert [each.value for each in theirs.items()][-1] == b"newer"
+    before = ours.node.statistics().asked
+    cloud.run(TOKENS_FOR)
+    ours.wait(ours.node.put(sign_item(WRITER, b"newest", 7), cloud.now))
+    assert ours.node.statistics().asked - before >= 16, "tokens are not good for longer"
+
+
+def test_where_few_take_it_with_an_old_token_the_next_is_a_search() -> None:
+    cloud = Cloud(1000, loss=0.0)
+    ours = joined(cloud)
+    item = sign_item(WRITER, b"value", 5)
+    ours.wait(ours.node.put(item, cloud.now))
+    cloud.run(10.0)
+    nearest = sorted(cloud.ids, key=lambda each: int.from_bytes(each) ^ int.from_bytes(item.target()))[:6]
+    cloud.gone.update(nearest)
+    assert ours.wait(ours.node.put(sign_item(WRITER, b"newer", 6), cloud.now)).taken == 2
+    assert ours.wait(ours.node.put(sign_item(WRITER, b"newest", 7), cloud.now)).taken >= 7
+
+
+def test_an_item_is_read_at_three_nodes_where_its_place_is_known() -> None:
+    cloud = Cloud(1000, loss=0.0)
+    ours, theirs = joined(cloud, 1), joined(cloud, 2)
+    item = sign_item(WRITER, b"value", 5)
+    theirs.wait(theirs.node.get(item.key or b"", item.target(), cloud.now, part=1))
+    ours.wait(ours.node.put(item, cloud.now))
+    before = theirs.node.statistics().asked
+    theirs.wait(theirs.node.get(item.key or b"", item.target(), cloud.now, part=1))
+    assert theirs.node.statistics().asked - before == 3
+    assert [each.value for each in theirs.items()] == [b"value"]
 
 
 def test_it_says_that_it_is_read_only_and_answers_nothing_until_it_serves() -> None:

@@ -86,6 +86,25 @@ def test_a_birthday_is_agreed_upon_and_both_are_witnessed_before_a_port_is_guess
     run(scene())
 
 
+def test_nodes_that_list_strangers_do_not_push_the_friend_out_of_what_is_proved() -> None:
+    async def scene() -> None:
+        cloud = Cloud(300)
+        anna, bert = Climber(cloud, 1, EASY), Climber(cloud, 2, HARD)
+        with flowing(cloud):
+            await both_on(cloud, anna, bert)
+            with calling(bert, anna):
+                await until(lambda: anna.ladder.waiting().get(bert.peer_id), 40.0)
+                for node in ("21.0.0.1", "22.0.0.1"):
+                    anna.ladder.witnessed(bert.peer_id, bert.socket.address.host, node)
+                for number in range(4 * HOSTS):
+                    anna.ladder.witnessed(bert.peer_id, f"99.0.{number}.1", "23.0.0.1")
+                assert anna.ladder.waiting()[bert.peer_id] is False, "it is proved, and looked for no longer"
+            for each in (anna, bert):
+                await each.end()
+
+    run(scene())
+
+
 def test_a_friend_that_says_it_is_at_another_host_has_no_port_guessed_there() -> None:
     async def scene() -> None:
         cloud = Cloud(300)

@@ -218,8 +218,8 @@ class Climbing:
 
     def witnessed(self, peer_id: PeerId, host: str, node: str) -> None: ...
 
-    def waiting(self) -> list[PeerId]:
-        return [self.peer_id]
+    def waiting(self) -> dict[PeerId, bool]:
+        return {self.peer_id: True}
 
 
 @pytest.mark.parametrize("asked", [False, True])

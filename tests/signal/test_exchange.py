@@ -5,9 +5,11 @@ from random import Random
 
 import pytest
 
-from core.signal.exchange import CALLS, CONTACTS, OTHERS, PER_LOOK, PER_NODE, Exchange
+from core.signal.caller import WHOLE
+from core.signal.exchange import CALLS, OTHERS, PER_LOOK, PER_NODE, Exchange
 from core.signal.keys import box, door, doors
-from core.signal.letter import Letter, seal
+from core.signal.letter import NAT_MANY, Letter, seal
+from core.signal.own_letters import CONTACTS
 from core.signal.pace import EAGER, FEW, IDLE, IDLE_MOST, SOONEST, STIRRED_LOOKS
 from core.signal.wishes import Contact, Listen, Located, Read, Ring, Rung, Wish, Write
 from core.values import Address
@@ -312,3 +314,91 @@ def test_after_a_call_an_idle_peer_looks_often_for_a_while() -> None:
     gaps = [later - earlier for earlier, later in pairwise(looks)]
     assert 8 <= gaps.count(EAGER) <= STIRRED_LOOKS, "for a minute"
     assert gaps[-1] == IDLE
+
+
+def answered_call() -> tuple[Exchange, Contact]:
+    """Return an exchange that calls somebody whose letter it has."""
+    ours, them = exchange(), contact()
+    ours.call(1, 0.0, CLOCK)
+    found = wishes(ours)
+    assert ours.came(reading(found).number, *letter_of(them), 0.2, CLOCK)
+    for each in found:
+        ours.done(each.number, 8, 0.2)
+    return ours, them
+
+
+def test_a_call_reads_one_box_at_three_nodes_and_now_and_then_all() -> None:
+    ours, _ = answered_call()
+    reads: list[Read] = []
+    for tick in range(1, 300):
+        for each in wishes(ours, tick / 10):
+            if isinstance(each, Read):
+                reads.append(each)
+            ours.done(each.number, 8, tick / 10)
+    assert len(reads) >= 10
+    epoch = int(CLOCK) // 3600
+    assert {each.box.epoch for each in reads[:10]} == {epoch}, "where the letter was"
+    assert sum(each.part == 0 for each in reads) <= len(reads) / WHOLE + 1
+
+
+def test_the_boxes_of_other_hours_are_read_too_as_the_other_side_may_have_gone_on_to_the_next() -> None:
+    ours, _ = answered_call()
+    epochs = set()
+    for tick in range(1, 900):
+        ours.hurry(1, tick / 10, CLOCK)
+        for each in wishes(ours, tick / 10):
+            if isinstance(each, Read):
+                epochs.add(each.box.epoch - int(CLOCK) // 3600)
+            ours.done(each.number, 8, tick / 10)
+    assert epochs == {0, -1, 1}
+
+
+def test_who_lists_the_other_side_is_asked_for_until_that_is_known() -> None:
+    ours, _ = answered_call()
+    for unproved in (True, False):
+        looks = 0
+        for tick in range(1, 100):
+            now = (0 if unproved else 20) + tick / 10
+            ours.hurry(1, now, CLOCK, unproved=unproved)
+            for each in wishes(ours, now):
+                looks += isinstance(each, Listen)
+                ours.done(each.number, 8, now)
+        assert (looks > 0) == unproved
+
+
+def test_a_letter_that_was_written_before_our_network_was_known_is_written_again_at_once() -> None:
+    ours = exchange()
+    ours.listen(True, False)
+    (first,) = [each for each in wishes(ours) if isinstance(each, Write)]
+    ours.done(first.number, 8, 0.5)
+    ours.be_at([Address("11.0.0.1", 4000)], 1, b"side")
+    (second,) = [each for each in wishes(ours, 1.5) if isinstance(each, Write)]
+    ours.done(second.number, 8, 2.0)
+    ours.be_at([Address("11.0.0.1", 4001)], 1, b"other side")
+    assert not [each for each in wishes(ours, 4.0) if isinstance(each, Write)], "a change waits, as before"
+    assert [each for each in wishes(ours, 17.0) if isinstance(each, Write)]
+
+
+def test_who_rings_from_another_port_behind_a_hard_router_is_known_by_its_letter() -> None:
+    ours, them = exchange(contact(1), contact(2)), contact(1)
+    ours.listen(True, False)
+    rings(ours, Address("11.0.0.2", 5000), 0.0)
+    read = reading([each for each in wishes(ours, 1.0) if isinstance(each, Read)])
+    of = box(them.secret, them.theirs, int(CLOCK) // 3600)
+    letter = Letter(int(CLOCK), (Address("11.0.0.2", 5000),), BELL, NAT_MANY)
+    assert ours.came(read.number, seal(letter, of, 5, Random(2)), 5, 1.5, CLOCK)
+    ours.done(read.number, 1, 1.5)
+    ours.events()
+    rings(ours, Address("11.0.0.2", 7777), 66.0)
+    assert [type(each) for each in ours.events()] == [Rung, Located]
+
+
+def test_whom_one_node_lists_alone_is_looked_for_at_another_soon() -> None:
+    ours = exchange()
+    ours.listen(True, False)
+    (look,) = [each for each in wishes(ours) if isinstance(each, Listen)]
+    ours.ringers(look.number, [Address("11.0.0.7", 5000)], 0.2, CLOCK, "21.0.0.1")
+    ours.done(look.number, 1, 0.3)
+    (again,) = [each for each in wishes(ours, SOONEST + 0.5) if isinstance(each, Listen)]
+    ours.done(again.number, 1, SOONEST + 0.6)
+    assert not [each for each in wishes(ours, 2 * SOONEST + 1.0) if isinstance(each, Listen)]
