@@ -44,7 +44,7 @@ class Seen:
             self._words[observer.host] = _Word(observed, now, observer)
 
     def observers(self, now: float) -> list[Address]:
-        """Return who said lately what most say, the last one first: these tell whoever asks where they see him."""
+        """Return who said lately what most say, the last one first: nodes that tell where they see us."""
         words = [word for word in self._words.values() if now - word.at < FRESH]
         if not words:
             return []

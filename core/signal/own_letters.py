@@ -1,4 +1,4 @@
-"""Our letters: what they say, and to whom one is due. At most two are under way at a time."""
+"""Our letters: what they say, and which are due. At most two are under way at a time."""
 
 import math
 from collections.abc import Collection, Hashable, Iterable

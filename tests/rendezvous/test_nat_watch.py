@@ -1,4 +1,4 @@
-"""Whom the watch of our network asks, and when again: not all nodes of a DHT say where they see us."""
+"""Which reflectors the watch of our network asks, and when again: not all nodes of a DHT say where they see us."""
 
 import asyncio
 from collections.abc import Sequence
