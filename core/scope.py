@@ -96,11 +96,22 @@ def surroundings(host: str) -> str:
     return found if ":" in found else found.rpartition(".")[0] or found
 
 
+def site(owner: object) -> str | None:
+    """Return the /48 that an owner of places is in: an IPv6 host, or its `network`. Others have none.
+
+    IPv4 hosts have none: those of one /24 are many customers, and few can have several of them.
+    """
+    if not isinstance(owner, str) or ":" not in owner:
+        return None
+    found = _within_6(owner, _SITE_BITS)
+    return found if "/" in found else None
+
+
 @lru_cache(maxsize=8192)  # both ways of counting the same hosts
 def _within_6(host: str, bits: int) -> str:
     """Return the network of so many bits that an IPv6 host is in; one that stands for an IPv4 host is that."""
     try:
-        address = ipaddress.IPv6Address(host.partition("%")[0])
+        address = ipaddress.IPv6Address(host.partition("/")[0].partition("%")[0])
     except ValueError:
         return host
     if address.ipv4_mapped is not None:

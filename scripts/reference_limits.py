@@ -4,10 +4,10 @@ from typing import Final
 
 from core.broker.registry import BrokerConfig
 from core.datagrams.config import DatagramConfig
-from core.dht import strangers
+from core.dht import amplification, strangers, watches
 from core.dht.config import DhtConfig
 from core.dht.node import HEARD_MOST, HEARD_UNTIL
-from core.dht.storage import HOST_PART
+from core.dht.storage import HOST_PART, KEPT_PART
 from core.grape import http, request_parser
 from core.grape.config import GrapeConfig
 from core.invitations import book as invitations
@@ -16,7 +16,7 @@ from core.kinds import command, drop_box, folder, head_limit, share, turns, valu
 from core.lan import kept, places, tags
 from core.lan.neighbours import NeighboursConfig
 from core.ledger import store
-from core.limits.bounds import RULES, Rule
+from core.limits.bounds import RULES, Rule, with_site
 from core.mainline.config import DHT, KEPT
 from core.mainline.pace import PaceConfig
 from core.mainline.thrift import AT_ONCE, DAILY
@@ -66,7 +66,8 @@ _CALLS: Final = (
         "tests/serving/test_quota.py",
     ),
     Rule(
-        "requests that wait for the owner's answer", str(book.MAX_PENDING_PER_HOST), str(book.MAX_PENDING), "",
+        "requests that wait for the owner's answer", with_site(book.MAX_PENDING_PER_HOST, book.MAX_PENDING),
+        str(book.MAX_PENDING), "",
         "the oldest of that host, then of the host with most, is forgotten", "tests/trust/test_store.py",
     ),
     Rule(
@@ -192,7 +193,7 @@ _STREAM_RULES: Final = (
         str(command.AT_ONCE), "", "hosts take turns; ERR_RATE_LIMITED", "tests/kinds/test_programs.py",
     ),
     Rule(
-        "watchers of one sensor", str(values.WATCHERS_HOST), str(values.WATCHERS), "",
+        "watchers of one sensor", with_site(values.WATCHERS_HOST, values.WATCHERS), str(values.WATCHERS), "",
         "the oldest of the host that has most; ERR_RATE_LIMITED", "tests/kinds/test_programs.py",
     ),
     Rule(
@@ -216,7 +217,8 @@ _STREAM_RULES: Final = (
 
 _PACKETS: Final = (
     Rule(
-        "uTP connections", str(_UTP.connections_per_host), str(_UTP.connections), str(_UTP.connections_kept),
+        "uTP connections", with_site(_UTP.connections_per_host, _UTP.connections - _UTP.connections_kept),
+        str(_UTP.connections), str(_UTP.connections_kept),
         "one that never delivered a byte makes room; else the SYN is dropped", "tests/utp/test_bounds.py",
     ),
     Rule(
@@ -291,19 +293,37 @@ _PACKETS: Final = (
     ),
 )  # fmt: skip
 
+
+def _of_store(places: int) -> str:
+    return with_site(-(-places // HOST_PART), places - places // KEPT_PART)
+
+
 _DIRECTORY: Final = (
     Rule(
         "names with peers in a grape", "", f"{_DHT.max_tables:,}", "", "the host with most peers loses its oldest",
         "tests/dht/test_storage.py",
     ),
     Rule(
-        "peers in a grape", f"{_DHT.max_peers // HOST_PART:,}",
+        "peers in a grape", _of_store(_DHT.max_peers),
         f"{_DHT.max_peers:,}; {_DHT.max_peers_per_table:,} of one name", "",
         "the host with most loses its oldest", "tests/dht/test_storage.py",
     ),
     Rule(
-        "values in a grape", f"{_DHT.max_values // HOST_PART:,}", f"{_DHT.max_values:,}", "",
+        "values in a grape", _of_store(_DHT.max_values), f"{_DHT.max_values:,}", "",
         "the host with most loses its oldest", "tests/dht/test_storage.py",
+    ),
+    Rule(
+        "those who wait for news of a key at a grape",
+        with_site(watches.MAX_WATCHERS_PER_HOST, watches.MAX_WATCHERS),
+        f"{watches.MAX_WATCHERS:,}, {watches.MAX_WATCHERS_PER_KEY} of one key, {watches.LEASE} s", "",
+        "of a key: no lease, and it asks as before; else of the host with most, the one renewed longest ago is "
+        "forgotten", "tests/dht/test_watches.py",
+    ),
+    Rule(
+        "addresses that a grape knows to receive what it sends",
+        with_site(amplification.PROVEN_PER_HOST, amplification.PROVEN_MAX), f"{amplification.PROVEN_MAX:,}", "",
+        "of the host with most, the one that proved itself longest ago is forgotten, and gets short answers",
+        "tests/dht/test_amplification.py",
     ),
     Rule(
         "nodes in the routing table, of one public address", str(_DHT.max_public_nodes_per_host), "", "",
@@ -322,7 +342,7 @@ _DIRECTORY: Final = (
         "ERR_GRAPE_BUSY", "tests/grape/test_api.py",
     ),
     Rule(
-        "entries of a broker", str(_BROKER.entries_each), str(_BROKER.entries), "",
+        "entries of a broker", with_site(_BROKER.entries_each, _BROKER.entries), str(_BROKER.entries), "",
         "ERR_BROKER_FULL, or the host with most loses its oldest", "tests/broker/test_registry.py",
     ),
     Rule(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from core.limits.bounds import Rule
+from core.limits.bounds import Rule, with_site
 from core.open_peers import config as open_peers
 from core.open_peers import names as open_names
 
@@ -11,7 +11,9 @@ _KIB: Final = 1024
 
 OPEN_PEERS: Final = (
     Rule(
-        "strangers that wait for letters at an open peer", str(_DESK.watchers_host), str(_DESK.watchers),
+        "strangers that wait for letters at an open peer",
+        with_site(_DESK.watchers_host, _DESK.watchers - _DESK.watchers_kept),
+        str(_DESK.watchers),
         str(_DESK.watchers_kept), "of the host with most, the first one is forgotten, and says its keys again",
         "tests/open_peers/test_desk.py",
     ),
@@ -20,7 +22,8 @@ OPEN_PEERS: Final = (
         "tests/open_peers/test_desk.py",
     ),
     Rule(
-        "letters that an open peer keeps", str(_DESK.items_host), f"{_DESK.items}, {_DESK.item_age / 60:g} minutes",
+        "letters that an open peer keeps", with_site(_DESK.items_host, _DESK.items - _DESK.items_kept),
+        f"{_DESK.items}, {_DESK.item_age / 60:g} minutes",
         str(_DESK.items_kept), "of the host with most, the oldest is forgotten", "tests/open_peers/test_desk.py",
     ),
     Rule(
@@ -40,7 +43,8 @@ OPEN_PEERS: Final = (
         "ERR_OPEN_BUSY", "tests/open_peers/test_desk.py",
     ),
     Rule(
-        "names that strangers announce at an open peer", str(open_names.NAMES_HOST),
+        "names that strangers announce at an open peer",
+        with_site(open_names.NAMES_HOST, open_names.NAMES - open_names.NAMES_KEPT),
         f"{open_names.NAMES}, {open_names.AGE / 60:g} minutes", str(open_names.NAMES_KEPT),
         "of the host with most, the oldest is forgotten", "tests/open_peers/test_desk.py",
     ),

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from core.errors import LocalError
 from core.frozen import frozen
-from core.limits.fair import FairTable
+from core.limits.fair import FairTable, Level, crowded, site_limit
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.peer_id import PeerId
@@ -73,6 +73,7 @@ class BrokerRegistry:
         self.refused: Counter[str] = Counter()
         self._entries: dict[Key, Entry] = {}  # least recently renewed first
         self._of_host: FairTable[Key, None, str] = FairTable(self.config.entries, self.config.entries_each)
+        self._per_site = site_limit(self.config.entries_each, self.config.entries)
         self._rates: BoundedTable[str, TokenBucket] = BoundedTable(self.config.hosts)
         self._news: BoundedTable[str, int] = BoundedTable(self.config.names)  # by service, rises with every new entry
         self._news_total = 0
@@ -189,14 +190,21 @@ class BrokerRegistry:
             raise BrokerBusy(f"{host} registers more than {each:g} times a second: come again later")
 
     def _make_room(self, host: str) -> None:
-        if self._of_host.count(host) >= self.config.entries_each:
-            raise BrokerFull(f"{host} has {self.config.entries_each} entries here already; they end {self._ages()}")
+        level = crowded(host, self.config.entries_each, self._per_site, self._of_host)
+        if level is not None:
+            who = host if level is Level.OWNER else f"the network around {host}"
+            raise BrokerFull(
+                f"{who} has {self._of_host.count(host, level)} entries here already; they end {self._ages()}"
+            )
         oldest = self._of_host.would_evict(host)
         if oldest is None:
             return
-        if self._of_host.count(network(oldest[2].host)) <= self._of_host.count(host) + 1:
+        if self._of_site(network(oldest[2].host)) <= self._of_site(host) + 1:
             raise BrokerFull(f"this broker is full: {self.config.entries} entries; they end {self._ages()}")
         self._drop(oldest)
+
+    def _of_site(self, host: str) -> int:
+        return self._of_host.count(host, Level.SITE)
 
     def _ages(self) -> str:
         return f"{self.config.age:g} s after their last registration"

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple, TypeVar
 
 from core.dht.items import CAS_MISMATCH, SEQUENCE_OLD, Item, ItemRefused
-from core.limits.fair import FairTable
+from core.limits.fair import FairTable, crowded, site_limit
 from core.scope import Scope, network, scope
 from core.values import Address
 from core.wire.bencoding import decode, encode
@@ -33,7 +33,7 @@ class PeerStore:
         self._max_tables = max_tables
         self._max_peers = max_peers
         self._max_age = max_age
-        self._per_host = -(-max_in_all // HOST_PART)
+        self._bounds = _bounds(max_in_all)
         self._tables: dict[bytes, FairTable[Address, None, str]] = {}
         # every peer of every key with the time of its last announce, the oldest first
         self._all: FairTable[tuple[bytes, Address], float, str] = _fair_table(max_in_all)
@@ -49,20 +49,21 @@ class PeerStore:
         table = self._tables.get(key)
         if table is None:
             table = self._tables[key] = _fair_table(self._max_peers)
-        local, host = _is_local(peer.host), network(peer.host)
+        local, owner = _is_local(peer.host), network(peer.host)
         if not local and (key, peer) not in self._all:
-            self._make_room_of(host)
-        for gone in table.put(peer, None, host, kept=local):
+            self._make_room_of(owner)
+        for gone in table.put(peer, None, owner, kept=local):
             self._all.pop((key, gone.key))
-        for older in self._all.put((key, peer), now, host, kept=local):
+        for older in self._all.put((key, peer), now, owner, kept=local):
             self._forget(*older.key)
         while len(self._tables) > self._max_tables and (most := self._all.shrink()) is not None:
             self._forget(*most.key)
         return new
 
     def _make_room_of(self, host: str) -> None:
-        """Let a host's oldest peer go when it has as many as one host may have."""
-        if self._all.count(host) >= self._per_host and (oldest := self._all.oldest_of(host)) is not None:
+        """Let a host's oldest peer go when it, or its site, has as many as it may have."""
+        level = crowded(host, *self._bounds, self._all)
+        if level is not None and (oldest := self._all.oldest_of(host, level)) is not None:
             self._all.pop(oldest)
             self._forget(*oldest)
 
@@ -112,7 +113,7 @@ class ItemStore:
 
     def __init__(self, max_values: int, max_age: float) -> None:
         self._max_age = max_age
-        self._per_host = -(-max_values // HOST_PART)
+        self._bounds = _bounds(max_values)
         self._items: FairTable[bytes, _Stored, str] = _fair_table(max_values)  # the oldest put first
 
     def __len__(self) -> int:
@@ -149,16 +150,15 @@ class ItemStore:
         if refused is not None:
             raise refused
         target = item.target()
-        owner = self._owner(item, self._items.get(target), host)
+        owner = self._owner(item, self._items.get(target), LOCAL if _is_local(host) else network(host))
         kept = item if item.cas is None else replace(item, cas=None)  # `cas` is about the act of putting
         packed = None if isinstance(kept.value, bytes) else encode(kept.value)
         if packed is not None:
             kept = replace(kept, value=b"")
         local = _is_local(owner)
-        if not local and target not in self._items and self._items.count(owner) >= self._per_host:
-            oldest = self._items.oldest_of(owner)
-            if oldest is not None:
-                self._items.pop(oldest)
+        level = None if local or target in self._items else crowded(owner, *self._bounds, self._items)
+        if level is not None and (oldest := self._items.oldest_of(owner, level)) is not None:
+            self._items.pop(oldest)
         self._items.put(target, _Stored(kept, packed, now, owner), owner, kept=local)
 
     def _owner(self, item: Item, stored: _Stored | None, host: str) -> str:
@@ -198,6 +198,12 @@ class ItemStore:
 
 def _is_local(host: str) -> bool:
     return scope(host) is Scope.LOOPBACK
+
+
+def _bounds(limit: int) -> tuple[int, int]:
+    """Return how much of a store one other host, and one site, has at most."""
+    per_host = -(-limit // HOST_PART)
+    return per_host, site_limit(per_host, limit - limit // KEPT_PART)
 
 
 def _fair_table(limit: int) -> FairTable[K, V, str]:

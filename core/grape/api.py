@@ -37,7 +37,7 @@ from core.grape.payload import (
 )
 from core.grape.service import DhtService, Done, FoundItem
 from core.limits.budget import Budget
-from core.scope import only_four
+from core.scope import network, only_four
 from core.values import Address, JsonValue
 from core.wire.bencoding import encode
 
@@ -138,12 +138,13 @@ class Api:
                 self._fulfil(order, client or "", done)
 
     def _fulfil(self, order: _Order[ResultT], client: str, done: Callable[[HttpReply], None]) -> None:
-        if not self._operations.take(client, 1, trusted=is_this_machine(client)):
+        owner = network(client)
+        if not self._operations.take(owner, 1, trusted=is_this_machine(client)):
             done(_json_reply("ERR_GRAPE_BUSY"))
             return
 
         def ended(result: ResultT | PeerError) -> None:
-            self._operations.give(client, 1)
+            self._operations.give(owner, 1)
             done(_guarded(lambda: _shown(order, result)))
 
         order.start(ended)

@@ -21,6 +21,7 @@ from core.grape.local_address import is_this_machine
 from core.grape.web_guard import WebGuard
 from core.limits.budget import Budget
 from core.limits.fair import FairTable
+from core.scope import network
 
 if TYPE_CHECKING:  # brings aiohttp along: 10 MB and 0.1 s that a grape without HTTP clients does without
     from aiohttp.http import RawRequestMessage
@@ -118,7 +119,7 @@ class ApiServer:
 
     def connected(self, connection: "HttpConnection", host: str) -> None:
         """Take a connection from a host. When there are too many, the host with most loses its oldest."""
-        for gone in self._connections.put(connection, None, host, kept=is_this_machine(host)):
+        for gone in self._connections.put(connection, None, network(host), kept=is_this_machine(host)):
             self._refused += 1
             gone.key.abort()
         if self._sweep_timer is None:
@@ -132,8 +133,8 @@ class ApiServer:
     def hold(self, client: str, before: int, now: int) -> bool:
         """Count bytes that are held for a client, in place of `before`; False: there is no room for more."""
         if now > before:
-            return self._held.take(client, now - before, trusted=is_this_machine(client))
-        self._held.give(client, before - now)
+            return self._held.take(network(client), now - before, trusted=is_this_machine(client))
+        self._held.give(network(client), before - now)
         return True
 
     def disconnected(self, connection: "HttpConnection") -> None:

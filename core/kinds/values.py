@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from core.errors import LocalError, PeerError
-from core.limits.fair import FairTable
+from core.limits.fair import FairTable, Level, crowded, site_limit
 from core.scope import network
 from core.tunnel.stream import ByteStream
 from core.values import JsonValue
@@ -117,8 +117,10 @@ class Broadcast:
     @contextmanager
     def _watching(self, stream: ByteStream) -> Iterator[_Watcher]:
         host = network(stream.remote.host)
-        if self._watchers.count(host) >= WATCHERS_HOST:
-            raise LocalError(f"{WATCHERS_HOST} of your host watch this already", name="ERR_RATE_LIMITED")
+        level = crowded(host, WATCHERS_HOST, site_limit(WATCHERS_HOST, WATCHERS), self._watchers)
+        if level is not None:
+            whose, count = "host" if level is Level.OWNER else "network", self._watchers.count(host, level)
+            raise LocalError(f"{count} of your {whose} watch this already", name="ERR_RATE_LIMITED")
         watcher = _Watcher()
         if self.last is not None:
             watcher.queue.append(self.last.line())

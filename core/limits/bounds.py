@@ -6,6 +6,8 @@ proved a Peer ID that the owner trusts with something, and callers from this mac
 
 from typing import Final, NamedTuple
 
+from core.limits import fair
+
 MB: Final = 1_000_000
 KIB: Final = 1024
 
@@ -184,14 +186,24 @@ def _bytes(amount: float) -> str:
     return f"{amount / MB:g} MB" if amount >= MB else f"{amount / KIB:g} KiB"
 
 
+def with_site(per_host: int, places: int) -> str:
+    """Return a bound of one host with that of its site, of so many places of strangers, in words."""
+    return f"{per_host:,}; {fair.site_limit(per_host, places):,} of a /48"
+
+
+def _bytes_with_site(per_host: int, room: int) -> str:
+    return f"{_bytes(per_host)}; {_bytes(fair.site_limit(per_host, room))} of a /48"
+
+
 RULES: Final = (
     Rule(
-        "memory that requests hold", _bytes(MEMORY_HOST), _bytes(MEMORY), _bytes(MEMORY_KEPT),
+        "memory that requests hold", _bytes_with_site(MEMORY_HOST, MEMORY - MEMORY_KEPT),
+        _bytes(MEMORY), _bytes(MEMORY_KEPT),
         "ERR_RATE_LIMITED; for buffers of streams, the connection that holds most is reset",
         "tests/rpc/test_memory.py",
     ),
     Rule(
-        "unfinished messages", _bytes(INPUT_HOST), _bytes(INPUT), _bytes(INPUT_KEPT),
+        "unfinished messages", _bytes_with_site(INPUT_HOST, INPUT - INPUT_KEPT), _bytes(INPUT), _bytes(INPUT_KEPT),
         "ERR_RATE_LIMITED, and the connection is closed", "tests/rpc/test_input.py",
     ),
     Rule(
@@ -204,7 +216,14 @@ RULES: Final = (
         "the connection is reset", "tests/rpc/test_input.py",
     ),
     Rule(
-        "accepted connections", str(CONNECTIONS_HOST), str(CONNECTIONS), str(CONNECTIONS_KEPT),
+        "places and amounts of a /48 of IPv6, wherever this table has a bound of one host for them",
+        f"{fair.SITE_OWNERS} x a host's, at most half of those of strangers, no fewer than a host's", "",
+        "not counted with their /48", "as for a host; of a /48, the host with most in it makes room",
+        "tests/limits/test_sites.py",
+    ),
+    Rule(
+        "accepted connections", with_site(CONNECTIONS_HOST, CONNECTIONS - CONNECTIONS_KEPT),
+        str(CONNECTIONS), str(CONNECTIONS_KEPT),
         "the host with most loses the connection that never asked anything and was silent for longest; if there is "
         "none, an unused one goes, or the newcomer",
         "tests/rpc/test_connections.py",
@@ -220,7 +239,7 @@ RULES: Final = (
         "", "", "the connection is reset", "tests/rpc/test_connections.py",
     ),
     Rule(
-        "requests under way", str(REQUESTS_HOST), str(REQUESTS), str(REQUESTS_KEPT),
+        "requests under way", with_site(REQUESTS_HOST, REQUESTS - REQUESTS_KEPT), str(REQUESTS), str(REQUESTS_KEPT),
         "nothing further is read from a host that would exceed it; hosts take turns, trusted callers first",
         "tests/rpc/test_fair_places.py",
     ),
@@ -229,24 +248,29 @@ RULES: Final = (
         "they wait; hosts take turns, trusted callers first", "tests/rpc/test_slices.py",
     ),
     Rule(
-        "TLS handshakes under way", str(HANDSHAKES_HOST), str(HANDSHAKES), "",
+        "TLS handshakes under way", with_site(HANDSHAKES_HOST, HANDSHAKES), str(HANDSHAKES), "",
         "the oldest of the host with most is reset", "tests/secure/test_handshakes.py",
     ),
     Rule(
-        "byte streams that services work on", f"{STREAMS_HOST}; {STREAMS_TRUSTED} of a trusted peer", str(STREAMS),
+        "byte streams that services work on",
+        f"{with_site(STREAMS_HOST, STREAMS - STREAMS_KEPT)}, {STREAMS_TRUSTED:,} of a trusted peer",
+        str(STREAMS),
         str(STREAMS_KEPT), "ERR_RATE_LIMITED", "tests/serving/test_openings.py",
     ),
     Rule(
-        "sessions of byte streams", str(SESSIONS_HOST), str(SESSIONS), str(SESSIONS_KEPT),
+        "sessions of byte streams", with_site(SESSIONS_HOST, SESSIONS - SESSIONS_KEPT),
+        str(SESSIONS), str(SESSIONS_KEPT),
         "the one idle for longest goes, a stranger's first; for a trusted peer, a stranger's busy one; else the "
         "newcomer", "tests/tunnel/test_places.py",
     ),
     Rule(
-        "connections over HTTP and WebSocket", str(WEB_CONNECTIONS_HOST), str(WEB_CONNECTIONS), str(CONNECTIONS_KEPT),
+        "connections over HTTP and WebSocket", with_site(WEB_CONNECTIONS_HOST, WEB_CONNECTIONS - CONNECTIONS_KEPT),
+        str(WEB_CONNECTIONS), str(CONNECTIONS_KEPT),
         "the oldest one of the host that has most is closed", "tests/grenache/test_http.py",
     ),
     Rule(
-        "requests over HTTP and WebSocket under way", str(REQUESTS_HOST), str(REQUESTS), str(REQUESTS_KEPT),
+        "requests over HTTP and WebSocket under way", with_site(REQUESTS_HOST, REQUESTS - REQUESTS_KEPT),
+        str(REQUESTS), str(REQUESTS_KEPT),
         "over HTTP the next ones wait, one on each connection; over WebSocket ERR_RATE_LIMITED",
         "tests/grenache/test_http.py",
     ),
@@ -287,7 +311,8 @@ RULES: Final = (
         "tests/relay/test_forwarder.py",
     ),
     Rule(
-        "TCP connections that carry datagrams", str(CARRIERS_HOST), str(CARRIERS), str(CARRIERS_KEPT),
+        "TCP connections that carry datagrams", with_site(CARRIERS_HOST, CARRIERS - CARRIERS_KEPT),
+        str(CARRIERS), str(CARRIERS_KEPT),
         "the host with most loses its oldest; one that nothing runs over ends after 20 s",
         "tests/carrying/test_listener.py",
     ),

@@ -1,7 +1,13 @@
-"""An amount that many owners share, such as bytes that requests hold: by owner, in all, and a part that is kept."""
+"""An amount that many owners share, such as bytes that requests hold: by owner, in all, and a part that is kept.
+
+Strangers of one IPv6 site are bounded together as well (`core.limits.fair`).
+"""
 
 from collections.abc import Hashable
 from typing import Generic, NamedTuple, TypeVar
+
+from core.limits.fair import site_limit
+from core.scope import site
 
 O = TypeVar("O", bound=Hashable)  # noqa: E741  # an owner: a host, a Peer ID
 
@@ -26,7 +32,9 @@ class Budget(Generic[O]):
         self.per_owner = per_owner
         self.per_trusted = per_owner if per_trusted is None else per_trusted
         self.kept = kept
+        self._per_site = site_limit(per_owner, limit - kept)
         self._by_owner: dict[O, int] = {}
+        self._by_site: dict[str, int] = {}  # trusted owners' amounts are in it too, and refused for none of theirs
         self._used = 0
         self.refused = 0  # takes that found no room so far
 
@@ -38,6 +46,9 @@ class Budget(Generic[O]):
         """Return whether `take` would succeed."""
         own = self._by_owner.get(owner, 0) + amount
         if own > (self.per_trusted if trusted else self.per_owner):
+            return False
+        place = None if trusted else site(owner)
+        if place is not None and self._by_site.get(place, 0) + amount > self._per_site:
             return False
         return self._used + amount <= (self.limit if trusted else self.limit - self.kept)
 
@@ -53,6 +64,9 @@ class Budget(Generic[O]):
         """Take an amount that is held already, even beyond the limits; then what follows is refused."""
         self._used += amount
         self._by_owner[owner] = self._by_owner.get(owner, 0) + amount
+        place = site(owner)
+        if place is not None:
+            self._by_site[place] = self._by_site.get(place, 0) + amount
 
     def give(self, owner: O, amount: int) -> None:
         """Give an amount back. Raises ValueError for more than the owner has taken."""
@@ -64,6 +78,11 @@ class Budget(Generic[O]):
             self._by_owner[owner] = left
         else:
             self._by_owner.pop(owner, None)
+        place = site(owner)
+        if place is not None and self._by_site[place] > amount:
+            self._by_site[place] -= amount
+        elif place is not None:
+            del self._by_site[place]
 
     def state(self) -> BudgetState:
         """Return what is taken of how much, by how many owners, and how often there was no room."""

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from core.dht.items import Item
 from core.errors import LocalError, PeerError
 from core.frozen import frozen
-from core.limits.fair import FairTable
+from core.limits.fair import SITE_OWNERS, FairTable
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.open_peers.config import ITEMS_AT_ONCE, KEYS, LETTER_MAX, OVERHEAD, RUNG_FOR, DeskConfig
-from core.scope import network
+from core.scope import network, site
 from core.values import Address
 from core.wire.open_message import ITEMS_MAX, OpenItem, Watched
 
@@ -43,7 +43,7 @@ class _Kept:
 
 @dataclass(slots=True)
 class _Rates:
-    """What one host has left."""
+    """What one host, or a site, has left."""
 
     requests: TokenBucket
     items: TokenBucket
@@ -94,31 +94,37 @@ class Desk:
 
     def charge(self, host: str, size: int, now: float) -> None:
         """Count an answer of so many bytes."""
-        mine = self._hosts.get(host)
-        if mine is not None:
-            mine.bytes.charge(now, size)
+        for rates in self._rates_of(host):
+            rates.bytes.charge(now, size)
         self._all.bytes.charge(now, size)
 
     def _take(self, host: str, trusted: bool, wants: dict[str, float], now: float) -> None:
-        config = self.config
-        mine = self._hosts.use(
-            host,
-            lambda: _Rates(
-                TokenBucket(config.requests_host, config.requests_burst),
-                TokenBucket(config.items_rate_host, config.items_burst),
-                TokenBucket(config.bytes_host, config.bytes_burst),
-                TokenBucket(config.names_host, config.names_burst),
-            ),
-        )
+        mine = self._rates_of(host)
         for name, amount in wants.items():
-            bucket, everybody = getattr(mine, name), getattr(self._all, name)
-            left = 0.0 if trusted else config.reserve * everybody.burst
-            if (not trusted and bucket.tokens(now) < amount) or everybody.tokens(now) < amount + left:
+            everybody = getattr(self._all, name)
+            left = 0.0 if trusted else self.config.reserve * everybody.burst
+            spent = not trusted and any(getattr(rates, name).tokens(now) < amount for rates in mine)
+            if spent or everybody.tokens(now) < amount + left:
                 self.refused[OpenBusy.name] += 1
                 raise OpenBusy("this peer has helped others as much as it may for the moment: ask another, or later")
         for name, amount in wants.items():
-            getattr(mine, name).charge(now, amount)
-            getattr(self._all, name).charge(now, amount)
+            for rates in (*mine, self._all):
+                getattr(rates, name).charge(now, amount)
+
+    def _rates_of(self, host: str) -> list[_Rates]:
+        """Return what a host has left, and what its site has, which may take as much as some hosts."""
+        place = site(host)
+        mine = [self._hosts.use(host, lambda: self._rates(1))]
+        return mine if place is None else [*mine, self._hosts.use(place, lambda: self._rates(SITE_OWNERS))]
+
+    def _rates(self, hosts: int) -> _Rates:
+        config = self.config
+        return _Rates(
+            TokenBucket(hosts * config.requests_host, hosts * config.requests_burst),
+            TokenBucket(hosts * config.items_rate_host, hosts * config.items_burst),
+            TokenBucket(hosts * config.bytes_host, hosts * config.bytes_burst),
+            TokenBucket(hosts * config.names_host, hosts * config.names_burst),
+        )
 
     # -- letters ------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 from core.limits.budget import BudgetState
-from core.limits.fair import FairTable
+from core.limits.fair import FairTable, Level, crowded, site_limit
 from core.rpc.config import RpcConfig
 from core.rpc.memory import Owner, Standing
 
@@ -33,6 +33,7 @@ class Connections(Generic[C]):
         self._limit = config.connections
         self._open = config.connections - min(config.connections_kept, config.connections // 8)  # places of strangers
         self._per_host = config.connections_per_host
+        self._per_site = site_limit(self._per_host, self._open)
         self._silent: FairTable[C, None, Owner] = FairTable(self._limit + 1, self._limit + 1)
         self._asking: FairTable[C, None, Owner] = FairTable(self._limit + 1, self._limit + 1)
         self._trusted: FairTable[C, None, Owner] = FairTable(self._limit + 1, self._limit + 1)
@@ -105,17 +106,22 @@ class Connections(Generic[C]):
 
     def _make_room(self, owner: Owner) -> bool:
         """Have a place for a stranger's connection; tell whether there is one."""
-        if self._silent.count(owner) + self._asking.count(owner) >= self._per_host:
-            return self._evict(self._silent.oldest_of(owner)) or self._evict_unused(self._asking.oldest_of(owner))
+        level = crowded(owner, self._per_host, self._per_site, self._silent, self._asking)
+        if level is not None:
+            silent, asking = self._silent.oldest_of(owner, level), self._asking.oldest_of(owner, level)
+            return self._evict(silent) or self._evict_unused(asking)
         strangers = len(self._silent) + len(self._asking)
         if strangers < self._open and len(self) < self._limit:
             return True
         if self._evict(self._silent.first_out()):
             return True
         crowd = self._asking.first_out()
-        if crowd is None or self._asking.count(self._owners[crowd]) <= self._asking.count(owner) + 1:
+        if crowd is None or self._of_site(self._owners[crowd]) <= self._of_site(owner) + 1:
             return self._evict_unused(crowd)
         return self._evict(crowd)
+
+    def _of_site(self, owner: Owner) -> int:
+        return self._asking.count(owner, Level.SITE)
 
     def _enter_trusted(self, connection: C, owner: Owner) -> None:
         if self._trusted.count(owner) >= self._per_host:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from core.errors import LocalError
+from core.limits.fair import FairTable
 from core.peer_id import PeerId
 from core.scope import network
 from core.trust.entries import (
@@ -71,14 +72,12 @@ class Book:
                 del self.pending[key]
 
     def wait(self, pending: Pending) -> None:
-        """Put a request last; when there are too many of them, or from that host, the one silent for longest goes."""
+        """Put a request last; for too many of them the one silent for longest goes, of the host or site with most."""
         self.pending.pop(pending.key, None)
-        host = network(pending.address.host)
-        same = [key for key, other in self.pending.items() if network(other.address.host) == host]
-        if len(same) >= MAX_PENDING_PER_HOST:
-            self._drop(same[0])
-        elif len(self.pending) >= MAX_PENDING:
-            self._drop(next(iter(self.pending)))
+        waiting: FairTable[Key, None, str] = FairTable(MAX_PENDING, MAX_PENDING_PER_HOST)
+        for key, other in (*self.pending.items(), (pending.key, pending)):
+            for gone in waiting.put(key, None, network(other.address.host)):
+                self._drop(gone.key)
         self.pending[pending.key] = pending
 
     def _drop(self, key: Key) -> None:

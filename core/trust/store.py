@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from core.errors import LocalError
+from core.limits.fair import FairTable
 from core.peer_id import PeerId
 from core.scope import network
 from core.trust.book import MAX_PENDING, MAX_PENDING_PER_HOST, Book
@@ -142,8 +143,10 @@ class TrustStore:
     def _show(self, key: Key, host: str, now: float) -> bool:
         """Tell whether a request is to be shown now: not again within a minute, and no floods of them."""
         self._shown = {other: shown for other, shown in self._shown.items() if shown.at + NOT_AGAIN > now}
-        same = sum(shown.host == host for shown in self._shown.values())
-        if key in self._shown or len(self._shown) >= MAX_PENDING or same >= MAX_PENDING_PER_HOST:
+        seen: FairTable[Key, None, str] = FairTable(MAX_PENDING, MAX_PENDING_PER_HOST)
+        for other, shown in self._shown.items():
+            seen.put(other, None, shown.host)
+        if key in self._shown or seen.would_evict(host) is not None:
             return False
         self._shown[key] = _Shown(host, now)
         return True

@@ -8,9 +8,10 @@ from typing import Final
 from core.aio.tasks import TaskSet
 from core.errors import LocalError, PeerError, TransportClosed
 from core.limits import bounds
+from core.limits.fair import site_limit
 from core.peer_id import PeerId
 from core.rpc.stream import Stream
-from core.scope import network
+from core.scope import network, site
 from core.streams.config import StreamConfig
 from core.tunnel.session import Session
 from core.tunnel.stream import ByteStream
@@ -210,11 +211,9 @@ class Tunnels:
         strangers = [session for session in self._all() if self._strange(session)]
         ours = initiator or self._trusts(caller)
         if not ours:
-            host = network(caller.address.host)
-            same = [session for session in strangers if network(session.remote.host) == host]
-            crowded = len(same) >= bounds.SESSIONS_HOST
-            if crowded or len(strangers) >= self._open_to_strangers:
-                self._give_up(_idlest(same if crowded else strangers))
+            same = _crowd(strangers, caller, self._open_to_strangers)
+            if same or len(strangers) >= self._open_to_strangers:
+                self._give_up(_idlest(same or strangers))
                 return
         if self._count() >= self._limit:
             idle = _idlest(strangers) or (_idlest(self._all()) if ours else None)
@@ -308,6 +307,17 @@ class Served:
         if self._session is None or len(self._session):
             return 0.0
         return asyncio.get_running_loop().time() - self._session.used_at
+
+
+def _crowd(strangers: list[Session], caller: Caller, places: int) -> list[Session]:
+    """Return the sessions of a caller's host, or of its site, if these have all that they may have; else none."""
+    host = network(caller.address.host)
+    same = [session for session in strangers if network(session.remote.host) == host]
+    if len(same) >= bounds.SESSIONS_HOST:
+        return same
+    place = site(host)
+    around = [session for session in strangers if site(session.remote.host) == place] if place else []
+    return around if len(around) >= site_limit(bounds.SESSIONS_HOST, places) else []
 
 
 def _idlest(sessions: list[Session]) -> Session | None:

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from math import inf
 from typing import Final, Generic, TypeVar
 
-from core.limits.fair import FairTable
+from core.limits.fair import FairTable, Level, crowded, site_limit
 from core.utp.config import UtpConfig
 
 C = TypeVar("C", bound=Hashable)  # a connection
@@ -23,6 +23,7 @@ class AcceptedConnections(Generic[C]):
     def __init__(self, config: UtpConfig) -> None:
         self._config = config
         self._limit = config.connections - config.connections_kept
+        self._per_site = site_limit(config.connections_per_host, self._limit)
         self._silent: FairTable[C, float, str] = FairTable(config.connections + 1, config.connections + 1)
         self._heard: FairTable[C, None, str] = FairTable(config.connections + 1, config.connections + 1)
         self._kept: dict[C, str] = {}
@@ -47,20 +48,26 @@ class AcceptedConnections(Generic[C]):
         """Return how many a host has, kept ones aside."""
         return self._silent.count(host) + self._heard.count(host)
 
+    def crowded(self, host: str) -> Level | None:
+        """Return where a host has as many as it may have, kept ones aside; None: nowhere."""
+        return crowded(host, self._config.connections_per_host, self._per_site, self._silent, self._heard)
+
     def full(self) -> bool:
         """Return whether one more needs another to go, because of the places that known peers may take."""
         return len(self._silent) + len(self._heard) >= self._limit
 
     def opens(self, host: str, *, full: bool) -> bool:
         """Return whether one more of a host would get a place. `full`: another must go for it."""
-        if self.count(host) >= self._config.connections_per_host:
-            return self._silent.count(host) > 0
+        level = self.crowded(host)
+        if level is not None:
+            return self._silent.count(host, level) > 0
         return not (full or self.full()) or bool(len(self._silent) or len(self._heard))
 
     def victim(self, host: str, *, full: bool) -> C | None:
         """Return who goes for one more of a host that `opens`; None when nobody has to."""
-        if self.count(host) >= self._config.connections_per_host:
-            return self._silent.oldest_of(host)
+        level = self.crowded(host)
+        if level is not None:
+            return self._silent.oldest_of(host, level)
         return self.first_out() if full or self.full() else None
 
     def first_out(self) -> C | None:

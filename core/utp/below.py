@@ -2,7 +2,8 @@
 
 from collections import OrderedDict
 
-from core.scope import network
+from core.limits.fair import Level
+from core.scope import network, site
 from core.utp.accepted import AcceptedConnections
 from core.utp.closed_connections import ClosedConnections, Key
 from core.utp.config import UtpConfig
@@ -77,9 +78,10 @@ class Below(Outlet):
         return True
 
     def _has_place(self, connection: Connection, to: Address) -> bool:
-        """Whether the bound of accepted connections of one host allows it to move; its ids are free there."""
-        host = network(to.host)
-        return host == network(connection.remote.host) or self._accepted.count(host) < self._config.connections_per_host
+        """Whether the bounds of accepted connections of a host and a site allow it to move; its ids are free there."""
+        host, before = network(to.host), network(connection.remote.host)
+        level = self._accepted.crowded(host)
+        return host == before or level is None or (level is Level.SITE and site(host) == site(before))
 
     def _rekey(self, connection: Connection, to: Address) -> None:
         """Know a connection by its peer's new address."""
