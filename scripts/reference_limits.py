@@ -12,7 +12,7 @@ from core.grape import http, request_parser
 from core.grape.config import GrapeConfig
 from core.invitations import book as invitations
 from core.invitations import tries
-from core.kinds import command, drop_box, folder, head_limit, share, turns, values
+from core.kinds import command, drop_box, folder, head_limit, share, turns, uploads, values
 from core.lan import kept, places, tags
 from core.lan.neighbours import NeighboursConfig
 from core.ledger import store
@@ -197,7 +197,8 @@ _STREAM_RULES: Final = (
         "the oldest of the host that has most; ERR_RATE_LIMITED", "tests/kinds/test_programs.py",
     ),
     Rule(
-        "files in a drop box, and bytes on its disk", "as many as are still free",
+        "files in a drop box, and bytes on its disk",
+        f"as many as are still free; {uploads.SITE_PARTS} x as many of a /48",
         f"{drop_box.FILES_MAX:,}; {drop_box.SPARE // (_KIB * _KIB)} MiB stay free", "", "413, with the reason",
         "tests/kinds/test_hostile_callers.py",
     ),

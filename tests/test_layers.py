@@ -62,7 +62,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "core.carrying": {"core.aio", "core.wire", "core.net", "core.grenache"},
     "core.kinds": {
-        "core.aio", "core.files.environment", "core.files.shown", "core.wire", "core.tunnel", "core.services",
+        "core.aio", "core.files", "core.wire", "core.tunnel", "core.services",
         "core.trust.audience", "core.rpc.fair_places", "core.grenache",
     },
     "core.lan": {"core.aio", "core.files", "core.reach"},
@@ -114,7 +114,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core.frozen": set(),
     "core.peer_id": set(),
     "core.scope": {"core.values"},
-    "core.limits": set(),
+    "core.limits": {"core.scope"},
     **{room: known | BASE for room, known in ROOMS.items()},
     "core.wiring": FACADE | BASE,
     "core.wiring_relays": FACADE | BASE | {"core.wiring"},

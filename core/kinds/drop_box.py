@@ -1,6 +1,7 @@
 """A drop box: its users put files in. They see nothing of what is there, and overwrite nothing.
 
-No host fills it: each may put in as many files, and as many bytes, as are still free for all the others.
+No host fills it: each may put in as many files, and as many bytes, as are still free for all the others, and a /48 of
+IPv6 twice as many. What counts is what is there, also after a restart (`core.kinds.uploads`).
 """
 
 import asyncio
@@ -10,8 +11,8 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
@@ -23,10 +24,12 @@ from aiohttp.multipart import MultipartReader
 from core.aio.workers import Workers
 from core.errors import LocalError
 from core.kinds.http import page
+from core.kinds.uploads import NAME as UPLOADS_FILE
+from core.kinds.uploads import SITE_PARTS, Parts, Uploads
 from core.kinds.web import let_body_come
-from core.limits.bounds import CALLERS, LEAST_RATE
-from core.limits.table import BoundedTable
+from core.limits.bounds import LEAST_RATE
 from core.rpc.fair_places import FairPlaces
+from core.scope import site
 
 PIECE: Final = 256 * 1024  # bytes written in one step, in a thread
 SPARE: Final = 256 * 1024 * 1024  # bytes that stay free on the disk, whatever is put in
@@ -38,6 +41,8 @@ STALLED: Final = 60.0  # seconds in which a sender must send LEAST_RATE on the a
 DISK_PATIENCE: Final = 30.0  # seconds for the disk to answer, as of a folder
 PART: Final = ".part"  # of a file that has not come whole; removed when the rest does not come
 T = TypeVar("T")
+ABANDONED: Final = 3600.0  # seconds without a byte, after which nobody sends it: a sender is cut off after STALLED
+_PART: Final = re.compile(r"\.[0-9a-f]{16}\.part")
 _UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')  # what one of the common systems does not take in a name
 
 
@@ -51,14 +56,6 @@ class TooMuch(LocalError):
     name = "ERR_TOO_LARGE"
 
 
-@dataclass(slots=True)
-class _Put:
-    """What a host has put in since the share began; what is under way counts."""
-
-    files: int = 0
-    bytes: int = 0
-
-
 class DropBox:
     """Takes files into `folder`, each at most `limit` bytes; `disk` does what may block."""
 
@@ -67,7 +64,19 @@ class DropBox:
         self._limit = limit
         self._disk = disk
         self._turns: FairPlaces[str] = FairPlaces(UPLOADS, UPLOADS_HOST)
-        self._put: BoundedTable[str, _Put] = BoundedTable(CALLERS)
+        self._under_way = Parts()
+        self._uploads = Uploads(folder)
+
+    async def open(self) -> None:
+        """Read who put in what is there. Raises LocalError."""
+        try:
+            await self._on_disk(self._uploads.open)
+            await self._on_disk(partial(_remove_parts, self._folder))
+        except (OSError, TimeoutError) as error:
+            why = getattr(error, "strerror", None) or "the disk does not answer"
+            raise LocalError(
+                f"the drop box {self._folder} cannot be opened: who put in what stands in {UPLOADS_FILE} there ({why})"
+            ) from None
 
     async def answer(self, request: web.BaseRequest, title: str, host: str) -> web.StreamResponse:
         """Show the form, or take what is sent by `host`: a form, or with PUT one file under the name in the path."""
@@ -81,7 +90,7 @@ class DropBox:
             take = self._take_form if request.method == "POST" else self._take_one
             async with self._turns.place(host):
                 await let_body_come(request)
-                names = await _moving(request.content, take(request, self._put.use(host, _Put)))
+                names = await _moving(request.content, take(request, host))
         except TooMuch as error:
             return page(413, "Too large", f"{error}.")
         except _NoAnswer:
@@ -99,60 +108,86 @@ class DropBox:
         said = f"Taken: {', '.join(names)}." if names else "There was no file in it."
         return web.Response(status=201 if names else 400, text=_form(title, said), content_type="text/html")
 
-    async def _take_form(self, request: web.BaseRequest, put: _Put) -> list[str]:
+    async def _take_form(self, request: web.BaseRequest, host: str) -> list[str]:
         if not request.content_type.startswith("multipart/"):
             return []
         names = []
         async for part in MultipartReader(request.headers, request.content):
             if isinstance(part, BodyPartReader) and part.filename:
-                names.append(await self._take(part.filename, part, put))
+                names.append(await self._take(part.filename, part, host))
         return names
 
-    async def _take_one(self, request: web.BaseRequest, put: _Put) -> list[str]:
+    async def _take_one(self, request: web.BaseRequest, host: str) -> list[str]:
         name = os.fsdecode(unquote_to_bytes(request.raw_path.partition("?")[0].rpartition("/")[2]))
-        return [await self._take(name, request.content, put)] if name else []
+        return [await self._take(name, request.content, host)] if name else []
 
-    async def _take(self, name: str, source: StreamReader | BodyPartReader, put: _Put) -> str:
-        places = FILES_MAX - await self._on_disk(partial(_names, self._folder))
+    async def _take(self, name: str, source: StreamReader | BodyPartReader, host: str) -> str:
+        places = FILES_MAX - await self._on_disk(partial(_count_names, self._folder))
         if places <= 0:
             raise TooMuch("the drop box is full: its owner has to look first")
-        if put.files >= places:
-            raise TooMuch(f"you have put in {put.files:,} files: the places that are left are for others")
+        await self._check_part(host, "files", places, 1)
         part = self._folder / f".{secrets.token_hex(8)}{PART}"
         handle = await self._on_disk(partial(os.open, part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), os.close)
-        put.files += 1
-        settled = False
+        size, settled = 0, False
+        self._under_way.add(host, 1, 0)
         try:
             try:
-                await self._write(handle, source, put)
+                while piece := await _next(source):
+                    size += len(piece)
+                    self._under_way.add(host, 0, len(piece))
+                    await self._check_room(host, size)
+                    await self._on_disk(partial(_write_all, handle, piece))
             finally:
                 os.close(handle)
-            name = await self._on_disk(partial(_settle, part, self._folder, safe_name(name)))
+            name = await self._on_disk(partial(self._settle, part, safe_name(name), host, size))
             settled = True
             return name
         finally:
+            self._under_way.add(host, -1, -size)
             if not settled:
-                put.files -= 1
                 with contextlib.suppress(OSError, TimeoutError):
                     await self._on_disk(partial(part.unlink, missing_ok=True))
 
-    async def _write(self, handle: int, source: StreamReader | BodyPartReader, put: _Put) -> None:
-        size = 0
+    async def _check_room(self, host: str, size: int) -> None:
+        """Raise TooMuch for a file that grows too large, or takes the room of others."""
+        if size > self._limit:
+            raise TooMuch(f"files of more than {self._limit:,} bytes are not taken here")
+        free = await self._on_disk(partial(_free, self._folder)) - SPARE
+        if free < 0:
+            raise TooMuch("the disk of the other side is nearly full")
+        await self._check_part(host, "bytes", free, 0)
+
+    async def _check_part(self, host: str, what: str, left: int, more: int) -> None:
+        """Raise TooMuch if a host, or its site, has put in as much as is left for others; `more` is to come."""
+        if self._spent(host, what, left, more):
+            await self._on_disk(self._uploads.look)
+            if (spent := self._spent(host, what, left, more)) is not None:
+                raise TooMuch(
+                    f"{spent} {what}: the {'places' if what == 'files' else 'room'} left for others stays free"
+                )
+
+    def _spent(self, host: str, what: str, left: int, more: int) -> str | None:
+        """Return what a host, or its site, has put in, if that is too much; None if there is room for it."""
+        place = site(host)
+        for owner, parts, who in ((host, 1, "you have"), (place, SITE_PARTS, "your network has")):
+            if owner is not None:
+                put = self._uploads.of(owner).plus(*self._under_way.of(owner))
+                number = put.files if what == "files" else put.size
+                if number + more > parts * left:
+                    return f"{who} put in {number:,}"
+        return None
+
+    def _settle(self, part: Path, name: str, host: str, size: int) -> str:
+        """Give a whole file its name, or the first with a number that is free, and count it; return the name."""
+        name = _reserve(self._folder, name)
         try:
-            while piece := await _next(source):
-                size += len(piece)
-                put.bytes += len(piece)
-                if size > self._limit:
-                    raise TooMuch(f"files of more than {self._limit:,} bytes are not taken here")
-                free = await self._on_disk(partial(_free, self._folder)) - SPARE
-                if free < 0:
-                    raise TooMuch("the disk of the other side is nearly full")
-                if put.bytes > free:
-                    raise TooMuch(f"you have put in {put.bytes:,} bytes: the room that is left is for others")
-                await self._on_disk(partial(_write_all, handle, piece))
-        except BaseException:
-            put.bytes -= size
+            self._uploads.add(name, host, size)
+            os.replace(part, self._folder / name)
+        except OSError:
+            with contextlib.suppress(OSError):
+                (self._folder / name).unlink()
             raise
+        return name
 
     async def _on_disk(self, function: Callable[[], T], unwanted: Callable[[T], None] | None = None) -> T:
         try:
@@ -182,8 +217,8 @@ def safe_name(name: str) -> str:
     return (f"{stem}.{ending}" if ending else stem) or "file"
 
 
-def _settle(part: Path, folder: Path, name: str) -> str:
-    """Give a whole file its name, or the first with a number that is free; return it."""
+def _reserve(folder: Path, name: str) -> str:
+    """Make an empty file of this name, or of the first with a number that is free; return its name."""
     stem, dot, ending = name.rpartition(".")
     if not dot:
         stem, ending = name, ""
@@ -193,9 +228,18 @@ def _settle(part: Path, folder: Path, name: str) -> str:
             os.close(os.open(folder / candidate, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # the name is ours now
         except FileExistsError:
             continue
-        os.replace(part, folder / candidate)
         return candidate
     raise FileExistsError(17, "there are thousands of that name already")
+
+
+def _remove_parts(folder: Path) -> None:
+    """Remove what a program that was killed had begun to take."""
+    with os.scandir(folder) as found:
+        for entry in found:
+            old = _PART.fullmatch(entry.name) and entry.stat(follow_symlinks=False).st_mtime < time.time() - ABANDONED
+            if old:
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)
 
 
 def _write_all(handle: int, data: bytes) -> None:
@@ -208,10 +252,10 @@ def _free(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def _names(folder: Path) -> int:
-    """Return how many names are there."""
+def _count_names(folder: Path) -> int:
+    """Return how many files are there."""
     with os.scandir(folder) as found:
-        return sum(1 for _ in found)
+        return sum(1 for entry in found if not entry.name.startswith(UPLOADS_FILE))
 
 
 async def _moving(content: StreamReader, taking: Coroutine[None, None, list[str]]) -> list[str]:

@@ -81,6 +81,8 @@ class FolderService(Shared):
         check = await self.check()
         if not check.ok:
             raise LocalError(check.sentence.removesuffix("."), name=BAD)
+        if self._box is not None:
+            await self._box.open()
 
     async def aclose(self) -> None:
         """End the transfers there are."""

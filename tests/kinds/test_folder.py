@@ -13,7 +13,7 @@ import pytest
 from yarl import URL
 
 from core.errors import LocalError
-from core.kinds import drop_box, folder
+from core.kinds import drop_box, folder, uploads
 from core.kinds.drop_box import safe_name
 from core.kinds.share import Share
 from core.kinds.table import make
@@ -57,7 +57,8 @@ def tree(tmp_path: Path) -> Path:
 
 
 def contents(path: Path) -> dict[str, bytes]:
-    return {found.name: found.read_bytes() for found in path.iterdir()}
+    """Return what was put into a folder."""
+    return {found.name: found.read_bytes() for found in path.iterdir() if found.name != uploads.NAME}
 
 
 async def text(session: aiohttp.ClientSession, path: str, **headers: str) -> tuple[int, str]:
