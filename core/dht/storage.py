@@ -54,6 +54,8 @@ class PeerStore:
             self._make_room_of(owner)
         for gone in table.put(peer, None, owner, kept=local):
             self._all.pop((key, gone.key))
+        if peer not in table:  # this machine's have all places
+            return False
         for older in self._all.put((key, peer), now, owner, kept=local):
             self._forget(*older.key)
         while len(self._tables) > self._max_tables and (most := self._all.shrink()) is not None:

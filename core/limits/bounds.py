@@ -141,6 +141,8 @@ RELAY_GUESTS: Final = 128
 """Peers that wait at a relay to be joined with others; 20 KB each, for their session."""
 RELAY_GUESTS_KEPT: Final = 64
 """Of them for friends."""
+RELAY_GUESTS_HOST: Final = 16
+"""Of one host of strangers: as sessions of byte streams, since each guest has one."""
 RELAY_PAIRS: Final = 64
 """Pairs that packets are passed on for at once."""
 RELAY_PAIRS_KEPT: Final = 32
@@ -151,6 +153,8 @@ RELAY_PAIR_RATE: Final = 1 * MB
 """Bytes a second of one pair, both ways together: 8 Mbit/s, a film."""
 RELAY_RATE: Final = 4 * MB
 """Bytes a second of all pairs: a third of a home's usual 100 Mbit/s."""
+RELAY_STRANGERS_RATE: Final = 2 * MB
+"""Of the bytes a second of all pairs, those of strangers' pairs: half is left to friends, whoever else is there."""
 RELAY_DAY: Final = 20_000 * MB
 """Bytes in 24 hours: a tenth of what carriers call unusual."""
 LANES: Final = 64
@@ -167,6 +171,9 @@ RELAY_STRANGER_PAIR: Final = 100 * MB
 """Bytes of a pair of strangers; then its two ask again."""
 RELAY_STRANGERS_DAY: Final = 5_000 * MB
 """Of the bytes in 24 hours, those for strangers: a quarter."""
+RELAY_STRANGER_DAY: Final = 1_000 * MB
+"""Of the strangers' bytes in 24 hours, those of the pairs that one host asked for: a fifth, so that it does not use up
+in 40 minutes what is there for all."""
 WAYS: Final = 1024
 """Targets whose way is kept: as many as the rows of peers that a window shows; 300 KB."""
 
@@ -260,8 +267,8 @@ RULES: Final = (
     Rule(
         "sessions of byte streams", with_site(SESSIONS_HOST, SESSIONS - SESSIONS_KEPT),
         str(SESSIONS), str(SESSIONS_KEPT),
-        "the one idle for longest goes, a stranger's first; for a trusted peer, a stranger's busy one; else the "
-        "newcomer", "tests/tunnel/test_places.py",
+        "the one idle for longest goes, a stranger's first; else a busy one of the host of strangers that has two more; "
+        "for a trusted peer, a stranger's busy one; else the newcomer", "tests/tunnel/test_places.py",
     ),
     Rule(
         "connections over HTTP and WebSocket", with_site(WEB_CONNECTIONS_HOST, WEB_CONNECTIONS - CONNECTIONS_KEPT),
@@ -287,12 +294,15 @@ RULES: Final = (
         "tests/ledger/test_ledger.py",
     ),
     Rule(
-        "peers that wait at a relay", "1", str(RELAY_GUESTS), str(RELAY_GUESTS_KEPT), "ERR_RELAY_FULL",
+        "peers that wait at a relay", with_site(RELAY_GUESTS_HOST, RELAY_GUESTS - RELAY_GUESTS_KEPT),
+        str(RELAY_GUESTS), str(RELAY_GUESTS_KEPT), "of the host with most, the one that came first is sent away",
         "tests/relaying/test_desk.py",
     ),
     Rule(
-        "pairs that packets are passed on for", f"{RELAY_PAIRS_PEER} of a peer", str(RELAY_PAIRS),
-        str(RELAY_PAIRS_KEPT), "ERR_RELAY_FULL", "tests/relay/test_forwarder.py",
+        "pairs that packets are passed on for", f"{RELAY_PAIRS_PEER} of a peer, and as many with strangers",
+        str(RELAY_PAIRS), str(RELAY_PAIRS_KEPT),
+        "of strangers, the host that asked for most loses the one used longest ago; else ERR_RELAY_FULL",
+        "tests/relay/test_forwarder.py",
     ),
     Rule(
         "packets that are passed on", f"{_bytes(RELAY_PAIR_RATE)} a second of a pair",
@@ -306,8 +316,10 @@ RULES: Final = (
     ),
     Rule(
         "packets that are passed on for strangers",
-        f"{_bytes(RELAY_STRANGER_RATE)} a second and {_bytes(RELAY_STRANGER_PAIR)} of a pair",
-        f"{_bytes(RELAY_STRANGERS_DAY)} a day", "", "dropped and counted; the pair ends",
+        f"{_bytes(RELAY_STRANGER_RATE)} a second and {_bytes(RELAY_STRANGER_PAIR)} of a pair, "
+        f"{_bytes(RELAY_STRANGER_DAY)} a day of the host that asked",
+        f"{_bytes(RELAY_STRANGERS_RATE)} a second, {_bytes(RELAY_STRANGERS_DAY)} a day", "",
+        "dropped and counted; the pair ends",
         "tests/relay/test_forwarder.py",
     ),
     Rule(

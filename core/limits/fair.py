@@ -48,7 +48,7 @@ class FairTable(Generic[K, V, O]):
     An owner at its own limit loses the entry it used longest ago; so does, in a site at its limit, the owner that has
     most there. When all places are taken, the site or owner that has most loses its oldest; of those with equally many,
     the one that reached that number first. Kept entries (those of trusted peers) make room only for kept entries, and
-    only when there is no other. Every verb takes constant time.
+    only when there is no other: a newcomer that finds kept ones alone goes itself. Every verb takes constant time.
     """
 
     __slots__ = ("_entries", "_kept", "_limit", "_per_owner", "_per_site", "_shares", "evicted")  # a grape has many
@@ -87,14 +87,13 @@ class FairTable(Generic[K, V, O]):
         return strangers.count(owner) + trusted.count(owner)
 
     def put(self, key: K, value: V, owner: O, *, kept: bool = False) -> list[Evicted[K, V, O]]:
-        """Store an entry as its owner's newest; return those that made room, at most two."""
+        """Store an entry as its owner's newest; return those that made room, at most two, and it may be one itself."""
         self.pop(key)
-        gone = []
-        level = crowded(owner, self._per_owner, self._per_site, self, kept=kept)
-        if level is not None:
-            gone.append(self._evict(self._oldest_of(owner, level)))
-        victim = self._victim(kept)
-        if victim is not None:
+        gone: list[Evicted[K, V, O]] = []
+        while (victim := self.would_evict(owner, kept=kept)) is not None:  # at most twice: for the owner, and in all
+            if self._entries[victim][2] and not kept:
+                self.evicted += 1
+                return [*gone, Evicted(key, value, owner)]
             gone.append(self._evict(victim))
         self._entries[key] = (value, owner, kept)
         self._shares[kept].add(key, owner)
@@ -126,7 +125,10 @@ class FairTable(Generic[K, V, O]):
         return self._evict(strangers.oldest_of_most() if len(strangers) else trusted.oldest_of_most())
 
     def would_evict(self, owner: O, *, kept: bool = False) -> K | None:
-        """Return the entry that `put` of a new key would make go first, None when there is room."""
+        """Return the entry that `put` of a new key would make go first, None when there is room.
+
+        A kept one keeps out what is not to be kept.
+        """
         level = crowded(owner, self._per_owner, self._per_site, self, kept=kept)
         return self._victim(kept) if level is None else self._oldest_of(owner, level)
 

@@ -177,6 +177,8 @@ class Desk:
         chosen = tuple(dict.fromkeys(keys))[:KEYS]
         for gone in self._watchers.put(source, chosen, network(source.host), kept=trusted):
             self._forget(gone.key, gone.value)
+        if source not in self._watchers:  # friends have all places
+            return False
         for key in chosen:
             self._of_key.setdefault(key, {})[source] = None
         return True

@@ -27,7 +27,8 @@ class Names:
         """Note that somebody is to be found under a name, at the address that its request came from."""
         for gone in self._kept.put((name, source), now, network(source.host), kept=trusted):
             self._forget(*gone.key)
-        self._of.setdefault(name, {})[source] = None
+        if (name, source) in self._kept:
+            self._of.setdefault(name, {})[source] = None
 
     def lookup(self, name: str, now: float) -> list[Address]:
         """Return who is announced under a name, the newest first."""

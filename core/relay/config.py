@@ -23,11 +23,15 @@ class RelayConfig:
     day_bytes: int = bounds.RELAY_DAY  # in 24 hours
     stranger_rate: float = bounds.RELAY_STRANGER_RATE  # bytes a second of a pair that are not both friends of ours
     stranger_burst: float = 128 * KIB  # bytes at once of it
+    strangers_rate: float = bounds.RELAY_STRANGERS_RATE  # of `rate`, of all such pairs
+    strangers_burst: float = 512 * KIB  # of `burst`, of all such pairs
     stranger_bytes: int = bounds.RELAY_STRANGER_PAIR  # of such a pair; then it ends
     strangers_day: int = bounds.RELAY_STRANGERS_DAY  # of `day_bytes`, of all such pairs
+    stranger_day: int = bounds.RELAY_STRANGER_DAY  # of these, of the pairs that one host asked for
+    hosts: int = bounds.CALLERS  # whose bytes of the day are remembered
     lifetime: float = 4 * 3600.0  # seconds of a pair; then its two ask again
     idle: float = 90.0  # seconds without a packet until a pair ends: six of the slowest beats
-    queued: int = 512  # datagrams that wait to leave in one turn; more are dropped
+    queued: int = 512  # datagrams that wait to leave in one turn, half of them strangers'; more are dropped
 
 
 @frozen

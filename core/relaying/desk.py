@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from core.aio.tasks import TaskSet
 from core.errors import LocalError, PeerError
 from core.limits import bounds
+from core.limits.fair import FairTable
 from core.limits.rate import TokenBucket
 from core.net.endpoint import Lodging
 from core.news.relays import PassedPair, PassingSnapshot
@@ -17,7 +18,7 @@ from core.peer_id import PeerId
 from core.relay.config import RelayConfig
 from core.relay.forwarder import Forwarder, PairEnded
 from core.relaying.talk import Failed, Given, Join, Leave, Lines, Over, Ring, Said, Take, pack, parse
-from core.scope import virtual
+from core.scope import network, virtual
 from core.tunnel.stream import ByteStream
 from core.values import Address, Machine
 from core.wire.relay_packet import TO_RELAY
@@ -78,7 +79,9 @@ class RelayDesk:
         self._trusts, self._policy, self._touch = trusts, policy, touch
         self._forwarder = Forwarder(config or RelayConfig(), random or SystemRandom())
         self._lodging = socket.lodge(TO_RELAY, self._forwarder, self._on_event)
-        self._guests: dict[PeerId, _Guest] = {}
+        self._guests: FairTable[PeerId, _Guest, str] = FairTable(
+            bounds.RELAY_GUESTS, bounds.RELAY_GUESTS_HOST, kept=bounds.RELAY_GUESTS_KEPT
+        )
         self._asked: dict[bytes, tuple[_Guest, int, bytes]] = {}  # by the called side's slot: who asked, and its slot
         self._tasks = TaskSet("relay")
 
@@ -90,8 +93,8 @@ class RelayDesk:
 
     def policy_changed(self) -> None:
         """Send those away who may use us no longer."""
-        for guest in list(self._guests.values()):
-            if self._refusal(guest.peer_id) is not None:
+        for guest in [self._guests.get(each) for each in self._guests]:
+            if guest is not None and self._refusal(guest.peer_id) is not None:
                 guest.stream.reset()
         self._touch()
 
@@ -115,14 +118,7 @@ class RelayDesk:
             raise refusal
         if virtual(stream.remote):
             raise LocalError("you are reached by a relay yourself: nothing is passed on further", name=OFF)
-        trusted = self._trusts(peer_id)
-        limit = bounds.RELAY_GUESTS - (0 if trusted else bounds.RELAY_GUESTS_KEPT)
-        if peer_id not in self._guests and len(self._guests) >= limit:
-            raise LocalError("too many peers wait here to be joined: try later", name=FULL)
-        before = self._guests.pop(peer_id, None)
-        if before is not None:
-            before.stream.reset()
-        guest = self._guests[peer_id] = _Guest(peer_id, stream, trusted)
+        guest = self._enter(_Guest(peer_id, stream, self._trusts(peer_id)))
         stream.accept()
         writing = self._tasks.spawn(self._write(guest), name=f"tell {peer_id.short}")
         self._touch()
@@ -131,9 +127,20 @@ class RelayDesk:
         finally:
             writing.cancel()
             if self._guests.get(peer_id) is guest:
-                del self._guests[peer_id]
+                self._guests.pop(peer_id)
             self._tasks.spawn(self._forget(guest), name=f"forget {peer_id.short}")
             self._touch()
+
+    def _enter(self, guest: _Guest) -> _Guest:
+        """Give a guest a place: its own from before, or that of one of the host that has most. Raises LocalError."""
+        before = self._guests.pop(guest.peer_id)
+        if before is not None:
+            before.stream.reset()
+        for gone in self._guests.put(guest.peer_id, guest, network(guest.stream.remote.host), kept=guest.trusted):
+            if gone.value is guest:
+                raise LocalError("too many peers wait here to be joined: try later", name=FULL)
+            gone.value.stream.reset()
+        return guest
 
     async def _forget(self, guest: _Guest) -> None:
         """End the pairs of a guest that has left, after what is on its way."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -205,15 +206,17 @@ class Tunnels:
     def _make_room(self, caller: Caller, *, initiator: bool) -> None:
         """Have a place for one more session. Raises LocalError when there is none.
 
-        A stranger's newcomer ends only idle sessions of strangers. Ours, and those of trusted peers, end the session
-        that is idle for longest, a stranger's first, and at last a stranger's busy one.
+        A stranger's newcomer ends idle sessions of strangers, and a busy one of a host that has two more. Ours, and
+        those of trusted peers, end the session that is idle for longest, a stranger's first, and at
+        last a stranger's busy one.
         """
         strangers = [session for session in self._all() if self._strange(session)]
         ours = initiator or self._trusts(caller)
         if not ours:
             same = _crowd(strangers, caller, self._open_to_strangers)
             if same or len(strangers) >= self._open_to_strangers:
-                self._give_up(_idlest(same or strangers))
+                idle = _idlest(same or strangers)
+                self._give_up(_of_most(strangers, caller) if idle is None else idle)
                 return
         if self._count() >= self._limit:
             idle = _idlest(strangers) or (_idlest(self._all()) if ours else None)
@@ -318,6 +321,19 @@ def _crowd(strangers: list[Session], caller: Caller, places: int) -> list[Sessio
     place = site(host)
     around = [session for session in strangers if site(session.remote.host) == place] if place else []
     return around if len(around) >= site_limit(bounds.SESSIONS_HOST, places) else []
+
+
+def _of_most(strangers: list[Session], caller: Caller) -> Session | None:
+    """Return the session used longest ago of the host or site with most, if that has two more than the caller's."""
+    count = Counter(_place(session.remote) for session in strangers)
+    crowd, most = max(count.items(), key=lambda each: each[1])
+    if most <= count[_place(caller.address)] + 1:
+        return None
+    return min((each for each in strangers if _place(each.remote) == crowd), key=lambda session: session.used_at)
+
+
+def _place(address: Address) -> str:
+    return site(address.host) or network(address.host)
 
 
 def _idlest(sessions: list[Session]) -> Session | None:

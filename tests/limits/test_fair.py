@@ -115,3 +115,14 @@ def test_a_site_is_four_hosts_at_most_half_of_the_places_and_no_less_than_a_host
     per_owner: int, places: int, expected: int
 ) -> None:
     assert site_limit(per_owner, places) == expected
+
+
+def test_a_stranger_never_takes_the_place_of_somebody_trusted() -> None:
+    table: FairTable[str, None, str] = FairTable(4, 3, kept=2)
+    for number in range(3):
+        table.put(f"friend {number}", None, "home", kept=True)
+    assert [gone.key for gone in table.put("neighbour", None, "home")] == ["neighbour"], "behind the same address"
+    table.put("friend 3", None, "away", kept=True)
+    assert [gone.key for gone in table.put("stranger", None, "elsewhere")] == ["stranger"]
+    assert sorted(table) == ["friend 0", "friend 1", "friend 2", "friend 3"]
+    assert [gone.key for gone in table.put("friend 4", None, "away", kept=True)] == ["friend 0"]

@@ -87,8 +87,9 @@ def test_a_fair_table_keeps_its_bounds(acts: list[tuple[int, int, bool, bool]]) 
         if remove:
             table.pop(key)
         else:
-            table.put(key, key, owner, kept=kept)
-            assert key in table
+            gone = table.put(key, key, owner, kept=kept)
+            assert (key in table) is not any(each.key == key for each in gone)
+            assert key in table or not kept
         assert len(table) <= 6
         counts = Counter(owner for owner in range(4) for _ in range(table.count(owner)))
         assert sum(counts.values()) == len(table)

@@ -2,6 +2,8 @@
 
 from random import Random
 
+from core.identity.identity import Identity
+from core.peer_id import PeerId
 from core.relay.config import RelayConfig
 from core.relay.forwarder import Forwarder, PairEnded
 from core.values import Address
@@ -78,8 +80,8 @@ def test_pairs_are_bounded_per_peer_and_in_all_with_places_for_friends() -> None
     def join(trusted: bool) -> bool:
         return relay.join((ANN, lambda: ANNS), (BOB, lambda: BOBS), 0.0, trusted=trusted) is not None
 
-    assert [join(False), join(False), join(False), join(True), join(True)] == [True, True, False, True, False]
-    assert relay.statistics().refused == 2
+    assert [join(False), join(False), join(False), join(True), join(True)] == [True, True, False, True, True]
+    assert relay.statistics().refused == 1
 
 
 def test_pairs_end_when_idle_or_old_and_only_an_owner_ends_one() -> None:
@@ -136,3 +138,73 @@ def test_strangers_leave_most_of_a_day_to_friends() -> None:
     assert relay.transmit(2.0) != []
     relay.receive([frame(anns)], ANNS, 86_402.0)
     assert relay.transmit(86_402.0) != [], "a new day"
+
+
+MANY = [Identity.from_secret(bytes([9, number]) * 16).peer_id for number in range(40)]
+
+
+def ask(relay: Forwarder, who: int, host: str, called: PeerId = BOB, *, trusted: bool = False) -> bytes | None:
+    """Have somebody ask for a pair from a host; return its slot."""
+    place = Address(host, 1)
+    made = relay.join((MANY[who], lambda: place), (called, lambda: BOBS), float(who), trusted=trusted)
+    return None if made is None else made.slots[0]
+
+
+def test_strangers_who_call_somebody_keep_neither_friends_nor_other_strangers_away() -> None:
+    relay = Forwarder(RelayConfig(), Random(1))
+    crowd = [ask(relay, number, "203.0.113.66") for number in range(10)]
+    assert [slot is not None for slot in crowd] == [True] * 8 + [False] * 2
+    assert ask(relay, 11, "198.51.100.1") is not None, "in the place of one of the host that has most"
+    assert [each.peers[0] for each in relay.events()] == [MANY[0]]
+    assert all(ask(relay, number, "198.51.100.2", trusted=True) for number in range(12, 20))
+    assert ask(relay, 20, "198.51.100.2", trusted=True) is None, "a friend's own bound"
+    assert len(relay.pairs()) == 16
+
+
+def test_one_host_does_not_take_all_places_of_strangers() -> None:
+    relay = Forwarder(RelayConfig(pairs=12, kept=4), Random(1))
+    crowd = [ask(relay, number, f"2001:db8:bad:{number}::1", MANY[39 - number]) for number in range(12)]
+    assert sum(slot is not None for slot in crowd) == 8
+    assert ask(relay, 20, "198.51.100.1", MANY[21]) is not None
+    assert all(ask(relay, number, "198.51.100.2", MANY[number + 5], trusted=True) for number in range(22, 27))
+    assert ask(relay, 20, "198.51.100.1", MANY[22]) is not None
+    assert len(relay.pairs()) == 12
+
+
+def test_pairs_of_friends_make_room_for_nobody() -> None:
+    relay = Forwarder(RelayConfig(pairs=4, kept=2), Random(1))
+    assert all(ask(relay, number, "198.51.100.2", MANY[number + 9], trusted=True) for number in range(4))
+    assert ask(relay, 5, "203.0.113.66") is None
+    assert ask(relay, 6, "198.51.100.2", trusted=True) is None
+    assert len(relay.pairs()) == 4
+
+
+def test_strangers_together_leave_half_of_a_second_to_friends() -> None:
+    config = RelayConfig(rate=4000.0, burst=4000.0, strangers_rate=2000.0, strangers_burst=2000.0)
+    relay = Forwarder(config, Random(1))
+    slots = [ask(relay, number, f"203.0.113.{number}", MANY[39 - number]) for number in range(5)]
+    friends = ask(relay, 10, "198.51.100.1", MANY[11], trusted=True)
+    for number, slot in enumerate(slots):
+        relay.receive([frame(slot or b"")] * 10, Address(f"203.0.113.{number}", 1), 10.0)
+    relay.receive([frame(friends or b"")] * 30, Address("198.51.100.1", 1), 10.0)
+    assert relay.statistics().passed == 20 + 20
+
+
+def test_one_host_does_not_use_up_the_day_of_all_strangers() -> None:
+    relay = Forwarder(RelayConfig(stranger_day=1000), Random(1))
+    first, second = ask(relay, 1, "203.0.113.66", MANY[30]), ask(relay, 2, "203.0.113.66", MANY[31])
+    other = ask(relay, 3, "198.51.100.1", MANY[32])
+    relay.receive([frame(first or b"")] * 8, Address("203.0.113.66", 1), 1.0)
+    relay.receive([frame(second or b"")] * 8, Address("203.0.113.66", 1), 1.0)
+    relay.receive([frame(other or b"")] * 8, Address("198.51.100.1", 1), 1.0)
+    assert relay.statistics().passed == 10 + 8
+    assert ask(relay, 4, "203.0.113.66", MANY[33]) is None
+    assert ask(relay, 4, "203.0.113.66", MANY[33], trusted=True) is not None
+
+
+def test_strangers_fill_half_of_what_waits_to_leave() -> None:
+    relay = Forwarder(RelayConfig(queued=20), Random(1))
+    slot, friends = ask(relay, 1, "203.0.113.66"), ask(relay, 2, "198.51.100.1", MANY[30], trusted=True)
+    relay.receive([frame(slot or b"")] * 30, Address("203.0.113.66", 1), 1.0)
+    relay.receive([frame(friends or b"")] * 30, Address("198.51.100.1", 1), 1.0)
+    assert [len(burst.datagrams) for burst in relay.transmit(1.0)] == [10 + 10]

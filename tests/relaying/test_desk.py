@@ -75,6 +75,14 @@ class Desk:
         return stream
 
 
+def stranger(number: int) -> PeerId:
+    return Identity.from_secret(bytes([50, number]) * 16).peer_id
+
+
+def at(number: int) -> Address:
+    return Address(f"198.51.100.{number}", 5000)
+
+
 async def turns() -> None:
     for _ in range(8):
         await asyncio.sleep(0)
@@ -130,12 +138,27 @@ async def test_places_are_bounded_and_some_are_for_friends(monkeypatch: pytest.M
     monkeypatch.setattr(bounds, "RELAY_GUESTS", 3)
     monkeypatch.setattr(bounds, "RELAY_GUESTS_KEPT", 1)
     desk = Desk("everyone")
-    for number in range(2):
-        await desk.guest(Identity.from_secret(bytes([number + 50]) * 32).peer_id)
+    first, second, third = [await desk.guest(stranger(number), remote=at(number)) for number in range(3)]
+    assert [each.over for each in (first, second, third)] == [True, False, False]
+    ann, bob = await desk.guest(ANN.peer_id), await desk.guest(BOB.peer_id)
+    assert (ann.taken, bob.taken, second.over, third.over) == (True, True, True, False)
+    desk.friends.add(stranger(7))
+    await desk.guest(stranger(7))
     with pytest.raises(LocalError) as caught:
-        await desk.guest(Identity.from_secret(b"y" * 32).peer_id)
+        await desk.guest(stranger(8))
     assert caught.value.name == FULL
-    assert (await desk.guest(ANN.peer_id)).taken
+    await desk.desk.aclose()
+
+
+async def test_one_host_with_many_identities_leaves_places_for_others() -> None:
+    desk = Desk("everyone")
+    other = await desk.guest(stranger(0), remote=at(0))
+    crowd = [await desk.guest(stranger(number)) for number in range(1, 100)]
+    assert sum(not each.over for each in crowd) == bounds.RELAY_GUESTS_HOST
+    for number in range(100, 160):
+        await desk.guest(stranger(number), remote=at(number))
+    assert not other.over
+    assert sum(not each.over for each in crowd) < 4, "of the host that has most"
     await desk.desk.aclose()
 
 

@@ -95,3 +95,16 @@ async def test_an_idle_stranger_makes_room_for_the_next_one(scene: Scene) -> Non
         await scene.comes(who, f"203.0.113.{number}", busy=False)
     assert scene.tunnels.count()[0] == 4
     assert scene.tunnels.kept(STRANGERS[11]) is not None
+
+
+async def test_hosts_with_many_busy_sessions_make_room_for_one_that_has_none(scene: Scene) -> None:
+    """Eight hosts with sixteen sessions each, all with a stream that does nothing, kept all other strangers out."""
+    crowd = [await scene.comes(who, "203.0.113.66", busy=True) for who in STRANGERS[:4]]
+    await scene.comes(STRANGERS[4], "198.51.100.7", busy=True)
+    await scene.comes(STRANGERS[5], "198.51.100.8", busy=True)
+    assert scene.tunnels.kept(STRANGERS[4]) is not None
+    assert scene.tunnels.kept(STRANGERS[5]) is not None
+    assert [task.done() for task in crowd] == [True, True, False, False], "those used longest ago"
+    third = await scene.comes(STRANGERS[6], "203.0.113.66", busy=True)
+    with pytest.raises(LocalError, match="peers have streams open"):
+        await third
