@@ -315,10 +315,12 @@ _DIRECTORY: Final = (
     ),
     Rule(
         "those who wait for news of a key at a grape",
-        with_site(watches.MAX_WATCHERS_PER_HOST, watches.MAX_WATCHERS),
+        with_site(watches.MAX_WATCHERS_PER_HOST, watches.MAX_WATCHERS)
+        + f"; {watches.MAX_WATCHERS_OF_BOTH} of one key",
         f"{watches.MAX_WATCHERS:,}, {watches.MAX_WATCHERS_PER_KEY} of one key, {watches.LEASE} s", "",
-        "of a key: no lease, and it asks as before; else of the host with most, the one renewed longest ago is "
-        "forgotten", "tests/dht/test_watches.py",
+        "of a key, the host that has two more makes room, else there is no lease, and it asks as before; in all, of "
+        "the host with most, the one renewed longest ago is forgotten",
+        "tests/dht/test_watches.py",
     ),
     Rule(
         "addresses that a grape knows to receive what it sends",

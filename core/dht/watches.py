@@ -5,12 +5,13 @@ of that key by a query `news` with the same bytes, until `LEASE` is over; the re
 the lease in seconds. Other nodes read neither. So a worker hears at once who wants it, and need not ask every second.
 """
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Final, TypeVar
 
-from core.limits.fair import FairTable
+from core.limits.fair import FairTable, Level
 from core.limits.table import BoundedTable
 from core.scope import network
 from core.values import Address
@@ -21,6 +22,7 @@ COOKIE_BYTES: Final = 8
 MAX_WATCHERS: Final = 2000  # in all
 MAX_WATCHERS_PER_HOST: Final = 64  # an office behind one address, each with a role or two
 MAX_WATCHERS_PER_KEY: Final = 64  # told at once of one newcomer: so many packets for one
+MAX_WATCHERS_OF_BOTH: Final = 16  # of one host and key: two roles of some peers behind one address
 TOLD_EVERY: Final = 1.0  # seconds between news to one watcher: newcomers come in groups, and it asks who they are
 MAX_WATCHED: Final = 256  # keys that we watch ourselves
 
@@ -40,8 +42,9 @@ class Watchers:
 
     def __init__(self) -> None:
         self._all: FairTable[tuple[bytes, Address], _Watcher, str] = FairTable(MAX_WATCHERS, MAX_WATCHERS_PER_HOST)
-        self._of_key: dict[bytes, dict[Address, None]] = {}
-        self._due: dict[tuple[bytes, Address], None] = {}  # a part of them
+        self._of_key: dict[bytes, FairTable[Address, None, str]] = {}
+        # when to tell whom, the earliest first; an entry whose watcher is due at another time, or gone, is void
+        self._due: list[tuple[float, bytes, Address]] = []
 
     def __len__(self) -> int:
         """Return their number."""
@@ -54,15 +57,28 @@ class Watchers:
             known.until = now + LEASE
             self._all.use((key, source))
             return LEASE
-        of_key = self._of_key.get(key, {})
-        for other in [each for each in of_key if self._is_over(key, each, now)]:
+        for other in [each for each in self._of_key.get(key, ()) if self._is_over(key, each, now)]:
             self.drop(key, other)
-        if known is None and len(of_key) >= MAX_WATCHERS_PER_KEY:
+        owner = network(source.host)
+        if known is None and not self._has_room(key, owner):
             return 0
-        for gone in self._all.put((key, source), _Watcher(cookie, now + LEASE), network(source.host)):
+        for gone in self._all.put((key, source), _Watcher(cookie, now + LEASE), owner):
             self._forget(*gone.key)
-        self._of_key.setdefault(key, {})[source] = None
+        of_key = self._of_key.get(key)
+        if of_key is None:
+            of_key = self._of_key[key] = FairTable(MAX_WATCHERS_PER_KEY, MAX_WATCHERS_OF_BOTH)
+        for other_gone in of_key.put(source, None, owner):
+            self._all.pop((key, other_gone.key))
         return LEASE
+
+    def _has_room(self, key: bytes, owner: str) -> bool:
+        """Return whether there is a place at a key, or whoever has most there has two more than this host."""
+        of_key = self._of_key.get(key)
+        victim = None if of_key is None else of_key.would_evict(owner)
+        if of_key is None or victim is None:
+            return True
+        most = of_key.count(network(victim.host), Level.SITE)
+        return most > of_key.count(owner, Level.SITE) + 1
 
     def drop(self, key: bytes, source: Address) -> None:
         """Forget one."""
@@ -75,39 +91,36 @@ class Watchers:
             watcher = self._all.get((key, source))
             if watcher is not None and watcher.due_at is None:
                 watcher.due_at = max(now, watcher.told_at + TOLD_EVERY)
-                self._due[key, source] = None
+                heapq.heappush(self._due, (watcher.due_at, key, source))
 
     def take_due(self, now: float) -> list[tuple[Address, bytes]]:
         """Return address and cookie of those to tell now."""
         taken: list[tuple[Address, bytes]] = []
-        for key, source in list(self._due):
+        while self._due and self._due[0][0] <= now:
+            due_at, key, source = heapq.heappop(self._due)
             watcher = self._all.get((key, source))
-            if watcher is None or now >= watcher.until:
+            if watcher is None or watcher.due_at != due_at:
+                continue
+            if now >= watcher.until:
                 self.drop(key, source)
-                self._due.pop((key, source), None)
-            elif watcher.due_at is None or watcher.due_at <= now:
-                del self._due[key, source]
-                watcher.told_at, watcher.due_at = now, None
-                taken.append((source, watcher.cookie))
+                continue
+            watcher.told_at, watcher.due_at = now, None
+            taken.append((source, watcher.cookie))
         return taken
 
     def deadline(self) -> float | None:
         """Return when somebody is due."""
-        if not self._due:
-            return None
-        found = (self._all.get(each) for each in self._due)
-        return min((each.due_at for each in found if each is not None and each.due_at is not None), default=None)
+        return self._due[0][0] if self._due else None
 
     def _is_over(self, key: bytes, source: Address, now: float) -> bool:
         watcher = self._all.get((key, source))
         return watcher is None or now >= watcher.until
 
     def _forget(self, key: bytes, source: Address) -> None:
-        self._due.pop((key, source), None)
         of_key = self._of_key.get(key)
         if of_key is not None:
-            of_key.pop(source, None)
-            if not of_key:
+            of_key.pop(source)
+            if not len(of_key):
                 del self._of_key[key]
 
 

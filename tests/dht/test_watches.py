@@ -1,12 +1,14 @@
 """News of a key: who asks to hear of new peers hears of them, with few packets, and nobody else is told anything."""
 
 from random import Random
+from unittest.mock import patch
 
 from core.dht import DhtConfig, Node, PeersFound
 from core.dht.events import News, Watching
 from core.dht.watches import (
     COOKIE_BYTES,
     LEASE,
+    MAX_WATCHERS_OF_BOTH,
     MAX_WATCHERS_PER_HOST,
     MAX_WATCHERS_PER_KEY,
     TOLD_EVERY,
@@ -170,3 +172,47 @@ def test_a_client_behind_a_nat_asks_not_to_be_asked_and_writes_to_few() -> None:
     found = network.finish(addresses[3], network.nodes[addresses[3]].lookup(KEY, network.now))
     assert isinstance(found, PeersFound)
     assert found.peers == (Address(inside.host, SOMEBODY.port),)
+
+
+def test_one_host_leaves_places_of_a_key_to_others() -> None:
+    watchers = Watchers()
+    for port in range(1, 100):
+        watchers.add(KEY, host(1, port), COOKIE, 0.0)
+    assert len(watchers) == MAX_WATCHERS_OF_BOTH
+    for number in range(10, 16):
+        for port in range(1, 20):
+            watchers.add(KEY, host(number, port), COOKIE, 0.0)
+    assert len(watchers) == MAX_WATCHERS_PER_KEY
+    assert [watchers.add(KEY, host(20 + number), COOKIE, 0.0) for number in range(20)] == [LEASE] * 20
+    assert len(watchers) == MAX_WATCHERS_PER_KEY
+    watchers.news(KEY, 1.0)
+    told = [source for source, _ in watchers.take_due(1.0)]
+    assert set(told) >= {host(20 + number) for number in range(20)}
+    assert len(told) == MAX_WATCHERS_PER_KEY
+
+
+def test_who_is_due_is_not_looked_for_among_all() -> None:
+    """2,000 watchers that were due cost 0.6 ms for each packet that came: 1,600 packets a second were all there was."""
+    watchers = Watchers()
+    for number in range(2000):
+        watchers.add(b"key %d" % (number // 60), Address(f"192.0.{number // 60}.1", number + 1), COOKIE, 0.0)
+    for key in range(34):
+        watchers.news(b"key %d" % key, 0.0)
+    watchers.take_due(0.0)
+    for key in range(34):
+        watchers.news(b"key %d" % key, 0.5)
+    with patch.object(type(watchers._all), "get", side_effect=AssertionError("one of them is looked at")):
+        assert watchers.take_due(0.9) == []
+        assert watchers.deadline() == TOLD_EVERY
+
+
+def test_a_watcher_that_went_and_came_again_is_told_once() -> None:
+    watchers = Watchers()
+    watchers.add(KEY, host(1), COOKIE, 0.0)
+    watchers.news(KEY, 0.0)
+    watchers.drop(KEY, host(1))
+    watchers.add(KEY, host(1), COOKIE, 0.0)
+    assert watchers.take_due(0.0) == []
+    watchers.news(KEY, 1.0)
+    assert watchers.take_due(1.0) == [(host(1), COOKIE)]
+    assert watchers.deadline() is None
