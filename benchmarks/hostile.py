@@ -2,6 +2,7 @@
 
     python -m benchmarks.hostile [--seconds 60]
     python -m benchmarks.hostile --hosts            what attackers take and hold: see benchmarks/hostile_hosts.py
+    python -m benchmarks.hostile --services         what a peer does for strangers: see benchmarks/hostile_friends.py
 
 Loopback only. One process is the real command line, `grapevine share`; one attacks it, the trusted caller is this one.
 Where there are two processors the peer has one of its own, and the attackers, at the lowest priority, share the other
@@ -296,7 +297,12 @@ def main() -> int:
     parser.add_argument("--hosts", action="store_true", help="by hosts of their own, as root: see hostile_hosts.py")
     parser.add_argument("--neutral", action="store_true", help="with --hosts: another peer is attacked, for comparison")
     parser.add_argument("--write", action="store_true", help="with --hosts: put the table into README and docs")
+    parser.add_argument("--services", action="store_true", help="what it does for strangers: see hostile_friends.py")
     given = parser.parse_args()
+    if given.services:
+        from benchmarks import hostile_friends
+
+        return asyncio.run(hostile_friends.measure(given.seconds, given.only, into_docs=given.write))
     if given.hosts:
         from benchmarks import hostile_hosts
 

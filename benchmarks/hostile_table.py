@@ -7,6 +7,9 @@ from typing import Final, NamedTuple
 ROOT: Final = Path(__file__).resolve().parents[1]
 PAGES: Final = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
 _PLACE: Final = re.compile(r"(<!-- hostile: made by [^\n]*-->\n).*?(<!-- end of hostile -->)", re.DOTALL)
+_SERVICES: Final = re.compile(
+    r"(<!-- hostile services: made by [^\n]*-->\n).*?(<!-- end of hostile services -->)", re.DOTALL
+)
 
 
 class Row(NamedTuple):
@@ -25,12 +28,17 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(rows: list[Row], pages: tuple[Path, ...] = PAGES) -> None:
+def write_services(rows: list[Row]) -> None:
+    """Put the table of the services into docs/benchmarks.md."""
+    write(rows, PAGES[1:], _SERVICES)
+
+
+def write(rows: list[Row], pages: tuple[Path, ...] = PAGES, place: re.Pattern[str] = _PLACE) -> None:
     """Put the table where it has its place. Raises ValueError for a page without one."""
     made = table(rows)
     for page in pages:
         text = page.read_text(encoding="utf-8")
-        changed, times = _PLACE.subn(lambda found: found[1] + made + found[2], text)
+        changed, times = place.subn(lambda found: found[1] + made + found[2], text)
         if times != 1:
             raise ValueError(f"{page} has no place for the table, or more than one")
         page.write_text(changed, encoding="utf-8")

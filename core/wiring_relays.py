@@ -92,8 +92,8 @@ def begin_relaying(
 
     world = World(
         lambda: identity.identity, lambda: friends(admission), admission.trusts, blocked, name, own,
-        lambda address, now, by: outgoing.may_ask(address, 1, by), lambda: True, tunnels.silences,
-        relaying.brokers, over_tcp,
+        lambda address, now, by: outgoing.may_ask(address, 1, by), outgoing.may_answer_beat, lambda: True,
+        tunnels.silences, relaying.brokers, over_tcp,
     )  # fmt: skip
     relaying.start(world, tunnels.open, gets_in(addresses, nat))
     ladder.listen(relaying.relays.opened)

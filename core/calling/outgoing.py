@@ -113,6 +113,10 @@ class Outgoing:
         """Return whether an address that a broker, a grape or a lane names may be sent so many packets; count them."""
         return bool(self.told([address], by)) and self._outreach.take(address, self._clock(), packets)
 
+    def may_answer_beat(self, source: Address, now: float) -> bool:
+        """Return whether a beat of a lane may be answered where it came from, which the other side may forge."""
+        return self._outreach.may_acknowledge(source, now)
+
     def series(self, remote: Address, packets: int, openers: int) -> None:
         """Punch as a meeting has it. Raises PeerError, HeldBack."""
         if not self._outreach.take(remote, self._clock(), packets):

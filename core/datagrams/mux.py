@@ -6,7 +6,7 @@ from random import Random
 from core.datagrams.config import DatagramConfig
 from core.datagrams.events import Arrived, Counters, DatagramStatistics
 from core.datagrams.path import Path
-from core.values import Address, Buffer, Burst
+from core.values import Address, Buffer, Burst, MayAnswer, anybody
 from core.wire.datagram_keys import DatagramKeys
 from core.wire.datagram_packet import parse_header
 
@@ -14,8 +14,10 @@ from core.wire.datagram_packet import parse_header
 class Mux:
     """A machine (`core.values.Machine`). A verb of a `Path` is followed by `touch`."""
 
-    def __init__(self, config: DatagramConfig, random: Random) -> None:
+    def __init__(self, config: DatagramConfig, random: Random, may_answer: MayAnswer = anybody) -> None:
+        """`may_answer`: is asked before anything leaves for a source that has not proved itself."""
         self._config = config
+        self._may_answer = may_answer
         self._random = random
         self._paths: dict[bytes, Path] = {}
         self._busy: dict[Path, None] = {}  # they may have something to send
@@ -27,7 +29,7 @@ class Mux:
         """Begin to take the datagrams of a session; None when there are too many, or its id is taken."""
         if len(self._paths) >= self._config.paths or keys.receive.session in self._paths:
             return None
-        path = Path(keys, remote, self._config, self._random, self.counters)
+        path = Path(keys, remote, self._config, self._random, self.counters, self._may_answer)
         self._paths[path.session] = path
         return path
 

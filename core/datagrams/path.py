@@ -15,7 +15,7 @@ from core.datagrams.prober import SMALL, Prober
 from core.datagrams.seal import Opener, Sealer
 from core.errors import RemoteError
 from core.limits.drop_oldest import DropOldest, Room
-from core.values import Address, Burst, Fragments
+from core.values import Address, Burst, Fragments, MayAnswer, anybody
 from core.wire.datagram_keys import DatagramKeys
 from core.wire.datagram_packet import (
     DATA_BYTES,
@@ -53,13 +53,21 @@ class Path:
     """Made by `core.datagrams.mux.Mux`. Nothing here raises for what came."""
 
     def __init__(
-        self, keys: DatagramKeys, remote: Address, config: DatagramConfig, random: Random, counters: Counters
+        self,
+        keys: DatagramKeys,
+        remote: Address,
+        config: DatagramConfig,
+        random: Random,
+        counters: Counters,
+        may_answer: MayAnswer = anybody,
     ) -> None:
+        """`may_answer`: is asked before anything leaves for elsewhere than `remote`: the other side may forge it."""
         self.session = keys.receive.session
         self.remote = remote
         self._config = config
         self._random = random
         self._counters = counters
+        self._may_answer = may_answer
         self._sealer = Sealer(keys.send)
         self._opener = Opener(keys.receive)
         self._prober = Prober(random)
@@ -174,7 +182,8 @@ class Path:
             whole = self._assembly.add(content)
             return None if whole is None else Arrived(self, content.stream, whole)
         if isinstance(content, Ping):
-            self._tell(_Told(source, Pong(content.nonce), 0))
+            if source == self.remote or self._may_answer(source, now):
+                self._tell(_Told(source, Pong(content.nonce), 0))
             self._prober.heard()
             return None
         challenge = self._challenge
@@ -192,8 +201,11 @@ class Path:
                 return
             if again and now < before.began + 8 * CHALLENGE_LASTS:  # an answer may be long under way
                 self._challenge = before._replace(asked=now)
-                self._tell(_Told(source, Ping(before.nonce), 0))
+                if self._may_answer(source, now):
+                    self._tell(_Told(source, Ping(before.nonce), 0))
                 return
+        if not self._may_answer(source, now):
+            return
         self._challenge = _Challenge(source, self._random.getrandbits(64), now, now)
         self._tell(_Told(source, Ping(self._challenge.nonce), 0))
 

@@ -267,7 +267,7 @@ RULES: Final = (
     Rule(
         "sessions of byte streams", with_site(SESSIONS_HOST, SESSIONS - SESSIONS_KEPT),
         str(SESSIONS), str(SESSIONS_KEPT),
-        "the one idle for longest goes, a stranger's first; else a busy one of the host of strangers that has two more; "
+        "the one idle for longest goes, a stranger's first; else a busy one of the host of strangers that has 2 more; "
         "for a trusted peer, a stranger's busy one; else the newcomer", "tests/tunnel/test_places.py",
     ),
     Rule(

@@ -9,6 +9,7 @@ from core.datagrams.mux import Mux
 from core.datagrams.path import Path
 from core.net.channel import Driver
 from core.utp.connection import Connection
+from core.values import MayAnswer, anybody
 from core.wire.datagram_keys import DatagramKeys
 
 OnDatagram = Callable[[int, bytes], None]
@@ -77,8 +78,8 @@ class DatagramLink:
 class Beside:
     """All links of one socket, and their engine."""
 
-    def __init__(self, config: DatagramConfig, random: Random, driver: Driver) -> None:
-        self.mux = Mux(config, random)
+    def __init__(self, config: DatagramConfig, random: Random, driver: Driver, may_answer: MayAnswer = anybody) -> None:
+        self.mux = Mux(config, random, may_answer)
         self._driver = driver
         self._links: dict[Path, DatagramLink] = {}
         self._by_connection: dict[Connection, DatagramLink] = {}

@@ -116,7 +116,7 @@ class Endpoint:
         self.detour = Detour(udp, self._mux, self._pump.receive, self._pump.now)
         self._pump.add(self._utp_route)
         self._pump.add(self._punch_route)
-        self._beside = Beside(config.datagrams, random, self._pump)
+        self._beside = Beside(config.datagrams, random, self._pump, config.may_answer)
         self._datagram_route = Route(self._beside.mux, self._beside.on_event, idle=self._beside.mux.idle)
         self._pump.add(self._datagram_route)
         reflection = Reflection(random, may_answer=config.may_answer)

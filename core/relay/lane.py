@@ -19,7 +19,7 @@ from core.relay.config import LaneConfig
 from core.relay.events import LaneState
 from core.relay.keys import LinkKeys
 from core.scope import VIRTUAL
-from core.values import Address, Burst
+from core.values import Address, Burst, MayAnswer
 from core.wire.relay_packet import Beat, Bye, Ping, Pong, pack_beat, parse_beat
 
 _ASKED: Final = 64  # beats of ours that an answer may be to
@@ -54,7 +54,7 @@ class Told(NamedTuple):
 
 
 class Lane:
-    """Made by `core.relay.lanes.Lanes`. `may` as lanes have it."""
+    """Made by `core.relay.lanes.Lanes`. `may` and `may_answer` as lanes have them."""
 
     def __init__(
         self,
@@ -64,6 +64,7 @@ class Lane:
         random: Random,
         own: Callable[[], Iterable[Address]],
         may: Callable[[Address, float, str], bool],
+        may_answer: MayAnswer,
         now: float,
     ) -> None:
         self.peer_id, self.address = peer_id, address
@@ -75,6 +76,7 @@ class Lane:
         self.used_at = self.since = now
         self.refused = 0
         self._config, self._random, self._own, self._may = config, random, own, may
+        self._may_answer = may_answer
         self._asked: BoundedTable[int, tuple[Address | bytes, float]] = BoundedTable(_ASKED)
         self.beats: list[Burst] = []
 
@@ -191,9 +193,12 @@ class Lane:
             self.candidate(each, now)
         if source is not None:
             self.candidate(source, now)
-        self._send(link, source, Pong(beat.nonce, source))
         path = self.paths.get(source) if source is not None else None
-        if path is not None and not path.alive and self.direct is None and self._may_now(path, now):
+        proven = source is None or (path is not None and path.alive)
+        if proven or self._may_answer(source or self.address, now):
+            self._send(link, source, Pong(beat.nonce, source))
+        waits = path is not None and not path.alive and self.direct is None and self._may_now(path, now)
+        if path is not None and source is not None and waits and self._may_answer(source, now):
             self._ping(link, source, path, now, self.in_use(now))  # it got here: now is the moment to get there
         return Told()
 

@@ -12,7 +12,7 @@ from core.relay.events import Carried, LaneEnded, LaneEvent, LaneState, LinkLost
 from core.relay.keys import LinkKeys
 from core.relay.lane import Lane, Link, Told, virtual
 from core.scope import VIRTUAL
-from core.values import Address, Buffer, Burst
+from core.values import Address, Buffer, Burst, MayAnswer, anybody
 from core.wire.relay_packet import BEAT, FROM_RELAY, OVERHEAD, parse_beat_header, slot_of
 
 LIED: Final = "it changes or repeats what it passes on"
@@ -24,7 +24,8 @@ class Lanes:
     """A machine (`core.values.Machine`).
 
     `own(peer)` are our addresses, to be told to a peer; `may(address, now, by)`: a beat
-    may leave for a silent one, which was named by way of the host `by`.
+    may leave for a silent one, which was named by way of the host `by`; `may_answer(address, now)`: one may leave for
+    the source of a beat, which the other side may have forged.
     """
 
     def __init__(
@@ -33,8 +34,10 @@ class Lanes:
         random: Random,
         own: Callable[[PeerId], Iterable[Address]] = lambda peer: (),
         may: Callable[[Address, float, str], bool] = lambda address, now, by: True,
+        may_answer: MayAnswer = anybody,
     ) -> None:
         self._config, self._random, self._own, self._may = config, random, own, may
+        self._may_answer = may_answer
         self._lanes: BoundedTable[PeerId, Lane] = BoundedTable(config.lanes, lambda _, lane: self._forget(lane))
         self._by_address: dict[Address, Lane] = {}  # those that connections use
         self._by_slot: dict[bytes, tuple[Lane, Link]] = {}
@@ -242,7 +245,7 @@ class Lanes:
         while (address := virtual(peer_id, salt)) in self._by_address:
             salt += 1
         lane = Lane(
-            peer_id, address, self._config, self._random, lambda: self._own(peer_id), self._may, now
+            peer_id, address, self._config, self._random, lambda: self._own(peer_id), self._may, self._may_answer, now
         )  # fmt: skip
         self._by_address[address] = lane
         return lane

@@ -65,6 +65,7 @@ class Relays:
         self.lanes = Lanes(
             config, SystemRandom(), lambda peer: self._world.own(peer),
             lambda address, now, by: self._world.may(address, now, by),
+            lambda address, now: self._world.may_answer(address, now),
         )  # fmt: skip
         self._lodging = socket.lodge(FROM_RELAY, self.lanes, self._on_event, BEAT)
         socket.detour.lanes = self.lanes

@@ -13,7 +13,7 @@ from core.relaying.brokers import KnownBrokers
 from core.relaying.over_tcp import OverTcp
 from core.relaying.talk import Given, Said, pack
 from core.tunnel.stream import ByteStream
-from core.values import Address
+from core.values import Address, MayAnswer
 
 if TYPE_CHECKING:
     from core.identity.identity import Identity  # loaded with the identity itself: it brings `cryptography`, 7 MB
@@ -33,6 +33,7 @@ class World:
     name: Callable[[PeerId], str]
     own: Callable[[PeerId], Iterable[Address]]  # our addresses that this peer may know
     may: Callable[[Address, float, str], bool]  # a beat may leave for one that is silent, named by way of this host
+    may_answer: MayAnswer  # a beat may leave for where one came from, which may be forged
     wanted: Callable[[], bool]  # others may want to reach us, or we them
     sessions: Callable[[PeerId], Iterable[tuple[Address, float]]]  # where they run, and for how long they are silent
     brokers: KnownBrokers = field(default_factory=KnownBrokers)  # who may pass on too: they bring us together anyway
@@ -41,7 +42,7 @@ class World:
 
 NOWHERE = World(
     lambda: None, lambda: (), lambda peer: False, lambda peer: True, lambda peer: peer.short, lambda peer: (),
-    lambda address, now, by: False, lambda: False, lambda peer: (),
+    lambda address, now, by: False, lambda address, now: False, lambda: False, lambda peer: (),
 )  # fmt: skip
 
 
