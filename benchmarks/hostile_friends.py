@@ -44,6 +44,7 @@ KINDS: Final = {
     "R": "the relay", "O": "the open peer", "S": "datagrams of a share", "U": "a service that pours back",
     "G": "the grape", "N": "news at the grape",
 }  # fmt: skip
+AFTER: Final = float(os.environ.get("HOSTILE_AFTER", "60"))  # seconds until what is left is looked at
 SERVED: Final = 0.9  # of what friends ask of what is attacked
 _FOUND_BOX: Final = 9_000  # the number of the first letter that friends leave
 
@@ -159,10 +160,10 @@ class Friends:
 
 
 @asynccontextmanager
-async def attacked(place: Public, friends: list[Identity], nobody: str) -> AsyncIterator[tuple[Program, PeerId]]:
+async def attacked(place: Public, friends: list[Identity]) -> AsyncIterator[tuple[Program, PeerId]]:
     """Run the peer; yields its program and its ID."""
     with tempfile.TemporaryDirectory() as folder:
-        given = {"folder": folder, "friends": [str(each.peer_id) for each in friends], "nobody": nobody}
+        given = {"folder": folder, "friends": [str(each.peer_id) for each in friends]}
         command = [*place.inside, sys.executable, "-m", "benchmarks.hostile_peer", json.dumps(given)]
         async with running("the peer", command) as program:
             yield program, PeerId.parse((await program.event("ready"))["peer_id"])
@@ -173,7 +174,7 @@ async def one(internet: Internet, kind: str, seconds: float) -> list[Row]:
     place, hostile, home, third = internet.public(), internet.public(HOSTS), internet.public(), internet.public()
     target = Address(place.addresses[0], UDP_PORT)
     friends, counter = Friends(home, target), Counter(third)
-    async with attacked(place, friends.known, f"{third.addresses[0]}:9") as (program, whom):
+    async with attacked(place, friends.known) as (program, whom):
         for process_id in (program.pid, os.getpid()):
             os.setpriority(os.PRIO_PROCESS, process_id, -10)
         caller = await Caller(home, friends.known[3]).open()
@@ -181,8 +182,8 @@ async def one(internet: Internet, kind: str, seconds: float) -> list[Row]:
         quiet, before = await call(caller.client, target, whom, 5.0), resident(program.pid)
         counter.arrived.clear()
         given = {
-            "hosts": hostile.addresses, "target": str(target), "whom": str(whom), "seconds": seconds, "kinds": [kind],
-            "called": str(friends.known[1].peer_id), "third": third.addresses[0],
+            "hosts": hostile.addresses, "target": str(target), "peer_id": str(whom), "seconds": seconds,
+            "kinds": [kind],            "called": str(friends.known[1].peer_id), "third": third.addresses[0],
         }  # fmt: skip
         command = [*hostile.inside, sys.executable, "-m", "benchmarks.hostile_services", json.dumps(given)]
         async with running("the attackers", command) as attackers, asyncio.TaskGroup() as group:
@@ -190,7 +191,8 @@ async def one(internet: Internet, kind: str, seconds: float) -> list[Row]:
             if kind == "U":
                 pours = await attackers.event("pours")
                 for service in ("spring", "spray"):
-                    await program.command("use", who=pours["who"], service=service)
+                    while "error" in (said := await program.command("use", who=pours["who"], service=service)):
+                        print(said["error"])
             loud, most = Seen([], 0), before
             while not attackers.ended:
                 part = await call(caller.client, target, whom, 0.5)
@@ -201,7 +203,7 @@ async def one(internet: Internet, kind: str, seconds: float) -> list[Row]:
             if not done:
                 print(attackers.transcript())
         arrived = list(counter.arrived)
-        await asyncio.sleep(60.0)
+        await asyncio.sleep(AFTER)
         left = resident(program.pid)
         await caller.close()
     counter.close()

@@ -1,8 +1,8 @@
 """A peer that does all that strangers may use, a process of its own: benchmarks/hostile_services.py attacks it.
 
-`python -m benchmarks.hostile_peer JSON`. Options: `folder`, `friends` (Peer IDs that it trusts), `nobody` (an address
-without a node: the public DHT is on, and alone). It shares fibonacci and a UDP echo with anybody, passes packets on for
-everyone, is an open peer and has a grape of its own. Commands on standard input, as benchmarks/our_peer.py: `use`.
+`python -m benchmarks.hostile_peer JSON`. Options: `folder`, `friends` (Peer IDs that it trusts). It shares fibonacci
+and a UDP echo with anybody, passes packets on for everyone, is an open peer and has a grape of its own. Commands on
+standard input, as benchmarks/our_peer.py: `use`.
 """
 
 import asyncio
@@ -10,6 +10,8 @@ import json
 import socket
 import sys
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 from benchmarks.our_peer import Options, emit, obey
 from core.errors import PeerError
@@ -18,11 +20,11 @@ from core.kinds.share import Share
 from core.peer import Peer, open_peer
 from core.peer_id import PeerId
 from core.profile.config import PeerConfig
+from core.public.open_desk import OpenDesk
 from core.trust.audience import Audience
 from core.values import Address
 
 UDP_PORT, GRAPE_UDP = 24_001, 20_001
-SOON = 1.0  # seconds of being reachable after which it is an open peer
 CONNECTIONS = 64  # of a program here to a service of the other side
 
 
@@ -31,12 +33,19 @@ class Echo(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep where to send."""
-        self._transport = transport
+        self._transport: Any = transport  # asyncio's own is no subclass of its DatagramTransport
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """Send it back."""
-        assert isinstance(self._transport, asyncio.DatagramTransport)
         self._transport.sendto(data, addr)
+
+
+class AtOnce(OpenDesk):
+    """Is an open peer from the start: there is no public DHT here, whose nodes would say that others reach us."""
+
+    def __init__(self, *given: Any) -> None:  # noqa: ANN401
+        super().__init__(*given)
+        self.on = True
 
 
 async def use(peer: Peer, who: str, service: str) -> Options:
@@ -65,22 +74,24 @@ async def main(options: Options) -> None:
     config = PeerConfig(
         bootstrap=(), udp_port=UDP_PORT, dht_port=GRAPE_UDP, identity=Identity.generate(),
         trust_file=folder / "trust.json", calls_file=folder / "calls.sqlite3", relay="everyone",
-        mainline="on", mainline_bootstrap=(options["nobody"],), open_peer=True, reachable_for=SOON,
         audiences={"fibonacci": Audience.ANYONE},
     )  # fmt: skip
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(Echo, local_addr=("127.0.0.1", 0))
     echo = transport.get_extra_info("sockname")[1]
-    async with open_peer(config) as peer:
+    with patch("core.wiring.OpenDesk", AtOnce):
+        opening = open_peer(config)
+        peer = await opening.__aenter__()
+    try:
         for friend in options["friends"]:
             await peer.trust(PeerId.parse(friend), f"friend {friend[:4]}")
         await peer.share("fibonacci")
         await peer.add_share(Share("echo", "udp", {"target": f"127.0.0.1:{echo}"}, audience=Audience.ANYONE))
-        while not peer.snapshot().public_dht.open_peers.open:  # noqa: ASYNC110  nobody tells of it
-            await asyncio.sleep(0.2)
         emit("ready", peer_id=str(await peer.peer_id()), port=UDP_PORT)
         await obey({"use": lambda who, service: use(peer, who, service)})
-    transport.close()
+    finally:
+        await opening.__aexit__(None, None, None)
+        transport.close()
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ class Watchers:
     def __init__(self) -> None:
         self._all: FairTable[tuple[bytes, Address], _Watcher, str] = FairTable(MAX_WATCHERS, MAX_WATCHERS_PER_HOST)
         self._of_key: dict[bytes, FairTable[Address, None, str]] = {}
-        # when to tell whom, the earliest first; an entry whose watcher is due at another time, or gone, is void
+        # when to tell which watcher, the earliest first; one whose watcher is due at another time, or gone, is void
         self._due: list[tuple[float, bytes, Address]] = []
 
     def __len__(self) -> int:
@@ -72,7 +72,7 @@ class Watchers:
         return LEASE
 
     def _has_room(self, key: bytes, owner: str) -> bool:
-        """Return whether there is a place at a key, or whoever has most there has two more than this host."""
+        """Return whether there is a place at a key, or the host that has most there has two more than this one."""
         of_key = self._of_key.get(key)
         victim = None if of_key is None else of_key.would_evict(owner)
         if of_key is None or victim is None:

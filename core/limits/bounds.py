@@ -154,7 +154,7 @@ RELAY_PAIR_RATE: Final = 1 * MB
 RELAY_RATE: Final = 4 * MB
 """Bytes a second of all pairs: a third of a home's usual 100 Mbit/s."""
 RELAY_STRANGERS_RATE: Final = 2 * MB
-"""Of the bytes a second of all pairs, those of strangers' pairs: half is left to friends, whoever else is there."""
+"""Of the bytes a second of all pairs, those of strangers' pairs: half is left to friends."""
 RELAY_DAY: Final = 20_000 * MB
 """Bytes in 24 hours: a tenth of what carriers call unusual."""
 LANES: Final = 64

@@ -133,11 +133,11 @@ class FairTable(Generic[K, V, O]):
         return self._victim(kept) if level is None else self._oldest_of(owner, level)
 
     def oldest_of(self, owner: O, level: Level = Level.OWNER) -> K | None:
-        """Return the oldest entry of an owner, or of who has most in its site; kept ones last; None: it has none."""
+        """Return the oldest entry of an owner, or of the one with most in its site; kept ones last; else None."""
         return self._oldest_of(owner, level) if self.count(owner, level) else None
 
     def first_out(self) -> K | None:
-        """Return the oldest entry of who has most, kept entries aside; None when there is no other."""
+        """Return the oldest entry of the site or owner with most, kept entries aside; None when there is no other."""
         strangers = self._shares[False]
         return strangers.oldest_of_most() if len(strangers) else None
 

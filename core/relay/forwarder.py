@@ -106,7 +106,7 @@ class Forwarder:
         """Give two peers a slot each, as `one` asked; None: there are too many pairs, or the day's volume is spent.
 
         Pairs of two friends are counted apart from a peer's others, and make room for nobody. Of the others, the host
-        that asked for most makes room for who has fewer: by the pair used longest ago.
+        that asked for most makes room for one that has fewer: by the pair used longest ago.
         """
         asked = _counted_as(one[1]())
         if self._spent(now, asked, trusted=trusted) or not self._room(one[0], other[0], asked, trusted=trusted):

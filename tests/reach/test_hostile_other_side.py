@@ -169,7 +169,7 @@ async def lies(race: Race, number: int, bystander: Bystander, outgoing: Outgoing
 
 @pytest.mark.parametrize("at_once", [1, 6])
 def test_the_late_ways_of_a_request(at_once: int) -> None:
-    """Requests go on all the time; whoever looks for the peer names the bystander to each, again and again."""
+    """Requests go on all the time; all that look for the peer name the bystander to each, again and again."""
     bystander = Bystander()
 
     async def one(outgoing: Outgoing, number: int) -> None:
