@@ -3,6 +3,7 @@
 from typing import Final
 
 from core.broker.registry import BrokerConfig
+from core.carrying import config as carrying
 from core.datagrams.config import DatagramConfig
 from core.dht import amplification, strangers, watches
 from core.dht.config import DhtConfig
@@ -16,6 +17,7 @@ from core.kinds import command, drop_box, folder, head_limit, share, turns, uplo
 from core.lan import kept, places, tags
 from core.lan.neighbours import NeighboursConfig
 from core.ledger import store
+from core.limits import bounds
 from core.limits.bounds import RULES, Rule, with_site
 from core.mainline.config import DHT, KEPT
 from core.mainline.pace import PaceConfig
@@ -332,6 +334,17 @@ _DIRECTORY: Final = (
     Rule(
         "nodes in the routing table, of one public address", str(_DHT.max_public_nodes_per_host), "", "",
         "the newcomer is left out", "tests/dht/test_routing.py",
+    ),
+    Rule(
+        "new TCP connections that are to carry datagrams, a second",
+        f"{carrying.NEW_HOST:g}, {carrying.NEW_HOST_AT_ONCE:g} at once; a /48 is one",
+        f"{carrying.NEW:g}, {carrying.NEW_AT_ONCE:g} at once", "not counted in all where a friend was",
+        "turned away, before a TLS handshake", "tests/carrying/test_listener.py",
+    ),
+    Rule(
+        "TLS handshakes of TCP connections that are to carry datagrams",
+        with_site(bounds.CARRIERS_HOST, carrying.SHAKING), str(carrying.SHAKING), "",
+        "the host with most loses its oldest; each ends after 10 s", "tests/carrying/test_listener.py",
     ),
     Rule(
         "HTTP connections of a grape", "", str(_GRAPE.max_connections), "", "the host with most loses its oldest",

@@ -9,7 +9,7 @@ import logging
 import os
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from core.aio.listening import listening
 from core.aio.turns import Turns
@@ -17,14 +17,18 @@ from core.carrying.carrier import Carrier
 from core.carrying.config import (
     AT_ONCE,
     BURST,
+    FRIENDS,
     GRACE,
     HEAD_MAX,
     LONGEST,
     NEW,
     NEW_AT_ONCE,
+    NEW_HOST,
+    NEW_HOST_AT_ONCE,
     PATH,
     QUEUED,
     RATE,
+    SHAKING,
     SILENT,
     SWEEP_EVERY,
 )
@@ -36,10 +40,14 @@ from core.grenache.hosts import network
 from core.limits import bounds
 from core.limits.fair import FairTable
 from core.limits.rate import TokenBucket
+from core.limits.table import BoundedTable
 from core.net.detour import Detour
-from core.scope import CARRIED
+from core.scope import CARRIED, site
 from core.values import Address
 from core.wire.websocket_frame import GOING_AWAY, VERSION, FrameError, FrameReader, Kind, close_frame, frame, is_key
+
+if TYPE_CHECKING:
+    from core.grenache.tls import TlsProtocol  # pyOpenSSL, loaded where there is TLS
 
 BACKLOG = 64  # connections that the kernel keeps for us
 _log = logging.getLogger(__name__)
@@ -73,7 +81,10 @@ class CarrierListener:
             bounds.CARRIERS, bounds.CARRIERS_HOST, kept=bounds.CARRIERS_KEPT
         )
         self._servers: list[asyncio.Server] = []
+        self._shaking: FairTable[TlsProtocol, None, str] = FairTable(SHAKING, bounds.CARRIERS_HOST)
         self._new = TokenBucket(NEW, NEW_AT_ONCE)
+        self._hosts: BoundedTable[str, TokenBucket] = BoundedTable(bounds.CALLERS)
+        self._friends: BoundedTable[str, None] = BoundedTable(FRIENDS)  # hosts
         self._secret = os.urandom(16)
         self._port = 1024
         self._timer: asyncio.TimerHandle | None = None
@@ -90,7 +101,9 @@ class CarrierListener:
             context = await asyncio.to_thread(server_context, tls)
 
         def accepted() -> asyncio.BaseProtocol:
-            return Accepted(self) if context is None else TlsProtocol(context, lambda: Accepted(self))
+            if context is None:
+                return Accepted(self)
+            return TlsProtocol(context, lambda: Accepted(self, counted=True), self)
 
         try:
             server = await self._loop.create_server(accepted, sock=listening(host, port, BACKLOG), backlog=BACKLOG)
@@ -124,17 +137,42 @@ class CarrierListener:
 
     # -- for the connections ------------------------------------------------------------------------------------------
 
-    def admit(self, one: "Accepted", host: str) -> Address | None:
-        """Give a connection a place, and an address that stands for it; None: there are too many new ones."""
-        if not self._servers or not self._new.take(self._loop.time()):
-            self.turned_away += 1
-            return None
-        for gone in self._carriers.put(one, None, network(host)):
+    def connected(self, connection: "TlsProtocol", host: str, *, trusted: bool) -> None:
+        """Take one that begins a TLS handshake; see `core.grenache.tls.Server`."""
+        if not self.welcomes(host):
+            connection.abort()
+            return
+        for gone in self._shaking.put(connection, None, host):
             self.turned_away += 1
             gone.key.abort()
-        made = blake2b(network(host).encode(), digest_size=3, key=self._secret).digest()
-        self._port = self._port + 1 if self._port < 65535 else 1024
-        return Address(f"{CARRIED}{made[0]}.{made[1]}.{made[2]}", self._port)
+
+    def disconnected(self, connection: "TlsProtocol") -> None:
+        """Forget one whose handshake is over."""
+        self._shaking.pop(connection)
+
+    def welcomes(self, host: str) -> bool:
+        """Return whether one more connection of a host is taken now, and count it; friends' hosts wait for nobody."""
+        now, whose = self._loop.time(), site(host) or host
+        mine = self._hosts.use(whose, lambda: TokenBucket(NEW_HOST, NEW_HOST_AT_ONCE))
+        if self._servers and mine.take(now) and (whose in self._friends or self._new.take(now)):
+            return True
+        self.turned_away += 1
+        return False
+
+    def admit(self, one: "Accepted") -> Address | None:
+        """Give a connection a place, and an address that stands for it; None: friends have all that there are."""
+        for gone in self._carriers.put(one, None, one.host):
+            self.turned_away += 1
+            if gone.key is one:
+                return None
+            gone.key.abort()
+        made = blake2b(one.host.encode(), digest_size=3, key=self._secret).digest()
+        taken = {each.remote for each in self._carriers}
+        while True:
+            self._port = self._port + 1 if self._port < 65535 else 1024
+            stands = Address(f"{CARRIED}{made[0]}.{made[1]}.{made[2]}", self._port)
+            if stands not in taken:  # ports come round after 18 hours of newcomers
+                return stands
 
     def opened(self, one: "Accepted", carrier: Carrier) -> None:
         """Send to it by this."""
@@ -158,6 +196,7 @@ class CarrierListener:
                 each.abort()
             elif not each.kept and self._trusted(each.remote):
                 each.kept = True
+                self._friends[site(each.host) or each.host] = None
                 self._carriers.put(each, None, each.host, kept=True)
         self._timer = self._loop.call_later(SWEEP_EVERY, self._sweep)
 
@@ -165,8 +204,9 @@ class CarrierListener:
 class Accepted(asyncio.Protocol):
     """One accepted connection, from its request for an upgrade on."""
 
-    def __init__(self, listener: CarrierListener) -> None:
-        self._listener = listener
+    def __init__(self, listener: CarrierListener, *, counted: bool = False) -> None:
+        """`counted`: as a newcomer, before its TLS handshake."""
+        self._listener, self._counted = listener, counted
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._head = b""
@@ -184,9 +224,9 @@ class Accepted(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the upgrade."""
         self._transport = cast(asyncio.Transport, transport)
-        host = str((transport.get_extra_info("peername") or ("", 0))[0])
-        self.host = network(host)
-        remote = self._listener.admit(self, host)
+        self.host = network(str((transport.get_extra_info("peername") or ("", 0))[0]))
+        welcome = self._counted or self._listener.welcomes(self.host)
+        remote = self._listener.admit(self) if welcome else None
         if remote is None:
             self._transport.abort()
             return

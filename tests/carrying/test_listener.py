@@ -4,15 +4,18 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from core.carrying.config import AT_ONCE, HEAD_MAX, LONGEST, PATH
 from core.carrying.listener import Accepted, CarrierListener, upgrade_key
+from core.grenache.config import Tls
 from core.limits import bounds
 from core.net.endpoint import Endpoint
 from core.values import Address
 from core.wire.websocket_frame import Kind, frame
+from tests.support.certificates import Authority
 from tests.support.process import until
 
 pytestmark = pytest.mark.asyncio
@@ -34,14 +37,14 @@ async def listening() -> AsyncIterator[tuple[CarrierListener, Address]]:
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def opened(at: Address, head: str = HEAD) -> Ends:
-    reader, writer = await asyncio.open_connection(*at)
+async def opened(at: Address, head: str = HEAD, host: str = "127.0.0.1") -> Ends:
+    reader, writer = await asyncio.open_connection(*at, local_addr=(host, 0))
     writer.write(head.encode() + b"\r\n\r\n")
     return reader, writer
 
 
-async def upgraded(at: Address) -> Ends:
-    reader, writer = await opened(at)
+async def upgraded(at: Address, host: str = "127.0.0.1") -> Ends:
+    reader, writer = await opened(at, host=host)
     assert b"101 Switching" in await reader.readuntil(b"\r\n\r\n")
     return reader, writer
 
@@ -185,3 +188,70 @@ async def test_datagrams_of_one_read_are_taken_in_turns(monkeypatch: pytest.Monk
         await until(all_taken, "all are taken")
         assert max(seen) <= AT_ONCE
         writer.close()
+
+
+async def test_one_host_keeps_no_other_newcomer_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nine connections a second, each cut off at once, kept friends away for as long as they came."""
+    monkeypatch.setattr("core.carrying.listener.NEW_AT_ONCE", 12.0)
+    monkeypatch.setattr("core.carrying.listener.NEW", 0.001)
+    async with listening() as (listener, at):
+        crowd = [await opened(at, host="127.0.0.2") for _ in range(40)]
+        for reader, _ in crowd[8:]:
+            assert await ended(reader) == b""
+        assert listener.statistics().turned_away >= 32
+        _, writer = await upgraded(at, "127.0.0.3")
+        for _, each in [*crowd, (None, writer)]:
+            each.close()
+
+
+async def test_where_friends_were_newcomers_wait_for_no_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.carrying.listener.NEW_AT_ONCE", 2.0)
+    monkeypatch.setattr("core.carrying.listener.NEW", 0.001)
+    monkeypatch.setattr("core.carrying.listener.SWEEP_EVERY", 0.02)
+    async with listening() as (listener, at):
+        _, friend = await upgraded(at, "127.0.0.9")
+        monkeypatch.setattr(listener, "_trusted", lambda address: True)
+
+        async def known() -> bool:
+            return len(listener._friends) == 1
+
+        await until(known, "it is known for a friend's")
+        monkeypatch.setattr(listener, "_trusted", lambda address: False)
+        strangers = [await opened(at, host=f"127.0.1.{number}") for number in range(1, 10)]
+        _, again = await upgraded(at, "127.0.0.9")
+        for each in (friend, again, *(writer for _, writer in strangers)):
+            each.close()
+
+
+async def test_tls_handshakes_that_say_nothing_are_few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """They were not counted before their handshake: thousands of connections held 50 KB each for ten seconds."""
+    monkeypatch.setattr("core.carrying.listener.SHAKING", 8)
+    signed = Authority(tmp_path / "authority").certificate("relay")
+    async with listening() as (listener, _):
+        at = await listener.listen("127.0.0.1", 0, Tls(signed.certificate, signed.key))
+        one = [await asyncio.open_connection(*at, local_addr=("127.0.0.2", 0)) for _ in range(6)]
+        many = [await asyncio.open_connection(*at, local_addr=(f"127.0.0.{n}", 0)) for n in range(3, 20)]
+
+        async def few() -> bool:
+            return len(listener._shaking) == 8 and listener.statistics().turned_away == 6 + 17 - 8
+
+        await until(few, "the first of the host with most are cut off")
+        assert await ended(one[0][0]) == b""
+        for _, writer in (*one, *many):
+            writer.close()
+
+        async def none() -> bool:
+            return len(listener._shaking) == 0
+
+        await until(none, "those that have gone are forgotten")
+
+
+async def test_a_newcomer_gets_no_address_that_stands_for_another() -> None:
+    async with listening() as (listener, at):
+        _, first = await upgraded(at)
+        (one,) = listener._carriers
+        listener._port = one.remote.port - 1
+        _, second = await upgraded(at)
+        assert len({each.remote for each in listener._carriers}) == 2
+        first.close()
+        second.close()
