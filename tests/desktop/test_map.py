@@ -14,10 +14,11 @@ from pytestqt.qtbot import QtBot
 from core.nat.report import Mapping, NatReport
 from core.news.events import NatSnapshot, PunchReceived, PunchSent
 from core.news.seen import Connections, Via
+from core.peer_id import PeerId
 from core.values import Address
 from desktop.models.attempts import AttemptsModel, report
 from desktop.models.flights import APART, MOST, SECONDS, Flights
-from desktop.models.map import FAR_PLACES, Kind, Line, SpotsModel, spots
+from desktop.models.map import FAR_PLACES, LISTED, Kind, Line, SpotsModel, spots
 from desktop.models.peers import PeerColumn
 from desktop.models.table import Scene
 from desktop.motion import MOTION_VARIABLE
@@ -67,6 +68,26 @@ def test_what_has_no_place_is_in_the_list_all_the_same() -> None:
     assert len({each.key for each in found}) == len(found)
     assert sum(each.place is not None for each in found) <= FAR_PLACES + 2
     assert [each.name for each in found if each.kind is Kind.OTHERS] == ["and 47 others"]
+
+
+def test_a_thousand_strangers_push_no_friend_off_the_map_and_cost_little() -> None:
+    strangers = tuple(
+        replace(
+            paths()[0], address=Address(f"203.0.{at // 250}.{at % 250}", 2000), via=Via.DIRECT, since=float(at),
+            peer_id=PeerId(at.to_bytes(32)) if at < 500 else None,
+        )
+        for at in range(1000)
+    )  # fmt: skip
+    friend = replace(paths()[0], address=Address("198.51.100.1", 5), via=Via.DIRECT, peer_id=ALICE, since=1e9)
+    shown = replace(connected_snapshot(), connections=Connections((*strangers, friend)))
+    assert ALICE in {each.peer_id for each in shown.known_peers}
+    found = spots(shown, SCENE)
+    assert next(each.place for each in found if each.path == friend) is not None
+    assert sum(each.path is not None for each in found) == LISTED
+    (others,) = [each for each in found if each.kind is Kind.OTHERS]
+    drawn = sum(each.path is not None and each.place is not None for each in found)
+    assert (drawn, others.place is not None) == (FAR_PLACES - 1, True)
+    assert int(others.name.split()[1].replace(",", "")) >= 1001 - drawn
 
 
 def test_the_list_keeps_qt_s_rules_and_says_each_spot_in_a_sentence(qtmodeltester: ModelTester) -> None:
