@@ -81,6 +81,10 @@ class MoreSockets:
         """Reach a remote by UDP again; one that stands for a carrier is not reached then. Idempotent."""
         self._carriers.pop(remote, None)
 
+    def carried(self, remote: Address) -> bool:
+        """Return whether what goes to a remote goes by a carrier."""
+        return remote in self._carriers or remote.host.startswith(CARRIED)
+
     def close(self) -> None:
         """Close all of them."""
         if self._timer is not None:

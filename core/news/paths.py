@@ -29,7 +29,7 @@ class _Heard(NamedTuple):
 class Paths:
     """Keeps the attempts, and finds the paths. `way(address)`: what a relay's lane knows, None where there is none.
 
-    `hosts()`: this computer's own.
+    `hosts()`: this computer's own. `carried(address)`: packets to it go in a connection of TCP.
     """
 
     def __init__(
@@ -37,11 +37,12 @@ class Paths:
         hub: Hub,
         hosts: Callable[[], Sequence[str]] = tuple,
         way: Callable[[Address], Way | None] = lambda _: None,
+        carried: Callable[[Address], bool] = lambda _: False,
     ) -> None:
         self._hosts = hosts
         self._hub = hub
         self._attempts = Attempts(hub)
-        self._way = way
+        self._way, self._carried = way, carried
         self._since: dict[Address, float] = {}  # Unix seconds; of those that there are sessions with now
 
     def snapshot(
@@ -77,7 +78,10 @@ class Paths:
         self, heard: _Heard, own: Sequence[str], nat: NatSnapshot, opened: Attempt | None, measured: Measured | None
     ) -> PathRow:
         way = self._way(heard.address)
-        via = Via.COMPUTER if heard.address.host in own else _via(heard, nat, opened, way)
+        if heard.address.host in own:
+            via = Via.COMPUTER
+        else:
+            via = Via.TCP if self._carried(heard.address) else _via(heard, nat, opened, way)
         how = opened.how if opened is not None and via is Via.PUNCHED else ""
         relay = way.relay if way is not None and via is Via.RELAYED else ""
         since = heard.since if opened is None or opened.ended is None else max(heard.since, opened.ended)
@@ -157,6 +161,9 @@ def explained(via: Via, how: str, relay: str, nat: NatSnapshot) -> tuple[str, st
             return f"Your router opened{where}{asked}, so packets go straight there.", ""
         case Via.PUNCHED:
             return _punched(how, nat)
+        case Via.TCP:
+            reason = "UDP does not get through between the two, so the packets go in a connection of TCP."
+            return reason, "Let UDP through in the firewall of the network that blocks it: it is quicker."
         case Via.RELAYED:
             who = relay or "another peer"
             reason = f"No direct way was found yet, so {who} passes the packets on. It cannot read them."

@@ -17,6 +17,7 @@ class Via(enum.Enum):
     IPV6 = "direct IPv6"
     MAPPED = "port opened"  # by our router, since we asked it
     PUNCHED = "punched"
+    TCP = "over TCP"  # the datagrams go in a connection of TCP or WebSocket, where UDP is blocked
     RELAYED = "relayed"
 
 

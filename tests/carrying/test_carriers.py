@@ -84,7 +84,10 @@ async def test_a_connection_runs_over_tcp_and_no_datagram_leaves() -> None:
         assert here.statistics().sent == served.endpoint.statistics().sent == 0
         assert served.seen[0].host.startswith(CARRIED)
         assert served.listener.statistics().carriers == 1
+        assert here.detour.sockets.carried(served.endpoint.address)
+        assert served.endpoint.detour.sockets.carried(served.seen[0])
         await carriers.aclose()
+        assert not here.detour.sockets.carried(served.endpoint.address)
 
 
 async def test_a_connection_runs_over_websocket_with_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ async def test_a_friend_passes_the_first_request_on(world: Internet, cell: Cell)
     assert outcome.seconds is not None, outcome.reason
     print(f"{cell}: {outcome.seconds:.2f} s by way of a friend")  # noqa: T201
     straight = (cell.worker, cell.consumer) == (Kind.OPEN, Kind.NO_UDP)  # Anna is reached over TCP herself
-    assert outcome.badges == (("direct",) if straight else ("relayed by fay",))
+    assert outcome.badges == (("over TCP",) if straight else ("relayed by fay",))
     assert outcome.seconds <= FIRST_REPLY * BUSY
 
 

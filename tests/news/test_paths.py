@@ -1,5 +1,6 @@
 """The ways to others and the attempts that led there, from events alone."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
@@ -31,9 +32,9 @@ class Clock(Hub):
 
 
 class Lab:
-    def __init__(self, way: Way | None = None) -> None:
+    def __init__(self, way: Way | None = None, carried: Collection[Address] = ()) -> None:
         self.hub = Clock()
-        self.paths = Paths(self.hub, lambda: ("198.51.100.7",), lambda address: way)
+        self.paths = Paths(self.hub, lambda: ("198.51.100.7",), lambda address: way, lambda address: address in carried)
 
     def tell(self, after: float, make: type, *rest: object) -> None:
         self.hub.at += after
@@ -57,6 +58,15 @@ def row(address: Address = FAR, *, sent: int = 5, received: int = 3, served: int
 
 def path(lab: Lab, address: Address, nat: NatSnapshot = BEHIND, **counts: int) -> PathRow:
     return lab.see(row(address, **counts), nat=nat).paths[0]
+
+
+def test_datagrams_in_a_connection_of_tcp_are_said_to_be_there() -> None:
+    lab = Lab(carried={FAR})
+    seen = path(lab, FAR)
+    assert (seen.via, seen.badge) == (Via.TCP, "over TCP")
+    assert "in a connection of TCP" in seen.reason
+    assert path(lab, MOVED).via is Via.PUNCHED, "only that address"
+    assert path(lab, Address("127.0.0.1", 5)).via is Via.COMPUTER
 
 
 def test_who_is_not_heard_has_no_path(lab: Lab) -> None:
