@@ -65,7 +65,8 @@ class Peer:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._paths = Paths(parts.hub, parts.addresses.all_hosts, parts.relaying.relays.way, parts.endpoint.detour.sockets.carried)
+        ways, sockets = parts.relaying.relays, parts.endpoint.detour.sockets
+        self._paths = Paths(parts.hub, parts.addresses.all_hosts, ways.way, sockets.carried)
         self.web: Final = parts.web  # what is open over HTTP and WebSocket: `settled` waits for it, `rows` tells where
         self.groups: Final = Groups(parts.admission)  # people named together, and what they may call
         self.grapes: Final = parts.link  # names and values at the grapes, as they have them
