@@ -113,34 +113,42 @@ def build(target: Path, root: Path = ROOT, cache: Path | None = None) -> list[st
         fresh = target.with_name(f"{target.name}.new")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
-        for name, path in made.items():
-            shutil.copy(path, fresh / stamp["modules"][name])
+        shutil.copy(made, fresh)
         (fresh / "manifest.json").write_text(json.dumps(stamp, indent=1) + "\n", encoding="utf-8")
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
-    return [*stamp["modules"].values(), "manifest.json"]
+    return [made.name, "manifest.json"]
 
 
 def manifest(root: Path) -> dict[str, Any]:
-    """Return what `core.compiled` reads: the file of each module, and how each source is now."""
-    from core.compiled import LIBRARY
-
+    """Return what `core.compiled` reads: the modules, and how each source is now."""
     found = {}
     for name in sources(modules(root), root):
         stat = (root / name).stat()
         digest = hashlib.sha256((root / name).read_bytes()).hexdigest()
         found[name] = [stat.st_size, stat.st_mtime_ns, digest]
-    suffix = ".pyd" if sys.platform == "win32" else ".so"
-    return {"modules": {name: name + suffix for name in (*modules(root), LIBRARY)}, "sources": found}
+    return {"modules": modules(root), "sources": found}
 
 
-def _compile(work: Path) -> dict[str, Path]:
-    """Compile what the current directory holds; return the file of each module."""
+def _doors(where: Path) -> str:
+    """Write C that opens each module from outside, where mypyc makes a library for each; return its file."""
+    from core.compiled import door
+
+    lines = ["#include <Python.h>"]
+    for name in modules(Path()):
+        inner = f"CPyInit_{name.replace('.', '___')}"  # as mypyc names it (mypyc.namegen.exported_name)
+        lines += [f"PyObject *{inner}(void);", f"PyMODINIT_FUNC PyInit_{door(name)}(void) {{ return {inner}(); }}"]
+    where.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    return str(where)
+
+
+def _compile(work: Path) -> Path:
+    """Compile what the current directory holds; return the library."""
     from mypyc.build import mypycify
     from setuptools._distutils.ccompiler import new_compiler
     from setuptools._distutils.sysconfig import customize_compiler
 
-    from core.compiled import LIBRARY
+    from core.compiled import LIBRARY, SUFFIX
 
     paths = [path_of(name) for name in modules(Path())]
     extensions = mypycify(
@@ -149,7 +157,6 @@ def _compile(work: Path) -> dict[str, Path]:
     )  # fmt: skip
     compiler = new_compiler()
     customize_compiler(compiler)
-    made: dict[str, Path] = {}
 
     def compiled(source: str, flags: list[str], include: list[str]) -> str:
         flags = [*flags, *LEAN]
@@ -165,21 +172,18 @@ def _compile(work: Path) -> dict[str, Path]:
         return str(named)
 
     include = [sysconfig.get_path("include"), sysconfig.get_path("platinclude")]
+    (library,) = [each for each in extensions if each.name == LIBRARY]  # the others are what `_doors` stands for
+    sources = [*library.sources, _doors(work / "c" / "doors.c")]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        jobs = {
-            each.name: [
-                pool.submit(compiled, source, each.extra_compile_args, [*include, *each.include_dirs])
-                for source in each.sources
-            ]
-            for each in extensions
-        }
-        for name, objects in jobs.items():
-            out = work / "lib" / f"{name}.so"
-            out.parent.mkdir(parents=True, exist_ok=True)
-            extra = ["-s"] if sys.platform == "linux" else []
-            compiler.link_shared_object([job.result() for job in objects], str(out), extra_postargs=extra)
-            made[name] = out
-    return made
+        jobs = [
+            pool.submit(compiled, source, library.extra_compile_args, [*include, *library.include_dirs])
+            for source in sources
+        ]
+        objects = [job.result() for job in jobs]
+    out = work / "lib" / (LIBRARY + SUFFIX)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    compiler.link_shared_object(objects, str(out), extra_postargs=["-s"] if sys.platform == "linux" else [])
+    return out
 
 
 def _digest(source: Path, flags: list[str], headers: Path) -> str:
@@ -206,7 +210,7 @@ def main() -> int:
         return 1
     names = build(target, cache=ROOT / "build" / "engines")
     size = sum((target / name).stat().st_size for name in names)
-    print(f"{len(names) - 2} modules compiled, {size / 1e6:.1f} MB in {target.relative_to(ROOT)}")  # noqa: T201
+    print(f"{len(modules())} modules compiled, {size / 1e6:.1f} MB in {target.relative_to(ROOT)}")  # noqa: T201
     return 0
 
 

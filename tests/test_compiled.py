@@ -41,7 +41,7 @@ def write_manifest(root: Path, **changes: Any) -> Path:  # noqa: ANN401 - JSON
     source = root / "core/wire/punch_packet.py"
     stat = source.stat()
     content = {
-        "modules": {"core.wire.punch_packet": "core.wire.punch_packet.so", LIBRARY: f"{LIBRARY}.so"},
+        "modules": ["core.wire.punch_packet"],
         "sources": {"core/wire/punch_packet.py": [stat.st_size, stat.st_mtime_ns, "0" * 64]},
     }
     where = Path(directory(str(root / "core")))
