@@ -15,6 +15,7 @@ from core.errors import PeerError, RemoteError, TransportClosed
 from core.peer_id import PeerId
 from core.secure.certificates import Judgement, judge_connection
 from core.secure.frames import PROTOCOLS, RECORD_BYTES, SEAL_BYTES, FrameReader, RecordCounter
+from core.secure.pipe import Pipe
 from core.values import Buffer
 from core.wire.rpc_message import MAX_BYTES
 
@@ -44,6 +45,7 @@ class TlsSession:
         """
         connection.set_app_data(judgement)  # where `core.secure.certificates.verify` finds it
         self._tls = connection
+        self._pipe = Pipe(connection)
         self._judgement = judgement
         self._protocols = protocols
         self.protocol = b""  # what was agreed upon, once established
@@ -76,14 +78,14 @@ class TlsSession:
             return []
         pieces: list[bytes] = []
         try:
-            self._tls.bio_write(data)
+            self._pipe.put(data)
             whole = self._records.count(data)
             if not self.established:
                 if not self._shake():
                     return pieces
                 whole += 1  # whatever came along with the end of the handshake
             for _ in range(whole):  # one more would only tell that there is nothing: by an exception, which costs
-                pieces += self._frames.feed(self._tls.recv(RECORD_BYTES))
+                pieces += self._frames.feed(self._pipe.open())
         except SSL.WantReadError:
             pass
         except SSL.ZeroReturnError:
@@ -118,7 +120,7 @@ class TlsSession:
             raise self.error.again() if self.error else TransportClosed("this session is not open")
         try:
             data = parts[0] if len(parts) == 1 else b"".join(parts)
-            self._tls.send(data)  # all of it: see `core.secure.contexts`
+            self._pipe.seal(data)  # all of it: see `core.secure.contexts`
         except SSL.Error as error:
             self._fail(error)
             raise TransportClosed(f"the session broke: {self.error}") from error
@@ -126,15 +128,7 @@ class TlsSession:
 
     def outgoing(self, expected: int = _READ) -> bytes:
         """Return, and forget, what is to be sent; quickest when it is less than `expected` bytes."""
-        out = b""
-        try:
-            while True:
-                piece = self._tls.bio_read(expected)
-                out = out + piece if out else piece
-                if len(piece) < expected:
-                    return out
-        except SSL.WantReadError:
-            return out
+        return self._pipe.take(expected)
 
     def export(self, label: bytes, size: int) -> bytes:
         """Return secret bytes that only both sides of this session know (RFC 8446 section 7.5). Call it established."""
