@@ -1,19 +1,21 @@
 """Plain values: `frozen` makes a class what `dataclass(frozen=True, slots=True)` makes it, at a quarter of the cost.
 
-`dataclass` writes the source of six methods of each class, and has Python compile it: 0.7 ms and 8 KB a class, half
-of the time that a peer's start took. Of them `__init__` alone runs often. Here only that one is written; the others are
-shared by all classes, and look at the fields when they are called.
+`dataclasses` writes the source of six methods of each class, and has Python compile it: 0.7 ms and 8 KB a class, half
+of the time that a peer's start took. Of them `__init__` alone runs often. Here only that one is written, once the first
+instance is made; the others are shared by all classes, and look at the fields when they are called.
 
-Modules that mypyc compiles (scripts/engines.py) keep `dataclass`: it knows that name only, and lays such a class out in
-C.
+mypyc, which compiles some modules (scripts/engines.py), lays a class out in C if its decorator is called `dataclass`.
+Those modules write `@dataclass(frozen=True, slots=True)` as ever, with the `dataclass` of this module.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
+from dataclasses import MISSING, Field, FrozenInstanceError, field, fields
 from operator import attrgetter
-from typing import Any, Never, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, Never, TypeVar, dataclass_transform
 
 T = TypeVar("T")
+COMPILED = "__mypyc_attrs__"  # what mypyc gives to a class that it has laid out
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
@@ -23,9 +25,9 @@ def frozen(cls: type[T]) -> type[T]:
     Raises TypeError as `dataclass` does, for a field without a default after one with a default, say.
     """
     own = cls.__dict__
-    made: type[Any] = dataclass(init=False, repr=False, eq=False, slots=True)(cls)
+    made: type[Any] = dataclasses.dataclass(init=False, repr=False, eq=False, slots=COMPILED not in own)(cls)
     every = fields(made)
-    made.__init__ = _init(made, every)
+    made.__init__ = _first_init(made, every)
     compared = _values_of([each.name for each in every if each.compare])
     given = [each.name for each in every if each.init]
     shared = {
@@ -42,13 +44,44 @@ def frozen(cls: type[T]) -> type[T]:
     return made
 
 
+if TYPE_CHECKING:  # and for mypyc: the decorator that they know
+    from dataclasses import dataclass as dataclass
+else:
+
+    def dataclass(*, frozen: bool = False, slots: bool = False, eq: bool = True) -> Callable[[type[T]], type[T]]:
+        """Return `frozen`, or what `dataclasses.dataclass` is for a class that can be changed."""
+        return _frozen if frozen else dataclasses.dataclass(slots=slots, eq=eq)
+
+
+_frozen = frozen  # by another name than the option's
+
+
+def _first_init(made: type[Any], every: tuple[Field[Any], ...]) -> Callable[..., None]:
+    """Return an `__init__` that puts the real one in its place: most classes of a short command make no instance.
+
+    By then mypyc has given a class back the descriptors of its fields, too, which it puts away while it is decorated.
+    """
+
+    def __init__(self: object, *values: object, **named: object) -> None:
+        made.__init__ = _init(made, every)
+        made.__init__(self, *values, **named)
+
+    defaults = False
+    for each in every:
+        if not each.init:
+            continue
+        if defaults and each.default is MISSING and each.default_factory is MISSING:
+            raise TypeError(f"non-default argument {each.name!r} follows default argument")
+        defaults = each.default is not MISSING or each.default_factory is not MISSING
+    return __init__
+
+
 def _init(made: type[Any], every: tuple[Field[Any], ...]) -> Callable[..., None]:
     """Write `__init__`. A slot is set by its descriptor: `object.__setattr__` would look for that each time."""
     known: dict[str, Any] = {"MISSING": MISSING}
     head, body = ["self"], []
     for each in every:
         name = each.name
-        known[f"set_{name}"] = getattr(made, name).__set__
         known[f"make_{name}"], known[f"default_{name}"] = each.default_factory, each.default
         value = name
         if not each.init:
@@ -58,10 +91,9 @@ def _init(made: type[Any], every: tuple[Field[Any], ...]) -> Callable[..., None]
         elif each.default_factory is not MISSING:
             head.append(f"{name}=MISSING")
             value = f"make_{name}() if {name} is MISSING else {name}"
-        elif "=" in head[-1]:
-            raise TypeError(f"non-default argument {name!r} follows default argument")
         else:
             head.append(name)
+        known[f"set_{name}"] = getattr(made, name).__set__
         body.append(f"set_{name}(self, {value})")
     if hasattr(made, "__post_init__"):
         body.append("self.__post_init__()")

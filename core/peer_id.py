@@ -9,8 +9,9 @@ character and every swap of neighbours but one pair); the 56 characters stand in
 
 import base64
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from core.frozen import dataclass
 
 KEY_BYTES: Final = 32  # an Ed25519 public key (RFC 8032 section 5.1.5)
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"  # RFC 4648 section 6

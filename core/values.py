@@ -5,10 +5,10 @@ Times are seconds on the caller's monotone clock unless a name says otherwise.
 
 import ipaddress
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
+from core.frozen import dataclass
 from core.peer_id import PeerId
 
 Buffer: TypeAlias = bytes | bytearray | memoryview

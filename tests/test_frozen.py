@@ -10,12 +10,13 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import pytest
 
-from core.frozen import frozen
+from core.frozen import dataclass, frozen
 from scripts.engines import modules, path_of
 from tests.support.tools import ROOT
 
 Decorator = Callable[[type[Any]], type[Any]]
-BOTH = pytest.mark.parametrize("made_by", [frozen, dataclasses.dataclass(frozen=True, slots=True)])
+ALL = [frozen, dataclass(frozen=True, slots=True), dataclasses.dataclass(frozen=True, slots=True)]
+BOTH = pytest.mark.parametrize("made_by", ALL, ids=["frozen", "for compiled modules", "Python's"])
 X = TypeVar("X")
 
 
@@ -166,7 +167,27 @@ def test_a_value_can_be_copied_and_pickled() -> None:
     assert one.spare == 9
 
 
-def test_what_is_compiled_keeps_dataclass() -> None:
-    """mypyc lays out in C what `dataclass` makes; of others it makes a class of Python's, which is slower."""
-    made = [name for name in modules() if re.search(r"^@frozen", (ROOT / path_of(name)).read_text(), re.MULTILINE)]
-    assert made == []
+def test_what_is_compiled_writes_dataclass_and_nobody_has_that_of_python() -> None:
+    """mypyc lays out in C what is called `dataclass`; of others it makes a class of Python's, which is slower."""
+    compiled = {path_of(name) for name in modules()}
+    slow, dear = [], []
+    for path in sorted((ROOT / "core").rglob("*.py")):
+        source, name = path.read_text(encoding="utf-8"), str(path.relative_to(ROOT))
+        if name in compiled and re.search(r"^@frozen", source, re.MULTILINE):
+            slow.append(name)
+        if "frozen=True" in source and re.search(r"^from dataclasses import .*\bdataclass\b", source, re.MULTILINE):
+            dear.append(name)
+    assert (slow, dear) == ([], [])
+
+
+def test_the_dataclass_of_compiled_modules_makes_changeable_ones_too() -> None:
+    @dataclass(slots=True)
+    class Count:
+        """A count."""
+
+        number: int = 0
+
+    one = Count()
+    one.number = 3
+    assert one == Count(3)
+    assert not hasattr(one, "__dict__")

@@ -108,11 +108,11 @@ FACADE = {*ROOMS}
 
 # package or module -> the parts of core that it may import, besides itself
 MAY_IMPORT: dict[str, set[str]] = {
-    "core.values": {"core.peer_id"},
+    "core.values": {"core.frozen", "core.peer_id"},
     "core.compiled": set(),
     "core.errors": set(),
     "core.frozen": set(),
-    "core.peer_id": set(),
+    "core.peer_id": {"core.frozen"},
     "core.scope": {"core.values"},
     "core.limits": {"core.scope"},
     **{room: known | BASE for room, known in ROOMS.items()},

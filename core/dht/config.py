@@ -1,6 +1,8 @@
 """The DHT node's numbers. Seconds unless a name says otherwise."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
+
+from core.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

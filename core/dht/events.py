@@ -1,10 +1,10 @@
 """How operations of the DHT node end: exactly one of these events per OperationId. `News` is of none."""
 
-from dataclasses import dataclass
 from typing import NewType, TypeAlias
 
 from core.dht.items import Item
 from core.errors import PeerError
+from core.frozen import dataclass
 from core.values import Address
 
 OperationId = NewType("OperationId", int)

@@ -1,9 +1,10 @@
 """BEP 44 items: immutable values keyed by their hash, mutable ones keyed by an Ed25519 key and a salt."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from core.frozen import dataclass
 from core.wire.bencoding import Bencoded, encode
 from core.wire.krpc import QueryRefused
 

@@ -6,9 +6,9 @@ Pure bookkeeping: it says which node to ask next and takes the outcome; it sends
 import enum
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from core.dht.routing import distance
+from core.frozen import dataclass
 from core.scope import usable
 from core.values import Address
 from core.wire.compact import Contact

@@ -1,6 +1,8 @@
 """Counts of a DHT node: mutable inside the node, a frozen copy for others."""
 
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple
+
+from core.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

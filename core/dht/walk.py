@@ -2,7 +2,6 @@
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from core.dht.family import FOUR, Family
@@ -10,6 +9,7 @@ from core.dht.lookup import Search, Target
 from core.dht.responder import MAX_TOKEN_BYTES
 from core.dht.transactions import Handler, Outcome
 from core.errors import RemoteError
+from core.frozen import dataclass
 from core.scope import Scope, scope
 from core.wire.compact import Contact
 from core.wire.krpc import Fields, Reply, take_bytes, take_id

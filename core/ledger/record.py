@@ -1,7 +1,8 @@
 """One call: who asked for what, when, and what became of it. Never what was said."""
 
-from dataclasses import dataclass
 from typing import Final
+
+from core.frozen import dataclass
 
 OK: Final = "ok"  # the outcome of a request that was answered with a result
 MAX_TEXT: Final = 200  # characters of what callers write, and of a text searched for; a service's name has a few dozen

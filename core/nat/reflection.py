@@ -6,10 +6,11 @@ has the address that it saw (BEP 42 `ip`). A node of a DHT is told that we answe
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from random import Random
 from typing import TypeAlias
 
+from core.frozen import dataclass
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.scope import is_six, usable

@@ -7,13 +7,14 @@ One socket for everything is the point: the NAT mapping that a punch opens is th
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from random import Random, SystemRandom
 from typing import Any, NamedTuple
 
 from core.datagrams.config import DatagramConfig
 from core.datagrams.events import DatagramStatistics
 from core.errors import LocalError, RequestTimeout, TransportClosed
+from core.frozen import dataclass
 from core.nat.reflection import Reflection
 from core.net.beside import Beside
 from core.net.channel import Channel

@@ -3,10 +3,11 @@
 import errno
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
+from core.frozen import dataclass
 from core.values import Address, Buffer, Burst, Fragments
 
 Received = tuple[Address, list[Buffer]]

@@ -8,11 +8,11 @@ that it heard the other's token of this round: nothing is sent toward a host on 
 import struct
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 from random import Random
 from typing import Protocol, TypeAlias
 
+from core.frozen import dataclass
 from core.nat.side import Side
 from core.punch.climb_config import ClimbConfig
 from core.punch.rungs import Choice, Rung, choose

@@ -1,6 +1,8 @@
 """The numbers of the ladder (NAT.md 8.4), as measured in tests/sim/test_ladder.py and tests/natlab."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
+
+from core.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

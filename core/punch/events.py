@@ -1,8 +1,8 @@
 """What a `core.punch.puncher.Puncher` tells its owner."""
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from core.frozen import dataclass
 from core.values import Address
 
 

@@ -12,8 +12,9 @@ our door open, and the other's router hears of us after its own packets have lef
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
+from core.frozen import dataclass
 from core.limits.table import BoundedTable
 from core.values import Address
 

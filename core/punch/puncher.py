@@ -15,10 +15,11 @@ other side was told, and both sides then punch in vain (the early-packet trap, N
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from ipaddress import IPv4Network, ip_address
 
 from core.errors import LocalError
+from core.frozen import dataclass
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.punch.events import PunchEvent, PunchFinished, PunchHeard, PunchSent

@@ -14,8 +14,8 @@ in order then get rows of ports instead of exact ones.
 """
 
 import enum
-from dataclasses import dataclass
 
+from core.frozen import dataclass
 from core.nat.report import Filtering, Ports
 from core.nat.side import Side
 

@@ -4,10 +4,10 @@ Socket 0 is the serving one; 1 and up were opened for this try. Each plan is an 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
 
+from core.frozen import dataclass
 from core.nat.report import Ports
 from core.nat.side import LEAST_PORT, Side
 from core.punch.climb_config import ClimbConfig

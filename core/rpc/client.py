@@ -5,12 +5,13 @@ import math
 import re
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from core.aio.clock import clock_of
 from core.aio.tasks import TaskSet
 from core.errors import LocalError, PeerError, RefusedError, RequestTimeout, TransportClosed
+from core.frozen import dataclass
 from core.peer_id import PeerId
 from core.rpc.config import RpcConfig
 from core.rpc.connection import Connect, Connection, ConnectTo, Destination, timed_out

@@ -3,8 +3,9 @@
 What strangers may hold of a server is in `core.limits.bounds`.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
+from core.frozen import dataclass
 from core.limits import bounds
 from core.wire.rpc_message import MAX_BYTES
 

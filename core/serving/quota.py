@@ -5,8 +5,9 @@ Callers on this machine, and the owner's own peers, are not counted. Without I/O
 """
 
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
+from core.frozen import dataclass
 from core.limits.bounds import CALLERS
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable

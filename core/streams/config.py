@@ -1,6 +1,6 @@
 """The numbers of the stream engine: each with its unit, its source and its reason."""
 
-from dataclasses import dataclass
+from core.frozen import dataclass
 
 KIB = 1024
 FIRST_WINDOW = 64 * KIB  # bytes that may be sent on a new stream before any CREDIT; part of the protocol

@@ -1,7 +1,6 @@
 """The numbers of the uTP engine: each with its unit, its source and its reason."""
 
-from dataclasses import dataclass
-
+from core.frozen import dataclass
 from core.wire.utp_marks import OUR_MARKS, Marks
 from core.wire.utp_packet import HEADER_BYTES
 

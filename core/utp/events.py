@@ -1,9 +1,9 @@
 """What a `Mux` tells its owner. Closed is the last event of a connection and comes exactly once."""
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from core.errors import PeerError
+from core.frozen import dataclass
 from core.utp.connection import Connection
 from core.values import Address
 

@@ -1,6 +1,8 @@
 """Counters of a `Mux`: a running set, and the frozen copy that its owner gets."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+
+from core.frozen import dataclass
 
 
 @dataclass(slots=True)

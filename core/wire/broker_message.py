@@ -20,10 +20,11 @@ import hashlib
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from core.errors import PayloadError, RemoteError
+from core.frozen import dataclass
 from core.peer_id import PeerId
 from core.values import Address, JsonValue, canonical
 

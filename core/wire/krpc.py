@@ -5,10 +5,11 @@ MalformedMessage, nothing else.
 Arguments stay a dictionary; `take_bytes` and `take_int` read a field of it with its bounds.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from core.errors import RemoteError
+from core.frozen import dataclass
 from core.values import Address, Buffer
 from core.wire.bencoding import Bencoded, decode, encode_checked
 from core.wire.compact import ID_BYTES, PEER_6_BYTES, PEER_BYTES, pack_peer, pack_peer_6, unpack_peer, unpack_peer_6

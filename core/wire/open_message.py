@@ -19,10 +19,11 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from core.errors import PayloadError, RemoteError
+from core.frozen import dataclass
 from core.values import Address, JsonValue
 
 OPEN_SERVICE: Final = "grapevine_open"

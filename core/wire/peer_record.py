@@ -15,10 +15,10 @@ that peer's key.
 import base64
 import binascii
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from core.errors import RemoteError
+from core.frozen import dataclass
 from core.peer_id import PeerId
 from core.scope import is_six, only_four, usable
 from core.values import Address

@@ -15,9 +15,9 @@ neither exactly a punch (`c3 bf`) nor uTP.
 """
 
 import struct
-from dataclasses import dataclass
 from typing import Final
 
+from core.frozen import dataclass
 from core.scope import usable
 from core.values import Address, Buffer
 from core.wire.compact import pack_peer, unpack_peer

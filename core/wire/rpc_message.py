@@ -21,10 +21,11 @@ import enum
 import io
 import re
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, TypeAlias
 
 from core.errors import LocalError
+from core.frozen import dataclass
 from core.values import Buffer, JsonValue
 from core.wire.json_dump import count_containers, dump, dump_steps, weight
 from core.wire.json_load import load, load_from, load_steps
