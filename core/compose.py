@@ -198,6 +198,7 @@ async def compose(
     addresses = OwnAddresses(
         config.bind, endpoint.address.port, access.observed_host, outside.networks, endpoint.six, access.observed_host_6
     )
+    outreach.counted = addresses.counted
     say_where_we_are(hub, addresses)
     wakes = Wakes(addresses.refresh, outside.clocks, bus=outside.bus)
     stack.push_async_callback(wakes.aclose)

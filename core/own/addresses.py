@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from core.grape.local_address import LocalAddresses
+from core.limits.table import BoundedTable
 from core.news.events import Holds, OwnAddress
 from core.own.networks import Read, networks
 from core.own.networks_6 import Link
@@ -14,6 +15,7 @@ from core.values import Address
 
 ANY_HOST = "0.0.0.0"  # bound on all addresses of this machine, of IPv6 too where it has that
 THIS_MACHINE = "127.0.0.1"
+COUNTED = 4096  # hosts that we have looked at, and whose each is counted as
 MOST_SIX = 2  # IPv6 addresses that are told: two networks, or one of the Internet and the home's own
 _log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ class OwnAddresses:
         self._read = read
         self._networks = read()
         self._towards, self._towards_6 = LocalAddresses(), LocalAddresses(six=True)
+        self._counted: BoundedTable[str, str] = BoundedTable(COUNTED)
         self._mapped: Address | None = None
         self._let_in: Address | None = None
         self._seen: Address | None = None
@@ -183,6 +186,18 @@ class OwnAddresses:
             return True  # where routes cannot be read, a /64
         return any(at in each and at != each.network_address for each in self._networks.six.attached)
 
+    def counted(self, host: str) -> str:
+        """Return a host as it is counted: an IPv6 neighbour by itself, as in a home's IPv4 network, others by /64.
+
+        A home's machines have one /64 together: one that is silent must not keep the others from being asked.
+        """
+        if not is_six(host):
+            return host
+        known = self._counted.get(host)
+        if known is None:
+            known = self._counted[host] = host if self._is_beside_6(host) else network(host)
+        return known
+
     def attached(self) -> tuple[ipaddress.IPv4Network, ...]:
         """Return the networks that we are on with no router between; none where the system does not tell."""
         return tuple(each.network for each in self._networks.attached)
@@ -239,6 +254,7 @@ class OwnAddresses:
         now = self._read()
         if now != self._networks:
             self._networks = now
+            self._counted.clear()
             # what was asked on the network before is not so any longer
             self._towards, self._towards_6 = LocalAddresses(), LocalAddresses(six=True)
         self._tell()

@@ -98,6 +98,7 @@ class Outreach:
         self._around: BoundedTable[str, TokenBucket] = BoundedTable(self.config.hosts)
         self._answers = TokenBucket(self.config.answers_rate, self.config.answers)
         self._brokers: BoundedTable[Address, TokenBucket] = BoundedTable(64)
+        self.counted: Callable[[str], str] = network  # whose a host is; of neighbours each is a host of its own
         self.probing = Probing()  # of ports that nobody named
         self._began = -math.inf
         self.held_back = 0  # packets and series that did not leave
@@ -295,7 +296,7 @@ class Outreach:
     def _host(self, address: Address) -> _Host:
         config = self.config
         return self._hosts.use(
-            network(address.host),
+            self.counted(address.host),
             lambda: _Host(
                 TokenBucket(config.row_rate, config.row),
                 TokenBucket(1.0 / config.failed_for, config.meetings),

@@ -167,3 +167,12 @@ def test_a_way_leads_where_we_have_a_socket_and_the_system_a_route() -> None:
     assert not at_home(six=False).leads(Address("::1", 1))
     assert not at_home(bind=LASTING).leads(Address("127.0.0.1", 1))
     assert at_home(bind="192.168.7.5").leads(Address("198.51.100.1", 1))
+
+
+def test_each_neighbour_is_a_host_and_a_network_elsewhere_is_one() -> None:
+    it = at_home()
+    near, beside, far, beyond = "fd12:3456::7", "fd12:3456::8", "2001:db8:9::7", "2001:db8:9::8"
+    assert it.counted(near) != it.counted(beside)
+    assert it.counted(far) == it.counted(beyond)
+    assert it.counted("fe80::7%eth0") != it.counted("fe80::8%eth0")
+    assert it.counted("198.51.100.7") == "198.51.100.7"

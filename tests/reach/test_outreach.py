@@ -83,6 +83,20 @@ def test_a_neighbour_on_a_link_is_named_by_this_machine_and_on_that_link_only(by
     assert (refusal(Address("fe80::7%eth0", 5000), by, lambda address: True) is None) is told
 
 
+def test_silent_neighbours_of_one_network_do_not_keep_another_from_being_asked() -> None:
+    near = [Address(f"fd12::{number:x}", 5000) for number in range(1, 21)]
+
+    def asked(it: Outreach) -> int:
+        for each in near:
+            it.told(each, 0.0)
+        return sum(it.packets(each, 0.0, 1) for each in near)
+
+    together, apart = Outreach(), Outreach()
+    apart.counted = str
+    assert asked(together) == CONFIG.silent
+    assert asked(apart) == len(near)
+
+
 def test_on_a_link_each_machine_is_a_host() -> None:
     assert network("fe80::7%eth0") != network("fe80::8%eth0")
     assert surroundings("fe80::7%eth0") == surroundings("fe80::8%eth0")
