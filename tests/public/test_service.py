@@ -226,6 +226,8 @@ class Climbing:
 def test_friends_who_are_away_and_are_looked_for_unasked_cost_little(asked: bool) -> None:
     """As relays: they are tried for ever, and nobody waits for it."""
 
+    looks = 6 if asked else 60  # asked for, each look costs much, and six of them say so
+
     async def scene() -> int:
         cloud = Cloud(300)
         anna, gone = (Somebody(cloud, number, cloud.living(3)) for number in (1, 2))
@@ -237,7 +239,7 @@ def test_friends_who_are_away_and_are_looked_for_unasked_cost_little(asked: bool
             with nullcontext() if asked else unasked(), anna.public.searching(gone.peer_id, lambda *found: None):
                 await asyncio.sleep(60.0)
             before = cloud.bytes[anna.socket.address]
-            for _ in range(60):
+            for _ in range(looks):
                 with nullcontext() if asked else unasked(), anna.public.searching(gone.peer_id, lambda *found: None):
                     await asyncio.sleep(10.0)
                 await asyncio.sleep(15.0)
@@ -246,7 +248,7 @@ def test_friends_who_are_away_and_are_looked_for_unasked_cost_little(asked: bool
         return took
 
     took = run(scene())
-    assert took > 500_000 if asked else took < 200_000
+    assert took > 50_000 if asked else took < 200_000
 
 
 def test_where_nobody_answers_it_says_that_the_network_may_block_it() -> None:

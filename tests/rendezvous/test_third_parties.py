@@ -15,7 +15,7 @@ from tests.rendezvous.hostile import BROKER, PUNCH, US, Scene
 from tests.support.virtual_time import run
 
 MINUTES = 10.0
-BUSY_MINUTES = 1.5  # of those attacks that take the processor longer; their state is settled within one
+BUSY_MINUTES = 1.0  # of those attacks that take the processor longer; their state is settled by then
 RATE, ROW, TIMES = 2.0, 20, 3
 VICTIM = "203.0.113.66"
 
@@ -120,6 +120,8 @@ BUSY = [
     our_network,
     brokers_turn_ports,
     brokers_name_many,
+    forged_punches,
+    forged_punches_of_many_ports,
     all_at_once,
 ]
 

@@ -115,7 +115,7 @@ class DhtScene(Scene):
         return GrapeHere(WireSocket(self.wire, OUR_GRAPE), share)
 
 
-@pytest.mark.parametrize("minutes", [0.5, pytest.param(10.0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("minutes", [0.25, pytest.param(10.0, marks=pytest.mark.slow)])
 def test_both_sockets_together_give_a_bystander_little(minutes: float) -> None:
     scene = DhtScene()
 

@@ -76,6 +76,15 @@ def sweeps(kind: PacketType, connection_id: int, count: int) -> Iterator[list[by
         yield forged(kind, kind, connection_id if number % 2 else None)
 
 
+# one sweep of all numbers of the id that counts; the slow half sweeps all ids before
+WHOLE = pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.slow)])
+
+
+def numbers(kind: PacketType, connection_id: int, whole: bool) -> Iterator[list[bytes]]:
+    """Iterate over one sweep of all numbers of an id, and over all ids before where the whole is asked for."""
+    return iter([*sweeps(kind, connection_id, 1 if whole else 0), forged(kind, kind, connection_id)])
+
+
 @pytest.mark.parametrize(
     ("victim", "count"), [pytest.param("acceptor", 10, marks=pytest.mark.slow), ("acceptor", 1), ("initiator", 2)]
 )
@@ -107,17 +116,18 @@ def test_sweeps_of_syns_delay_no_transfer(count: int) -> None:
 
 
 @pytest.mark.parametrize("when", ["before the SYN", "before the confirmation"])
-def test_sweeps_of_syns_keep_nobody_from_connecting(when: str) -> None:
+@WHOLE
+def test_sweeps_of_syns_keep_nobody_from_connecting(when: str, whole: bool) -> None:
     """What is half-open because of a forged SYN swallows nothing of the true peer's."""
     talk = Talk()
     if when == "before the SYN":
-        for packets in sweeps(PacketType.SYN, 7, 1):
+        for packets in sweeps(PacketType.SYN, 7, 2 if whole else 1):
             talk.sweep(talk.pair.b, packets)
     a = talk.pair.a.mux.connect(B, talk.pair.now)
     a.write(b"hello", talk.pair.now, boundary=True)
     talk.pair.run(limit=0.03)  # the SYN is there; its answer is on the way
     if when == "before the confirmation":
-        for packets in sweeps(PacketType.SYN, a.receive_id, 2):
+        for packets in numbers(PacketType.SYN, a.receive_id, whole):
             talk.pair.b.mux.receive(packets, A, talk.pair.now)
     assert talk.pair.run(lambda: talk.pair.a.received(a) == b"re:hello", limit=1.0)
     talk.ask(a, b"once more")
@@ -132,7 +142,8 @@ def test_an_impostor_that_was_first_with_the_id_keeps_nobody_out() -> None:
     assert a.state is State.OPEN
 
 
-def test_sweeps_of_syns_cut_no_closing_connection() -> None:
+@WHOLE
+def test_sweeps_of_syns_cut_no_closing_connection(whole: bool) -> None:
     """One side has ended, the other still speaks; and the repeated FIN of one just closed is acked."""
     talk = Talk()
     pair = talk.pair
@@ -141,13 +152,13 @@ def test_sweeps_of_syns_cut_no_closing_connection() -> None:
     a.close(pair.now)
     pair.run(limit=1.0)
     assert (a.state, b.state) == (State.LOCAL_ENDED, State.REMOTE_ENDED)
-    for packets in sweeps(PacketType.SYN, seq_add(b.receive_id, -1), 2):
+    for packets in numbers(PacketType.SYN, seq_add(b.receive_id, -1), whole):
         talk.sweep(pair.b, packets)
     assert b.write(b"last words", pair.now) == 10
     b.close(pair.now)
     pair.drop = lambda sent: sent.by == B and sent.packet.type is PacketType.FIN  # b's end stays unknown to a
     pair.run(limit=0.2)
-    for packets in sweeps(PacketType.SYN, seq_add(b.receive_id, -1), 2):
+    for packets in numbers(PacketType.SYN, seq_add(b.receive_id, -1), whole):
         pair.b.mux.receive(packets, A, pair.now)
     pair.lossless()
     assert pair.run(lambda: pair.a.closed(a) is not None and pair.b.closed(b) is not None, limit=10.0)

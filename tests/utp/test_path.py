@@ -80,7 +80,7 @@ def test_a_slow_path_keeps_ethernets_packets() -> None:
         line.link = replace(line.link, mtu=65_507)
         connection, _ = line.connect()
         line.start(connection)
-        line.run_for(20.0)
+        line.run_for(8.0)
         sizes.append(connection.path.packet_bytes)
     assert sizes == [1472, 16_356]
 

@@ -40,13 +40,14 @@ class Stage:
     def run(self, seconds: float) -> list[float]:
         """Let time pass; return when puts were tried, in seconds from now."""
         began, tried = self.clock.now, []
-        while self.clock.now <= began + seconds:
-            before = len(self.store.puts)
-            pause = asyncio.run(self.publisher.step())
-            assert 0 < pause <= RETRY[1]
-            if len(self.store.puts) > before:
-                tried.append(self.clock.now - began)
-            self.clock.now += pause
+        with asyncio.Runner() as runner:
+            while self.clock.now <= began + seconds:
+                before = len(self.store.puts)
+                pause = runner.run(self.publisher.step())
+                assert 0 < pause <= RETRY[1]
+                if len(self.store.puts) > before:
+                    tried.append(self.clock.now - began)
+                self.clock.now += pause
         return tried
 
     def found(self) -> PeerRecord:
