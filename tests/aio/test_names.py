@@ -13,6 +13,7 @@ from core.aio.names import look_up
 from core.errors import LocalError
 from core.net.udp import destination, resolve
 from core.values import Address
+from tests.support.samples import some
 from tests.support.tools import ROOT
 
 STUCK = """
@@ -62,7 +63,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", some(CALLS, 3))
 def test_the_program_ends_while_the_resolver_is_stuck(call: str, loop: str) -> None:
     """FAULTS.md F5: within a second, on each loop that we run on."""
     for module in {"uvloop": ["uvloop"], "the window's": ["PySide6", "qasync"]}.get(loop, []):

@@ -16,6 +16,7 @@ import pytest
 from desktop.quitter import QUIT_SECONDS, Quitter
 from tests.desktop.polling import await_true
 from tests.desktop.xvfb import ROOT, App, app, offscreen
+from tests.support.samples import some
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
@@ -75,7 +76,7 @@ def quits(home: Path, stage: str, *signals: int, arguments: tuple[str, ...] = ()
     assert len(seen) < 3, seen
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", some(STAGES, 2))
 @pytest.mark.parametrize(
     "number",
     [pytest.param(signal.SIGTERM, id="SIGTERM"), pytest.param(signal.SIGINT, id="SIGINT", marks=pytest.mark.slow)],

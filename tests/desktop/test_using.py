@@ -165,21 +165,21 @@ def test_space_keeps_a_use_for_the_next_start(page: UsingView, bridge: FakeBridg
         assert state == (Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://garden.anna.localhost:80@evil.example/", "http://evil.example:80/", "file:///etc/passwd", "",
-        "http://a.localhost/", "http://a.localhost:1/x", "http://a.localhost:1/?q", "https://a.localhost:1/",
-        "http://a b.localhost:1/", "http://.localhost:1/", "javascript:alert(1)", "http://a.localhost:99999/",
-        "127.0.0.1:4", "http://a.localhost.evil.example:1/",
-        "http://A.localhost:1/", "http://a.localhost:1/\n", "http://b\u202e.localhost:1/",
-    ],
-)  # fmt: skip
-def test_only_our_own_addresses_are_handed_to_the_browser(page: UsingView, url: str) -> None:
+NOT_OURS = [
+    "http://garden.anna.localhost:80@evil.example/", "http://evil.example:80/", "file:///etc/passwd", "",
+    "http://a.localhost/", "http://a.localhost:1/x", "http://a.localhost:1/?q", "https://a.localhost:1/",
+    "http://a b.localhost:1/", "http://.localhost:1/", "javascript:alert(1)", "http://a.localhost:99999/",
+    "127.0.0.1:4", "http://a.localhost.evil.example:1/",
+    "http://A.localhost:1/", "http://a.localhost:1/\n", "http://b\u202e.localhost:1/",
+]  # fmt: skip
+
+
+def test_only_our_own_addresses_are_handed_to_the_browser(page: UsingView) -> None:
     del page  # which catches what would be shown
-    assert not is_ours(url)
-    assert not browse(url)
-    assert browsed == []
+    for url in NOT_OURS:
+        assert not is_ours(url), url
+        assert not browse(url), url
+        assert browsed == [], url
 
 
 # -- values ------------------------------------------------------------------------------------------------------------

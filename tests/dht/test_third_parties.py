@@ -13,6 +13,7 @@ from core.wire.bencoding import Bencoded
 from core.wire.compact import Contact, pack_nodes
 from core.wire.krpc import Query, Reply, parse
 from tests.dht.net import DELAY, Network
+from tests.support.samples import some
 
 US = Address("198.51.100.1", 20001)
 VICTIM = "203.0.113.9"
@@ -139,7 +140,9 @@ def test_a_whole_network_of_victims_gets_no_more_bytes_than_three_times_the_atta
     assert sum(len(network.times[victim]) for victim in victims) <= 500 + 50 * SHORT
 
 
-@pytest.mark.parametrize("method", [b"ping", b"find_node", b"get_peers", b"get", b"announce_peer", b"nonsense"])
+@pytest.mark.parametrize(
+    "method", some([b"get_peers", b"ping", b"find_node", b"get", b"announce_peer", b"nonsense"], 3)
+)
 def test_whose_address_is_forged_gets_few_packets(method: bytes) -> None:
     arguments = {b"id": b"f" * 20, b"target": b"t" * 20, b"info_hash": b"t" * 20, b"port": 1, b"token": b"forged"}
     network = Recorded()

@@ -23,6 +23,7 @@ from core.trust.audience import Audience
 from core.values import Address
 from tests.rendezvous.hostile import Bystanders, HostileGrape
 from tests.secure.middle import Letter, WireSocket
+from tests.support.samples import some
 from tests.support.virtual_time import run
 
 WORKER_AT, CONSUMER_AT = Address("203.0.113.1", 40000), Address("198.51.100.1", 40001)
@@ -85,7 +86,7 @@ async def a_peer(
 
 @pytest.mark.parametrize("loss", [0.0, 0.2])
 @pytest.mark.parametrize("late", [0.0, 2.0], ids=["listed at once", "listed late"])
-@pytest.mark.parametrize("wait", [0.0, 0.37, 60.0])
+@pytest.mark.parametrize("wait", some([0.0, 0.37, 60.0], 2))
 def test_they_meet_within_seconds(loss: float, late: float, wait: float) -> None:
     """`wait`: seconds that the consumer comes after the worker."""
     took: list[float] = []

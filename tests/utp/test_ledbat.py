@@ -4,6 +4,7 @@ import pytest
 
 from core.utp.config import UtpConfig
 from core.utp.ledbat import Ledbat
+from tests.support.samples import some
 from tests.utp.bottleneck import Bottleneck
 from tests.utp.pair import Pair, Writer
 
@@ -116,7 +117,7 @@ def test_a_transfer_over_a_long_link_fills_it() -> None:
 
 
 @pytest.mark.parametrize("megabits", [2, 20])
-@pytest.mark.parametrize("rtt", [0.001, 0.02, 0.1])
+@pytest.mark.parametrize("rtt", some([0.02, 0.001, 0.1], 3))
 def test_a_link_is_filled_and_its_queue_stays_short(megabits: float, rtt: float) -> None:
     link = Bottleneck(megabits, rtt)
     assert link.pour(4.0) > 0.8 * megabits  # of 0.965 that headers leave; the start takes some round trips
@@ -124,7 +125,7 @@ def test_a_link_is_filled_and_its_queue_stays_short(megabits: float, rtt: float)
     assert link.up.dropped == 0
 
 
-@pytest.mark.parametrize("drift", [0.0, 200e-6, -200e-6])
+@pytest.mark.parametrize("drift", some([200e-6, 0.0, -200e-6], 2))
 def test_an_hour_with_a_drifting_clock_neither_starves_nor_bloats(drift: float) -> None:
     """A window on a link that is nobody else's, 20 ms long; the queue is what the window holds beyond that."""
     rate, base, now = 250_000.0, 0.02, 0.0
