@@ -30,7 +30,7 @@ def strings(path: Path) -> set[str]:
     """Return the texts of a file that are names of modules there are."""
     found = {node.value for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
              if isinstance(node, ast.Constant) and isinstance(node.value, str)}  # fmt: skip
-    return {text for text in found if text.startswith(("core.", "desktop.")) and _is_module(text)}
+    return {text for text in found if text.startswith(("core.", "desktop.")) and text[-1] != "." and _is_module(text)}
 
 
 def _is_module(text: str) -> bool:
