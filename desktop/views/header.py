@@ -99,7 +99,7 @@ class HeaderView(QFrame):
         font.setPointSizeF(font.pointSizeF() * TITLE_SIZE)
         font.setWeight(QFont.Weight.DemiBold)
         self._title.setFont(font)
-        self._icon.setFixedSize(ICON, self._title.fontMetrics().lineSpacing())  # in the middle of the first line
+        self._icon.setFixedSize(ICON, self._title.fontMetrics().lineSpacing())
         self.explanation = Lines(2)
         self.explanation.setObjectName("muted")
         self._id_name = PlainLabel(self.tr("Peer ID"))
@@ -126,7 +126,7 @@ class HeaderView(QFrame):
         left = QHBoxLayout(status)
         left.setContentsMargins(0, 0, 0, 0)
         left.setSpacing(8)
-        left.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        left.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignVCenter)
         left.addWidget(self._title, 1)
         who = QWidget()
         right = QHBoxLayout(who)

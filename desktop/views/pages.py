@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QFont, QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import QStyle, QStyleOptionTab, QTabBar, QVBoxLayout, QWidget
 
 from core.news.events import PeerSnapshot
@@ -60,18 +60,19 @@ class Page:
 
 
 class TabBar(QTabBar):
-    """Tabs with room for a number behind each title, so that none moves under the pointer when a number comes."""
+    """Tabs that stay where they are, whatever happens: with room for a number behind each title, and for bold letters."""
 
     def tabSizeHint(self, index: int) -> QSize:
-        """Return the size with that room: what Qt would return for a title with a number, whatever stands there."""
+        """Return the size with that room: as for the chosen tab, in whose title is a number where the page counts."""
         title = self.tabData(index)
-        if not isinstance(title, str):  # a page that counts nothing
-            return super().tabSizeHint(index)
         option = QStyleOptionTab()
         self.initStyleOption(option, index)
-        option.text = f"{title}{ROOM}"
+        option.state &= ~QStyle.StateFlag.State_Selected  # the style sheet would add the room for bold letters again
+        option.text = f"{title}{ROOM}" if isinstance(title, str) else self.tabText(index)
         style, metric = self.style(), QStyle.PixelMetric
-        words = option.fontMetrics.size(Qt.TextFlag.TextShowMnemonic, option.text)
+        font = QFont(self.font())
+        font.setWeight(QFont.Weight.DemiBold)  # of the chosen one: desktop/stylesheet.py
+        words = QFontMetrics(font).size(Qt.TextFlag.TextShowMnemonic, option.text)
         space = style.pixelMetric(metric.PM_TabBarTabHSpace, option, self)
         high = style.pixelMetric(metric.PM_TabBarTabVSpace, option, self)
         inner = QSize(words.width() + space, words.height() + high)

@@ -87,6 +87,17 @@ def test_who_waits_is_said_above_the_pages_and_counted_on_the_tab(people: MainWi
     assert people.pages.bar.tabText(3) == "People"
 
 
+def test_no_tab_moves_when_another_is_chosen_or_a_number_comes_or_goes(people: MainWindow, bridge: FakeBridge) -> None:
+    bar = people.pages.bar
+    bridge.show(people_snapshot())
+    before = [bar.tabRect(number).x() for number in range(bar.count())]
+    for page in people.pages.pages():
+        people.pages.choose(page.key)
+        for snapshot in (busy_snapshot(), people_snapshot()):
+            bridge.show(snapshot)
+            assert [bar.tabRect(number).x() for number in range(bar.count())] == before, page.key
+
+
 @pytest.mark.parametrize(
     ("button", "call"),
     [
