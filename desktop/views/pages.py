@@ -60,7 +60,7 @@ class Page:
 
 
 class TabBar(QTabBar):
-    """Tabs that stay where they are, whatever happens: with room for a number behind each title, and for bold letters."""
+    """Tabs that stay where they are: with room for a number behind each title, and for bold letters."""
 
     def tabSizeHint(self, index: int) -> QSize:
         """Return the size with that room: as for the chosen tab, in whose title is a number where the page counts."""
