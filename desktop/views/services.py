@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 
-from PySide6.QtCore import QCoreApplication, Qt, QTimer, Signal
+from PySide6.QtCore import QCoreApplication, QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from core.news.events import AWAY, GrapeState, PeerRow, PeerSnapshot, Role, ServiceSnapshot
@@ -131,6 +131,21 @@ class Toggle(QFrame):
     def _clicked(self, on: bool) -> None:
         self._patience.start()
         self._act(on)
+
+
+class AsHigh(QWidget):
+    """Nothing to see: a line is as high as another widget would make it, and the words of both cards stand level."""
+
+    def __init__(self, other: QWidget) -> None:
+        super().__init__()
+        self._other = other
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+
+    def sizeHint(self) -> QSize:
+        """Return the other's height, and no width."""
+        return QSize(0, self._other.sizeHint().height())
+
+    minimumSizeHint = sizeHint
 
 
 class AudienceBox(QComboBox):
@@ -278,6 +293,8 @@ class ServicesView(QWidget):
         self._toggles[name] = (share, consume)
         audience = self._audiences[name] = AudienceBox(name)
         audience.picked.connect(lambda chosen: self.audience_chosen.emit(name, chosen))
+        for toggle in (share, consume):
+            toggle.add_beside(AsHigh(audience))
         share.add_beside(audience)
         self._column.addWidget(Pair(share, consume, SIDE_BY_SIDE))
 
