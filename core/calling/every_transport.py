@@ -13,7 +13,7 @@ from core.aio.tasks import TaskSet
 from core.calling.client import PeerClient
 from core.calling.target import peer_target
 from core.errors import PeerError, RefusedError, TransportClosed, Unreachable
-from core.grenache.asker import Answer, Ask, WebAsker
+from core.grenache.asker import AS_USUAL, Answer, Ask, WebAsker
 from core.limits.table import BoundedTable
 from core.news.events import PeerEvent, ReplyReceived, RequestSent
 from core.news.hub import Hub
@@ -46,12 +46,12 @@ class EveryTransport:
 
     async def request(self, target: str, payload: JsonValue, timeout: float, ask: Ask | None = None) -> Reply:
         """Ask; with a transport in `ask` over that one alone. A peer by its ID is asked over uTP, encrypted."""
-        target, ask = target.strip(), ask or Ask()
+        target, ask = target.strip(), ask or AS_USUAL
         if ask.transport == UTP or peer_target(target) is not None:
             return await self._client.request(target, payload, timeout)
         if ask.transport or ask.tls is not None:
             return self._reply(await self.asker.request(target, payload, timeout, ask))
-        known = self._known.get(target)
+        known = self._known.find(target)
         if known == UTP or (known is None and not self._look):
             return await self._client.request(target, payload, timeout)
         if known is not None:

@@ -34,7 +34,7 @@ class Ways:
 
     def to(self, target: str, now: float) -> Way | None:
         """Return the way to a target, if one is known and still holds."""
-        way = self._ways.get(target)
+        way = self._ways.find(target)
         if way is not None and now >= way.until:
             del self._ways[target]
             return None

@@ -42,7 +42,7 @@ class RecentWriters:
 
     def find(self, key: bytes, generation: int, now: float) -> WriteTokens | None:
         """Return the nodes to write to, or None: search."""
-        kept = self._kept.get(key)
+        kept = self._kept.find(key)
         if kept is None:
             return None
         if kept.generation != generation or now - kept.since >= MAX_AGE:

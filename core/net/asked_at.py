@@ -53,12 +53,12 @@ class AskedAt:
             local = pktinfo[4:8]
         else:
             return
-        if self._asked.get(source) != local:
+        if self._asked.find(source) != local:
             self._asked[source] = local
 
     def ancillary(self, to: Address) -> Ancillary:
         """Return what is sent along, so that it leaves from the address that was asked; [] as the system chooses."""
-        local = self._asked.get(to) if self.on else None
+        local = self._asked.find(to) if self.on else None
         if local is None:
             return []
         said = _PKTINFO_6.pack(local, 0) if self._six else _PKTINFO.pack(0, local, b"\0\0\0\0")
