@@ -72,7 +72,7 @@ def _name(frame: FrameType) -> str:
     code = frame.f_code
     path = Path(code.co_filename)
     place = path.relative_to(ROOT).with_suffix("") if path.is_relative_to(ROOT / "core") else None
-    return f"{'.'.join(place.parts[1:]) if place else path.parent.name}: {code.co_qualname}"
+    return f"{'.'.join(place.parts[1:]) if place else path.parent.name or 'made at run time'}: {code.co_qualname}"
 
 
 class Frame(NamedTuple):
