@@ -43,6 +43,7 @@ class Watchers:
     def __init__(self) -> None:
         self._all: FairTable[tuple[bytes, Address], _Watcher, str] = FairTable(MAX_WATCHERS, MAX_WATCHERS_PER_HOST)
         self._of_key: dict[bytes, FairTable[Address, None, str]] = {}
+        self._idle: dict[bytes, dict[Address, None]] = {}  # those of a key that are not due: a flood of news meets none
         # when to tell which watcher, the earliest first; one whose watcher is due at another time, or gone, is void
         self._due: list[tuple[float, bytes, Address]] = []
 
@@ -64,11 +65,13 @@ class Watchers:
             return 0
         for gone in self._all.put((key, source), _Watcher(cookie, now + LEASE), owner):
             self._forget(*gone.key)
+        self._idle.setdefault(key, {})[source] = None
         of_key = self._of_key.get(key)
         if of_key is None:
             of_key = self._of_key[key] = FairTable(MAX_WATCHERS_PER_KEY, MAX_WATCHERS_OF_BOTH)
         for other_gone in of_key.put(source, None, owner):
             self._all.pop((key, other_gone.key))
+            self._rest(key, other_gone.key)
         return LEASE
 
     def _has_room(self, key: bytes, owner: str) -> bool:
@@ -87,7 +90,7 @@ class Watchers:
 
     def news(self, key: bytes, now: float) -> None:
         """Note that there is a new peer under a key: its watchers are due."""
-        for source in self._of_key.get(key, ()):
+        for source in self._idle.pop(key, ()):
             watcher = self._all.get((key, source))
             if watcher is not None and watcher.due_at is None:
                 watcher.due_at = max(now, watcher.told_at + TOLD_EVERY)
@@ -105,6 +108,7 @@ class Watchers:
                 self.drop(key, source)
                 continue
             watcher.told_at, watcher.due_at = now, None
+            self._idle.setdefault(key, {})[source] = None
             taken.append((source, watcher.cookie))
         return taken
 
@@ -116,7 +120,16 @@ class Watchers:
         watcher = self._all.get((key, source))
         return watcher is None or now >= watcher.until
 
+    def _rest(self, key: bytes, source: Address) -> None:
+        """Take one out of those that are not due."""
+        idle = self._idle.get(key)
+        if idle is not None:
+            idle.pop(source, None)
+            if not idle:
+                del self._idle[key]
+
     def _forget(self, key: bytes, source: Address) -> None:
+        self._rest(key, source)
         of_key = self._of_key.get(key)
         if of_key is not None:
             of_key.pop(source)

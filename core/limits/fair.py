@@ -129,8 +129,12 @@ class FairTable(Generic[K, V, O]):
 
         A kept one keeps out what is not to be kept.
         """
-        level = crowded(owner, self._per_owner, self._per_site, self, kept=kept)
-        return self._victim(kept) if level is None else self._oldest_of(owner, level)
+        strangers, trusted = self._shares
+        if strangers.count(owner) + trusted.count(owner) >= self._per_owner:
+            return self._oldest_of(owner, Level.OWNER)
+        if not kept and strangers.sites() and strangers.count(owner, Level.SITE) >= self._per_site:
+            return self._oldest_of(owner, Level.SITE)
+        return self._victim(kept)
 
     def oldest_of(self, owner: O, level: Level = Level.OWNER) -> K | None:
         """Return the oldest entry of an owner, or of the one with most in its site; kept ones last; else None."""
@@ -192,8 +196,12 @@ class _Shares(Generic[K, O]):
     def __len__(self) -> int:
         return self._size
 
+    def sites(self) -> bool:
+        """Whether any owner is in a site: else there is nothing to count of them."""
+        return self._sites is not None
+
     def count(self, owner: O, level: Level = Level.OWNER) -> int:
-        within = self._within(owner)
+        within = None if self._sites is None else self._within(owner)
         if within is None:
             return len(self._by_owner.get(owner, ()))
         return within._size if level is Level.SITE else len(within._by_owner.get(owner, ()))
