@@ -337,7 +337,7 @@ _DIRECTORY: Final = (
     ),
     Rule(
         "new TCP connections that are to carry datagrams, a second",
-        f"{carrying.NEW_HOST:g}, {carrying.NEW_HOST_AT_ONCE:g} at once; a /48 is one",
+        f"{carrying.NEW_HOST:g}, {carrying.NEW_HOST_AT_ONCE:g} at once",
         f"{carrying.NEW:g}, {carrying.NEW_AT_ONCE:g} at once", "not counted in all where a friend was",
         "turned away, before a TLS handshake", "tests/carrying/test_listener.py",
     ),

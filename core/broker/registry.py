@@ -8,7 +8,7 @@ from typing import TypeAlias
 from core.errors import LocalError
 from core.frozen import frozen
 from core.limits.fair import FairTable, Level, crowded, site_limit
-from core.limits.rate import TokenBucket
+from core.limits.rate import HostRates
 from core.limits.table import BoundedTable
 from core.peer_id import PeerId
 from core.scope import Scope, is_six, listed_peer, network, scope, usable
@@ -74,7 +74,7 @@ class BrokerRegistry:
         self._entries: dict[Key, Entry] = {}  # least recently renewed first
         self._of_host: FairTable[Key, None, str] = FairTable(self.config.entries, self.config.entries_each)
         self._per_site = site_limit(self.config.entries_each, self.config.entries)
-        self._rates: BoundedTable[str, TokenBucket] = BoundedTable(self.config.hosts)
+        self._rates = HostRates(self.config.rate_each, 2 * self.config.rate_each, self.config.hosts)
         self._news: BoundedTable[str, int] = BoundedTable(self.config.names)  # by service, rises with every new entry
         self._news_total = 0
         self._told: dict[Key, int] = {}  # the newest news that each has heard, or hears at this moment
@@ -185,8 +185,8 @@ class BrokerRegistry:
         return len(self._entries) != before
 
     def _take_turn(self, host: str, now: float) -> None:
-        each = self.config.rate_each
-        if not self._rates.use(host, lambda: TokenBucket(each, 2 * each)).take(now):
+        if not self._rates.take(host, now):
+            each = self.config.rate_each
             raise BrokerBusy(f"{host} registers more than {each:g} times a second: come again later")
 
     def _make_room(self, host: str) -> None:

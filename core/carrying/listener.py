@@ -39,7 +39,7 @@ from core.grenache.heads import MALFORMED, switching
 from core.grenache.hosts import network
 from core.limits import bounds
 from core.limits.fair import FairTable
-from core.limits.rate import TokenBucket
+from core.limits.rate import HostRates, TokenBucket
 from core.limits.table import BoundedTable
 from core.net.detour import Detour
 from core.scope import CARRIED, site
@@ -83,7 +83,7 @@ class CarrierListener:
         self._servers: list[asyncio.Server] = []
         self._shaking: FairTable[TlsProtocol, None, str] = FairTable(SHAKING, bounds.CARRIERS_HOST)
         self._new = TokenBucket(NEW, NEW_AT_ONCE)
-        self._hosts: BoundedTable[str, TokenBucket] = BoundedTable(bounds.CALLERS)
+        self._hosts = HostRates(NEW_HOST, NEW_HOST_AT_ONCE, bounds.CALLERS)
         self._friends: BoundedTable[str, None] = BoundedTable(FRIENDS)  # hosts
         self._secret = os.urandom(16)
         self._port = 1024
@@ -153,8 +153,7 @@ class CarrierListener:
     def welcomes(self, host: str) -> bool:
         """Return whether one more connection of a host is taken now, and count it; friends' hosts wait for nobody."""
         now, whose = self._loop.time(), site(host) or host
-        mine = self._hosts.use(whose, lambda: TokenBucket(NEW_HOST, NEW_HOST_AT_ONCE))
-        if self._servers and mine.take(now) and (whose in self._friends or self._new.take(now)):
+        if self._servers and self._hosts.take(host, now) and (whose in self._friends or self._new.take(now)):
             return True
         self.turned_away += 1
         return False

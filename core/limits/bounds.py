@@ -223,7 +223,8 @@ RULES: Final = (
         "the connection is reset", "tests/rpc/test_input.py",
     ),
     Rule(
-        "places and amounts of a /48 of IPv6, wherever this table has a bound of one host for them",
+        "places, amounts and rates of a /48 of IPv6, where this table has a bound of one host for places or amounts, "
+        "and for newcomers, registrations, refusals that are shown and what open peers are asked",
         f"{fair.SITE_OWNERS} x a host's, at most half of those of strangers, no fewer than a host's", "",
         "not counted with their /48", "as for a host; of a /48, the host with most in it makes room",
         "tests/limits/test_sites.py",

@@ -3,6 +3,10 @@
 import math
 from random import Random
 
+from core.limits.fair import SITE_OWNERS
+from core.limits.table import BoundedTable
+from core.scope import network, site
+
 MAX_DOUBLINGS = 60  # of a pause; far beyond any greatest pause, and far under the 1024 that a float can hold
 
 
@@ -43,6 +47,32 @@ class TokenBucket:
         if tokens > self.burst:
             return math.inf
         return max(0.0, (tokens - self.tokens(now)) / self.rate)
+
+
+class HostRates:
+    """A bucket for each host, and one for each site, which has what some hosts have together (`core.limits.fair`)."""
+
+    def __init__(self, rate: float, burst: float, hosts: int) -> None:
+        """Of so many `hosts` and sites the one that took longest ago is forgotten. Raises ValueError as buckets do."""
+        self._rate, self._burst = rate, burst
+        self._buckets: BoundedTable[str, TokenBucket] = BoundedTable(hosts)
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, host: str, now: float) -> bool:
+        """Take a token of a host, and of its site; False: one of them has none, and nothing was taken."""
+        mine, place = [self._bucket(network(host), 1)], site(host)
+        if place is not None:
+            mine.append(self._bucket(place, SITE_OWNERS))
+        if any(bucket.tokens(now) < 1.0 for bucket in mine):
+            return False
+        for bucket in mine:
+            bucket.charge(now, 1.0)
+        return True
+
+    def _bucket(self, whose: str, hosts: int) -> TokenBucket:
+        return self._buckets.use(whose, lambda: TokenBucket(hosts * self._rate, hosts * self._burst))
 
 
 class Backoff:

@@ -18,8 +18,7 @@ from core.errors import PeerError
 from core.frozen import frozen
 from core.limits import bounds
 from core.limits.budget import BudgetState
-from core.limits.rate import TokenBucket
-from core.limits.table import BoundedTable
+from core.limits.rate import HostRates
 from core.peer_id import PeerId
 from core.rpc.call import Call, Receive
 from core.rpc.config import RpcConfig
@@ -91,7 +90,7 @@ class RpcServer:
         self.slices = Slices(bounds.JOBS, bounds.JOBS_HOST, kept=bounds.JOBS_KEPT)
         self._spell_at = self._spell_spent = 0.0
         self._sweeper: asyncio.Handle | None = None
-        self._newcomers: BoundedTable[str, TokenBucket] = BoundedTable(bounds.CALLERS)  # by host
+        self._newcomers = HostRates(bounds.NEWCOMERS_LOADED, bounds.NEWCOMERS_AT_ONCE, bounds.CALLERS)
         self._loaded_until = -math.inf  # seconds of the loop: until then strangers' unused connections end sooner
         self._most_used = 0  # bytes that requests held, since memory was last given back
 
@@ -99,10 +98,7 @@ class RpcServer:
         """Return whether a new connection may try to find a place; ask once, before anything is made for it."""
         if scope(remote.host) is Scope.LOOPBACK or not self.connections.loaded(bounds.LOADED):
             return True
-        bucket = self._newcomers.use(
-            network(remote.host), lambda: TokenBucket(bounds.NEWCOMERS_LOADED, bounds.NEWCOMERS_AT_ONCE)
-        )
-        if bucket.take(asyncio.get_running_loop().time()):
+        if self._newcomers.take(remote.host, asyncio.get_running_loop().time()):
             return True
         self.connections.refused += 1
         return False

@@ -10,8 +10,7 @@ from typing import Final
 from core.ledger.ledger import Ledger
 from core.ledger.record import OK, CallRecord
 from core.limits import bounds
-from core.limits.rate import TokenBucket
-from core.limits.table import BoundedTable
+from core.limits.rate import HostRates, TokenBucket
 from core.news.events import RequestServed
 from core.news.hub import Hub
 from core.news.roster import Roster
@@ -64,7 +63,7 @@ class Handler:
         self._roster = roster
         self._admission = admission
         self._calls = calls
-        self._told: BoundedTable[str, TokenBucket] = BoundedTable(bounds.CALLERS)  # refusals, by host
+        self._told = HostRates(bounds.REFUSALS_TOLD, bounds.REFUSALS_AT_ONCE, bounds.CALLERS)  # refusals
         self._told_all = TokenBucket(bounds.REFUSALS_TOLD_ALL, 10 * bounds.REFUSALS_TOLD_ALL)
         self._refused: Counter[str] = Counter()  # requests, by the name of the error they were answered with
 
@@ -158,11 +157,10 @@ class Handler:
 
     def _worth_telling(self, caller: Caller) -> bool:
         """Return whether a refusal is shown and written down, or only counted: a flood of them is neither."""
-        host, now = network(caller.address.host), asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
         if scope(caller.address.host) is Scope.LOOPBACK:
             return True
-        mine = self._told.use(host, lambda: TokenBucket(bounds.REFUSALS_TOLD, bounds.REFUSALS_AT_ONCE))
-        return mine.take(now) and self._told_all.take(now)
+        return self._told.take(caller.address.host, now) and self._told_all.take(now)
 
     def _count(self, call: Call, ended: str) -> None:
         if call.service is not None:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.limits.budget import Budget, BudgetState
-from core.limits.fair import Evicted, FairTable
-from core.limits.rate import Backoff, TokenBucket
+from core.limits.fair import SITE_OWNERS, Evicted, FairTable
+from core.limits.rate import Backoff, HostRates, TokenBucket
 from core.limits.table import BoundedTable
 
 
@@ -179,3 +179,13 @@ def test_shrinking_lets_the_oldest_of_the_greatest_owner_go_and_kept_ones_last()
     gone = [entry.key for entry in iter(table.shrink, None)]
     assert (gone[0], gone[-1], len(gone)) == ("a1", "kept", 4)
     assert table.evicted == 4
+
+
+def test_a_site_has_the_rate_of_some_hosts() -> None:
+    rates = HostRates(1.0, 2.0, 100)
+    assert [rates.take("192.0.2.1", 0.0) for _ in range(3)] == [True, True, False]
+    assert sum(rates.take(f"2001:db8:7:{number}::1", 0.0) for number in range(20)) == 2 * SITE_OWNERS
+    assert [rates.take("2001:db8:8::1", 0.0) for _ in range(3)] == [True, True, False]
+    assert rates.take("2001:db8:7:1::9", 1.0)
+    assert not rates.take("192.0.2.1", 0.5)
+    assert rates.take("192.0.2.1", 1.0)
