@@ -16,6 +16,7 @@ from core.compose import Outside, compose
 from core.dht.strangers import Share
 from core.directory.access import GrapeAccess
 from core.errors import LookupEmpty
+from core.identity.identity import Identity
 from core.net.endpoint import Endpoint, EndpointConfig
 from core.net.stream import Stream
 from core.news.events import GrapeSnapshot, GrapeState, PeerEvent
@@ -87,6 +88,7 @@ class HostileGrape:
         self.wire = wire
         self.lies: Callable[[int], Sequence[Address]] = lambda number: ()
         self.brokers: list[Address] = []
+        self.records: Callable[[], dict[str, JsonValue]] | None = None  # what is found for any Peer ID
         self.answers = 0
 
     own_grape = None  # it is no grape of this process
@@ -105,7 +107,12 @@ class HostileGrape:
         return 1
 
     async def get(self, hash: str, *, salt: bytes = b"") -> dict[str, JsonValue]:
-        raise LookupEmpty("nobody holds it")
+        await asyncio.sleep(0.02)
+        if self.records is None:
+            raise LookupEmpty("nobody holds it")
+        found = self.records()
+        self.wire.spent += ANSWER + len(str(found))
+        return found
 
     async def put(self, value: JsonValue, **options: object) -> str:
         return ""
@@ -200,7 +207,7 @@ class Scene:
         self._tasks.spawn(again(), name="again")
 
     @asynccontextmanager
-    async def peer(self, *, use_broker: bool = False) -> AsyncIterator[Peer]:
+    async def peer(self, *, use_broker: bool = False, identity: Identity | None = None) -> AsyncIterator[Peer]:
         """Compose a peer in this world."""
 
         async def open_endpoint(bind: Address, config: EndpointConfig) -> Endpoint:
@@ -213,7 +220,7 @@ class Scene:
         )
         hub = Hub()
         hub.subscribe(self.events.append)
-        config = PeerConfig(audiences={"fibonacci": Audience.ANYONE})
+        config = PeerConfig(audiences={"fibonacci": Audience.ANYONE}, identity=identity)
         async with AsyncExitStack() as stack:
             peer = Peer(await compose(config, hub, Registry(FibonacciService()), stack, outside))
             if use_broker:
