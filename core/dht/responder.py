@@ -12,7 +12,7 @@ from core.dht.storage import ItemStore, PeerStore
 from core.dht.tokens import Tokens
 from core.dht.watches import COOKIE_BYTES, Watchers
 from core.errors import LocalError, RemoteError
-from core.scope import Scope, listed_peer, network, scope, usable
+from core.scope import Scope, listed_peer, scope, usable
 from core.values import Address
 from core.wire.bencoding import MAX_BYTES
 from core.wire.compact import ID_BYTES, NODE_BYTES, Contact
@@ -179,7 +179,7 @@ class Responder:
                 sequence=take_int(arguments, b"seq", 0, MAX_SEQUENCE),
                 cas=take_int(arguments, b"cas", 0, MAX_SEQUENCE) if b"cas" in arguments else None,
             )
-        self.items.put(item, now, network(source.host))
+        self.items.put(item, now, source.host)
         return {}
 
     def _check_token(self, arguments: Fields, source: Address, now: float) -> None:
