@@ -18,6 +18,7 @@ from core.dht.watches import (
 from core.values import Address
 from core.wire.krpc import Query, Reply, parse
 from tests.dht.net import Network
+from tests.support.interpreted import interpreted
 
 KEY = b"fibonacci_consumer"
 SOMEBODY = Address("127.0.0.1", 5000)
@@ -191,6 +192,7 @@ def test_one_host_leaves_places_of_a_key_to_others() -> None:
     assert len(told) == MAX_WATCHERS_PER_KEY
 
 
+@interpreted
 def test_who_is_due_is_not_looked_for_among_all() -> None:
     """2,000 watchers that were due cost 0.6 ms for each packet that came: 1,600 packets a second were all there was."""
     watchers = Watchers()
