@@ -104,7 +104,7 @@ class Friends:
                     while await given.get() != number:
                         pass
                 self.served += 1
-            await asyncio.sleep(2.0)
+            await asyncio.sleep(2.5)
         for task in tasks:
             task.cancel()
 
@@ -148,7 +148,7 @@ class Friends:
         await opening.__aexit__(None, None, None)
 
     async def _grape(self, whom: PeerId, until: float) -> None:
-        """Ask the grape for a peer, five times a second, from an address that it knows."""
+        """Ask the grape for a peer, as often as it answers one that does not answer its pings."""
         with ns.entered(self._place.namespace):
             asker = Asker(self._place.addresses[0], Address(self._target.host, GRAPE_UDP))
         while time.monotonic() < until:
@@ -156,7 +156,7 @@ class Friends:
             key = os.urandom(20)
             found = await asyncio.to_thread(lambda key=key: asker.ask(b"get_peers", {b"info_hash": key}, 1))  # type: ignore[misc]
             self.served += found is not None
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.7)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import pytest
 
@@ -107,3 +108,29 @@ async def test_a_resolver_that_does_not_answer_is_given_up_in_words(monkeypatch:
 async def test_what_the_resolver_says_is_returned() -> None:
     found = await look_up("127.0.0.1", 7, socket.AF_INET, socket.SOCK_DGRAM)
     assert found[0][4] == ("127.0.0.1", 7)
+
+
+@pytest.mark.asyncio
+async def test_an_address_takes_no_thread_and_a_name_that_many_want_takes_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stranger who opened many streams to a shared port took all 32 threads, so that a friend's failed."""
+    gate, asked = threading.Event(), []
+    real = socket.getaddrinfo
+
+    def slow(host: str, *more: Any, **options: Any) -> Any:  # noqa: ANN401
+        asked.append((host, threading.current_thread() is threading.main_thread()))
+        if host == "a.name":
+            gate.wait(20.0)
+            return real("127.0.0.9", *more, **options)
+        return real(host, *more, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    many = [asyncio.ensure_future(look_up("a.name", 80, socket.AF_INET, socket.SOCK_STREAM)) for _ in range(200)]  # noqa: TID251  gathered below
+    await asyncio.sleep(0.05)
+    for host in ("127.0.0.1", "::1"):
+        assert (await look_up(host, 80, socket.AF_UNSPEC, socket.SOCK_DGRAM))[0][4][0] == host
+    many[0].cancel()
+    gate.set()
+    found = await asyncio.gather(*many, return_exceptions=True)
+    assert isinstance(found[0], asyncio.CancelledError)
+    assert all(each[0][4] == ("127.0.0.9", 80) for each in found[1:] if not isinstance(each, BaseException))
+    assert asked == [("a.name", False), ("127.0.0.1", True), ("::1", True)]
