@@ -33,7 +33,7 @@ async def look_up(host: str, port: int, family: int, kind: int) -> Found:
             return list(await asyncio.shield(answer))
     except TimeoutError:
         if _shared.get(asked) is answer:
-            del _shared[asked]  # the next one tries anew
+            del _shared[asked]  # the next one tries again
         if (task := asyncio.current_task()) is not None and task.cancelling():
             raise
         raise OSError(f"the name server did not answer within {PATIENCE:g} s") from None
