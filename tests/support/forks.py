@@ -29,11 +29,15 @@ _LATER = ("PYTHON_KEYRING_BACKEND", "PYTHONPATH")  # of PYTHONPATH: ours is foun
 def forkable(command: Sequence[str], env: Mapping[str, str]) -> bool:
     """Say whether `start` may be used: for our command line, perhaps behind `ip netns exec NAME`, as Python starts it.
 
-    Not while coverage is measured: it is switched on when Python starts.
+    Not while coverage is measured: it is switched on when Python starts. Nor where a namespace has files of its own in
+    /etc: it is `ip netns exec` that puts them there.
     """
+    namespace, ours = _parted(command)
+    if namespace and Path("/etc/netns", namespace).exists():
+        return False
     if sys.platform != "linux" or os.environ.get("GRAPEVINE_TEST_REAL") or any("COVERAGE_" in name for name in env):
         return False
-    return tuple(_parted(command)[1][:3]) == OURS and _early(env) == _early(os.environ)
+    return tuple(ours[:3]) == OURS and _early(env) == _early(os.environ)
 
 
 def _parted(command: Sequence[str]) -> tuple[str, Sequence[str]]:

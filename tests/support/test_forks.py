@@ -135,6 +135,25 @@ async def test_it_runs_in_the_namespace_that_is_named(namespace: str, tmp_path: 
         assert os.readlink(f"/proc/{program.pid}/ns/net") == f"net:[{there}]"
 
 
+@pytest.fixture
+def with_files() -> Iterator[str]:
+    """A namespace's name for which `ip netns exec` has files in /etc."""
+    folder = Path("/etc/netns", f"{ns.stem()}-files")
+    try:
+        folder.mkdir(parents=True)
+    except PermissionError:
+        pytest.skip("the folder is root's")
+    yield folder.name
+    folder.rmdir()
+
+
+async def test_where_a_namespace_has_files_of_its_own_nothing_is_forked(
+    with_files: str, env: dict[str, str], way: str
+) -> None:
+    assert not forks.forkable(["ip", "netns", "exec", with_files, *forks.OURS], env)
+    assert forks.forkable(["ip", "netns", "exec", f"{with_files}-other", *forks.OURS], env) == (way == "forked")
+
+
 async def test_what_is_not_forked(way: str, env: dict[str, str]) -> None:
     """Other programs, and ours where Python would be started in another way."""
     assert not forks.forkable([sys.executable, "-c", "pass"], env)
