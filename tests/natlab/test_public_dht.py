@@ -27,11 +27,11 @@ ALONE = ("--bootstrap", "")  # a grape of its own that knows no other
 
 
 @asynccontextmanager
-async def mainline(place: Public) -> AsyncIterator[Program]:
+async def mainline(place: Public, habits: Sequence[str] = HABITS) -> AsyncIterator[Program]:
     """Run nodes on a machine, one on each address: libtorrent's, and those of bittorrent-dht, which are returned."""
-    theirs = len(place.addresses) - len(HABITS)
+    theirs = len(place.addresses) - len(habits)
     command = [*place.inside, sys.executable, "-m", "tests.public.libtorrent_nodes", *place.addresses[:theirs]]
-    others = [{"host": host, "habit": habit} for host, habit in zip(place.addresses[theirs:], HABITS, strict=True)]
+    others = [{"host": host, "habit": habit} for host, habit in zip(place.addresses[theirs:], habits, strict=True)]
     first = [f"{each}:6881" for each in place.addresses[:8]]
     options: dict[str, object] = {"nodes": others, "bootstrap": first, "bogus": [11, 0, 249]}
     async with running("libtorrent", command) as program:
@@ -143,7 +143,7 @@ async def looks_on(folder: Path) -> None:
     """Two meet, and somebody at the caller's line writes down what leaves."""
     with internet() as world:
         nodes = world.public(NODES)
-        async with mainline(nodes) as others:
+        async with mainline(nodes, [*HABITS, *["plain"] * 10]) as others:  # one ring is kept by eight nodes
             seen = folder / "seen"
             ids = await known(folder)
             homes, sites = (folder / "anna", folder / "bert"), (world.site(Kind.LINUX), world.site(Kind.LINUX))
