@@ -10,11 +10,12 @@ from core.values import Address
 
 @frozen
 class PeersHeard:
-    """The node at `said_by` lists these under the key; it may lie."""
+    """The node at `said_by` lists these under the key; it may lie. `id`: its own, as it says."""
 
     operation: OperationId
     peers: tuple[Address, ...]
     said_by: Address
+    id: bytes = b""
 
 
 @frozen

@@ -72,7 +72,7 @@ class FindPeers(Operation):
         if b"values" in values:
             listed = [peer for peer in unpack_peers(values[b"values"])[:LISTED_MAX] if usable(peer)]
             if listed:
-                self.emit(PeersHeard(self.operation, tuple(listed), contact.address))
+                self.emit(PeersHeard(self.operation, tuple(listed), contact.address, contact.id))
         return False
 
 

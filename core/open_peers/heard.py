@@ -1,6 +1,8 @@
-"""What nodes list as open peers, and by how many nodes each is listed: an honest one by all that keep the list.
+"""What nodes list as open peers, and by how many nodes each is listed: an honest one by all that keep its list.
 
-The last word of each node counts, so that a node that lies fills its own word and takes nobody else's place.
+The last word of each node on each list counts, so that a node that lies fills its own word and takes nobody else's
+place. An honest peer is in one list. So its count is that of the list where most name it: who is named in all lists
+gains nothing by that.
 """
 
 from collections import Counter
@@ -20,12 +22,12 @@ class Heard:
 
     def __init__(self, nearness: Callable[[str], int]) -> None:
         self._nearness = nearness
-        self._words: BoundedTable[str, tuple[Address, ...]] = BoundedTable(WORDS)
+        self._words: BoundedTable[tuple[str, str], tuple[Address, ...]] = BoundedTable(WORDS)  # by node and list
         self._counts: dict[Address, int] | None = None  # None: to be counted
 
-    def add(self, by: str, listed: Iterable[Address]) -> None:
-        """Take what one node lists, instead of what it listed before."""
-        self._words[by] = tuple(dict.fromkeys(listed))[:PER_NODE]
+    def add(self, by: str, of: str, listed: Iterable[Address]) -> None:
+        """Take what one node names in one list, instead of what it named there before."""
+        self._words[by, of] = tuple(dict.fromkeys(listed))[:PER_NODE]
         self._counts = None
 
     def drop(self, address: Address) -> None:
@@ -38,7 +40,7 @@ class Heard:
     def counts(self) -> dict[Address, int]:
         """Return who is listed, by how many: HEARD at most, HEARD_NETWORK of one network, the most listed ones."""
         if self._counts is None:
-            found = Counter(each for word in self._words.values() for each in word)
+            found = self._count()
             ordered = sorted(found, key=lambda each: (-found[each], self._nearness(each.host)))
             of_network: Counter[str] = Counter()
             self._counts = {}
@@ -47,3 +49,13 @@ class Heard:
                 if of_network[network(each.host, 2)] <= HEARD_NETWORK and len(self._counts) < HEARD:
                     self._counts[each] = found[each]
         return self._counts
+
+    def _count(self) -> dict[Address, int]:
+        of_list: dict[str, Counter[Address]] = {}
+        for (_, of), word in self._words.items():
+            of_list.setdefault(of, Counter()).update(word)
+        found: dict[Address, int] = {}
+        for counts in of_list.values():
+            for address, count in counts.items():
+                found[address] = max(count, found.get(address, 0))
+        return found

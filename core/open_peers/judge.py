@@ -32,6 +32,9 @@ from core.open_peers.keys import nearest, nearness
 from core.peer_id import PeerId
 from core.values import Address
 
+LISTED_BY: Final = (2 / 3, 1 / 2, 0.0)
+"""Parts of the nodes that list the most listed one: who is listed by so many is checked before others, however near
+those are. An honest one is listed by six to eight nodes; what those list that lie is listed by up to four."""
 STRIKES: Final = 2  # failures in a row of one that was good, after which it is checked from the start
 
 
@@ -68,9 +71,9 @@ class Judge:
         for address, peer_id in list(kept)[:KNOWN]:
             self._good.setdefault(address, OpenPeer(address, peer_id, -math.inf))
 
-    def heard(self, listed: Iterable[Address], now: float, by: str) -> None:
-        """Take what one node lists in one list; `by` says which. One that announces itself is listed by several."""
-        self._heard.add(by, [each for each in listed if each not in self._good and not self._shunned(each, now)])
+    def heard(self, listed: Iterable[Address], now: float, by: str, of: str = "") -> None:
+        """Take what the node `by` lists in the list `of`. One that announces itself is listed there by several."""
+        self._heard.add(by, of, [each for each in listed if each not in self._good and not self._shunned(each, now)])
 
     def looked(self, now: float) -> None:
         """Note that the gatherings are looked at now."""
@@ -150,8 +153,8 @@ class Judge:
             return None
         counts = self._heard.counts()
         most = max((counts.get(each, 0) for each in waiting), default=0)
-        likely = [each for each in waiting if each in self._good or 2 * counts[each] >= most]
-        for those in (likely, waiting):  # what few nodes list is mostly junk
+        tiers = [[each for each in waiting if each in self._good or counts[each] >= part * most] for part in LISTED_BY]
+        for those in tiers:
             for at in places:
                 for each in nearest([*those, *good], at, GOOD // 2):
                     if each not in good:
@@ -159,7 +162,8 @@ class Judge:
         if len(good) >= GOOD:
             return None
         before = [each for each in waiting if each in self._good]  # good in an earlier run, or hours ago
-        return min(before or likely, key=lambda each: nearness(self._own, each.host))
+        likely = before or next(those for those in tiers if those)
+        return min(likely, key=lambda each: nearness(self._own, each.host))
 
     def good(self, now: float) -> list[OpenPeer]:
         """Return those that have proved to be open peers lately."""

@@ -169,7 +169,7 @@ class OpenPeers:
         def heard(listed: Sequence[Address], node: str) -> None:
             for each in listed[:PER_NODE]:
                 self._listed_in[each] = self._listed_in.get(each, frozenset()) | {shard}
-            self._judge.heard(listed, self._now(), f"{node} {day} {shard}")
+            self._judge.heard(listed, self._now(), node, f"{day} {shard}")
             self._stir()
 
         await searches.find(gathering(day, shard), heard, use=use)

@@ -3,21 +3,24 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from core.dht.events import OperationId
+from core.dht.routing import distance
 from core.errors import LocalError
 from core.mainline.events import Ended, MainlineEvent, PeersHeard
 from core.mainline.node import MainlineNode
 from core.mainline.thrift import Use
 from core.values import Address
 
+NEAREST: Final = 8  # nodes that keep a list; what others on the way list is made up
 Heard = Callable[[Sequence[Address], str], None]  # what one node lists, and that node's host
 
 
 @dataclass(slots=True)
 class _Search:
     ended: "asyncio.Future[Ended]"
-    heard: Heard | None = field(default=None, repr=False)
+    listed: list[PeersHeard] = field(default_factory=list)  # bounded by the queries of a search
 
 
 class Searches:
@@ -35,12 +38,15 @@ class Searches:
         return self._node.nodes() > 0
 
     async def find(self, key: bytes, heard: Heard, *, use: Use = Use.LISTS) -> int:
-        """Tell who is listed under a key, as it comes; return how many nodes answered."""
+        """Tell who is listed under a key by the nodes nearest to it; return how many nodes answered."""
         try:
             operation = self._node.find_peers(key, self._now(), use=use)
         except LocalError:
             return 0
-        return (await self._end(operation, heard)).answered
+        search = await self._end(operation)
+        for each in sorted(search.listed, key=lambda each: distance(each.id, key))[:NEAREST]:
+            heard(each.peers, each.said_by.host)
+        return search.ended.result().answered
 
     async def announce(self, key: bytes) -> int:
         """Be listed under a key; return how many nodes took it."""
@@ -48,13 +54,14 @@ class Searches:
             operation = self._node.announce(key, self._port, self._now())
         except LocalError:
             return 0
-        return (await self._end(operation, None)).taken
+        return (await self._end(operation)).ended.result().taken
 
-    async def _end(self, operation: OperationId, heard: Heard | None) -> Ended:
-        search = self._under_way[operation] = _Search(asyncio.get_running_loop().create_future(), heard)
+    async def _end(self, operation: OperationId) -> _Search:
+        search = self._under_way[operation] = _Search(asyncio.get_running_loop().create_future())
         self._flush()
         try:
-            return await search.ended
+            await search.ended
+            return search
         finally:
             self._under_way.pop(operation, None)
 
@@ -63,7 +70,7 @@ class Searches:
         search = self._under_way.get(event.operation)
         if search is None:
             return
-        if isinstance(event, PeersHeard) and search.heard is not None:
-            search.heard(event.peers, event.said_by.host)
+        if isinstance(event, PeersHeard):
+            search.listed.append(event)
         elif isinstance(event, Ended) and not search.ended.done():
             search.ended.set_result(event)

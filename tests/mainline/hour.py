@@ -13,11 +13,13 @@ from random import Random
 from statistics import median
 
 from core.dht.lookup import Search, Target
+from core.dht.routing import distance
 from core.mainline.config import DHT, DISTRUST
 from core.open_peers.config import ANNOUNCE_EVERY, CALLED, WAIT_MAX, WAITED
 from core.open_peers.judge import Judge, OpenPeer
 from core.open_peers.keys import SHARDS, gathering, place, shard_of
 from core.peer_id import PeerId
+from core.public.searches import NEAREST
 from core.signal.keys import BELL_EPOCH
 from core.signal.pace import IDLE
 from core.values import Address
@@ -43,7 +45,7 @@ class Walked:
     hops: int
     messages: int
     seconds: float
-    peers: list[tuple[str, list[Address]]] = field(default_factory=list)  # what each node lists
+    peers: list[tuple[Contact, list[Address]]] = field(default_factory=list)  # what each node lists
 
 
 @dataclass
@@ -65,9 +67,11 @@ class One:
 class World:
     """`ours` peers of which `helping` are open; of these, as of the nodes, `gone` go and `lying` hide letters."""
 
-    def __init__(self, nodes: int, ours: int, helping: int, *, gone: float = 0.0, lying: float = 0.0) -> None:
-        self.cloud = Cloud(nodes, 1, gone=gone, lying=lying)
-        self.random = random = Random(7)
+    def __init__(
+        self, nodes: int, ours: int, helping: int, *, gone: float = 0.0, lying: float = 0.0, seed: int = 1
+    ) -> None:
+        self.cloud = Cloud(nodes, seed, gone=gone, lying=lying)
+        self.random = random = Random(6 + seed)
         self.people = []
         for number in range(ours):
             host = f"{random.randrange(100, 200)}.{random.randrange(256)}.{random.randrange(256)}.{number % 250 + 1}"
@@ -112,7 +116,7 @@ class World:
                 depth.setdefault(each.address, depth[to.address] + 1)
             search.add(named, to.address.host)
             if b"values" in values:
-                walked.peers.append((to.address.host, unpack_peers(values[b"values"])))
+                walked.peers.append((Contact(to.id, to.address), unpack_peers(values[b"values"])))
         walked.nearest, walked.seconds = search.closest(), now
         walked.hops = max((depth[each.address] for each in walked.nearest), default=0)
         who.sends += walked.messages
@@ -156,8 +160,10 @@ class World:
             return
         judge.looked(now)
         for shard in range(SHARDS):
-            for node, listed in self.walk(who, gathering(DAY_NUMBER, shard), b"get_peers").peers:
-                judge.heard([each for each in listed if each != who.address], now, f"{node} {shard}")
+            key = gathering(DAY_NUMBER, shard)
+            walked = self.walk(who, key, b"get_peers")
+            for node, listed in sorted(walked.peers, key=lambda each: distance(each[0].id, key))[:NEAREST]:
+                judge.heard([each for each in listed if each != who.address], now, node.address.host, f"{shard}")
         self.check(who, [place(who.peer_id.key, DAY_NUMBER)], now)
 
     def check(self, who: One, places: list[bytes], now: float) -> None:

@@ -161,6 +161,27 @@ def test_junk_of_its_own_network_pushes_no_honest_one_out_whoever_is_heard_last(
     assert checked(judge, [PLACE])[0] == honest
 
 
+def test_junk_that_is_in_every_list_is_checked_after_who_is_in_one() -> None:
+    """Three nodes of each list lie, and name the same: twelve words, but never more than three in one list."""
+    judge, random = Judge(b"o" * 32), Random(3)
+    honest = Address("11.0.1.3", 4000)
+    for node in range(7):
+        judge.heard([honest], 0.0, f"21.0.0.{node}", "1")
+    junk = [somewhere(random) for _ in range(50)]
+    for shard in range(4):
+        for node in range(3):
+            judge.heard(junk, 0.0, f"22.0.{shard}.{node}", f"{shard}")
+    assert checked(judge, [PLACE])[0] == honest
+
+
+def test_who_is_listed_by_half_as_many_comes_before_junk_and_after_who_is_listed_most() -> None:
+    judge, everybody = Judge(b"o" * 32), many(30)
+    most, half, *junk = nearest(everybody, PLACE, 30)[::-1]  # junk is nearer
+    for node in range(8):
+        judge.heard([most, *([half] if node < 4 else []), *(junk if node < 2 else [])], 0.0, f"21.0.0.{node}")
+    assert checked(judge, [PLACE])[:2] == [most, half]
+
+
 def test_one_node_has_one_word_and_what_was_checked_has_to_be_listed_again() -> None:
     judge = Judge(b"o" * 32)
     first, second = many(2)
