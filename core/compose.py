@@ -311,7 +311,8 @@ async def compose(
     addresses.subscribe(access.look)
     by_id.start(hub, identity.when_open, invitations.listen)
     invitations.listen(record.publish)
-    endpoint.hear(accept(tasks, server, handshakes, tunnels, outgoing.validated, met), hearing.on_punch)
+    served = accept(tasks, server, handshakes, tunnels, outgoing.validated, met, hearing.on_connection)
+    endpoint.hear(served, hearing.on_punch)
     pairs = Pairs(identity, lambda: friends(admission))
     lan = look_nearby(
         config, hub, access, addresses, endpoint.address.port, outgoing.may_ask_beside, outside.open_wire,

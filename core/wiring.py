@@ -91,13 +91,13 @@ def alone_in_profile(config: PeerConfig, stack: AsyncExitStack) -> Callable[[], 
 
 def accept(
     tasks: TaskSet, server: RpcServer, handshakes: Handshakes, tunnels: Tunnels, validated: Callable[[Address], None],
-    met: Callable[[PeerId, Address], None],
+    met: Callable[[PeerId, Address], None], came: Callable[[Address], None] = lambda remote: None,
 ) -> Callable[[Stream], None]:  # fmt: skip
     """Return what serves each connection that is accepted: with requests, or with byte streams.
 
     A handshake for byte streams is an answer that nobody can forge from elsewhere: `validated` is told, as it is of
     requests. Else a caller whose address changes would have spent, by its first meeting, what it may get. `met` hears
-    who that is.
+    who that is. `came` hears of each connection, before anybody knows whose it is: the way to there is open.
     """
 
     def other(admitted: Connection) -> Lodger | None:
@@ -112,6 +112,7 @@ def accept(
         if not server.welcomes(stream.remote):
             stream.abort()
             return
+        came(stream.remote)
         tasks.spawn(server.serve(stream, lambda: handshakes.admit(stream), other), name=f"serve {stream.remote}")
 
     return on_stream

@@ -126,6 +126,12 @@ class PeerClient:
             if race.patient or address.host in race.hosts():
                 race.add(address)
 
+    def came(self, address: Address) -> None:
+        """Note a connection from there: a search that knows this host tries the address at once."""
+        for race in self._races:
+            if address.host in race.hosts():
+                race.add(address)
+
     async def request(self, target: str, payload: JsonValue, timeout: float) -> Reply:
         """Ask a service by name, a peer by `host:port` or by `PEER-ID/service`, within `timeout` seconds in all."""
         target = target.strip()

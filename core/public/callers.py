@@ -56,10 +56,14 @@ class Callers:
         here = now - self._here.get(peer_id, -math.inf) < AFTERWARDS
         return not (here or self.awaited(peer_id)) and now - self._unasked.get(peer_id, -math.inf) < AFTERWARDS
 
-    def wrote(self, peer_id: PeerId, age: float, now: float) -> None:
-        """Note a letter of a peer, so many seconds old: if it is new, the peer is there, and may wait for us."""
+    def calls(self, peer_id: PeerId, age: float, now: float) -> bool:
+        """Note a letter of a peer, so many seconds old; return whether it very likely calls us, and is not waited for.
+
+        If the letter is new, its writer is there. A peer that somebody waits for hears of us by our ring, maybe later.
+        """
         if age < JUST:
             self._here[peer_id] = now
+        return age < JUST and not self.awaited(peer_id)
 
     def tell(self, peer_id: PeerId, address: Address, told_in: float) -> None:
         """Tell all who look for a peer where it is."""

@@ -349,14 +349,15 @@ class PublicDht:
     def _on_letter(self, event: Located) -> None:
         name, letter, via = event.name, event.letter, event.via
         listed, told_in = letter.addresses, TOLD_IN
-        if isinstance(name, PeerId) and self._lodging is not None:
-            self._callers.wrote(name, self._clock() - letter.at, self._lodging.now())
+        now = 0.0 if self._lodging is None else self._lodging.now()
+        if isinstance(name, PeerId) and self._callers.calls(name, self._clock() - letter.at, now):
+            told_in = 0.0
         if via is not None:  # it has ours as well, and where we come from
             told_in = 0.0
             listed = tuple(dict.fromkeys((*([via.seen] if via.seen is not None else []), *letter.addresses)))
         addresses = self._punch(listed, 0.0 if event.seconds is None else told_in)
         if self._climbs is not None and isinstance(name, PeerId) and letter.word:
-            calls = name in self._callers or via is not None or self._rings(letter)
+            calls = name in self._callers or via is not None or self._rings(letter, now)
             self._climbs.posted(name, letter.word, calls=calls)
         if event.seconds is None or not isinstance(name, PeerId):
             return
@@ -366,9 +367,8 @@ class PublicDht:
         for address in addresses:
             self._callers.tell(name, address, BESIDE if self._own.is_beside(address) else told_in)
 
-    def _rings(self, letter: Letter) -> bool:
+    def _rings(self, letter: Letter, now: float) -> bool:
         """Return whether somebody at the writer's host has just rung."""
-        now = 0.0 if self._lodging is None else self._lodging.now()
         return any(now - self._rang.get(each.host, -RINGS) < RINGS for each in letter.addresses)
 
     def _punch(self, addresses: Iterable[Address], told_in: float) -> list[Address]:

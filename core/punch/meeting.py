@@ -120,6 +120,18 @@ class Meetings:
         else:
             self._start(remote, meeting, now)
 
+    def begin(self, remote: Address, now: float) -> None:
+        """Go on at once with a meeting that waits for the other side to be told: it has shown that it is there.
+
+        Its openers have left already, and so have ours.
+        """
+        meeting = self._running.get(remote)
+        if meeting is not None and meeting.waiting:
+            packets = self._config.packets
+            meeting.waiting, meeting.began_at = False, now
+            meeting.next_at = now + self._config.every + packets * self._config.apart
+            self._orders.append(PunchOrder(remote, packets, 0))
+
     def begin_again(self) -> None:
         """Hold no failure against anybody, nor that of a meeting that runs: our way out was gone, or is another one.
 

@@ -160,9 +160,14 @@ class Brokers:
                     self._client.unwant(_want(name))
 
     def meet(self, addresses: Iterable[Address], told_in: float = 0.0) -> None:
-        """Meet these, of which somebody told that is no broker; the others hear of us within `told_in` seconds."""
+        """Meet these, of which somebody told that is no broker; the others hear of us within `told_in` seconds.
+
+        0: they have shown that they are there, and are not waited for.
+        """
         met = list(addresses)
         self._introductions.introduce(met, dict.fromkeys(met, told_in), lambda address: ELSEWHERE)
+        if not told_in:
+            self._introductions.begin(met)
 
     def heard(self, address: Address) -> None:
         """Note a punch."""

@@ -24,6 +24,9 @@ class Searches(Protocol):
     def heard(self, address: Address) -> None:
         """Note a sign of life."""
 
+    def came(self, address: Address) -> None:
+        """Note a connection from there."""
+
 
 class Hearing:
     """The hearer of the endpoint's punch events."""
@@ -64,6 +67,12 @@ class Hearing:
             self._brokers.reached(event.remote)
             self._roles.on_reached(event.remote)
             self._searches.heard(event.remote)
+
+    def on_connection(self, remote: Address) -> None:
+        """Take that somebody has connected to us: packets go both ways, so who waits for that need not any longer."""
+        if not self._place.is_self(remote):
+            self._brokers.reached(remote)
+            self._searches.came(remote)
 
     def _on_heard(self, address: Address, never_heard: bool) -> None:
         found_as = self._roles.on_punch(address)

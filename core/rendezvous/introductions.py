@@ -80,6 +80,13 @@ class Introductions:
                 _log.debug("%s, named by broker %s, is not met now: its host has had what it may get", address, broker)
         self._act()
 
+    def begin(self, addresses: Iterable[Address]) -> None:
+        """Wait no longer for these to be told of us: they have shown that they are there."""
+        now = asyncio.get_running_loop().time()
+        for address in addresses:
+            self._meetings.begin(address, now)
+        self._act()
+
     def begin_again(self) -> None:
         """Hold no failure of before against anybody: our way out was gone for a moment, or is another one."""
         self._meetings.begin_again()

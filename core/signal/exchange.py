@@ -12,6 +12,7 @@ from random import Random
 from typing import Final
 
 from core.errors import RemoteError
+from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.signal.answering import Answering
 from core.signal.caller import LASTS, RING_AGAIN, RUNG_FOR, WITNESS_AGAIN, Call, epochs
@@ -41,6 +42,7 @@ OTHERS: Final = 6  # whose turn it is: so many are farther than the nearest two
 CALLS: Final = 8  # at a time; of more, the one begun first is given up
 PER_NODE: Final = 4  # new ringers taken of one node's answer ...
 PER_LOOK: Final = 12  # ... and of one look: lists fill with junk
+AGAIN_RATE, AGAIN_BURST = 1 / 120.0, 3.0  # looks a second, and at once, that follow one soon: 1.2 MB a day with liars
 RUNG_AGAIN: Final = 15.0  # seconds until somebody who is still listed is told again; a second call must not wait longer
 
 
@@ -63,6 +65,7 @@ class Exchange:
         self._listed = Listed()
         self._rung: BoundedTable[Address, float] = BoundedTable(256)
         self._answering = Answering()
+        self._soon = TokenBucket(AGAIN_RATE, AGAIN_BURST)
         self.pace = Looks()
         self._under_way: dict[int, tuple[Contact | None, Wish]] = {}
         self._last = 0
@@ -327,7 +330,7 @@ class Exchange:
         if self._looking.pop(number, None) is not None:  # nobody's letter is read for those: one node may invent them
             alone = self._listed.alone(self._looked_at, now, self._random)
             self._events += [Rung(each) for each in alone]
-            if alone:  # another node may list one of them as well
+            if alone and self._soon.take(now):  # another node may list one of them as well
                 self._look_at = min(self._look_at, now + SOONEST)
         call = None if contact is None else self._calls.get(contact.name)
         if isinstance(wish, Write) and contact is not None:

@@ -19,6 +19,7 @@ from core.news.hub import Hub
 from core.news.joins import SearchProgress
 from core.peer_id import PeerId
 from core.profile.fields import PUBLIC_DHT
+from core.public.callers import Callers
 from core.public.gate import allowed
 from core.public.kept import read_nodes, write_nodes
 from core.public.people import Invited, People
@@ -181,6 +182,16 @@ def test_a_search_finds_the_other_and_has_it_punch_back() -> None:
             assert not anna.public.snapshot().on
 
     run(scene())
+
+
+def test_who_has_just_written_calls_unless_it_is_waited_for() -> None:
+    """A friend that is looked for, as it may pass packets on, calls us: neither waits for the other to be told."""
+    callers, friend = Callers(), PeerId(b"f" * 32)
+    with callers.searching(friend, lambda *where: None, awaited=False):
+        assert callers.calls(friend, 3.0, 100.0)
+        assert not callers.calls(friend, 1800.0, 100.0), "that letter is of half an hour ago"
+        with callers.searching(friend, lambda *where: None, awaited=True):
+            assert not callers.calls(friend, 3.0, 100.0), "it hears of us by our ring"
 
 
 def test_who_has_an_invitation_finds_its_inviter() -> None:

@@ -67,6 +67,18 @@ def test_who_is_told_later_gets_openers_until_then() -> None:
     assert meetings.outcomes() == [MeetingEnded(THERE, False, None, False, 2.5 + CONFIG.patience)]
 
 
+def test_who_is_told_later_and_shows_that_it_is_there_is_punched_at_once_without_openers() -> None:
+    meetings = Meetings()
+    meetings.meet(THERE, 10.0, told_in=22.0)
+    assert run(meetings, 10.0, 13.0) == [ONLY_OPENERS]
+    meetings.begin(THERE, 13.0)
+    assert run(meetings, 13.0, 13.1) == [PunchOrder(THERE, CONFIG.packets, 0)]
+    meetings.begin(THERE, 13.1)
+    meetings.begin(MOVED, 13.1)
+    assert run(meetings, 13.1, 20.0) == []
+    assert meetings.outcomes() == [MeetingEnded(THERE, False, None, False, 3.0 + CONFIG.patience)]
+
+
 @pytest.mark.parametrize("source", [THERE, MOVED])
 def test_who_is_told_later_and_punches_is_answered_at_once(source: Address) -> None:
     meetings = Meetings()
