@@ -305,9 +305,8 @@ async def compose(
     brokers.listen(ladder.told)
     follow_the_report(hub, nat, endpoint, ladder)
     _follow_the_grapes(hub, roles, own_broker, record)
-    _follow_our_addresses(addresses, web)
     roles.on_grape(access.snapshot())  # it was told before there was anybody here to hear it
-    _follow_our_addresses(addresses, roles, own_broker, record)
+    _follow_our_addresses(addresses, web, roles, own_broker, record)
     addresses.subscribe(access.look)
     by_id.start(hub, identity.when_open, invitations.listen)
     invitations.listen(record.publish)
