@@ -124,6 +124,8 @@ class PeerClient:
         """Note a punch: a search that knows this host, or waits for any, tries this address too."""
         for race in self._races:
             if race.patient or address.host in race.hosts():
+                if race.tries(address):
+                    self._punches.hurry(address)
                 race.add(address)
 
     def came(self, address: Address) -> None:

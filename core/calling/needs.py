@@ -13,6 +13,9 @@ class Punches(Protocol):
     def punch(self, remote: Address) -> None:
         """Punch an address as much as it may get. Raises LocalError when it cannot be punched."""
 
+    def hurry(self, remote: Address) -> None:
+        """Ask once more at once where a connection is being opened: something came from there."""
+
     def permit(self, address: Address) -> None:
         """Take the owner's own word for an address."""
 

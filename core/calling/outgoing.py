@@ -135,6 +135,11 @@ class Outgoing:
         """Say something over our connections with a remote, so that it hears where we are now."""
         self._socket.speak(remote)
 
+    def hurry(self, remote: Address) -> None:
+        """Ask once more at once where a connection is being opened, if one more packet may go there."""
+        if self._outreach.packets(remote, self._clock(), 1):
+            self._socket.speak(remote)
+
     def rest(self, remote: Address) -> None:
         """Say something once more over our connections with a remote, and then little: its answer takes long."""
         self._socket.speak(remote, rest=True)

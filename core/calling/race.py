@@ -58,6 +58,7 @@ class Race:
         self._failed: set[Address] = set()
         self._again: Counter[tuple[Address, bool]] = Counter()  # tries after a failure; True: for a sign of life
         self._alive: set[Address] = set()  # gave a sign of life while a connection to it was waited for
+        self._under_way: set[Address] = set()
         self._hosts: set[str] = set()
         self._running = 0
         self._failure: PeerError | None = None
@@ -93,6 +94,10 @@ class Race:
         """Return the hosts tried so far."""
         return self._hosts
 
+    def tries(self, address: Address) -> bool:
+        """Return whether an attempt to connect to an address is under way."""
+        return address in self._under_way
+
     def lose_patience(self) -> None:
         """Nobody else can be expected: fail when, or if already, all attempts have failed."""
         self.patient = False
@@ -125,6 +130,7 @@ class Race:
                 async with asyncio.timeout(delay):
                     await hurry.wait()
             self._alive.discard(address)
+            self._under_way.add(address)
             await self._connect(address, self._timeout)
         except HeldBack as error:
             self._failure = error
@@ -138,6 +144,7 @@ class Race:
             if not self._winner.done():
                 self._winner.set_result(address)
         finally:
+            self._under_way.discard(address)
             self._running -= 1
         self._give_up_when_all_failed()
 

@@ -41,6 +41,11 @@ class Side:
         """Whether enough reflectors agree on its mapping. Two different ports are proof; equal ones need two hosts."""
         return self.hard or self.mapping is Mapping.NONE or self.hosts >= SURE_HOSTS
 
+    @property
+    def known(self) -> bool:
+        """Whether anybody was asked."""
+        return self.hosts > 0
+
     def __bytes__(self) -> bytes:
         low, high = self.block or (0, 0)
         return _LAYOUT.pack(

@@ -227,11 +227,15 @@ class Ladder:
         return pair
 
     def _greet(self, pair: _Pair) -> None:
-        """Tell what our network does, once that is known."""
+        """Tell what our network does, once that is known; where we have IPv6, at once: that takes nothing else."""
         ours, six = self._ours(), self._over_six.ours()
         if ours is not None and (ours, six) != (pair.ours, pair.our_six):
             pair.ours, pair.our_six = ours, six
             self._say(pair)
+        elif ours is None and self._you is not None and pair.want is not None and six and six != pair.our_six:
+            pair.our_six = six
+            word = Word(side_of(NatReport(), self._you), six=six)
+            self._leave(pair.want, pair.peer_id, pair.sealer.seal(word))
 
     def _ours(self) -> Side | None:
         report = self._report()
@@ -254,8 +258,10 @@ class Ladder:
             self._take_word(pair, word)
 
     def _take_word(self, pair: _Pair, word: Word) -> None:
-        pair.theirs, pair.six, pair.speaks = word.side, word.six or pair.six, bool(word.climb) or pair.speaks
+        pair.six, pair.speaks = word.six or pair.six, bool(word.climb) or pair.speaks
         self._over_six.meet(word.six)
+        if word.side.known or not word.six:  # else it knows its network later, and has told where it has IPv6
+            pair.theirs = word.side
         now = self._loop.time()
         if pair.won_at is not None and now - pair.won_at > AGAIN_AFTER and word.climb:
             self._drop_climb(pair)

@@ -9,6 +9,7 @@ from core.values import Address
 from core.wire.utp_marks import Marks, pack_marks
 from core.wire.utp_packet import EXTENSION_BITS, Extension, seq_add
 
+HURRY: Final = 0.1  # seconds between two SYNs at least: the answer to the first may be under way
 _ANSWERS: Final = 3  # to one SYN, since its sender may be forged: three times its bytes (RFC 9000 section 8)
 
 
@@ -36,6 +37,14 @@ class Handshake:
         last_answer = not self.initiator and self.attempts == most
         self.at = math.inf if last_answer else now + wait
         return True
+
+    def hurry(self, now: float) -> None:
+        """Have our SYN leave once more soon: the peer was heard, so the way may have been opened just now.
+
+        HURRY after the last one: a sign of life can be forged, and each costs one SYN of the bounded number.
+        """
+        if self.initiator and self.attempts:
+            self.at = min(self.at, max(now, self.sent_at + HURRY))
 
     @property
     def answers_again(self) -> bool:

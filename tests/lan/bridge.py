@@ -18,6 +18,7 @@ from tests.natlab.namespaces import (
     stem,
 )
 
+MDNS_6 = "ff02::fb"
 NETWORK = "192.168.50"
 GATEWAY = f"{NETWORK}.254"  # nobody is there: what goes to the Internet is seen, and goes nowhere
 _OUTGOING = 4  # PACKET_OUTGOING, linux/if_packet.h
@@ -38,9 +39,13 @@ class Machine:
 
     def filter(self, rules: str) -> None:
         """Have these lines in a chain for packets that come in."""
-        family = "ip6" if ":" in self.host else "ip"
         chain = "type filter hook input priority filter; policy accept;"
-        load_rules(self.namespace, f"table {family} firewall {{\nchain input {{\n{chain}\n{rules}\n}}\n}}\n")
+        load_rules(self.namespace, f"table inet firewall {{\nchain input {{\n{chain}\n{rules}\n}}\n}}\n")
+
+
+def systems_own(host: str) -> bool:
+    """Return whether a system itself sends there, of each network: IGMP, MLD, routers, neighbours' addresses."""
+    return host in ("224.0.0.22", "ff02::16", "ff02::2") or host.startswith("ff02::1:ff")
 
 
 class Tap:

@@ -4,9 +4,12 @@ No router translates it. A home's firewall lets in answers only, as those that p
 asked for is dropped. The addresses are of the documentation's range (RFC 3849), which `core.scope` has for public.
 """
 
+import time
+
 from tests.natlab import namespaces as ns
 from tests.natlab.internet import Internet, Public, Site
 
+SETTLED = 15.0  # seconds for addresses to be theirs, on a machine that is busy
 _FIREWALL = """
 table ip6 firewall {{
   chain forward {{ type filter hook forward priority filter; policy {policy};
@@ -36,6 +39,7 @@ def public_with_six(world: Internet, place: Public) -> str:
     """Give a public machine IPv6; return its address."""
     number = _number(place.namespace)
     _join(world, f"p{number}", place.namespace, number)
+    _settle(world.core, place.namespace)
     return f"2001:db8:0:{number:x}::2"
 
 
@@ -54,6 +58,7 @@ def site_with_six(world: Internet, site: Site, *, firewall: bool = True) -> str:
     ns.configure(world.core, f"route add 2001:db8:1:{number:x}::/64 via 2001:db8:0:{number:x}::2")
     rules = _FIREWALL.format(policy="drop" if firewall else "accept")
     ns.run(*ns.inside(router), "nft", "-f", "-", stdin=rules)  # beside those of IPv4
+    _settle(world.core, router, host)
     return f"2001:db8:1:{number:x}::5"
 
 
@@ -80,6 +85,18 @@ def translated_six(world: Internet, site: Site, *, prefix: bool) -> str:
     rules = _TRANSLATION.format(inward=inward, outward=outward)
     ns.run(*ns.inside(router), "nft", "-f", "-", stdin=rules)
     return outside if prefix else f"2001:db8:0:{number:x}::2"
+
+
+def _settle(*namespaces: str) -> None:
+    """Wait until no machine asks any longer whether somebody has its link-local address (RFC 4862): 1 to 2 s.
+
+    Before that none finds its neighbours, so that a first packet would take as long.
+    """
+    until = time.monotonic() + SETTLED
+    while any(ns.run("ip", "-n", each, "-6", "addr", "show", "tentative") for each in namespaces):
+        if time.monotonic() > until:
+            raise OSError(f"after {SETTLED} s an address of {', '.join(namespaces)} is still looked for")
+        time.sleep(0.1)
 
 
 def _join(world: Internet, device: str, namespace: str, number: int) -> None:

@@ -146,6 +146,7 @@ class FakeSocket:
         self.servers: dict[Address, Handler] = {}
         self.punches: list[tuple[float, Address]] = []
         self.connects: list[tuple[float, Address]] = []
+        self.hurried: list[Address] = []
         self.unpunchable: dict[Address, PeerError] = {}
         self.streams: list[MemoryStream] = []
         self._tasks = TaskSet("servers")
@@ -154,6 +155,9 @@ class FakeSocket:
         self.punches.append((now(), remote))
         if remote in self.unpunchable:
             raise self.unpunchable[remote]
+
+    def hurry(self, remote: Address) -> None:
+        self.hurried.append(remote)
 
     def permit(self, address: Address) -> None:
         """Take the owner's own word."""

@@ -5,6 +5,7 @@ from typing import cast
 
 import pytest
 
+from core.nat.report import NatReport
 from core.nat.side import Side as Network
 from core.net.endpoint import Endpoint
 from core.reach.probing import Probing
@@ -45,6 +46,27 @@ def test_both_punch_as_soon_as_both_know() -> None:
         await talk(anna, bert, 0.3)
         assert set(anna.met) == {HIS}
         assert set(bert.met) == {HERS}
+        await anna.ladder.aclose()
+        await bert.ladder.aclose()
+
+    run(scenario())
+
+
+def test_where_we_have_ipv6_is_told_before_our_network_is_known() -> None:
+    async def scenario() -> None:
+        anna, bert = both([HERS], [HIS])
+        anna.report = bert.report = NatReport()
+        await talk(anna, bert, 0.3)
+        assert set(anna.met) == {HIS}
+        assert set(bert.met) == {HERS}
+        assert anna.ladder._pairs[BERT.peer_id].theirs is None, "its network is not known yet"
+        anna.report, bert.report = EASY, EASY
+        anna.ladder.on_report()
+        bert.ladder.on_report()
+        await talk(anna, bert, 0.3)
+        theirs = anna.ladder._pairs[BERT.peer_id].theirs
+        assert theirs is not None
+        assert theirs.mapping is EASY.mapping
         await anna.ladder.aclose()
         await bert.ladder.aclose()
 

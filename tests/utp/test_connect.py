@@ -64,6 +64,24 @@ def test_a_syn_is_sent_again_with_back_off_and_given_up() -> None:
     assert pair.a.mux.statistics().connections == 0
 
 
+def test_a_sign_of_life_has_the_syn_leave_soon_and_not_oftener_than_that() -> None:
+    pair = Pair()
+    pair.drop = lambda sent: True
+    a = pair.a.mux.connect(B, pair.now)
+    pair.flush()
+    pair.now += 0.4
+    for _ in range(5):
+        pair.a.mux.speak(pair.now, B)
+        pair.flush()
+    pair.now += 0.02
+    a.speak(pair.now)  # the last one has just left: a moment later
+    pair.run(limit=120.0)
+    assert [round(sent.at - 1000.0, 6) for sent in pair.sent[:3]] == [0, 0.4, 0.5]
+    assert {sent.packet.type for sent in pair.sent} == {PacketType.SYN}
+    assert len(pair.sent) == 10, "there are as many as ever"
+    assert pair.a.closed(a) is not None
+
+
 def test_a_lost_answer_is_repeated_without_a_second_connection() -> None:
     pair = Pair()
     lost: list[Sent] = []
