@@ -203,8 +203,7 @@ class Ladder:
 
     def on_report(self) -> None:
         """Tell those who wait for it what our network does."""
-        for peer_id in list(self._pairs):
-            pair = self._pairs[peer_id]
+        for pair in list(self._pairs.values()):
             if pair.climbing is None:
                 self._greet(pair)
                 self._consider(pair)
@@ -233,8 +232,7 @@ class Ladder:
             pair.ours, pair.our_six = ours, six
             self._say(pair)
         elif ours is None and self._you is not None and pair.want is not None and six and six != pair.our_six:
-            pair.our_six = six
-            word = Word(side_of(NatReport(), self._you), six=six)
+            pair.our_six, word = six, Word(side_of(NatReport(), self._you), six=six)
             self._leave(pair.want, pair.peer_id, pair.sealer.seal(word))
 
     def _ours(self) -> Side | None:
@@ -243,11 +241,9 @@ class Ladder:
         return side_of(report, seen) if seen is not None and report.reflectors else None
 
     def _say(self, pair: _Pair) -> None:
-        if pair.ours is None:
-            return
-        if pair.want is not None:
+        if pair.ours is not None and pair.want is not None:
             self._leave(pair.want, pair.peer_id, pair.sealer.seal(Word(pair.ours, pair.word, pair.our_six)))
-        elif self._mailbox is not None:
+        elif pair.ours is not None and self._mailbox is not None:
             self._mailbox.leave(pair.peer_id, bytes(pair.ours) + pair.word if pair.word else b"")
 
     def _on_mail(self, pair: _Pair, text: str) -> None:

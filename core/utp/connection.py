@@ -112,12 +112,6 @@ class Connection(Datagrams["Connection"]):
         if self._state is not CLOSED:
             self._mux.keep(self)
 
-    def speak(self, now: float, *, rest: bool = False) -> None:
-        """See Datagrams. While we connect, the SYN leaves once more."""
-        if self._state is SYN_SENT:
-            self._handshake.hurry(now)
-        super().speak(now, rest=rest)
-
     def follow(self, remote: Address, round_trip: float, now: float) -> bool:
         """See `Mux.follow`."""
         return self._mux.follow(self, remote, round_trip, now)

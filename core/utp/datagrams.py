@@ -102,8 +102,10 @@ class Datagrams(Generic[C]):
     def speak(self, now: float, *, rest: bool = False) -> None:
         """Say something with the next `transmit`, so that the peer, and the routers between, hear where we are.
 
+        While we connect that is the SYN once more.
         `rest`: and then no more than a keepalive, until data goes again: what the owner waits for takes long.
         """
+        self._handshake.hurry(now)
         self._idle.speak_at = min(self._idle.speak_at, now)
         if rest:
             self._idle.data_at = min(self._idle.data_at, now - self._idle.every)
