@@ -36,7 +36,10 @@ SINGLE = (
     "grenache/work", "grenache/websocket", "grenache/ws_client",
 )  # fmt: skip
 # These stay Python: constants, and what runs a few times a day, which would only make the bundle larger.
-PYTHON = {"core.limits.bounds", "core.wire.igd", "core.wire.port_mapping", "core.wire.kept_list"}
+PYTHON = {
+    "core.limits.bounds", "core.wire.igd", "core.wire.port_mapping", "core.wire.kept_list", "core.wire.open_message",
+    "core.wire.peer_record", "core.punch.climb", "core.punch.climb_config", "core.punch.rungs", "core.punch.shots",
+}  # fmt: skip
 OPTIMISE = "-O2"
 # Only Python looks into the library, and nothing is thrown through it: names and tables for others are 0.8 MB of it.
 LEAN = ("-fvisibility=hidden", "-fno-asynchronous-unwind-tables") if os.name == "posix" else ()
