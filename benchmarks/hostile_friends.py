@@ -209,19 +209,21 @@ async def one(internet: Internet, kind: str, seconds: float) -> list[Row]:
     counter.close()
     slower = loud.percentile(99) / quiet.percentile(99)
     rate = max(0, len(arrived) - MOST_ROW) / seconds
-    share = friends.served / friends.asked if friends.asked else 1.0
     name = f"{kind} {KINDS[kind]}, {done.get(kind, 0):,}"
-    return [
+    rows = [
         Row(f"{name}: memory, and a minute later", f"{most - before:+.0f} MB, {left - before:+.0f} MB",
             f"{MOST_GROWN:g} MB, {LEFT:g} MB", most - before <= MOST_GROWN and left - before <= LEFT),
         Row(f"{kind}: a friend's p99, refused or lost",
             f"{loud.percentile(99):.1f} ms, {slower:.1f} x quiet, {loud.failures}", f"{MOST_SLOWER:g} x, 0",
             slower <= MOST_SLOWER and not loud.failures),
-        Row(f"{kind}: friends who use the same are served", f"{friends.served} of {friends.asked}", f"{SERVED:.0%}",
-            share >= SERVED),
         Row(f"{kind}: a third party gets", f"{rate:.1f} packets a second, {len(arrived)} in all",
             f"{MOST_RATE:g} a second", rate <= MOST_RATE),
     ]  # fmt: skip
+    if friends.asked:
+        served = f"{friends.served} of {friends.asked}"
+        good = friends.served >= SERVED * friends.asked
+        rows.insert(2, Row(f"{kind}: friends who use the same are served", served, f"{SERVED:.0%}", good))
+    return rows
 
 
 async def measure(seconds: float, only: str, *, into_docs: bool = False) -> int:
@@ -233,10 +235,11 @@ async def measure(seconds: float, only: str, *, into_docs: bool = False) -> int:
         internet = Internet()
         internet.open()
         try:
-            rows += await one(internet, kind, seconds)
+            found = await one(internet, kind, seconds)
         finally:
             internet.close()
-        print(table(rows[-4:]), flush=True)
+        print(table(found), flush=True)
+        rows += found
     print(table(rows))
     if into_docs:
         write_services(rows)

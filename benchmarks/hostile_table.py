@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 ROOT: Final = Path(__file__).resolve().parents[1]
 PAGES: Final = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
 _PLACE: Final = re.compile(r"(<!-- hostile: made by [^\n]*-->\n).*?(<!-- end of hostile -->)", re.DOTALL)
-_SERVICES: Final = re.compile(
+SERVICES: Final = re.compile(
     r"(<!-- hostile services: made by [^\n]*-->\n).*?(<!-- end of hostile services -->)", re.DOTALL
 )
 
@@ -30,7 +30,7 @@ def table(rows: list[Row]) -> str:
 
 def write_services(rows: list[Row]) -> None:
     """Put the table of the services into docs/benchmarks.md."""
-    write(rows, PAGES[1:], _SERVICES)
+    write(rows, PAGES[1:], SERVICES)
 
 
 def write(rows: list[Row], pages: tuple[Path, ...] = PAGES, place: re.Pattern[str] = _PLACE) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.hostile_directory import Third
-from benchmarks.hostile_table import PAGES, Row, table, write
+from benchmarks.hostile_table import PAGES, SERVICES, Row, table, write
 
 ROWS = [Row("A1: memory", "+99 MB", "150 MB", good=True), Row("C1: a third party", "9 a second", "2", good=False)]
 
@@ -21,6 +21,16 @@ def test_each_page_has_one_place_for_it(tmp_path: Path) -> None:
     for copy in copies:
         assert copy.read_text(encoding="utf-8").count(table(ROWS)) == 1
     assert "| C1: a third party | 9 a second **missed** | 2 |" in table(ROWS)
+
+
+def test_the_table_of_services_has_a_place_of_its_own(tmp_path: Path) -> None:
+    page = tmp_path / PAGES[1].name
+    before = PAGES[1].read_text(encoding="utf-8")
+    page.write_text(before, encoding="utf-8")
+    write(ROWS, (page,), SERVICES)
+    after = page.read_text(encoding="utf-8")
+    assert after.count(table(ROWS)) == 1
+    assert after.partition("<!-- hostile services")[0] == before.partition("<!-- hostile services")[0]
 
 
 def test_a_page_without_a_place_is_an_error(tmp_path: Path) -> None:
