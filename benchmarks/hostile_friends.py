@@ -148,13 +148,13 @@ class Friends:
         await opening.__aexit__(None, None, None)
 
     async def _grape(self, whom: PeerId, until: float) -> None:
-        """Ask the grape for a peer, as often as it answers one that does not answer its pings."""
+        """Ask the grape for a peer, as often as it answers one that does not answer its pings, and up to three times."""
         with ns.entered(self._place.namespace):
             asker = Asker(self._place.addresses[0], Address(self._target.host, GRAPE_UDP))
         while time.monotonic() < until:
             self.asked += 1
             key = os.urandom(20)
-            found = await asyncio.to_thread(lambda key=key: asker.ask(b"get_peers", {b"info_hash": key}, 1))  # type: ignore[misc]
+            found = await asyncio.to_thread(lambda key=key: asker.ask(b"get_peers", {b"info_hash": key}))  # type: ignore[misc]
             self.served += found is not None
             await asyncio.sleep(0.7)
 
