@@ -148,7 +148,7 @@ class Friends:
         await opening.__aexit__(None, None, None)
 
     async def _grape(self, whom: PeerId, until: float) -> None:
-        """Ask the grape for a peer, as often as it answers one that does not answer its pings, and up to three times."""
+        """Ask the grape for a peer, as often as it answers who answers no pings, and up to three times."""
         with ns.entered(self._place.namespace):
             asker = Asker(self._place.addresses[0], Address(self._target.host, GRAPE_UDP))
         while time.monotonic() < until:
