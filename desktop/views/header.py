@@ -50,14 +50,14 @@ class AddressLabel(QWidget):
 
     def keep_room(self) -> None:
         """Measure the longest address, with the longest of the names: under another style they are wider."""
-        shown = self.name.text(), self.value.text(), self.value.font()
+        shown = self.name.text(), self.value.text()
         self.name.setText(self.tr("From your provider"))
         self.value.setText(ADDRESS)
         self.value.setFont(self._fonts[1])
         self.setMinimumSize(self.sizeHint())
         self.name.setText(shown[0])
         self.value.setText(shown[1])
-        self.value.setFont(shown[2])
+        self.value.setFont(self._fonts[bool(self._address)])  # what the label says now may be of the style before
 
     def show_place(self, place: Place) -> None:
         """Show this address, or why there is none."""

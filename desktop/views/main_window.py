@@ -168,6 +168,7 @@ class MainWindow(QMainWindow):
             page.setMinimumHeight(PAGE_HEIGHT)
         self.notice = NoticePlace(self.header.details, self.pending, self.banner)
         self._theme.laid.connect(self.notice.restyle)
+        self.pending.shape_changed.connect(self.notice.restyle)
         middle = Scrolled()
         column = self._column = QVBoxLayout(middle)
         column.setContentsMargins(14, 8, 14, 6)

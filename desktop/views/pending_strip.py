@@ -31,9 +31,11 @@ class PendingStrip(QFrame):
 
     Signals:
         all_wanted(): show all that wait.
+        shape_changed(): it needs another room now; while it is hidden, Qt tells nobody of that.
     """
 
     all_wanted = Signal()
+    shape_changed = Signal()
 
     def __init__(self, bridge: BridgeLike, theme: ThemeSource, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -114,10 +116,13 @@ class PendingStrip(QFrame):
 
     def set_narrow(self, narrow: bool) -> None:
         """Leave the answers to the page of people where there is no room for them beside the whole ID."""
+        if narrow == self._narrow:
+            return
         self._narrow = narrow
         self.answers.setVisible(not narrow)
         self._id.setMinimumWidth(0 if narrow else self._id_width())
         self._all.setVisible(narrow or self._all.isVisibleTo(self))
+        self.shape_changed.emit()
 
     def text(self) -> str:
         """Return what is said, or nothing."""

@@ -1,5 +1,6 @@
 """The window shows what the bridge tells, and tells the bridge what the user does: by mouse, keyboard and menu."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
@@ -8,7 +9,7 @@ import pytest
 from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from core.news.events import GrapeSnapshot, GrapeState, IdentitySnapshot, PeerSnapshot, Role
@@ -160,6 +161,29 @@ def test_nothing_moves_when_the_standing_changes(window: MainWindow, bridge: Fak
     window.banner.dismiss()
     bridge.show(empty_snapshot(scene.UNREACHABLE))
     assert places() == before, "unreachable"
+
+
+@pytest.mark.parametrize("page", ["live", "people", "sharing", "network"])
+def test_nothing_moves_and_no_font_changes_when_the_colours_do(
+    window: MainWindow, bridge: FakeBridge, theme: ThemeSource, page: str
+) -> None:
+    theme.force("light")
+    bridge.show(scene.shares_snapshot(time.time()))
+    window.pages.choose(page)
+
+    def places() -> list[tuple[object, ...]]:
+        QApplication.processEvents()
+        window.grab()  # tables lay themselves out when they are drawn
+        QApplication.processEvents()
+        seen = [each for each in window.findChildren(QWidget) if each.isVisible()]
+        return [(type(e).__name__, e.mapTo(window, QPoint(0, 0)), e.size(), e.fontInfo().family()) for e in seen]
+
+    before = places()
+    for colours in ("dark", "light"):
+        theme.force(colours)
+        now = places()
+        assert [each for each in now if each not in before] == [], colours
+        assert now == before, colours
 
 
 def test_what_comes_up_takes_no_click_that_was_meant_for_what_was_there(
