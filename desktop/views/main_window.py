@@ -130,7 +130,8 @@ class MainWindow(QMainWindow):
         self.menus = Menus(self, bridge, self._acts())
         self.menus.retheme(self._theme.theme)
 
-    def _lay_out(self) -> None:
+    def _live_page(self) -> QWidget:
+        """Put the first page together: the services over who is there, what happens, and the request."""
         self._left = QSplitter(Qt.Orientation.Vertical)
         self._across = Columns(ONE_COLUMN)
         self._left.setChildrenCollapsible(False)
@@ -154,9 +155,12 @@ class MainWindow(QMainWindow):
         upper.setSpacing(10)
         upper.addWidget(self.services)
         upper.addWidget(self._across, 1)
+        return live
+
+    def _lay_out(self) -> None:
         self.pages.register(
             (
-                Page("live", self.tr("Live"), lambda: live),
+                Page("live", self.tr("Live"), self._live_page),
                 Page("sharing", self.tr("Sharing"), lambda: self.sharing),
                 Page("using", self.tr("Using"), lambda: self.using),
                 Page("people", self.tr("People"), lambda: self.people, lambda snapshot: len(snapshot.pending)),
