@@ -5,6 +5,13 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QSplitter, QStackedWidget, QWidget
 
 
+def share_out(splitter: QSplitter, *parts: tuple[QWidget, int]) -> None:
+    """Put parts into a splitter, each with its share of the room."""
+    for number, (part, share) in enumerate(parts):
+        splitter.addWidget(part)
+        splitter.setStretchFactor(number, share)
+
+
 class Columns(QSplitter):
     """A splitter of columns that becomes one column below a width. It asks for the width of its widest part only."""
 

@@ -25,7 +25,7 @@ from desktop.icons import app_icon
 from desktop.theme import Theme, ThemeSource
 from desktop.views.banner import Banner
 from desktop.views.calls import CallsView
-from desktop.views.columns import Columns
+from desktop.views.columns import Columns, share_out
 from desktop.views.contract import BridgeLike
 from desktop.views.header import HeaderView
 from desktop.views.identity_dialog import Acts as IdentityActsLike
@@ -137,17 +137,11 @@ class MainWindow(QMainWindow):
         self._left.setChildrenCollapsible(False)
         for splitter in (self._left, self._across):
             splitter.setHandleWidth(14)
-        self._left.addWidget(self.peers)
-        self._left.addWidget(self.timeline)
-        self._left.setStretchFactor(0, 4)
-        self._left.setStretchFactor(1, 5)
-        self._across.addWidget(self._left)
-        self._across.addWidget(self.request)
-        self._across.setStretchFactor(0, 4)
-        self._across.setStretchFactor(1, 1)
-        self._across.setSizes([START_SIZE.width() - 330, 310])
         for pane, height in ((self.peers, PEERS_HEIGHT), (self.timeline, TIMELINE_HEIGHT)):
             pane.setMinimumHeight(height)
+        share_out(self._left, (self.peers, 4), (self.timeline, 5))
+        share_out(self._across, (self._left, 4), (self.request, 1))
+        self._across.setSizes([START_SIZE.width() - 330, 310])
         self.request.setMinimumWidth(REQUEST_WIDTH)
         live = QWidget()
         upper = QVBoxLayout(live)
