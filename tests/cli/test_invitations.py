@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from core.invitations.link import VERSION
+from core.peer_id import PeerId
+from tests.invitations.test_link import LINK, made
 from tests.streams_real import own
 from tests.support.process import Finished, grapevine
 
@@ -67,6 +70,25 @@ async def test_a_link_from_one_command_line_to_another_and_what_came_of_it(tmp_p
         assert [(row["name"], row["state"], len(row["joined"])) for row in rows] == [
             ("Bert", "accepted", 1), ("Carl", "withdrawn", 0),
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("link", "name", "words"),
+    [
+        (made(bytes([VERSION + 1]) + bytes(60)), "ERR_LINK_VERSION", "version"),
+        (str(LINK)[:-1], "ERR_LINK_CUT", "whole link"),
+        (str(LINK) * 2, "ERR_LINK_DOUBLED", "two links"),
+        (str(PeerId(bytes(range(32)))), "ERR_LINK_FOREIGN", "grapevine:i/"),
+        ("grapevine:i/" + "a" * 10_240, "ERR_LINK_FOREIGN", "10,252"),
+        ("x" * 10_240, "ERR_LINK_FOREIGN", "10,240"),
+    ],
+    ids=["future version", "cut", "doubled", "a Peer ID", "10 kB that begin as a link", "10 kB"],
+)
+async def test_a_link_that_is_none_is_named_and_nothing_is_looked_for(
+    link: str, name: str, words: str, tmp_path: Path
+) -> None:
+    done = await own(tmp_path, "join", link)
+    assert (done.code, name in done.err, words in done.err, "Traceback" in done.err) == (2, True, True, False), done.err
 
 
 @pytest.mark.slow

@@ -125,6 +125,15 @@ async def test_a_link_that_two_open_at_once_lets_in_one() -> None:
         assert len(known(anna)) == 1
 
 
+async def test_a_secret_with_the_peer_id_of_somebody_else_opens_nothing_at_either() -> None:
+    async with two() as (anna, _, bert, _, url), whole(MALLORY, url) as (mallory, _):
+        await mallory.invite("nobody yet")
+        link, row = await anna.invite("Bert", PHOTOS)
+        await refused(bert, Link(MALLORY.peer_id, link.secret))
+        assert (known(anna), known(mallory), anna.invitations()) == ({}, {}, (row,))
+        assert (await bert.join(str(link), timeout=60.0)).services == ("photos",), "the right one holds all the same"
+
+
 async def test_an_invitation_for_two_gives_each_a_name_of_its_own() -> None:
     async with two() as (anna, _, bert, _, url), whole(MALLORY, url) as (mallory, _):
         link, _ = await anna.invite("Band", frozenset(), uses=2)
