@@ -5,12 +5,13 @@ import contextlib
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeAlias
 
 from core.aio.tasks import TaskSet
 from core.calling.inviting import Inviting
 from core.calling.kept import KeptConnections
-from core.calling.late import LateSources, never
+from core.calling.late import LateSources
 from core.calling.locating import Locating
 from core.calling.named import NamedFriends
 from core.calling.nearest import nearest
@@ -126,7 +127,7 @@ class PeerClient:
             if race.patient or address.host in race.hosts():
                 if race.tries(address):
                     self._punches.hurry(address)
-                race.add(address)
+                race.add(address, listed=address.host in race.hosts())
 
     def came(self, address: Address) -> None:
         """Note a connection from there: a search that knows this host tries the address at once."""
@@ -342,7 +343,7 @@ class PeerClient:
         # An idle connection may have died unseen and would win every race, so it comes last; who answers our punch
         # does not wait for its turn.
         found.sort(key=lambda address: (self._client.connected(address, expected), not self._seen_lately(address)))
-        late = None if located.alone else self._late.known(expected)
+        late = None if located.alone else expected
         race = Race(
             connect or (lambda address, seconds: self._client.connect(address, seconds, expected)),
             timeout,
@@ -352,7 +353,8 @@ class PeerClient:
         )
         invitation = None
         if worker is not None:
-            invite = self._inviting.invite(worker, never if late else race.lose_patience, one=expected is not None)
+            give_up = partial(self._nobody_else, race, late)
+            invite = self._inviting.invite(worker, give_up, one=expected is not None)
             invitation = self._tasks.spawn(invite, name=f"invite {located.key}")
         self._races.add(race)
         try:
@@ -374,6 +376,11 @@ class PeerClient:
             self._races.discard(race)
             if invitation is not None:
                 invitation.cancel()
+
+    def _nobody_else(self, race: Race, late: PeerId | None) -> None:
+        """Be patient still while somebody looks for the peer: that may take as long as the request."""
+        if not self._late.knows(late):
+            race.lose_patience()
 
     def _open(self, stack: contextlib.ExitStack, worker: RoleName | None, found: Sequence[Address]) -> bool:
         """Open the way as long as the stack lasts; True: both sides know when to punch, so nobody else opens it."""

@@ -9,6 +9,7 @@ from core.calling.paths import LateSource
 from core.peer_id import PeerId
 from core.values import Address
 
+AGAIN = 1.0  # seconds until a source that could not look for the peer is asked once more: a relay may be there by then
 HEAD_START = 1.5  # seconds that others have before a source is asked that says no time, where there is anybody else
 
 
@@ -22,10 +23,6 @@ class LateSources:
         """Return whether one of them can look for this peer."""
         return peer_id is not None and any(each.knows(peer_id) for each in self._sources)
 
-    def known(self, peer_id: PeerId | None) -> PeerId | None:
-        """Return the peer if one of them can look for it, or else None."""
-        return peer_id if self.knows(peer_id) else None
-
     def begin(
         self, tasks: TaskSet, peer_id: PeerId, found: Callable[[Address, float], None], *, at_once: bool
     ) -> Callable[[], object]:
@@ -36,13 +33,26 @@ class LateSources:
         """Look for a peer until cancelled."""
         began, loop = asyncio.get_running_loop().time(), asyncio.get_running_loop()
         with contextlib.ExitStack() as stack:
+            waiting: list[LateSource] = []
             for each in sorted(self._sources, key=lambda each: each.head_start):
                 if not at_once:
                     await asyncio.sleep(max(0.0, began + each.head_start - loop.time()))
-                if each.knows(peer_id):
-                    stack.enter_context(each.searching(peer_id, found))
+                waiting.append(each)
+                waiting = self._ask(waiting, peer_id, found, stack)
+            while waiting:
+                await asyncio.sleep(AGAIN)
+                waiting = self._ask(waiting, peer_id, found, stack)
             await asyncio.Event().wait()
 
-
-def never() -> None:
-    """Be patient: somebody looks for the peer, and it may take as long as the request."""
+    def _ask(
+        self, sources: Sequence[LateSource], peer_id: PeerId, found: Callable[[Address, float], None],
+        stack: contextlib.ExitStack,
+    ) -> list[LateSource]:  # fmt: skip
+        """Have those look that can, as long as the stack lasts; return the others."""
+        others = []
+        for each in sources:
+            if each.knows(peer_id):
+                stack.enter_context(each.searching(peer_id, found))
+            else:
+                others.append(each)
+        return others

@@ -59,6 +59,7 @@ class Race:
         self._again: Counter[tuple[Address, bool]] = Counter()  # tries after a failure; True: for a sign of life
         self._alive: set[Address] = set()  # gave a sign of life while a connection to it was waited for
         self._under_way: set[Address] = set()
+        self._strange: set[Address] = set()  # nobody listed them
         self._hosts: set[str] = set()
         self._running = 0
         self._failure: PeerError | None = None
@@ -66,8 +67,10 @@ class Race:
         self._stagger = stagger
         self.patient = patient
 
-    def add(self, address: Address, delay: float = 0.0) -> None:
+    def add(self, address: Address, delay: float = 0.0, *, listed: bool = True) -> None:
         """Try an address `delay` seconds from now, or sooner if it waits for its turn already.
+
+        One that is not `listed` only punched us, and may be anybody: its failure is none of the peer that is wanted.
 
         Without `delay` that is a sign of life. An attempt that is under way goes on: it may have sent its last packet
         before the way was opened, so it is followed by another.
@@ -83,6 +86,8 @@ class Race:
             if len(self._tried) >= MAX_TRIED:
                 return
             hurry = self._tried[address] = asyncio.Event()
+            if not listed:
+                self._strange.add(address)
             self._hosts.add(address.host)
             self._running += 1
             self._tasks.spawn(self._attempt(address, hurry, delay), name=f"reach {address}")
@@ -136,7 +141,8 @@ class Race:
             self._failure = error
             self._tried.pop(address, None)  # nothing was tried: it is, when it gives a sign of life
         except PeerError as error:
-            self._failure = error
+            if address not in self._strange:
+                self._failure = error
             self._failed.add(address)
             if address in self._alive:
                 self.add(address)

@@ -449,6 +449,24 @@ async def test_a_friend_who_shares_what_is_asked_by_name_is_reached_by_a_relay(l
         assert asked_at == pytest.approx(AFTER + Relays.head_start)
 
 
+async def test_a_relay_that_is_there_only_later_and_punches_us_is_used_and_ends_no_search() -> None:
+    """The relay punches us too, which every search takes for a sign of life; that it is somebody else ends none."""
+    async with stage() as it:
+        relays = Relays()
+        it.open(late=(relays,))
+        it.records()
+        it.directory.listings[WORKER] = []
+        it.lives(STRANGER, B)  # the relay
+        it.lives(THEM, LANE)
+        loop = asyncio.get_running_loop()
+        loop.call_later(4.0, it.client.heard, B)
+        loop.call_later(4.5, lambda: setattr(relays, "beside", (THEM.peer_id,)))
+        assert (await it.ask(timeout=20.0)).peer == LANE
+        ((asked_at, peer_id),) = relays.asked
+        assert peer_id == THEM.peer_id
+        assert 4.5 <= asked_at <= 5.5
+
+
 async def test_who_answers_by_name_directly_is_not_looked_for_at_a_relay() -> None:
     async with stage() as it:
         relays = Relays(THEM.peer_id)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from core.calling.race import MAX_AGAIN, MAX_LISTED, MAX_TRIED, STAGGER, Race, by_turns
-from core.errors import LocalError, PeerError, RequestTimeout, TransportClosed
+from core.errors import LocalError, PeerError, RemoteError, RequestTimeout, TransportClosed
 from core.reach.outreach import HeldBack
 from core.values import Address
 from tests.peer.fakes import A, B, C, now
@@ -105,6 +105,19 @@ def test_with_patience_it_waits_for_somebody_to_punch_us() -> None:
         race = Race(paths.connect, 10.0, patient=True)
         asyncio.get_running_loop().call_later(5.0, race.add, B)
         assert await race.winner([A]) == B
+
+    run(scene())
+
+
+def test_somebody_nobody_listed_who_turns_out_to_be_another_ends_nothing() -> None:
+    async def scene() -> None:
+        paths = Paths(b=0.01)
+        paths.refuse = {C: RemoteError("another peer", name="ERR_WRONG_PEER")}
+        race = Race(paths.connect, 10.0)
+        loop = asyncio.get_running_loop()
+        loop.call_later(1.0, lambda: race.add(C, listed=False))
+        loop.call_later(2.0, race.add, B)
+        assert await race.winner([]) == B
 
     run(scene())
 

@@ -272,7 +272,7 @@ async def test_requests_beyond_those_that_one_host_may_have_under_way_wait_for_t
 
 async def test_addresses_of_one_network_are_one_host() -> None:
     assert network("2001:db8::1") == network("2001:db8::ffff:1:2:3") == "2001:db8::/64"
-    assert network("fe80::1%eth0") == "fe80::/64"
+    assert network("fe80::1%eth0") == "fe80::1%eth0"  # on a link each machine is a host of its own
     assert (network("192.0.2.7"), network("odd:one")) == ("192.0.2.7", "odd:one")
     standing = Standing("2001:db8::1", False, 1)
     assert by_network(standing) == Standing("2001:db8::/64", False, 1)
