@@ -29,7 +29,7 @@ from core.punch.climb_config import ClimbConfig
 from core.reach.outreach import OutreachConfig
 from core.reach.probing import ProbingConfig
 from core.serving.quota import STRANGER, TRUSTED
-from core.signal import exchange
+from core.signal import exchange, own_letters
 from core.streams.config import StreamConfig
 from core.trust import book, entries
 from core.using import door, uses
@@ -105,7 +105,7 @@ _PUBLIC_DHT: Final = (
         "no further one is kept; a larger file is not used", "tests/mainline/test_parts.py",
     ),
     Rule(
-        "people that letters are written to", "", str(exchange.CONTACTS), "", "of more, those seen last come first",
+        "people that letters are written to", "", str(own_letters.CONTACTS), "", "of more, those seen last come first",
         "tests/signal/test_exchange.py",
     ),
     Rule(
