@@ -4,6 +4,10 @@ import asyncio
 from typing import Final, cast
 
 HEAD_MAX: Final = 512 * 1024  # bytes between two requests; cookies of a page that has many are some 100 KB
+AT_ONCE_MAX: Final = (
+    2 * 1024 * 1024
+)  # bytes behind a whole head before it is worked on: what one turn of the loop brings
+BEGUN_WITHIN: Final = 0.1  # seconds until a whole request is worked on; a turn or two of the loop
 LINGER_MAX: Final = 4 * 1024 * 1024  # bytes of a body behind an early answer, which its sender may still have to read
 
 
@@ -14,6 +18,7 @@ class HeadLimit(asyncio.Protocol):
         self._handler = handler
         self._room = HEAD_MAX
         self._asking = 0  # requests that are worked on
+        self._check: asyncio.TimerHandle | None = None
 
     def asks(self) -> None:
         """A request is whole, and worked on."""
@@ -33,10 +38,19 @@ class HeadLimit(asyncio.Protocol):
         """Count, and hand on."""
         if not self._asking:
             self._room -= len(data)
-            if self._room < 0:
+            if self._room < HEAD_MAX - AT_ONCE_MAX:
                 self.transport.abort()
                 return
+            if self._room < 0 and self._check is None:
+                # a whole head may have come, and its body with it, before aiohttp had its turn
+                self._check = asyncio.get_running_loop().call_later(BEGUN_WITHIN, self._look)
         self._handler.data_received(data)
+
+    def _look(self) -> None:
+        """End the connection if what came is no request yet."""
+        self._check = None
+        if not self._asking and self._room < 0:
+            self.transport.abort()
 
     def eof_received(self) -> bool | None:
         """Hand on."""
@@ -52,4 +66,6 @@ class HeadLimit(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Hand on."""
+        if self._check is not None:
+            self._check.cancel()
         self._handler.connection_lost(exc)
