@@ -61,7 +61,7 @@ async def test_breaks_are_gone_on_from_where_they_were(tmp_path: Path) -> None:
 
     def progress(here: int, total: int) -> None:
         sizes.append(here)
-        if len(opened) < 4 and here > len(opened) * 600_000:
+        if len(opened) < 4 and here > len(opened) * 400_000:
             opened[-1].reset(Reason("ERR_X", "the router restarted"))
 
     async with folder(tmp_path) as pair:
