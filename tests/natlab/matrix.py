@@ -226,15 +226,16 @@ async def meet(internet: Internet, cell: Cell) -> Outcome:
     async with AsyncExitStack() as stack:
         place = await stack.enter_async_context(town(internet, cell))
         await stack.enter_async_context(place.grape())
-        broker = await stack.enter_async_context(place.broker())
-        await broker.event("announced")
+        brokers = [await stack.enter_async_context(place.broker())]
+        await brokers[0].event("announced")
         # Node's programs choose a broker at random and stay with it, so with two they may not meet for a while.
         if cell.nodes == OURS:
             second = await stack.enter_async_context(place.second_broker())
             await second.event("announced")
+            brokers.append(second)
         worker, consumer = await _both(stack, place, cell)
         await _over(consumer, cell)
-        return _judge(cell, broker, worker, consumer, place)
+        return _judge(cell, brokers, worker, consumer, place)
 
 
 async def _over(consumer: Program, cell: Cell) -> None:
@@ -269,19 +270,24 @@ async def _registered(worker: Program) -> None:
     await worker.event("broker", lambda event: event["registered"] or "not" in event["message"])
 
 
-def _judge(cell: Cell, broker: Program, worker: Program, consumer: Program, place: Town) -> Outcome:
+def _judge(cell: Cell, brokers: Sequence[Program], worker: Program, consumer: Program, place: Town) -> Outcome:
     reply = next((event for event in consumer.events if event["event"] == "reply"), None)
     if reply is None:
         return Outcome(cell, None, False, _reason(consumer) or _reason(worker), place.transcript())
-    seen = {event["server"]: event for event in broker.events if event["event"] == "registered"}
+    both = [at for at in map(_had_both, brokers) if at is not None]
     host = reply["from"].rsplit(":", 1)[0]
-    if reply["data"] != SEQUENCE or host != place.worker.outside or len(seen) < 2:
+    if reply["data"] != SEQUENCE or host != place.worker.outside or not both:
         return Outcome(cell, None, False, "", f"a reply that should not be: {reply}\n{place.transcript()}")
-    both = max(event["at"] for event in seen.values())
     rung, packets = _spent(worker, consumer)
-    seconds = max(0.0, reply["at"] - both)
+    seconds = max(0.0, reply["at"] - min(both))
     moved, reason = _moved(worker, consumer), _reason(consumer)
     return Outcome(cell, seconds, moved, reason, place.transcript(), rung, packets)
+
+
+def _had_both(broker: Program) -> float | None:
+    """Return when a broker had both sides, in Unix seconds; None: one of them came too late, or not there."""
+    seen = {event["server"]: event["at"] for event in broker.events if event["event"] == "registered"}
+    return max(seen.values()) if len(seen) == 2 else None
 
 
 def _spent(*programs: Program) -> tuple[str, int]:
