@@ -116,10 +116,15 @@ class PortMapper:
             router = await aside(self._find, ASK_SYSTEM)
         except TimeoutError:
             return None
-        host = None if router is None else self._own.local(Address(router, self._at))
-        if router is None or host is None or not self._own.is_beside(Address(router, self._at)):
+        if router is None or not self._own.is_beside(Address(router, self._at)):
             return None
-        return None if scope(host) is Scope.PUBLIC else (host, router)
+        host = self._host_toward(Address(router, self._at))
+        return None if host is None else (host, router)
+
+    def _host_toward(self, router: Address) -> str | None:
+        """Return our host on the network of a router; None where that needs no port opened."""
+        host = self._own.local(router)
+        return None if host is None or scope(host) is Scope.PUBLIC else host
 
     async def _ask_on(self, host: str, router: str, asked: AsyncExitStack) -> None:
         """Begin to ask on a network, by all protocols; `asked` ends it and gives the port back."""
@@ -150,7 +155,8 @@ class PortMapper:
                 return self._take(way.mapped)
         self._told(None)
         if all(way.words is not None for way in self._ways):
-            self._say(PortOpen(words=self._sentence(*(way.words or "" for way in self._ways))))
+            why = dict.fromkeys(way.words for way in self._ways if way.words)
+            self._say(PortOpen(words=self._refusal("; ".join(why))))
         return None
 
     # -- what is so --------------------------------------------------------------------------------------------------
@@ -172,8 +178,8 @@ class PortMapper:
     def _success(self, mapped: Mapped) -> str:
         return f"Your router opened {self._kind} {mapped.address.port} ({mapped.how})."
 
-    def _sentence(self, router: str, upnp: str) -> str:
-        why = "; ".join(dict.fromkeys(filter(None, (router, upnp))))
+    def _refusal(self, why: str) -> str:
+        """Return that nothing was opened, and why; "": nobody answered."""
         if not why:
             return "Your router opens no ports by itself: it answers neither PCP, NAT-PMP nor UPnP."
         return f"Your router did not open a {self._kind}: {why}."

@@ -7,10 +7,9 @@ the same (NPTv6, NAT66) says at which address the Internet reaches us.
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
-from core.aio.aside import aside
 from core.mapping.asking import Mapped
 from core.mapping.gateway import gateway_6
-from core.mapping.mapper import ASK_SYSTEM, Own, PortMapper
+from core.mapping.mapper import Own, PortMapper
 from core.mapping.status import PortOpen
 from core.mapping.upnp import Upnp
 from core.mapping.upnp_6 import UpnpPinhole
@@ -30,16 +29,8 @@ class PinholeKeeper(PortMapper):
     ) -> None:  # fmt: skip
         super().__init__(own, port, tell, find_gateway, at, upnp)
 
-    async def _place(self) -> tuple[str, str] | None:
-        """Return our host and the router's; None where we have no address, or no router is on a network of ours."""
-        try:
-            router = await aside(self._find, ASK_SYSTEM)
-        except TimeoutError:
-            return None
-        host = next(iter(self._own.hosts_6()), None)
-        if router is None or host is None or not self._own.is_beside(Address(router, self._at)):
-            return None
-        return host, router
+    def _host_toward(self, router: Address) -> str | None:
+        return next(iter(self._own.hosts_6()), None)
 
     async def _ask_on(self, host: str, router: str, asked: AsyncExitStack) -> None:
         self._wanted = None  # what was let in before is another address of ours
@@ -54,8 +45,7 @@ class PinholeKeeper(PortMapper):
             return at
         return f"{at} It translates IPv6: the Internet reaches this computer at {mapped.address.host}."
 
-    def _sentence(self, router: str, upnp: str) -> str:
-        why = "; ".join(dict.fromkeys(filter(None, (router, upnp))))
+    def _refusal(self, why: str) -> str:
         if not why:
             return "Your router does not let IPv6 packets in by itself: it answers neither PCP nor UPnP."
         return f"Your router does not let IPv6 packets in: {why}."

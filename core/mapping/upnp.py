@@ -5,7 +5,8 @@ Only the default gateway's own answers count, redirects are not followed, and wh
 
 import asyncio
 import ipaddress
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final
 
 from core.mapping.asking import LEAST, LIFETIME, Mapped
 from core.scope import Scope, scope
@@ -110,15 +111,24 @@ class Upnp:
 
     async def _search(self) -> str:
         """Return where the router says that its description is. Raises UpnpError when it says nothing."""
+        # to itself too: some answer no multicast from a wireless client
+        places = [(to, igd.PORT) for to in (igd.GROUP, self._gateway)]
+        return await self._heard([(igd.search(target, 1), to) for target in igd.SEARCHED for to in places])
+
+    def _speaks(self, sender: str) -> bool:
+        """Return whether an answer from there counts: what others than the gateway answer is not looked at."""
+        return sender == self._gateway and scope(sender) is not Scope.LOOPBACK
+
+    async def _heard(self, questions: Iterable[tuple[bytes, tuple[Any, ...]]]) -> str:
+        """Send these datagrams; return the first description that who counts names. Raises UpnpError without one."""
         loop = asyncio.get_running_loop()
         found: asyncio.Future[str] = loop.create_future()
         transport, _ = await loop.create_datagram_endpoint(
-            lambda: _Listener(self._gateway, found), local_addr=(self._host, 0)
+            lambda: Listener(self._speaks, found), local_addr=(self._host, 0)
         )
         try:
-            for target in igd.SEARCHED:  # to itself too: some answer no multicast from a wireless client
-                for to in (igd.GROUP, self._gateway):
-                    transport.sendto(igd.search(target, 1), (to, igd.PORT))
+            for datagram, to in questions:
+                transport.sendto(datagram, to)
             async with asyncio.timeout(SEARCH):
                 return await found
         except TimeoutError:
@@ -192,19 +202,20 @@ async def _whole(content: "StreamReader") -> bytes:
     return bytes(parts)
 
 
-class _Listener(asyncio.DatagramProtocol):
-    """Waits for the gateway's own answer to a search; what others answer is not looked at."""
+class Listener(asyncio.DatagramProtocol):
+    """Waits for an answer to a search, of somebody who `speaks` and describes itself."""
 
-    def __init__(self, gateway: str, found: "asyncio.Future[str]") -> None:
-        self._gateway = gateway
+    def __init__(self, speaks: Callable[[str], bool], found: "asyncio.Future[str]") -> None:
+        self._speaks = speaks
         self._found = found
 
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         """See asyncio."""
-        if addr[0] != self._gateway or self._found.done():
+        sender = str(addr[0])
+        if self._found.done() or not self._speaks(sender):
             return
-        url = igd.location(data, self._gateway)
-        if url is not None and scope(self._gateway) is not Scope.LOOPBACK:
+        url = igd.location(data, sender)
+        if url is not None:
             self._found.set_result(url)
 
     def error_received(self, exc: Exception) -> None:

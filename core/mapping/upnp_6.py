@@ -9,7 +9,7 @@ import asyncio
 from typing import Any
 
 from core.mapping.asking import LEAST, LIFETIME, Mapped
-from core.mapping.upnp import SEARCH, Upnp, UpnpError, refusals, troubles
+from core.mapping.upnp import Upnp, UpnpError, refusals, troubles
 from core.scope import network
 from core.values import Address
 from core.wire import igd
@@ -83,38 +83,8 @@ class UpnpPinhole(Upnp):
         return number
 
     async def _search(self) -> str:
-        loop = asyncio.get_running_loop()
-        found: asyncio.Future[str] = loop.create_future()
-        at = await loop.getaddrinfo(self._gateway, igd.PORT)
-        transport, _ = await loop.create_datagram_endpoint(
-            lambda: _Listener6(self._host, found), local_addr=(self._host, 0)
-        )
-        try:
-            for target in igd.SEARCHED:
-                transport.sendto(igd.search(target, 1, igd.GROUP_6), at[0][4])
-            async with asyncio.timeout(SEARCH):
-                return await found
-        except TimeoutError:
-            raise UpnpError("") from None
-        finally:
-            transport.close()
+        at = (await asyncio.get_running_loop().getaddrinfo(self._gateway, igd.PORT))[0][4]
+        return await self._heard((igd.search(target, 1, igd.GROUP_6), at) for target in igd.SEARCHED)
 
-
-class _Listener6(asyncio.DatagramProtocol):
-    """Waits for an answer of a machine on the network of our `host`, that describes itself."""
-
-    def __init__(self, host: str, found: "asyncio.Future[str]") -> None:
-        self._host = host
-        self._found = found
-
-    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        """See asyncio."""
-        sender = str(addr[0])
-        if self._found.done() or network(sender) != network(self._host) or sender == self._host:
-            return
-        url = igd.location(data, sender)
-        if url is not None:
-            self._found.set_result(url)
-
-    def error_received(self, exc: Exception) -> None:
-        """See asyncio: nothing listens there."""
+    def _speaks(self, sender: str) -> bool:
+        return sender != self._host and network(sender) == network(self._host)

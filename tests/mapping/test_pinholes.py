@@ -12,8 +12,8 @@ from aiohttp import web
 from core.mapping.asking import LIFETIME
 from core.mapping.pinholes import PinholeKeeper
 from core.mapping.status import PortOpen
-from core.mapping.upnp import Upnp, UpnpError
-from core.mapping.upnp_6 import UpnpPinhole, _Listener6
+from core.mapping.upnp import Listener, Upnp, UpnpError
+from core.mapping.upnp_6 import UpnpPinhole
 from core.values import Address
 from core.wire import igd
 
@@ -292,7 +292,7 @@ async def test_no_redirect_is_followed() -> None:
 )
 async def test_only_a_machine_of_our_network_that_describes_itself_counts(sender: str, named: str, taken: bool) -> None:
     found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    listener = _Listener6("2001:db8:60::2", found)
+    listener = Listener(UpnpPinhole("2001:db8:60::2", "fe80::1%eth0")._speaks, found)
     answer = f"HTTP/1.1 200 OK\r\nLocation: http://{named}/root.xml\r\n\r\n".encode()
     listener.datagram_received(answer, (sender, 1900, 0, 0))
     assert found.done() is taken
