@@ -66,12 +66,14 @@ def network_options(command: Command) -> Command:
     return as_json_option(connection_options(command))
 
 
-def timeout_option(command: Command) -> Command:
-    """Add `--timeout`, for what waits for another peer."""
+def seconds_option(default: float, text: str) -> Callable[[Command], Command]:
+    """Return what adds `--timeout`, in seconds; `text` is its help."""
     return click.option(
-        "--timeout", type=click.FloatRange(0, min_open=True), default=15.0, show_default=True,
-        help="Seconds to wait for the other peer.",
-    )(command)  # fmt: skip
+        "--timeout", type=click.FloatRange(0, min_open=True), default=default, show_default=True, help=text
+    )
+
+
+timeout_option = seconds_option(15.0, "Seconds to wait for the other peer.")
 
 
 def output_option(text: str) -> Callable[[Command], Command]:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from core.cli.asking import ask_of, ask_options
-from core.cli.options import broker_option, network_options, output_option, quiet_option
+from core.cli.options import broker_option, network_options, output_option, quiet_option, seconds_option
 from core.cli.starting import start
 from core.errors import LocalError, PeerError
 from core.values import JsonValue
@@ -33,13 +33,7 @@ def _json(text: str) -> JsonValue:
 @click.argument("service")
 @click.option("--length", type=int, default=10, show_default=True, help="How many numbers to ask for.")
 @click.option("--once", is_flag=True, help="Print the first reply and stop.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, min_open=True),
-    default=10.0,
-    show_default=True,
-    help="Seconds that --once waits for a reply.",
-)
+@seconds_option(10.0, "Seconds that --once waits for a reply.")
 @click.option(
     "--transport",
     type=click.Choice(["utp", "http", "ws"]),
@@ -74,13 +68,7 @@ def consume(
 @click.command()
 @click.argument("target", metavar="SERVICE|HOST:PORT|PEER-ID[/SERVICE]")
 @click.argument("payload", metavar="PAYLOAD_JSON", default="null")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, min_open=True),
-    default=10.0,
-    show_default=True,
-    help="Seconds to wait for the answer.",
-)
+@seconds_option(10.0, "Seconds to wait for the answer.")
 @click.option("--everybody", is_flag=True, help="Over HTTP or WebSocket: ask everybody who is listed, a line each.")
 @click.option("--limit", type=click.IntRange(1), default=None, help="With --everybody: so many of them, at random.")
 @click.option("--stream", is_flag=True, help="Over HTTP: write what comes as it comes, of any size.")

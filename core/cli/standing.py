@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from core.cli.options import broker_option, network_options
+from core.cli.options import broker_option, network_options, seconds_option
 from core.cli.starting import start
 
 
@@ -21,9 +21,7 @@ def _status() -> Any:  # noqa: ANN401
 
 
 @click.command()
-@click.option(
-    "--timeout", type=click.FloatRange(0, min_open=True), default=12.0, show_default=True, help="Seconds to look."
-)
+@seconds_option(12.0, "Seconds to look.")
 @broker_option
 @network_options
 def doctor(timeout: float, **network: Any) -> None:  # noqa: ANN401
