@@ -124,10 +124,11 @@ class PeerClient:
     def heard(self, address: Address) -> None:
         """Note a punch: a search that knows this host, or waits for any, tries this address too."""
         for race in self._races:
-            if race.patient or address.host in race.hosts():
+            known = address.host in race.hosts()
+            if known or race.patient:
                 if race.tries(address):
                     self._punches.hurry(address)
-                race.add(address, listed=address.host in race.hosts())
+                race.add(address, listed=known)
 
     def came(self, address: Address) -> None:
         """Note a connection from there: a search that knows this host tries the address at once."""

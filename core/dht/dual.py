@@ -121,9 +121,9 @@ class DualNode:
 
     def statistics(self) -> DhtStatistics:
         """Return the counts of both together."""
-        counts = added(self._four.statistics(), self._six.statistics())
-        shared = self._four.statistics()
-        return replace(counts, nodes=self.nodes(), keys=shared.keys, items=shared.items, operations=len(self._open))
+        four = self._four.statistics()
+        counts = added(four, self._six.statistics())
+        return replace(counts, nodes=self.nodes(), keys=four.keys, items=four.items, operations=len(self._open))
 
     # -- Machine ------------------------------------------------------------------------------------------------------
 

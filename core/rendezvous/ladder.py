@@ -194,8 +194,7 @@ class Ladder:
         With it: whether it is of interest who lists it. Before its first word to us nobody does.
         """
         now, found = self._loop.time(), {}
-        for peer_id in list(self._pairs):
-            pair = self._pairs[peer_id]
+        for peer_id, pair in list(self._pairs.items()):
             climbs = pair.want is None and pair.climbing is not None and pair.start is None and pair.won_at is None
             if climbs and pair.climbing is not None and (pair.climbing.climb.busy or now - pair.began_at < HURRIED):
                 found[peer_id] = pair.speaks and not self._proved(pair)
@@ -241,9 +240,11 @@ class Ladder:
         return side_of(report, seen) if seen is not None and report.reflectors else None
 
     def _say(self, pair: _Pair) -> None:
-        if pair.ours is not None and pair.want is not None:
+        if pair.ours is None:
+            return
+        if pair.want is not None:
             self._leave(pair.want, pair.peer_id, pair.sealer.seal(Word(pair.ours, pair.word, pair.our_six)))
-        elif pair.ours is not None and self._mailbox is not None:
+        elif self._mailbox is not None:
             self._mailbox.leave(pair.peer_id, bytes(pair.ours) + pair.word if pair.word else b"")
 
     def _on_mail(self, pair: _Pair, text: str) -> None:

@@ -156,12 +156,14 @@ class NatWatch:
     def opened(self, port: PortOpen) -> None:
         """Take what the router was asked to open, and tell it."""
         self._port = port
-        self._hub.touch()
-        self._hub.emit(NatChanged(self._hub.now(), self.snapshot()))
+        self._tell_ports()
 
     def opened_6(self, port: PortOpen) -> None:
         """Take whether the router lets IPv6 packets in, and tell it."""
         self._port_6 = port
+        self._tell_ports()
+
+    def _tell_ports(self) -> None:
         self._hub.touch()
         self._hub.emit(NatChanged(self._hub.now(), self.snapshot()))
 
