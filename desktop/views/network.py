@@ -14,7 +14,7 @@ from desktop.models.table import STATE_ROLE
 from desktop.theme import Theme, ThemeSource
 from desktop.views.attempts import AttemptsView
 from desktop.views.broker import BrokerView
-from desktop.views.columns import Columns
+from desktop.views.columns import Columns, share_out
 from desktop.views.fields import Lines
 from desktop.views.map import MapView
 from desktop.views.pages import Page, Pages, PageView
@@ -55,9 +55,7 @@ class MapPage(PageView):
         self.why = Lines(WHY_LINES)
         self.across = Columns(BESIDE)
         self.across.setHandleWidth(14)
-        self.across.addWidget(self.map)
-        self.across.addWidget(self.table)
-        self.across.setStretchFactor(0, 1)
+        share_out(self.across, (self.map, 1), (self.table, 0))
         self.across.setSizes(SIZES)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

@@ -28,6 +28,7 @@ from desktop.models.history import ENTRY_ROLE, Entry, HistoryModel
 from desktop.models.peers import role_word
 from desktop.theme import Theme, ThemeSource
 from desktop.views.answer import AnswerView
+from desktop.views.columns import share_out
 from desktop.views.contract import BridgeLike, OutcomeLike
 from desktop.views.fields import Lines, limit, plain_tip, roomy
 from desktop.views.parts import PlainLabel
@@ -162,9 +163,7 @@ class RequestView(QWidget):
         below.addWidget(self.history_list, 1)
         self.splitter = QSplitter(Qt.Orientation.Vertical)
         self.splitter.setChildrenCollapsible(False)
-        for part, stretch in ((top, 2), (self.answer, 4), (before, 2)):
-            self.splitter.addWidget(part)
-            self.splitter.setStretchFactor(self.splitter.count() - 1, stretch)
+        share_out(self.splitter, (top, 2), (self.answer, 4), (before, 2))
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self.splitter)
