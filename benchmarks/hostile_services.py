@@ -92,6 +92,22 @@ async def opened(host: str, marks: Marks = OUR_MARKS | Marks.SECURE) -> Endpoint
     return await Endpoint.open(Address(host, 0), config=EndpointConfig(utp=utp))
 
 
+async def flood(host: str, to: Address, until: float, make: Callable[[int], bytes]) -> int:
+    """Send from a host, ten datagrams each 20 ms; `make` has the number of those before. Return how many left."""
+    sent = 0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((host, 0))
+        sock.setblocking(False)
+        while time.monotonic() < until:
+            for _ in range(10):
+                data = make(sent)
+                with contextlib.suppress(OSError):
+                    sock.sendto(data, to)
+                    sent += 1
+            await asyncio.sleep(0.02)
+    return sent
+
+
 async def together(jobs: list[Coroutine[object, object, int]]) -> int:
     """Do all at once; return the sum of what they did."""
     async with asyncio.TaskGroup() as group:
@@ -206,17 +222,7 @@ async def through_the_share(hosts: list[str], target: Address, whom: PeerId, unt
         return poured
 
     async def forge(host: str) -> int:
-        sent = 0
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.bind((host, 0))
-            sock.setblocking(False)
-            while time.monotonic() < until:
-                for _ in range(10):
-                    with contextlib.suppress(OSError):
-                        sock.sendto(b"\xfa" + os.urandom(200), target)
-                        sent += 1
-                await asyncio.sleep(0.02)
-        return sent
+        return await flood(host, target, until, lambda _: b"\xfa" + os.urandom(200))
 
     return await together([one(host) for host in hosts[:PEERS]] + [forge(host) for host in hosts])
 
@@ -293,20 +299,13 @@ async def at_the_grape(hosts: list[str], target: Address, third: str, until: flo
         )
         token = found.get(b"token")
         asked = queries(random, host, token if isinstance(token, bytes) else b"")
-        sent = 0
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.bind((host, 0))
-            sock.setblocking(False)
-            while time.monotonic() < until:
-                for _ in range(10):
-                    method, arguments = next(asked)
-                    query = Query(random.randbytes(2), method, {b"id": random.randbytes(20), **arguments})
-                    data = bytes(query) if sent % 13 else random.randbytes(200)
-                    with contextlib.suppress(OSError):
-                        sock.sendto(data, grape)
-                        sent += 1
-                await asyncio.sleep(0.02)
-        return sent
+
+        def question(number: int) -> bytes:
+            method, arguments = next(asked)
+            query = Query(random.randbytes(2), method, {b"id": random.randbytes(20), **arguments})
+            return bytes(query) if number % 13 else random.randbytes(200)
+
+        return await flood(host, grape, until, question)
 
     return await together([one(host) for host in hosts] + [_forge(third, grape, until)])
 
