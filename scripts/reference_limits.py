@@ -214,7 +214,8 @@ _STREAM_RULES: Final = (
         "who never asked makes room, then who asks nothing now", "tests/using/test_door.py",
     ),
     Rule(
-        "a request's header", f"{request_parser.HEAD_MAX // _KIB} KiB; {head_limit.HEAD_MAX // _KIB} KiB of a page", "",
+        "a request's header", f"{request_parser.HEAD_MAX // _KIB} KiB; {head_limit.HEAD_MAX // _KIB} KiB of a page, "
+        f"{head_limit.AT_ONCE_MAX // _KIB} with a body for {head_limit.BEGUN_WITHIN:g} s", "",
         "", "the connection is closed", "tests/grape/test_request_parser.py",
     ),
 )  # fmt: skip
