@@ -28,6 +28,7 @@ from desktop.views.main_window import START_SIZE, MainWindow
 from desktop.views.share_sheet import ShareSheet
 from desktop.views.watch_sheet import WatchSheet
 from tests.desktop import fake_peer as scene
+from tests.desktop.connected import connected_snapshot
 
 SETTLE_MS = 700  # milliseconds; switches slide for 120, background formatting takes a few
 
@@ -97,6 +98,12 @@ def broker(window: MainWindow, bridge: scene.FakeBridge) -> None:
     window.pages.choose("broker")
 
 
+def network(window: MainWindow, bridge: scene.FakeBridge) -> None:
+    """Show the map: a peer that reaches others in every way."""
+    bridge.show(connected_snapshot(time.time()))
+    window.pages.choose("network")
+
+
 def sharing(window: MainWindow, bridge: scene.FakeBridge) -> None:
     """Show what is shared."""
     bridge.show(scene.shares_snapshot(time.time()))
@@ -129,6 +136,7 @@ SCENES: dict[str, Callable[[MainWindow, scene.FakeBridge], None]] = {
     "people": people,
     "calls": calls,
     "broker": broker,
+    "network": network,
     "nothing-shared": nothing_shared,
     "sharing": sharing,
     "using": using,
