@@ -44,7 +44,7 @@ but a relay connects this pair. Either both routers give each destination anothe
 is no UDP. A friend of both on a public machine passes the packets on, over TCP where there is no UDP. The number is
 from the question, by Peer ID, to the answer, while all run and wait at the friend. It includes 0.3 s in which direct
 ways are tried alone. **T**: one side is on a public machine, and is reached over TCP itself. Both letters are made by
-`python -m tests.natlab.relayed`, on a machine that was busy with other work. **RED**: should meet, and did not each
+`python -m tests.natlab.relayed`. **RED**: should meet, and did not each
 time.
 
 The lab leaves out other customers of a router, quotas and rate limits. Paths are short unless it says otherwise.
