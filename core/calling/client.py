@@ -131,7 +131,11 @@ class PeerClient:
                 race.add(address, listed=known)
 
     def came(self, address: Address) -> None:
-        """Note a connection from there: a search that knows this host tries the address at once."""
+        """Note a connection from or to there: a search that knows this host tries the address at once.
+
+        Of two searches for one peer the first that calls takes what may be sent to a silent address, and the other is
+        held back: it would wait for the next sign of life.
+        """
         for race in self._races:
             if address.host in race.hosts():
                 race.add(address)
@@ -372,6 +376,7 @@ class PeerClient:
                 winner = await race.winner(found)
                 _log.debug("%s: %s is reached", located.key, winner)
                 story.reached(winner)
+                self.came(winner)
                 return winner
         finally:
             self._races.discard(race)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import pytest
@@ -20,6 +20,7 @@ from core.news.events import RequestSent
 from core.news.joins import SearchProgress
 from core.news.roster import Roster
 from core.peer_id import PeerId
+from core.reach.outreach import HeldBack
 from core.rpc.client import Reply, RpcClient
 from core.rpc.stream import Stream
 from core.secure.dial import Dialer, Outgoing
@@ -43,6 +44,7 @@ from tests.peer.fakes import (
     play,
     refuses,
 )
+from tests.rpc.streams import MemoryStream
 from tests.support.interpreted import interpreted
 
 pytestmark = pytest.mark.virtual_time
@@ -477,3 +479,46 @@ async def test_who_answers_by_name_directly_is_not_looked_for_at_a_relay() -> No
         assert (await it.client.request("fibonacci", ASKED, 10.0)).peer == A
         await asyncio.sleep(10.0)
         assert relays.asked == []
+
+
+class Calls:
+    """A late source that says where a peer is, which hears of us later: nobody calls it before that without a sign."""
+
+    head_start = 0.0
+
+    def knows(self, peer_id: PeerId) -> bool:
+        return peer_id == THEM.peer_id
+
+    @contextlib.contextmanager
+    def searching(self, peer_id: PeerId, found: Callable[[Address, float], None]) -> Iterator[None]:
+        found(A, 22.0)
+        yield
+
+
+async def test_of_two_searches_for_one_peer_the_one_that_is_held_back_follows_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A request, and a friend that is asked to pass packets on: one sign of life allows one call to a silent host."""
+    async with stage() as it:
+        it.open(late=(Calls(),))
+        it.records()
+        it.lives(THEM, A)
+        connect, connected = it.socket.connect, list[float]()
+
+        async def first_only(remote: Address, *, timeout: float) -> MemoryStream:
+            if len(it.socket.connects) > 0 and not connected:
+                raise HeldBack(f"{remote} has not answered, and is not called now")
+            stream = await connect(remote, timeout=timeout)
+            connected.append(now())
+            return stream
+
+        monkeypatch.setattr(it.socket, "connect", first_only)
+        asyncio.get_running_loop().call_later(4.0, it.client.heard, A)
+
+        def call(address: Address, seconds: float) -> Awaitable[object]:
+            return it.dialer.dial(address, seconds, THEM.peer_id)
+
+        reached, reply = await asyncio.gather(it.client.reach(THEM.peer_id, 20.0, call), it.ask(timeout=20.0))
+        assert (reached, reply.peer) == (A, A)
+        assert connected[0] == pytest.approx(4.01)
+        assert now() < 5.0
