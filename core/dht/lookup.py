@@ -6,6 +6,7 @@ Pure bookkeeping: it says which node to ask next and takes the outcome; it sends
 import enum
 from collections import Counter
 from collections.abc import Iterable
+from itertools import islice
 
 from core.dht.routing import distance
 from core.frozen import dataclass
@@ -161,7 +162,8 @@ class Search:
         return answered[: self._k]
 
     def _nearest(self) -> list[_Candidate]:
-        return [candidate for candidate in self._candidates if candidate.state is not _State.FAILED][: self._k]
+        alive = (candidate for candidate in self._candidates if candidate.state is not _State.FAILED)
+        return list(islice(alive, self._k))
 
     def _find(self, asked: Target) -> _Candidate | None:
         for candidate in self._candidates:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 
 from core.news.events import Discovered, Lost, PeerRow, Role
 from core.news.hub import Hub
@@ -12,6 +13,7 @@ MAX_PEERS = 1024  # rows; far over a home's network, and a table of this size st
 KEEP_SILENT = 15.0  # seconds a peer that is not listed stays after its last sign of life; the broker's entry age
 KEEP_ANSWERED = 120.0  # the same for one that answered us: a person may want to ask again; a grape's listing age
 ROLES = tuple(Role)  # an enum is iterated over in Python
+_STALENESS = attrgetter("listed", "last_seen")  # a lie of many addresses asks it of each row, for each of them
 MISSED_LOOKUPS = 3  # lookups without it before a peer counts as unlisted: the DHT samples, so one miss says little
 
 
@@ -161,7 +163,7 @@ class Roster:
         return entry
 
     def _stalest(self) -> Entry:
-        return min(self._entries.values(), key=lambda entry: (entry.listed, entry.last_seen))
+        return min(self._entries.values(), key=_STALENESS)
 
     def _crowded(self) -> bool:
         """Return whether no row can be spared. Found once, it holds until the stalest has been silent long enough."""

@@ -102,6 +102,8 @@ class RequestView(QWidget):
     def _set_up(self) -> None:
         self.target.setEditable(True)
         self.target.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        # what is typed is a target as it stands, not the beginning of another
+        self.target.setCompleter(None)  # type: ignore[arg-type]  # None takes it off, as Qt says
         self.target.setAccessibleName(self.tr("Send to"))
         self.target.setToolTip(self.tr("A service name, a discovered peer, any host:port, or PEER-ID/service"))
         self.target.setMinimumContentsLength(14)

@@ -7,9 +7,10 @@ from pytestqt.qtbot import QtBot
 
 from core.ledger.record import CallRecord
 from desktop.models.calls import MOST, PAGE, CallColumn, CallsModel
-from desktop.views.calls import NO_MATCH, NOBODY
-from desktop.views.main_window import MainWindow
+from desktop.theme import ThemeSource
+from desktop.views.calls import NO_MATCH, NOBODY, CallsView
 from desktop.views.sheets import Question
+from tests.desktop.conftest import Alone
 from tests.desktop.fake_peer import ALICE, EVE, NOW, FakeBridge, busy_events, call_records, people_snapshot
 
 
@@ -19,11 +20,11 @@ def numbered(first: int, last: int) -> list[CallRecord]:
 
 
 @pytest.fixture
-def calls(window: MainWindow, bridge: FakeBridge) -> MainWindow:
+def calls(alone: Alone, bridge: FakeBridge, theme: ThemeSource) -> CallsView:
     bridge.show(people_snapshot())
-    window.pages.choose("calls")
+    made = alone(lambda: CallsView(bridge, theme))
     bridge.tell_calls(*call_records())
-    return window
+    return made
 
 
 def test_the_model_keeps_qt_s_rules(qtmodeltester: ModelTester) -> None:
@@ -60,8 +61,8 @@ def test_the_model_is_bounded() -> None:
     assert model.rowCount() == MOST
 
 
-def test_who_called_is_named(calls: MainWindow) -> None:
-    model = calls.calls.model
+def test_who_called_is_named(calls: CallsView) -> None:
+    model = calls.model
     assert model.index(0, CallColumn.WHO).data() == "Anna's greenhouse"
     assert model.index(2, CallColumn.WHO).data() == "plain"
     assert model.index(3, CallColumn.WHO).data() == EVE.short
@@ -71,8 +72,8 @@ def test_who_called_is_named(calls: MainWindow) -> None:
     assert "called fibonacci: Not trusted" in said
 
 
-def test_search_and_outcome_ask_anew(calls: MainWindow, bridge: FakeBridge, qtbot: QtBot) -> None:
-    view = calls.calls
+def test_search_and_outcome_ask_anew(calls: CallsView, bridge: FakeBridge, qtbot: QtBot) -> None:
+    view = calls
     view.search.setText(" anna ")
     qtbot.waitUntil(lambda: bridge.calls[-1] == ("ask calls", "anna", "", None, PAGE))
     bridge.tell_calls()
@@ -85,24 +86,24 @@ def test_search_and_outcome_ask_anew(calls: MainWindow, bridge: FakeBridge, qtbo
     assert view.table.placeholder() == NOBODY
 
 
-def test_an_answer_to_an_older_question_is_not_shown(calls: MainWindow, bridge: FakeBridge) -> None:
-    calls.calls.outcome.setCurrentIndex(1)
+def test_an_answer_to_an_older_question_is_not_shown(calls: CallsView, bridge: FakeBridge) -> None:
+    calls.outcome.setCurrentIndex(1)
     bridge.calls_found.emit(1, tuple(call_records(count=3)))
-    assert calls.calls.model.rowCount() == 12
+    assert calls.model.rowCount() == 12
 
 
-def test_it_looks_for_new_calls_only_while_it_is_shown(calls: MainWindow, bridge: FakeBridge, qtbot: QtBot) -> None:
+def test_it_looks_for_new_calls_only_while_it_is_shown(calls: CallsView, bridge: FakeBridge, qtbot: QtBot) -> None:
     before = len(bridge.calls)
     bridge.tell(*busy_events())
     qtbot.waitUntil(lambda: len(bridge.calls) == before + 1, timeout=3000)
-    calls.pages.choose("live")
+    calls.hide()
     bridge.tell(*busy_events())
     qtbot.wait(50)
     assert len(bridge.calls) == before + 1
 
 
-def test_forgetting_asks_first_and_an_export_says_how_much(calls: MainWindow, bridge: FakeBridge) -> None:
-    calls.calls.clear_button.click()
+def test_forgetting_asks_first_and_an_export_says_how_much(calls: CallsView, bridge: FakeBridge) -> None:
+    calls.clear_button.click()
     (box,) = calls.findChildren(Question, "clear")
     wanted: tuple[object, ...] = ("clear calls",)
     assert wanted not in bridge.calls
@@ -111,4 +112,4 @@ def test_forgetting_asks_first_and_an_export_says_how_much(calls: MainWindow, br
     bridge.calls_cleared.emit()
     assert bridge.calls[-1][0] == "ask calls"
     bridge.calls_said.emit("12 calls written to there.csv.")
-    assert calls.calls.words() == "12 calls written to there.csv."
+    assert calls.words() == "12 calls written to there.csv."

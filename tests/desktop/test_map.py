@@ -22,9 +22,12 @@ from desktop.models.map import FAR_PLACES, LISTED, Kind, Line, SpotsModel, spots
 from desktop.models.peers import PeerColumn
 from desktop.models.table import Scene
 from desktop.motion import MOTION_VARIABLE
+from desktop.theme import ThemeSource
 from desktop.views.main_window import MainWindow
 from desktop.views.map import LIT_MS, TICK_MS, MapView
 from desktop.views.map_picture import point_on
+from desktop.views.network import MapPage
+from tests.desktop.conftest import Alone
 from tests.desktop.connected import FAILED, NEIGHBOUR, VIRTUAL, connected_snapshot, paths
 from tests.desktop.fake_peer import ALICE, ANNA, CLEO, EVE, NOW, FakeBridge, empty_snapshot
 
@@ -32,10 +35,16 @@ SCENE = Scene(NOW, lambda peer_id: "Anna" if peer_id == ALICE else peer_id.short
 
 
 @pytest.fixture
-def drawn(window: MainWindow, bridge: FakeBridge) -> MapView:
-    window.pages.choose("network")
+def page(alone: Alone, bridge: FakeBridge, theme: ThemeSource) -> MapPage:
+    made = alone(lambda: MapPage(theme))
+    bridge.events_arrived.connect(made.map.on_events)
     bridge.show(connected_snapshot())
-    return window.network.map_page.map
+    return made
+
+
+@pytest.fixture
+def drawn(page: MapPage) -> MapView:
+    return page.map
 
 
 def test_everybody_has_a_spot_and_a_way() -> None:
@@ -166,7 +175,10 @@ def test_nothing_ticks_while_nothing_moves(drawn: MapView, bridge: FakeBridge, q
     qtbot.waitUntil(lambda: not drawn.moving(), timeout=5000)
 
 
-def test_nothing_flies_on_a_page_that_nobody_sees(window: MainWindow, drawn: MapView, bridge: FakeBridge) -> None:
+def test_nothing_flies_on_a_page_that_nobody_sees(window: MainWindow, bridge: FakeBridge) -> None:
+    window.pages.choose("network")
+    bridge.show(connected_snapshot())
+    drawn = window.network.map_page.map
     bridge.tell(PunchSent(NOW, ANNA))
     window.pages.choose("live")
     assert not drawn.moving()
@@ -184,7 +196,7 @@ def test_the_way_lights_up_for_those_who_asked_for_less_motion(
     assert TICK_MS < LIT_MS
 
 
-def test_the_keyboard_goes_from_spot_to_spot_and_readers_hear_of_it(window: MainWindow, drawn: MapView) -> None:
+def test_the_keyboard_goes_from_spot_to_spot_and_readers_hear_of_it(page: MapPage, drawn: MapView) -> None:
     drawn.setFocus()
     QTest.keyClick(drawn, Qt.Key.Key_Home)
     assert drawn.current() == "self"
@@ -192,21 +204,21 @@ def test_the_keyboard_goes_from_spot_to_spot_and_readers_hear_of_it(window: Main
     assert drawn.current() == "router"
     face = QAccessible.queryAccessibleInterface(drawn)
     assert "Your router" in face.text(QAccessible.Text.Description)
-    assert window.network.map_page.why.text().startswith("Your router: Friends reach this peer")
-    assert window.network.map_page.table.selected_rows() == [1]
+    assert page.why.text().startswith("Your router: Friends reach this peer")
+    assert page.table.selected_rows() == [1]
     QTest.keyClick(drawn, Qt.Key.Key_End)
     QTest.keyClick(drawn, Qt.Key.Key_Right)
     assert drawn.current() == "public DHT"
 
 
-def test_a_click_on_a_spot_says_why(window: MainWindow, drawn: MapView) -> None:
+def test_a_click_on_a_spot_says_why(page: MapPage, drawn: MapView) -> None:
     drawn.grab()
     QTest.mouseClick(drawn, Qt.MouseButton.LeftButton, pos=drawn._places[f"peer {VIRTUAL}"].toPoint() + QPoint(2, 2))
-    assert window.network.map_page.why.text().startswith(f"{EVE.short}: No direct way was found yet")
+    assert page.why.text().startswith(f"{EVE.short}: No direct way was found yet")
 
 
-def test_a_row_that_is_chosen_is_ringed_on_the_map(window: MainWindow, drawn: MapView) -> None:
-    window.network.map_page.table.selectRow(2)
+def test_a_row_that_is_chosen_is_ringed_on_the_map(page: MapPage, drawn: MapView) -> None:
+    page.table.selectRow(2)
     assert drawn.current() == f"peer {NEIGHBOUR}"
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from PySide6.QtWidgets import QWidget
 
 from core.identity.identity import Identity
 from core.news.events import IdentitySnapshot
@@ -20,6 +21,7 @@ from desktop.public_dht import Attention, ask_when_wanted
 from desktop.views.main_window import MainWindow
 from desktop.views.public_dht_question import PublicDhtQuestion
 from desktop.views.settings_dialog import SettingsDialog
+from tests.desktop.conftest import Alone
 from tests.desktop.connected import connected_snapshot
 from tests.desktop.core_double import ScriptedPeer
 from tests.desktop.fake_peer import FakeBridge, busy_snapshot
@@ -92,16 +94,16 @@ def test_it_is_not_asked_of_who_has_answered_or_knows_nobody_or_is_asked_somethi
     [("unset", False, "unset"), ("unset", True, "on"), ("on", False, "off"), ("on", True, "on"), ("off", False, "off")],
 )
 def test_the_settings_have_one_switch(
-    window: MainWindow, said: Literal["unset", "on", "off"], checked: bool, expected: str
+    alone: Alone, said: Literal["unset", "on", "off"], checked: bool, expected: str
 ) -> None:
-    dialog = SettingsDialog(Settings(mainline=said), (), window)
+    dialog = SettingsDialog(Settings(mainline=said), (), alone(QWidget))
     dialog.public_dht.setChecked(checked)
     assert dialog.settings().mainline == expected
     dialog.reject()
 
 
-def test_helping_strangers_is_off_at_first_and_can_be_chosen_where_the_public_dht_is_used(window: MainWindow) -> None:
-    dialog = SettingsDialog(Settings(), (), window)
+def test_helping_strangers_is_off_at_first_and_can_be_chosen_where_the_public_dht_is_used(alone: Alone) -> None:
+    dialog = SettingsDialog(Settings(), (), alone(QWidget))
     assert not dialog.open_peer.isChecked()
     assert not dialog.open_peer.isEnabled()
     dialog.public_dht.setChecked(True)

@@ -14,20 +14,21 @@ from core.kinds.share import Share
 from core.trust.audience import Audience
 from desktop.models.share_form import FORMS, Entered, form_of, found_name, problem, proposed_name
 from desktop.models.shares import ShareColumn, found_words, kind_words, other_side
+from desktop.theme import ThemeSource
 from desktop.views.edit_share import EditShareSheet
 from desktop.views.main_window import MainWindow
 from desktop.views.share_sheet import TYPED_MS, ShareSheet
 from desktop.views.sharing import SharingView
 from desktop.views.sheets import Question
+from tests.desktop.conftest import Alone
 from tests.desktop.fake_peer import EVE, FOUND, OURS, FakeBridge, people_snapshot, shares_snapshot
 from tests.desktop.test_widgets_lint import nameless
 
 
 @pytest.fixture
-def page(window: MainWindow, bridge: FakeBridge) -> SharingView:
+def page(alone: Alone, bridge: FakeBridge, theme: ThemeSource) -> SharingView:
     bridge.show(shares_snapshot())
-    window.pages.choose("sharing")
-    return window.sharing
+    return alone(lambda: SharingView(bridge, theme))
 
 
 def cell(page: SharingView, row: int, column: ShareColumn) -> str:
@@ -274,8 +275,10 @@ def test_a_taken_or_impossible_name_is_said(page: SharingView, bridge: FakeBridg
         assert not sheet.share_button.isEnabled()
 
 
-def test_the_demo_is_where_its_switch_is(page: SharingView, window: MainWindow, bridge: FakeBridge) -> None:
-    sheet = opened(page)
+def test_the_demo_is_where_its_switch_is(window: MainWindow, bridge: FakeBridge) -> None:
+    bridge.show(shares_snapshot())
+    window.pages.choose("sharing")
+    sheet = opened(window.sharing)
     sheet.kinds["fibonacci"].click()
     assert window.pages.current() == "live"
     assert all(call[0] != "set_sharing" for call in bridge.calls)

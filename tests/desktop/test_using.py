@@ -13,17 +13,19 @@ from PySide6.QtTest import QTest
 from core.using.offers import OfferRow
 from desktop.models.safe import shown
 from desktop.models.values import MOST, number_of, value_row
+from desktop.theme import ThemeSource
 from desktop.views.browse import browse, is_ours
 from desktop.views.main_window import MainWindow
 from desktop.views.plot import Plot
 from desktop.views.using import UsingView
 from desktop.views.watch_sheet import WatchSheet
+from tests.desktop.conftest import Alone
 from tests.desktop.fake_peer import ALICE, BOB, OFFERS, FakeBridge, shares_snapshot
 from tests.desktop.test_widgets_lint import nameless
 
 
 @pytest.fixture
-def page(window: MainWindow, bridge: FakeBridge, monkeypatch: pytest.MonkeyPatch) -> UsingView:
+def page(alone: Alone, bridge: FakeBridge, theme: ThemeSource, monkeypatch: pytest.MonkeyPatch) -> UsingView:
     def open_url(url: QUrl) -> bool:
         browsed.append(url)
         return True
@@ -31,8 +33,7 @@ def page(window: MainWindow, bridge: FakeBridge, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(QDesktopServices, "openUrl", open_url)
     browsed.clear()
     bridge.show(shares_snapshot())
-    window.pages.choose("using")
-    return window.using
+    return alone(lambda: UsingView(bridge, theme))
 
 
 browsed: list[QUrl] = []
@@ -103,7 +104,9 @@ def test_nothing_of_an_offer_is_markup_and_what_hides_is_written_out(page: Using
     assert "<b>" not in tooltip
 
 
-def test_each_kind_is_opened_in_its_way(page: UsingView, bridge: FakeBridge, window: MainWindow) -> None:
+def test_each_kind_is_opened_in_its_way(page: UsingView, bridge: FakeBridge) -> None:
+    called: list[str] = []
+    page.call_wanted.connect(called.append)
     ask(page, bridge, *OFFERS)
     choose(page, "garden")
     page.open_button.click()
@@ -120,6 +123,12 @@ def test_each_kind_is_opened_in_its_way(page: UsingView, bridge: FakeBridge, win
     assert "does not know how to use \u201chologram\u201d" in page.words.text()
     choose(page, "thermo")
     page.open_button.click()
+    assert called == [f"{ALICE}/thermo"]
+
+
+def test_a_service_of_requests_is_called_from_the_page_live(window: MainWindow) -> None:
+    window.pages.choose("using")
+    window.using.call_wanted.emit(f"{ALICE}/thermo")
     assert window.pages.current() == "live"
     assert window.request.target.currentText() == f"{ALICE}/thermo"
 
@@ -235,17 +244,16 @@ def test_values_are_drawn_and_listed_until_the_other_side_ends(page: UsingView, 
 
 
 @pytest.mark.parametrize("numbers", [[], [5.0], [5.0, 5.0], [-1.7e308, 1.7e308], [0.0, 5e-324], list(range(MOST))])
-def test_any_numbers_are_drawn_in_a_frame(numbers: list[float], window: MainWindow, best_time: BestTime) -> None:
-    plot = Plot("curve", window)
-    plot.resize(600, 200)
+def test_any_numbers_are_drawn_in_a_frame(numbers: list[float], alone: Alone, best_time: BestTime) -> None:
+    plot = alone(lambda: Plot("curve"), 600, 200)
     plot.add(value_row(float(at), number) for at, number in enumerate(numbers))
     assert best_time(lambda: plot.grab()) < 0.016
 
 
 def test_a_batch_of_values_and_a_full_list_of_shares_cost_no_frame(
-    window: MainWindow, bridge: FakeBridge, page: UsingView, best_time: BestTime
+    window: MainWindow, bridge: FakeBridge, best_time: BestTime
 ) -> None:
-    sheet = WatchSheet(bridge.using, ALICE, "Anna", "temperature", page)
+    sheet = WatchSheet(bridge.using, ALICE, "Anna", "temperature", window.using)
     sheet.show()
     rows = tuple(value_row(1000.0 + at, {"value": at, "unit": "C"}) for at in range(MOST))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
@@ -11,7 +12,10 @@ from core.news.events import PeerEvent, RequestSent
 from core.values import Address
 from desktop.models.timeline import MAX_ROWS, TimelineColumn
 from desktop.models.timeline_rows import Kind
+from desktop.theme import ThemeSource
 from desktop.views.main_window import MainWindow
+from desktop.views.timeline import TimelineView
+from tests.desktop.conftest import Alone
 from tests.desktop.fake_peer import NOW, FakeBridge, busy_events
 
 
@@ -20,15 +24,20 @@ def requests(number: int, start: int = 0) -> list[PeerEvent]:
     return [RequestSent(NOW + each, "fibonacci", Address("192.0.2.1", 1 + each)) for each in numbers]
 
 
-def top_peer(window: MainWindow) -> str:
+@pytest.fixture
+def view(alone: Alone, bridge: FakeBridge, theme: ThemeSource) -> TimelineView:
+    made = alone(lambda: TimelineView(theme), 800, 240)
+    bridge.events_arrived.connect(made.add)
+    return made
+
+
+def top_peer(view: TimelineView) -> str:
     """Return the peer in the first line that is fully in sight."""
-    table = window.timeline.table
-    row = table.rowAt(table.verticalHeader().defaultSectionSize() - 1)
-    return str(window.timeline.model.index(row, TimelineColumn.PEER).data())
+    row = view.table.rowAt(view.table.verticalHeader().defaultSectionSize() - 1)
+    return str(view.model.index(row, TimelineColumn.PEER).data())
 
 
-def test_it_follows_the_newest_line_until_one_scrolls_up(window: MainWindow, bridge: FakeBridge) -> None:
-    view = window.timeline
+def test_it_follows_the_newest_line_until_one_scrolls_up(view: TimelineView, bridge: FakeBridge) -> None:
     bridge.tell(*requests(100))
     assert view.at_end()
     assert not view.newest.isEnabled()
@@ -41,13 +50,12 @@ def test_it_follows_the_newest_line_until_one_scrolls_up(window: MainWindow, bri
     assert view.at_end()
 
 
-def test_lines_in_sight_stay_when_the_ring_turns(window: MainWindow, bridge: FakeBridge) -> None:
-    view = window.timeline
+def test_lines_in_sight_stay_when_the_ring_turns(view: TimelineView, bridge: FakeBridge) -> None:
     bridge.tell(*requests(MAX_ROWS))
     view.table.verticalScrollBar().setValue(1000 * view.table.verticalHeader().defaultSectionSize())
-    seen = top_peer(window)
+    seen = top_peer(view)
     bridge.tell(*requests(70, MAX_ROWS))
-    assert top_peer(window) == seen
+    assert top_peer(view) == seen
 
 
 def test_resizing_keeps_the_end_in_sight(window: MainWindow, bridge: FakeBridge) -> None:
@@ -56,8 +64,7 @@ def test_resizing_keeps_the_end_in_sight(window: MainWindow, bridge: FakeBridge)
     assert window.timeline.at_end()
 
 
-def test_filters_by_text_and_kind(window: MainWindow, bridge: FakeBridge, qtbot: QtBot) -> None:
-    view = window.timeline
+def test_filters_by_text_and_kind(view: TimelineView, bridge: FakeBridge, qtbot: QtBot) -> None:
     bridge.tell(*busy_events())
     assert 0 < view.model.rowCount() < view.model.total()  # only what is important
     view.kinds.setCurrentIndex(view.kinds.findText("Everything"))
@@ -86,15 +93,15 @@ def test_selected_lines_and_all_lines_are_copied(window: MainWindow, bridge: Fak
     assert len(QGuiApplication.clipboard().text().splitlines()) == 3
 
 
-def test_copying_without_a_selection_leaves_the_clipboard(window: MainWindow, bridge: FakeBridge) -> None:
+def test_copying_without_a_selection_leaves_the_clipboard(view: TimelineView, bridge: FakeBridge) -> None:
     bridge.tell(*requests(3))
     QGuiApplication.clipboard().setText("mine")
-    window.timeline.table.copy()
+    view.table.copy()
     assert QGuiApplication.clipboard().text() == "mine"
 
 
 def test_a_full_batch_costs_less_than_a_frame(
-    window: MainWindow, bridge: FakeBridge, best_time: Callable[[Callable[[], None]], float]
+    view: TimelineView, bridge: FakeBridge, best_time: Callable[[Callable[[], None]], float]
 ) -> None:
     bridge.tell(*requests(MAX_ROWS))
     batch = requests(100)

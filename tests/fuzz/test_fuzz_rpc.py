@@ -72,12 +72,12 @@ def test_agreement_with_the_parser_of_python(parts: list[bytes]) -> None:
     ]
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", range(4))
 def test_a_good_message_survives_damage_around_it(seed: int) -> None:
     """Flip, cut and insert bytes in one packet; the second good packet after it is always understood."""
     rng = random.Random(seed)
     decoder = Decoder()
-    for _ in range(50):
+    for _ in range(2_500):
         packet = bytearray(b'["3f0c","fibonacci_worker",{"length":10,"note":"\\u00e9 [x] {y}"}]')
         for _ in range(rng.randrange(1, 6)):
             packet[rng.randrange(len(packet))] = rng.choice(b'[]{}",:\\ux0 ')

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol
 
-from core.dht.routing import distance
 from core.values import Address, Burst
 from core.wire.bencoding import Bencoded
 from core.wire.compact import ID_BYTES, Contact, pack_nodes, pack_peer
@@ -39,7 +38,7 @@ class Client(Protocol):
 class Store:
     """What one public node keeps."""
 
-    contacts: list[Contact]
+    contacts: dict[int, Contact]  # by their ids
     peers: dict[bytes, dict[Address, None]] = field(default_factory=lambda: defaultdict(dict))
     items: dict[bytes, Fields] = field(default_factory=dict)
 
@@ -82,7 +81,7 @@ class Cloud:
             self.stores[node] = Store(self._table(node))
         return self.stores[node]
 
-    def _table(self, node: bytes) -> list[Contact]:
+    def _table(self, node: bytes) -> dict[int, Contact]:
         """Return K nodes at random for each bit that a node's neighbours differ in first."""
         own, found = int.from_bytes(node), list[bytes]()
         for bit in range(SPAN):
@@ -93,7 +92,7 @@ class Cloud:
             found += self.random.sample(self.ids[start:end], min(K, end - start))
             if not end - start and bit > 40:
                 break
-        return [Contact(each, self.address[each]) for each in found]
+        return {int.from_bytes(each): Contact(each, self.address[each]) for each in found}
 
     def answer(self, node: bytes, query: Query, source: Address) -> Fields:
         """Return what a node answers, and have it keep what it is told."""
@@ -101,8 +100,8 @@ class Cloud:
         target = arguments.get(b"info_hash", arguments.get(b"target", node))
         assert isinstance(target, bytes)
         values: Fields = {b"id": node, b"token": hashlib.sha1(node + source.host.encode()).digest()[:8]}
-        near = heapq.nsmallest(K, store.contacts, key=lambda each: distance(each.id, target))
-        values[b"nodes"] = pack_nodes(near)
+        near = heapq.nsmallest(K, store.contacts, key=int.from_bytes(target).__xor__)
+        values[b"nodes"] = pack_nodes([store.contacts[each] for each in near])
         if node in self.liars:
             return values | self._lies(query.method, target)
         if query.method == b"get_peers" and store.peers.get(target):

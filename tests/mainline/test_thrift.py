@@ -8,6 +8,7 @@ from core.mainline.thrift import AT_ONCE, DAILY, DAY, Thrift, Use
 from core.signal.pace import EAGER
 from tests.mainline.cloud import Cloud
 from tests.mainline.test_meeting import meets, pair
+from tests.support.samples import some
 
 PROMISED = 25e6  # bytes a day: what the window and the pages say
 SEARCH = 50_000  # bytes of a search that has begun before the account was empty, and goes on
@@ -87,7 +88,7 @@ def test_nodes_that_invent_rings_take_a_small_part() -> None:
     assert greedy(Thrift(), [Use.RINGS], DAY) <= 2.2e6
 
 
-@pytest.mark.parametrize(("gone", "lying"), [(0.3, 0.1), (0.3, 0.4)])
+@pytest.mark.parametrize(("gone", "lying"), some([(0.3, 0.4), (0.3, 0.1)], 2))
 def test_half_an_hour_with_nodes_that_are_gone_or_lie_keeps_to_the_account(gone: float, lying: float) -> None:
     cloud = Cloud(1000, gone=gone, lying=lying)
     anna, _ = pair(cloud, eager=False, warm=0.0)

@@ -82,7 +82,7 @@ def within(scene: DhtScene, host: str, seconds: float = SECONDS) -> None:
     assert scene.wire.bytes_to(host) <= TIMES * scene.wire.spent
 
 
-@pytest.mark.parametrize("door", some(DOORS, 2))
+@pytest.mark.parametrize("door", some(DOORS, 3))
 def test_one_door(door: str) -> None:
     scene = suffer(lambda scene: scene.every(0.05, lambda number: forge(scene, at(VICTIM, number), door, number)))
     within(scene, VICTIM)

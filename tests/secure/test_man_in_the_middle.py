@@ -6,6 +6,7 @@ at most; what Anna was given is Bert's reply to them or an error with a name; an
 """
 
 import asyncio
+import itertools
 from collections.abc import Iterable
 
 import pytest
@@ -100,7 +101,7 @@ def test_a_flipped_bit_ends_in_an_error(number: int, step: int) -> None:
         assert isinstance(outcome, PeerError) or unseen, at
 
 
-@pytest.mark.parametrize("number", range(len(EXCHANGE)), ids=names(EXCHANGE))
+@pytest.mark.parametrize("number", some(range(len(EXCHANGE)), 3), ids=names(EXCHANGE))
 def test_a_flipped_bit_of_a_header_is_made_good_or_ends_in_an_error(number: int) -> None:
     for at in range(number % 4, 20, 4):
         attack(Alter(number, flip_header(at), all_kinds=True))
@@ -139,8 +140,11 @@ CHANGES: dict[str, Change] = {
 }
 
 
-@carrying
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize(
+    ("change", "number"),
+    some(itertools.product(CHANGES.values(), range(len(CARRYING))), 3),
+    ids=[" ".join(pair) for pair in itertools.product(CHANGES, names(CARRYING))],
+)
 def test_a_letter_that_says_something_else_ends_in_an_error(change: Change, number: int) -> None:
     outcome, _ = attack(Alter(number, change))
     after_the_reply = number >= len(CARRYING) - GOODBYES - 1 - (CARRYING[-GOODBYES - 1].source == BERT_AT)

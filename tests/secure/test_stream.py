@@ -295,8 +295,8 @@ def test_rpc_of_all_sizes_and_many_at_once(packet: int) -> None:
         client = RpcClient(connect)
         sizes = [0, 10, 900, 1100, 70_000, 700_000]
         async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(client.request(SERVER, "k", "x" * size)) for size in sizes * 30]
-        for size, task in zip(sizes * 30, asked, strict=True):
+            asked = [group.create_task(client.request(SERVER, "k", "x" * size)) for size in sizes * 10]
+        for size, task in zip(sizes * 10, asked, strict=True):
             reply = task.result()
             assert reply.data == ["x" * size, str(ANNA.peer_id)]
             assert reply.peer_id == BERT.peer_id

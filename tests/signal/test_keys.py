@@ -1,5 +1,6 @@
 """Keys of boxes and bells: the same on both sides, and nobody else's. The vectors hold the format."""
 
+import contextlib
 from random import Random
 
 import pytest
@@ -9,7 +10,7 @@ from core.identity.identity import Identity
 from core.invitations.link import Link
 from core.invitations.proof import meeting_secret, verifier
 from core.signal.keys import INVITER, JOINER, PURPOSE, Box, bell, box, door
-from core.signal.letter import CONTENT, LETTER, SKEW, VALID, Letter, pack, seal, unpack, unseal
+from core.signal.letter import LETTER, SKEW, VALID, Letter, pack, seal, unpack, unseal
 from core.values import Address
 
 ANNA = Identity.from_secret(bytes(range(32)))
@@ -101,15 +102,14 @@ def test_a_clock_that_is_wrong_by_an_hour_does_no_harm() -> None:
     assert unseal(sealed, BOX, 7, NOW + 3600) == unseal(sealed, BOX, 7, NOW - 3600) == LETTER_TO_BERT
 
 
-@pytest.mark.parametrize("seed", range(50))
-def test_a_content_that_a_friend_makes_up_is_read_or_refused(seed: int) -> None:
-    random = Random(seed)
-    content = bytearray(pack(LETTER_TO_BERT))
-    for _ in range(random.randrange(1, 6)):
-        content[random.randrange(60)] = random.randrange(256)
-    try:
-        letter = unpack(bytes(content))
-    except RemoteError:
-        return
-    assert len(letter.addresses) <= 10
-    assert len(content) == CONTENT
+def test_a_content_that_a_friend_makes_up_is_read_or_refused() -> None:
+    read = 0
+    for seed in range(50):
+        random = Random(seed)
+        content = bytearray(pack(LETTER_TO_BERT))
+        for _ in range(random.randrange(1, 6)):
+            content[random.randrange(60)] = random.randrange(256)
+        with contextlib.suppress(RemoteError):
+            assert len(unpack(bytes(content)).addresses) <= 10, seed
+            read += 1
+    assert 0 < read < 50

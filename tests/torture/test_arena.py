@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from core.utp.config import UtpConfig
+from tests.support.samples import some
 from tests.torture.arena import Arena, reproduce
 from tests.torture.plan import Habits, Line, Mishap, Plan, draw, with_corruption, with_mishaps
 
@@ -59,7 +60,7 @@ def test_many_short_connections_leave_nothing(count: int, loss: float) -> None:
     assert all(len(host.mux._closed) <= config.closed_kept for host in arena.hosts)
 
 
-@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("side", some([0, 1], 2))
 @pytest.mark.parametrize("kind", ["die", "restart", "suspend", "jump", "blackout", "rebind"])
 def test_at_every_phase(kind: str, side: int) -> None:
     """A second of a connection in steps of 50 ms: SYN, answer, data, FIN, over; then nothing for three minutes."""

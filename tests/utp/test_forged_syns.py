@@ -17,6 +17,7 @@ from core.utp.mux import Mux
 from core.utp.state import State
 from core.wire.utp_marks import OUR_MARKS, PLAIN, Marks
 from core.wire.utp_packet import Packet, PacketType, pack_header, seq_add
+from tests.support.samples import some
 from tests.utp.pair import A, B, Link, Pair, Side
 
 NUMBERS = 65_536
@@ -85,9 +86,7 @@ def numbers(kind: PacketType, connection_id: int, whole: bool) -> Iterator[list[
     return iter([*sweeps(kind, connection_id, 1 if whole else 0), forged(kind, kind, connection_id)])
 
 
-@pytest.mark.parametrize(
-    ("victim", "count"), [pytest.param("acceptor", 10, marks=pytest.mark.slow), ("acceptor", 1), ("initiator", 2)]
-)
+@pytest.mark.parametrize(("victim", "count"), some([("acceptor", 1), ("acceptor", 10), ("initiator", 2)], 3))
 def test_sweeps_of_syns_cut_no_idle_connection(victim: str, count: int) -> None:
     talk = Talk()
     a, b = talk.pair.connect()
@@ -103,7 +102,7 @@ def test_sweeps_of_syns_cut_no_idle_connection(victim: str, count: int) -> None:
     assert (a.state, b.state) == (State.OPEN, State.OPEN)
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", some([1, 4], 2))
 def test_sweeps_of_syns_delay_no_transfer(count: int) -> None:
     talk = Talk()
     a, b = talk.pair.connect()
@@ -115,7 +114,7 @@ def test_sweeps_of_syns_delay_no_transfer(count: int) -> None:
     assert not talk.pair.a.mux.statistics().retransmitted
 
 
-@pytest.mark.parametrize("when", ["before the SYN", "before the confirmation"])
+@pytest.mark.parametrize("when", some(["before the confirmation", "before the SYN"], 2))
 @WHOLE
 def test_sweeps_of_syns_keep_nobody_from_connecting(when: str, whole: bool) -> None:
     """What is half-open because of a forged SYN swallows nothing of the true peer's."""
@@ -183,7 +182,7 @@ def test_a_forged_syn_does_not_silence_the_memory_of_a_closed_connection() -> No
     assert closed.error is None
 
 
-@pytest.mark.parametrize("kind", [PacketType.RESET, PacketType.FIN, PacketType.DATA, PacketType.STATE])
+@pytest.mark.parametrize("kind", some([PacketType.RESET, PacketType.FIN, PacketType.DATA, PacketType.STATE], 2))
 def test_sweeps_of_other_packets_cut_no_connection(kind: PacketType) -> None:
     talk = Talk()
     a, b = talk.pair.connect()

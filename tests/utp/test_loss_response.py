@@ -80,7 +80,7 @@ def test_timeouts_leave_one_packet_and_half_as_the_goal() -> None:
 
 @pytest.mark.parametrize(
     ("rtt", "loss", "share"),
-    some([(0.02, 0.05, 0.75), (0.02, 0.01, 0.9), (0.1, 0.01, 0.7), (0.1, 0.05, 0.4)], 2),
+    some([(0.02, 0.05, 0.75), (0.02, 0.01, 0.9), (0.1, 0.01, 0.7), (0.1, 0.05, 0.4)], 4),
 )
 def test_random_loss_leaves_most_of_the_rate(rtt: float, loss: float, share: float) -> None:
     link = Bottleneck(20, rtt, loss=loss, seed=3)

@@ -9,6 +9,7 @@ from core.utp.config import UtpConfig
 from core.utp.connection import Connection
 from core.wire.utp_marks import Marks
 from core.wire.utp_packet import HEADER_BYTES, parse
+from tests.support.samples import some
 from tests.utp.pair import B, Link, Pair
 
 CROWD = UtpConfig(  # equal packets: turns, not paths, are looked at
@@ -36,7 +37,7 @@ def crowd(count: int, size: int = BYTES, packet: int = 1402) -> tuple[Pair, list
 
 
 @pytest.mark.parametrize("packet", [1402, 16_356])
-@pytest.mark.parametrize("count", [1, 64, 1000])
+@pytest.mark.parametrize("count", some([1, 1000, 64], 2))
 def test_one_call_is_bounded_and_the_next_is_due_at_once(count: int, packet: int) -> None:
     pair, _ = crowd(count, packet=packet)
     calls = 0
@@ -54,7 +55,7 @@ def test_one_call_is_bounded_and_the_next_is_due_at_once(count: int, packet: int
         assert calls > count // 64  # it was not all in one
 
 
-@pytest.mark.parametrize("count", [64, 1000])
+@pytest.mark.parametrize("count", some([64, 1000], 2))
 def test_nobody_has_a_second_turn_before_everybody_had_one(count: int) -> None:
     pair, connections = crowd(count)
     sent: Counter[int] = Counter()
