@@ -104,6 +104,7 @@ def test_window_and_tray(tested: Kind, desk: dict[str, str], tmp_path: Path) -> 
         assert ended(program) == (0, "")
 
 
+@pytest.mark.slow
 def test_two_of_them_find_each_other(tested: Kind, desk: dict[str, str]) -> None:
     """Two profiles with a window each: one shares, the other asks, as their settings say."""
     with Panel(desk["DBUS_SESSION_BUS_ADDRESS"]) as panel, running(tested, "--profile", "one", env=desk) as one:

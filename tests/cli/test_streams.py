@@ -9,6 +9,7 @@ import pytest
 import core.cli.streams
 from core.cli.streams import open_missing_streams
 from tests.support.ports import free_port
+from tests.support.samples import some
 
 pytestmark = [
     pytest.mark.asyncio,
@@ -16,7 +17,7 @@ pytestmark = [
 ]
 
 # All three, and the one that most is printed to. Real programs, each of them: a forked one has its streams already.
-CLOSED = ["<&- >&- 2>&-", ">&-", *(pytest.param(each, marks=pytest.mark.slow) for each in ("<&-", "2>&-"))]
+CLOSED = some(["<&- >&- 2>&-", ">&-", "<&-", "2>&-"], 4)
 COMMANDS = ["id", "trust list", "calls", "settings", "--version", "lookup x --bootstrap ''"]
 
 

@@ -17,6 +17,7 @@ from core.news.events import PeerSnapshot
 from core.profile.settings import Settings
 from desktop.loop import PreciseLoop
 from desktop.theme import ThemeSource
+from desktop.views.header import HeaderView
 from desktop.views.main_window import REQUEST_WIDTH, MainWindow
 from desktop.views.pages import PageView
 from desktop.views.request import RequestView
@@ -129,6 +130,14 @@ def best_time() -> Callable[[Callable[[], None]], float]:
         return min(times)
 
     return measure
+
+
+@pytest.fixture
+def header(alone: Alone, bridge: FakeBridge, theme: ThemeSource) -> HeaderView:
+    """The top of the window, by itself."""
+    made = alone(lambda: HeaderView(theme))
+    hears(bridge, made.show_snapshot)
+    return made
 
 
 @pytest.fixture

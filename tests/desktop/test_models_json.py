@@ -18,7 +18,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(JSON)
 def test_what_is_shown_whole_is_the_value(value: JsonValue) -> None:
     shown = pretty(value, 1_000_000)
@@ -27,7 +27,7 @@ def test_what_is_shown_whole_is_the_value(value: JsonValue) -> None:
     assert json.loads(full(value)) == value
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(JSON, st.integers(1, 60))
 def test_a_preview_is_one_line_within_its_bound(value: JsonValue, limit: int) -> None:
     text = preview(value, limit)

@@ -76,7 +76,7 @@ def quits(home: Path, stage: str, *signals: int, arguments: tuple[str, ...] = ()
     assert len(seen) < 3, seen
 
 
-@pytest.mark.parametrize("stage", some(STAGES, 2))
+@pytest.mark.parametrize("stage", some(STAGES, 3))
 @pytest.mark.parametrize(
     "number",
     [pytest.param(signal.SIGTERM, id="SIGTERM"), pytest.param(signal.SIGINT, id="SIGINT", marks=pytest.mark.slow)],

@@ -10,6 +10,7 @@ from core.news.events import NOT_LOOKED_FOR, NatSnapshot
 from core.values import Address
 from desktop.friends import add_to_window, show_welcome
 from desktop.models.self_test import Verdict, self_test
+from desktop.views.header import HeaderView
 from desktop.views.main_window import MainWindow
 from desktop.views.open_invitation import OpenInvitation
 from desktop.views.share_sheet import ShareSheet
@@ -67,11 +68,11 @@ def test_the_test_follows_what_is_known(window: MainWindow, bridge: FakeBridge, 
     ],
 )
 def test_the_top_line_is_in_words(
-    window: MainWindow, bridge: FakeBridge, nat: NatSnapshot, title: str, router: str
+    header: HeaderView, bridge: FakeBridge, nat: NatSnapshot, title: str, router: str
 ) -> None:
     shown = replace(busy_snapshot(), grape=scene.CONNECTED, address=HOME, observed=SEEN, nat=nat)
     bridge.show(shown)
-    assert window.header.words().startswith(f"{title}.")
+    assert header.words().startswith(f"{title}.")
     assert self_test(shown)[1].words.startswith(router)
 
 

@@ -132,7 +132,9 @@ def _actions_of(menu: object) -> list[object]:
 
 def nested_loops(path: Path) -> Iterator[str]:
     """Name each call of a file that would start an event loop inside the loop."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    source = path.read_text(encoding="utf-8")
+    named = any(each in source for each in (*NESTED, *STATICS))
+    for node in ast.walk(ast.parse(source)) if named else ():
         if isinstance(node, ast.Attribute):
             owner = node.value.id if isinstance(node.value, ast.Name) else ""
             if node.attr in NESTED or node.attr in STATICS.get(owner, set()):

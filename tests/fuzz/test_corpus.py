@@ -8,7 +8,7 @@ import pytest
 from tests.fuzz import campaign, harness
 from tests.fuzz.inputs import Input, sized, split
 
-INPUTS = 200  # of the short run, for each target: 3 s for all of them
+INPUTS = 100  # of the short run, for each target: 2 s for all of them
 ALL_BYTES = 2 << 20  # that the corpus may have; issue 4 wants it kept under tests/
 
 WORKING = pytest.mark.parametrize("name", harness.names())

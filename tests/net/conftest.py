@@ -26,6 +26,7 @@ async def open_endpoint(
 ) -> AsyncIterator[OpenEndpoint]:
     """Open endpoints on loopback, seeded; all are closed at the end, and nothing may be left of them."""
     opened: list[Endpoint] = []
+    gc.freeze()  # the look for what is left need not go through all that is there already
 
     async def make(*, config: EndpointConfig | None = None, bind: Address = LOCAL) -> Endpoint:
         opened.append(await Endpoint.open(bind, config=config, random=Random(len(opened) + 1)))

@@ -33,6 +33,7 @@ def use_reader(request: pytest.FixtureRequest) -> bool:
 @pytest_asyncio.fixture
 async def open_box(use_reader: bool) -> AsyncIterator[Open]:
     boxes: list[Box] = []
+    gc.freeze()  # the look for what is left need not go through all that is there already
 
     async def make() -> Box:
         boxes.append(Box(await open_udp(LOCAL, use_reader=use_reader)))
