@@ -25,7 +25,7 @@ test: lint ## check everything but the slow half, some 6 minutes on two quiet co
 
 .PHONY: test-slow
 test-slow: setup ## the slow half: before a release, and after work on uTP, punches, brokers or the bundle
-	$(PYTEST) -m slow $(PYTEST_ARGS)
+	$(PYTEST) -m "slow or hypothesis" $(PYTEST_ARGS)
 
 .PHONY: compile
 compile: setup ## compile the engines by mypyc, a minute or two; they are used while their sources are as they were

@@ -33,7 +33,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # A loaded machine makes drawing an example slow, which says nothing about the strategy.
 hypothesis.settings.register_profile("ours", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.load_profile("ours")
+hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("ours"), max_examples=30)
 
 # Programs run on the loop that every user has, though the checks install uvloop; those that test it say so.
 os.environ.setdefault("GRAPEVINE_LOOP", "asyncio")
@@ -68,12 +68,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if whole:
         reports = [each for kind in ("failed", "error") for each in terminalreporter.stats.get(kind, [])]
         second_look.failed(each.nodeid for each in reports)
-    if whole and config.option.markexpr == "slow":
+    if whole and config.option.markexpr == slow_half.MARKS:
         slow_half.ran({name: len(reports) for name, reports in terminalreporter.stats.items()})
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give this process a network, settings, a session bus and a keyring that are nobody's."""
+    # before a test is imported; Hypothesis' own 100 examples of each are in the slow half
+    hypothesis.settings.load_profile("quick" if config.option.markexpr == slow_half.ALL_BUT else "ours")
     become_root()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background: programs would inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)

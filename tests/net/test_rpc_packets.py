@@ -17,6 +17,7 @@ from core.utp.config import UtpConfig
 from core.values import Address, Caller, JsonValue
 from core.wire.utp_marks import Marks
 from tests.support.answers import answered_by
+from tests.support.samples import some
 
 pytestmark = pytest.mark.asyncio
 
@@ -81,9 +82,10 @@ async def test_to_a_plain_peer_every_message_has_a_packet_of_its_own(open_endpoi
         assert there.statistics().sent - before[1] >= 64
 
 
-async def test_256_at_once_twenty_times_over_lose_nothing(open_endpoint: OpenEndpoint) -> None:
+@pytest.mark.parametrize("times", some([5, 20], 2))
+async def test_256_at_once_many_times_over_lose_nothing(open_endpoint: OpenEndpoint, times: int) -> None:
     async with asking(open_endpoint) as (client, _, there):
-        for _ in range(20):
+        for _ in range(times):
             assert await crowd(client, there.address, 256) == list(range(256))
         assert client.statistics().connected == 1
         assert (client.statistics().late, client.statistics().malformed) == (0, 0)

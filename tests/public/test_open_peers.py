@@ -122,7 +122,7 @@ def test_where_the_public_dht_is_blocked_later_open_peers_go_on() -> None:
             await until(lambda: anna.side.snapshot().visited and bert.side.snapshot().visited, 90.0)
             await asyncio.sleep(30.0)
             world.cloud.gone.update(world.cloud.ids)
-            await asyncio.sleep(300.0)
+            await asyncio.sleep(120.0)
             anna.met.clear()
             with bert.public.searching(anna.peer_id, lambda address, delay: None):
                 await until(lambda: (bert.socket.address, 0.0) in anna.met, 5.0)

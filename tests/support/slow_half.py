@@ -10,6 +10,8 @@ from pathlib import Path
 
 from tests.support.tools import ROOT
 
+MARKS = "slow or hypothesis"  # of the slow half; what Hypothesis draws for is in both, with fewer examples in this:
+ALL_BUT = "not slow"
 RECORD = Path(sys.prefix, "slow-tests.json")  # in the environment, so `make clean` forgets it too
 _COUNTED = ("passed", "failed", "error", "skipped")
 

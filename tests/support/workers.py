@@ -5,19 +5,32 @@ field that is gone).
 """
 
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 TOGETHER = frozenset(
     {
         "tests/bundle",  # it is built once, in one folder
+        "tests/dht/test_amplification.py",  # a grape that knows many
+        "tests/grape/test_lazy_http.py",  # what a program loads
         "tests/natlab/test_brokered_life.py",  # all scenes are played at once
         "tests/natlab/test_lab.py",  # which namespaces are there before and after
         "tests/natlab/test_matrix.py",  # all cells are tried at once
+        "tests/peer/test_imports.py",  # what a program loads
     }
 )
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
     """Hands out tests one by one, and the files and folders of TOGETHER whole; these first."""
+
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
+        """Note it, and forget what a worker has done with: pytest-xdist counts all of it again after each test."""
+        nodeid = self.registered_collections[node][item_index]
+        work, scope = self.assigned_work[node], self._split_scope(nodeid)
+        work[scope][nodeid] = True
+        if all(work[scope].values()):
+            del work[scope]
+        self._reschedule(node)
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]

@@ -202,9 +202,9 @@ def test_a_receiver_behind_a_router_that_restarts_speaks_up(outage: float) -> No
 
 
 def busy(seed: int = 1) -> tuple[Scene, bytes, bytes]:
-    """A scene with a transfer both ways that takes about a second."""
+    """A scene with a transfer both ways that takes about half a second."""
     scene = Scene(seed)
-    there, back = Random(seed).randbytes(1_000_000), Random(seed + 1).randbytes(1_000_000)
+    there, back = Random(seed).randbytes(500_000), Random(seed + 1).randbytes(500_000)
     scene.client.send(there)
     scene.server.send(back)
     return scene, there, back
@@ -229,7 +229,7 @@ def test_who_knows_ids_and_numbers_but_not_the_time_starts_nothing() -> None:
     scene.world.every(0.01, forge)
     assert finished(scene, there, back)
     statistics = scene.server.mux.statistics()
-    assert statistics.dropped_unknown > 1000
+    assert statistics.dropped_unknown > 500
     assert statistics.checks <= statistics.dropped_unknown / 1000, "one guess in 8,000 hits half a second"
     assert (statistics.moved, scene.seen) == (0, home)
 
@@ -294,12 +294,12 @@ def test_a_flood_of_spoofed_sources_gets_no_more_than_it_sent_and_no_memory() ->
     for entry in scene.world.trace.entries:
         if entry.what == "unrouted":
             received[entry.to] += len(entry.data)
-    assert len(sent) > 5000
+    assert len(sent) > 2500
     assert all(count <= 3 * sent[victim] for victim, count in received.items())
     assert len(received) <= scene.world.now + 1, "one address a second"
     statistics = scene.server.mux.statistics()
     assert statistics.moved == 0
-    assert statistics.checks_refused > 5000
+    assert statistics.checks_refused > 2500
 
 
 def test_a_reset_from_elsewhere_ends_nothing() -> None:
