@@ -156,6 +156,10 @@ class Search:
             return True
         return not self._seeds and all(candidate.state is not _State.FRESH for candidate in self._nearest())
 
+    def settled(self) -> int:
+        """Return how many of the k nearest candidates that did not fail have answered: few while it gets nearer."""
+        return sum(candidate.state is _State.ANSWERED for candidate in self._nearest())
+
     def closest(self) -> list[Contact]:
         """Return the up to k nearest nodes that answered, the nearest first."""
         answered = [candidate.contact for candidate in self._candidates if candidate.state is _State.ANSWERED]

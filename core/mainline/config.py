@@ -24,6 +24,9 @@ DHT: Final = DhtConfig(
 )
 """What `core.dht` has as numbers, for the public DHT."""
 
+UNHURRIED: Final = 3
+"""Queries in flight of a search that nobody waits for: it takes 12 packets where one with 8 in flight takes 20, and 23
+for 35 where a third of the nodes is silent; and twice as long."""
 GOOD: Final = 50
 """Nodes that have answered: with fewer the table is filled, and so many at least are kept on the disk."""
 BUCKET: Final = 16
@@ -37,6 +40,8 @@ ALONE: Final = 8
 ENOUGH: Final = ((1.2, 10), (2.5, 5))
 """(seconds, answers): a search that is to store something stores it after so long with so many. Most of the nearest
 have answered then; it goes on for those that are slow or behind silent ones, which takes 5 s and more."""
+SETTLED: Final = (0.6, 6)
+"""(seconds, answers of the eight nearest): the same, where it is silent nodes that the search waits for."""
 STORED: Final = 4
 """Nodes that have to take an item that is written with the tokens of the last one; with fewer, the next is a search."""
 TOKENS_FOR: Final = 240.0
@@ -57,6 +62,9 @@ FILLS: Final = 8
 """Such searches; then the next comes with the usual refresh."""
 REMEMBERED: Final = 128
 """Keys whose nearest nodes are remembered, so that asking again takes 8 packets instead of 30."""
+GROWN: Final = 1.5
+"""Times as many nodes as we knew then, with which it is searched again: who has just joined finds others than those
+who look at the same key later, and does not hear who rings there."""
 REMEMBERED_FOR: Final = 310.0
 """Seconds; an epoch of a doorbell and a little. One search for each door instead of two: 2 MB a day less, and of 24
 calls with a third of the nodes gone and a tenth lying as many were heard."""

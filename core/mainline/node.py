@@ -39,6 +39,7 @@ from core.wire.compact import ID_BYTES, Contact
 from core.wire.krpc import Error, Fields, MalformedMessage, Query, QueryRefused, Reply, parse, take_id
 
 AT_LEISURE = frozenset((Use.UPKEEP, Use.LISTS))  # what nobody waits for: it leaves room for what somebody does
+UNHURRIED_USES = AT_LEISURE | {Use.DOOR}  # whose searches take few packets rather than little time
 
 
 class MainlineNode:
@@ -97,20 +98,20 @@ class MainlineNode:
     def peek(self, key: bytes, now: float, part: int = 0, *, use: Use = Use.AWAITED) -> OperationId:
         """As `find_peers`, of the nodes only where the last search ended.
 
-        `part` 1 and more: of the nearest two of them and of one of the others, in turn. Where none is known it is a
-        search, and when none of them answers the next one is.
+        `part` 1 and more: of the nearest two of them (for Use.DOOR, the nearest) and of one of the others, in turn.
+        Where none is known it is a search, and when none of them answers the next one is.
         """
         return self._ask_again(FindPeers(self._new(use, now), key, self._emit), now, part, use)
 
     def _ask_again(self, task: Operation, now: float, part: int, use: Use) -> OperationId:
-        nearest = self._walks.nearest(task.target, now)
-        others = nearest[2:]
+        nearest, always = self._walks.nearest(task.target, now), 1 if use is Use.DOOR else 2
+        others = nearest[always:]
         turn = [others[part % len(others)]] if part and others else []
-        chosen = [*nearest[:2], *turn] if part else nearest
+        chosen = [*nearest[:always], *turn] if part else list(nearest)
         if not chosen:
             return self._begin(task, now, use)
         task.on_end = self._ended
-        Peek(task, chosen).start(partial(self._ask, use), now)
+        Peek(task, chosen, self._walks.demote).start(partial(self._ask, use), now)
         return task.operation
 
     def announce(self, key: bytes, port: int, now: float, *, use: Use = Use.AWAITED) -> OperationId:
@@ -342,7 +343,8 @@ class MainlineNode:
         return task.operation
 
     def _search(self, task: Operation, now: float, begun: Search | None = None) -> None:
-        walk = self._walks.walk(task, task.target, now, partial(self._ask, task.use), begun)
+        ask, unhurried = partial(self._ask, task.use), task.use in UNHURRIED_USES
+        walk = self._walks.walk(task, task.target, now, ask, begun, unhurried=unhurried)
         task.search = walk.search
         walk.step(now)
 
@@ -391,7 +393,7 @@ class MainlineNode:
         if self.thrift.may(Use.UPKEEP, now):
             target = self._random.randbytes(ID_BYTES)
             ask = partial(self._ask, Use.UPKEEP)
-            self._walks.walk(FindNodes(target, lambda now: None), target, now, ask).step(now)
+            self._walks.walk(FindNodes(target, lambda now: None), target, now, ask, unhurried=True).step(now)
 
 
 def _nobody(outcome: Outcome, now: float) -> None:

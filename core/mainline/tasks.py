@@ -10,7 +10,7 @@ from core.dht.lookup import Search
 from core.dht.transactions import Outcome
 from core.dht.walk import Task, Write, WriteTokens
 from core.errors import RemoteError
-from core.mainline.config import ENOUGH, STORED
+from core.mainline.config import ENOUGH, SETTLED, STORED
 from core.mainline.events import ItemHeard, MainlineEvent, PeersHeard
 from core.mainline.thrift import Use
 from core.scope import usable
@@ -45,7 +45,9 @@ class Operation(Task):
         """Count an answer; return whether a search that is to store something may end."""
         self.answered += 1
         took = now - self.began
-        self.hurried = any(took >= seconds and self.answered >= answers for seconds, answers in ENOUGH)
+        least, nearest = SETTLED
+        settled = took >= least and self.search is not None and self.search.settled() >= nearest
+        self.hurried = settled or any(took >= seconds and self.answered >= answers for seconds, answers in ENOUGH)
         return self.hurried
 
     def wrote(self, by: Contact, outcome: Outcome) -> None:

@@ -11,8 +11,8 @@ from typing import Final
 from core.limits.rate import TokenBucket
 
 HEADERS: Final = 28  # bytes of IPv4 and UDP
-DAILY: Final = 22e6  # bytes a day in the long run; being called takes 11 to 18 of them, letters 0.4 for each friend
-AT_ONCE: Final = 2.5e6  # bytes besides, once: joining, looking often for half an hour. No day has more than 24.5 MB
+DAILY: Final = 18e6  # bytes a day in the long run; being called takes 8 to 13 of them, letters 0.4 for each friend
+AT_ONCE: Final = 1.5e6  # bytes besides, once: joining, looking often for 20 minutes. No day has more than 19.5 MB
 DAY: Final = 86_400.0  # seconds
 RING: Final = 1000  # bytes of opening the way to one that rings: 11 punches, and a router's word that nobody is there
 CHECK: Final = 500  # bytes of a look at one that is listed as an open peer: three SYNs, and the same
@@ -40,10 +40,10 @@ _LEAVES: Final = {
 }  # fmt: skip
 """Parts of AT_ONCE that a use leaves to those before it."""
 _OWN: Final = {
-    Use.LETTERS: (10e6, 1e6), Use.RINGS: (2e6, 150e3), Use.DOOR: (14e6, 60e3), Use.EAGER: (2e6, 1.2e6),
-    Use.VISITS: (800e3, 60e3), Use.LISTS: (1.5e6, 300e3), Use.OTHERS: (3e6, 100e3),
+    Use.LETTERS: (8e6, 1e6), Use.RINGS: (2e6, 150e3), Use.DOOR: (14e6, 60e3), Use.EAGER: (2e6, 700e3),
+    Use.VISITS: (800e3, 60e3), Use.LISTS: (1.2e6, 150e3), Use.OTHERS: (3e6, 100e3),
 }  # fmt: skip
-"""(bytes a day, and at once) that a use has at the most: so that the door has 10 MB a day at the least, and an hour
+"""(bytes a day, and at once) that a use has at the most: so that the door has 8 MB a day at the least, and an hour
 takes no more than its part of a day.
 
 At once are: letters to 64 people, the boxes of ten, four looks at the lists of open peers, and

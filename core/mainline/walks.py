@@ -10,7 +10,7 @@ from core.dht.routing import RoutingTable, distance
 from core.dht.walk import Ask, Task, Walk, WriteTokens
 from core.frozen import frozen
 from core.limits.table import BoundedTable
-from core.mainline.config import DISTRUST, REMEMBERED, REMEMBERED_FOR, TOKENS_FOR
+from core.mainline.config import DISTRUST, GROWN, REMEMBERED, REMEMBERED_FOR, TOKENS_FOR, UNHURRIED
 from core.wire.compact import Contact
 
 FEED_EVERY: Final = 0.25  # seconds between tries of those that wait
@@ -18,8 +18,9 @@ FEED_EVERY: Final = 0.25  # seconds between tries of those that wait
 
 @frozen
 class _Nearest:
-    contacts: Sequence[Contact]
+    contacts: list[Contact]
     since: float
+    known: int  # nodes in the table then
 
 
 @frozen
@@ -43,22 +44,39 @@ class Walks:
         """Take another table, as when our id is another."""
         self._table = table
 
-    def walk(self, task: Task, target: bytes, now: float, ask: Ask, begun: Search | None = None) -> Walk:
-        """Return a search that has not begun, or one that goes on where another was; it asks by `ask`."""
+    def walk(
+        self, task: Task, target: bytes, now: float, ask: Ask, begun: Search | None = None, *, unhurried: bool = False
+    ) -> Walk:  # fmt: skip
+        """Return a search that has not begun, or one that goes on where another was; it asks by `ask`.
+
+        `unhurried`: nobody waits for it.
+        """
         config = self._config
+        in_flight = UNHURRIED if unhurried else config.concurrency
         if begun is not None:
-            return Walk(task, begun, ask, config.concurrency, self._starve)
+            return Walk(task, begun, ask, in_flight, self._starve)
         search = Search(
-            target, self._table.own_id, config.bucket_size, config.concurrency, config.max_search_queries,
-            distrust=DISTRUST,
+            target, self._table.own_id, config.bucket_size, in_flight, config.max_search_queries, distrust=DISTRUST
         )  # fmt: skip
         search.add(self.nearest(target, now) or self._table.closest(target, config.bucket_size))
-        return Walk(task, search, ask, config.concurrency, self._starve)
+        return Walk(task, search, ask, in_flight, self._starve)
 
     def nearest(self, target: bytes, now: float) -> Sequence[Contact]:
-        """Return the nodes where a search for this target ended lately, the nearest first; or none."""
+        """Return the nodes where a search for this target ended lately; or none.
+
+        The nearest first, and last those that were demoted.
+        """
         kept = self._nearest.get(target)
-        return () if kept is None or now - kept.since >= REMEMBERED_FOR else kept.contacts
+        if kept is None or now - kept.since >= REMEMBERED_FOR or len(self._table) > GROWN * kept.known:
+            return ()
+        return kept.contacts
+
+    def demote(self, target: bytes, contact: Contact) -> None:
+        """Ask a node after all others that are near to a target: it is silent, or what it says is made up."""
+        kept = self._nearest.get(target)
+        if kept is not None and contact in kept.contacts:
+            kept.contacts.remove(contact)
+            kept.contacts.append(contact)
 
     def tokens(self, target: bytes, now: float) -> WriteTokens:
         """Return the nodes that took what was written under this target lately, with their tokens; or none."""
@@ -68,7 +86,7 @@ class Walks:
     def ended(self, search: Search, now: float, tokens: WriteTokens) -> None:
         """Remember where a search ended, and what was written to; one that began there does not make it younger."""
         if not self.nearest(search.target, now):
-            self._nearest[search.target] = _Nearest(search.closest(), now)
+            self._nearest[search.target] = _Nearest(search.closest(), now, len(self._table))
         self.keep_tokens(search.target, tokens, now)
 
     def keep_tokens(self, target: bytes, tokens: WriteTokens, now: float) -> None:

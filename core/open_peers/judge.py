@@ -13,7 +13,6 @@ from typing import Final
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.open_peers.config import (
-    ALONE,
     CHECKS_BURST,
     CHECKS_RATE,
     GOOD,
@@ -23,18 +22,20 @@ from core.open_peers.config import (
     LIARS,
     LOOK_EVERY,
     LOOK_FIRST,
+    LOOK_LATER,
     LOOK_SOON,
     SILENT,
     SILENT_FOR,
 )
 from core.open_peers.heard import Heard
-from core.open_peers.keys import nearest, nearness
+from core.open_peers.keys import nearest, nearness, network
 from core.peer_id import PeerId
 from core.values import Address
 
 LISTED_BY: Final = (2 / 3, 1 / 2, 0.0)
 """Parts of the nodes that list the most listed one: who is listed by so many is checked before others, however near
 those are. An honest one is listed by six to eight nodes; what those list that lie is listed by up to four."""
+VAIN: Final = 4  # failures of one network of 16 bits, and no success, after which others are checked before it
 STRIKES: Final = 2  # failures in a row of one that was good, after which it is checked from the start
 
 
@@ -57,11 +58,11 @@ class Judge:
         self._good: dict[Address, OpenPeer] = {}  # KNOWN at most
         self._liars: BoundedTable[str, float] = BoundedTable(LIARS)  # until when, by host
         self._silent: BoundedTable[str, float] = BoundedTable(SILENT)
+        self._vain_in: BoundedTable[str, int] = BoundedTable(SILENT)  # failures since a success, by network of 16 bits
         self._checking: set[Address] = set()
         self._checks = TokenBucket(CHECKS_RATE, CHECKS_BURST)
         self._looked_at = -math.inf
-        self._ever = False  # whether one was ever found
-        self._vain = 0  # looks since then, or since we began
+        self._vain = 0  # looks since one was found, or since we began
         self.lies = 0
 
     # -- what is told -------------------------------------------------------------------------------------------------
@@ -84,7 +85,8 @@ class Judge:
         """Note one that has proved to be one; of more than KNOWN, the one farthest from all places goes."""
         self._checking.discard(address)
         self._heard.drop(address)
-        self._ever, self._vain = True, 0
+        self._vain = 0
+        self._vain_in.pop(network(address.host, 2), None)
         for other in [each for each in self._good.values() if each.peer_id == peer_id and each.address != address]:
             del self._good[other.address]  # it has moved; one identity has one voice
         self._good[address] = OpenPeer(address, peer_id, now)
@@ -97,6 +99,8 @@ class Judge:
         self._checking.discard(address)
         self._heard.drop(address)
         self._good.pop(address, None)
+        around = network(address.host, 2)
+        self._vain_in[around] = self._vain_in.get(around, 0) + 1
         if lied:
             self.lies += 1
             self._liars[address.host] = now + LIAR_FOR
@@ -120,6 +124,7 @@ class Judge:
     def begin_again(self) -> None:
         """Hold no silence against anybody: we slept, or are on another network."""
         self._silent.clear()
+        self._vain_in.clear()
         self._looked_at, self._vain = -math.inf, 0
 
     # -- what is to be done -------------------------------------------------------------------------------------------
@@ -128,8 +133,7 @@ class Judge:
         """Return whether the gatherings are to be looked at. `calls`: somebody is called now, and waits."""
         if len(self.good(now)) >= GOOD:
             return now - self._looked_at >= LOOK_EVERY
-        most = LOOK_EVERY if self._ever else ALONE
-        pause = min(most, LOOK_FIRST * 2.0 ** min(self._vain - 1, 8))
+        pause = min(LOOK_EVERY, LOOK_FIRST * LOOK_LATER ** min(self._vain - 1, 8))
         return now - self._looked_at >= (min(pause, LOOK_SOON) if calls else pause)
 
     def to_check(self, places: Sequence[bytes], now: float) -> OpenPeer | Address | None:
@@ -153,7 +157,12 @@ class Judge:
             return None
         counts = self._heard.counts()
         most = max((counts.get(each, 0) for each in waiting), default=0)
-        tiers = [[each for each in waiting if each in self._good or counts[each] >= part * most] for part in LISTED_BY]
+        sound = [each for each in waiting if self._vain_in.get(network(each.host, 2), 0) < VAIN]
+        tiers = [
+            [each for each in those if each in self._good or counts[each] >= part * most]
+            for part in LISTED_BY
+            for those in (sound, waiting)
+        ]
         for those in tiers:
             for at in places:
                 for each in nearest([*those, *good], at, GOOD // 2):

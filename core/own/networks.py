@@ -7,11 +7,12 @@ import ipaddress
 import itertools
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from core.grape.local_address import LocalAddresses
-from core.own.networks_6 import Networks6, networks_6
+from core.own.networks_6 import KEPT, Networks6, networks_6, read_text
 from core.scope import Scope, scope
 from core.values import Address
 
@@ -43,12 +44,13 @@ class Networks(NamedTuple):
 
 def attached(routes: Path = _ROUTES) -> tuple[Attached, ...]:
     """Return the networks that this machine is on, as Linux has them; none where that cannot be read."""
+    return _attached(read_text(routes))
+
+
+@lru_cache(maxsize=KEPT)
+def _attached(text: str) -> tuple[Attached, ...]:
     found = []
-    try:
-        lines = routes.read_text(encoding="ascii").splitlines()[1:]
-    except (OSError, ValueError):
-        return ()
-    for line in lines[:_MOST_ROUTES]:
+    for line in text.splitlines()[1 : 1 + _MOST_ROUTES]:
         fields = line.split()
         if len(fields) > _MASK and fields[_GATEWAY] == "00000000" and fields[_MASK] != "00000000":
             network, mask = (int.from_bytes(bytes.fromhex(fields[at]), sys.byteorder) for at in (_NETWORK, _MASK))
@@ -59,12 +61,13 @@ def attached(routes: Path = _ROUTES) -> tuple[Attached, ...]:
 
 def local_hosts(trie: Path = _TRIE) -> tuple[str, ...]:
     """Return this machine's addresses, as Linux has them, without the loopback ones; none where that cannot be read."""
-    try:
-        lines = trie.read_text(encoding="ascii").splitlines()
-    except (OSError, ValueError):
-        return ()
+    return _local_hosts(read_text(trie))
+
+
+@lru_cache(maxsize=KEPT)
+def _local_hosts(text: str) -> tuple[str, ...]:
     found: dict[str, None] = {}
-    for line, following in itertools.pairwise(lines):
+    for line, following in itertools.pairwise(text.splitlines()):
         mark, _, host = line.strip().partition(" ")
         if mark == "|--" and following.split()[:3] == ["/32", "host", "LOCAL"] and scope(host) > Scope.LOOPBACK:
             found[host] = None

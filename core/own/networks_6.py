@@ -8,12 +8,14 @@ import contextlib
 import ipaddress
 import socket
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from core.scope import Scope, scope
 
 _ADDRESSES, _ROUTES = Path("/proc/net/if_inet6"), Path("/proc/net/ipv6_route")
+KEPT: Final = 4  # texts whose meaning is remembered: they are read once a second, and the same for days
 _MOST = 1000  # lines that are looked at
 _MOST_HOSTS = 16  # addresses of one machine that are told
 _ANYWHERE = ("2001:db8::1", 9)  # RFC 3849: routed like any, never sent to
@@ -44,17 +46,19 @@ class Networks6(NamedTuple):
 def networks_6() -> Networks6:
     """Ask the system: two system calls, and two file reads on Linux."""
     chosen = _chosen()
-    addresses = _read(_ADDRESSES)
+    addresses = read_text(_ADDRESSES)
     told = local_hosts(addresses)
     hosts = dict.fromkeys(host for host in (chosen, *told) if host is not None and scope(host) > Scope.LOOPBACK)
-    return Networks6(tuple(hosts)[:_MOST_HOSTS], attached(_read(_ROUTES)), links(addresses))
+    return Networks6(tuple(hosts)[:_MOST_HOSTS], attached(read_text(_ROUTES)), links(addresses))
 
 
-def local_hosts(text: str) -> list[str]:
+@lru_cache(maxsize=KEPT)
+def local_hosts(text: str) -> tuple[str, ...]:
     """Return the addresses in Linux' /proc/net/if_inet6 that others may be told of."""
-    return [host for _, host in _usable(text) if scope(host) > Scope.LOOPBACK]
+    return tuple(host for _, host in _usable(text) if scope(host) > Scope.LOOPBACK)
 
 
+@lru_cache(maxsize=KEPT)
 def links(text: str) -> tuple[Link, ...]:
     """Return the interfaces in Linux' /proc/net/if_inet6 that have a link-local address, as RFC 4291 has it."""
     local: dict[str, str] = {}
@@ -84,6 +88,7 @@ def _usable(text: str) -> Iterator[tuple[str, str]]:
             yield interface, host
 
 
+@lru_cache(maxsize=KEPT)
 def attached(text: str) -> tuple[ipaddress.IPv6Network, ...]:
     """Return the networks in Linux' /proc/net/ipv6_route that are reached with no router between."""
     found: dict[ipaddress.IPv6Network, None] = {}
@@ -107,8 +112,10 @@ def _chosen() -> str | None:
     return None
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return what a file of the system's says, "" where it cannot be read. Unbuffered, since it is read each second."""
     try:
-        return path.read_text(encoding="ascii")
+        with open(path, "rb", buffering=0) as file:
+            return file.read().decode("ascii")
     except (OSError, ValueError):
         return ""

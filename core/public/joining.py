@@ -29,7 +29,7 @@ SIGN_IN: Final = 15.0  # seconds between looks whether names lead to where they 
 KEEP_EVERY: Final = 600.0  # seconds between writings of the good nodes ...
 KEEP_FIRST: Final = 60.0  # ... and until the first: who is ended by force has them all the same
 TELL_EVERY: Final = 60.0  # seconds between lines of the log about what it took
-WATCH: Final = 1.0  # seconds between looks
+WATCH, WATCH_JOINED = 1.0, 5.0  # seconds between looks, until we have joined and afterwards
 _log = logging.getLogger(__name__)
 
 
@@ -89,7 +89,7 @@ class Joining:
             self._blocked = not node.nodes() and now - began >= BLOCKED
             say()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(WATCH):
+                async with asyncio.timeout(WATCH if node.nodes() < ALONE else WATCH_JOINED):
                     await self._again.wait()
 
     def look(

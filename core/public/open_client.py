@@ -118,9 +118,13 @@ class OpenPeers:
     # -- what is due --------------------------------------------------------------------------------------------------
 
     def look(
-        self, own: PeerId, waits: bool, calls: Sequence[PeerId], names: Sequence[Hashable], searches: Searches
-    ) -> None:
-        """Do what is due. `waits`: others may call us, by `names`; `calls`: those that we call now."""
+        self, own: PeerId, waits: bool, calls: Sequence[PeerId], names: Sequence[Hashable], searches: Searches, *,
+        awaited: bool,
+    ) -> None:  # fmt: skip
+        """Do what is due. `waits`: others may call us, by `names`; `calls`: those that we call now.
+
+        `awaited`: somebody waits for one of the calls.
+        """
         exchange = self._exchange
         if exchange is None or not self._recalled:
             return
@@ -129,7 +133,7 @@ class OpenPeers:
         places = {each: place(each.key, day) for each in calls}
         mine = [place(own.key, each) for each in days(clock)] if waits and names else []
         if places or mine:
-            self._find([*places.values(), *mine], now, searches, calls=bool(places))
+            self._find([*places.values(), *mine], now, searches, calls=awaited)
         self._visit(self._chosen(exchange, places, mine, names, now), exchange, clock)
         for gone in [each for each in self._said if each not in places]:
             del self._said[gone]

@@ -68,15 +68,17 @@ class OpenSide:
         if self._searches is not None:
             self._searches.take(event)
 
-    def look(self, node: MainlineNode, people: People, waits: bool, calls: Sequence[PeerId]) -> None:
-        """Do what is due. `waits`: others may call us; `calls`: those that we call."""
+    def look(
+        self, node: MainlineNode, people: People, waits: bool, calls: Sequence[PeerId], *, awaited: bool
+    ) -> None:  # fmt: skip
+        """Do what is due. `waits`: others may call us; `calls`: those that we call, `awaited` if somebody waits."""
         own, searches = people.own(), self._searches
         if searches is None or own is None:
             return
         if self._desk is not None:
             self._desk.look(self.helps and node.serving, searches, self._clock())
         names = [each.name for each in people.contacts()] if waits else []
-        self._peers.look(own, waits, calls, names, searches)
+        self._peers.look(own, waits, calls, names, searches, awaited=awaited)
 
     def visits(self) -> bool:
         """Return whether we are at an open peer."""

@@ -41,7 +41,7 @@ from core.signal.wishes import Called, Located, Rung, Witnessed
 from core.values import Address, Machine, MayAnswer
 
 FIRST: Final = ord("d")  # the first byte of every message of KRPC: a bencoded dictionary
-TICK: Final = 0.5  # seconds between looks at what is due
+TICK, IDLE_TICK = 0.5, 1.0  # seconds between looks at what is due while somebody calls or waits, and otherwise
 RENEW: Final = 20.0  # seconds between wishes for a call that somebody still waits for; one lasts 60 s
 TOLD_IN: Final = 22.0  # seconds until the other side looks at its door at the latest, and a little
 RINGS: Final = 30.0  # seconds after a ring in which a letter from there is that of somebody who calls
@@ -129,8 +129,7 @@ class PublicDht:
         reachable_for: float = PATIENCE,
     ) -> None:
         """`path` keeps good nodes; `asked`: its owner has decided; others get answers after `reachable_for` seconds."""
-        self._hub, self._socket = hub, socket
-        self._own, self._opening = own, opening
+        self._hub, self._socket, self._own, self._opening = hub, socket, own, opening
         self._joining = Joining(path, tuple(bootstrap), reachable_for)
         self._asked = asked
         self._random = random or SystemRandom()
@@ -151,7 +150,7 @@ class PublicDht:
         self._renewed: dict[PeerId, float] = {}
         self._tasks = TaskSet("public DHT")
         self._soon = asyncio.Event()
-        self._message = PublicDhtSnapshot().message
+        self._told = PublicDhtSnapshot()
 
     # -- what its owner does ------------------------------------------------------------------------------------------
 
@@ -274,7 +273,7 @@ class PublicDht:
     async def _run(self, node: MainlineNode, exchange: Exchange) -> None:
         while True:
             self._look(node, exchange)
-            await wait_for(self._soon, TICK)
+            await wait_for(self._soon, TICK if exchange.lively() else IDLE_TICK)
 
     def _look(self, node: MainlineNode, exchange: Exchange) -> None:
         if self._people is None or self._secret() is None or self._lodging is None:
@@ -304,7 +303,7 @@ class PublicDht:
         exchange.tick(now, clock)
         self._joining.look(node, mapping, self._own.mapped() is not None or self._reached(), self._own.hosts(), now)
         if self._open is not None:
-            self._open.look(node, self._people, waits, called)
+            self._open.look(node, self._people, waits, called, awaited=any(map(self._callers.awaited, called)))
         self._act(now, clock)
         self._lodging.flush()
 
@@ -327,6 +326,7 @@ class PublicDht:
         if self._exchange is None or self._post is None:
             return
         for event in self._exchange.events():
+            self._soon.set()
             if isinstance(event, Rung):
                 self._on_ring(event.address, now)
             elif isinstance(event, Located):
@@ -392,9 +392,9 @@ class PublicDht:
 
     def _say(self) -> None:
         """Tell how it goes, if that is news."""
-        self._hub.touch()
-        now = self.snapshot()
-        if now.message != self._message:
-            self._message = now.message
-            _log.debug("%s", now.message)
-            self._hub.emit(PublicDhtChanged(self._hub.now(), now.nodes, now.message))
+        before, self._told = self._told, self.snapshot()
+        if before != self._told:
+            self._hub.touch()
+        if before.message != self._told.message:
+            _log.debug("%s", self._told.message)
+            self._hub.emit(PublicDhtChanged(self._hub.now(), self._told.nodes, self._told.message))

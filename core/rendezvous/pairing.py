@@ -23,6 +23,7 @@ from core.rendezvous.place import Place
 from core.services.names import RoleName
 from core.values import Address
 
+NOBODY_TICK = 60.0  # seconds between rounds of punches while nobody is listed: news of a peer begin one at once
 MAX_LOGGED = 8  # addresses in one line of the log
 MAX_PUNCHED = 256  # targets a tick; a listing holds 100 at most (PROTOCOL section 1), so two grapes' worth and some
 
@@ -164,7 +165,7 @@ class Pairing:
         """Apart from the lookups: while no grape answers, the peers we know are still punched every second."""
         loop = asyncio.get_running_loop()
         while True:
-            await wait_for(self._punch_now, TICK)
+            await wait_for(self._punch_now, TICK if self._listing else NOBODY_TICK)
             listing = [address for address in self._listing if address not in self._brokered]
             for address in listing:
                 self._pacer.want(address, loop.time(), self._head_start())

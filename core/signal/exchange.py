@@ -38,7 +38,6 @@ from core.signal.wishes import (
 )  # fmt: skip
 from core.values import Address
 
-OTHERS: Final = 6  # whose turn it is: so many are farther than the nearest two
 CALLS: Final = 8  # at a time; of more, the one begun first is given up
 PER_NODE: Final = 4  # new ringers taken of one node's answer ...
 PER_LOOK: Final = 12  # ... and of one look: lists fill with junk
@@ -149,6 +148,10 @@ class Exchange:
         """Return how many seconds are between two looks at our door."""
         return self.pace.interval(now, len(self._contacts))
 
+    def lively(self) -> bool:
+        """Return whether something may be due within a second: we call, or somebody waits for us to be called."""
+        return bool(self._calls) or self.pace.eager
+
     def wishes(self) -> list[Wish]:
         """Return, and forget, what to ask of the DHT."""
         wishes, self._wishes = self._wishes, []
@@ -221,9 +224,8 @@ class Exchange:
             return
         self._looks, self._looked_at = self._looks + 1, now
         self.pace.looked(now, interval)
-        part = 0 if self.pace.eager else 1 + self._looks % OTHERS
         for each in doors(self._bell, clock):
-            wish = Listen(self._number(), each, part, Why.EAGER if self.pace.eager else Why.IDLE)
+            wish = Listen(self._number(), each, self.pace.part(self._looks), Why.EAGER if self.pace.eager else Why.IDLE)
             self._looking[wish.number] = 0
             self._wish(wish, None)
 

@@ -14,6 +14,7 @@ from core.values import Address
 NODES: Final = 16  # whose last word is remembered; a door is kept by eight, and there are two doors for a while
 FRESH: Final = 60.0  # seconds that a word counts
 TAKEN: Final = 100  # addresses of one node's word; as many as are read of one answer
+CROWD: Final = 16  # addresses of one node's word; of more, most are made up
 ALONE: Final = 6.0  # ringers at once that one node alone lists, and who are punched back all the same ...
 ALONE_RATE: Final = 1 / 60.0  # ... and a second in the long run: 1.4 MB a day
 
@@ -42,8 +43,18 @@ class Listed:
         return listing > 1 and 4 * listing > len(fresh)
 
     def alone(self, since: float, now: float, random: Random) -> list[Address]:
-        """Return a few of those that one node alone has listed `since` then, and count them."""
-        those = [each for at, said, _ in self._said.values() if at >= since for each in said]
-        once = [each for each in sorted(those) if not self.agreed(each, now)]
-        random.shuffle(once)
-        return [each for each in once if self._alone.take(now)]
+        """Return a few of those that one node alone has listed `since` then, and count them.
+
+        Those of short lists come first, and what is left of ALONE when half of it is taken is for them: few ring at
+        once, and a crowd is made up.
+        """
+        found: list[Address] = []
+        for said in sorted((said for at, said, _ in self._said.values() if at >= since), key=len):
+            once = [each for each in sorted(said) if not self.agreed(each, now)]
+            random.shuffle(once)
+            for each in once:
+                if len(said) > CROWD and self._alone.tokens(now) < 1.0 + ALONE / 2:
+                    break
+                if each not in found and self._alone.take(now):
+                    found.append(each)
+        return found

@@ -100,8 +100,9 @@ class Cloud:
         target = arguments.get(b"info_hash", arguments.get(b"target", node))
         assert isinstance(target, bytes)
         values: Fields = {b"id": node, b"token": hashlib.sha1(node + source.host.encode()).digest()[:8]}
-        near = heapq.nsmallest(K, store.contacts, key=int.from_bytes(target).__xor__)
-        values[b"nodes"] = pack_nodes([store.contacts[each] for each in near])
+        if b"want" not in arguments:  # else which kinds of nodes are wanted (BEP 32): we want none, or do not say
+            near = heapq.nsmallest(K, store.contacts, key=int.from_bytes(target).__xor__)
+            values[b"nodes"] = pack_nodes([store.contacts[each] for each in near])
         if node in self.liars:
             return values | self._lies(query.method, target)
         if query.method == b"get_peers" and store.peers.get(target):

@@ -14,7 +14,7 @@ from statistics import median
 
 from core.dht.lookup import Search, Target
 from core.dht.routing import distance
-from core.mainline.config import DHT, DISTRUST
+from core.mainline.config import DHT, DISTRUST, UNHURRIED
 from core.open_peers.config import ANNOUNCE_EVERY, CALLED, WAIT_MAX, WAITED
 from core.open_peers.judge import Judge, OpenPeer
 from core.open_peers.keys import SHARDS, gathering, place, shard_of
@@ -31,6 +31,7 @@ HOUR = 3600.0
 DAY_NUMBER = 20_000
 ASKED, ANSWERED = 140, 330  # bytes of a question and its answer, with the headers of IP and UDP
 WRITTEN, TAKEN = 700, 90  # of a letter that is put, and of the node that takes it
+PEEKED = 150  # the answer to one that wants no nodes
 POLL = 500  # bytes of waiting at an open peer, both ways, for WAIT_MAX seconds
 CHECK = 6000  # bytes of a check: the handshake, and a letter there and back
 PEOPLE = 4  # friends of each
@@ -89,10 +90,12 @@ class World:
 
     # -- the public DHT -----------------------------------------------------------------------------------------------
 
-    def walk(self, who: One, target: bytes, method: bytes = b"find_node") -> Walked:
+    def walk(
+        self, who: One, target: bytes, method: bytes = b"find_node", in_flight: int = DHT.concurrency
+    ) -> Walked:  # fmt: skip
         """Search from a table of 50 nodes at random, as ours has after a minute."""
         cloud, random = self.cloud, self.random
-        search = Search(target, b"\0" * 20, DHT.bucket_size, DHT.concurrency, DHT.max_search_queries, distrust=DISTRUST)
+        search = Search(target, b"\0" * 20, DHT.bucket_size, in_flight, DHT.max_search_queries, distrust=DISTRUST)
         known = [Contact(each, cloud.address[each]) for each in random.sample(cloud.ids, 50)]
         known.sort(key=lambda each: int.from_bytes(each.id) ^ int.from_bytes(target))
         search.add(known[: DHT.bucket_size])
@@ -161,7 +164,7 @@ class World:
         judge.looked(now)
         for shard in range(SHARDS):
             key = gathering(DAY_NUMBER, shard)
-            walked = self.walk(who, key, b"get_peers")
+            walked = self.walk(who, key, b"get_peers", UNHURRIED)
             for node, listed in sorted(walked.peers, key=lambda each: distance(each[0].id, key))[:NEAREST]:
                 judge.heard([each for each in listed if each != who.address], now, node.address.host, f"{shard}")
         self.check(who, [place(who.peer_id.key, DAY_NUMBER)], now)
@@ -195,8 +198,8 @@ class World:
 
     def idle(self, who: One, now: float, seconds: float) -> None:
         """Wait for calls: at our door, whose nodes are asked in turn, and at open peers."""
-        who.sends += int(seconds / IDLE * 3)
-        who.bytes += int(seconds / IDLE * 3 * (ASKED + ANSWERED))
+        who.sends += int(seconds / IDLE * 2)
+        who.bytes += int(seconds / IDLE * 2 * (ASKED + PEEKED))
         for other in self.met_at(who, who, WAITED, now):
             who.bytes += int(seconds / WAIT_MAX * POLL)
             other.bytes += int(seconds / WAIT_MAX * POLL)
@@ -232,7 +235,7 @@ def live(world: World) -> Outcome:
         world.leave(who, letters, random.randbytes(20))
         _repeat(who, before, PEOPLE)
         before = who.bytes, who.sends
-        world.walk(who, random.randbytes(20), b"get_peers")  # the door of five minutes
+        world.walk(who, random.randbytes(20), b"get_peers", UNHURRIED)  # the door of five minutes
         _repeat(who, before, int(HOUR / BELL_EPOCH))
         for at in range(1, int(HOUR), int(HOUR / 2)):
             world.look(who, float(at))
@@ -264,7 +267,7 @@ def _heard(times: list[float]) -> float:
 
 
 def _by_door(world: World, who: One) -> float:
-    """The letter is read, the bell is rung, and the other asks two of the nearest nodes and one more, in turn."""
+    """The letter is read, the bell is rung, and the other asks the nearest node and one more, in turn."""
     box, door = world.random.randbytes(20), world.random.randbytes(20)
     kept = {each.id for each in world.walk(who, box).nearest} - world.cloud.liars
     read = world.walk(who, box)
@@ -272,14 +275,16 @@ def _by_door(world: World, who: One) -> float:
         return 61.0
     rung = world.walk(who, door, b"get_peers")
     listed = {each.id for each in rung.nearest} - world.cloud.liars
-    looks = world.walk(who, door, b"get_peers").nearest
+    looks = world.walk(who, door, b"get_peers", UNHURRIED).nearest
     at = read.seconds + rung.seconds + world.random.uniform(0, IDLE)
-    for look in range(6):
-        others = looks[2:]
-        asked = [*looks[:2], *([others[look % len(others)]] if others else [])]
+    for look in range(int(60.0 / IDLE)):
+        others = looks[1:]
+        asked = [*looks[:1], *([others[look % len(others)]] if others else [])]
         if any(each.id in listed for each in asked):
             return at + 0.3
         at += IDLE
+        liars = [each for each in asked if each.id in world.cloud.liars]  # a crowd at a door is asked last from now on
+        looks = [each for each in looks if each not in liars] + liars
     return 61.0
 
 

@@ -10,10 +10,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from core.dht.events import OperationId
 from core.dht.items import Item, sign_item
+from core.dht.routing import distance
 from core.errors import LocalError
-from core.mainline.config import DHT, GOOD, TOKENS_FOR
+from core.mainline.config import DHT, GOOD, GROWN, SETTLED, TOKENS_FOR, UNHURRIED
 from core.mainline.events import Ended, ItemHeard, MainlineEvent, PeersHeard
 from core.mainline.node import MainlineNode
+from core.mainline.thrift import Use
+from core.signal.listed import CROWD
+from core.signal.pace import OTHERS
 from core.values import Address
 from core.wire.krpc import Query, Reply, parse
 from tests.mainline.cloud import Cloud
@@ -120,6 +124,71 @@ def test_to_ask_again_takes_eight_packets_or_three() -> None:
         assert ours.node.statistics().asked - before == packets
     other = ours.wait(ours.node.peek(b"n" * 20, cloud.now))
     assert other.answered >= 8, "what was never looked for is searched"
+
+
+def test_a_poll_wants_no_nodes_and_where_a_door_is_known_asks_two() -> None:
+    cloud = Cloud(300)
+    ours = joined(cloud)
+    ours.wait(ours.node.find_peers(KEY, cloud.now))
+    asked = set()
+    for part in range(1, OTHERS + 1):
+        sent(ours.node, cloud.now)
+        ours.node.peek(KEY, cloud.now, part, use=Use.DOOR)
+        polled = sent(ours.node, cloud.now)
+        assert len(polled) == 2
+        assert all(isinstance(each, Query) and each.arguments[b"want"] == [] for _, each in polled)
+        asked |= {to for to, _ in polled}
+    assert len(asked) == DHT.bucket_size, "each has its turn"
+
+
+def test_who_lists_a_crowd_or_is_silent_is_asked_after_the_others() -> None:
+    cloud = Cloud(300)
+    ours = joined(cloud)
+    ours.wait(ours.node.find_peers(KEY, cloud.now))
+    nearest = sorted(ours.node._walks.nearest(KEY, cloud.now), key=lambda each: distance(each.id, KEY))
+    silent, crowded = nearest[0], nearest[1]
+    cloud.gone.add(silent.id)
+    for number in range(CROWD + 1):
+        cloud.store(crowded.id).peers[KEY].setdefault(Address(f"12.0.0.{number}", 5000))
+    ours.wait(ours.node.peek(KEY, cloud.now))
+    sent(ours.node, cloud.now)
+    ours.node.peek(KEY, cloud.now, 1)
+    asked = {to for to, _ in sent(ours.node, cloud.now)}
+    assert {each.address for each in nearest[2:4]} <= asked
+    assert not asked & {silent.address, crowded.address}
+
+
+@pytest.mark.parametrize(("use", "most"), [(Use.DOOR, UNHURRIED), (Use.AWAITED, DHT.concurrency)])
+def test_a_search_that_nobody_waits_for_asks_few_at_a_time(use: Use, most: int) -> None:
+    cloud = Cloud(300)
+    ours = joined(cloud)
+    sent(ours.node, cloud.now)
+    ours.node.find_peers(KEY, cloud.now, use=use)
+    assert len(sent(ours.node, cloud.now)) == most
+
+
+def test_what_is_written_does_not_wait_for_silent_nodes_among_the_nearest() -> None:
+    cloud = Cloud(1000, loss=0.0)
+    ours = joined(cloud)
+    nearest = sorted(cloud.ids, key=lambda each: distance(each, KEY))
+    cloud.gone |= {nearest[2], nearest[5]}
+    began = cloud.now
+    ended = ours.wait(ours.node.announce(KEY, 9, cloud.now))
+    assert ended.taken >= SETTLED[1]
+    assert cloud.now - began <= 1.7, "one time-out, and not those of all that come in place of the silent ones"
+
+
+def test_what_was_searched_with_few_nodes_known_is_searched_again_with_many() -> None:
+    cloud = Cloud(1000, loss=0.0)
+    ours = Ours(cloud)
+    cloud.run(0.2)
+    ours.wait(ours.node.find_peers(KEY, cloud.now))
+    few = ours.node.nodes()
+    cloud.run(60.0)
+    assert ours.node.nodes() > GROWN * few
+    before = ours.node.statistics().asked
+    ours.wait(ours.node.peek(KEY, cloud.now, 1))
+    assert ours.node.statistics().asked - before >= DHT.bucket_size
 
 
 def test_where_nobody_answers_any_longer_it_is_searched_again() -> None:

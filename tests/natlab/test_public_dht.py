@@ -15,6 +15,7 @@ from tests.natlab.friends import known
 from tests.natlab.internet import Internet, Public, internet
 from tests.natlab.kinds import Kind
 from tests.natlab.matrix import SEQUENCE
+from tests.natlab.wrong_clock import wrong_clock
 from tests.streams_real import own
 from tests.support.process import Event, Program, grapevine, node, running
 
@@ -46,8 +47,13 @@ async def switch_on(home: Path, node: str) -> None:
     assert done.code == 0, done
 
 
-async def meet(world: Internet, folder: Path, nodes: Public, anna: Kind, bert: Kind) -> float:
-    """Have Bert ask Anna something; return how many seconds that took, the start of his program included."""
+async def meet(
+    world: Internet, folder: Path, nodes: Public, anna: Kind, bert: Kind, *, env: dict[str, str] | None = None
+) -> float:  # fmt: skip
+    """Have Bert ask Anna something; return how many seconds that took, the start of his program included.
+
+    `env` is Bert's.
+    """
     ids = await known(folder)
     homes, sites = (folder / "anna", folder / "bert"), (world.site(anna), world.site(bert))
     for home in homes:
@@ -59,7 +65,7 @@ async def meet(world: Internet, folder: Path, nodes: Public, anna: Kind, bert: K
         await asyncio.sleep(8.0)  # until her letter is in his box
         began = loop.time()
         asking = ("request", f"{ids[0]}/fibonacci", '{"length": 10}', "--timeout", "60", "--verbose", *ALONE)
-        async with grapevine(*asking, inside=sites[1].inside, home=homes[1]) as asker:
+        async with grapevine(*asking, inside=sites[1].inside, home=homes[1], env=env) as asker:
             try:
                 reply = await asker.event("reply", timeout=90.0)
             except AssertionError as error:
@@ -84,8 +90,8 @@ async def every_pair(folder: Path, pairs: list[tuple[Kind, Kind]]) -> None:
             await asyncio.gather(*(one(number, *pair) for number, pair in enumerate(pairs)))
 
 
-async def joins(world: Internet, folder: Path, nodes: Public) -> float:
-    """Have Bert, a stranger, open an invitation of Anna's; return how many seconds that took."""
+async def joins(world: Internet, folder: Path, nodes: Public, *, env: dict[str, str] | None = None) -> float:
+    """Have Bert, a stranger, open an invitation of Anna's; return how many seconds that took. `env` is Bert's."""
     homes, sites = (folder / "anna", folder / "bert"), (world.site(Kind.LINUX), world.site(Kind.PORT_RESTRICTED))
     for home in homes:
         await own(home, "id")
@@ -97,7 +103,7 @@ async def joins(world: Internet, folder: Path, nodes: Public) -> float:
     async with sharing as sharer:
         await sharer.event("public-dht", lambda event: event["nodes"] >= 8)
         began = loop.time()
-        joining = grapevine("join", link, "--verbose", *ALONE, inside=sites[1].inside, home=homes[1])
+        joining = grapevine("join", link, "--verbose", *ALONE, inside=sites[1].inside, home=homes[1], env=env)
         async with joining as joiner:
             try:
                 await sharer.event("invitation-accepted", timeout=90.0)
@@ -176,6 +182,16 @@ async def looks_on(folder: Path) -> None:
     print(f"{len(krpc)} packets of KRPC, {rates(krpc):.1f} a second to the host that got most")  # noqa: T201
 
 
+async def with_a_wrong_clock(folder: Path, seconds: int) -> None:
+    """Two meet, and two become friends; the clock of one of the two is so many seconds ahead."""
+    env = wrong_clock(folder, seconds)
+    with internet() as world:
+        nodes = world.public(NODES)
+        async with mainline(nodes):
+            await meet(world, folder / "meet", nodes, Kind.LINUX, Kind.PORT_RESTRICTED, env=env)
+            await joins(world, folder / "join", nodes, env=env)
+
+
 async def an_invitation(folder: Path) -> None:
     with internet() as world:
         nodes = world.public(NODES)
@@ -185,6 +201,11 @@ async def an_invitation(folder: Path) -> None:
 
 def test_an_invitation_is_opened_by_the_public_dht_alone(tmp_path: Path) -> None:
     asyncio.run(an_invitation(tmp_path))
+
+
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+def test_a_clock_that_is_wrong_by_an_hour_keeps_nobody_apart(tmp_path: Path, seconds: int) -> None:
+    asyncio.run(with_a_wrong_clock(tmp_path, seconds))
 
 
 def test_who_looks_on_sees_few_packets_and_nothing_in_the_clear(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from random import Random
 import pytest
 
 from core.open_peers.config import (
-    ALONE,
     CHECKS_BURST,
     GOOD,
     GOOD_FOR,
@@ -15,9 +14,10 @@ from core.open_peers.config import (
     LIAR_FOR,
     LOOK_EVERY,
     LOOK_FIRST,
+    LOOK_LATER,
     SILENT_FOR,
 )
-from core.open_peers.judge import STRIKES, Judge, OpenPeer
+from core.open_peers.judge import STRIKES, VAIN, Judge, OpenPeer
 from core.open_peers.keys import nearest, place
 from core.open_peers.saved import dump, load
 from core.peer_id import PeerId
@@ -206,13 +206,28 @@ def test_lists_are_looked_at_rarely_once_there_are_enough() -> None:
 
 def test_who_finds_nobody_looks_again_soon_and_then_more_rarely() -> None:
     judge, now, looks = Judge(b"o" * 32), 0.0, list[float]()
-    while now < 3600.0:
+    while now < 4 * LOOK_EVERY:
         if judge.should_look(now):
             judge.looked(now)
             looks.append(now)
         now += 1.0
-    assert looks[:4] == [0.0, LOOK_FIRST, 3 * LOOK_FIRST, 7 * LOOK_FIRST]
-    assert looks[-1] - looks[-2] == ALONE
+    assert looks[:3] == [0.0, LOOK_FIRST, LOOK_FIRST + LOOK_LATER * LOOK_FIRST]
+    assert looks[-1] - looks[-2] == LOOK_EVERY
+
+
+def test_a_network_full_of_junk_does_not_take_all_checks() -> None:
+    """Nodes that lie all list the same network, however near to the place: one that many list comes after a few."""
+    judge, honest = Judge(b"o" * 32), somewhere(Random(7))
+    junk = nearest([Address(f"98.1.{number}.1", 4000) for number in range(200)], PLACE, 40)
+    for node in range(6):
+        judge.heard([*junk, honest], 0.0, f"21.0.{node}.1", "1")
+    asked = []
+    while honest not in asked and (chosen := judge.to_check([PLACE], 0.0)) is not None:
+        assert isinstance(chosen, Address)
+        asked.append(chosen)
+        if chosen != honest:
+            judge.failed(chosen, 0.0, lied=False)
+    assert honest in asked[: VAIN + 1]
 
 
 def test_those_of_an_earlier_run_are_checked_before_they_are_used() -> None:

@@ -100,9 +100,9 @@ def test_where_routes_cannot_be_read_a_network_is_beside_us() -> None:
 
 
 def test_addresses_are_read_as_linux_has_them() -> None:
-    assert local_hosts(ADDRESSES) == [HOMES_OWN, LASTING]  # neither going nor coming, nor of this machine's guests
+    assert local_hosts(ADDRESSES) == (HOMES_OWN, LASTING)  # neither going nor coming, nor of this machine's guests
     assert attached(ROUTES) == (ipaddress.IPv6Network("2001:db8:1:2::/64"),)
-    assert local_hosts("") == []
+    assert local_hosts("") == ()
     assert attached("") == ()
 
 

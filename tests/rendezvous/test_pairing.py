@@ -127,6 +127,7 @@ async def test_an_announce_that_holds_is_renewed_less_often_the_more_grapes_have
         await settle()
         failed = now()
         await asyncio.sleep(REANNOUNCE)
+        await settle()
         assert it.directory.announces[-1][0] == pytest.approx(failed + REANNOUNCE)
 
 
