@@ -1,16 +1,18 @@
 """TLS for clients: our certificate, and what is asked of the server's: an authority, a fingerprint, or nothing."""
 
 import asyncio
-import ssl
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from core.errors import LocalError, RemoteError
 from core.frozen import frozen
 from core.grenache.config import BAD
 from core.peer_id import PeerId
 from core.values import Address
+
+if TYPE_CHECKING:
+    import ssl
 
 
 class Verified(NamedTuple):
@@ -28,7 +30,7 @@ class ClientTls:
     ca: Path | None = None
     expected: PeerId | None = None
 
-    def context(self) -> ssl.SSLContext:
+    def context(self) -> "ssl.SSLContext":
         """Return what makes the connections. Raises LocalError for files that cannot be used."""
         return _context(self)
 
@@ -48,7 +50,9 @@ class ClientTls:
 
 
 @lru_cache(maxsize=16)
-def _context(tls: ClientTls) -> ssl.SSLContext:
+def _context(tls: ClientTls) -> "ssl.SSLContext":
+    import ssl
+
     context = ssl.create_default_context()
     context.check_hostname = False  # servers are called by their IP address, which certificates seldom have
     context.verify_mode = ssl.CERT_NONE if tls.ca is None else ssl.CERT_REQUIRED

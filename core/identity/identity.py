@@ -4,13 +4,12 @@ The certificate says nothing that the key does not: it is made from the key when
 bytes (Ed25519 signatures are deterministic, RFC 8032), so only the key has to be kept.
 """
 
+import base64
 import datetime
 import hashlib
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from core.errors import LocalError
@@ -22,6 +21,9 @@ if TYPE_CHECKING:  # a third of what `grapevine id` took to start
 SECRET_BYTES: Final = 32  # the seed (RFC 8032 section 5.1.5)
 MIN_PASSPHRASE: Final = 8  # characters; the export is a file that may be copied and guessed at leisure
 MAX_PASSPHRASE: Final = 1023  # bytes; the library takes no longer one
+_PKCS8: Final = bytes.fromhex("302e020100300506032b657004220420")  # what stands before a key (RFC 8410 section 7)
+_BEGIN: Final = b"-----BEGIN PRIVATE KEY-----\n"
+_END: Final = b"\n-----END PRIVATE KEY-----\n"
 _PRIME: Final = 2**255 - 19  # of both curves
 MAX_EXPORT: Final = 16_384  # bytes; an exported key has some 500
 # A peer's clock may be wrong by years (a board without a battery), and a key is trusted until its owner says otherwise.
@@ -34,7 +36,7 @@ class Identity:
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
-        public = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        public = key.public_key().public_bytes_raw()
         self.peer_id: Final = PeerId(public)
 
     def __repr__(self) -> str:
@@ -103,9 +105,11 @@ class Identity:
 
     def to_pem(self, passphrase: str | None) -> bytes:
         """Return the key as PKCS #8 PEM, encrypted when there is a passphrase. Raises LocalError for one too long."""
-        kind: serialization.KeySerializationEncryption = serialization.NoEncryption()
-        if passphrase:
-            kind = serialization.BestAvailableEncryption(_secret(passphrase))
+        if not passphrase:
+            return _BEGIN + base64.b64encode(_PKCS8 + self.secret) + _END
+        from cryptography.hazmat.primitives import serialization
+
+        kind = serialization.BestAvailableEncryption(_secret(passphrase))
         return self._key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, kind)
 
     @classmethod
@@ -116,19 +120,40 @@ class Identity:
         """
         if len(data) > MAX_EXPORT:
             raise LocalError("this is not an exported identity: it is far too large", name="ERR_IDENTITY")
-        encrypted = b"ENCRYPTED" in data
-        if encrypted and not passphrase:
-            raise LocalError("this identity is protected by a passphrase, which is missing", name="ERR_PASSPHRASE")
-        try:
-            secret = _secret(passphrase) if passphrase and encrypted else None
-            key = serialization.load_pem_private_key(data, secret)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            if encrypted:
-                raise LocalError("the passphrase is wrong, or the file is damaged", name="ERR_PASSPHRASE") from error
-            raise LocalError("this is not an exported identity", name="ERR_IDENTITY") from error
-        if not isinstance(key, Ed25519PrivateKey):
-            raise LocalError("this key is not an Ed25519 key, as Grapevine's are", name="ERR_IDENTITY")
-        return cls(key)
+        if (secret := _unwrapped(data)) is not None:
+            return cls.from_secret(secret)
+        return cls(_from_foreign_pem(data, passphrase))
+
+
+def _unwrapped(data: bytes) -> bytes | None:
+    """Return the secret of a PEM text as `to_pem` writes it without a passphrase, or None: it is another one."""
+    if not (data.startswith(_BEGIN) and data.endswith(_END)):
+        return None
+    try:
+        der = base64.b64decode(data[len(_BEGIN) : -len(_END)], validate=True)
+    except ValueError:
+        return None
+    return der[len(_PKCS8) :] if der.startswith(_PKCS8) and len(der) == len(_PKCS8) + SECRET_BYTES else None
+
+
+def _from_foreign_pem(data: bytes, passphrase: str | None) -> Ed25519PrivateKey:
+    """Read any other key. Raises LocalError, as `Identity.from_pem` says."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
+    encrypted = b"ENCRYPTED" in data
+    if encrypted and not passphrase:
+        raise LocalError("this identity is protected by a passphrase, which is missing", name="ERR_PASSPHRASE")
+    try:
+        secret = _secret(passphrase) if passphrase and encrypted else None
+        key = serialization.load_pem_private_key(data, secret)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        if encrypted:
+            raise LocalError("the passphrase is wrong, or the file is damaged", name="ERR_PASSPHRASE") from error
+        raise LocalError("this is not an exported identity", name="ERR_IDENTITY") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise LocalError("this key is not an Ed25519 key, as Grapevine's are", name="ERR_IDENTITY")
+    return key
 
 
 def _montgomery(key: bytes) -> bytes:

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import ssl
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -58,6 +57,8 @@ async def settled(share: Share) -> Share:
 
 async def fetch(host: str, port: int) -> str:
     """Return the fingerprint of the certificate that a server shows now, signed or not. Raises LocalError."""
+    import ssl
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # it is looked at, and nothing is sent
     try:

@@ -6,21 +6,23 @@ import logging
 import random
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from core.errors import LocalError
 from core.limits.rate import Backoff
 from core.mainline.config import ALONE, SEEDS
-from core.mainline.node import MainlineNode
 from core.mainline.role import PATIENCE as REACHABLE_FOR
 from core.mainline.role import Role
-from core.mainline.seen import Mapping
 from core.net.endpoint import Lodging
 from core.net.udp import resolve_4
 from core.public.kept import read_nodes, write_nodes
 from core.public.portal import leads_astray
 from core.scope import Scope, scope
 from core.values import Address
+
+if TYPE_CHECKING:  # only while the public DHT is used
+    from core.mainline.node import MainlineNode
+    from core.mainline.seen import Mapping
 
 PATIENCE: Final = 3.0  # seconds for kept nodes to answer before bootstrap nodes are asked
 RETRY: Final = (5.0, 300.0)  # seconds between tries while nobody answers, doubled from the first to the second
@@ -52,7 +54,7 @@ class Joining:
         """Join now, by the nodes that were good last: we slept, or are on another network."""
         self._again.set()
 
-    async def run(self, node: MainlineNode, lodging: Lodging, say: Callable[[], None]) -> None:
+    async def run(self, node: "MainlineNode", lodging: Lodging, say: Callable[[], None]) -> None:
         """Join, and join again whenever the node is alone, until cancelled. `say` is called when there is news."""
         loop = asyncio.get_running_loop()
         kept, problem = await read_nodes(self._path)
@@ -93,7 +95,7 @@ class Joining:
                     await self._again.wait()
 
     def look(
-        self, node: MainlineNode, mapping: Mapping | None, forwarded: bool, hosts: Iterable[str], now: float
+        self, node: "MainlineNode", mapping: "Mapping | None", forwarded: bool, hosts: Iterable[str], now: float
     ) -> None:
         """Have the node answer others, or not: as BEP 43 has it. `forwarded`: our router lets others in."""
         if node.asked_at > 0:
@@ -103,12 +105,12 @@ class Joining:
         if serve != node.serving:
             node.serve(mapping.host if serve and mapping is not None else None, now)
 
-    async def keep(self, node: MainlineNode) -> None:
+    async def keep(self, node: "MainlineNode") -> None:
         """Write down the good nodes."""
         if node.nodes() >= ALONE:
             await write_nodes(self._path, node.good())
 
-    def words(self, node: MainlineNode) -> str:
+    def words(self, node: "MainlineNode") -> str:
         """Return how it goes, as a sentence for people."""
         if node.nodes() >= ALONE:
             does = " It answers other nodes, too." if node.serving else ""

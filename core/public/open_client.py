@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Hashable, Sequence
 from random import Random
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from core.aio.tasks import TaskSet
 from core.dht.items import sign_item
@@ -23,11 +23,13 @@ from core.peer_id import PeerId
 from core.public.open_check import check
 from core.public.open_visit import Ask, Visit
 from core.public.searches import Searches
-from core.signal.exchange import Exchange
 from core.signal.keys import Box
 from core.signal.wishes import Introduction, Write
 from core.values import Address
 from core.wire.open_message import OpenItem
+
+if TYPE_CHECKING:  # only while the public DHT is used
+    from core.signal.exchange import Exchange
 
 KEEP_EVERY: Final = 600.0  # seconds between writings of those that are good
 KEEP_SOON: Final = 5.0  # seconds until one that has just proved to be one is written
@@ -75,7 +77,7 @@ class OpenPeers:
         self._keep_at = 0.0
         self._recalled = False
 
-    def begin(self, exchange: Exchange, thrift: Thrift) -> None:
+    def begin(self, exchange: "Exchange", thrift: Thrift) -> None:
         """Find open peers from now on, as far as the bytes for that go."""
         self._exchange, self._thrift = exchange, thrift
         self._keep_at = asyncio.get_running_loop().time() + KEEP_EVERY
@@ -199,7 +201,7 @@ class OpenPeers:
     # -- visits -------------------------------------------------------------------------------------------------------
 
     def _chosen(
-        self, exchange: Exchange, places: dict[PeerId, bytes], mine: Sequence[bytes], names: Sequence[Hashable],
+        self, exchange: "Exchange", places: dict[PeerId, bytes], mine: Sequence[bytes], names: Sequence[Hashable],
         now: float,
     ) -> dict[Address, tuple[OpenPeer, set[Hashable], set[Hashable]]]:  # fmt: skip
         """Return where to be, with those who are met there, and those who are called there."""
@@ -230,7 +232,7 @@ class OpenPeers:
             self._tell(callee, f"{count} open peer{'s'[: count != 1]} found; calls at {where}")
 
     def _visit(
-        self, chosen: dict[Address, tuple[OpenPeer, set[Hashable], set[Hashable]]], exchange: Exchange, clock: float
+        self, chosen: dict[Address, tuple[OpenPeer, set[Hashable], set[Hashable]]], exchange: "Exchange", clock: float
     ) -> None:
         for gone in self._visits.keys() - chosen.keys():
             self._leave(gone)

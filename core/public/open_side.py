@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from random import Random
+from typing import TYPE_CHECKING
 
 from core.mainline.events import MainlineEvent
-from core.mainline.node import MainlineNode
 from core.net.endpoint import Lodging
 from core.news.network import OpenPeersSnapshot
 from core.peer_id import PeerId
@@ -13,8 +13,11 @@ from core.public.open_desk import OpenDesk
 from core.public.open_visit import Ask
 from core.public.people import People
 from core.public.searches import Searches
-from core.signal.exchange import Exchange
 from core.values import Address
+
+if TYPE_CHECKING:  # only while the public DHT is used
+    from core.mainline.node import MainlineNode
+    from core.signal.exchange import Exchange
 
 
 class OpenSide:
@@ -41,7 +44,7 @@ class OpenSide:
         """Take who is asked for a look at the exchange, and who is told how a search goes."""
         self._stir, self._tell = stir, tell
 
-    def begin(self, node: MainlineNode, exchange: Exchange, lodging: Lodging, port: int) -> None:
+    def begin(self, node: "MainlineNode", exchange: "Exchange", lodging: Lodging, port: int) -> None:
         """Work from now on: the public DHT is on."""
         self._searches = Searches(node, port, lodging.now, lodging.flush)
         self._peers.begin(exchange, node.thrift)
@@ -69,7 +72,7 @@ class OpenSide:
             self._searches.take(event)
 
     def look(
-        self, node: MainlineNode, people: People, waits: bool, calls: Sequence[PeerId], *, awaited: bool
+        self, node: "MainlineNode", people: People, waits: bool, calls: Sequence[PeerId], *, awaited: bool
     ) -> None:  # fmt: skip
         """Do what is due. `waits`: others may call us; `calls`: those that we call, `awaited` if somebody waits."""
         own, searches = people.own(), self._searches

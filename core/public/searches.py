@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from core.dht.events import OperationId
 from core.dht.routing import distance
 from core.errors import LocalError
 from core.mainline.events import Ended, MainlineEvent, PeersHeard
-from core.mainline.node import MainlineNode
 from core.mainline.thrift import Use
 from core.values import Address
+
+if TYPE_CHECKING:  # only while the public DHT is used
+    from core.mainline.node import MainlineNode
 
 NEAREST: Final = 8  # nodes that keep a list; what others on the way list is made up
 Heard = Callable[[Sequence[Address], str], None]  # what one node lists, and that node's host
@@ -26,7 +28,7 @@ class _Search:
 class Searches:
     """`take` gets what the node tells. `flush` sends what is due."""
 
-    def __init__(self, node: MainlineNode, port: int, now: Callable[[], float], flush: Callable[[], None]) -> None:
+    def __init__(self, node: "MainlineNode", port: int, now: Callable[[], float], flush: Callable[[], None]) -> None:
         self._node = node
         self._port = port
         self._now = now

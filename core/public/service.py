@@ -11,15 +11,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random, SystemRandom
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from core.aio.tasks import TaskSet
 from core.aio.unasked import is_unasked
 from core.aio.waiting import wait_for
 from core.limits.table import BoundedTable
 from core.mainline.events import MainlineEvent
-from core.mainline.node import MainlineNode
-from core.mainline.post import Post
 from core.mainline.role import PATIENCE
 from core.mainline.thrift import RING, Use
 from core.net.endpoint import Lodging
@@ -31,14 +29,19 @@ from core.news.public import PublicDhtChanged
 from core.peer_id import PeerId
 from core.public.callers import Callers, Found
 from core.public.joining import Joining
+from core.public.needs import Climbs, Opening, Own, Socket
 from core.public.open_side import OpenSide
 from core.public.people import People
 from core.scope import scope
-from core.signal.exchange import Exchange
 from core.signal.keys import bell
 from core.signal.letter import NAT_MANY, NAT_ONE, Letter
 from core.signal.wishes import Called, Located, Rung, Witnessed
-from core.values import Address, Machine, MayAnswer
+from core.values import Address
+
+if TYPE_CHECKING:  # only while the public DHT is used
+    from core.mainline.node import MainlineNode
+    from core.mainline.post import Post
+    from core.signal.exchange import Exchange
 
 FIRST: Final = ord("d")  # the first byte of every message of KRPC: a bencoded dictionary
 TICK, IDLE_TICK = 0.5, 1.0  # seconds between looks at what is due while somebody calls or waits, and otherwise
@@ -49,64 +52,6 @@ RINGERS: Final = 64  # hosts that have rung; of more, the newest
 BESIDE: Final = 0.3  # seconds; an address on our own network is tried at once
 
 _log = logging.getLogger(__name__)
-
-
-class Socket(Protocol):
-    """What is needed of the endpoint."""
-
-    address: Address
-    may_answer: MayAnswer
-
-    def lodge(self, first: int, machine: Machine[Any], on_event: Callable[[Any], None]) -> Lodging:
-        """Give the node the datagrams that are its."""
-
-
-class Own(Protocol):
-    """What is needed of our own addresses."""
-
-    def addresses(self) -> list[Address]:
-        """Return where others may reach us now."""
-
-    def hosts(self) -> tuple[str, ...]:
-        """Return this machine's own hosts."""
-
-    def is_self(self, address: Address) -> bool:
-        """Return whether this is our own socket."""
-
-    def is_beside(self, address: Address) -> bool:
-        """Return whether no router is between."""
-
-    def mapped(self) -> Address | None:
-        """Return what a router forwards to us."""
-
-    def see_at(self, address: Address | None) -> None:
-        """Take where several others see this very socket."""
-
-
-class Opening(Protocol):
-    """What opens the way to addresses."""
-
-    def told(self, addresses: Iterable[Address]) -> list[Address]:
-        """Take what somebody names; return who may be sent to at all."""
-
-    def meet(self, addresses: Iterable[Address], told_in: float = 0.0) -> None:
-        """Punch these; the others hear of us within `told_in` seconds."""
-
-
-class Climbs(Protocol):
-    """The ladder, whose words our letters carry."""
-
-    def side(self) -> bytes:
-        """Return what every letter says of our network."""
-
-    def posted(self, peer_id: PeerId, text: bytes, *, calls: bool) -> None:
-        """Take the word of a letter; `calls`: we call its writer, or it calls us."""
-
-    def witnessed(self, peer_id: PeerId, host: str, node: str) -> None:
-        """Take that a node lists a host for a peer."""
-
-    def waiting(self) -> dict[PeerId, bool]:
-        """Return whose words are waited for, and whether it is of interest who lists them."""
 
 
 class PublicDht:
@@ -176,6 +121,10 @@ class PublicDht:
         if not on:
             await self._stop()
             return
+        from core.mainline.node import MainlineNode
+        from core.mainline.post import Post
+        from core.signal.exchange import Exchange
+
         began = asyncio.get_running_loop().time()
         node = self._node = MainlineNode(self._random, began, may_answer=self._socket.may_answer)
         self._exchange = Exchange(self._random, lambda day: bell(self._secret() or b"", day))
@@ -270,12 +219,12 @@ class PublicDht:
 
     # -- what is due --------------------------------------------------------------------------------------------------
 
-    async def _run(self, node: MainlineNode, exchange: Exchange) -> None:
+    async def _run(self, node: "MainlineNode", exchange: "Exchange") -> None:
         while True:
             self._look(node, exchange)
             await wait_for(self._soon, TICK if exchange.lively() else IDLE_TICK)
 
-    def _look(self, node: MainlineNode, exchange: Exchange) -> None:
+    def _look(self, node: "MainlineNode", exchange: "Exchange") -> None:
         if self._people is None or self._secret() is None or self._lodging is None:
             return
         now, clock = self._lodging.now(), self._clock()

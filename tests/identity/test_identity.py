@@ -80,9 +80,28 @@ def test_a_key_of_a_kind_that_the_library_does_not_know_is_refused_in_words(monk
     def unsupported(*_: object) -> None:
         raise UnsupportedAlgorithm("a curve of the future")
 
-    monkeypatch.setattr("core.identity.identity.serialization.load_pem_private_key", unsupported)
+    monkeypatch.setattr("cryptography.hazmat.primitives.serialization.load_pem_private_key", unsupported)
     with pytest.raises(LocalError, match="not an exported identity"):
         Identity.from_pem(b"-----BEGIN PRIVATE KEY-----", None)
+
+
+def test_a_key_without_a_passphrase_is_written_as_the_library_writes_it_and_read_without_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    identity = Identity.generate()
+    written = identity.to_pem(None)
+    assert written == identity.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    monkeypatch.delattr("cryptography.hazmat.primitives.serialization.load_pem_private_key")
+    assert Identity.from_pem(written, None).secret == identity.secret
+
+
+@pytest.mark.parametrize("change", [(b"MC4C", b"MC4D"), (b"\n-----END", b"AAAA\n-----END"), (b"CAQAwB", b"C*QAwB")])
+def test_a_damaged_key_is_refused_in_words(change: tuple[bytes, bytes]) -> None:
+    written = Identity.generate().to_pem(None)
+    damaged = written.replace(*change)
+    assert damaged != written
+    with pytest.raises(LocalError, match="not an exported identity"):
+        Identity.from_pem(damaged, None)
 
 
 def test_an_identity_never_prints_its_key() -> None:
