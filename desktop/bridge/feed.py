@@ -4,6 +4,9 @@ A burst of events reaches the window as one batch at most `PER_SECOND` times a s
 what does not fit into the backlog is counted and said. Not every change comes with an event (the key that is open now,
 a broker that answered): so the peer's revision, one number, is looked at four times a second, and now and then the
 whole snapshot, so that even a change that nobody counted is shown.
+
+A snapshot is told in one turn of Qt's loop and the events that came with it in the next: each takes the window a
+millisecond or two, and a key or a frame need not wait for both.
 """
 
 import dataclasses
@@ -45,12 +48,16 @@ class Feed:
         self._offset = 0  # added to the peer's revisions, so that they rise across peers
         self._pending: deque[PeerEvent] = deque()
         self._dropped = 0
+        self._batch: tuple[PeerEvent, ...] = ()  # of the snapshot that was told in this turn of Qt's loop
         self._flushed_at = 0.0  # seconds, monotone
         self._looks = 0
         self._timer = QTimer(owner)
         self._timer.setSingleShot(True)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self.flush)
+        self._next_turn = QTimer(owner)
+        self._next_turn.setSingleShot(True)
+        self._next_turn.timeout.connect(self._tell_events)
         self._look_timer = QTimer(owner)
         self._look_timer.setInterval(LOOK_MS)
         self._look_timer.timeout.connect(self._look)
@@ -77,10 +84,12 @@ class Feed:
         self.detach()
         self._timer.stop()
         self.flush()
+        self._next_turn.stop()
+        self._tell_events()
 
     def waiting(self) -> bool:
         """Tell whether something is on its way to the window."""
-        return self._timer.isActive()
+        return self._timer.isActive() or self._next_turn.isActive()
 
     def stand_in(self, grape: GrapeSnapshot, services: tuple[ServiceSnapshot, ...] | None) -> None:
         """Show what the grape is doing while no peer is attached; `services` until the first peer tells its own."""
@@ -99,26 +108,40 @@ class Feed:
 
     def refresh(self, *, force: bool = False) -> None:
         """Tell the newest snapshot if it has another revision, or in any case."""
+        self._refreshed(force)
+
+    def _refreshed(self, force: bool = False) -> bool:
+        """Do that, and return whether it was told."""
         if self._peer is None:
             told = [event.grape for event in self._pending if isinstance(event, GrapeChanged)]
             if told:
                 self.stand_in(told[-1], None)
-            return
-        if force or self.snapshot is None or self._peer.revision + self._offset != self.snapshot.revision:
+            return bool(told)
+        news = force or self.snapshot is None or self._peer.revision + self._offset != self.snapshot.revision
+        if news:
             self._tell(self._fresh(self._peer))
+        return news
 
     def flush(self) -> None:
-        """Tell what is pending."""
+        """Tell what is pending: the snapshot now, and the events at once or in the next turn."""
+        self._tell_events()
         self._flushed_at = time.monotonic()
-        self.refresh()
-        if not self._pending:
-            return
-        batch = tuple(self._pending)
+        told = self._refreshed()
+        self._batch = tuple(self._pending)
         self._pending.clear()
         if self._dropped:
-            batch = (_overflow(batch[0].at, self._dropped), *batch)
+            self._batch = (_overflow(self._batch[0].at, self._dropped), *self._batch)
             self._dropped = 0
-        self._on_events(batch)
+        if told and self._batch:
+            self._next_turn.start(0)
+        else:
+            self._tell_events()
+
+    def _tell_events(self) -> None:
+        """Tell the events of the newest flush, once."""
+        batch, self._batch = self._batch, ()
+        if batch:
+            self._on_events(batch)
 
     def _look(self) -> None:
         """Look for a change that no event told."""

@@ -3,8 +3,8 @@
 import html
 
 from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QSize, Qt
-from PySide6.QtGui import QFont, QFontMetricsF, QResizeEvent, QTextLayout, QTextOption
-from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QLabel, QLineEdit, QSizePolicy, QToolTip, QWidget
+from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPaintEvent, QResizeEvent, QTextLayout, QTextOption
+from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QLabel, QLineEdit, QSizePolicy, QStyle, QToolTip, QWidget
 
 from desktop.models import safe
 from desktop.views.parts import PlainLabel
@@ -49,14 +49,14 @@ def limit(field: QLineEdit | QComboBox, characters: int) -> None:
 class Lines(QLabel):
     """Words in a place of fixed height: so many lines. What does not fit is cut, and is the tooltip.
 
-    Nothing below it moves when its words change.
+    Nothing below it moves when its words change. So it draws them by itself: a label with other words asks all
+    around it for a new layout, the whole page, which took milliseconds for each figure that moved on.
     """
 
     def __init__(self, lines: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._lines = lines
-        self._full = ""
-        self.setTextFormat(Qt.TextFormat.PlainText)
+        self._full = self._shown = ""
         self.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeading)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
@@ -81,7 +81,11 @@ class Lines(QLabel):
 
     def cut(self) -> bool:
         """Return whether some words are cut."""
-        return super().text().replace("\n", " ") != " ".join(self._full.split())
+        return self._shown.replace("\n", " ") != " ".join(self._full.split())
+
+    def shown(self) -> str:
+        """Return the words that can be seen, in their lines."""
+        return self._shown
 
     def sizeHint(self) -> QSize:
         """Return the place, whatever the words."""
@@ -102,10 +106,21 @@ class Lines(QLabel):
         if event.type() == QEvent.Type.FontChange:
             self._fit()
 
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the words as a label does."""
+        super().paintEvent(event)
+        painter, role = QPainter(self), self.foregroundRole()
+        flags = QStyle.visualAlignment(self.layoutDirection(), self.alignment())
+        self.style().drawItemText(
+            painter, self.contentsRect(), flags, self.palette(), self.isEnabled(), self._shown, role
+        )
+
     def _fit(self) -> None:
         shown, whole = wrapped(self._full, self.font(), self.contentsRect().width(), self._lines)
-        super().setText(shown)
         self.setToolTip("" if whole else plain_tip(self._full))
+        if shown != self._shown:
+            self._shown = shown
+            self.update()
 
 
 class Roomy(QWidget):

@@ -3,14 +3,14 @@
 import time
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from desktop.models.safe import tip
 from desktop.models.traffic import Rates, refused_words, totals
 from desktop.views.contract import BridgeLike
-from desktop.views.parts import PlainLabel
+from desktop.views.fields import Lines
 
 LOOK_MS = 500  # milliseconds between two looks; who reads a figure needs as long
 # the widest usual text of each column, so that none moves when another changes
@@ -29,14 +29,12 @@ class TrafficView(QWidget):
         self._clock = clock
         self._rates = Rates()
         self._words: tuple[str, ...] = ()
-        self._cells = tuple(PlainLabel() for _ in SAMPLES)
-        self._row = row = QHBoxLayout(self)
+        self._cells = tuple(Lines(1) for _ in SAMPLES)
+        row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE)
         for cell, sample in zip(self._cells, SAMPLES, strict=True):
             cell.setObjectName("muted")
-            cell.setTextFormat(Qt.TextFormat.PlainText)
-            cell.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             cell.setMaximumWidth(cell.fontMetrics().horizontalAdvance(sample))
             row.addWidget(cell, 1)
         row.addStretch(0)
@@ -57,24 +55,12 @@ class TrafficView(QWidget):
         if words != self._words:
             self._words = words
             self.setAccessibleName(f"Traffic: {', '.join(word for word in words if word)}")
-            self._write()
+            for number, cell in enumerate(self._cells):
+                cell.setText(words[number] if number < len(words) else "")
 
     def words(self) -> tuple[str, ...]:
         """Return what is said, in full."""
         return self._words
-
-    def _write(self) -> None:
-        for number, cell in enumerate(self._cells):
-            text = self._words[number] if number < len(self._words) else ""
-            written = cell.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, cell.width())
-            cell.setText(written)
-            cell.setToolTip("" if written == text else text)  # uncut, the line's own tooltip tells the totals
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Cut what does not fit."""
-        super().resizeEvent(event)
-        self._row.activate()
-        self._write()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Look on."""

@@ -130,6 +130,20 @@ async def test_a_snapshot_comes_before_its_events_and_only_when_it_changed(
 
 
 @pytest.mark.asyncio
+async def test_a_snapshot_and_its_events_are_told_in_turns_of_their_own(watched: Watched, peer: ScriptedPeer) -> None:
+    attach(watched, peer)
+    await until(lambda: watched.snapshots and not watched.bridge.waiting())
+    watched.order.clear()
+    peer.become(peers=(row(7000),))
+    peer.emit(PunchSent(1.0, PEER))
+    watched.bridge._feed.flush()
+    assert watched.order == ["snapshot"]
+    assert watched.bridge.waiting()
+    await until(lambda: watched.batches)
+    assert watched.order == ["snapshot", "events"]
+
+
+@pytest.mark.asyncio
 async def test_a_switch_acts_and_the_snapshot_follows(watched: Watched, peer: ScriptedPeer) -> None:
     attach(watched, peer)
     watched.bridge.set_sharing("fibonacci", True)

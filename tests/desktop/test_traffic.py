@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from PySide6.QtCore import QEvent, QObject
+from PySide6.QtCore import QCoreApplication, QEvent, QObject
 from pytestqt.qtbot import QtBot
 
 from core.news.events import BudgetRow, Traffic
 from desktop.models.traffic import QUIET, WINDOW, Rates, budgets, totals
 from desktop.models.words import size
+from desktop.views.fields import Lines
 from desktop.views.main_window import MainWindow
 from desktop.views.traffic import LOOK_MS, TrafficView
 from tests.desktop.fake_peer import FakeBridge, busy_snapshot, peer_row
@@ -91,7 +92,7 @@ def test_the_line_says_what_crosses_and_is_left_alone_while_nothing_does(qtbot: 
     assert "500 requests/s, 2.5 MB/s in" in view.accessibleName()
     assert view.toolTip() == "Since the start: 1,000 requests answered, 5.0 MB received, 60 kB sent, 1 punch."
     view.resize(200, 20)
-    assert view._cells[1].text().endswith("\N{HORIZONTAL ELLIPSIS}")
+    assert view._cells[1].shown().endswith("\N{HORIZONTAL ELLIPSIS}")
     refused = (("ERR_NOT_TRUSTED", 4), ("ERR_RATE_LIMITED", 1))
     bridge.crossed = replace(BUSY, refused=refused, turned_away=(("handshakes", 2),))
     view.look()
@@ -120,3 +121,43 @@ def test_counts_of_the_same_peers_wait_for_their_turn_and_other_peers_do_not(
     qtbot.waitUntil(lambda: model.rows()[0].punches_sent == 5002)  # the newest is not lost
     bridge.show(replace(snapshot, peers=(peer_row(first.address),)))
     assert len(model.rows()) == 1
+
+
+class Layouts(QObject):
+    """Notes what is laid out again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of: list[str] = []
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.of.append(type(watched).__name__)
+        return False
+
+
+def test_figures_that_move_on_lay_nothing_out(window: MainWindow, bridge: FakeBridge, qtbot: QtBot) -> None:
+    with qtbot.waitExposed(window):
+        pass
+    snapshot = busy_snapshot()
+    bridge.show(snapshot)
+    bridge.crossed = BUSY
+    window.traffic.look()
+    for _ in range(20):  # what the first snapshot laid out
+        QCoreApplication.processEvents()
+    layouts = Layouts()
+    app = QCoreApplication.instance()
+    assert app is not None
+    app.installEventFilter(layouts)
+    line = window.services.findChildren(Lines)[0]
+    before, said = line.text(), window.traffic.words()
+    first = snapshot.services[0]
+    bridge.show(
+        replace(snapshot, revision=snapshot.revision + 1, services=(replace(first, served=first.served + 9_000),))
+    )
+    bridge.crossed = replace(BUSY, requests=BUSY.requests + 9_000)
+    window.traffic.look()
+    qtbot.wait(1)
+    assert line.text() != before
+    assert window.traffic.words() != said
+    assert layouts.of == []
