@@ -4,7 +4,9 @@ import hashlib
 import json
 import os
 import platform
+import statistics
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +15,8 @@ from benchmarks.figures import NOTE, Figure
 from benchmarks.runner import BIGGER_IS_BETTER, UNITS, Results, Series, Settings
 from core.compiled import engines
 from tests.support.tools import ROOT
+
+ADDITIONS = 10_000_000  # a third of a second on a quiet machine of 2026
 
 
 def number(value: float) -> str:
@@ -74,8 +78,20 @@ def code() -> str:
     return f"{commit.stdout.strip() or 'no commit'}, core {digest.hexdigest()[:8]}"
 
 
+def loop_seconds() -> float:
+    """Return how long a program takes here, now, for so many additions: the machine's speed, with its load."""
+    seconds = []
+    for _ in range(3):
+        began = time.perf_counter()
+        number = 0
+        while number < ADDITIONS:
+            number += 1
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds)
+
+
 def machine() -> dict[str, object]:
-    """Say where a run took place; `load` tells whether the machine was quiet before it."""
+    """Say where a run took place; `load` and `loop` (`loop_seconds`) tell whether the machine was quiet before it."""
     node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout.strip()
     return {
         "cores": os.cpu_count(),
@@ -84,6 +100,7 @@ def machine() -> dict[str, object]:
         "node": node,
         "engines": engines(),
         "load": round(os.getloadavg()[0], 2),
+        "loop": round(loop_seconds(), 3),
         "code": code(),
     }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.figures import figures
+from benchmarks.history import LOOP, keep, over_time
 from benchmarks.plot import plot
 from benchmarks.report import save, table, verdicts
 from benchmarks.runner import Results, Sample, Settings, percentile, run
@@ -154,3 +155,16 @@ def test_the_plot_is_written_or_says_what_it_lacks(tmp_path: Path) -> None:
     else:
         assert said == f"plot: {picture}"
         assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_kept_run_is_compared_by_the_speed_of_its_machine(tmp_path: Path) -> None:
+    results = some()
+    kept = keep(results, {"code": "0123abcd, core 1", "load": 5.0, "loop": 2 * LOOP}, tmp_path)
+    assert kept.name.endswith("-0123abcd.json")
+    assert json.loads(kept.read_text())["machine"]["load"] == 5.0
+    lines = over_time(tmp_path, "bulk data")
+    assert {name: [value for _, value in points] for name, points in lines.items()} == {
+        f"{ROW}, ours->ours": [60.0],
+        f"{ROW}, Node->Node": [20.0],
+    }
+    assert over_time(tmp_path, "bulk data", "8 streams") == over_time(tmp_path, "product") == {}
