@@ -62,6 +62,9 @@ FILLS: Final = 8
 """Such searches; then the next comes with the usual refresh."""
 REMEMBERED: Final = 128
 """Keys whose nearest nodes are remembered, so that asking again takes 8 packets instead of 30."""
+POLLED: Final = 5
+"""Nodes of the eight nearest to a key that are polled in turn. The other three are silent, list a crowd, or send nodes
+that nobody wanted: such an answer takes four times as much."""
 GROWN: Final = 1.5
 """Times as many nodes as we knew then, with which it is searched again: who has just joined finds others than those
 who look at the same key later, and does not hear who rings there."""

@@ -23,7 +23,7 @@ from core.dht.strangers import Strangers
 from core.dht.transactions import Handler, Outcome, Pending, Transactions
 from core.dht.walk import Asked
 from core.errors import LocalError, RemoteError
-from core.mainline.config import BUCKET, CHECK, CHECKED, DHT, FILL, FILLS, GOOD, KEPT, TRANSACTION
+from core.mainline.config import BUCKET, CHECK, CHECKED, DHT, FILL, FILLS, GOOD, KEPT, POLLED, TRANSACTION
 from core.mainline.events import Ended, MainlineEvent
 from core.mainline.lateness import HELD_UP, LATE_FOR, Lateness
 from core.mainline.node_id import node_id
@@ -98,14 +98,14 @@ class MainlineNode:
     def peek(self, key: bytes, now: float, part: int = 0, *, use: Use = Use.AWAITED) -> OperationId:
         """As `find_peers`, of the nodes only where the last search ended.
 
-        `part` 1 and more: of the nearest two of them (for Use.DOOR, the nearest) and of one of the others, in turn.
+        `part` 1 and more: of the nearest two of them (for Use.DOOR, the nearest) and of one other of POLLED, in turn.
         Where none is known it is a search, and when none of them answers the next one is.
         """
         return self._ask_again(FindPeers(self._new(use, now), key, self._emit), now, part, use)
 
     def _ask_again(self, task: Operation, now: float, part: int, use: Use) -> OperationId:
         nearest, always = self._walks.nearest(task.target, now), 1 if use is Use.DOOR else 2
-        others = nearest[always:]
+        others = nearest[always:POLLED]
         turn = [others[part % len(others)]] if part and others else []
         chosen = [*nearest[:always], *turn] if part else list(nearest)
         if not chosen:

@@ -53,8 +53,8 @@ class Peek:
 
 
 def _is_sound(outcome: Outcome) -> bool:
-    """Return whether a node has answered, and without a crowd."""
-    if not isinstance(outcome, Reply):
+    """Return whether a node has answered, without a crowd and without nodes that nobody wanted."""
+    if not isinstance(outcome, Reply) or b"nodes" in outcome.values:
         return False
     listed = outcome.values.get(b"values")
     return not isinstance(listed, list) or len(listed) <= CROWD

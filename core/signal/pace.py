@@ -9,12 +9,12 @@ EAGER: Final = 2.5  # seconds between looks at the door while somebody waits, at
 IDLE: Final = 7.0  # otherwise, at two nodes: as many packets as at three every 10.5 s, and a caller waits less
 IDLE_MOST: Final = 21.0  # with many people, whose letters take as much as the looks
 FEW: Final = 10  # people that we look every IDLE seconds for; each more is a second, and 0.4 MB a day for its letters
-WHOLE: Final = 4  # of so many looks while somebody waits one asks all eight nodes
+WHOLE: Final = 5  # of so many looks while somebody waits one asks all eight nodes
 STIRRED: Final = 60.0  # seconds after a call of ours or theirs in which an idle peer looks as if somebody waited ...
 STIRRED_LOOKS: Final = 24.0  # ... so many times in a row ...
 STIRRED_RATE: Final = 1 / 90.0  # ... and looks a second in the long run: 1.2 MB a day
 SOONEST: Final = 2.0  # never more often
-OTHERS: Final = 7  # whose turn it is: so many are farther than the nearest
+OTHERS: Final = 4  # whose turn it is, beside the nearest (`core.mainline.config.POLLED`)
 
 
 class Looks:

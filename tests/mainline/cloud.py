@@ -55,6 +55,7 @@ class Cloud:
         fates = self.random.sample(self.ids, count)
         self.gone = set(fates[: int(count * gone)])
         self.liars = set(fates[len(self.gone) : len(self.gone) + int(count * lying)])
+        self.heedless = set[bytes]()  # do not know BEP 32
         self.loss = loss
         self.stores: dict[bytes, Store] = {}
         self.clients: dict[Address, Client] = {}
@@ -100,7 +101,9 @@ class Cloud:
         target = arguments.get(b"info_hash", arguments.get(b"target", node))
         assert isinstance(target, bytes)
         values: Fields = {b"id": node, b"token": hashlib.sha1(node + source.host.encode()).digest()[:8]}
-        if b"want" not in arguments:  # else which kinds of nodes are wanted (BEP 32): we want none, or do not say
+        if (
+            b"want" not in arguments or node in self.heedless
+        ):  # else which kinds of nodes are wanted (BEP 32): we want none, or do not say
             near = heapq.nsmallest(K, store.contacts, key=int.from_bytes(target).__xor__)
             values[b"nodes"] = pack_nodes([store.contacts[each] for each in near])
         if node in self.liars:

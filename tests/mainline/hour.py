@@ -14,7 +14,7 @@ from statistics import median
 
 from core.dht.lookup import Search, Target
 from core.dht.routing import distance
-from core.mainline.config import DHT, DISTRUST, UNHURRIED
+from core.mainline.config import DHT, DISTRUST, POLLED, UNHURRIED
 from core.open_peers.config import ANNOUNCE_EVERY, CALLED, WAIT_MAX, WAITED
 from core.open_peers.judge import Judge, OpenPeer
 from core.open_peers.keys import SHARDS, gathering, place, shard_of
@@ -278,7 +278,7 @@ def _by_door(world: World, who: One) -> float:
     looks = world.walk(who, door, b"get_peers", UNHURRIED).nearest
     at = read.seconds + rung.seconds + world.random.uniform(0, IDLE)
     for look in range(int(60.0 / IDLE)):
-        others = looks[1:]
+        others = looks[1:POLLED]
         asked = [*looks[:1], *([others[look % len(others)]] if others else [])]
         if any(each.id in listed for each in asked):
             return at + 0.3
