@@ -31,12 +31,19 @@ def web_options(command: Command) -> Command:
                      help="Ask the router to open the port of --listen, so that the Internet reaches it."),
         click.option("--listen", metavar="[HOST:]PORT", default=None, callback=usage(read_place),
                      help="TCP port of HTTP and WebSocket. Without a host: only programs on this machine reach it."),
-        click.option("--transport", metavar="NAME,...", default=None, callback=usage(transports_of),
+        click.option("--transport", metavar="NAME,...", multiple=True, callback=_transports,
                      help="Over what it is shared: utp, http, ws, or pub, which publishes values over WebSocket. "
                      "Without it: utp, or as the permanent share says."),
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def _transports(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> str | None:
+    """Take `--transport utp,http` and `--transport utp --transport http` alike."""
+    text = ",".join(value) if value else None
+    usage(transports_of)(context, parameter, text)
+    return text
 
 
 def web_config(
