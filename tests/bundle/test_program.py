@@ -48,6 +48,7 @@ def ended(program: "subprocess.Popen[str]") -> tuple[int, str]:
     return program.returncode, errors
 
 
+@pytest.mark.slow
 def test_the_command_line_answers_without_qt(tested: Kind, tmp_path: Path) -> None:
     env = offscreen(tmp_path)
     said = tested.run("--version", env=env).stdout.strip()

@@ -67,20 +67,20 @@ def test_a_peer_joins_leaves_and_makes_groups(grouped: MainWindow, bridge: FakeB
     assert bridge.calls[-2:] == [("trust", BOB, "", EVERY), ("groups", BOB, ["family"])]
 
 
-@pytest.mark.parametrize("name", ["anna's greenhouse", "a/b", "+x", "Dora"])
-def test_a_name_that_no_group_can_have_is_said_and_not_saved(grouped: MainWindow, name: str) -> None:
+def test_a_name_that_no_group_can_have_is_said_and_not_saved(grouped: MainWindow) -> None:
     grouped.people.add()
     (dialog,) = grouped.people.findChildren(PersonDialog)
     dialog.id.setText(str(OURS))
     dialog.name.setText("Dora")
     button = dialog.buttons.button(QDialogButtonBox.StandardButton.Save)
     assert button.isEnabled()
-    dialog.new_group.setText(name)
-    assert not button.isEnabled()
-    assert "another name" in dialog.note() or "no name for a group" in dialog.note()
-    dialog.new_group.setText("chess")
-    assert button.isEnabled()
-    assert dialog.note() == "", "a group is something that it may be in"
+    for name in ("anna's greenhouse", "a/b", "+x", "Dora"):
+        dialog.new_group.setText(name)
+        assert not button.isEnabled(), name
+        assert "another name" in dialog.note() or "no name for a group" in dialog.note()
+        dialog.new_group.setText("chess")
+        assert button.isEnabled()
+        assert dialog.note() == "", "a group is something that it may be in"
 
 
 def test_something_is_shared_with_a_group(grouped: MainWindow, bridge: FakeBridge) -> None:

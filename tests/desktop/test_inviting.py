@@ -21,13 +21,22 @@ from desktop.friends import add_to_window, show_invitation, show_shares_of
 from desktop.models.invitations import InvitationColumn
 from desktop.models.timeline_rows import Kind, row_of
 from desktop.pictures import NotFound, text_of
+from desktop.theme import ThemeSource
 from desktop.views.invite_sheet import InviteSheet
 from desktop.views.main_window import MainWindow
 from desktop.views.open_invitation import OpenInvitation
+from desktop.views.people import PeopleView
+from tests.desktop.conftest import Alone
 from tests.desktop.fake_peer import ALICE, NOW, FakeBridge, people_snapshot, shares_snapshot
 from tests.desktop.test_widgets_lint import nameless
 
 LINK = Link(PeerId(bytes(range(32))), bytes(16))
+
+
+@pytest.fixture
+def page(alone: Alone, bridge: FakeBridge, theme: ThemeSource) -> PeopleView:
+    bridge.show(people_snapshot())
+    return alone(lambda: PeopleView(bridge, theme))
 
 
 @pytest.fixture
@@ -36,8 +45,8 @@ def people(window: MainWindow, bridge: FakeBridge) -> MainWindow:
     return window
 
 
-def test_a_link_is_made_copied_and_withdrawn(people: MainWindow, bridge: FakeBridge, qtbot: QtBot) -> None:
-    sheet = people.people.inviting.invite()
+def test_a_link_is_made_copied_and_withdrawn(page: PeopleView, bridge: FakeBridge, qtbot: QtBot) -> None:
+    sheet = page.inviting.invite()
     fake = bridge.inviting
     assert nameless(sheet) == []
     assert not sheet.make_button.isEnabled()
@@ -60,8 +69,8 @@ def test_a_link_is_made_copied_and_withdrawn(people: MainWindow, bridge: FakeBri
     assert not sheet.isVisible()
 
 
-def test_what_was_not_done_is_said(people: MainWindow, bridge: FakeBridge) -> None:
-    sheet = people.people.inviting.invite()
+def test_what_was_not_done_is_said(page: PeopleView, bridge: FakeBridge) -> None:
+    sheet = page.inviting.invite()
     sheet.name.setText("Bert")
     sheet.make()
     bridge.inviting.refused.emit(1, "100 invitations are open.")
@@ -69,8 +78,8 @@ def test_what_was_not_done_is_said(people: MainWindow, bridge: FakeBridge) -> No
     assert sheet.make_button.isEnabled()
 
 
-def test_an_invitation_is_asked_about_and_then_accepted(people: MainWindow, bridge: FakeBridge) -> None:
-    sheet = people.people.inviting.open_invitation(str(LINK))
+def test_an_invitation_is_asked_about_and_then_accepted(page: PeopleView, bridge: FakeBridge) -> None:
+    sheet = page.inviting.open_invitation(str(LINK))
     fake = bridge.inviting
     assert nameless(sheet) == []
     assert (fake.calls, sheet.who.text()) == ([], str(LINK.peer_id))
@@ -95,8 +104,8 @@ def test_an_invitation_is_asked_about_and_then_accepted(people: MainWindow, brid
     assert not sheet.accept_button.isEnabled()
 
 
-def test_a_damaged_link_is_named_and_nothing_can_be_done_with_it(people: MainWindow, bridge: FakeBridge) -> None:
-    sheet = people.people.inviting.open_invitation()
+def test_a_damaged_link_is_named_and_nothing_can_be_done_with_it(page: PeopleView, bridge: FakeBridge) -> None:
+    sheet = page.inviting.open_invitation()
     assert "begins with grapevine:i/" in sheet.story.text()
     for text, words in ((str(LINK)[:-1], "is missing"), (str(LINK) * 2, "two links"), ("https://a.b", "no invitation")):
         sheet.link.setText(text)
@@ -135,8 +144,8 @@ def invitations(*states: str) -> Invitations:
     return Invitations(tuple(rows))
 
 
-def test_the_list_says_how_each_stands_and_takes_one_back(people: MainWindow, bridge: FakeBridge) -> None:
-    inviting = people.people.inviting
+def test_the_list_says_how_each_stands_and_takes_one_back(page: PeopleView, bridge: FakeBridge) -> None:
+    inviting = page.inviting
     bridge.show(
         replace(people_snapshot(), revision=50, invitations=invitations("open", "accepted", "expired", "withdrawn"))
     )
@@ -161,8 +170,8 @@ def test_the_list_says_how_each_stands_and_takes_one_back(people: MainWindow, br
     assert inviting.show_all() is not sheet
 
 
-def test_a_message_and_a_file_are_ready_to_be_sent(people: MainWindow, bridge: FakeBridge, tmp_path: Path) -> None:
-    sheet = people.people.inviting.invite("fibonacci")
+def test_a_message_and_a_file_are_ready_to_be_sent(page: PeopleView, bridge: FakeBridge, tmp_path: Path) -> None:
+    sheet = page.inviting.invite("fibonacci")
     assert sheet.boxes["fibonacci"].isChecked()
     assert not sheet.message_button.isEnabled()
     sheet.name.setText("Bert")
@@ -187,9 +196,9 @@ def picture(text: str) -> QImage:
 
 
 def test_a_picture_of_the_code_is_dropped_or_pasted(
-    people: MainWindow, bridge: FakeBridge, qtbot: QtBot, tmp_path: Path
+    page: PeopleView, bridge: FakeBridge, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    sheet = people.people.inviting.open_invitation()
+    sheet = page.inviting.open_invitation()
     file = tmp_path / "code.png"
     assert picture(str(LINK).upper()).save(str(file))
     dropped = QMimeData()
@@ -252,8 +261,8 @@ def test_who_is_known_already_is_named_and_a_new_friend_is_a_click_from_what_the
     assert (people.pages.current(), bridge.using.calls) == ("using", [("ask", ALICE)])
 
 
-def test_ten_kilobytes_are_named_for_what_they_are(people: MainWindow) -> None:
-    sheet = people.people.inviting.open_invitation()
+def test_ten_kilobytes_are_named_for_what_they_are(page: PeopleView) -> None:
+    sheet = page.inviting.open_invitation()
     pasted = QMimeData()
     pasted.setText("x" * 10_240)
     sheet.take(pasted)
@@ -271,8 +280,8 @@ def test_a_friend_is_invited_to_the_share_that_is_selected(window: MainWindow, b
     sheet.reject()
 
 
-def test_a_name_that_is_somebody_elses_is_said_before_it_is_taken(people: MainWindow, bridge: FakeBridge) -> None:
-    sheet = people.people.inviting.open_invitation(str(LINK))
+def test_a_name_that_is_somebody_elses_is_said_before_it_is_taken(page: PeopleView, bridge: FakeBridge) -> None:
+    sheet = page.inviting.open_invitation(str(LINK))
     sheet.ask()
     bridge.inviting.looked.emit(1, "ANNA\u2019S greenhouse".replace("\u2019", "'"), ("photos",))
     assert sheet.story.text().startswith("Somebody else in your list is called")

@@ -16,7 +16,7 @@ def packet(extensions: list[tuple[int, bytes]], payload: bytes = b"") -> Packet:
     return Packet(PacketType.STATE, 1, 2, 3, 4, 5, 6, b"", payload, extensions=tuple(extensions))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(EXTENSIONS, st.binary(max_size=40))
 def test_extensions_come_back_and_read_without_error(extensions: list[tuple[int, bytes]], payload: bytes) -> None:
     sent = packet(extensions, payload)
@@ -28,7 +28,7 @@ def test_extensions_come_back_and_read_without_error(extensions: list[tuple[int,
         assert probe is None or bytes(pack_probe(kind, probe)[1]) in dict(extensions).values() or len(extensions) > 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(min_size=0, max_size=80), st.sampled_from((1, 2, EXTENSION_BITS, PATH_PROBE, PATH_ANSWER)))
 def test_a_chain_of_noise_is_read_or_refused(noise: bytes, first: int) -> None:
     header = bytes(packet([]))[:HEADER_BYTES]

@@ -83,7 +83,7 @@ def test_repetition_neither_crashes_nor_hangs(data: bytes, times: int, part: byt
     assert isinstance(value, bytes | int | list | dict)
 
 
-@settings(max_examples=75)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.binary(max_size=100) | mutated(), sources), max_size=25), st.integers(0, 2**32))
 def test_a_node_survives_anything(datagrams: list[tuple[bytes, Address]], seed: int) -> None:
     node = Node(CONFIG, Random(seed), 0.0)
@@ -106,7 +106,7 @@ def test_a_node_survives_anything(datagrams: list[tuple[bytes, Address]], seed: 
     check_answers(node, now)
 
 
-@settings(max_examples=50)
+@settings(max_examples=20)
 @given(st.lists(arguments, min_size=1, max_size=20), st.integers(0, 2**32))
 def test_hostile_answers_end_every_operation_once(answers: list[Fields], seed: int) -> None:
     random = Random(seed)

@@ -61,7 +61,7 @@ def pump(mux: Mux, now: float) -> None:
     assert deadline is None or deadline == deadline
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(STEPS)
 def test_arbitrary_datagrams_never_raise(steps: Sequence[tuple[bytes, float]]) -> None:
     mux = Mux(SMALL, Random(0))

@@ -130,7 +130,7 @@ SIDES = pytest.mark.parametrize("consumes", some([True, False], 2), ids=["shares
 
 
 @SIDES
-@pytest.mark.parametrize("attack", some(ATTACKS, 2), ids=[attack.__name__ for attack in ATTACKS])
+@pytest.mark.parametrize("attack", some(ATTACKS, 3), ids=[attack.__name__ for attack in ATTACKS])
 def test_a_bystander_gets_little(attack: Callable[[Scene], None], consumes: bool) -> None:
     suffer(attack, consumes, BUSY_MINUTES if attack in BUSY else MINUTES)
 

@@ -90,7 +90,7 @@ def test_without_mallory_the_request_is_answered() -> None:
 
 
 @carrying
-@pytest.mark.parametrize("step", some([53, 17], 2))
+@pytest.mark.parametrize("step", some([97, 17], 2))
 def test_a_flipped_bit_ends_in_an_error(number: int, step: int) -> None:
     """Except the version in the header of a hello, which nobody looks at (RFC 8446 section 5.1)."""
     size = len(CARRYING[number].payload)

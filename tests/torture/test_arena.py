@@ -49,7 +49,7 @@ def test_errors_are_rare_on_the_worst_lines() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "loss"), [(250, 0.1), *(pytest.param(1000, loss, marks=pytest.mark.slow) for loss in (0.0, 0.1))]
+    ("count", "loss"), [(100, 0.1), *(pytest.param(1000, loss, marks=pytest.mark.slow) for loss in (0.0, 0.1))]
 )
 def test_many_short_connections_leave_nothing(count: int, loss: float) -> None:
     habits = Habits(size=300)
