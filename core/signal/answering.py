@@ -15,7 +15,7 @@ from core.values import Address
 AT_ONCE: Final = 4  # people whose boxes are read in one round
 PAUSE: Final = 6.0  # seconds between two rounds: 8 boxes at 8 nodes each are 64 packets, of which 24 leave meanwhile
 ROUNDS: Final = 4.0  # rounds that may follow each other: 16 people
-ROUNDS_RATE: Final = 1 / 300.0  # rounds a second in the long run: nodes that invent rings cost 8 MB a day at most
+ROUNDS_RATE: Final = 1 / 600.0  # rounds a second in the long run: nodes that invent rings cost 3 MB a day at most
 AGAIN: Final = 6.0  # people read at once who ring from where their letter says that they are ...
 AGAIN_RATE: Final = 1 / 60.0  # ... and a second in the long run
 PEOPLE: Final = 256  # whose turn is remembered; as many as are met at all

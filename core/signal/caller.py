@@ -14,7 +14,7 @@ READ_RARELY: Final = 10.0  # once we know where it is, and it had time to say mo
 ANSWERS: Final = 30.0  # seconds of a call in which a letter may be the answer to it: the other looked, and wrote
 WHOLE: Final = 4  # of so many reads one asks all eight nodes that keep a box ...
 OTHERS: Final = 16  # ... and one looks into the boxes of other hours, where the other side's hour may have ended
-READ_SOON: Final = 1.5  # while the two agree how to open the way: each word waits for the other's
+READ_SOON: Final = 1.5  # while the two agree how to open the way, each word waits for the other's; and at first
 WITNESS_AGAIN: Final = 2.0  # seconds between two looks for who lists the other side
 HURRY: Final = 3.0  # seconds that a hurry lasts after it was asked for the last time
 RING_AGAIN: Final = 3.0  # seconds, when no node took it
@@ -93,7 +93,9 @@ class Call:
         if not self.reading:
             self.reads += 1
             waits = self.letter is None or now - self.began < ANSWERS
-            self.read_at = now + (READ_SOON if self.hurried(now) else READ_AGAIN if waits else READ_RARELY)
+            begins = self.letter is None and now - self.began < PATIENCE  # all else waits for where the other is
+            soon = begins or self.hurried(now)
+            self.read_at = now + (READ_SOON if soon else READ_AGAIN if waits else READ_RARELY)
 
     def hurry(self, now: float) -> None:
         """Read often for a while."""

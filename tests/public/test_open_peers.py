@@ -5,18 +5,23 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from core.errors import PeerError
 from core.identity.identity import Identity
+from core.mainline.thrift import Thrift, Use
 from core.news.joins import SearchProgress
 from core.open_peers.keys import days, gathering, shard_of
 from core.peer_id import PeerId
 from core.public.open_check import Liar, check
+from core.public.open_client import OpenPeers
 from core.public.open_kept import OpenPeersFile
 from core.public.open_side import OpenSide
 from core.public.open_visit import Ask
+from core.public.searches import Heard, Searches
+from core.signal.exchange import Exchange
 from core.values import Address, Caller, JsonValue
 from core.wire.open_message import OPEN_SERVICE, hello
 from tests.mainline.cloud import Cloud
@@ -306,3 +311,36 @@ def test_names_and_values_are_served_and_an_announce_is_where_it_comes_from() ->
             assert refused > 70
 
     run(scene())
+
+
+class Lists(Searches):
+    """Searches that find nobody, and what their bytes were for."""
+
+    def __init__(self) -> None:
+        self.uses = set[Use]()
+
+    def possible(self) -> bool:
+        return True
+
+    async def find(self, key: bytes, heard: Heard, *, use: Use = Use.LISTS) -> int:
+        self.uses.add(use)
+        return 8
+
+
+async def nobody(address: Address, payload: JsonValue, seconds: float, expected: PeerId | None) -> Answer:
+    raise AssertionError(f"{address} is asked")
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("awaited", [True, False])
+async def test_a_visit_that_nobody_waits_for_looks_at_lists_from_the_account(awaited: bool) -> None:
+    friend, lists, kept = PeerId(b"f" * 32), Lists(), Memory()
+    open_peers = OpenPeers(
+        nobody, list, kept, Random(1), lambda: 1.8e9, lambda: None, lambda peer_id, words: None
+    )  # fmt: skip
+    open_peers.begin(Exchange(Random(1), lambda day: b"b" * 32), Thrift())
+    await asyncio.sleep(1.0)
+    open_peers.look(PeerId(b"o" * 32), True, [friend], [friend], lists, awaited=awaited)
+    await asyncio.sleep(1.0)
+    assert lists.uses == {Use.AWAITED if awaited else Use.LISTS}
+    await open_peers.end()
