@@ -1,7 +1,8 @@
 'use strict'
 // The Node peer of the benchmarks: libutp with the Node transport's habits (bare JSON, one packet is one message), and
 // the loops that are measured inside this process, so that no pipe is part of a figure. benchmarks/our_peer.py speaks
-// the same commands. Options: role (echo, sink, mirror; without it connections are only accepted).
+// the same commands. Options: role (echo, sink, mirror; without it connections are only accepted); alone (it calls from a
+// socket of its own: so it can be asked to call itself, and both ends are in one process).
 
 const crypto = require('crypto')
 const path = require('path')
@@ -13,6 +14,7 @@ const CHUNK = crypto.randomBytes(65536)
 const HELLO = Buffer.from('hello')
 
 const socket = utp({ allowHalfOpen: true })
+const caller = options.alone ? utp({ allowHalfOpen: true }) : socket
 const held = []
 const received = { bytes: 0, last: 0 }
 const quiet = () => {}
@@ -49,7 +51,7 @@ const ROLES = {
 
 function connect (address) {
   const [host, port] = address.split(':')
-  const connection = socket.connect(Number(port), host)
+  const connection = caller.connect(Number(port), host)
   connection.on('error', quiet)
   return connection
 }
@@ -145,6 +147,7 @@ socket.on('connection', (connection) => {
   if (accept) accept(connection)
 })
 socket.on('error', quiet)
+caller.on('error', quiet)
 socket.listen(0, '127.0.0.1', () => emit('ready', { port: socket.address().port }))
 serve({
   rpc,

@@ -1,7 +1,9 @@
-"""The product: a peer asks a peer through the facade, in two processes, with all that a user's peer has switched on.
+"""The product: a peer asks a peer through the facade, with all that a user's peer has switched on.
 
 Identity and so TLS, the gate, the quota, the record of calls, events with a listener at both ends. Beside it, in the
-same run: the RPC layer alone, the Node peer, and `grapevine share` with its output in a file.
+same run: the RPC layer alone, the Node peer, and `grapevine share` with its output in a file. Each end has a process of
+its own; the product and the Node peer are measured with both ends in one process too, which spares both the system's
+switches between them.
 """
 
 import json
@@ -24,6 +26,7 @@ WORKERS = (1, 8, 32, 256)
 FEW = (1, 32)  # for what differs in little
 PRODUCT, PLAIN, SHARE = "product", "product, plain", "grapevine share"
 LAYER, SEALED_LAYER, NODE_LOOP = "RPC layer", "RPC layer, encrypted", "Node"
+PRODUCT_ALONE, NODE_ALONE = "product, one process", "Node, one process"
 BY_ADDRESS, BY_NAME, BY_ID = "by address", "by name", "by Peer ID"
 
 
@@ -62,12 +65,18 @@ class Product:
 
     def variants(self) -> tuple[str, ...]:
         """The product in its ways, and what it stands beside."""
-        return (NODE_LOOP, LAYER, SEALED_LAYER, PRODUCT, PLAIN, SHARE)
+        return (NODE_LOOP, NODE_ALONE, LAYER, SEALED_LAYER, PRODUCT, PRODUCT_ALONE, PLAIN, SHARE)
 
     async def measure(self, variant: str) -> list[Sample]:
         """Measure one variant."""
         if variant in (LAYER, SEALED_LAYER, NODE_LOOP):
             return await self._beside(variant)
+        if variant == NODE_ALONE:
+            async with peer(NODE, role="echo", alone=True) as both:
+                return _samples(f"{BY_ADDRESS}, {row_of(1)}", await self._ask_beside(both, both, 1))
+        if variant == PRODUCT_ALONE:
+            async with product_peer(secure=True, share=True, alone=True) as both:
+                return await self._rows(both, both, BY_ADDRESS, address(both), FEW)
         if variant == SHARE:
             with tempfile.TemporaryDirectory() as name:
                 async with sharing(Path(name)) as (program, port), product_peer(secure=True) as caller:
@@ -94,7 +103,7 @@ class Product:
             order = {"workers": workers, "seconds": self._seconds, "timeout": 10 * TIMEOUT}
             before = cpu_seconds(worker.pid)
             answer = await caller.command("ask", target=target, patience=60, **order)
-            used = answer["cpu"] + cpu_seconds(worker.pid) - before
+            used = answer["cpu"] + (0.0 if worker is caller else cpu_seconds(worker.pid) - before)
             samples += _samples(f"{way}, {row_of(workers)}", answer)
             each = 1e6 * used / len(answer["latencies"])  # of both ends together
             samples.append(Sample(f"{way}, {row_of(workers)}", "cpu per request", each))
@@ -106,10 +115,14 @@ class Product:
         role = "echo" if variant == NODE_LOOP else "fibonacci"
         for workers in WORKERS:
             async with peer(kind, role=role, **options) as server, peer(kind, **options) as client:
-                order = {"workers": workers, "seconds": self._seconds, "timeout": TIMEOUT}
-                answer = await client.command("rpc", address=address(server), patience=60, **order)
+                answer = await self._ask_beside(client, server, workers)
             samples += _samples(f"{BY_ADDRESS}, {row_of(workers)}", answer)
         return samples
+
+    async def _ask_beside(self, client: Program, server: Program, workers: int) -> dict[str, Any]:
+        order = {"workers": workers, "seconds": self._seconds, "timeout": TIMEOUT}
+        answer: dict[str, Any] = await client.command("rpc", address=address(server), patience=60, **order)
+        return answer
 
 
 def _samples(row: str, answer: dict[str, Any]) -> list[Sample]:

@@ -44,9 +44,15 @@ def frozen(cls: type[T]) -> type[T]:
     return made
 
 
-if TYPE_CHECKING:  # and for mypyc: the decorator that they know
+if TYPE_CHECKING:  # and for mypyc: the decorators that they know
     from dataclasses import dataclass as dataclass
+
+    from mypy_extensions import mypyc_attr as mypyc_attr
 else:
+
+    def mypyc_attr(**_: bool) -> Callable[[type[T]], type[T]]:
+        """Tell mypyc something of a class; here nothing: what it needs for that is not installed with us."""
+        return lambda cls: cls
 
     def dataclass(*, frozen: bool = False, slots: bool = False, eq: bool = True) -> Callable[[type[T]], type[T]]:
         """Return `frozen`, or what `dataclasses.dataclass` is for a class that can be changed."""

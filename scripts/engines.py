@@ -32,8 +32,12 @@ SINGLE = (
     "rpc/client", "rpc/incoming", "rpc/answer", "rpc/memory", "rpc/fair_places", "rpc/connections", "rpc/progress",
     "secure/stream", "secure/session", "secure/frames",
     "serving/call", "serving/catalog", "serving/handler", "serving/quota", "trust/gate", "ledger/record",
-    "news/roster", "reach/remotes", "calling/ways", "calling/target", "calling/kept", "calling/unless_silent",
+    "news/roster", "reach/remotes", "calling/ways", "calling/target", "calling/unless_silent",
     "grenache/work", "grenache/websocket", "grenache/ws_client",
+    "calling/client", "calling/every_transport", "calling/outgoing", "calling/kept",
+    "secure/pipe", "net/dual_socket", "own/addresses",
+    "trust/store", "trust/audience", "ledger/ledger", "rendezvous/own_broker",
+    "public/open_desk", "news/hub", "services/fibonacci", "services/service",
 )  # fmt: skip
 # These stay Python: constants, and what runs a few times a day, which would only make the bundle larger.
 PYTHON = {

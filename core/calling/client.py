@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
+from core.aio.clock import clock_of
 from core.aio.tasks import TaskSet
 from core.calling.inviting import Inviting
 from core.calling.kept import KeptConnections
@@ -143,7 +144,7 @@ class PeerClient:
     async def request(self, target: str, payload: JsonValue, timeout: float) -> Reply:
         """Ask a service by name, a peer by `host:port` or by `PEER-ID/service`, within `timeout` seconds in all."""
         target = target.strip()
-        clock = asyncio.get_running_loop().time
+        clock = clock_of(asyncio.get_running_loop())
         began = clock()
         way = self._ways.to(target, began)
         if way is not None and self._is_open(way):
@@ -264,7 +265,6 @@ class PeerClient:
     async def _ask_by_id(self, written: str, target: PeerTarget, payload: JsonValue, timeout: float) -> Reply:
         """Ask this peer and nobody else, wherever it is found."""
         await self._require_identity()
-
         kept = self._remotes.reached(target.peer_id)
         if target.service is not None and kept is not None and self._fresh_connection(kept, target.peer_id):
             key = str(worker_of(target.service))

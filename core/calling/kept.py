@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol
 
+from core.aio.clock import clock_of
 from core.aio.tasks import TaskSet
 from core.calling.paths import Wanted
 from core.calling.unless_silent import ask_unless_silent
@@ -71,7 +72,7 @@ class KeptConnections:
         failed: Mapping[Address, PeerError] = NOBODY,
     ) -> Reply:
         """Ask, and if the connection is silent, look for the peer again meanwhile. Raises PeerError."""
-        clock = asyncio.get_running_loop().time
+        clock = clock_of(asyncio.get_running_loop())
         until = clock() + timeout
         expected = way.expected
 

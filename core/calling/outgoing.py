@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from core.aio.clock import clock_of
 from core.errors import PeerError
 from core.reach.outreach import HeldBack, Outreach, refusal
 from core.secure.dial import Outgoing as Dialled
@@ -54,7 +55,7 @@ class Outgoing:
         self._socket = socket
         self._outreach = outreach
         self._own = own
-        self._clock = asyncio.get_running_loop().time
+        self._clock = clock_of(asyncio.get_running_loop())
         self.refused = 0  # addresses that were named and that nothing may be sent to
 
     def refuses(self, address: Address, by: str | None) -> str | None:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
+from core.aio.clock import clock_of
 from core.aio.tasks import TaskSet
 from core.calling.outcomes import outcome
 from core.errors import PeerError
@@ -25,13 +26,18 @@ class _Watch(Generic[FoundT]):
     __slots__ = ("_began", "_find", "_heard_at", "_search", "_task", "_tasks", "found")
 
     def __init__(
-        self, tasks: TaskSet, began: float, heard_at: Callable[[], float], find: Callable[[], Awaitable[FoundT]]
+        self,
+        tasks: TaskSet,
+        task: "asyncio.Task[object] | None",
+        began: float,
+        heard_at: Callable[[], float],
+        find: Callable[[], Awaitable[FoundT]],
     ) -> None:
         self._tasks = tasks
         self._began = began
         self._heard_at = heard_at
         self._find = find
-        self._task = asyncio.current_task()
+        self._task = task
         self._search: asyncio.Task[None] | None = None
         self.found: list[FoundT] = []
 
@@ -68,8 +74,8 @@ async def ask_unless_silent(
     many requests, since nearly all are answered before anybody looks.
     """
     loop = asyncio.get_running_loop()
-    watch = _Watch(tasks, loop.time(), heard_at, find)
     task = asyncio.current_task()
+    watch = _Watch(tasks, task, clock_of(loop)(), heard_at, find)
     cancelling = 0 if task is None else task.cancelling()
     deadline = watches.set(SILENT, watch.look, loop)
     try:

@@ -57,17 +57,18 @@ class Ledger:
         self._open_store = open_store
         self._store: CallStore | None = None  # the thread's
         self._problem = ""  # the thread's: what was said last
-        self._changed = threading.Condition()  # held for moments only, never while the disk is used
+        self._lock = threading.Lock()  # held for moments only, never while the disk is used
+        self._changed = threading.Condition(self._lock)
         self._calls: deque[CallRecord] = deque()
         self._jobs: deque[Callable[[], None]] = deque()
         self._closing = False
-        self._thread: threading.Thread | None = None
+        self._writer: threading.Thread | None = None
 
     # -- on the loop ----------------------------------------------------------------------------------------------
 
     def add(self, call: CallRecord) -> None:
         """Keep a call. Never waits, never raises for the disk."""
-        with self._changed:
+        with self._lock:  # not by way of the condition, whose methods are Python's
             if self._closing or len(self._calls) >= bounds.LEDGER_QUEUE:
                 self.dropped += 1
                 return
@@ -112,7 +113,7 @@ class Ledger:
 
     async def close(self) -> None:
         """Write what waits, and end the thread; a disk that takes longer than five seconds is left alone."""
-        if self._thread is None:
+        if self._writer is None:
             self._closing = True
             return
         with contextlib.suppress(TimeoutError):
@@ -120,11 +121,11 @@ class Ledger:
                 await self._hand_over(self._shut, last=True)
 
     def _start(self) -> None:
-        if self._thread is None:
+        if self._writer is None:
             self._loop = asyncio.get_running_loop()
             # A daemon: a disk that hangs must not keep the program from its end.
-            self._thread = threading.Thread(target=self._work, name="grapevine ledger", daemon=True)
-            self._thread.start()
+            self._writer = threading.Thread(target=self._work, name="grapevine ledger", daemon=True)
+            self._writer.start()
 
     async def _ask(self, work: "Callable[[CallStore], T]") -> T:
         return await self._hand_over(lambda: self._use(work))

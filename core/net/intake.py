@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 from core.net.asked_at import PKTINFO_BYTES, AskedAt
 from core.net.crowd import Crowd
 from core.net.segmentation import SOL_UDP, UDP_GRO
-from core.net.udp_socket import Received, Receiver, Tally
+from core.net.udp_socket import Received, Receiver, Tally, named_four
 from core.values import Address, Buffer
 
 DRAIN_MAX = 64  # datagrams after which a wake-up ends: 1400 bytes each, they take some 1 ms to handle
@@ -126,7 +126,7 @@ class PlainIntake:
     """One datagram per system call."""
 
     def __init__(
-        self, sock: socket.socket, tally: Tally, clock: Callable[[], float] = _CLOCK, *, name: Name = Address._make
+        self, sock: socket.socket, tally: Tally, clock: Callable[[], float] = _CLOCK, *, name: Name = named_four
     ) -> None:
         """`name` makes an address of what the system says of a source."""
         self.crowd: Crowd | None = None
@@ -179,7 +179,7 @@ class JoinedIntake:
 
     def __init__(
         self, sock: socket.socket, tally: Tally, clock: Callable[[], float] = _CLOCK, asked_at: AskedAt | None = None,
-        *, name: Name = Address._make,
+        *, name: Name = named_four,
     ) -> None:  # fmt: skip
         self.crowd: Crowd | None = None
         self._sock = sock

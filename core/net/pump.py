@@ -107,17 +107,21 @@ class Pump:
         if self._closed:
             return
         now = self.now()
+        reached: list[Route[Any]] = []
         for source, datagrams in batch:
-            self._receive_from(source, datagrams, now)
+            self._receive_from(source, datagrams, now, reached)
         if not self._flushing:
             self._flushing = True
             try:  # before anything is sent: what is answered at once leaves with the ack of what it answers
-                self._tell(self._busy())
+                self._tell(reached)
             finally:
                 self._flushing = False
         self.flush()
 
-    def _receive_from(self, source: Address, datagrams: Sequence[Buffer], now: float) -> None:
+    def _receive_from(
+        self, source: Address, datagrams: Sequence[Buffer], now: float, reached: list[Route[Any]]
+    ) -> None:
+        """Hand each run to its route; add the routes that got one to `reached`, each once."""
         route: Route[Any] | None = None
         run: list[Buffer] = []
         for datagram in datagrams:
@@ -126,6 +130,8 @@ class Pump:
                 if run:
                     self._deliver(route, run, source, now)
                 route, run = found, []
+                if found is not None and found not in reached:
+                    reached.append(found)
             run.append(datagram)
         if run:
             self._deliver(route, run, source, now)

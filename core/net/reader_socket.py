@@ -16,7 +16,17 @@ from core.net.fragmentation import Fragmentation
 from core.net.intake import Intake, JoinedIntake, Name, PlainIntake
 from core.net.segmentation import Refusals, batch_end, can_segment, join_arrivals, segment_size
 from core.net.time_to_live import lowered
-from core.net.udp_socket import NO_WAY, Receiver, Tally, UdpStatistics, goes_out, is_sendable, named, placed
+from core.net.udp_socket import (
+    NO_WAY,
+    Receiver,
+    Tally,
+    UdpStatistics,
+    goes_out,
+    is_sendable,
+    named,
+    named_four,
+    placed,
+)
 from core.values import Address, Buffer, Burst, Fragments
 
 QUEUE_MAX = 2048  # datagrams waiting for a full kernel buffer: 3 MB at 1400 bytes, the order of the kernel's own 4 MiB
@@ -42,7 +52,7 @@ class ReaderSocket:
         self.on_refused: Callable[[Address, OSError], None] | None = None
         joined = batching and join_arrivals(sock)
         self._asked_at = AskedAt(sock) if joined else None
-        name: Name = named if sock.family == socket.AF_INET6 else Address._make
+        name: Name = named if sock.family == socket.AF_INET6 else named_four
         self._intake: Intake = PlainIntake(sock, self._tally, name=name)
         if joined:
             self._intake = JoinedIntake(sock, self._tally, asked_at=self._asked_at, name=name)

@@ -13,6 +13,7 @@ from core.values import Address, Buffer, Burst, Fragments
 Received = tuple[Address, list[Buffer]]
 """Datagrams that arrived one after the other from one source."""
 
+SENDERS: Final = 1024  # whose addresses are kept as they were made: most datagrams come from somebody who sent before
 USUAL_BYTES: Final = 1402  # libutp's packets, which were never probed
 
 
@@ -95,10 +96,16 @@ class UdpSocket(Protocol):
 def named(source: tuple[Any, ...]) -> Address:
     """Return the address of what the system says of an IPv6 socket: host, port, flow, zone.
 
-    A link-local host names its interface, as that is needed to answer. IPv4 has a quicker way: `Address(*source)`.
+    A link-local host names its interface, as that is needed to answer. IPv4 has a quicker way: `named_four`.
     """
     host, port, zone = source[0], source[1], source[3]
     return Address(f"{host}%{_interface(zone)}" if zone and "%" not in host else host, port)
+
+
+@lru_cache(maxsize=SENDERS)
+def named_four(source: tuple[Any, ...]) -> Address:
+    """Return the address of what the system says of an IPv4 socket: host and port."""
+    return Address(source[0], source[1])
 
 
 @lru_cache(maxsize=64)

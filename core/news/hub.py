@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from core.frozen import mypyc_attr
 from core.news.events import PeerEvent
 
 log = logging.getLogger(__name__)
@@ -13,6 +14,7 @@ Listener = Callable[[PeerEvent], None]
 Kinds = tuple[type[PeerEvent], ...]
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)  # tests have clocks of their own
 class Hub:
     """Calls every listener with the events that it asked for, on the caller's turn of the loop."""
 

@@ -225,8 +225,10 @@ class OwnAddresses:
             return False
         if scope(address.host) is Scope.LOOPBACK:
             return self._bind in (ANY_HOST, address.host)
-        links = (each.local for each in self._networks.six.links) if self._six else ()
-        return address.host in (*self.hosts(), *self.hosts_6(), *links) or address.host == self._observed()
+        host = address.host
+        if host in self.hosts() or host in self.hosts_6() or host == self._observed():
+            return True
+        return self._six and any(host == each.local for each in self._networks.six.links)
 
     # -- changes -----------------------------------------------------------------------------------------------------
 

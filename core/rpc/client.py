@@ -89,7 +89,7 @@ class RpcClient:
         then have worked twice. Raises RequestTimeout, TransportClosed (or what `connect` raised), RefusedError with
         the peer's error name, RemoteError for an unreadable stream, LocalError for what cannot be sent.
         """
-        to = Destination(address, expected)
+        to: Destination = (address, expected)
         rid = self._ids.next()
         allowed = self._config.request_timeout if timeout is None else timeout
         until = clock_of(asyncio.get_running_loop())() + allowed
@@ -122,7 +122,7 @@ class RpcClient:
         except TimeoutError:
             if not limit.expired():
                 raise
-        raise timed_out(to.address, allowed)
+        raise timed_out(to[0], allowed)
 
     async def _attempts(self, to: Destination, rid: str, data: bytes, retry: int) -> Reply:
         while True:
@@ -161,7 +161,7 @@ class RpcClient:
 
     def connected(self, address: Address, expected: PeerId | None = None) -> bool:
         """Return whether a connection to this peer is open already, as `request` with the same `expected` uses it."""
-        connection = self._pool.get(Destination(address, expected))
+        connection = self._pool.get((address, expected))
         return connection is not None and connection.connected
 
     def watch(self, address: Address, expected: PeerId | None = None) -> Callable[[], float]:
@@ -169,25 +169,25 @@ class RpcClient:
 
         That is `Connection.heard_at`, on the loop's clock; inf where none is kept.
         """
-        connection = self._pool.get(Destination(address, expected))
+        connection = self._pool.get((address, expected))
         return lambda: math.inf if connection is None else connection.heard_at
 
     def set_aside(self, address: Address, expected: PeerId | None = None) -> None:
         """Give further requests a new connection; those under way go on over the old one, which then ends."""
-        connection = self._pool.pop(Destination(address, expected), None)
+        connection = self._pool.pop((address, expected), None)
         if connection is not None and connection.idle:
             self._tasks.spawn(connection.close(), name=f"close rpc {address}")
 
     def set_all_aside(self) -> None:
         """Do so with all: what they lead through may be gone."""
         for to in list(self._pool):
-            self.set_aside(to.address, to.expected)
+            self.set_aside(*to)
 
     async def connect(self, address: Address, timeout: float, expected: PeerId | None = None) -> None:
         """Have a connection to a peer ready within `timeout` seconds; the next `request` uses it. Raises PeerError."""
         try:
             async with asyncio.timeout(timeout):
-                await self._connection(Destination(address, expected)).wait_connected()
+                await self._connection((address, expected)).wait_connected()
         except TimeoutError:
             raise RequestTimeout(f"{address} did not answer within {round(timeout, 2):g} s") from None
 
@@ -220,12 +220,12 @@ class RpcClient:
             raise TransportClosed("this RPC client is closed")
         connection = self._pool.get(to)
         if connection is None or not connection.usable:
-            connect = self._connector(to.expected)
+            connect = self._connector(to[1])
             self._pool.pop(to, None)
             self._make_room()
             connection = self._pool[to] = Connection(to, connect, self._config, self._count, self._slices)
             self._count["connected"] += 1
-            self._tasks.spawn(self._run(connection), name=f"rpc to {to.address}")
+            self._tasks.spawn(self._run(connection), name=f"rpc to {to[0]}")
         self._pool.move_to_end(to)
         return connection
 

@@ -5,7 +5,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from core.aio.clock import clock_of
 from core.errors import PeerError, RemoteError, RequestTimeout, TransportClosed
@@ -26,11 +26,8 @@ ConnectTo: TypeAlias = Callable[[Address, float, PeerId], Awaitable[Stream]]  # 
 _log = logging.getLogger(__name__)
 
 
-class Destination(NamedTuple):
-    """Where a connection leads, and to which peer if that matters."""
-
-    address: Address
-    expected: PeerId | None
+Destination: TypeAlias = tuple[Address, PeerId | None]
+"""Where a connection leads, and to which peer if that matters. A key of every request: a named tuple costs a call."""
 
 
 class Connection:
@@ -40,7 +37,7 @@ class Connection:
         self, to: Destination, connect: Connect, config: RpcConfig, count: Counter[str], slices: Slices
     ) -> None:
         self.to = to
-        self.address = to.address
+        self.address = to[0]
         self._connect = connect
         self._config = config
         self._count = count
@@ -210,7 +207,7 @@ class Call:
         self._rid = rid
         loop = connection.loop
         self._sent_at = connection.clock()
-        self.future: asyncio.Future[Reply] = loop.create_future()
+        self.future: asyncio.Future[Reply] = asyncio.Future(loop=loop)  # as `create_future` does, by two calls more
         connection.pending[rid] = self.future
         self._deadline = None if seconds is None else connection.deadlines.set(seconds, self._expire, loop)
 

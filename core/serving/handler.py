@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
 from typing import Final
 
+from core.aio.clock import clock_of
 from core.ledger.ledger import Ledger
 from core.ledger.record import OK, CallRecord
 from core.limits import bounds
@@ -58,6 +59,7 @@ class Handler:
         self._desks = tuple(each for each in (broker, *desks) if each is not None)
         self._validated = validated
         self.quotas = Quotas()
+        self._clock = clock_of(asyncio.get_running_loop())
         self._hub = hub
         self._catalog = catalog
         self._roster = roster
@@ -89,14 +91,14 @@ class Handler:
 
     def open_stream(self, call: Call, stream: ByteStream, opening: Opening) -> Awaitable[None]:
         """Let a service serve a stream. Raises PeerError, now or later."""
-        call.account = self.quotas.take(call.caller, call.trusted, asyncio.get_running_loop().time())
+        call.account = self.quotas.take(call.caller, call.trusted, self._clock())
         if call.service is None:
             raise UnknownService(f"nothing is shared here under {call.key[:MAX_SHOWN]!r}")
         return self._admission.admit_stream(call.service, call, stream, opening)
 
     def take(self, call: Call) -> None:
         """Count a call that no service answers. Raises RateLimited."""
-        call.account = self.quotas.take(call.caller, call.trusted, asyncio.get_running_loop().time())
+        call.account = self.quotas.take(call.caller, call.trusted, self._clock())
 
     def offered_to(self, call: Call) -> list[Service]:
         """Return the services that a caller may use at this moment."""
@@ -118,7 +120,7 @@ class Handler:
         """Answer a request, at once or not. Raises PeerError."""
         if call.broker is not None:
             return call.broker.handle(payload, call.caller)  # which counts by itself
-        call.account = self.quotas.take(call.caller, call.trusted, asyncio.get_running_loop().time())
+        call.account = self.quotas.take(call.caller, call.trusted, self._clock())
         if call.service is None:
             raise UnknownService(f"nothing is shared here under {call.key[:MAX_SHOWN]!r}")
         return self._admission.admit(call.service, call, payload)
@@ -130,7 +132,7 @@ class Handler:
         if call.broker is not None:
             return  # registrations come every two seconds, and are shown as what they are
         if call.account is not None and not call.stream:  # streams have back-pressure, and may be long
-            call.account.charge(call.received + call.sent, asyncio.get_running_loop().time())
+            call.account.charge(call.received + call.sent, self._clock())
         ended, caller, now = call.outcome, call.caller, self._hub.now()
         self._count(call, ended)
         if (ended in REFUSED or call.service is None) and not self._worth_telling(caller):
@@ -157,7 +159,7 @@ class Handler:
 
     def _worth_telling(self, caller: Caller) -> bool:
         """Return whether a refusal is shown and written down, or only counted: a flood of them is neither."""
-        now = asyncio.get_running_loop().time()
+        now = self._clock()
         if scope(caller.address.host) is Scope.LOOPBACK:
             return True
         return self._told.take(caller.address.host, now) and self._told_all.take(now)

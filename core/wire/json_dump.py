@@ -41,9 +41,14 @@ def dump(value: object, max_depth: int) -> str:
     RecursionError (a circle, too) and OverLimit.
     """
     text = _ENCODER.encode(value) if _WRITE is None or not isinstance(value, list) else "".join(_WRITE(value, 0))
-    if text.count("[") + text.count("{") > max_depth and _depth(value) > max_depth:  # counting is quick
+    if len(text) > max_depth and brackets(text) > max_depth and _depth(value) > max_depth:  # counting is quick
         raise OverLimit(f"nested deeper than {max_depth}")
     return text
+
+
+def brackets(text: str) -> int:
+    """Return how many lists and objects begin in a JSON text, at most: some may be within strings."""
+    return text.count("[") + text.count("{")
 
 
 def _depth(value: object) -> int:
@@ -64,10 +69,10 @@ def weight(value: object, limit: int) -> int:
             total += len(item)
         elif isinstance(item, int):
             total += item.bit_length() // 3
-        elif isinstance(item, list | tuple):
+        elif isinstance(item, (list, tuple)):  # a union would be made for each item
             total += len(item)
             if total <= limit:
-                todo += item
+                todo.extend(item)
         elif isinstance(item, dict):
             total += len(item)
             if total <= limit:

@@ -67,9 +67,10 @@ def load(data: bytes | bytearray) -> JsonValue:
 
 def load_from(text: str, at: int) -> tuple[JsonValue, int]:
     """Read the value that begins at `at`, as `load` does; return where it ends, too. Raises ValueError."""
-    value: JsonValue
-    value, end = _PARSER.raw_decode(text, at)
-    return value, end
+    try:
+        return _SCAN(text, at)
+    except StopIteration:
+        raise ValueError("no value begins here") from None
 
 
 def load_steps(data: bytes | bytearray) -> Generator[None, None, JsonValue]:

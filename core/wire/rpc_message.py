@@ -27,7 +27,7 @@ from typing import Final, TypeAlias
 from core.errors import LocalError
 from core.frozen import dataclass
 from core.values import Buffer, JsonValue
-from core.wire.json_dump import count_containers, dump, dump_steps, weight
+from core.wire.json_dump import brackets, count_containers, dump, dump_steps, weight
 from core.wire.json_load import load, load_from, load_steps
 from core.wire.json_scan import InvalidJson, OverLimit, Scanner, skip_space
 
@@ -142,7 +142,7 @@ def _encode(message: object, max_bytes: int) -> bytes:
     try:
         text = dump(message, MAX_DEPTH)
         data = text.encode()
-        if text.count("[") + text.count("{") > MAX_CONTAINERS:  # perhaps: some may be within strings
+        if len(text) > MAX_CONTAINERS and brackets(text) > MAX_CONTAINERS:
             for _ in _check_containers(message):
                 pass
     except _UNSENDABLE as error:
@@ -158,7 +158,7 @@ def _encode_steps(message: object, max_bytes: int) -> Generator[None, None, byte
     try:
         for text in dump_steps(message, MAX_DEPTH):
             data.write(text.encode())
-            containers += text.count("[") + text.count("{")
+            containers += brackets(text)
             if data.tell() > max_bytes:
                 raise _too_large(f"over {max_bytes:,}", max_bytes)
             yield
@@ -268,7 +268,7 @@ class Decoder:
             start, size = 0, len(text)
             while start < size and text[start] in "[{":
                 value, end = load_from(text, start)
-                shallow = text.count("[", start, end) + text.count("{", start, end) <= self._depth
+                shallow = end - start <= self._depth or self._is_shallow(text, start, end)
                 length = end - start if text.isascii() else len(text[start:end].encode())
                 message = _message(value, self._expect, length) if shallow else None
                 if message is None:
@@ -279,6 +279,9 @@ class Decoder:
         except (ValueError, RecursionError):
             pass
         return at
+
+    def _is_shallow(self, text: str, start: int, end: int) -> bool:
+        return text.count("[", start, end) + text.count("{", start, end) <= self._depth
 
     def _begin(self) -> None:
         self._scanner.start()
