@@ -37,18 +37,20 @@ def keep(results: Results, where: dict[str, object], folder: Path = KEPT) -> Pat
 
 
 def over_time(folder: Path = KEPT, case: str = "product", word: str = "") -> dict[str, list[tuple[str, float]]]:
-    """Return (time, median), oldest first, for each row and variant of a case whose metric is better when bigger.
+    """Return (run, median), oldest first, for each row and variant of a case whose metric is better when bigger.
 
     The medians are those of a machine that takes `LOOP` for the loop.
     """
     lines: dict[str, list[tuple[str, float]]] = {}
     for path in sorted(folder.glob("*.json")):
         kept = json.loads(path.read_text())
+        where = kept["machine"]
+        run = f"{kept['at'][:10]}, {str(where['code']).partition(',')[0]}\nload {where['load']}"
         for row in kept["rows"]:
             if row["case"] == case and word in row["row"] and row["metric"] in BIGGER_IS_BETTER:
                 name = f"{row['row']}, {row['variant']}"
-                speed = float(kept["machine"].get("loop", LOOP)) / LOOP
-                lines.setdefault(name, []).append((str(kept["at"]), float(row["median"]) * speed))
+                speed = float(where.get("loop", LOOP)) / LOOP
+                lines.setdefault(name, []).append((run, float(row["median"]) * speed))
     return lines
 
 
@@ -65,11 +67,10 @@ def plot(path: Path, case: str = "product", word: str = "") -> str:
         return "no plot: matplotlib is not installed (pip install -e '.[bench]')"
     figure, axes = pyplot.subplots(figsize=(9, 5))
     for name, points in lines.items():
-        axes.plot([at for at, _ in points], [value for _, value in points], marker="o", label=name)
+        axes.plot([run for run, _ in points], [value for _, value in points], marker="o", label=name)
     axes.set_yscale("log")
     axes.set_ylabel(f"a second, where 10 million additions take {LOOP} s")
-    axes.legend(fontsize=6, frameon=False)
-    figure.autofmt_xdate()
+    axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.tight_layout()
     figure.savefig(path, dpi=120)
     return f"plot: {path}"
