@@ -1,8 +1,11 @@
 """What the window does about friends beside its pages: the first start, links from outside, entries of the menus."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from core.news.events import PeerEvent
+from core.news.joins import InvitationAccepted
 from core.peer_id import PeerId
+from desktop.notifications import joined_words
 from desktop.views.contract import BridgeLike
 from desktop.views.main_window import MainWindow
 from desktop.views.welcome import WelcomeStrip
@@ -15,6 +18,7 @@ def add_to_window(window: MainWindow, bridge: BridgeLike) -> None:
     inviting = window.people.inviting
     inviting.use_wanted.connect(lambda peer_id: show_shares_of(window, peer_id))
     window.sharing.invite_wanted.connect(inviting.invite)
+    bridge.events_arrived.connect(lambda events: _tell_who_came(window, events))
     menus = window.menus
     menus.add_to_peer("invite", "In&vite a friend...", lambda: _on_people(window, inviting.invite), "Ctrl+Shift+I")
     menus.add_to_peer("open_link", "&Open an invitation...", lambda: show_invitation(window), "Ctrl+O")
@@ -62,6 +66,12 @@ def show_welcome(window: MainWindow, bridge: BridgeLike) -> WelcomeStrip:
     bridge.snapshot_changed.connect(strip.show_snapshot)
     window.put_above_pages(strip)
     return strip
+
+
+def _tell_who_came(window: MainWindow, events: Sequence[PeerEvent]) -> None:
+    """Say in the window that an invitation was accepted: its maker waits for that, on whichever page."""
+    if came := [event for event in events if isinstance(event, InvitationAccepted)]:
+        window.show_message(". ".join(joined_words(came)))
 
 
 def _on_people(window: MainWindow, act: Callable[[], object]) -> None:

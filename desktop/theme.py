@@ -212,5 +212,11 @@ class ThemeSource(QObject):
         self.changed.emit(self.theme)
 
     def _lay(self) -> None:
+        # Qt keeps, by address, what it has styled, and forgets a window at the beginning of its end; what a child asks
+        # for while it goes puts the window back. A new sheet in place of another then styles freed memory: a crash in
+        # one of seven changes of theme after a window was deleted (Qt 6.11). Without a sheet it forgets everything.
+        self._app.setStyleSheet("")
         self._app.setStyleSheet(stylesheet(self.theme))
+        for widget in self._app.allWidgets():
+            widget.updateGeometry()  # what was measured in between was measured without a sheet
         self.laid.emit()

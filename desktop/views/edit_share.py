@@ -52,7 +52,8 @@ class EditShareSheet(Sheet):
         self.name.textChanged.connect(lambda _text: self._choose_buttons())
         self.permanent = QCheckBox(self.tr("Share it at every start"))
         self.permanent.setChecked(share.permanent)
-        self.web = QCheckBox(self.tr("Over HTTP and WebSocket too"))
+        self.web = QCheckBox(self.tr("Over HTTP and WebSocket too"), self)  # a child also where it has no place
+        self.web.setVisible(share.kind in ANSWERS)
         self.web.setToolTip(self.tr("For programs on this computer that use Grenache, in any language"))
         self.web.setChecked(over_web(share.transports))
         self.web.toggled.connect(lambda _on: self._choose_buttons())

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QCheckBox, QFileDialog, QFormLayout, QLineEdit, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtGui import QGuiApplication, QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QCheckBox, QFileDialog, QFormLayout, QLineEdit, QSpinBox, QVBoxLayout, QWidget
 
 from core.files.private import write_private
+from core.news.events import PeerEvent
+from core.news.joins import InvitationAccepted
 from core.trust.entries import MAX_NAME, MAX_SERVICES, clean_name, is_service
 from desktop.models.safe import menu_text, shown
 from desktop.models.words import day
@@ -17,9 +19,10 @@ from desktop.views.fields import Lines, limit, roomy
 from desktop.views.flow import FlowRow
 from desktop.views.parts import IdLine, button
 from desktop.views.qr import QrCode
-from desktop.views.sheets import Sheet, primary
+from desktop.views.sheets import MARGIN, Sheet, primary
 
-WIDTH = 560  # pixels
+WIDTH = 800  # pixels: the fields, and the code beside them
+BESIDE = 640  # pixels from which the code stands beside the fields, and not under them
 DAYS = 7  # how long a link holds when nothing else is chosen
 KEPT = "The link is shown once. Keep Grapevine running until your friend has opened it."
 
@@ -44,9 +47,8 @@ class InviteSheet(Sheet):
         self.uses, self.days = QSpinBox(), QSpinBox()
         self.link = IdLine(self.tr("Link of the invitation"))
         self.link.setPlaceholderText(self.tr("The link will stand here"))
-        self.code = QrCode()
+        self.code = QrCode(waiting=self.tr("The QR code will stand here"))
         self.code.setAccessibleName(self.tr("Link of the invitation as a QR code"))
-        self.code.hide()
         self.note = Lines(2)
         self.copy_button = button(self.tr("&Copy"), self.tr("Copy the link"), self.copy)
         hint = self.tr("Copy the link with a message that is ready to be sent")
@@ -96,16 +98,26 @@ class InviteSheet(Sheet):
         for box in self.boxes.values():
             shares.addWidget(box)
         form.addRow(self.tr("May use"), shares)
-        self.body.addLayout(form)
+        # The code has its place from the beginning: no button moves when the link is made.
+        self._beside = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._beside.setSpacing(MARGIN)
+        self._beside.addLayout(form, 1)
+        self._beside.addWidget(self.code, alignment=Qt.AlignmentFlag.AlignCenter)
+        self.body.addLayout(self._beside)
         self.body.addWidget(self.link)
         ways = FlowRow()
         for each in (self.copy_button, self.message_button, self.save_button):
             ways.addWidget(each)
         ways.addStretch()
         self.body.addLayout(ways)
-        self.body.addWidget(self.code, alignment=Qt.AlignmentFlag.AlignHCenter)
         self.body.addStretch()
         self.foot.addWidget(self.note)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put the code beside the fields where there is room."""
+        wide = event.size().width() >= BESIDE
+        self._beside.setDirection(QBoxLayout.Direction.LeftToRight if wide else QBoxLayout.Direction.TopToBottom)
+        super().resizeEvent(event)
 
     # -- what people do --------------------------------------------------------------------------------------------
 
@@ -175,11 +187,16 @@ class InviteSheet(Sheet):
         self._ticket, self._number = None, number
         self.link.show_id(link)
         self.code.show_text(link.upper())  # capitals are a smaller code
-        self.code.show()
         self.note.setText(self.tr(KEPT))
         self._look()
         self.copy_button.setFocus()
-        self.fit()
+
+    def on_events(self, events: tuple[PeerEvent, ...]) -> None:
+        """Say when the friend has come: it is waited for."""
+        for event in events:
+            if isinstance(event, InvitationAccepted) and event.number == self._number:
+                words = self.tr("{name} accepted it. You know each other now.")
+                self.note.setText(words.format(name=shown(event.name)))
 
     def _on_refused(self, ticket: object, sentence: str) -> None:
         if ticket == self._ticket:

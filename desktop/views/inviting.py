@@ -62,6 +62,7 @@ class Inviting(QObject):
     def invite(self, chosen: str = "") -> InviteSheet:
         """Make a link for a friend, who may use the share `chosen`."""
         sheet = InviteSheet(self.bridge.inviting, self._services(), self._page, chosen)
+        self.bridge.events_arrived.connect(sheet.on_events)
         sheet.open()
         return sheet
 

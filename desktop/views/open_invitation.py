@@ -221,6 +221,7 @@ class OpenInvitation(Sheet):
             self.name.setText(called)
         self._look_at_name()
         self._choose()
+        self.accept_button.setFocus()  # Qt would go on to Close, as Ask is disabled now
 
     def _look_at_name(self) -> None:
         """Say that somebody else is called so."""

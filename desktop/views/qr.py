@@ -1,18 +1,20 @@
 """A QR code as a widget: crisp at any size, dark on white in every theme, with the quiet zone that readers need."""
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QWidget
 
 QUIET = 4  # modules of white around the code (ISO/IEC 18004 section 5.3.8)
+RADIUS, ROOM = 8, 16  # pixels: the corners of the empty frame, and the room around its words
 SIDE = 240  # pixels; a telephone reads it from half a metre
 
 
 class QrCode(QWidget):
-    """Shows a text as a QR code; nothing for no text."""
+    """Shows a text as a QR code; for no text an empty frame of the same size, with `waiting` in it."""
 
-    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+    def __init__(self, text: str = "", parent: QWidget | None = None, *, waiting: str = "") -> None:
         super().__init__(parent)
+        self._waiting = waiting
         self._rows: list[bytes] = []
         self.setFixedSize(self.sizeHint())
         self.setAccessibleName(self.tr("Peer ID as a QR code"))
@@ -32,8 +34,13 @@ class QrCode(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Draw the modules as rectangles that touch."""
         painter = QPainter(self)
-        painter.fillRect(self.rect(), Qt.GlobalColor.white)
-        if self._rows:
+        if not self._rows:
+            painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
+            painter.drawRoundedRect(self.rect().adjusted(0, 0, -1, -1), RADIUS, RADIUS)
+            words = self.rect().adjusted(ROOM, ROOM, -ROOM, -ROOM)
+            painter.drawText(words, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._waiting)
+        else:
+            painter.fillRect(self.rect(), Qt.GlobalColor.white)
             side = min(self.width(), self.height()) / (len(self._rows) + 2 * QUIET)
             for y, row in enumerate(self._rows):
                 for x, dark in enumerate(row):

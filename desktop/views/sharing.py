@@ -54,6 +54,7 @@ class SharingView(PageView):
         self._ours: PeerId | None = None
         self._groups: tuple[Group, ...] = ()
         self._reserved: tuple[str, ...] = ()  # names of the program's own services
+        self._new = ""  # what was shared last, until it is in the list
         self.model = ShareModel(self, name_of=self._called)
         self.model.switched.connect(lambda share, on: self._sharing.switch(share.name, on))
         bridge.failed.connect(lambda _words: self.model.settle())
@@ -166,7 +167,9 @@ class SharingView(PageView):
         chosen = self.selected()
         if list(snapshot.shares) != self.model.rows():
             self.model.replace(snapshot.shares)
-            if chosen is not None and self.selected() is None:
+            if self._new:
+                self._select_new(self._new)
+            elif chosen is not None and self.selected() is None:
                 self._select(chosen.name)
         self._counts.setText(count(len(snapshot.shares), self.tr("share"), self.tr("shares")))
         # without an address no peer is open yet: what was shared may come back
@@ -198,10 +201,17 @@ class SharingView(PageView):
         rows = self.table.selected_rows()
         return self.model.row_at(rows[0]) if rows and rows[0] < self.model.rowCount() else None
 
-    def _select(self, name: str) -> None:
+    def _select(self, name: str) -> bool:
         for number, share in enumerate(self.model.rows()):
             if share.name == name:
                 self.table.selectRow(number)
+                return True
+        return False
+
+    def _select_new(self, name: str) -> None:
+        """Select what was just shared, as soon as it is in the list: its line and its buttons are what comes next."""
+        self._new = "" if self._select(name) else name
+        self.focus_start()
 
     def _called(self, peer_id: PeerId) -> str:
         return shown(self._names.get(peer_id, "")) or peer_id.short
@@ -235,6 +245,7 @@ class SharingView(PageView):
         taken = {*self._reserved, *(share.name for share in self.model.rows())}
         sheet = ShareSheet(self._sharing, taken, self, groups=[group.name for group in self._groups])
         sheet.demo_wanted.connect(self.demo_wanted)
+        sheet.accepted.connect(lambda: self._select_new(sheet.entered().share().name))
         sheet.open()
 
     def switch(self) -> None:

@@ -89,6 +89,7 @@ class Sheet(QDialog):
         super().__init__(parent)
         self.setWindowTitle(title)
         self._width = width
+        self._placed = False
         inner = Scrolled()
         self.body = QVBoxLayout(inner)
         self.body.setContentsMargins(MARGIN, MARGIN, MARGIN, 4)
@@ -110,27 +111,34 @@ class Sheet(QDialog):
     def showEvent(self, event: QShowEvent) -> None:
         """Come up as large as what it holds wants, and no larger than the screen."""
         super().showEvent(event)
+        self._placed = False
         self.fit()
+        self._placed = True
 
     def fit(self) -> None:
-        """Take the room that what it holds wants, within the screen and over its parent."""
+        """Take the room that what it holds wants, within the screen and over its parent.
+
+        Where it is seen already, it stays where it is and becomes no smaller: nothing moves under the pointer.
+        """
         screen = self.screen() or QGuiApplication.primaryScreen()
         room = screen.availableGeometry()
         most = QSize(int(room.width() * SHARE_OF_SCREEN), int(room.height() * SHARE_OF_SCREEN) - TITLE_BAR)
         width = min(max(self._width, self.sizeHint().width()), most.width())
         high = sum(_height(part, width) for part in (self.body, self.foot, self._below)) + 2 * SPACE
-        self.resize(QSize(width, high + 2).boundedTo(most))
+        wanted = QSize(width, high + 2)
+        self.resize((wanted.expandedTo(self.size()) if self._placed else wanted).boundedTo(most))
         self._place(room.adjusted(0, TITLE_BAR, 0, 0))
 
     def _place(self, room: QRect) -> None:
-        """Stand in the middle of the parent, and never beyond the screen."""
+        """Stand in the middle of the parent when it comes up, and never beyond the screen."""
         parent = self.parentWidget()
         centre = parent.window().geometry().center() if parent is not None else room.center()
         place = self.geometry()
-        place.moveCenter(centre)
+        if not self._placed:
+            place.moveCenter(centre)
         place.moveLeft(max(room.left(), min(place.left(), room.right() - place.width())))
         place.moveTop(max(room.top(), min(place.top(), room.bottom() - place.height())))
-        self.move(place.topLeft())
+        self.move(self.pos() + place.topLeft() - self.geometry().topLeft())  # `pos` is that of the frame
 
     def add_button(self, words: str, act: Callable[[], object], *, name: str = "") -> QPushButton:
         """Add a button that Enter presses only while it has the keyboard."""

@@ -51,6 +51,7 @@ class UsingView(PageView):
         self._asking: int | None = None  # tickets of what is under way
         self._opening: int | None = None
         self._asked: PeerId | None = None  # whose offers are shown
+        self._opened = ""  # where the newest use is, until its row is there
         self.friend = FriendBox()
         self.friend.entered.connect(self.ask)
         self.offers = OfferModel(self)
@@ -59,7 +60,7 @@ class UsingView(PageView):
         self.offered.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.offered.set_samples(OFFER_SAMPLES, fit_all=True)
         self.offered.set_placeholder(self.tr(NOBODY_ASKED))
-        self.offered.doubleClicked.connect(lambda _index: self.open())
+        self.offered.activated.connect(lambda _index: self.open())  # by Enter or a double click
         self.model = UseModel(self._using.is_kept, self, name_of=self._called)
         self.model.switched.connect(self._keep)
         self.table = CheckedTable(self.tr("Open here"))
@@ -153,10 +154,12 @@ class UsingView(PageView):
             self.friend.show_people(snapshot.known_peers)
             self.model.tick()
         chosen = self._use()
+        where = self._opened or (chosen.where if chosen is not None else "")
         if list(snapshot.uses) != self.model.rows():
             self.model.replace(snapshot.uses)
             for number, row in enumerate(self.model.rows()):
-                if chosen is not None and row.where == chosen.where:
+                if where and row.where == where:
+                    self._opened = ""
                     self.table.selectRow(number)
         self._choose_buttons()
 
@@ -210,6 +213,7 @@ class UsingView(PageView):
     def ask_friend(self, peer_id: PeerId) -> None:
         """Ask this friend, who may be new, what they share with us."""
         self.friend.choose(peer_id)
+        self.ask_button.setFocus(Qt.FocusReason.OtherFocusReason)
         self.ask()
 
     def ask(self) -> None:
@@ -245,6 +249,8 @@ class UsingView(PageView):
         self._say(told if offers else "")
         if offers:
             self.offered.selectRow(0)
+            if self.ask_button.hasFocus() or self.friend.hasFocus():  # the user has done nothing else meanwhile
+                self.offered.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def open(self) -> None:
         """Open the selected offer in the way of its kind."""
@@ -267,6 +273,7 @@ class UsingView(PageView):
         if ticket != self._opening:
             return
         self._opening = None
+        self._select_opened(where)
         self._choose_buttons()
         if words:
             self._say(words, problem=True)
@@ -274,6 +281,13 @@ class UsingView(PageView):
             self._say(self.tr("It is open at {where}. Programs of this computer find it there.").format(where=where))
         else:
             self._browse(where)
+
+    def _select_opened(self, where: str) -> None:
+        """Select what was just opened, as soon as it is in the table: its buttons are what comes next."""
+        at = next((number for number, row in enumerate(self.model.rows()) if where and row.where == where), None)
+        self._opened = where if at is None else ""
+        if at is not None:
+            self.table.selectRow(at)
 
     def show_page(self) -> None:
         """Show the page that is selected in the browser."""

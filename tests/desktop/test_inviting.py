@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import segno
-from PySide6.QtCore import QMimeData, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from core.invitations.link import Link, parse
@@ -59,14 +60,31 @@ def test_a_link_is_made_copied_and_withdrawn(page: PeopleView, bridge: FakeBridg
     assert fake.calls == [("invite", "Bert", frozenset({next(iter(sheet.boxes))}), 1, 7.0, "")]
     fake.invited.emit(99, "grapevine:i/other", 3)
     assert sheet.link.text() == ""
+    before = [(each.text(), each.mapToGlobal(QPoint())) for each in sheet.findChildren(QPushButton)]
     fake.invited.emit(1, str(LINK), 3)
     assert sheet.link.text() == str(LINK)
-    assert sheet.code.isVisibleTo(sheet)
+    assert sheet.code.grab().toImage().pixelColor(2, 2) == Qt.GlobalColor.white  # of the quiet zone
+    assert [(each.text(), each.mapToGlobal(QPoint())) for each in sheet.findChildren(QPushButton)] == before
     sheet.copy_button.click()
     assert QGuiApplication.clipboard().text() == str(LINK)
     sheet.withdraw_button.click()
     assert fake.calls[-1] == ("withdraw", 3)
     assert not sheet.isVisible()
+
+
+def test_who_came_is_said_on_the_sheet_and_on_any_page(window: MainWindow, bridge: FakeBridge) -> None:
+    add_to_window(window, bridge)
+    sheet = window.people.inviting.invite()
+    sheet.name.setText("Bert")
+    sheet.make()
+    bridge.inviting.invited.emit(1, str(LINK), 3)
+    window.pages.choose("calls")
+    bridge.tell(InvitationAccepted(NOW, 4, PeerId(bytes(32)), "Carla", ("photos",)))
+    assert "Carla" not in sheet.note.text()  # by another link
+    bridge.tell(InvitationAccepted(NOW, 3, PeerId(bytes(32)), "<b>Bert", ("photos",)))
+    assert sheet.note.text() == "<b>Bert accepted it. You know each other now."
+    told = "<b>Bert accepted your invitation. You know each other now. May use: photos."
+    assert window.banner.message() == told
 
 
 def test_what_was_not_done_is_said(page: PeopleView, bridge: FakeBridge) -> None:
@@ -91,6 +109,7 @@ def test_an_invitation_is_asked_about_and_then_accepted(page: PeopleView, bridge
     assert fake.calls == [("look", str(LINK))]
     fake.looked.emit(1, "<b>Anna</b>", ("photos",))
     assert sheet.offer.text().startswith("<b>Anna</b> offers photos.")
+    assert sheet.focusWidget() is sheet.accept_button  # and not Close, which Qt would go on to
     assert sheet.offer.textFormat() == Qt.TextFormat.PlainText
     sheet.name.setText("Anna")
     sheet.accept_button.click()

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox
@@ -216,6 +216,25 @@ def test_what_listens_is_offered_and_shared_for_trusted_peers(page: SharingView,
     assert not sheet.share_button.isEnabled()  # not twice
     bridge.sharing.done.emit(bridge.sharing.ticket, "")
     assert not sheet.isVisible()
+    before = shares_snapshot()
+    new = replace(before.shares[0], name="node-3000", users=())
+    bridge.show(replace(before, shares=(*before.shares, new)))
+    selected = page.selected()
+    assert (selected.name if selected is not None else None) == "node-3000"  # its line is what comes next
+    page.table.selectRow(0)
+    bridge.show(before)
+    assert page.selected() == before.shares[0]
+
+
+def test_the_steps_of_sharing_stay_where_the_sheet_is(page: SharingView, bridge: FakeBridge) -> None:
+    sheet = opened(page)
+    sheet.move(sheet.pos() - QPoint(7, 9))  # by the user
+    before = sheet.geometry()
+    sheet.kinds["folder"].click()
+    assert sheet.geometry().topLeft() == before.topLeft()
+    assert sheet.height() >= before.height()
+    sheet.back_button.click()
+    assert sheet.geometry().topLeft() == before.topLeft()
 
 
 def test_a_share_that_cannot_be_leaves_the_sheet_with_the_reason(page: SharingView, bridge: FakeBridge) -> None:

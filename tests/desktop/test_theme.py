@@ -12,6 +12,19 @@ AA_TEXT = 4.5  # WCAG 2.1, 1.4.3
 AA_PARTS = 3.0  # WCAG 2.1, 1.4.11: outlines of controls, icons
 
 
+class Watched:
+    """The application, and the sheets that it was given."""
+
+    def __init__(self, app: QApplication, sheets: list[str]) -> None:
+        self._app, self._sheets = app, sheets
+
+    def setStyleSheet(self, sheet: str) -> None:
+        self._sheets.append(sheet)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._app, name)
+
+
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
 @pytest.mark.parametrize("ink", ["text", "muted", "accent", "good", "info", "warn", "bad"])
 @pytest.mark.parametrize("paper", ["window", "surface", "raised", "tint"])
@@ -32,6 +45,17 @@ def test_contrast_agrees_with_wcags_own_examples() -> None:
     assert contrast("#000000", "#ffffff") == pytest.approx(21.0)
     assert contrast("#777777", "#ffffff") == pytest.approx(4.478, abs=0.001)
     assert contrast("#ffffff", "#ffffff") == 1.0
+
+
+def test_the_old_sheet_is_taken_away_before_the_new_one_comes(
+    qapp: QApplication, theme: ThemeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Qt would style what it remembers by address, also what is deleted. A crash of one in seven is no test."""
+    theme.force("light")
+    sheets: list[str] = []
+    monkeypatch.setattr(theme, "_app", Watched(qapp, sheets))
+    theme.force("dark")
+    assert sheets == ["", stylesheet(DARK)]
 
 
 def test_the_sheet_leaves_no_blank(qapp: QApplication) -> None:

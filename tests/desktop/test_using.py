@@ -87,6 +87,34 @@ def test_asking_shows_that_it_waits_and_the_reason_when_the_friend_is_away(page:
     assert page.offered.mapTo(page, page.offered.rect().topLeft()) == top
 
 
+def test_the_keyboard_goes_to_the_answer_unless_the_user_went_on(page: UsingView, bridge: FakeBridge) -> None:
+    page.ask_friend(ALICE)
+    bridge.using.offered.emit(bridge.using.ticket, OFFERS, "")
+    assert page.window().focusWidget() is page.offered
+    page.offered.activated.emit(page.offers.index(0, 0))  # Enter
+    assert bridge.using.calls[-1][0] == "open"
+    page.ask_friend(ALICE)
+    page.table.setFocus()
+    bridge.using.offered.emit(bridge.using.ticket, OFFERS, "")
+    assert page.window().focusWidget() is page.table
+
+
+def test_what_was_opened_is_selected_when_it_is_in_the_table(page: UsingView, bridge: FakeBridge) -> None:
+    ask(page, bridge, *OFFERS)
+    choose(page, "garden")
+    page.open_button.click()
+    where = "http://garden.anna.localhost:40917/"
+    bridge.using.opened.emit(bridge.using.ticket, where, "")
+    assert not page.show_button.isEnabled()
+    before = shares_snapshot()
+    bridge.show(replace(before, uses=(*before.uses, replace(before.uses[0], where=where))))
+    assert page.table.selected_rows() == [len(before.uses)]
+    assert page.show_button.isEnabled()
+    page.table.selectRow(0)
+    bridge.show(before)
+    assert page.table.selected_rows() == [0]
+
+
 def test_a_second_question_ends_the_first(page: UsingView, bridge: FakeBridge) -> None:
     page.friend.setEditText(str(ALICE))
     page.ask_button.click()
