@@ -198,10 +198,10 @@ class MainWindow(QMainWindow):
             place.set_lines(3 if self.width() < SHORT_LINES else 2)
         self.pending.set_narrow(narrow)
 
-    def _follow_focus(self, _old: QWidget | None, now: QWidget | None) -> None:
-        """Scroll to what has the keyboard now; not under a mouse that is pressed on it."""
+    def _follow_focus(self, old: QWidget | None, now: QWidget | None) -> None:
+        """Scroll to what has the keyboard now; not under a mouse that is pressed on it, or has just pressed `old`."""
         inner = self.scrolling.widget()
-        pressed = QGuiApplication.mouseButtons() != Qt.MouseButton.NoButton
+        pressed = QGuiApplication.mouseButtons() != Qt.MouseButton.NoButton or (old is not None and not old.isEnabled())
         if now is not None and inner is not None and inner.isAncestorOf(now) and not pressed:
             reveal(self.scrolling, now)
 

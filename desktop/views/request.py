@@ -68,6 +68,7 @@ class RequestView(QWidget):
         self.payload = PayloadEditor(theme)
         self.timeout = QDoubleSpinBox()
         self.send_button = QPushButton(self.tr("&Send"))
+        self._stands_in: QWidget | None = None  # has the keyboard while Send is disabled
         self.progress = QProgressBar()
         self.answer = AnswerView(theme)
         self.history = HistoryModel(self)
@@ -265,10 +266,21 @@ class RequestView(QWidget):
             self.target_problem.setText(problem)
             self.target.setAccessibleDescription(problem)
         ready = bool(target) and not problem and self.payload.check_result().problem is None
-        self.send_button.setEnabled(ready and not busy)
+        self._enable_send(ready and not busy)
         self.send_button.setText(self.tr("Sending") if busy else self.tr("&Send"))
         self.timeout.setEnabled(not busy)
         self._escape.setEnabled(busy)
+
+    def _enable_send(self, on: bool) -> None:
+        """Have the keyboard come back to Send: Qt takes it from a button that is disabled, and gives it to the next."""
+        window, had = self.window(), self.send_button.hasFocus()
+        self.send_button.setEnabled(on)
+        if had and not on:
+            self._stands_in = window.focusWidget()
+        elif on and self._stands_in is not None:
+            if window.focusWidget() is self._stands_in:  # the user has not gone on
+                self.send_button.setFocus(Qt.FocusReason.OtherFocusReason)
+            self._stands_in = None
 
     def _recall(self, index: QModelIndex) -> Entry | None:
         entry = index.data(ENTRY_ROLE)

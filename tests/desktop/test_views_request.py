@@ -8,6 +8,7 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from core.peer_id import PeerId
@@ -51,6 +52,27 @@ def test_a_click_sends_and_the_answer_is_shown(panel: RequestView, bridge: FakeB
     assert panel.send_button.isEnabled()
     panel.answer.copy_button.click()
     qtbot.waitUntil(lambda: QGuiApplication.clipboard().text() == json.dumps(SEQUENCE, indent=2))
+
+
+def test_send_keeps_its_place_and_the_keyboard_comes_back_to_it(
+    window: MainWindow, bridge: FakeBridge, qtbot: QtBot
+) -> None:
+    window.resize(1024, 600)
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    send = window.request.send_button
+    send.setFocus()
+    QApplication.processEvents()
+    before = send.mapToGlobal(QPoint())
+    QTest.mouseClick(send, Qt.MouseButton.LeftButton)
+    assert not send.isEnabled()
+    bridge.answer(list(SEQUENCE))
+    assert send.mapToGlobal(QPoint()) == before
+    assert window.focusWidget() is send
+    QTest.keyClick(send, Qt.Key.Key_Space)
+    window.request.target.setFocus()
+    bridge.answer(list(SEQUENCE))
+    assert window.focusWidget() is not send  # the user had gone on
 
 
 def test_an_error_is_a_sentence(panel: RequestView, bridge: FakeBridge) -> None:
