@@ -35,7 +35,7 @@ SINGLE = (
     "news/roster", "reach/remotes", "calling/ways", "calling/target", "calling/unless_silent",
     "grenache/work", "grenache/websocket", "grenache/ws_client",
     "calling/client", "calling/every_transport", "calling/outgoing", "calling/kept",
-    "secure/pipe", "net/dual_socket", "own/addresses",
+    "net/dual_socket", "own/addresses",
     "trust/store", "trust/audience", "ledger/ledger", "rendezvous/own_broker",
     "public/open_desk", "news/hub", "services/fibonacci", "services/service",
 )  # fmt: skip
