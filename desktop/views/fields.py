@@ -57,6 +57,7 @@ class Lines(QLabel):
         super().__init__(parent)
         self._lines = lines
         self._full = self._shown = ""
+        self.setTextFormat(Qt.TextFormat.PlainText)  # what asks a label for its words never takes them for markup
         self.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeading)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
