@@ -112,7 +112,8 @@ async def test_a_folder_shared_in_one_window_is_a_page_of_the_other(
     monkeypatch.setattr("desktop.views.using.browse", show)
     async with seats(theme, tmp_path) as (owner, friend):
         await share(owner, "folder", str(folder), "holiday")
-        assert owner.window.sharing.selected() is None
+        selected = owner.window.sharing.selected()
+        assert (selected.name if selected is not None else "") == "holiday"  # what was just shared
         await offered(friend, "holiday")
         friend.window.using.open_button.click()
         await until(lambda: shown)
