@@ -77,8 +77,11 @@ def pytest_configure(config: pytest.Config) -> None:
     # before a test is imported; Hypothesis' own 100 examples of each are in the slow half
     hypothesis.settings.load_profile("quick" if config.option.markexpr == slow_half.ALL_BUT else "ours")
     become_root()
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background: programs would inherit it
+    # Ignored in a shell's background, or under nohup: programs would inherit it.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if not _runs_tests(config):
         return
     config.stash[SEAL] = seal()
