@@ -52,8 +52,7 @@ class EditShareSheet(Sheet):
         self.name.textChanged.connect(lambda _text: self._choose_buttons())
         self.permanent = QCheckBox(self.tr("Share it at every start"))
         self.permanent.setChecked(share.permanent)
-        self.web = QCheckBox(self.tr("Over HTTP and WebSocket too"), self)  # a child also where it has no place
-        self.web.setVisible(share.kind in ANSWERS)
+        self.web = QCheckBox(self.tr("Over HTTP and WebSocket too"))
         self.web.setToolTip(self.tr("For programs on this computer that use Grenache, in any language"))
         self.web.setChecked(over_web(share.transports))
         self.web.toggled.connect(lambda _on: self._choose_buttons())
@@ -95,8 +94,8 @@ class EditShareSheet(Sheet):
         form.addRow(PlainLabel(self.tr("Who")), self.audience)
         if self.groups.boxes:
             form.addRow(PlainLabel(self.tr("Groups")), self.groups)
-        if share.kind in ANSWERS:
-            form.addRow(PlainLabel(), self.web)
+        form.addRow(PlainLabel(), self.web)
+        form.setRowVisible(self.web, share.kind in ANSWERS)
         form.addRow(PlainLabel(), self.permanent)
         form.addRow(PlainLabel(self.tr("Others type")), other)
         return form

@@ -167,8 +167,8 @@ class SharingView(PageView):
         chosen = self.selected()
         if list(snapshot.shares) != self.model.rows():
             self.model.replace(snapshot.shares)
-            if self._new:
-                self._select_new(self._new)
+            if self._select(self._new):
+                self._new = ""
             elif chosen is not None and self.selected() is None:
                 self._select(chosen.name)
         self._counts.setText(count(len(snapshot.shares), self.tr("share"), self.tr("shares")))

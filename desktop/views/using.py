@@ -154,13 +154,12 @@ class UsingView(PageView):
             self.friend.show_people(snapshot.known_peers)
             self.model.tick()
         chosen = self._use()
-        where = self._opened or (chosen.where if chosen is not None else "")
         if list(snapshot.uses) != self.model.rows():
             self.model.replace(snapshot.uses)
-            for number, row in enumerate(self.model.rows()):
-                if where and row.where == where:
-                    self._opened = ""
-                    self.table.selectRow(number)
+            if self._select(self._opened):
+                self._opened = ""
+            elif chosen is not None:
+                self._select(chosen.where)
         self._choose_buttons()
 
     def focus_start(self) -> None:
@@ -273,7 +272,7 @@ class UsingView(PageView):
         if ticket != self._opening:
             return
         self._opening = None
-        self._select_opened(where)
+        self._opened = "" if self._select(where) else where  # its buttons are what comes next
         self._choose_buttons()
         if words:
             self._say(words, problem=True)
@@ -282,12 +281,12 @@ class UsingView(PageView):
         else:
             self._browse(where)
 
-    def _select_opened(self, where: str) -> None:
-        """Select what was just opened, as soon as it is in the table: its buttons are what comes next."""
-        at = next((number for number, row in enumerate(self.model.rows()) if where and row.where == where), None)
-        self._opened = where if at is None else ""
-        if at is not None:
-            self.table.selectRow(at)
+    def _select(self, where: str) -> bool:
+        for number, use in enumerate(self.model.rows()):
+            if use.where == where:
+                self.table.selectRow(number)
+                return True
+        return False
 
     def show_page(self) -> None:
         """Show the page that is selected in the browser."""

@@ -226,6 +226,17 @@ def test_what_listens_is_offered_and_shared_for_trusted_peers(page: SharingView,
     assert page.selected() == before.shares[0]
 
 
+def test_who_waits_for_a_new_share_in_the_list_keeps_the_keyboard(page: SharingView, bridge: FakeBridge) -> None:
+    before = shares_snapshot()
+    page._select_new("not there yet")
+    page.table.selectRow(0)
+    page.invite_button.setFocus()
+    bridge.show(replace(before, shares=tuple(replace(share, served=9) for share in before.shares)))
+    assert page.window().focusWidget() is page.invite_button
+    selected = page.selected()
+    assert (selected.name if selected is not None else "") == before.shares[0].name
+
+
 def test_the_steps_of_sharing_stay_where_the_sheet_is(page: SharingView, bridge: FakeBridge) -> None:
     sheet = opened(page)
     sheet.move(sheet.pos() - QPoint(7, 9))  # by the user
