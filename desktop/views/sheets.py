@@ -123,10 +123,11 @@ class Sheet(QDialog):
         screen = self.screen() or QGuiApplication.primaryScreen()
         room = screen.availableGeometry()
         most = QSize(int(room.width() * SHARE_OF_SCREEN), int(room.height() * SHARE_OF_SCREEN) - TITLE_BAR)
-        width = min(max(self._width, self.sizeHint().width()), most.width())
+        least = self.size() if self._placed else QSize()
+        width = min(max(self._width, self.sizeHint().width(), least.width()), most.width())
+        self.resize(width, self.height())  # before it is measured: parts may stand beside one another then
         high = sum(_height(part, width) for part in (self.body, self.foot, self._below)) + 2 * SPACE
-        wanted = QSize(width, high + 2)
-        self.resize((wanted.expandedTo(self.size()) if self._placed else wanted).boundedTo(most))
+        self.resize(QSize(width, max(high + 2, least.height())).boundedTo(most))
         self._place(room.adjusted(0, TITLE_BAR, 0, 0))
 
     def _place(self, room: QRect) -> None:

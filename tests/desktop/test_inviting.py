@@ -11,7 +11,7 @@ import segno
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
 from core.invitations.link import Link, parse
@@ -50,6 +50,10 @@ def test_a_link_is_made_copied_and_withdrawn(page: PeopleView, bridge: FakeBridg
     sheet = page.inviting.invite()
     fake = bridge.inviting
     assert nameless(sheet) == []
+    QApplication.processEvents()  # layouts come to rest
+    assert sheet.code.mapTo(sheet, QPoint()).x() > sheet.name.mapTo(sheet, QPoint()).x() + sheet.name.width()  # beside
+    spare = sheet.note.mapTo(sheet, QPoint()).y() - sheet.copy_button.mapTo(sheet, QPoint()).y()
+    assert spare < 3 * sheet.copy_button.height()  # no higher than what it holds
     assert not sheet.make_button.isEnabled()
     QTest.keyClicks(sheet.name, "  Bert ")
     QTest.keyClick(sheet.name, Qt.Key.Key_Return)
