@@ -299,7 +299,7 @@ async def compose(
     ladder = Ladder(
         hub, endpoint, lambda: identity.identity, lambda: nat.report, nat.reflectors, brokers.leave, outreach.probing,
         hearing.on_punch, outgoing.validated, lambda remote: roster.seen_since(remote, hub.now() - SILENT), public,
-        OverSix(addresses.global_6, lambda theirs: brokers.meet(outgoing.told(theirs))),
+        OverSix(addresses.global_6, lambda theirs: brokers.meet(outgoing.told(theirs))), outgoing.proved,
     )  # fmt: skip
     stack.push_async_callback(ladder.aclose)
     brokers.listen(ladder.told)

@@ -123,10 +123,10 @@ class PeerClient:
         return self._client.connected(address, None)
 
     def heard(self, address: Address) -> None:
-        """Note a punch: a search that knows this host, or waits for any, tries this address too."""
+        """Note a punch: a search that knows this host, or takes anyone, tries this address too."""
         for race in self._races:
             known = address.host in race.hosts()
-            if known or race.patient:
+            if known or race.takes_anyone():
                 if race.tries(address):
                     self._punches.hurry(address)
                 race.add(address, listed=known)
@@ -354,12 +354,12 @@ class PeerClient:
             timeout,
             excluded=failed,
             patient=worker is not None,
+            proves=late is not None,
             stagger=0.0 if located.own_words else STAGGER,  # its own words are few: all of them at once
         )
         invitation = None
         if worker is not None:
-            give_up = partial(self._nobody_else, race, late)
-            invite = self._inviting.invite(worker, give_up, one=expected is not None)
+            invite = self._inviting.invite(worker, partial(self._nobody_else, race, late), one=expected is not None)
             invitation = self._tasks.spawn(invite, name=f"invite {located.key}")
         self._races.add(race)
         try:

@@ -95,6 +95,10 @@ class Outgoing:
         """Note an answer from there that nobody elsewhere can forge."""
         self._outreach.validated(address, self._clock())
 
+    def proved(self, address: Address) -> None:
+        """Note that a peer says, sealed, that it is at this host, and that others see it there."""
+        self._outreach.proved(address, self._clock())
+
     def punch(self, remote: Address) -> None:
         """Punch once, or a series when it is validated. Our own socket is not punched. Raises PeerError, HeldBack."""
         if self._own.is_self(remote):

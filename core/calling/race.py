@@ -44,10 +44,12 @@ class Race:
         *,
         excluded: Collection[Address] = (),
         patient: bool = False,
+        proves: bool = False,
         stagger: float = STAGGER,
     ) -> None:
         """`connect(address, seconds)` raises PeerError. `patient`: when all attempts failed, somebody may punch us.
 
+        `proves`: who is reached proves to be who is wanted, so that anybody who punches us may be tried to the end.
         `stagger`: seconds between attempts; 0 tries all candidates at once.
         """
         self._connect = connect
@@ -66,6 +68,7 @@ class Race:
         self._winner: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
         self._stagger = stagger
         self.patient = patient
+        self._proves = proves
 
     def add(self, address: Address, delay: float = 0.0, *, listed: bool = True) -> None:
         """Try an address `delay` seconds from now, or sooner if it waits for its turn already.
@@ -98,6 +101,10 @@ class Race:
     def hosts(self) -> set[str]:
         """Return the hosts tried so far."""
         return self._hosts
+
+    def takes_anyone(self) -> bool:
+        """Return whether an address is tried that punched us and nobody listed."""
+        return self.patient or self._proves
 
     def tries(self, address: Address) -> bool:
         """Return whether an attempt to connect to an address is under way."""

@@ -57,6 +57,10 @@ class OutreachConfig:
     failed_for: float = 60.0  # seconds that a failure is remembered, whatever is listed: twice a NAT's 30 s
     heard_for: float = 30.0  # seconds that hearing counts: the shortest common UDP mapping time (NAT.md 2.1)
     validated_for: float = 180.0  # seconds after an answer that cannot be forged
+    refills: float = 3.0  # of all this at once for a host that has proved itself: two programs there have moved ...
+    refills_rate: float = 0.1  # ... and a second: 2 packets a second, where ports that nobody named get 100
+    refills_in_all: float = 16.0  # at once, and `refills_all_rate` a second: twice as many hosts as move in a minute
+    refills_all_rate: float = 1.0
     new_rate: float = 8.0  # addresses a second in all that are tried for the first time, and `new_burst` at once
     new_burst: float = 32.0
     meetings: float = 3.0  # with silent addresses of one host at once, and one more in `failed_for`: four a minute
@@ -72,9 +76,11 @@ class _Host:
     row: TokenBucket
     meetings: TokenBucket
     heard: TokenBucket
+    refills: TokenBucket
     units: float = 0.0
     at: float = -math.inf  # when `units` was counted
     told_at: float = -math.inf
+    proved_at: float = -math.inf
     trying: dict[Address, float] = field(default_factory=dict)  # not heard yet; until when each keeps its place
 
 
@@ -98,6 +104,7 @@ class Outreach:
         self._around: BoundedTable[str, TokenBucket] = BoundedTable(self.config.hosts)
         self._answers = TokenBucket(self.config.answers_rate, self.config.answers)
         self._brokers: BoundedTable[Address, TokenBucket] = BoundedTable(64)
+        self._refills = TokenBucket(self.config.refills_all_rate, self.config.refills_in_all)
         self.counted: Callable[[str], str] = network  # whose a host is; of neighbours each is a host of its own
         self.probing = Probing()  # of ports that nobody named
         self._began = -math.inf
@@ -138,7 +145,17 @@ class Outreach:
         tried.unanswered, tried.failed_until = 0, -math.inf
         host = self._host(address)
         host.trying.pop(address, None)
-        host.units, host.at = self.config.burst, now  # this host is no bystander
+        self._refill(host, now)  # this host is no bystander
+
+    def proved(self, address: Address, now: float) -> None:
+        """Note that a peer says, sealed, that it is at this host, and that others see it there (`Probing.proved`).
+
+        Such a host is no bystander: whose meeting was lost, since a router restarted, is met again at its new port.
+        """
+        self._host(address).proved_at = now
+
+    def _refill(self, host: _Host, now: float) -> None:
+        host.units, host.at = self.config.burst, now
         host.row.charge(now, -self.config.row)
         host.meetings.charge(now, -1.0)
 
@@ -204,8 +221,20 @@ class Outreach:
         return True
 
     def _affords(self, host: _Host, now: float, packets: int) -> bool:
+        return self._has(host, now, packets) or (self._refilled(host, now) and self._has(host, now, packets))
+
+    def _has(self, host: _Host, now: float, packets: int) -> bool:
         kept = self.config.kept if now - host.told_at < self.config.told_for else 0
         return host.units >= packets + kept * SYN_UNITS and host.row.tokens(now) >= packets + kept
+
+    def _refilled(self, host: _Host, now: float) -> bool:
+        """Give a host what it may get once more, and return True, where it has proved itself lately."""
+        lately = now - host.proved_at < self.config.told_for
+        if not lately or self._refills.tokens(now) < 1.0 or not host.refills.take(now):
+            return False
+        self._refills.charge(now, 1.0)
+        self._refill(host, now)
+        return True
 
     def lend(self, host: str, now: float) -> bool:
         """Take a packet to a host for another socket of this peer, its grape's, and return True; or return False.
@@ -270,7 +299,8 @@ class Outreach:
         told = self._brokers.use(
             broker, lambda: TokenBucket(config.meetings_told / 3 / config.failed_for, config.meetings_told)
         )
-        if not self._affords(host, now, packets) or host.meetings.tokens(now) < 1.0 or not told.take(now):
+        once_more = host.meetings.tokens(now) >= 1.0 or self._refilled(host, now)
+        if not once_more or not self._affords(host, now, packets) or not told.take(now):
             self.held_back += 1
             return False
         return host.meetings.take(now)
@@ -301,6 +331,7 @@ class Outreach:
                 TokenBucket(config.row_rate, config.row),
                 TokenBucket(1.0 / config.failed_for, config.meetings),
                 TokenBucket(config.heard_rate, config.heard_burst),
+                TokenBucket(config.refills_rate, config.refills),
             ),
         )
 

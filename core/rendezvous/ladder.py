@@ -9,7 +9,6 @@ the same words (`core.rendezvous.by_mail`).
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from random import SystemRandom
 
 from core.aio.tasks import TaskSet
@@ -35,10 +34,10 @@ from core.rendezvous.by_mail import (
     MAIL_PLAIN_FIRST,
     MAIL_SHORT_PLAIN,
     Mailbox,
-    Witnesses,
     word_of,
 )
 from core.rendezvous.over_six import OverSix
+from core.rendezvous.pair import Pair
 from core.rendezvous.sealing import Identity, Sealer, Word
 from core.scope import only_four
 from core.values import Address
@@ -51,31 +50,6 @@ SHORT_PLAIN = 0.6  # seconds where it can only if a filter that nobody tried is 
 GONE_AFTER = 30.0  # seconds without being named by a broker; an entry there ages in 15
 AGAIN_AFTER = 10.0  # seconds after a path was opened until the other side may ask for another: it has restarted
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Pair:
-    """One other peer. `brokers`: those that see it, by the host where they do."""
-
-    peer_id: PeerId
-    want: Want | None  # None: only letters bring words to it
-    sealer: Sealer
-    named_at: float
-    brokers: dict[str, set[str]] = field(default_factory=dict)
-    theirs: Side | None = None
-    ours: Side | None = None
-    climbing: Climbing | None = None
-    word: bytes = b""  # what our climb said last
-    heard: str = ""  # the text that was read last
-    pending: bytes = b""  # a climb's word that came before we had one
-    start: asyncio.TimerHandle | None = None
-    won_at: float | None = None
-    remote: Address | None = None  # where it was reached then
-    witnesses: Witnesses = field(default_factory=Witnesses)
-    six: tuple[Address, ...] = ()  # where they have IPv6
-    our_six: tuple[Address, ...] = ()  # as we told
-    began_at: float = 0.0  # of the climb
-    speaks: bool = False  # a climb's word of it came
 
 
 class Ladder:
@@ -95,19 +69,22 @@ class Ladder:
         alive: Callable[[Address], bool] = lambda address: False,
         mailbox: Mailbox | None = None,
         over_six: OverSix | None = None,
+        proved: Callable[[Address], None] = lambda address: None,
     ) -> None:
         """`report()` is of our network, `leave(want, peer, text)` leaves a text at the brokers.
 
-        `alive(address)`: something came from there lately.
+        `alive(address)`: something came from there lately. `proved(address)`: a peer says, sealed, that it is at this
+        host, and a broker sees it there.
         """
         self._alive, self._mailbox, self._over_six = alive, mailbox, over_six or OverSix()
+        self._host_proved = proved
         self._side: Side | None = None  # in letters
         self._hub, self._endpoint, self._identity, self._report = hub, endpoint, identity, report
         self._reflectors, self._leave, self._probing = reflectors, leave, probing
         self._opened, self._validated = opened, validated
         self._loop = asyncio.get_running_loop()
         self._tasks = TaskSet("ladder")
-        self._pairs: BoundedTable[PeerId, _Pair] = BoundedTable(PAIRS, lambda _, pair: self._end(pair))
+        self._pairs: BoundedTable[PeerId, Pair] = BoundedTable(PAIRS, lambda _, pair: self._end(pair))
         self._you: Address | None = None
         self._met: BoundedTable[str, float] = BoundedTable(4 * PAIRS)  # hosts that plain punching reached
         self._closed = False
@@ -147,6 +124,7 @@ class Ladder:
                     pair.want = want
                     self._say(pair)
                 pair.brokers.setdefault(entry.address.host, set()).add(broker.host)
+                self._tell_whether_proved(pair, entry.address)
                 self._over_six.meet(pair.six)
         for sender, text in listing.mail.items():
             pair = self._pairs.get(sender)
@@ -197,7 +175,7 @@ class Ladder:
         for peer_id, pair in list(self._pairs.items()):
             climbs = pair.want is None and pair.climbing is not None and pair.start is None and pair.won_at is None
             if climbs and pair.climbing is not None and (pair.climbing.climb.busy or now - pair.began_at < HURRIED):
-                found[peer_id] = pair.speaks and not self._proved(pair)
+                found[peer_id] = pair.speaks and not pair.proved(self._probing)
         return found
 
     def on_report(self) -> None:
@@ -214,9 +192,9 @@ class Ladder:
         self._met = BoundedTable(4 * PAIRS)
         self._you = self._side = None
 
-    def _make(self, peer_id: PeerId, want: Want | None, identity: Identity) -> _Pair | None:
+    def _make(self, peer_id: PeerId, want: Want | None, identity: Identity) -> Pair | None:
         try:
-            pair = _Pair(peer_id, want, Sealer(identity, peer_id), self._loop.time())
+            pair = Pair(peer_id, want, Sealer(identity, peer_id), self._loop.time())
         except PeerError as error:
             _log.debug("no pair with %s: %s", peer_id.short, error)
             return None
@@ -224,7 +202,7 @@ class Ladder:
         self._greet(pair)
         return pair
 
-    def _greet(self, pair: _Pair) -> None:
+    def _greet(self, pair: Pair) -> None:
         """Tell what our network does, once that is known; where we have IPv6, at once: that takes nothing else."""
         ours, six = self._ours(), self._over_six.ours()
         if ours is not None and (ours, six) != (pair.ours, pair.our_six):
@@ -239,7 +217,7 @@ class Ladder:
         seen = self._you or next(iter(report.observed), None)
         return side_of(report, seen) if seen is not None and report.reflectors else None
 
-    def _say(self, pair: _Pair) -> None:
+    def _say(self, pair: Pair) -> None:
         if pair.ours is None:
             return
         if pair.want is not None:
@@ -247,14 +225,14 @@ class Ladder:
         elif self._mailbox is not None:
             self._mailbox.leave(pair.peer_id, bytes(pair.ours) + pair.word if pair.word else b"")
 
-    def _on_mail(self, pair: _Pair, text: str) -> None:
+    def _on_mail(self, pair: Pair, text: str) -> None:
         word = pair.sealer.open(text)
         if word is None:
             _log.debug("what %s left for us cannot be read", pair.peer_id.short)
         else:
             self._take_word(pair, word)
 
-    def _take_word(self, pair: _Pair, word: Word) -> None:
+    def _take_word(self, pair: Pair, word: Word) -> None:
         pair.six, pair.speaks = word.six or pair.six, bool(word.climb) or pair.speaks
         self._over_six.meet(word.six)
         if word.side.known or not word.six:  # else it knows its network later, and has told where it has IPv6
@@ -278,7 +256,7 @@ class Ladder:
 
     # -- climbing -----------------------------------------------------------------------------------------------------
 
-    def _consider(self, pair: _Pair) -> None:
+    def _consider(self, pair: Pair) -> None:
         """Make a climb where one can help, and start it at once, or after plain punching had its time."""
         ours, theirs = pair.ours, pair.theirs
         if ours is None or theirs is None or pair.climbing is not None or self._closed:
@@ -289,14 +267,15 @@ class Ladder:
         by_mail = pair.want is None
         if by_mail and not self._probing.outside(theirs.address.host):
             return
-        if not by_mail and not self._proved(pair):
+        if not by_mail and not pair.proved(self._probing):
             host = theirs.address.host
             _log.debug("%s says that it is at %s, where no broker sees it: it is not probed", pair.peer_id.short, host)
             return
         config = ClimbConfig.by_mail() if by_mail else ClimbConfig()
         climb = Climb(
-            ours, theirs, pair.sealer.codec, first, SystemRandom(), self._probing, config, lambda: self._proved(pair)
-        )
+            ours, theirs, pair.sealer.codec, first, SystemRandom(), self._probing, config,
+            lambda: pair.proved(self._probing),
+        )  # fmt: skip
         pair.began_at = self._loop.time()
         pair.climbing = climbing = Climbing(
             climb, self._endpoint, self._reflector, lambda text: self._on_word(pair, text),
@@ -312,16 +291,11 @@ class Ladder:
         long, short = (MAIL_PLAIN_FIRST, MAIL_SHORT_PLAIN) if by_mail else (PLAIN_FIRST, SHORT_PLAIN)
         pair.start = self._loop.call_later(short if ours.hard or theirs.hard else long, self._start, pair)
 
-    def _proved(self, pair: _Pair) -> bool:
-        """Return whether ports that nobody named may be tried at the other side's host."""
-        if pair.theirs is None:
-            return False
-        host = pair.theirs.address.host
-        if self._probing.proved(host, host, pair.brokers.get(host, set())):
-            return True
-        return self._probing.attested(host, host, pair.witnesses.of(host))
+    def _tell_whether_proved(self, pair: Pair, listed: Address) -> None:
+        if pair.theirs is not None and pair.theirs.address.host == listed.host and pair.proved(self._probing):
+            self._host_proved(listed)
 
-    def _start(self, pair: _Pair) -> None:
+    def _start(self, pair: Pair) -> None:
         pair.start = None
         host = pair.theirs.address.host if pair.theirs is not None else ""
         met_at = self._met.get(host)
@@ -332,11 +306,11 @@ class Ladder:
     def _reflector(self) -> Reflector | None:
         return next(iter(self._reflectors()), None)
 
-    def _on_word(self, pair: _Pair, text: bytes) -> None:
+    def _on_word(self, pair: Pair, text: bytes) -> None:
         pair.word = text
         self._say(pair)
 
-    def _on_ended(self, pair: _Pair, outcome: Climbed) -> None:
+    def _on_ended(self, pair: Pair, outcome: Climbed) -> None:
         theirs = pair.theirs
         assert theirs is not None
         remote = outcome.remote
@@ -369,7 +343,7 @@ class Ladder:
             for pair in [self._pairs[peer_id] for peer_id in list(self._pairs)]:
                 self._look_whether_lost(pair, event.peer.host)
 
-    def _look_whether_lost(self, pair: _Pair, host: str) -> None:
+    def _look_whether_lost(self, pair: Pair, host: str) -> None:
         """Climb again where a path that we had opened has fallen silent, and punching has just failed too."""
         if pair.won_at is None or pair.remote is None or pair.remote.host != host:
             return
@@ -379,13 +353,13 @@ class Ladder:
             self._greet(pair)
             self._consider(pair)
 
-    def _end(self, pair: _Pair) -> None:
+    def _end(self, pair: Pair) -> None:
         if pair.start is not None:
             pair.start.cancel()
             pair.start = None
         self._drop_climb(pair)
 
-    def _drop_climb(self, pair: _Pair) -> None:
+    def _drop_climb(self, pair: Pair) -> None:
         climbing, pair.climbing, pair.word = pair.climbing, None, b""
         if pair.want is None and self._mailbox is not None:
             self._mailbox.leave(pair.peer_id, b"")

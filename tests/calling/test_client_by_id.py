@@ -200,6 +200,17 @@ async def test_behind_a_nat_it_is_asked_to_punch_and_reached_where_the_punch_com
         assert INVITE_AFTER <= now() < INVITE_AFTER + 0.1
 
 
+async def test_whose_punch_comes_late_is_reached_as_long_as_the_search_lasts() -> None:
+    """A router restarted, and the way is opened long after others would have been expected."""
+    async with stage() as it:
+        it.records()
+        it.directory.listings[WORKER] = []
+        it.lives(THEM, C)
+        asyncio.get_running_loop().call_later(20.0, it.client.heard, C)
+        assert (await it.ask(timeout=60.0)).peer == C
+        assert 20.0 <= now() < 21.0
+
+
 async def test_who_is_listed_is_punched_too_and_not_asked() -> None:
     async with stage() as it:
         it.records(A)

@@ -143,6 +143,7 @@ CASES: dict[str, tuple[Measure, Trouble, Sequence[str]]] = {
     "another network of both in a download": (download, move, BOTH),
     "restart of Anna's router in a handshake": (handshake, restart, ANNA),
     "restart of Bert's router in a handshake": (handshake, restart, BERT),
+    "restart of both routers in a handshake": (handshake, restart, BOTH),
 }
 
 

@@ -204,6 +204,56 @@ def test_two_in_one_home_are_met_one_after_the_other() -> None:
     assert it.may_meet(B, BROKER, 0.4, 11)
 
 
+def meet(it: Outreach, address: Address, now: float) -> bool:
+    """Meet it as brokers arrange it, if that is allowed: openers and punches leave."""
+    it.told(address, now)
+    return it.may_meet(address, BROKER, now, 11) and it.take(address, now, 11)
+
+
+def moved(port: int) -> Address:
+    return Address(A.host, port)
+
+
+def test_a_host_that_proved_itself_is_met_again_when_its_router_restarts() -> None:
+    """The first meeting was lost with the router, and the broker names other ports of the same host."""
+    it = Outreach()
+    assert meet(it, A, 0.0)
+    assert not meet(it, moved(6000), 2.0), "it may be a bystander"
+    it.proved(A, 2.5)
+    assert meet(it, moved(6000), 3.0)
+    assert meet(it, moved(6001), 3.0), "another program there has moved too"
+
+
+def test_what_a_host_that_proved_itself_gets_is_bounded_too() -> None:
+    it = Outreach()
+    sent = 0
+    for second in range(60):
+        now = float(second)
+        it.proved(A, now)
+        sent += 11 * sum(meet(it, moved(6000 + 10 * second + each), now) for each in range(10))
+    assert sent <= CONFIG.burst * (1 + CONFIG.refills + 60 * CONFIG.refills_rate) + 60 * CONFIG.rate
+
+
+def test_all_hosts_that_proved_themselves_have_one_bound_together() -> None:
+    it = Outreach()
+    begun = 0
+    for number in range(100):
+        here = Address(f"45.1.{number}.7", 5000)
+        assert meet(it, here, 0.0) or number >= CONFIG.meetings_told
+        it.proved(here, 0.0)
+    for number in range(100):
+        it.told(Address(f"45.1.{number}.7", 6000), 1.0)
+        begun += it.take(Address(f"45.1.{number}.7", 6000), 1.0, 11)
+    assert 0 < begun - (100 - CONFIG.meetings_told) <= CONFIG.refills_in_all
+
+
+def test_the_proof_of_a_host_ends_with_its_time() -> None:
+    it = Outreach()
+    it.proved(A, 0.0)
+    assert meet(it, A, CONFIG.told_for)
+    assert not meet(it, moved(6000), CONFIG.told_for + 1.0)
+
+
 def test_a_broker_arranges_so_many_meetings_and_another_one_has_its_own() -> None:
     it = Outreach()
     begun = {BROKER: 0, A: 0}

@@ -57,15 +57,19 @@ class Side:
         self.report = report
         self.hub = Hub()
         self.ended: list[object] = []
+        self.proved: set[Address] = set()
         self.hub.subscribe(self.ended.append, PunchEnded)
         self.ladder = Ladder(
             self.hub, cast(Endpoint, self.endpoint), lambda: identity, lambda: self.report, list,
-            self._leave, Probing(), lambda event: None, lambda remote: None,
+            self._leave, Probing(), lambda event: None, lambda remote: None, proved=self._proved,
         )  # fmt: skip
 
     def _leave(self, want: Want, peer_id: PeerId, text: str) -> None:
         assert want == self.want
         self.left[peer_id] = text
+
+    def _proved(self, address: Address) -> None:
+        self.proved.add(address)
 
     def told_of(self, other: "Side", at: Address | None = None) -> None:
         """Hear from the broker of another, which it sees at its own address or at this one."""
@@ -107,6 +111,31 @@ def test_a_host_where_the_peer_says_that_it_is_not_is_never_probed(lie: Address)
         hard, easy = pair()
         await talk(hard, easy, 30.0, at=lie)
         assert easy.endpoint.sent == []
+        await hard.ladder.aclose()
+        await easy.ladder.aclose()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("seen_at", "proved"),
+    [
+        (HARD_AT, True),
+        (Address(HARD_AT.host, 50001), True),  # a restarted router
+        (Address("192.0.2.66", 50000), False),
+    ],
+)
+def test_a_host_has_proved_itself_when_the_broker_sees_it_where_its_sealed_word_says(
+    seen_at: Address, proved: bool
+) -> None:
+    async def scenario() -> None:
+        hard, easy = pair()
+        hard.told_of(easy)
+        easy.told_of(hard, seen_at)
+        assert not hard.proved, "it has left no word yet"
+        await talk(hard, easy, 0.2, at=seen_at)
+        assert easy.proved == ({seen_at} if proved else set())
+        assert hard.proved == {EASY_AT}
         await hard.ladder.aclose()
         await easy.ladder.aclose()
 
