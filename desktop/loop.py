@@ -7,6 +7,7 @@ precise, rounded up, never early, gone when cancelled. Its default executor neve
 qasync also makes every callback a Qt timer of its own, and Qt runs all that are due before it looks at a key or a
 paint again: 50 connections under load held the window for 20 ms. Here callbacks wait in one queue, of which each turn
 of Qt's loop runs `TURN_SECONDS` worth; they stay in order, and the sockets are readers like any other in that queue.
+A turn in which Qt has drawn already runs none (`desktop.turns`), but no more than `WAITS` in a row do without.
 
     with asyncio.Runner(loop_factory=lambda: PreciseLoop(application)) as runner:
         runner.run(main())
@@ -31,8 +32,11 @@ import qasync
 from PySide6.QtCore import QObject, Qt, QTimerEvent
 from PySide6.QtWidgets import QApplication
 
+from desktop.turns import Turn, new_turn
+
 MAX_TIMER_MS = 2**31 - 1  # Qt counts milliseconds in an int; a longer wait is armed again when this one ends
 MAX_THREADS = 8  # of the default executor: name look-ups, long computations, file writes
+WAITS = 2  # turns of Qt's loop that callbacks wait at the most
 TURN_SECONDS = 0.002  # of callbacks in a turn of Qt's loop; the last one, a paint and a batch come on top
 LAG_SECONDS = 0.05  # a callback that held the window for longer is logged by name: three frames were lost
 LAG_EVERY = 1.0  # seconds between two such lines
@@ -61,8 +65,10 @@ class _QtTimerHandle(asyncio.TimerHandle):
 class _Timers(QObject):
     """Runs handles, at once in order or when their Qt timer fires. Has the verbs of qasync's `_SimpleTimer`."""
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, clock: Callable[[], float] = time.perf_counter, qt: Turn | None = None) -> None:
         super().__init__()
+        self._qt = qt or new_turn()
+        self._waited = 0  # turns in a row
         self._handles: dict[int, asyncio.Handle] = {}  # by the Qt timer they wait for
         self._ready: deque[asyncio.Handle] = deque()
         self._turn_id = 0  # the Qt timer that fires in every turn of Qt's loop while something is ready
@@ -115,6 +121,10 @@ class _Timers(QObject):
 
     def _run_turn(self) -> None:
         """Run what is ready now for a bounded time; the rest, and what these add, in Qt's next turns."""
+        if self._waited < WAITS and (self._qt.awaited or self._qt.is_full()):
+            self._waited += 1
+            return
+        self._waited = 0
         ready, clock = self._ready, self._clock
         left = len(ready)
         began = now = clock()

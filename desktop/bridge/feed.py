@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Qt, QTimer
 
 from core.news.events import ErrorRaised, GrapeChanged, GrapeSnapshot, PeerEvent, PeerSnapshot, ServiceSnapshot, Traffic
+from desktop.turns import Turn, turn
 
 if TYPE_CHECKING:
     from core.peer import Peer
@@ -38,8 +39,10 @@ class Feed:
         on_snapshot: Callable[[PeerSnapshot], None],
         on_events: Callable[[tuple[PeerEvent, ...]], None],
         as_wished: Callable[[ServiceSnapshot], ServiceSnapshot],
+        qt: Turn | None = None,
     ) -> None:
         """`as_wished` returns a service as it will be once there is a peer."""
+        self._qt = qt or turn()
         self._on_snapshot, self._on_events, self._as_wished = on_snapshot, on_events, as_wished
         self._peer: Peer | None = None
         self._unsubscribe: Callable[[], None] | None = None
@@ -54,7 +57,7 @@ class Feed:
         self._timer = QTimer(owner)
         self._timer.setSingleShot(True)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.timeout.connect(self.flush)
+        self._timer.timeout.connect(self._due)
         self._next_turn = QTimer(owner)
         self._next_turn.setSingleShot(True)
         self._next_turn.timeout.connect(self._tell_events)
@@ -83,6 +86,7 @@ class Feed:
         """Deliver what is pending, and stop."""
         self.detach()
         self._timer.stop()
+        self._qt.awaited = False
         self.flush()
         self._next_turn.stop()
         self._tell_events()
@@ -121,6 +125,15 @@ class Feed:
         if news:
             self._tell(self._fresh(self._peer))
         return news
+
+    def _due(self) -> None:
+        """Flush, or do so in Qt's next turn, which is kept free for it, if this one has cost enough."""
+        if self._qt.is_full() and not self._qt.awaited:
+            self._qt.awaited = True
+            self._timer.start(0)
+        else:
+            self._qt.awaited = False
+            self.flush()
 
     def flush(self) -> None:
         """Tell what is pending: the snapshot now, and the events at once or in the next turn."""
