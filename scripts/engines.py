@@ -30,7 +30,7 @@ SINGLE = (
     "datagrams/mux", "nat/reflection", "relay/lanes",
     "rpc/feed", "rpc/connection", "rpc/deadlines", "rpc/idle", "rpc/places", "rpc/request_ids", "rpc/config",
     "rpc/client", "rpc/incoming", "rpc/answer", "rpc/memory", "rpc/fair_places", "rpc/connections", "rpc/progress",
-    "secure/stream", "secure/session", "secure/frames",
+    "secure/stream", "secure/session", "secure/frames", "secure/pipe",
     "serving/call", "serving/catalog", "serving/handler", "serving/quota", "trust/gate", "ledger/record",
     "news/roster", "reach/remotes", "calling/ways", "calling/target", "calling/unless_silent",
     "grenache/work", "grenache/websocket", "grenache/ws_client",

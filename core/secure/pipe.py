@@ -8,7 +8,6 @@ know what it means.
 sees that they are there, and pyproject.toml bounds its version.
 """
 
-import threading
 from typing import Any, Final
 
 from cryptography.hazmat.bindings.openssl.binding import Binding
@@ -22,15 +21,27 @@ _ffi: Final[Any] = Binding.ffi
 SPACE: Final = 2 * RECORD_BYTES  # bytes read at once: a record, and what sealing adds to it
 
 
-class _Space(threading.local):
-    """Where OpenSSL writes to; each thread has its own, since others run meanwhile."""
+class _Space:
+    """Where OpenSSL writes to."""
+
+    __slots__ = ("bytes", "start")
 
     def __init__(self) -> None:
-        self.start = _ffi.new("char[]", SPACE)
-        self.bytes = _ffi.buffer(self.start)
+        self.start: Any = _ffi.new("char[]", SPACE)
+        self.bytes: Any = _ffi.buffer(self.start)
 
 
-_space: Final = _Space()
+# Those that nobody uses. A call takes one and gives it back, since other threads run while OpenSSL works: there are as
+# many as threads were in such a call at once. (A `threading.local` is none once mypyc has compiled it: attributes of
+# its classes are in the object itself, so that all threads had one space, and found one another's messages in it.)
+_spaces: Final[list[_Space]] = []
+
+
+def _space() -> _Space:
+    try:
+        return _spaces.pop()
+    except IndexError:
+        return _Space()
 
 
 class Pipe:
@@ -50,9 +61,11 @@ class Pipe:
 
     def open(self) -> bytes:
         """Return the text of the next record. Raises SSL.Error, as `SSL.Connection.recv` does."""
-        size = _lib.SSL_read(self._ssl, _space.start, RECORD_BYTES)
-        text: bytes = _space.bytes[:size] if size > 0 else self._tls.recv(RECORD_BYTES)
-        return text
+        space = _space()
+        size: int = _lib.SSL_read(self._ssl, space.start, RECORD_BYTES)
+        text: bytes = space.bytes[:size] if size > 0 else b""
+        _spaces.append(space)
+        return text if size > 0 else self._tls.recv(RECORD_BYTES)
 
     def seal(self, data: Buffer) -> None:
         """Encrypt for the other side. Raises SSL.Error."""
@@ -75,6 +88,8 @@ class Pipe:
             except SSL.WantReadError:
                 return b""
             return piece
-        size = _lib.BIO_read(self._from, _space.start, most)
-        piece = _space.bytes[: max(size, 0)]
+        space = _space()
+        size: int = _lib.BIO_read(self._from, space.start, most)
+        piece = space.bytes[:size] if size > 0 else b""
+        _spaces.append(space)
         return piece
