@@ -212,7 +212,8 @@ class Connection(Datagrams["Connection"]):
             return self._handshake.deadline()
         if self._waits_for_reader():
             return self._idle.ends_at
-        soonest = min(self._idle.speak_at, self._idle.gone_at, self._acks.at, self._sender.deadline())
+        soonest = self._idle.sooner(self._sender.deadline())
+        soonest = self._acks.at if self._acks.at < soonest else soonest
         if self._state is LOCAL_ENDED and self._sender.fin_acked:
             soonest = min(soonest, self._idle.ends_at)
         return soonest

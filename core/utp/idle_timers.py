@@ -28,6 +28,12 @@ class IdleTimers:
         """When a side that should end, the peer's or our reader's, is given up if no data goes."""
         return self.data_at + self._config.half_closed_timeout
 
+    def sooner(self, at: float) -> float:
+        """Return `at`, or when we speak next or give the peer up, if that is sooner. (`min` takes far longer.)"""
+        gone_at = self.gone_at
+        at = gone_at if gone_at < at else at
+        return self.speak_at if self.speak_at < at else at
+
     def spoke(self, now: float, *, followed: bool) -> None:
         """Something leaves: choose when to speak next.
 

@@ -268,7 +268,8 @@ class Sender:
 
     def deadline(self) -> float:
         """Return when `tick` is due; inf while nothing is."""
-        return min(self._probe_at, self._retransmit_at, self._resume_at)
+        soonest = self._retransmit_at if self._retransmit_at < self._probe_at else self._probe_at
+        return soonest if soonest < self._resume_at else self._resume_at
 
     def tick(self, now: float) -> bool:
         """Act on the timer. Return False when the peer has made no progress for too long."""
