@@ -148,8 +148,8 @@ class Handler:
             self._hub.touch()
         if self._calls is not None:
             who = _text(caller.peer_id) if caller.peer_id else None
-            sizes = call.received, call.sent
-            self._calls.add(CallRecord(now, who, str(caller.address), call.name, *sizes, call.seconds, ended))
+            address = str(caller.address)
+            self._calls.add(CallRecord(now, who, address, call.name, call.received, call.sent, call.seconds, ended))
         if _log.isEnabledFor(logging.DEBUG):
             who = caller.peer_id.short if caller.peer_id else "a plain peer"
             _log.debug(
