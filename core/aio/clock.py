@@ -3,12 +3,18 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Clock: TypeAlias = Callable[[], float]  # seconds
 
 
+_own: Final[dict[type[asyncio.AbstractEventLoop], bool]] = {}  # of a few kinds of loops: whether the clock is asyncio's
+
+
 def clock_of(loop: asyncio.AbstractEventLoop) -> Clock:
     """Return what `loop.time` is; where that is asyncio's own, the clock below it."""
-    own = getattr(loop.time, "__func__", None) is asyncio.BaseEventLoop.time
+    kind = type(loop)
+    own = _own.get(kind)
+    if own is None:
+        own = _own[kind] = getattr(kind, "time", None) is asyncio.BaseEventLoop.time
     return time.monotonic if own else loop.time

@@ -199,14 +199,14 @@ class Connection:
 class Call:
     """One request on its way: who made it awaits `future`, and then calls `finish`, whatever happened."""
 
-    __slots__ = ("_connection", "_deadline", "_rid", "_sent_at", "future")
+    __slots__ = ("_connection", "_deadline", "_rid", "future", "sent_at")
 
     def __init__(self, connection: Connection, rid: str, seconds: float | None) -> None:
         """Begin; a place was taken for it. After `seconds` the future fails with RequestTimeout."""
         self._connection = connection
         self._rid = rid
         loop = connection.loop
-        self._sent_at = connection.clock()
+        self.sent_at = connection.clock()  # seconds, on the loop's clock
         self.future: asyncio.Future[Reply] = asyncio.Future(loop=loop)  # as `create_future` does, by two calls more
         connection.pending[rid] = self.future
         self._deadline = None if seconds is None else connection.deadlines.set(seconds, self._expire, loop)
@@ -217,7 +217,7 @@ class Call:
 
     def seconds(self) -> float:
         """Return the time since it was sent."""
-        return self._connection.clock() - self._sent_at
+        return self._connection.clock() - self.sent_at
 
     def finish(self) -> None:
         """Forget it."""
