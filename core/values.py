@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
-from core.frozen import dataclass
+from core.frozen import quick
 from core.peer_id import PeerId
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -67,7 +67,7 @@ def _in_brackets(host: str, text: str) -> str:
         raise ValueError(f"{inside!r} in {text!r} is not an IPv6 address, as in [2001:db8::7]:20001") from None
 
 
-@dataclass(frozen=True, slots=True)
+@quick
 class Caller:
     """The caller of a service: the address a request came from, as seen here, and the Peer ID proved there.
 
@@ -76,6 +76,10 @@ class Caller:
 
     address: Address
     peer_id: PeerId | None = None
+
+    def __init__(self, address: Address, peer_id: PeerId | None = None) -> None:
+        self.address = address
+        self.peer_id = peer_id
 
 
 class Fragments(Enum):

@@ -1,5 +1,6 @@
 """`frozen` makes what `dataclass(frozen=True, slots=True)` makes; each behaviour is asked of both."""
 
+import ast
 import copy
 import dataclasses
 import pickle
@@ -10,7 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import pytest
 
-from core.frozen import dataclass, frozen
+from core.frozen import dataclass, frozen, quick
 from scripts.engines import modules, path_of
 from tests.support.tools import ROOT
 
@@ -191,3 +192,57 @@ def test_the_dataclass_of_compiled_modules_makes_changeable_ones_too() -> None:
     one.number = 3
     assert one == Count(3)
     assert not hasattr(one, "__dict__")
+
+
+def _fields(made: ast.ClassDef) -> list[tuple[str, str]]:
+    """Return the name and the default of each field, "" without one."""
+    found = []
+    for each in made.body:
+        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
+            given = each.value
+            if isinstance(given, ast.Call):  # field(...)
+                given = next((word.value for word in given.keywords if word.arg == "default"), None)
+            found.append((each.target.id, "" if given is None else ast.unparse(given)))
+    return found
+
+
+def _given(init: ast.FunctionDef) -> list[tuple[str, str]]:
+    """Return the same of the parameters."""
+    names = [each.arg for each in init.args.args[1:]]
+    defaults = [ast.unparse(each) for each in init.args.defaults]
+    return list(zip(names, [""] * (len(names) - len(defaults)) + defaults, strict=True))
+
+
+def test_a_quick_class_is_compiled_and_its_init_is_the_one_that_would_be_written() -> None:
+    checked = 0
+    for path in sorted((ROOT / "core").rglob("*.py")):
+        for made in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(made, ast.ClassDef) or "quick" not in map(ast.unparse, made.decorator_list):
+                continue
+            name = str(path.relative_to(ROOT))
+            (init,) = [each for each in made.body if isinstance(each, ast.FunctionDef) and each.name == "__init__"]
+            assert name in map(path_of, modules()), name
+            assert _given(init) == _fields(made), made.name
+            assert list(map(ast.unparse, init.body)) == [f"self.{each} = {each}" for each, _ in _fields(made)]
+            checked += 1
+    assert checked > 5
+
+
+@quick
+class Quick:
+    """One as compiled modules have them."""
+
+    name: str
+    size: int = 3
+
+    def __init__(self, name: str, size: int = 3) -> None:
+        self.name = name
+        self.size = size
+
+
+def test_a_quick_value_is_a_frozen_one() -> None:
+    one = Quick("a", size=4)
+    with pytest.raises(FrozenInstanceError):
+        one.size = 5
+    assert one == replace(Quick("a"), size=4) != Quick("a")
+    assert (repr(one), len({one, Quick("a", 4)})) == ("Quick(name='a', size=4)", 1)

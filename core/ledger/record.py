@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from core.frozen import dataclass
+from core.frozen import dataclass, quick
 
 OK: Final = "ok"  # the outcome of a request that was answered with a result
 MAX_TEXT: Final = 200  # characters of what callers write, and of a text searched for; a service's name has a few dozen
 
 
-@dataclass(frozen=True, slots=True)
+@quick
 class CallRecord:
     """`when` it was answered, Unix seconds; `seconds` it took; `peer_id` None: a plain Grenache peer.
 
@@ -24,6 +24,20 @@ class CallRecord:
     seconds: float
     outcome: str
     number: int = 0
+
+    def __init__(
+        self, when: float, peer_id: str | None, address: str, service: str, request_bytes: int, reply_bytes: int,
+        seconds: float, outcome: str, number: int = 0,
+    ) -> None:  # fmt: skip
+        self.when = when
+        self.peer_id = peer_id
+        self.address = address
+        self.service = service
+        self.request_bytes = request_bytes
+        self.reply_bytes = reply_bytes
+        self.seconds = seconds
+        self.outcome = outcome
+        self.number = number
 
 
 @dataclass(frozen=True, slots=True)

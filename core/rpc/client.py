@@ -11,7 +11,7 @@ from typing import TypeAlias
 from core.aio.clock import clock_of
 from core.aio.tasks import TaskSet
 from core.errors import LocalError, PeerError, RefusedError, RequestTimeout, TransportClosed
-from core.frozen import dataclass
+from core.frozen import dataclass, quick
 from core.peer_id import PeerId
 from core.rpc.config import RpcConfig
 from core.rpc.connection import Connect, Connection, ConnectTo, Destination, timed_out
@@ -28,7 +28,7 @@ _MAX_SENTENCE = 1000  # characters of a peer's error text that are shown
 _CLOSE_TIME = 2.0  # seconds that `close` gives all streams to say goodbye; quitting must end within 3 s in all
 
 
-@dataclass(frozen=True, slots=True)
+@quick
 class Reply:
     """What `peer` answered, `seconds` after the request was sent. `peer_id`: who that is, verified; None: plain."""
 
@@ -36,6 +36,12 @@ class Reply:
     seconds: float
     data: JsonValue = field(repr=False)
     peer_id: PeerId | None = None
+
+    def __init__(self, peer: Address, seconds: float, data: JsonValue, peer_id: PeerId | None = None) -> None:
+        self.peer = peer
+        self.seconds = seconds
+        self.data = data
+        self.peer_id = peer_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +98,10 @@ class RpcClient:
         to: Destination = (address, expected)
         rid = self._ids.next()
         allowed = self._config.request_timeout if timeout is None else timeout
-        until = clock_of(asyncio.get_running_loop())() + allowed
         max_bytes = self._config.message_bytes
         if is_large(payload):
             steps = encode_request_steps(rid, key, payload, max_bytes=max_bytes)
-            return await self._request_slowly(to, rid, steps, allowed, until, retry)
+            return await self._request_slowly(to, rid, steps, allowed, _now() + allowed, retry)
         data = encode_request(rid, key, payload, max_bytes=max_bytes)
         connection = self._connection(to)
         call = connection.begin(rid, data, allowed)
@@ -109,6 +114,7 @@ class RpcClient:
                 retry -= 1
             finally:
                 call.finish()
+        until = _now() + allowed if call is None else call.sent_at + allowed
         return await self._request_slowly(to, rid, data, allowed, until, retry)
 
     async def _request_slowly(
@@ -254,6 +260,10 @@ class RpcClient:
             )
         del self._pool[idle.to]
         self._tasks.spawn(idle.close(), name=f"close rpc {idle.address}")
+
+
+def _now() -> float:
+    return clock_of(asyncio.get_running_loop())()
 
 
 def _answered(connection: Connection, reply: wire.Reply, seconds: float) -> Reply:

@@ -3,7 +3,7 @@
 from typing import TypeAlias
 
 from core.errors import PeerError
-from core.frozen import dataclass
+from core.frozen import dataclass, quick
 from core.utp.connection import Connection
 from core.values import Address
 
@@ -22,11 +22,14 @@ class Connected:
     connection: Connection
 
 
-@dataclass(frozen=True, slots=True)
+@quick
 class Readable:
     """There is data where there was none since the last `read`."""
 
     connection: Connection
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
 
 
 @dataclass(frozen=True, slots=True)

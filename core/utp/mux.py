@@ -358,7 +358,7 @@ class Mux(Below):
                 self._rebinding.moved(connection, old, now)
             else:
                 self._rebinding.refuse(connection, source, now)
-        connection.receive(packet if found.ordinary else packet._replace(timestamp_difference=0), now)
+        connection.receive(packet if found.ordinary else replace(packet, timestamp_difference=0), now)
         self.touch(connection)
         self._outbox += self._rebinding.challenges()
 

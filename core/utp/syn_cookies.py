@@ -5,6 +5,7 @@ Number and clock of such an answer are a keyed hash of the SYN. A peer that acks
 so its first packet is enough to make the SYN again. The clock carries the SYN's marks, too.
 """
 
+from dataclasses import replace
 from hashlib import blake2b
 from random import Random
 from typing import Final, NamedTuple
@@ -115,4 +116,4 @@ def _marks_of(syn: Packet) -> Marks:
 
 def _marked(syn: Packet, marks: Marks) -> Packet:
     """Return a SYN as a peer with these marks sends it."""
-    return syn._replace(extensions=((EXTENSION_BITS, pack_marks(marks)),)) if marks else syn
+    return replace(syn, extensions=((EXTENSION_BITS, pack_marks(marks)),)) if marks else syn

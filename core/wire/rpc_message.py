@@ -25,7 +25,7 @@ from dataclasses import field
 from typing import Final, TypeAlias
 
 from core.errors import LocalError
-from core.frozen import dataclass
+from core.frozen import dataclass, quick
 from core.values import Buffer, JsonValue
 from core.wire.json_dump import brackets, count_containers, dump, dump_steps, weight
 from core.wire.json_load import load, load_from, load_steps
@@ -42,7 +42,7 @@ MAX_RID: Final = 128  # characters; a UUID has 36
 MAX_KEY: Final = 1024  # characters; names of services have a few dozen
 
 
-@dataclass(frozen=True, slots=True)
+@quick
 class Request:
     """`key` is the service's name, or "ip:port" when the peer was called by address; `size` is bytes, as it came."""
 
@@ -51,14 +51,25 @@ class Request:
     payload: JsonValue
     size: int = field(default=0, compare=False)
 
+    def __init__(self, rid: str, key: str, payload: JsonValue, size: int = 0) -> None:
+        self.rid = rid
+        self.key = key
+        self.payload = payload
+        self.size = size
 
-@dataclass(frozen=True, slots=True)
+
+@quick
 class Reply:
     """`error` is None when `result` is one."""
 
     rid: str
     error: str | None
     result: JsonValue
+
+    def __init__(self, rid: str, error: str | None, result: JsonValue) -> None:
+        self.rid = rid
+        self.error = error
+        self.result = result
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +237,8 @@ class Decoder:
         at, retry = 0, self._inside
         while at < len(data) and not self._broken:
             if not self._inside:
-                at = skip_space(data, self._take_whole(data, at, found))
-                if at == len(data):
+                at = self._take_whole(data, at, found)
+                if at == len(data) or (at := skip_space(data, at)) == len(data):
                     break
                 if data[at] not in b"[{":
                     self._report(found, "what came is no JSON list")
@@ -261,7 +272,9 @@ class Decoder:
 
         Return where they end: behind it is nothing, or what the scanner must judge.
         """
-        if len(data) - at > self._at_once or b"\\u" in data:  # the latter may be half a surrogate
+        if len(data) - at > self._at_once or (
+            b"\\" in data and b"\\u" in data  # which may be half a surrogate; one byte is found much sooner than two
+        ):
             return at
         try:
             text = data[at:].decode()

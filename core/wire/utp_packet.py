@@ -6,9 +6,10 @@ Pure: bytes to values and back. `parse(bytes(packet)) == packet`; any other byte
 import struct
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from core.errors import RemoteError
+from core.frozen import quick
 from core.values import Buffer
 
 VERSION: Final = 1  # BEP 29 "header format"; the only one in use
@@ -38,7 +39,8 @@ DATA, FIN, STATE, RESET, SYN = PacketType  # names for hot paths: an attribute o
 _TYPES: Final = tuple(PacketType)
 
 
-class Packet(NamedTuple):
+@quick
+class Packet:
     """One datagram. Times are microseconds modulo 2**32, sequence numbers are modulo 2**16.
 
     `selective_ack` is the bit mask, empty when there is none: bit i of byte k stands for `ack + 2 + 8 * k + i`.
@@ -56,14 +58,31 @@ class Packet(NamedTuple):
     payload: bytes = b""
     extensions: tuple[Extension, ...] = ()
 
+    def __init__(
+        self, type: PacketType, connection_id: int, timestamp: int, timestamp_difference: int, window: int, seq: int,
+        ack: int, selective_ack: bytes = b"", payload: bytes = b"", extensions: tuple[Extension, ...] = (),
+    ) -> None:  # fmt: skip
+        self.type = type
+        self.connection_id = connection_id
+        self.timestamp = timestamp
+        self.timestamp_difference = timestamp_difference
+        self.window = window
+        self.seq = seq
+        self.ack = ack
+        self.selective_ack = selective_ack
+        self.payload = payload
+        self.extensions = extensions
+
     def __bytes__(self) -> bytes:
         """Return the datagram. Raises struct.error or ValueError when a field does not fit."""
         chain = self.extensions
         if self.selective_ack:
             chain = ((SELECTIVE_ACK, self.selective_ack), *chain)
-        if not chain:
-            return _HEADER.pack(self.type << 4 | VERSION, 0, *self[1:7]) + self.payload
-        return _HEADER.pack(self.type << 4 | VERSION, chain[0][0], *self[1:7]) + _pack_chain(chain) + self.payload
+        header = _HEADER.pack(
+            self.type << 4 | VERSION, chain[0][0] if chain else 0, self.connection_id, self.timestamp,
+            self.timestamp_difference, self.window, self.seq, self.ack,
+        )  # fmt: skip
+        return header + _pack_chain(chain) + self.payload if chain else header + self.payload
 
     def extension(self, number: int) -> bytes:
         """Return the content of the first extension of this number; b"" without one."""

@@ -8,6 +8,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from random import Random
 from typing import Final, NamedTuple
 
@@ -63,7 +64,7 @@ class Letter(NamedTuple):
 
     def having(self, **fields: object) -> "Letter":
         """Return it with other fields of its packet, and all else right."""
-        return self._replace(data=bytes(self.packet._replace(**fields)))  # type: ignore[arg-type]
+        return self._replace(data=bytes(replace(self.packet, **fields)))  # type: ignore[arg-type]
 
 
 OnPath = Callable[[Letter], Iterable[Letter]]

@@ -4,6 +4,7 @@ import gc
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -109,16 +110,16 @@ def forgeries(pair: Pair, sent: Sent) -> dict[str, bytes]:
     mux = pair.sides[sent.to].mux
     (connection,) = mux._connections.values()
     sender = connection.sequence_space().sender
-    bare = packet._replace(selective_ack=b"", payload=b"evil", type=PacketType.DATA)
-    state = bytes(bare._replace(type=PacketType.STATE, payload=b""))
+    bare = replace(packet, selective_ack=b"", payload=b"evil", type=PacketType.DATA)
+    state = bytes(replace(bare, type=PacketType.STATE, payload=b""))
     far = seq_add(connection.sequence_space().expected, 20_000)
     return {
-        "dropped_ack": bytes(bare._replace(ack=sender.next_seq)),
-        "dropped_ack ": bytes(bare._replace(ack=seq_add(sender.oldest, -3000))),
-        "dropped_far": bytes(bare._replace(seq=far, window=0xFFFFFFFF)),
-        "resets_dropped": bytes(packet._replace(type=PacketType.RESET, ack=seq_add(sender.next_seq, 1))),
-        "resets_dropped ": bytes(packet._replace(type=PacketType.RESET, ack=seq_add(sender.oldest, -20))),
-        "resets_dropped  ": bytes(packet._replace(type=PacketType.RESET, connection_id=packet.connection_id ^ 0x5555)),
+        "dropped_ack": bytes(replace(bare, ack=sender.next_seq)),
+        "dropped_ack ": bytes(replace(bare, ack=seq_add(sender.oldest, -3000))),
+        "dropped_far": bytes(replace(bare, seq=far, window=0xFFFFFFFF)),
+        "resets_dropped": bytes(replace(packet, type=PacketType.RESET, ack=seq_add(sender.next_seq, 1))),
+        "resets_dropped ": bytes(replace(packet, type=PacketType.RESET, ack=seq_add(sender.oldest, -20))),
+        "resets_dropped  ": bytes(replace(packet, type=PacketType.RESET, connection_id=packet.connection_id ^ 0x5555)),
         "dropped_malformed": state[:1] + b"\x01" + state[2:] + b"\x00\xff" + bytes(8),
         "dropped_malformed ": state[:1] + b"\x01" + state[2:] + b"\x01\x04",
         "dropped_malformed  ": state[: HEADER_BYTES - 1],
@@ -149,7 +150,7 @@ def test_windows_from_nothing_to_absurd_move_no_more_than_was_sent(undisturbed: 
         if sent.to == B or random.random() < 0.5:
             return []
         window = random.choice((0, 1, 0x7FFFFFFF, 0xFFFFFFFF))
-        return [(B, bytes(sent.packet._replace(window=window, selective_ack=b"")))]
+        return [(B, bytes(replace(sent.packet, window=window, selective_ack=b"")))]
 
     pair, took = transfer(forge)
     assert took < 5 * undisturbed + 5.0
@@ -163,12 +164,12 @@ def test_a_reset_must_ack_what_is_on_its_way_and_tell_our_time(lag: int) -> None
     pair.run(limit=1.0)
     next_seq = a.sequence_space().sender.next_seq
     reset = Packet(PacketType.RESET, a.receive_id, 1, 0, 0, 0, seq_add(next_seq, -1 - lag))
-    pair.inject(B, A, bytes(reset._replace(ack=seq_add(next_seq, 1) if lag < 0 else reset.ack)))
+    pair.inject(B, A, bytes(replace(reset, ack=seq_add(next_seq, 1) if lag < 0 else reset.ack)))
     assert a.state is State.OPEN
     assert pair.a.mux.statistics().resets_dropped == 1
-    pair.inject(B, A, bytes(reset._replace(ack=seq_add(next_seq, -1))))
+    pair.inject(B, A, bytes(replace(reset, ack=seq_add(next_seq, -1))))
     assert a.state is State.OPEN, "it fits, and is challenged"
     assert pair.a.mux.statistics().challenges == 1
     stamp = pair.packets(pair.a)[-1].timestamp
-    pair.inject(B, A, bytes(reset._replace(ack=seq_add(next_seq, -1), timestamp=stamp)))
+    pair.inject(B, A, bytes(replace(reset, ack=seq_add(next_seq, -1), timestamp=stamp)))
     assert pair.a.closed(a) is not None

@@ -1,6 +1,7 @@
 """Every table and buffer has a bound; what is over it is dropped and counted."""
 
 import gc
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -129,7 +130,7 @@ def test_numbers_out_of_reach_are_dropped(ahead: int) -> None:
     _, b = pair.connect()
     sent = len(pair.sent)
     template = pair.packets(pair.a)[-1]
-    far = template._replace(type=PacketType.DATA, seq=seq_add(template.seq, ahead), payload=b"far")
+    far = replace(template, type=PacketType.DATA, seq=seq_add(template.seq, ahead), payload=b"far")
     pair.inject(A, B, bytes(far))
     assert pair.b.mux.statistics().dropped_far == 1
     assert pair.b.received(b) == b""
@@ -155,7 +156,7 @@ def test_an_absurd_window_does_not_widen_ours() -> None:
     pair = Pair()
     a, b = pair.connect()
     template = pair.packets(pair.b)[-1]
-    pair.inject(B, A, bytes(template._replace(window=0xFFFFFFFF)))
+    pair.inject(B, A, bytes(replace(template, window=0xFFFFFFFF)))
     a.write(bytes(1 << 20), pair.now)
     pair.flush()
     assert len(pair.packets(pair.a)) < 15  # the first congestion window holds

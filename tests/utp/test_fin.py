@@ -1,5 +1,7 @@
 """Closing: half-closed streams both ways, simultaneous ends, lost FINs and acks, peers that vanish at the end."""
 
+from dataclasses import replace
+
 import pytest
 
 from core.errors import LocalError, TransportClosed
@@ -109,9 +111,9 @@ def test_a_reset_between_fin_and_its_ack_takes_the_ack_away() -> None:
     pair.drop = lambda sent: sent.by == A
     pair.run(limit=0.1)
     template = pair.packets(pair.b)[-1]
-    fin = template._replace(type=PacketType.FIN, ack=seq_add(pair.packets(pair.a)[-1].seq, -1))
+    fin = replace(template, type=PacketType.FIN, ack=seq_add(pair.packets(pair.a)[-1].seq, -1))
     count = len(pair.packets(pair.a))
-    pair.a.mux.receive([bytes(fin), bytes(fin._replace(type=PacketType.RESET))], B, pair.now)
+    pair.a.mux.receive([bytes(fin), bytes(replace(fin, type=PacketType.RESET))], B, pair.now)
     pair.flush()
     assert error_of(pair.a, a) is None
     assert len(pair.packets(pair.a)) == count
@@ -210,7 +212,7 @@ def test_data_past_the_fin_is_dropped() -> None:
     a.close(pair.now)
     pair.run(lambda: Ended in pair.b.kinds(b))
     fin = next(packet for packet in pair.packets(pair.a) if packet.type is PacketType.FIN)
-    late = fin._replace(type=PacketType.DATA, seq=seq_add(fin.seq, 1), payload=b"late")
+    late = replace(fin, type=PacketType.DATA, seq=seq_add(fin.seq, 1), payload=b"late")
     pair.inject(A, B, bytes(late))
     assert pair.b.received(b) == b""
     assert pair.b.mux.statistics().dropped_far == 1
@@ -223,7 +225,7 @@ def test_data_that_came_early_past_a_fin_is_forgotten() -> None:
     first = template.seq
 
     def data(seq: int, payload: bytes, kind: PacketType = PacketType.DATA) -> bytes:
-        return bytes(template._replace(type=kind, seq=seq_add(first, seq), payload=payload))
+        return bytes(replace(template, type=kind, seq=seq_add(first, seq), payload=payload))
 
     for datagram in (data(3, b"past"), data(2, b"", PacketType.FIN), data(1, b"two"), data(0, b"one")):
         pair.inject(A, B, datagram)
@@ -236,7 +238,7 @@ def test_a_fin_may_carry_the_last_bytes() -> None:
     pair = Pair()
     _, b = pair.connect()
     template = pair.packets(pair.a)[-1]
-    pair.inject(A, B, bytes(template._replace(type=PacketType.FIN, payload=b"last words")))
+    pair.inject(A, B, bytes(replace(template, type=PacketType.FIN, payload=b"last words")))
     assert pair.b.received(b) == b"last words"
     assert pair.b.kinds(b) == [Incoming, Readable, Ended]
 

@@ -5,7 +5,7 @@ And who really started again on the same port, with the same ids and numbers as 
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 import pytest
@@ -306,7 +306,7 @@ def test_the_reset_that_our_challenge_draws_ends_the_old_connection_and_the_syn_
     wrong = Packet(PacketType.RESET, b.send_id, 0, 0, 0, 0, seq_add(challenge.seq, 1))
     pair.inject(A, B, bytes(wrong))
     assert b.state is State.OPEN
-    pair.inject(A, B, bytes(wrong._replace(ack=challenge.seq)))
+    pair.inject(A, B, bytes(replace(wrong, ack=challenge.seq)))
     assert pair.b.closed(b) is not None
     pair.inject(A, B, bytes(syn))
     assert pair.b.mux.statistics().half_open == 1

@@ -1,5 +1,6 @@
 """An outsider that knows addresses and ids, but hears nothing: its DATA and FIN past a gap do not get into a stream."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -28,8 +29,7 @@ def test_forged_packets_that_fit_the_numbers_change_nothing(kind: PacketType, dr
             for ahead in (1, 2, 3, 7, 30):
                 told = sent.packet.timestamp_difference + (1 << 30) & 0xFFFFFFFF
                 payload = b"" if kind is PacketType.FIN else b"forged"
-                fake = sent.packet._replace(
-                    type=kind, seq=seq_add(sent.packet.seq, ahead), payload=payload,
+                fake = replace(sent.packet, type=kind, seq=seq_add(sent.packet.seq, ahead), payload=payload,
                     timestamp=sent.packet.timestamp + drift & 0xFFFFFFFF, timestamp_difference=told,
                     extensions=(),
                 )  # fmt: skip

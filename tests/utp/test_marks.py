@@ -85,7 +85,7 @@ def test_marks_do_not_change_once_the_syn_was_taken() -> None:
     pair.drop = lambda sent: True
     syn = Packet(PacketType.SYN, 7, 1, 0, 1 << 20, 100, 0)
     for extensions in (((EXTENSION_BITS, pack_marks(Marks.JOINS)),), ()):
-        pair.inject(A, B, bytes(syn._replace(extensions=extensions)))
+        pair.inject(A, B, bytes(replace(syn, extensions=extensions)))
     answer = pair.packets(pair.b)[-1]
     assert marks_of(answer) == BOTH
     pair.inject(A, B, bytes(Packet(PacketType.STATE, 8, 2, 0, 1 << 20, 101, seq_add(answer.seq, -1))))

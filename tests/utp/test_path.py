@@ -231,7 +231,7 @@ def test_what_is_remembered_is_bounded_and_ages() -> None:
 
 def forge(pair: Pair, to: Address, template: Packet, number: int, probe: Probe, *, pad: int = 0) -> None:
     """Inject a probe or an answer that only someone on the path could have made so well."""
-    packet = template._replace(extensions=(pack_probe(number, probe),), payload=bytes(pad), selective_ack=b"")
+    packet = replace(template, extensions=(pack_probe(number, probe),), payload=bytes(pad), selective_ack=b"")
     pair.inject(A if to == B else B, to, bytes(packet))
 
 
@@ -275,7 +275,7 @@ def test_no_answer_is_longer_than_its_question() -> None:
     pair = path_pair(65_507)
     pair.connect()
     template = pair.packets(pair.a)[-1]
-    gap = template._replace(type=PacketType.DATA, seq=template.seq + 60 & 0xFFFF, payload=b"past a gap")
+    gap = replace(template, type=PacketType.DATA, seq=template.seq + 60 & 0xFFFF, payload=b"past a gap")
     pair.inject(A, B, bytes(gap))
     before = len(pair.sent)
     forge(pair, B, template, PATH_PROBE, Probe(1, HEADER_BYTES + 8))
@@ -291,7 +291,7 @@ def test_probes_are_no_duplicate_acks() -> None:
     pair.flush()
     template = pair.packets(pair.a)[-1]
     for nonce in range(5):
-        forge(pair, B, template._replace(type=PacketType.STATE), PATH_PROBE, Probe(nonce, 528), pad=500)
+        forge(pair, B, replace(template, type=PacketType.STATE), PATH_PROBE, Probe(nonce, 528), pad=500)
     assert pair.b.mux.statistics().fast_losses == 0
 
 

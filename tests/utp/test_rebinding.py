@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from random import Random
 
 import pytest
@@ -224,7 +224,7 @@ def test_who_knows_ids_and_numbers_but_not_the_time_starts_nothing() -> None:
         packet = parse(scene.tap.heard[-1][2])
         for _ in range(20):
             stamp, difference = random.getrandbits(32), random.getrandbits(32)
-            attacker.send(bytes(packet._replace(timestamp=stamp, timestamp_difference=difference)))
+            attacker.send(bytes(replace(packet, timestamp=stamp, timestamp_difference=difference)))
 
     scene.world.every(0.01, forge)
     assert finished(scene, there, back)
@@ -306,7 +306,7 @@ def test_a_reset_from_elsewhere_ends_nothing() -> None:
     scene, there, back = busy()
     attacker = Attacker(scene)
     scene.tap.then = lambda source, data, now: attacker.send(
-        bytes(parse(data)._replace(type=PacketType.RESET, selective_ack=b"", payload=b""))
+        bytes(replace(parse(data), type=PacketType.RESET, selective_ack=b"", payload=b""))
     )
     assert finished(scene, there, back)
     assert scene.server.mux.statistics().resets_dropped > 100
@@ -346,8 +346,8 @@ def answering(scene: Scene, attacker: Attacker) -> None:
     def answer(data: bytes, now: float) -> None:
         packet, challenge = parse(scene.tap.heard[-1][2]), parse(data)
         difference = (packet.timestamp - challenge.timestamp) & 0xFFFFFFFF
-        bare = Packet(PacketType.STATE, *packet[1:7])
-        attacker.send(bytes(bare._replace(timestamp_difference=difference)))
+        bare = Packet(PacketType.STATE, *astuple(packet)[1:7])
+        attacker.send(bytes(replace(bare, timestamp_difference=difference)))
 
     attacker.on_packet = answer
 

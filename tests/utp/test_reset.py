@@ -1,5 +1,7 @@
 """RESET: who gets one, who believes one, and at what rate they leave."""
 
+from dataclasses import replace
+
 import pytest
 
 from core.errors import TransportClosed
@@ -81,7 +83,7 @@ def test_both_ids_of_a_connection_are_believed(whose: str) -> None:
     pair.flush()
     sent = pair.packets(pair.a)[-1]
     connection_id = a.receive_id if whose == "receive" else a.send_id
-    pair.inject(B, A, bytes(packet(PacketType.RESET, connection_id, ack=sent.seq)._replace(timestamp=sent.timestamp)))
+    pair.inject(B, A, bytes(replace(packet(PacketType.RESET, connection_id, ack=sent.seq), timestamp=sent.timestamp)))
     assert a.state is State.CLOSED
 
 
@@ -108,7 +110,7 @@ def test_a_reset_refuses_a_connection() -> None:
     reset = packet(PacketType.RESET, syn.connection_id, ack=syn.seq)
     pair.inject(B, A, bytes(reset))
     assert pair.a.closed(a) is None, "it does not tell when the SYN left: anybody could have sent it"
-    pair.inject(B, A, bytes(reset._replace(timestamp=syn.timestamp)))
+    pair.inject(B, A, bytes(replace(reset, timestamp=syn.timestamp)))
     closed = pair.a.closed(a)
     assert closed is not None
     assert isinstance(closed.error, TransportClosed)

@@ -1,5 +1,6 @@
 """Floods of SYNs: nothing of them is kept, and who really connects gets in, whatever the line does."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -105,7 +106,7 @@ def test_the_second_packet_first_is_no_reason_for_a_reset() -> None:
 
 def test_strangers_get_resets_again_when_no_cookie_is_out() -> None:
     pair = full_pair()
-    stray = bytes(SYN._replace(type=PacketType.DATA))
+    stray = bytes(replace(SYN, type=PacketType.DATA))
     pair.inject(A, B, stray)
     assert pair.b.mux.statistics().resets_sent == 0
     pair.run(limit=128.0)
@@ -141,7 +142,7 @@ def test_a_place_that_becomes_free_changes_no_numbers() -> None:
 )
 def test_a_cookie_is_good_for_one_syn_only(change: dict[str, int], *, passes: bool) -> None:
     cookies = SynCookies(UtpConfig(), Random(1))
-    packet = cookie(cookies, 10.0)._replace(**change)  # type: ignore[arg-type]
+    packet = replace(cookie(cookies, 10.0), **change)  # type: ignore[arg-type]
     assert (cookies.redeem(packet, A, 10.0) is not None) is passes
     assert cookies.redeem(packet, B, 10.0) is None, "of another address"
     assert SynCookies(UtpConfig(), Random(2)).redeem(packet, A, 10.0) is None, "of another key"
@@ -151,7 +152,7 @@ def test_a_cookie_is_good_for_one_syn_only(change: dict[str, int], *, passes: bo
 def test_a_cookie_keeps_the_marks_of_its_syn(marks: Marks) -> None:
     """Otherwise 128 forged SYNs would make every peer look plain, and who must be encrypted would be refused."""
     cookies = SynCookies(UtpConfig(), Random(1))
-    syn = SYN._replace(extensions=((EXTENSION_BITS, pack_marks(marks)),) if marks else ())
+    syn = replace(SYN, extensions=((EXTENSION_BITS, pack_marks(marks)),) if marks else ())
     datagram = cookies.answer(syn, A, 9.98)
     assert len(datagram) == len(bytes(syn)), "no more than a forger sends"
     answer = parse(datagram)
@@ -188,7 +189,7 @@ def test_a_cookie_of_the_last_slot_is_good_and_of_the_one_before_is_not() -> Non
 def test_no_cookie_no_key() -> None:
     """Seeded runs keep their numbers: nothing is drawn before the first flood."""
     random = Random(5)
-    Mux(UtpConfig(), random).receive([bytes(SYN._replace(type=PacketType.DATA))], A, 1.0)
+    Mux(UtpConfig(), random).receive([bytes(replace(SYN, type=PacketType.DATA))], A, 1.0)
     untouched = Random(5)
     untouched.getrandbits(16)  # of the RESET
     assert random.getrandbits(32) == untouched.getrandbits(32)
