@@ -99,6 +99,10 @@ class Outgoing:
         """Note that a peer says, sealed, that it is at this host, and that others see it there."""
         self._outreach.proved(address, self._clock())
 
+    def has_proved(self, remote: Address) -> bool:
+        """Return whether a peer has shown lately, by more than a broker's word, that it is at this host."""
+        return self._outreach.has_proved(remote, self._clock())
+
     def punch(self, remote: Address) -> None:
         """Punch once, or a series when it is validated. Our own socket is not punched. Raises PeerError, HeldBack."""
         if self._own.is_self(remote):

@@ -30,6 +30,7 @@ class MeetingConfig:
     every: float = 0.2  # seconds between punches to a peer that is heard but does not hear us
     patience: float = 2.0  # seconds until the outcome; 97.6 % of those who meet do so at the first attempt (NAT.md 2.2)
     again: float = 60.0  # seconds after a failure before the same address is tried again: twice a NAT's 30 s
+    again_soon: float = 0.5  # the same where the peer has proved where it is; doubled at each further failure
     unsure: float = 2.5  # seconds of openers in such a new try: news that was lost on its way comes a second late
     fresh: float = 12.0  # seconds that a success holds: well under a NAT's 30 s, so that the way stays open
     meetings: int = 256  # remembered; full: the one that began first is forgotten
@@ -81,6 +82,7 @@ class _Meeting:
     over: bool = False
     open: bool = False
     forgiven: bool = False  # our way out was gone while it ran: a failure says nothing
+    failures: int = 0  # in a row
     ended_at: float = 0.0
 
 
@@ -98,13 +100,15 @@ class Meetings:
         self._orders: list[PunchOrder] = []
         self._outcomes: list[MeetingEnded] = []
 
-    def meet(self, remote: Address, now: float, *, told_in: float = 0.0, near: bool = False) -> None:
+    def meet(
+        self, remote: Address, now: float, *, told_in: float = 0.0, near: bool = False, proved: bool = False
+    ) -> None:
         """Begin, unless a meeting with this address runs, succeeded, or failed a moment ago.
 
         `told_in`: seconds until the other side has been told of us too, at the latest. `near`: no router is between,
-        which openers could die behind; they would arrive, and are not sent.
+        which openers could die behind; they would arrive, and are not sent. `proved`: as `due` has it.
         """
-        if not self.due(remote, now):
+        if not self.due(remote, now, proved=proved):
             return
         known = self._meetings.pop(remote, None)
         openers, before = self._config.openers, known.open if known else None
@@ -113,7 +117,8 @@ class Meetings:
         if before is False:  # perhaps one heard of the other too late, and its router of the other too early
             told_in = max(told_in, self._config.unsure)
         told_in = 0.0 if near else told_in
-        meeting = _Meeting(now, now + told_in, now + told_in, before, told_in > 0, near)
+        failures = known.failures if known else 0
+        meeting = _Meeting(now, now + told_in, now + told_in, before, told_in > 0, near, failures=failures)
         self._meetings[remote] = self._running[remote] = meeting
         if meeting.waiting:
             self._orders.append(PunchOrder(remote, openers, openers))
@@ -156,15 +161,24 @@ class Meetings:
         if wanted < self._config.openers:
             self._orders.append(PunchOrder(remote, 0, max(0, wanted - sent)))
 
-    def due(self, remote: Address, now: float) -> bool:
-        """Return whether `meet` would begin a meeting now."""
+    def due(self, remote: Address, now: float, *, proved: bool = False) -> bool:
+        """Return whether `meet` would begin a meeting now.
+
+        `proved`: the peer has shown, by more than a broker's word, that it is there. Then a failure says little: a
+        router may have restarted in the meeting, and given the same port again, so that nobody noticed.
+        """
         known = self._meetings.get(remote)
         if known is None:
             return True
         if known.forgiven and known.over and not known.open:
             return True
-        pause = self._config.fresh if known.open else self._config.again
-        return known.over and now - known.ended_at >= pause
+        return known.over and now - known.ended_at >= self._pause(known, proved)
+
+    def _pause(self, known: _Meeting, proved: bool) -> float:
+        if known.open:
+            return self._config.fresh
+        again = self._config.again
+        return min(again, self._config.again_soon * 2.0 ** min(known.failures - 1, 16)) if proved else again
 
     def _forgotten(self, remote: Address, _: _Meeting) -> None:
         """A meeting made room: it is not carried on."""
@@ -232,6 +246,7 @@ class Meetings:
     def _end(self, remote: Address, meeting: _Meeting, now: float, *, confirmed: bool) -> None:
         del self._running[remote]
         meeting.over, meeting.open, meeting.ended_at = True, meeting.observed is not None, now
+        meeting.failures = 0 if meeting.open else meeting.failures + 1
         self._outcomes.append(
             MeetingEnded(
                 remote, meeting.open, meeting.observed, confirmed, now - meeting.met_at,

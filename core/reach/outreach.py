@@ -154,6 +154,13 @@ class Outreach:
         """
         self._host(address).proved_at = now
 
+    def has_proved(self, address: Address, now: float) -> bool:
+        """Return whether that was lately, or the address has answered lately."""
+        return self.free(address, now) or self._proved(self._host(address), now)
+
+    def _proved(self, host: _Host, now: float) -> bool:
+        return now - host.proved_at < self.config.told_for
+
     def _refill(self, host: _Host, now: float) -> None:
         host.units, host.at = self.config.burst, now
         host.row.charge(now, -self.config.row)
@@ -229,8 +236,7 @@ class Outreach:
 
     def _refilled(self, host: _Host, now: float) -> bool:
         """Give a host what it may get once more, and return True, where it has proved itself lately."""
-        lately = now - host.proved_at < self.config.told_for
-        if not lately or self._refills.tokens(now) < 1.0 or not host.refills.take(now):
+        if not self._proved(host, now) or self._refills.tokens(now) < 1.0 or not host.refills.take(now):
             return False
         self._refills.charge(now, 1.0)
         self._refill(host, now)

@@ -1,16 +1,18 @@
 """The brokers that this peer uses: what it registers there, and the meetings that come of it."""
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol, TypeAlias
 
-from core.broker.client import BrokerClient
+from core.broker.client import MAX_WANTED, BrokerClient
 from core.broker.in_use import BrokerReply, Want
 from core.calling.outgoing import Outgoing
 from core.directory.names import Directory
 from core.errors import LocalError, PeerError
+from core.limits.table import BoundedTable
 from core.nat.reflection import Reflector
 from core.net.udp import destination
 from core.news.events import BrokerChanged, BrokerRow, BrokerUse, ErrorRaised
@@ -24,6 +26,9 @@ from core.services.names import Role, RoleName
 from core.values import Address, JsonValue
 from core.wire.broker_message import BROKER_SERVICE, Listing
 
+AGAIN = (
+    0.6  # seconds after a failed meeting until the next may begin: `MeetingConfig.again_soon`, and a timer's lateness
+)
 HEAD_START = 3.0  # seconds; a meeting's outcome after 2 s, and one more for the broker to tell both sides
 
 ELSEWHERE = Address("0.0.0.0", 0)  # stands for a broker, where meetings are bounded, when none has told of somebody
@@ -86,13 +91,17 @@ class Brokers:
             on_moved=lambda: self._introductions.begin_again(),
         )
         self._introductions = Introductions(
-            hub, outgoing, lambda: len(self._client.observed()) > 1, self._client.look_whether_moved
+            hub, outgoing, lambda: len(self._client.observed()) > 1, self._on_meeting_failed
         )
+        self._named: BoundedTable[Want, list[Address]] = BoundedTable(MAX_WANTED)
+        self._meet_again: asyncio.TimerHandle | None = None
         intents.subscribe(self._on_intent)
 
     async def aclose(self) -> None:
         """Use none any longer, and punch nobody."""
         self._introductions.close()
+        if self._meet_again is not None:
+            self._meet_again.cancel()
         await self._client.aclose()
 
     async def use(self, on: bool, brokers: Sequence[str] = ()) -> None:
@@ -213,6 +222,7 @@ class Brokers:
         return address if scope(address.host) is Scope.PRIVATE else None
 
     def _on_found(self, want: Want, addresses: list[Address], told_in: Mapping[Address, float]) -> None:
+        self._named[want] = addresses
         self._outgoing.listed(addresses)
         self._introductions.introduce(addresses, told_in, self._client.named_by, self._client.away)
         named = RoleName.parse(want.service)
@@ -220,6 +230,17 @@ class Brokers:
             ours = named if want.server else named.other
             for listener in self._listeners:
                 listener(ours, addresses)
+
+    def _on_meeting_failed(self) -> None:
+        """Look whether we moved, and soon see who is still named: a broker's next answer may take seconds."""
+        self._client.look_whether_moved()
+        if self._meet_again is None:
+            self._meet_again = asyncio.get_running_loop().call_later(AGAIN, self._meet_named)
+
+    def _meet_named(self) -> None:
+        self._meet_again = None
+        named = dict.fromkeys(address for addresses in self._named.values() for address in addresses)
+        self._introductions.introduce(named, {}, self._client.named_by, self._client.away)
 
     def _on_told(self, want: Want, broker: Address, listing: Listing) -> None:
         for listener in self._told:

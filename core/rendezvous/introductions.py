@@ -27,6 +27,9 @@ class Punches(Protocol):
     def may_meet(self, remote: Address, broker: Address, packets: int) -> bool:
         """Return whether a meeting that a broker arranges may begin."""
 
+    def has_proved(self, remote: Address) -> bool:
+        """Return whether a peer has shown lately, by more than a broker's word, that it is at this host."""
+
     def failed(self, remote: Address) -> None:
         """Note that a meeting came to nothing."""
 
@@ -69,12 +72,13 @@ class Introductions:
             # no router translates IPv6: what comes before our own packets is dropped there and changes nothing
             near = is_six(address.host) or scope(address.host) in (Scope.LOOPBACK, Scope.PRIVATE)
             packets = self._config.packets + (0 if near else self._config.openers)
-            if broker is None or not self._meetings.due(address, now):
+            proved = self._punches.has_proved(address)
+            if broker is None or not self._meetings.due(address, now, proved=proved):
                 self._meetings.hasten(address, now, away(address))
                 continue
             if self._punches.may_meet(address, broker, packets):
                 _log.debug("%s is met, as broker %s names it", address, broker)
-                self._meetings.meet(address, now, told_in=told_in.get(address, 0.0), near=near)
+                self._meetings.meet(address, now, told_in=told_in.get(address, 0.0), near=near, proved=proved)
                 self._meetings.hasten(address, now, away(address))
             else:
                 _log.debug("%s, named by broker %s, is not met now: its host has had what it may get", address, broker)

@@ -46,6 +46,11 @@ async def restart(world: Internet, page: Garden, who: Sequence[str]) -> None:
     await asyncio.gather(*(page.place.restart(site_of(page.place, each), DOWN) for each in who))
 
 
+async def reboot(world: Internet, page: Garden, who: Sequence[str]) -> None:
+    """Restart routers that give the same ports again: nobody sees a change, but what was under way is lost."""
+    await asyncio.gather(*(page.place.restart(site_of(page.place, each), DOWN, moves=False) for each in who))
+
+
 async def sleep(world: Internet, page: Garden, who: Sequence[str]) -> None:
     """Stop programs for a minute, in which the routers forget all."""
     programs = [page.anna if each == "anna" else page.bert for each in who]
@@ -144,6 +149,9 @@ CASES: dict[str, tuple[Measure, Trouble, Sequence[str]]] = {
     "restart of Anna's router in a handshake": (handshake, restart, ANNA),
     "restart of Bert's router in a handshake": (handshake, restart, BERT),
     "restart of both routers in a handshake": (handshake, restart, BOTH),
+    "restart of Anna's router in a handshake, with the same ports": (handshake, reboot, ANNA),
+    "restart of Bert's router in a handshake, with the same ports": (handshake, reboot, BERT),
+    "restart of both routers in a handshake, with the same ports": (handshake, reboot, BOTH),
 }
 
 

@@ -5,6 +5,7 @@ All are the real command line. The core between can lose packets, and each route
 
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ class Friends:
     bert: Site
     ids: tuple[str, str]  # Anna's and Bert's
     programs: list[Program] = field(default_factory=list)
-    _restarts: int = 0
+    _restarts: Counter[str] = field(default_factory=Counter)  # with other ports, by router
 
     @property
     def grape(self) -> str:
@@ -112,8 +113,8 @@ class Friends:
         router = site.routers[0]
         await asyncio.to_thread(ns.configure, router, "link set wan down")
         await asyncio.sleep(down)
-        self._restarts += moves
-        renewed = rules(LAYERS[site.kind][0], site.outside, depth=self._restarts)
+        self._restarts[router] += moves
+        renewed = rules(LAYERS[site.kind][0], site.outside, depth=self._restarts[router])
         await asyncio.to_thread(ns.load_rules, router, renewed)
         await asyncio.to_thread(ns.forget_connections, router)
         gateway = "11.0.255.1"

@@ -1,5 +1,7 @@
 """Meetings on a hand-moved clock: who is punched how and when, and what is told at the end."""
 
+from itertools import pairwise
+
 import pytest
 
 from core.punch.meeting import MeetingConfig, MeetingEnded, Meetings, PunchOrder
@@ -155,6 +157,36 @@ def test_a_second_meeting_is_not_hurried() -> None:
     meetings.meet(THERE, CONFIG.patience + CONFIG.again)
     meetings.hasten(THERE, CONFIG.patience + CONFIG.again, 0.0)
     assert meetings.orders() == [ONLY_OPENERS]
+
+
+def test_who_has_proved_where_it_is_is_met_again_soon_and_then_less_and_less_often() -> None:
+    """A router restarted in the meeting and gave the same port again: nobody sees that anything was lost."""
+    meetings = Meetings()
+    begun = []
+    for tenth in range(3000):
+        now = tenth / 10
+        if meetings.due(THERE, now, proved=True):
+            begun.append(now)
+            meetings.meet(THERE, now, proved=True)
+        meetings.tick(now)
+    first = CONFIG.patience + CONFIG.again_soon
+    assert begun[:2] == [0.0, pytest.approx(first, abs=0.2)]
+    pauses = [after - before - CONFIG.patience - CONFIG.unsure for before, after in pairwise(begun[1:])]
+    assert pauses[:3] == [pytest.approx(CONFIG.again_soon * factor, abs=0.25) for factor in (2, 4, 8)]
+    assert pauses[-1] == pytest.approx(CONFIG.again, abs=0.25)
+    assert not meetings.due(THERE, begun[-1] + 30.0), "without a proof it is a minute"
+
+
+def test_after_a_success_a_failure_counts_as_the_first() -> None:
+    meetings = Meetings()
+    meetings.meet(THERE, 0.0)
+    run(meetings, 0.0, 5.0)
+    meetings.meet(THERE, 5.0, proved=True)
+    meetings.reached(THERE, 6.0)
+    run(meetings, 6.0, 30.0)
+    meetings.meet(THERE, 30.0)
+    run(meetings, 30.0, 32.5)
+    assert meetings.due(THERE, 32.5 + CONFIG.again_soon, proved=True)
 
 
 def test_a_failure_is_forgiven_when_our_own_way_out_was_gone() -> None:

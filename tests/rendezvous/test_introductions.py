@@ -26,6 +26,9 @@ class Punches:
 
     def hasten(self, remote: Address, openers: int) -> None: ...
 
+    def has_proved(self, remote: Address) -> bool:
+        return False
+
     def failed(self, remote: Address) -> None: ...
 
 
