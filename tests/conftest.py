@@ -21,7 +21,7 @@ from tests.support import forks, second_look, slow_half, virtual_time
 from tests.support.process import NO_KEYRING
 from tests.support.seal import Seal, become_root, seal
 from tests.support.tools import demand
-from tests.support.workers import Scheduling
+from tests.support.workers import Scheduling, say_less
 
 SEAL = pytest.StashKey[Seal]()
 HOME = pytest.StashKey[str]()
@@ -84,6 +84,7 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if not _runs_tests(config):
         return
+    say_less(config)
     config.stash[SEAL] = seal()
     config.stash[HOME] = home = tempfile.mkdtemp(prefix="grapevine-tests-")
     for kind in ("CONFIG", "DATA", "STATE", "CACHE"):

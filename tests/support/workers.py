@@ -4,6 +4,10 @@ By file, and not by pytest-xdist's mark `xdist_group`: with pytest 9.2 the mark 
 field that is gone).
 """
 
+from typing import Any
+
+import pytest
+from xdist.remote import WorkerInteractor
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
@@ -36,3 +40,31 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has
         path = nodeid.partition("::")[0]
         folder = path.rpartition("/")[0]
         return next((each for each in (path, folder) if each in TOGETHER), nodeid)
+
+
+def say_less(config: pytest.Config) -> None:
+    """Have a worker keep to itself what nobody looks at: that a test begins, and that its set-up and its end went well.
+
+    A message costs more than a small test. `--durations` asks for all.
+    """
+    if config.getoption("durations") is not None:
+        return
+    for plugin in config.pluginmanager.get_plugins():
+        if isinstance(plugin, WorkerInteractor):
+            plugin.sendevent = _Fewer(plugin.sendevent)
+
+
+class _Fewer:
+    """Sends what matters."""
+
+    def __init__(self, send: Any) -> None:  # noqa: ANN401 - pytest-xdist has no types
+        self._send = send
+
+    def __call__(self, name: str, **content: Any) -> None:  # noqa: ANN401
+        if name in ("logstart", "logfinish") or (name == "testreport" and _went_on(content["data"])):
+            return
+        self._send(name, **content)
+
+
+def _went_on(report: dict[str, Any]) -> bool:
+    return report["outcome"] == "passed" and report["when"] != "call" and not report["sections"]
