@@ -65,8 +65,8 @@ _ROUGH = """
 ## On rough lines
 
 A sample. Each side is 20 ms from its router, and loses one packet of twenty on that way: the round trip is 80 ms, and a
-tenth of all packets is lost. Two networks of the kind linux-race are left out: one lost packet of the broker costs a
-second, and that is too late for the trap. Such a pair tries again, with openers for 2.5 s.
+tenth of all packets is lost. A lost packet of the broker costs a second, so that one side begins late; then the first
+meeting may fail, and the next one, with openers for 2.5 s, begins half a second after it.
 
 """
 
