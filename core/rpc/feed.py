@@ -52,6 +52,7 @@ class Feed:
         self._weigh = weigh
         self._weighed = 0
         self._held: deque[Message] = deque()
+        self.following = False  # more messages came with the one that is handed on
         self._over = False
         self._failure: BaseException | None = None
         self._wanted: asyncio.Future[None] | None = None  # `run` waits for it
@@ -112,7 +113,9 @@ class Feed:
         try:
             messages = self._decoder.feed(chunk)
             waiting = False
+            last = len(messages) - 1
             for number, message in enumerate(messages):
+                self.following = number < last
                 if number == TURN_MAX or isinstance(message, Large) or not self._take(message):
                     self._held.extend(messages[number:])
                     waiting = True

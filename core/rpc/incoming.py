@@ -262,7 +262,8 @@ class Incoming:
         call = server.receive(request.key, request.payload, self.caller(), request.size)
         payload = Held(server.memory, PAYLOADS, self.standing)
         reply = self._begin(request, call, payload, began)
-        soon = self.in_flight > 1 or self._feed.busy  # more replies follow at once: they share packets
+        feed = self._feed
+        soon = self.in_flight > 1 or feed.following or feed.busy  # more replies follow at once: they share packets
         if isinstance(reply, tuple) and self.stream.offer(reply[0], soon=soon):
             payload.let_go()
             self.finished(whose)

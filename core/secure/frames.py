@@ -15,7 +15,8 @@ PROTOCOLS: Final = (ALPN, STREAMS)
 FIRST_BYTE: Final = 0x16  # of a TLS handshake (RFC 8446 section 5.1); a plain message begins with [ or { or space
 RECORD_BYTES: Final = 16_384  # plaintext of one TLS record at the most (RFC 8446 section 5.1)
 _RECORD_HEADER: Final = 5  # bytes: type, version, length
-_TYPES: Final = range(20, 25)  # RFC 8446 section 5.1, and RFC 6520's
+_FIRST_TYPE: Final = 20  # RFC 8446 section 5.1
+_LAST_TYPE: Final = 24  # RFC 6520's
 _MAJOR: Final = 3  # of the version, since SSL 3
 _MOST: Final = RECORD_BYTES + 256  # bytes of a sealed record (RFC 8446 section 5.2)
 SEAL_BYTES: Final = 22  # what a record adds: 5 of header, 1 of type, 16 of tag (RFC 8446 section 5.2)
@@ -46,16 +47,20 @@ class RecordCounter:
             return 0
         whole = int(at > 0)
         while at < size:
-            part = bytes(data[at : at + _RECORD_HEADER - len(self._header)])
-            at += len(part)
-            self._header += part
-            if len(self._header) < _RECORD_HEADER:
-                break
-            length = int.from_bytes(self._header[3:], "big")
-            if self._header[0] not in _TYPES or self._header[1] != _MAJOR or length > _MOST:
+            if not self._header and at + _RECORD_HEADER <= size:
+                kind, major, length = data[at], data[at + 1], data[at + 3] << 8 | data[at + 4]
+                at += _RECORD_HEADER
+            else:
+                part = bytes(data[at : at + _RECORD_HEADER - len(self._header)])
+                at += len(part)
+                self._header += part
+                if len(self._header) < _RECORD_HEADER:
+                    break
+                kind, major, length = self._header[0], self._header[1], int.from_bytes(self._header[3:], "big")
+                self._header = b""
+            if not _FIRST_TYPE <= kind <= _LAST_TYPE or major != _MAJOR or length > _MOST:
                 return whole + 1  # no record: OpenSSL says so when it is asked
             at += length
-            self._header = b""
             whole += at <= size
         self._left = max(0, at - size)
         return whole

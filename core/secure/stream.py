@@ -25,6 +25,9 @@ if TYPE_CHECKING:  # OpenSSL takes 7 MB: a peer without an identity does not loa
     from core.secure.session import TlsSession
 
 OFFER_BYTES: Final = OFFER_MAX - HEADER_BYTES - SEAL_BYTES  # of a message that `offer` may be able to take
+# Messages of one turn of the loop that share a record: sealing and opening one costs as much as 2 KB of it do. Longer,
+# what came first would wait for too many packets of Ethernet's length.
+JOINED_BYTES: Final = 4096
 SLICE_BYTES: Final = 128 * 1024  # sealed at a time: 0.1 ms on a desktop, 1.5 ms on a board without AES in its processor
 CLOSE_TIMEOUT: Final = 5.0  # seconds for what waits to be written; as the stream below has for what is queued
 
@@ -193,7 +196,7 @@ class SecureStream:
         if soon:
             if not self._joined:
                 asyncio.get_running_loop().call_soon(self._seal_joined)
-            elif len(self._joined) + len(framed) > OFFER_BYTES + HEADER_BYTES:
+            elif len(self._joined) + len(framed) > JOINED_BYTES:
                 self._seal(self._joined, soon=True)
                 self._joined = b""
             self._joined += framed
@@ -210,7 +213,11 @@ class SecureStream:
 
     def _seal(self, framed: bytes, *, soon: bool = False) -> None:
         sealed = self._session.seal(framed)
-        if self._queue or not self._carrier.offer(sealed, soon=soon):
+        if self._queue or not (
+            self._carrier.offer(sealed, soon=soon)
+            if len(sealed) <= OFFER_MAX
+            else self._carrier.put(sealed, urgent=True)
+        ):
             self._put(_Waiting(sealed, None, sealed=True))  # it is sealed: nothing may overtake it
 
     async def write(self, data: bytes, *, boundary: bool = True) -> None:

@@ -59,6 +59,23 @@ async def test_a_plain_handler_answers_without_a_task() -> None:
     assert len(spent) == 1  # the one that took no task counts against the turn of the others
 
 
+async def test_replies_at_once_to_requests_that_came_together_share_what_carries_them() -> None:
+    async with scene(handler=plain_echo) as stage:
+        offered: list[tuple[str, bool]] = []
+        offer = stage.stream.offer
+
+        def noted(data: bytes, *, soon: bool = False) -> bool:
+            offered.append((json.loads(data)[0], soon))
+            return offer(data, soon=soon)
+
+        stage.stream.offer = noted  # type: ignore[method-assign]
+        await stage.client.write(b"".join(json.dumps([rid, "k", None]).encode() for rid in ("a", "b", "c")))
+        await stage.replies(3)
+        await stage.send(["d", "k", None])
+        await stage.replies(1)
+    assert offered == [("a", True), ("b", True), ("c", False), ("d", False)], "the last one takes the others along"
+
+
 def test_handlers_that_answer_at_once_leave_others_their_turn() -> None:
     server = RpcServer(answered_by(plain_echo))
     for now, seconds, may in [

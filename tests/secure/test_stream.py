@@ -184,11 +184,25 @@ async def test_messages_of_one_turn_share_records() -> None:
         ear, carrier = Ear(far), near._carrier
         assert isinstance(carrier, MemoryStream)
         before = len(carrier.written)
-        messages = [b"%03d" % number * 30 for number in range(30)]  # 2,820 bytes with their lengths
+        messages = [b"%03d" % number * 30 for number in range(100)]  # 9,400 bytes with their lengths
         assert all(near.offer(message, soon=True) for message in messages)
         await settle()
         assert ear.data == b"".join(messages)
-        assert len(carrier.written) - before == 3
+        assert len(carrier.written) - before == 3  # JOINED_BYTES each
+
+
+async def test_what_was_joined_waits_where_the_stream_below_is_full() -> None:
+    async with scene(buffer=3000) as (near, far):
+        far.pause()
+        messages = [b"%03d" % number * 30 for number in range(40)]
+        for message in messages:
+            assert near.offer(message, soon=True)
+        await settle()
+        assert near.buffered()[0] > 0
+        ear = Ear(far)
+        far.resume()
+        await settle()
+        assert ear.data == b"".join(messages)
 
 
 async def test_nothing_overtakes_what_was_joined() -> None:
