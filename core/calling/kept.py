@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol
@@ -51,17 +52,17 @@ class KeptConnections:
 
     def __init__(self, tasks: TaskSet, client: RpcClient, ask: Ask, find: Find, retries: int) -> None:
         self._tasks = tasks
-        self._client = client
-        self._ask = ask
-        self._find = find
-        self._retries = retries
+        self.client: Final = client
+        self.ask_at: Final = ask
+        self.find: Final = find
+        self.retries: Final = retries
         self._watches = Deadlines()
 
     def close(self) -> None:
         """Look at nobody any longer."""
         self._watches.close()
 
-    async def ask(
+    def ask(
         self,
         way: Way,
         wanted: Wanted | None,
@@ -70,27 +71,58 @@ class KeptConnections:
         *,
         retry: int,
         failed: Mapping[Address, PeerError] = NOBODY,
-    ) -> Reply:
-        """Ask, and if the connection is silent, look for the peer again meanwhile. Raises PeerError."""
-        clock = clock_of(asyncio.get_running_loop())
-        until = clock() + timeout
-        expected = way.expected
+    ) -> Awaitable[Reply]:
+        """Return what asks, and if the connection is silent, looks for the peer again meanwhile, or raises PeerError.
 
-        def left() -> float:
-            return max(0.001, until - clock())
+        It is for one who awaits it at once.
+        """
+        another = _Another(self, way, wanted, payload, timeout, failed)
+        asked = self.ask_at(way.address, way.key, way.service, payload, timeout, way.expected, retry=retry)
+        return ask_unless_silent(self._tasks, self._watches, asked, another)
 
-        async def find() -> tuple[str, Address]:
-            _log.debug("%s is silent: looking for %s again", way.address, way.service)
-            self._client.set_aside(way.address, expected)
-            if wanted is not None:
-                return await self._find(wanted, left(), failed)
-            await self._client.connect(way.address, left(), expected)
-            return way.key, way.address
 
-        def ask_there(found: tuple[str, Address]) -> Awaitable[Reply]:
-            key, address = found
-            return self._ask(address, key, key, payload, left(), expected, retry=self._retries)
+class _Another:
+    """A request whose connection may be silent; see `core.calling.unless_silent.Another`."""
 
-        heard_at = self._client.watch(way.address, expected)
-        asked = self._ask(way.address, way.key, way.service, payload, timeout, expected, retry=retry)
-        return await ask_unless_silent(self._tasks, self._watches, asked, heard_at, find, ask_there)
+    __slots__ = ("_connection", "_failed", "_kept", "_payload", "_until", "_wanted", "_way")
+
+    def __init__(
+        self,
+        kept: KeptConnections,
+        way: Way,
+        wanted: Wanted | None,
+        payload: JsonValue,
+        timeout: float,
+        failed: Mapping[Address, PeerError],
+    ) -> None:
+        self._kept = kept
+        self._way = way
+        self._wanted = wanted
+        self._payload = payload
+        self._failed = failed
+        self._until = _now() + timeout
+        self._connection = kept.client.kept(way.address, way.expected)  # of now: a search sets it aside
+
+    def heard_at(self) -> float:
+        return math.inf if self._connection is None else self._connection.heard_at
+
+    async def find(self) -> tuple[str, Address]:
+        way, client = self._way, self._kept.client
+        _log.debug("%s is silent: looking for %s again", way.address, way.service)
+        client.set_aside(way.address, way.expected)
+        if self._wanted is not None:
+            return await self._kept.find(self._wanted, self._left(), self._failed)
+        await client.connect(way.address, self._left(), way.expected)
+        return way.key, way.address
+
+    def ask(self, found: tuple[str, Address]) -> Awaitable[Reply]:
+        key, address = found
+        kept, expected = self._kept, self._way.expected
+        return kept.ask_at(address, key, key, self._payload, self._left(), expected, retry=kept.retries)
+
+    def _left(self) -> float:
+        return max(0.001, self._until - _now())
+
+
+def _now() -> float:
+    return clock_of(asyncio.get_running_loop())()

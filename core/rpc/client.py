@@ -1,10 +1,9 @@
 """Asking peers: one kept connection per destination, any number of requests in flight on it."""
 
 import asyncio
-import math
 import re
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import field
 from typing import TypeAlias
 
@@ -107,7 +106,7 @@ class RpcClient:
         call = connection.begin(rid, data, allowed)
         if call is not None:
             try:
-                return _answered(connection, await call.future, call.seconds())
+                return _answered(connection, await call.future, call.took())
             except TransportClosed:
                 if retry <= 0 or self._closed:
                     raise
@@ -170,13 +169,9 @@ class RpcClient:
         connection = self._pool.get((address, expected))
         return connection is not None and connection.connected
 
-    def watch(self, address: Address, expected: PeerId | None = None) -> Callable[[], float]:
-        """Return what tells when something last came over the connection that is kept now to this peer.
-
-        That is `Connection.heard_at`, on the loop's clock; inf where none is kept.
-        """
-        connection = self._pool.get((address, expected))
-        return lambda: math.inf if connection is None else connection.heard_at
+    def kept(self, address: Address, expected: PeerId | None = None) -> Connection | None:
+        """Return the connection that is kept now to this peer."""
+        return self._pool.get((address, expected))
 
     def set_aside(self, address: Address, expected: PeerId | None = None) -> None:
         """Give further requests a new connection; those under way go on over the old one, which then ends."""

@@ -11,7 +11,7 @@ from core.aio.clock import clock_of
 from core.errors import PeerError, RemoteError, RequestTimeout, TransportClosed
 from core.peer_id import PeerId
 from core.rpc.config import RpcConfig
-from core.rpc.deadlines import Deadlines
+from core.rpc.deadlines import Deadline, Deadlines
 from core.rpc.feed import Feed
 from core.rpc.idle import IdleLimit
 from core.rpc.places import Places
@@ -122,7 +122,7 @@ class Connection:
         try:
             if not stream.offer(data, soon=True):
                 await stream.write(data, boundary=True)
-            return await call.future, call.seconds()
+            return await call.future, call.took()
         finally:
             call.finish()
 
@@ -196,33 +196,35 @@ class Connection:
             await self._stream.close()
 
 
-class Call:
+class Call(Deadline):
     """One request on its way: who made it awaits `future`, and then calls `finish`, whatever happened."""
 
-    __slots__ = ("_connection", "_deadline", "_rid", "future", "sent_at")
+    __slots__ = ("_connection", "_rid", "future", "sent_at")
 
     def __init__(self, connection: Connection, rid: str, seconds: float | None) -> None:
         """Begin; a place was taken for it. After `seconds` the future fails with RequestTimeout."""
+        super().__init__()
         self._connection = connection
         self._rid = rid
         loop = connection.loop
         self.sent_at = connection.clock()  # seconds, on the loop's clock
         self.future: asyncio.Future[Reply] = asyncio.Future(loop=loop)  # as `create_future` does, by two calls more
         connection.pending[rid] = self.future
-        self._deadline = None if seconds is None else connection.deadlines.set(seconds, self._expire, loop)
+        if seconds is not None:
+            connection.deadlines.begin(self, seconds, loop)
 
-    def _expire(self) -> None:
-        if not self.future.done() and self._deadline is not None:
-            self.future.set_exception(timed_out(self._connection.address, self._deadline.seconds))
+    def expire(self) -> None:
+        """See `Deadline`."""
+        if not self.future.done():
+            self.future.set_exception(timed_out(self._connection.address, self.seconds))
 
-    def seconds(self) -> float:
-        """Return the time since it was sent."""
+    def took(self) -> float:
+        """Return the seconds since it was sent."""
         return self._connection.clock() - self.sent_at
 
     def finish(self) -> None:
         """Forget it."""
-        if self._deadline is not None:
-            self._connection.deadlines.lift(self._deadline)
+        self._connection.deadlines.lift(self)
         if self.future.done() and not self.future.cancelled():
             self.future.exception()  # retrieved: writing may have raised before it was awaited
         self._connection.finished(self._rid)

@@ -1,6 +1,7 @@
 """Connections that died unseen: what is asked over them is answered from where the peer is now, and asked once."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -153,3 +154,21 @@ async def test_who_is_slow_nearby_is_reached_there_all_the_same() -> None:
         it.socket.connect = slow  # type: ignore[method-assign,assignment]
         assert (await it.ask()).peer == A
         assert now() < 2.0 + AT_ONCE
+
+
+async def test_a_request_over_a_kept_connection_leaves_no_circles() -> None:
+    async with stage() as it:
+        it.records(A)
+        it.lives(THEM, A)
+        await it.ask()
+        left = []
+        gc.disable()
+        try:
+            for _ in range(3):
+                gc.collect()
+                for _ in range(20):
+                    await it.ask()
+                left.append(gc.collect())
+        finally:
+            gc.enable()
+        assert min(left) < 20, "as many objects as requests would be one circle each"

@@ -42,6 +42,17 @@ async def test_what_is_lifted_never_expires_and_leaves_nothing_behind() -> None:
     assert not deadlines._of_length
 
 
+async def test_lengths_that_nobody_waits_for_are_few() -> None:
+    loop = asyncio.get_running_loop()
+    deadlines, expired = Deadlines(), list[int]()
+    deadlines.set(100.0, lambda: expired.append(1), loop)
+    for number in range(1000):
+        deadlines.lift(deadlines.set(10.0 + number / 1000, lambda: expired.append(2), loop))
+        assert len(deadlines._of_length) < 20  # private: nothing else tells what is kept
+    await asyncio.sleep(101)
+    assert expired == [1]
+
+
 async def test_one_that_expires_may_lift_another_and_set_a_new_one() -> None:
     loop = asyncio.get_running_loop()
     deadlines, expired = Deadlines(), list[str]()
