@@ -195,13 +195,16 @@ class JoinedIntake:
     def drain(self, receiver: Receiver) -> bool:
         """See Intake. A receiver that runs a nested loop (Qt can) may come back here: then another buffer is used."""
         view, self._spare = self._spare or memoryview(bytearray(DRAIN_BYTES + DATAGRAM_MAX)), None
-        began = self._pace.now()
+        alone = self._lone % LOOK_EVERY != 0  # of those that come alone one in LOOK_EVERY is timed: the clock is a call
+        began = 0.0 if alone else self._pace.now()
         try:
             batch, crowd = self._fill(view), self.crowd
             if crowd is not None and (self._more or len(crowd)):
                 return self._turns.hand_over(crowd, batch, lambda: self._fill(view), receiver)
-            if batch:
-                self._pace.hand_over(batch, receiver, began)
+            if batch and alone and self._lone:
+                receiver(batch)
+            elif batch:
+                self._pace.hand_over(batch, receiver, self._pace.now() if alone else began)
             return False
         finally:
             self._spare = view
@@ -216,7 +219,7 @@ class JoinedIntake:
         looks = self._lone % LOOK_EVERY == 0
         while left > 0 and used <= DRAIN_BYTES:
             try:
-                size, ancillary, flags, source = receive((view[used:],), _ANCILLARY)
+                size, ancillary, flags, source = receive((view[used:] if used else view,), _ANCILLARY)
             except (BlockingIOError, InterruptedError):
                 break
             except OSError:  # an ICMP answer to something sent earlier; it says nothing about the next datagram

@@ -239,6 +239,28 @@ def test_short_datagrams_that_come_alone_cost_one_call_each_and_now_and_then_a_l
     assert arrivals.drain() == [[(A, [b"z"] * 5)]]
 
 
+def test_of_those_that_come_alone_few_are_timed_and_a_dear_one_still_makes_the_next_crowd_small() -> None:
+    arrivals, reads = Arrivals(), 0
+
+    def clock() -> float:
+        nonlocal reads
+        reads += 1
+        return arrivals.now
+
+    arrivals.intake = JoinedIntake(cast(socket.socket, cast(Any, arrivals)), arrivals.tally, clock)
+    for _ in range(20 * LOOK_EVERY):
+        arrivals.add(b"x")
+        arrivals.drain()
+    assert reads == 20 * 2
+    arrivals.cost = DRAIN_SECONDS
+    for _ in range(LOOK_EVERY):
+        arrivals.add(b"dear")
+        arrivals.drain()
+    for _ in range(DRAIN_MAX):
+        arrivals.add(b"y" * (LONE_BYTES + 1))
+    assert len(arrivals.drain()[0][0][1]) == DRAIN_MIN
+
+
 def test_after_a_long_datagram_there_is_always_a_look_for_more() -> None:
     arrivals = Arrivals()
     for _ in range(3):
