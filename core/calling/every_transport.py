@@ -44,9 +44,15 @@ class EveryTransport:
         await self._tasks.aclose()
         await self.asker.aclose()
 
-    async def request(self, target: str, payload: JsonValue, timeout: float, ask: Ask | None = None) -> Reply:
+    def request(
+        self, target: str, payload: JsonValue, timeout: float, ask: Ask | None = None
+    ) -> Coroutine[object, object, Reply]:
         """Ask; with a transport in `ask` over that one alone. A peer by its ID is asked over uTP, encrypted."""
-        target, ask = target.strip(), ask or AS_USUAL
+        if ask is None and self._known.find(target) == UTP:
+            return self._client.request(target, payload, timeout)
+        return self._request(target.strip(), payload, timeout, ask or AS_USUAL)
+
+    async def _request(self, target: str, payload: JsonValue, timeout: float, ask: Ask) -> Reply:
         if ask.transport == UTP or peer_target(target) is not None:
             return await self._client.request(target, payload, timeout)
         if ask.transport or ask.tls is not None:

@@ -71,7 +71,11 @@ class Handler:
 
     def receive(self, key: str, payload: JsonValue, caller: Caller, size: int) -> Call:
         """Decide what a request of `size` bytes is. Everything later reads it from the call."""
-        broker = next((each for each in self._desks if each.serves(key, payload)), None)
+        broker: Broker | None = None
+        for each in self._desks:
+            if each.serves(key, payload):
+                broker = each
+                break
         service = self._catalog.find_over_utp(key) if broker is None else None
         trusted = caller.peer_id is not None and self._admission.trusts(caller.peer_id)
         return Call(self, key, caller, service, broker, trusted, size)

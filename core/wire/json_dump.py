@@ -76,8 +76,8 @@ def weight(value: object, limit: int) -> int:
         elif isinstance(item, dict):
             total += len(item)
             if total <= limit:
-                todo += item
-                todo += item.values()
+                todo.extend(item)
+                todo.extend(item.values())
     return total
 
 
