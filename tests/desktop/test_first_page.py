@@ -2,7 +2,6 @@
 
 import socket
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -26,7 +25,6 @@ from tests.desktop.test_share_for_real import Seat, get, open_seat
 from tests.support.process import running
 
 MOST_CLICKS = 12  # of both: issue 13
-MOST_SECONDS = 60.0
 PAGES = (9090, 8888)  # ports where a web page is expected, so that the sheet proposes one
 
 
@@ -134,7 +132,6 @@ async def test_a_friends_first_page_takes_twelve_clicks_at_most(
         friend = await open_seat(stack, theme, replace(PeerConfig(), grapes=(url,), identity=Identity.generate()))
         for seat in (owner, friend):
             add_to_window(seat.window, seat.bridge)
-        began = time.monotonic()
         welcome = show_welcome(owner.window, owner.bridge)
         await hands.click(lambda: welcome.share_button)
         if way == "a folder":
@@ -145,4 +142,3 @@ async def test_a_friends_first_page_takes_twelve_clicks_at_most(
         status, text = await get(where)
         assert (status, "beach.txt" in text) == (200, True)
         assert hands.clicks == clicks <= MOST_CLICKS
-        assert time.monotonic() - began < MOST_SECONDS

@@ -14,6 +14,7 @@ import secretstorage
 from jeepney import DBusAddress, new_method_call  # type: ignore[import-untyped]
 from jeepney.io.blocking import DBusConnection, open_dbus_connection  # type: ignore[import-untyped]
 
+from tests.support import forks
 from tests.support.tools import ROOT
 
 PROMPTER = "org.gnome.keyring.SystemPrompter"  # asks a person for the keyring's password
@@ -100,7 +101,7 @@ def private_environment(home: Path, runtime: Path, address: str) -> dict[str, st
     """Return an environment whose files are all under `home`, on this session bus and with no desktop around."""
     keep = {name: os.environ[name] for name in ("PATH", "VIRTUAL_ENV") if name in os.environ}
     own = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "STATE", "CACHE")}
-    return {**keep, **own, "HOME": str(home), "XDG_RUNTIME_DIR": str(runtime), "LANG": "C.UTF-8",
+    return {**forks.early(os.environ), **keep, **own, "HOME": str(home), "XDG_RUNTIME_DIR": str(runtime),
             "PYTHONPATH": str(ROOT), "GRAPEVINE_LAN": "off", "DBUS_SESSION_BUS_ADDRESS": address}  # fmt: skip
 
 

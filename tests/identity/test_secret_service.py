@@ -20,7 +20,7 @@ from core.peer_id import PeerId
 from tests.cli.conftest import Finished
 from tests.identity.secret_service import SecretService, private_environment, secret_service
 from tests.support.ports import free_port
-from tests.support.process import Program, running, until
+from tests.support.process import Program, running, to_its_end, until
 from tests.support.tools import ROOT
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.keyring]
@@ -43,13 +43,8 @@ def store(service: SecretService, profile: str = "default", *, wait: float = 10.
 
 async def grapevine(service: SecretService, *arguments: str, **more: str) -> Finished:
     """Run a command to its end, as on a desktop: it finds its keyring by itself."""
-    process = await asyncio.create_subprocess_exec(
-        *CLI, *arguments, cwd=ROOT, env={**service.env, **more},
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    async with asyncio.timeout(30):
-        out, err = await process.communicate()
-    return Finished(process.returncode or 0, out.decode(), err.decode())
+    done = await to_its_end([*CLI, *arguments], env={**service.env, **more})
+    return Finished(done.code, done.out.decode(), done.err)
 
 
 def traces(secret: bytes, home: Path) -> list[Path]:

@@ -37,7 +37,7 @@ def forkable(command: Sequence[str], env: Mapping[str, str]) -> bool:
         return False
     if sys.platform != "linux" or os.environ.get("GRAPEVINE_TEST_REAL") or any("COVERAGE_" in name for name in env):
         return False
-    return tuple(ours[:3]) == OURS and _early(env) == _early(os.environ)
+    return tuple(ours[:3]) == OURS and early(env) == early(os.environ)
 
 
 def _parted(command: Sequence[str]) -> tuple[str, Sequence[str]]:
@@ -45,7 +45,8 @@ def _parted(command: Sequence[str]) -> tuple[str, Sequence[str]]:
     return (command[3], command[4:]) if tuple(command[:3]) == ("ip", "netns", "exec") else ("", command)
 
 
-def _early(env: Mapping[str, str]) -> dict[str, str]:
+def early(env: Mapping[str, str]) -> dict[str, str]:
+    """Return what of an environment is read at the start of Python: as the server has it, where a fork is to do."""
     return {name: value for name, value in env.items() if name.startswith(_AT_THE_START) and name not in _LATER}
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import zlib
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -37,6 +38,17 @@ def pytest_asyncio_loop_factories(
     if sys.platform != "win32":  # which it does not support
         loops["uvloop"] = _uvloop
     return loops
+
+
+def one_loop_in_turn(item: pytest.Item) -> None:
+    """Leave two of the three runs of an async test to the slow half; which, its name decides."""
+    name, bracket, case = item.nodeid.partition("[")
+    loops = [loop for loop in ("asyncio", "qt", "uvloop") if loop in case.rstrip("]").split("-")]
+    if bracket and loops and sys.platform == "linux":
+        rest = case.replace(loops[0], "", 1)
+        chosen = ("asyncio", "qt", "uvloop")[zlib.crc32((name + rest).encode()) % 3]
+        if loops[0] != chosen:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest_asyncio.fixture

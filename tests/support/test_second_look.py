@@ -44,13 +44,16 @@ def _tests(tmp_path: Path) -> Path:
     ),
 )
 def test_a_run_passes_when_all_that_failed_pass_alone(
-    tmp_path: Path, tests: Path, names: list[str], seen: bool, ends: int
+    tmp_path: Path, tests: Path, names: list[str], seen: bool, ends: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # Qt alone takes longer to load than the rest
     if seen:
         tests.with_suffix(".seen").touch()
     record = tmp_path / "failed.txt"
     second_look.failed([f"{tests}::{name}" for name in names], record=record)
-    assert second_look.look(1, ["-p", "no:cacheprovider", f"--rootdir={tmp_path}"], record=record) == ends
+    assert (
+        second_look.look(1, ["-p", "xdist", "-p", "no:cacheprovider", f"--rootdir={tmp_path}"], record=record) == ends
+    )
 
 
 def test_too_many_failures_and_other_ends_are_not_looked_at(tmp_path: Path, tests: Path) -> None:
