@@ -1,6 +1,6 @@
 """Somebody hostile is called by its Peer ID, again and again: what it and a broker name gets little.
 
-Its record is signed, so it may name anybody, and another port each time. Whole peer, virtual time, ten minutes.
+Its record is signed, so it may name anybody, and another port each time. Whole peer, virtual time, some minutes.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from tests.secure.sides import BERT, MALLORY
 from tests.support.samples import some
 from tests.support.virtual_time import run
 
-MINUTES = 10.0
+MINUTES = 4.0
 
 
 async def at_once(function: Callable[..., Any], *given: Any) -> Any:  # noqa: ANN401

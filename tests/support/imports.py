@@ -32,8 +32,15 @@ def imports(source: str) -> list[Import]:
     return list(_imports(ast.parse(source), lazy=False))
 
 
+def nested(node: ast.AST) -> Iterator[ast.AST]:
+    """Return the statements, handlers and cases directly within a node. Most of a tree is expressions."""
+    for name in ("body", "handlers", "orelse", "finalbody", "cases"):
+        found = getattr(node, name, ())
+        yield from found if isinstance(found, list) else ()  # a lambda's body is one expression
+
+
 def _imports(node: ast.AST, *, lazy: bool) -> Iterator[Import]:
-    for child in ast.iter_child_nodes(node):
+    for child in nested(node):
         if isinstance(child, ast.Import):
             for alias in child.names:
                 yield Import(alias.name, None, child.lineno, lazy)
@@ -41,7 +48,7 @@ def _imports(node: ast.AST, *, lazy: bool) -> Iterator[Import]:
             for alias in child.names:
                 yield Import(child.module or "", alias.name, child.lineno, lazy, relative=child.level > 0)
         else:
-            inside = lazy or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            inside = lazy or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
             yield from _imports(child, lazy=inside)
 
 

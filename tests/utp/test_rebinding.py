@@ -283,7 +283,7 @@ def test_a_flood_of_spoofed_sources_gets_no_more_than_it_sent_and_no_memory() ->
 
     def flood(source: Address, data: bytes, now: float) -> None:
         if source == home:
-            for _ in range(10):
+            for _ in range(4):
                 victim = Address(f"198.18.{random.randrange(256)}.{random.randrange(256)}", random.randrange(1, 65536))
                 sent[victim] += len(data)
                 scene.world.public.carry(victim, SERVER, data)
@@ -294,12 +294,12 @@ def test_a_flood_of_spoofed_sources_gets_no_more_than_it_sent_and_no_memory() ->
     for entry in scene.world.trace.entries:
         if entry.what == "unrouted":
             received[entry.to] += len(entry.data)
-    assert len(sent) > 2500
+    assert len(sent) > 1000
     assert all(count <= 3 * sent[victim] for victim, count in received.items())
     assert len(received) <= scene.world.now + 1, "one address a second"
     statistics = scene.server.mux.statistics()
     assert statistics.moved == 0
-    assert statistics.checks_refused > 2500
+    assert statistics.checks_refused > 1000
 
 
 def test_a_reset_from_elsewhere_ends_nothing() -> None:
