@@ -9,7 +9,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 HERE = Path(__file__).resolve().parent
-TYPED_BY = ("bencode2", "cryptography", "pyOpenSSL")  # whose types what is compiled is checked against
+TYPED_BY = ("aiohttp", "bencode2", "cryptography", "pyOpenSSL")  # whose types what is compiled is checked against
 WANTED = os.environ.get("GRAPEVINE_COMPILE") == "1"
 
 

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # What pays: the modules that run for every packet and request. docs/benchmarks.md says how much, and what did not.
 ROOMS = ("wire", "utp", "dht", "punch", "streams", "limits")
 SINGLE = (
-    "values", "peer_id", "aio/clock",
+    "values", "peer_id", "scope", "aio/clock", "aio/turns",
     "net/pump", "net/channel", "net/segmentation", "net/intake", "net/endpoint", "net/detour",
     "net/more_sockets", "net/reader_socket", "net/udp_socket", "net/asked_at", "net/crowd", "net/probe_desk",
     "datagrams/mux", "nat/reflection", "relay/lanes",
@@ -37,6 +37,8 @@ SINGLE = (
     "calling/client", "calling/every_transport", "calling/outgoing", "calling/kept",
     "net/dual_socket", "own/addresses",
     "trust/store", "trust/audience", "ledger/ledger", "rendezvous/own_broker",
+    "grape/http_connection", "grape/request_parser", "grape/api", "grape/payload", "grape/service", "grape/dht",
+    "grape/web_guard", "grape/local_address",
     "public/open_desk", "news/hub", "services/fibonacci", "services/service",
 )  # fmt: skip
 # These stay Python: constants, and what runs a few times a day, which would only make the bundle larger.

@@ -58,6 +58,7 @@ ROOMS: dict[str, set[str]] = {
     "core.broker": {"core.aio", "core.wire"},
     "core.grenache": {
         "core.aio", "core.wire", "core.rpc", "core.services", "core.tunnel", "core.grape.web_guard",
+        "core.grape.parser_source",
         "core.grape.request_parser",
     },
     "core.carrying": {"core.aio", "core.wire", "core.net", "core.grenache"},

@@ -10,7 +10,7 @@ import logging
 import random as random_module
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from core.dht.items import (
     CAS_MISMATCH,
@@ -23,7 +23,7 @@ from core.dht.items import (
 )
 from core.dht.responder import MAX_KEY_BYTES
 from core.errors import LocalError, PeerError
-from core.frozen import frozen
+from core.frozen import dataclass
 from core.grape.local_address import is_this_machine, peer_host
 from core.grape.payload import (
     bencodable,
@@ -54,7 +54,7 @@ _CONFLICTS = {
 }
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class HttpReply:
     """Status and body; there is no content type, as in the Node grape."""
 
@@ -79,11 +79,14 @@ def forbidden(sentence: str) -> HttpReply:
     return HttpReply(403, _json_reply(f"ERR_GRAPE_FORBIDDEN: {sentence}").body)
 
 
-class _Order(NamedTuple, Generic[ResultT]):
-    """A request as the DHT understands it: how to ask, and how its answer is shown."""
+class _Order(Generic[ResultT]):
+    """A request as the DHT understands it: how to ask, and how its answer is shown, as JSON; "" for nothing."""
 
-    start: Callable[[Done[ResultT]], None]
-    show: Callable[[ResultT], JsonValue]
+    __slots__ = ("show", "start")
+
+    def __init__(self, start: Callable[[Done[ResultT]], None], show: Callable[[ResultT], str]) -> None:
+        self.start = start
+        self.show = show
 
 
 KEPT_PART = 4  # the fourth part of the operations is kept for this machine's clients
@@ -157,13 +160,16 @@ class Api:
         start = partial(self._dht.lookup, key) if len(key) <= MAX_KEY_BYTES else _find_nobody
         return _Order(start, lambda peers: self._listing(peers, host))
 
-    def _listing(self, peers: Sequence[Address], host: str) -> JsonValue:
+    def _listing(self, peers: Sequence[Address], host: str) -> str:
         """Return peers in random order, as the Node grape does: most clients take the first one.
 
         Those of IPv4, as everybody who asks over HTTP knows no others: they would take `[2001` for a name.
         """
         listed = only_four(self._dht.listed(peers, host))
-        return [str(peer) for peer in self._random.sample(listed, len(listed))]
+        if len(listed) > 1:
+            listed = self._random.sample(listed, len(listed))
+        shown = '","'.join([str(peer) for peer in listed])  # digits, dots, a colon: nothing that JSON escapes
+        return f'["{shown}"]' if shown else "[]"
 
     def _announce(self, data: JsonValue, client: str | None) -> _Order[int]:
         if not isinstance(data, list):
@@ -178,7 +184,7 @@ class Api:
         if not 0 < len(key) <= MAX_KEY_BYTES:  # the Node grape stores "" where no lookup can ask for it
             raise _Refusal("ERR_GRAPE_ANNOUNCE")
         port = int(number) or self._dht.address.port  # 0 is the grape's own port, BEP 5 implied_port
-        return _Order(partial(self._dht.announce, key, Address(peer_host(client), port)), int)
+        return _Order(partial(self._dht.announce, key, Address(peer_host(client), port)), str)
 
     def _put(self, data: JsonValue, client: str | None) -> _Order[bytes]:
         if isinstance(data, str):
@@ -187,7 +193,7 @@ class Api:
             raise _BadPayload("ERR_GRAPE_GENERIC")
         if not isinstance(data, dict) or "v" not in data:
             raise _Refusal("opts.v not given")
-        return _Order(partial(self._dht.put, _item(data), host=peer_host(client)), bytes.hex)
+        return _Order(partial(self._dht.put, _item(data), host=peer_host(client)), lambda digest: f'"{digest.hex()}"')
 
     def _get(self, data: JsonValue, client: str | None) -> _Order[FoundItem | None]:
         if data is None:
@@ -200,8 +206,8 @@ class Api:
             raise _Refusal("ERR_GRAPE_GENERIC")
         target = hash_bytes(data)
         if target is None:
-            return _Order(_find_nothing, found_json)
-        return _Order(partial(self._dht.get, target, salt), found_json)
+            return _Order(_find_nothing, _found_text)
+        return _Order(partial(self._dht.get, target, salt), _found_text)
 
 
 def _find_nobody(done: Done[Sequence[Address]]) -> None:
@@ -228,14 +234,12 @@ def _guarded(work: Callable[[], ResultT]) -> ResultT | HttpReply:
 
 
 def _shown(order: _Order[ResultT], result: ResultT | PeerError) -> HttpReply:
-    return _dht_error(result) if isinstance(result, PeerError) else _json_reply(order.show(result))
+    return _dht_error(result) if isinstance(result, PeerError) else HttpReply(200, order.show(result).encode())
 
 
-def _json_reply(value: JsonValue) -> HttpReply:
-    """Return the value as `JSON.stringify` writes it; None, an unknown item, is an empty body."""
-    if value is None:
-        return HttpReply(200, b"")
-    return HttpReply(200, _encode(value).encode())
+def _json_reply(text: str) -> HttpReply:
+    """Return a sentence as `JSON.stringify` writes it."""
+    return HttpReply(200, _encode(text).encode())
 
 
 def _dht_error(error: PeerError) -> HttpReply:
@@ -297,6 +301,16 @@ def _mutable_item(data: dict[str, JsonValue], plain: Item) -> Item:
         salt=salt,
         cas=int(cas) if isinstance(cas, int | float) and abs(cas) < 2**63 else None,
     )
+
+
+def _found_text(found: FoundItem | None) -> str:
+    """Return an item as JSON, as `JSON.stringify` writes it; one that nobody has is an empty body."""
+    if found is None:
+        return ""
+    if found.item.key is not None:
+        return _encode(found_json(found))
+    token = "null" if found.token is None else f'"{found.token.hex()}"'
+    return f'{{"id":"{found.responder.hex()}","token":{token},"v":{_encode(stored_text(found.item.value))}}}'
 
 
 def found_json(found: FoundItem | None) -> dict[str, JsonValue] | None:

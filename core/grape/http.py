@@ -24,9 +24,8 @@ from core.limits.fair import FairTable
 from core.scope import network
 
 if TYPE_CHECKING:  # brings aiohttp along: 10 MB and 0.1 s that a grape without HTTP clients does without
-    from aiohttp.http import RawRequestMessage
-
     from core.grape.http_connection import HttpConnection
+    from core.grape.parser_source import Request
 
 log = logging.getLogger(__name__)
 
@@ -84,11 +83,13 @@ class ApiServer:
             self._connection_type = await aside(_load, LOADING_PATIENCE)
         arriving, self._arriving = self._arriving, {}
         for connection in arriving:
-            connection.hand_over(self._connection_type(self))
+            connection.hand_over(cast(asyncio.Protocol, self._connection_type(self)))
 
     def make_connection(self) -> asyncio.Protocol:
         """Return the protocol of a connection that has just been accepted."""
-        return _Arriving(self) if self._connection_type is None else self._connection_type(self)
+        if self._connection_type is None:
+            return _Arriving(self)
+        return cast(asyncio.Protocol, self._connection_type(self))  # machine code derives from no class of Python's
 
     def arrived(self, connection: "_Arriving") -> None:
         """Let a connection wait for the parser; the first one has it loaded."""
@@ -143,7 +144,7 @@ class ApiServer:
         if not len(self._connections):
             self._deserted.set()
 
-    def forbids(self, request: "RawRequestMessage") -> HttpReply | None:
+    def forbids(self, request: "Request") -> HttpReply | None:
         """Return the answer to a request that a web page may have forged, None for any other."""
         forgery = self._guard.forgery(request.headers)
         if forgery is None:

@@ -12,12 +12,13 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Protocol, cast
 
-from aiohttp.http import HttpVersion11, RawRequestMessage
+from aiohttp.http import HttpVersion11
 from aiohttp.streams import StreamReader
 
 from core.aio.turns import Turns
 from core.grape.api import PAYLOAD_TOO_LARGE, Api, HttpReply
 from core.grape.config import GrapeConfig
+from core.grape.parser_source import Request
 from core.grape.request_parser import SMALL_REST, RequestParser
 
 ANSWERS_PER_TURN = 16  # to one client that sends ahead, before others get their turn: at 50 us, 1 ms
@@ -34,7 +35,7 @@ class Host(Protocol):
     loop: asyncio.AbstractEventLoop
     turns: Turns
 
-    def forbids(self, request: RawRequestMessage) -> HttpReply | None:
+    def forbids(self, request: Request) -> HttpReply | None:
         """Return the answer to a request that a web page may have forged, None for any other."""
 
     def connected(self, connection: "HttpConnection", host: str) -> None:
@@ -50,8 +51,8 @@ class Host(Protocol):
         """Forget a connection."""
 
 
-class HttpConnection(asyncio.Protocol):
-    """Answers requests in their order: while one is being answered, those behind it wait unread.
+class HttpConnection:
+    """An asyncio.Protocol. Answers requests in their order: while one is being answered, those behind it wait unread.
 
     `due_at` is when the server closes it; math.inf while the client waits for us.
     """
@@ -65,7 +66,7 @@ class HttpConnection(asyncio.Protocol):
         self._held = 0  # bytes that are counted
         self._transport: asyncio.Transport | None = None
         self._client: str | None = None
-        self._request: RawRequestMessage | None = None  # the one that is arriving or being answered
+        self._request: Request | None = None  # the one that is arriving or being answered
         self._body: StreamReader | None = None
         self._unread = b""  # came meanwhile; bounded by what the transport reads at once, as it is paused then
         self._answering = False
@@ -163,6 +164,8 @@ class HttpConnection(asyncio.Protocol):
         """Count what came and is not worked on, with what the parser holds of it."""
         size = self._parser.held + len(self._unread)
         size = size if size > SMALL_REST else 0
+        if size == self._held:
+            return
         if self._host.hold(self._client or "", self._held, size):
             self._held = size
         else:
@@ -209,7 +212,7 @@ class HttpConnection(asyncio.Protocol):
             self._write(MALFORMED)
         self._close()
 
-    def _await_body(self, request: RawRequestMessage) -> None:
+    def _await_body(self, request: Request) -> None:
         if int(request.headers.get("Content-Length", 0)) > self._limit:
             self._start(request, None)
             return
@@ -219,7 +222,7 @@ class HttpConnection(asyncio.Protocol):
 
     # -- answers
 
-    def _start(self, request: RawRequestMessage, body: bytes | None) -> None:
+    def _start(self, request: Request, body: bytes | None) -> None:
         """Answer a request; `body` is None if it was too large."""
         self.due_at = math.inf
         self._answering = True
@@ -252,7 +255,7 @@ class HttpConnection(asyncio.Protocol):
         self._answered_early = False
         self._parser.message_consumed()
         self._expect(self._host.config.idle_timeout)
-        if not self._choked:
+        if not self._choked and (self._unread or not self._parser.empty):
             self._go_on()
 
     def _go_on(self) -> None:

@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias, TypeVar
 from core.dht.items import Item
 from core.dht.storage import LOCAL
 from core.errors import PeerError
-from core.frozen import frozen
+from core.frozen import dataclass
 from core.values import Address
 
 ResultT = TypeVar("ResultT")
@@ -19,7 +19,7 @@ Done: TypeAlias = Callable[[ResultT | PeerError], None]
 """Takes how an operation ended. It is called exactly once, perhaps before the operation's method returns."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class FoundItem:
     """An item, the id of the node that had it (20 bytes) and that node's write token, if it gave one."""
 
@@ -28,7 +28,7 @@ class FoundItem:
     token: bytes | None = None
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Watch:
     """Who is announced under a key, as few nodes say. `granted`: they tell of new ones for a minute."""
 

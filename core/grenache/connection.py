@@ -8,10 +8,10 @@ import asyncio
 import gzip
 from typing import Final, cast
 
-from aiohttp.http import RawRequestMessage
 from aiohttp.streams import StreamReader
 
 from core.errors import RemoteError
+from core.grape.parser_source import Request
 from core.grape.request_parser import RequestParser
 from core.grenache.config import HEAD_TIME, HTTP, IDLE, WRITE_TIME
 from core.grenache.heads import CONTINUE, MALFORMED, expects_leave, handshake, reply_head, unpack
@@ -41,7 +41,7 @@ class HttpConnection(asyncio.Protocol):
         self._parser = RequestParser(self._loop)
         self._transport: asyncio.Transport | None = None
         self._due_at = 0.0  # when it is closed; 0: never, as long as the caller waits for us
-        self._request: RawRequestMessage | None = None  # arriving, or being answered
+        self._request: Request | None = None  # arriving, or being answered
         self._body: StreamReader | None = None
         self._meta = Meta()
         self._packed = False  # by `grc-compress`
@@ -213,7 +213,7 @@ class HttpConnection(asyncio.Protocol):
             if messages and not came and not self._answering and expects_leave(request):
                 self._write(CONTINUE)
 
-    def _begin(self, request: RawRequestMessage, rest: bytes) -> bool:
+    def _begin(self, request: Request, rest: bytes) -> bool:
         """Look at a request's header; False: it is answered, or the connection has become something else."""
         self._server.used(self)
         self._due_at = 0.0
@@ -384,7 +384,7 @@ class HttpConnection(asyncio.Protocol):
         self._stream = HttpStream(self._transport, self.caller, name, self._meta.rid, details)
         self._server.site.open_stream(self._stream.stream)
 
-    def _upgrade(self, request: RawRequestMessage, rest: bytes) -> bool:
+    def _upgrade(self, request: Request, rest: bytes) -> bool:
         """Become a WebSocket. False: there is nothing further to read here."""
         self._last = True
         said = handshake(request) if self._server.upgrades() else None

@@ -10,13 +10,13 @@ from core.grenache.config import IDLE
 from core.wire.websocket_frame import VERSION, accept_key, is_key
 
 if TYPE_CHECKING:
-    from aiohttp.http import RawRequestMessage
+    from core.grape.parser_source import Request
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 MALFORMED: Final = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
-def expects_leave(request: "RawRequestMessage") -> bool:
+def expects_leave(request: "Request") -> bool:
     """Return whether a client waits to be told to send the body (RFC 9110 section 10.1.1); with HTTP/1.0 none does."""
     return request.version >= (1, 1) and request.headers.get("Expect", "").lower() == "100-continue"
 
@@ -35,7 +35,7 @@ def reply_head(status: int, size: int, *, keep: bool, origin: str | None) -> byt
     )  # fmt: skip
 
 
-def handshake(request: "RawRequestMessage") -> bytes | None:
+def handshake(request: "Request") -> bytes | None:
     """Return the answer to an upgrade to WebSocket (RFC 6455 section 4.2), None for one that is none."""
     headers = request.headers
     key = headers.get("Sec-WebSocket-Key")

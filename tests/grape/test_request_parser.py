@@ -62,3 +62,43 @@ async def test_a_header_behind_a_request_counts_too() -> None:
     one.message_consumed()
     assert not one.feed(b"")[0]
     assert one.held > 40_000
+
+
+async def test_behind_a_request_that_came_alone_nothing_is_looked_for() -> None:
+    one = parser()
+    for pieces in ((HEAD % 3 + b"abc",), (HEAD % 3, b"abc"), (HEAD % 3 + b"a", b"b", b"c"), (HEAD % 0,)):
+        came = [message for piece in pieces for message in one.feed(piece)[0]]
+        ((_, body),) = came
+        assert one.empty
+        one.took(len(body.read_nowait()))
+        one.message_consumed()
+        assert one.feed(b"") == ([], False, b"")
+        assert one.empty
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("first", [HEAD % 3 + b"abc", CHUNKED, b"\r\n\r\n" + HEAD % 0, HEAD % 4 + b"\r\n\r\n"])
+@pytest.mark.parametrize("pieces", [1, 2, 3, 7])
+async def test_what_is_behind_a_request_is_found_however_it_came(first: bytes, pieces: int) -> None:
+    one, found = parser(), 0
+    data = first + HEAD % 3 + b"abc" + HEAD % 0
+    size = -(-len(data) // pieces)
+    for at in range(0, len(data), size):
+        found += requests(one, data[at : at + size])
+    assert found == 3
+
+
+def requests(one: RequestParser, data: bytes) -> int:
+    """Feed a piece, and go on as a connection does; return how many requests became whole."""
+    found = 0
+    for _ in range(10):
+        one.feed(data)
+        if one._body is None or not one._body.is_eof():
+            break
+        found, one._body, data = found + 1, None, b""
+        one.message_consumed()
+        if one.empty:
+            break
+    return found
