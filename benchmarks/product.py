@@ -6,6 +6,7 @@ its own; the product and the Node peer are measured with both ends in one proces
 switches between them.
 """
 
+import asyncio
 import json
 import shlex
 import sys
@@ -19,7 +20,7 @@ from benchmarks.peers import NODE, OURS, address, cpu_seconds, peer
 from benchmarks.rpc import TIMEOUT, row_of
 from benchmarks.runner import Sample, Settings, percentile
 from tests.support.ports import free_port
-from tests.support.process import NO_KEYRING, Program, running
+from tests.support.process import NO_KEYRING, Program, ProgramFailed, running
 from tests.support.tools import ROOT
 
 WORKERS = (1, 8, 32, 256)
@@ -50,6 +51,10 @@ async def sharing(folder: Path) -> AsyncIterator[tuple[Program, int]]:
     shell = ["sh", "-c", f"exec {shlex.join(command)} >{shlex.quote(str(out))}"]
     env = {**own, "PYTHON_KEYRING_BACKEND": NO_KEYRING}
     async with running("grapevine share", shell, env=env, cwd=ROOT) as program:
+        while "announced" not in (out.read_text(encoding="utf-8") if out.exists() else ""):
+            if program.ended:
+                raise ProgramFailed(f"grapevine share ended\n{program.transcript()}")
+            await asyncio.sleep(0.05)
         yield program, port
 
 

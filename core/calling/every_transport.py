@@ -9,11 +9,12 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Final, TypeVar
 
+from core.aio.clock import clock_of
 from core.aio.tasks import TaskSet
 from core.calling.client import PeerClient
 from core.calling.target import peer_target
 from core.errors import PeerError, RefusedError, TransportClosed, Unreachable
-from core.grenache.asker import AS_USUAL, Answer, Ask, WebAsker
+from core.grenache.asker import AS_USUAL, Answer, Ask, WebAsker, is_no_peer
 from core.limits.table import BoundedTable
 from core.news.events import PeerEvent, ReplyReceived, RequestSent
 from core.news.hub import Hub
@@ -70,6 +71,7 @@ class EveryTransport:
 
     async def _find_out(self, target: str, payload: JsonValue, timeout: float, ask: Ask) -> Reply:
         sent: list[Address] = []  # over uTP, where a connection stands
+        until = _now() + timeout
 
         def on_sent(event: PeerEvent) -> None:
             if isinstance(event, RequestSent) and ":" not in target and event.service in (target, f"{target}_worker"):
@@ -89,7 +91,11 @@ class EveryTransport:
                 self._known[target] = UTP
                 return reply
             over_utp.cancel()
-            answer = await self.asker.ask(place, target if ":" not in target else str(place), payload, timeout, ask)
+            answer = await self._ask_web(place, target if ":" not in target else str(place), payload, timeout, ask)
+            if answer is None:  # no Grenache peer, and it did nothing: a peer's own carriers have a TCP port, too
+                reply = await self._client.request(target, payload, max(0.001, until - _now()))
+                self._known[target] = UTP
+                return reply
             self._known[target] = answer.transport
             return self._reply(answer)
         finally:
@@ -114,6 +120,15 @@ class EveryTransport:
             return None  # it may be at work already: nobody is asked twice
         return None if over_utp.done() and isinstance(_result(over_utp), Reply) else place
 
+    async def _ask_web(self, place: Address, key: str, payload: JsonValue, timeout: float, ask: Ask) -> Answer | None:
+        """Ask over TCP; None: what has that port is no Grenache peer."""
+        try:
+            return await self.asker.ask(place, key, payload, timeout, ask)
+        except PeerError as error:
+            if not is_no_peer(error):
+                raise
+            return None
+
     def _spawn(self, work: Callable[[], Coroutine[object, object, T]], name: str) -> "asyncio.Task[T | PeerError]":
         return self._tasks.spawn(_outcome(work), name=name)
 
@@ -121,6 +136,10 @@ class EveryTransport:
         hub = self._hub
         hub.emit(ReplyReceived(hub.now(), answer.peer, answer.seconds, answer.data, answer.peer_id, answer.transport))
         return Reply(answer.peer, answer.seconds, answer.data, answer.peer_id)
+
+
+def _now() -> float:
+    return clock_of(asyncio.get_running_loop())()
 
 
 async def _outcome(work: Callable[[], Coroutine[object, object, T]]) -> T | PeerError:

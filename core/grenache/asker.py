@@ -239,6 +239,17 @@ def _refused(place: Address, said: str) -> RefusedError:
     return RefusedError(sentence[:1000] or f"the service at {place} gives no reason", name=name)
 
 
+def is_no_peer(error: PeerError) -> bool:
+    """Return whether an error says that what was asked is no Grenache peer, and so did nothing.
+
+    It speaks no HTTP, or says by a status from 400 to 499 that nobody can ask it so. A peer's errors come with 200.
+    """
+    if error.name != GENERIC or not isinstance(error, RemoteError):
+        return False
+    told = [note for note in getattr(error, "__notes__", ()) if note.startswith("4")]
+    return bool(told) or not isinstance(error, RefusedError)
+
+
 def _load() -> "type[HttpClient]":
     from core.grenache.http_client import HttpClient
 

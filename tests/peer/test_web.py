@@ -1,5 +1,6 @@
 """Whole peers over HTTP and WebSocket: a service that is opened, announced, asked by its name, and closed again."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -20,11 +21,13 @@ from core.peer import Peer, PeerConfig, open_peer
 from core.trust.audience import Audience
 from core.values import Address
 from tests.net.waiting import eventually
+from tests.support.ports import free_port
 from tests.support.process import until
 
 pytestmark = pytest.mark.asyncio
 GRAPE = GrapeConfig(dht_port=0, api_port=0, bind="127.0.0.1")
 SEQUENCE = [1, 1, 2, 3, 5]
+ALONE = PeerConfig(bind="127.0.0.1", bootstrap=(), dht_port=0, api_port=0)
 
 
 async def two(stack: AsyncExitStack, *, web: WebConfig | None = None) -> tuple[Peer, Peer, list[PeerEvent]]:
@@ -192,3 +195,45 @@ async def test_a_share_keeps_its_transports() -> None:
     assert Share.from_json(share.to_json()) == share
     assert Share.from_json({**share.to_json(), "transports": ["http", "smoke"]}).transports == ("utp",)
     assert "transports" not in Share("mine", "json", {}).to_json()
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", b"SSH-2.0-other\r\n"])
+async def test_a_port_that_is_something_else_over_tcp_is_asked_over_utp_all_the_same(answer: bytes) -> None:
+    """As a peer's own: carriers of datagrams have the TCP port of its number, and may be there before its uTP."""
+    port, asked = free_port(), list[bytes]()
+    async with AsyncExitStack() as stack:
+
+        async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if said := await reader.read(1000):
+                asked.append(said)
+                serving = await stack.enter_async_context(open_peer(replace(ALONE, udp_port=port)))
+                await serving.share("fibonacci")
+                writer.write(answer)
+                await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(other, "127.0.0.1", port)
+        stack.push_async_callback(server.wait_closed)
+        stack.callback(server.close)
+        asking = await stack.enter_async_context(open_peer(ALONE))
+        for _ in range(2):
+            reply = await asking.request(f"127.0.0.1:{port}", {"length": 5}, timeout=20.0)
+            assert reply.data == SEQUENCE
+    assert len(asked) == 1, "what it speaks is remembered"
+
+
+async def test_a_server_that_fails_is_not_asked_again_by_another_way() -> None:
+    port = free_port()
+    async with AsyncExitStack() as stack:
+
+        async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if await reader.read(1000):
+                writer.write(b"HTTP/1.1 500 It broke\r\nContent-Length: 0\r\n\r\n")
+                await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(other, "127.0.0.1", port)
+        stack.callback(server.close)
+        asking = await stack.enter_async_context(open_peer(ALONE))
+        with pytest.raises(RefusedError, match="HTTP 500"):
+            await asking.request(f"127.0.0.1:{port}", {"length": 5}, timeout=20.0)
