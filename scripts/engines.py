@@ -31,7 +31,7 @@ SINGLE = (
     "rpc/feed", "rpc/connection", "rpc/deadlines", "rpc/idle", "rpc/places", "rpc/request_ids", "rpc/config",
     "rpc/client", "rpc/incoming", "rpc/answer", "rpc/memory", "rpc/fair_places", "rpc/connections", "rpc/progress",
     "secure/stream", "secure/session", "secure/frames", "secure/pipe",
-    "serving/call", "serving/catalog", "serving/handler", "serving/quota", "trust/gate", "ledger/record",
+    "serving/call", "serving/catalog", "serving/handler", "serving/quota", "trust/permissions", "ledger/record",
     "news/roster", "reach/remotes", "calling/ways", "calling/target", "calling/unless_silent",
     "grenache/work", "grenache/websocket", "grenache/ws_client",
     "calling/client", "calling/every_transport", "calling/outgoing", "calling/kept",

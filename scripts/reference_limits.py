@@ -32,7 +32,7 @@ from core.serving.quota import STRANGER, TRUSTED
 from core.signal import exchange, own_letters
 from core.streams.config import StreamConfig
 from core.trust import book, entries
-from core.using import door, uses
+from core.using import uses, visitors
 from core.utp.config import UtpConfig
 from core.wire import broker_message, kept_list
 from scripts.reference_open_peers import OPEN_PEERS
@@ -210,8 +210,8 @@ _STREAM_RULES: Final = (
         f"they wait; 503 after {folder.DISK_PATIENCE:g} s", "tests/kinds/test_hostile_callers.py",
     ),
     Rule(
-        "connections to the local pages", "", str(door.CONNECTIONS), "",
-        "who never asked makes room, then who asks nothing now", "tests/using/test_door.py",
+        "connections to the local pages", "", str(visitors.CONNECTIONS), "",
+        "who never asked makes room, then who asks nothing now", "tests/using/test_visitors.py",
     ),
     Rule(
         "a request's header", f"{request_parser.HEAD_MAX // _KIB} KiB; {head_limit.HEAD_MAX // _KIB} KiB of a page, "

@@ -57,7 +57,7 @@ ROOMS: dict[str, set[str]] = {
     "core.grape": {"core.aio", "core.wire", "core.dht", "core.net"},
     "core.broker": {"core.aio", "core.wire"},
     "core.grenache": {
-        "core.aio", "core.wire", "core.rpc", "core.services", "core.tunnel", "core.grape.web_guard",
+        "core.aio", "core.wire", "core.rpc", "core.services", "core.tunnel", "core.grape.forgeries",
         "core.grape.parser_source",
         "core.grape.request_parser",
     },

@@ -38,7 +38,7 @@ from core.services.names import RoleName, worker_of
 from core.services.personal import personal_name
 from core.services.service import Registry
 from core.serving.refusals import UnknownService
-from core.trust.gate import REFUSALS
+from core.trust.permissions import REFUSALS
 from core.values import Address, JsonValue
 
 NEAR = 1.0  # seconds that who is nearby has, before others are called: a hundred round trips of a bad Wi-Fi

@@ -16,9 +16,9 @@ from core.aio.turns import Turns
 from core.frozen import frozen
 from core.grape.api import Api, HttpReply, forbidden
 from core.grape.config import GrapeConfig
+from core.grape.forgeries import ForgeryCheck
 from core.grape.listening import BACKLOG
 from core.grape.local_address import is_this_machine
-from core.grape.web_guard import WebGuard
 from core.limits.budget import Budget
 from core.limits.fair import FairTable
 from core.scope import network
@@ -68,7 +68,7 @@ class ApiServer:
         self._sweep_every = min(config.idle_timeout, config.body_timeout) / SWEEPS_PER_TIMEOUT
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._refused = 0
-        self._guard = WebGuard(config.api_hosts)
+        self._forgeries = ForgeryCheck(config.api_hosts)
         self._forbidden: Counter[str] = Counter()
         self._timed_out = 0
         self._connection_type: type[HttpConnection] | None = None
@@ -146,7 +146,7 @@ class ApiServer:
 
     def forbids(self, request: "Request") -> HttpReply | None:
         """Return the answer to a request that a web page may have forged, None for any other."""
-        forgery = self._guard.forgery(request.headers)
+        forgery = self._forgeries.forgery(request.headers)
         if forgery is None:
             return None
         self._forbidden[forgery.field] += 1

@@ -1,7 +1,7 @@
 """One HTTP connection to a grape: aiohttp's parser below, the API above, one request at a time in between.
 
 aiohttp's own server makes two tasks and six objects per request, and spends five times as long on it as this. A grape
-needs none of them: a small body in, a small body out, and the header matters only to the guard against web pages.
+needs none of them: a small body in, a small body out, and the header matters only to the check against web pages.
 """
 
 import asyncio

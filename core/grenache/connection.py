@@ -218,8 +218,8 @@ class HttpConnection(asyncio.Protocol):
         self._server.used(self)
         self._due_at = 0.0
         headers = request.headers
-        self._origin = self._server.guard.origin(headers)
-        forged = self._server.guard.forgery(headers)
+        self._origin = self._server.origins.origin(headers)
+        forged = self._server.origins.forgery(headers)
         if forged is not None:
             self._server.count["forbidden"] += 1
             return self._answer(encode_error(None, f"ERR_FORBIDDEN: {forged.sentence}"), status=403)

@@ -20,14 +20,14 @@ from core.aio.turns import Turns
 from core.errors import LocalError
 from core.frozen import frozen
 from core.grenache.config import HTTP, PUB, WS, WebConfig
-from core.grenache.guard import Guard
+from core.grenache.origins import OriginCheck
 from core.grenache.packing import Packing
 from core.limits import bounds
 from core.limits.budget import Budget
 from core.limits.fair import FairTable
-from core.rpc.call import Call
 from core.rpc.deadlines import Deadlines
 from core.rpc.memory import Held, Memory, Owner, Standing
+from core.rpc.received import Received
 from core.rpc.slices import Slices
 from core.tunnel.stream import ByteStream
 from core.values import Address, Caller, JsonValue
@@ -35,7 +35,7 @@ from core.values import Address, Caller, JsonValue
 BACKLOG = 1024  # connections the kernel keeps for us while we work: as many as one host may have
 SWEEP_EVERY = 1.0  # seconds between looks at all connections
 
-Receive: TypeAlias = Callable[[str, str, JsonValue, Caller, int], Call]  # (transport, key, payload, caller, bytes)
+Receive: TypeAlias = Callable[[str, str, JsonValue, Caller, int], Received]  # (transport, key, payload, caller, bytes)
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 class Site(Protocol):
     """What a server serves, by the peer that it belongs to."""
 
-    def receive(self, transport: str, key: str, payload: JsonValue, caller: Caller, size: int) -> Call:
+    def receive(self, transport: str, key: str, payload: JsonValue, caller: Caller, size: int) -> Received:
         """Decide what a request is; one for a service that is not open over this transport is for nobody."""
 
     def standing(self, caller: Caller) -> Standing:
@@ -84,7 +84,7 @@ class WebServer:
         self.memory = memory
         self.slices = slices
         self.deadlines = Deadlines()
-        self.guard = Guard(config.origins)
+        self.origins = OriginCheck(config.origins)
         self.tasks = TaskSet("web server")
         self.packing = Packing()
         self.turns = Turns()

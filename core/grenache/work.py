@@ -10,9 +10,9 @@ from core.grenache.config import HANDLER_TIME
 from core.grenache.server import WebServer
 from core.limits import bounds
 from core.rpc.answer import error_text
-from core.rpc.call import Call, Overdrawn
 from core.rpc.deadlines import Limit
 from core.rpc.memory import PAYLOADS, RESULTS, Held, Standing, weigh
+from core.rpc.received import Overdrawn, Received
 from core.services.service import AT_ONCE
 from core.values import Caller, JsonValue
 from core.wire.grenache_message import Meta, Request, encode, encode_error, encode_steps, parse_request, shape_request
@@ -41,7 +41,7 @@ class Work:
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self._rid: JsonValue = None
-        self._call: Call | None = None
+        self._call: Received | None = None
         self._held = False
         self._payload: Held | None = None
         self._result: Held | None = None

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from core.aio.clock import clock_of
 from core.errors import LocalError, PayloadError, PeerError, TransportClosed
-from core.rpc.call import Call, Overdrawn
 from core.rpc.deadlines import Limit
 from core.rpc.memory import REPLIES, RESULTS, Held, Standing, weigh
+from core.rpc.received import Overdrawn, Received
 from core.wire.rpc_message import encode_error, encode_result, encode_result_steps, is_large
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Answer:
     """The end of one request. `whose`: a place was taken for them; `payload`: what was counted for it so far."""
 
     def __init__(
-        self, incoming: "Incoming", rid: str, key: str, call: Call, began: float, whose: Standing, payload: Held
+        self, incoming: "Incoming", rid: str, key: str, call: Received, began: float, whose: Standing, payload: Held
     ) -> None:
         self._incoming = incoming
         self._server = incoming.server

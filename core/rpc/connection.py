@@ -92,7 +92,7 @@ class Connection:
             self._users -= 1
             self._idle.used()
 
-    def begin(self, rid: str, data: bytes, seconds: float) -> "Call | None":
+    def begin(self, rid: str, data: bytes, seconds: float) -> "SentRequest | None":
         """Send a request now, if nothing must be waited for; None: nothing was done, and `call` is the way."""
         stream = self._stream
         if stream is None or self._failure is not None or not self._places.take():
@@ -100,7 +100,7 @@ class Connection:
         if not stream.offer(data, soon=bool(self.pending)):
             self._places.give()
             return None
-        return Call(self, rid, seconds)
+        return SentRequest(self, rid, seconds)
 
     async def call(self, rid: str, data: bytes) -> tuple[Reply, float]:
         """Send a request, waiting for what it needs; return its reply and the seconds from sending to it.
@@ -118,7 +118,7 @@ class Connection:
         if not self.connected:
             self._places.give()
         stream = self._connected()
-        call = Call(self, rid, None)
+        call = SentRequest(self, rid, None)
         try:
             if not stream.offer(data, soon=True):
                 await stream.write(data, boundary=True)
@@ -127,7 +127,7 @@ class Connection:
             call.finish()
 
     def finished(self, rid: str) -> None:
-        """Hear that a `Call` is over: its place is free."""
+        """Hear that a `SentRequest` is over: its place is free."""
         self.pending.pop(rid, None)
         self._places.give()
         self._idle.used()
@@ -196,7 +196,7 @@ class Connection:
             await self._stream.close()
 
 
-class Call(Deadline):
+class SentRequest(Deadline):
     """One request on its way: who made it awaits `future`, and then calls `finish`, whatever happened."""
 
     __slots__ = ("_connection", "_rid", "future", "sent_at")

@@ -9,12 +9,12 @@ from core.aio.clock import clock_of
 from core.errors import PeerError, RemoteError, TransportClosed
 from core.limits import bounds
 from core.rpc.answer import OVERDRAWN, Answer, EncodedReply, refusal
-from core.rpc.call import Call, Overdrawn
 from core.rpc.feed import Feed
 from core.rpc.idle import IdleLimit
 from core.rpc.memory import BUFFERS, INPUT, PAYLOADS, Held, Standing
 from core.rpc.progress import Progress
 from core.rpc.reading import TurnedAway, read_to_end
+from core.rpc.received import Overdrawn, Received
 from core.rpc.stream import Lodger, Stream
 from core.services.service import AT_ONCE
 from core.values import Caller, JsonValue
@@ -279,7 +279,9 @@ class Incoming:
         server.spent(self._clock() - began)
         task.add_done_callback(lambda _: _over(answer, reply))  # it may have been cancelled before it began
 
-    def _begin(self, request: Request, call: Call, payload: Held, began: float) -> "EncodedReply | Awaitable[object]":
+    def _begin(
+        self, request: Request, call: Received, payload: Held, began: float
+    ) -> "EncodedReply | Awaitable[object]":
         """Call the handler and return the reply, or what is to be awaited for it."""
         size = request.size
         if size > bounds.FREE_BYTES and not payload.grow(size * bounds.PAYLOAD_FACTOR):
@@ -353,7 +355,7 @@ async def _ready(value: object) -> object:
     return value
 
 
-async def _later(call: Call, payload: JsonValue) -> object:
+async def _later(call: Received, payload: JsonValue) -> object:
     """Call the handler within a task."""
     outcome: object = call.answer(payload)
     return await outcome if isinstance(outcome, Awaitable) else outcome

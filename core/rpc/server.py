@@ -20,13 +20,13 @@ from core.limits import bounds
 from core.limits.budget import BudgetState
 from core.limits.rate import HostRates
 from core.peer_id import PeerId
-from core.rpc.call import Call, Receive
 from core.rpc.config import RpcConfig
 from core.rpc.connections import Connections
 from core.rpc.deadlines import Deadlines
 from core.rpc.fair_places import FairPlaces
 from core.rpc.incoming import Incoming
 from core.rpc.memory import Memory, Owner, Standing
+from core.rpc.received import Receive, Received
 from core.rpc.slices import Slices
 from core.rpc.stream import Lodger, Stream
 from core.scope import Scope, network, scope
@@ -163,7 +163,7 @@ class RpcServer:
             await asyncio.sleep(0)
             self._spell_at, self._spell_spent = loop.time(), 0.0
 
-    def report(self, call: Call, seconds: float, error: str | None, sent: int) -> None:
+    def report(self, call: Received, seconds: float, error: str | None, sent: int) -> None:
         """Count an answered request and tell the service."""
         self.count["served" if error is None else "failed"] += 1
         try:

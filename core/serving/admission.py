@@ -1,4 +1,4 @@
-"""Who may call the services here: asks the gate before each request, and stops those under way that no longer may.
+"""Who may call the services here: asked before each request; stops those under way that no longer may.
 
 Also the verbs with which people change it; all of them hold at once, for every connection there is.
 """
@@ -19,7 +19,7 @@ from core.services.service import AT_ONCE, Service
 from core.serving.call import Call
 from core.trust.audience import Audience
 from core.trust.entries import EVERY, Pending
-from core.trust.gate import NOT_TRUSTED, SERVICE_OFF, Gate, NotAllowed
+from core.trust.permissions import NOT_TRUSTED, SERVICE_OFF, NotAllowed, Permissions
 from core.trust.store import Change, TrustStore
 from core.tunnel.stream import ByteStream
 from core.values import Caller, JsonValue, Outcome
@@ -32,7 +32,7 @@ HangUp: TypeAlias = Callable[[Callable[[PeerId], bool]], None]  # closes the con
 
 
 class Admission:
-    """The gate of one peer, its list of known peers, and the requests it has let in."""
+    """The permissions of one peer, its list of known peers, and the requests it has let in."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Admission:
         self._hub = hub
         self._hang_ups: list[HangUp] = []
         self._store = TrustStore(path, serving=serving)
-        self._gate = Gate(self._store, audiences, own=own, on_pending=self._on_pending)
+        self._permissions = Permissions(self._store, audiences, own=own, on_pending=self._on_pending)
         self._own = own
         self._under_way: set[Call] = set()
         self._store.listen(self._on_change)
@@ -72,7 +72,7 @@ class Admission:
 
     def admit(self, service: Service, call: Call, payload: JsonValue) -> Outcome:
         """Call a service for somebody who may. Raises NotAllowed, now or later, and what the service raises."""
-        refusal = self._gate.decide(service.name, call.caller, self._hub.now())
+        refusal = self._permissions.decide(service.name, call.caller, self._hub.now())
         if refusal is not None:
             raise refusal
         outcome = service.handle(payload, call.caller)
@@ -82,7 +82,7 @@ class Admission:
 
     def admit_stream(self, service: Service, call: Call, stream: ByteStream, opening: Opening) -> Awaitable[None]:
         """Let a service serve a byte stream for somebody who may. Raises NotAllowed, now or later, and LocalError."""
-        refusal = self._gate.decide(service.name, call.caller, self._hub.now())
+        refusal = self._permissions.decide(service.name, call.caller, self._hub.now())
         if refusal is not None:
             raise refusal
         serve: Serve | None = getattr(service, "serve", None)
@@ -92,14 +92,14 @@ class Admission:
 
     def allows(self, service: str, caller: Caller) -> bool:
         """Return whether somebody may call a service at this moment; asking leaves no trace."""
-        return self._gate.refusal(service, caller) is None
+        return self._permissions.refusal(service, caller) is None
 
     def _under_watch(self, outcome: Awaitable[T], call: Call, service: str) -> Awaitable[T]:
         """Return what is awaited for an outcome, which is stopped when its caller may no longer have it."""
         if call.account is not None and not call.stream:
             call.counted = True
             call.account.under_way += 1  # from now on: many may be let in before the first of their tasks begins
-        call.once = self._gate.refusal(service, call.caller) is not None
+        call.once = self._permissions.refusal(service, call.caller) is not None
         call.known = self._knows(call.caller)
         watched = self._watched(outcome, call)
         weakref.finalize(
@@ -131,7 +131,7 @@ class Admission:
 
     def _stop_who_may_not(self) -> None:
         for call in self._under_way:
-            refusal = self._gate.refusal(call.name, call.caller)
+            refusal = self._permissions.refusal(call.name, call.caller)
             removed = call.known and not self._knows(call.caller)  # a grant goes with the trust
             accepted = call.once and not removed and refusal is not None and refusal.name == NOT_TRUSTED
             if refusal is not None and not accepted and call.refusal is None and call.task is not None:
@@ -147,7 +147,7 @@ class Admission:
             if call.name == service and call.refusal is None and call.task is not None:
                 call.refusal = NotAllowed(f"{service} is no longer shared", name=SERVICE_OFF)
                 call.task.cancel()
-        self._gate.forget_audience(service)
+        self._permissions.forget_audience(service)
 
     def trusts(self, peer_id: PeerId | None) -> bool:
         """Return whether the owner trusts this peer with something, or it is one of the owner's own."""
@@ -167,15 +167,15 @@ class Admission:
 
     def audience(self, service: str) -> Audience:
         """Return who may call a service."""
-        return self._gate.audience(service)
+        return self._permissions.audience(service)
 
     # -- what people do: raises LocalError --------------------------------------------------------------------------
 
     def set_audience(self, service: str, audience: Audience) -> None:
         """Change who may call a service."""
-        before = self._gate.audience(service)
-        self._gate.set_audience(service, audience)
-        if before is not self._gate.audience(service):
+        before = self._permissions.audience(service)
+        self._permissions.set_audience(service, audience)
+        if before is not self._permissions.audience(service):
             self._stop_who_may_not()
             self.say(f"{service}: {audience.sentence}")
 

@@ -15,7 +15,7 @@ from core.values import Caller, JsonValue, Outcome
 if TYPE_CHECKING:
     from core.serving.handler import Handler
     from core.serving.quota import Account
-    from core.trust.gate import NotAllowed
+    from core.trust.permissions import NotAllowed
 
 MAX_SHOWN = 80  # characters of a key that means nothing here; it is a stranger's text
 

@@ -25,7 +25,7 @@ from core.serving.catalog import Catalog
 from core.serving.quota import Quotas
 from core.serving.refusals import RateLimited, UnknownService
 from core.trust.audience import Audience
-from core.trust.gate import REFUSALS
+from core.trust.permissions import REFUSALS
 from core.tunnel.stream import ByteStream
 from core.values import Address, Caller, JsonValue, Outcome
 from core.wire.rpc_message import MAX_BYTES

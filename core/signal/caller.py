@@ -32,8 +32,8 @@ def epochs(clock: float, far: bool = False) -> tuple[int, int]:
 
 
 @dataclass(slots=True)
-class Call:
-    """A call that is under way. Times are monotone seconds."""
+class Ringing:
+    """A call that we make is under way. Times are monotone seconds."""
 
     contact: Contact
     began: float

@@ -15,7 +15,7 @@ from core.errors import RemoteError
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.signal.answering import Answering
-from core.signal.caller import LASTS, RING_AGAIN, RUNG_FOR, WITNESS_AGAIN, Call, epochs
+from core.signal.caller import LASTS, RING_AGAIN, RUNG_FOR, WITNESS_AGAIN, Ringing, epochs
 from core.signal.keys import DAY_HOURS, HOUR, Box, box, doors
 from core.signal.letter import VALID, Letter, unseal
 from core.signal.listed import Listed
@@ -55,7 +55,7 @@ class Exchange:
         self._ours = OwnLetters(random)
         self._known: BoundedTable[bytes, int] = BoundedTable(4 * CONTACTS)  # by box: the newest letter's number
         self._letters: BoundedTable[Hashable, tuple[Letter, int]] = BoundedTable(CONTACTS)  # and the epoch of its box
-        self._calls: dict[Hashable, Call] = {}
+        self._calls: dict[Hashable, Ringing] = {}
         self._listening = False
         self._look_at = -math.inf
         self._looking: dict[int, int] = {}  # ringers taken, by wish
@@ -117,7 +117,7 @@ class Exchange:
         if known is None:
             while len(self._calls) >= CALLS:
                 del self._calls[min(self._calls, key=lambda each: self._calls[each].began)]
-            known = self._calls[name] = Call(self._contacts[name], now, now + LASTS, now)
+            known = self._calls[name] = Ringing(self._contacts[name], now, now + LASTS, now)
             letter, epoch = self._letters.get(name, (None, 0))
             if letter is not None and abs(clock - letter.at) < VALID:
                 known.letter, known.found_in = letter, epoch - int(clock) // HOUR
@@ -185,7 +185,7 @@ class Exchange:
                 wish = self._ours.write(contact, bell, now, clock, number=number, why=self._why(name))
                 self._wish(wish, contact)
 
-    def _go_on(self, call: Call, now: float, clock: float) -> None:
+    def _go_on(self, call: Ringing, now: float, clock: float) -> None:
         if not call.reading and now >= call.read_at:
             epochs, part = call.to_read(clock)
             call.reading = self._read(call.contact, epochs, part)
@@ -197,7 +197,7 @@ class Exchange:
         if call.hurried(now):
             self._attest(call, now, clock)
 
-    def _attest(self, call: Call, now: float, clock: float) -> None:
+    def _attest(self, call: Ringing, now: float, clock: float) -> None:
         """Have ourselves listed for this contact, and look who has it listed for us, until that is known."""
         ours = call.our_witness(clock)
         if call.attested != ours and call.attesting is None:

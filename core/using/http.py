@@ -20,7 +20,7 @@ from core.errors import LocalError, PeerError, RefusedError
 from core.kinds.http import page
 from core.kinds.web import FORWARDED, HEADERS_MAX, StreamConnector, end_to_end, forward, reason_of
 from core.tunnel.stream import ByteStream
-from core.using.door import Door
+from core.using.visitors import Visitors
 from core.values import Address
 
 LOOPBACK: Final = "127.0.0.1"
@@ -59,7 +59,7 @@ class LocalPages:
         self._port = port
         self._pages: dict[str, _Page] = {}
         self._server: web.Server | None = None
-        self._door: Door | None = None
+        self._visitors: Visitors | None = None
         self._listener: asyncio.Server | None = None
         self._address: Address | None = None
 
@@ -76,10 +76,10 @@ class LocalPages:
             self._answer, access_log=None, keepalive_timeout=SILENT, max_line_size=HEADERS_MAX,
             max_field_size=HEADERS_MAX, auto_decompress=False,
         )  # fmt: skip
-        self._door = Door(self._server)
+        self._visitors = Visitors(self._server)
         try:
             sock = listening(LOOPBACK, self._port)
-            self._listener = await asyncio.get_running_loop().create_server(self._door, sock=sock)
+            self._listener = await asyncio.get_running_loop().create_server(self._visitors, sock=sock)
         except OSError as error:
             taken = f"port {self._port} of this machine cannot be used: {error.strerror or error}"
             raise LocalError(taken, name="ERR_PORT_TAKEN") from None
@@ -121,9 +121,9 @@ class LocalPages:
     # -- one request --------------------------------------------------------------------------------------------------
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        if self._door is None:
+        if self._visitors is None:
             raise AssertionError("a request without a server")
-        with self._door.asking(request.transport, request.content.is_eof):
+        with self._visitors.asking(request.transport, request.content.is_eof):
             return await self._pass_on(request)
 
     async def _pass_on(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 
 from core.grape.config import GrapeConfig
+from core.grape.forgeries import ForgeryCheck
 from core.grape.grape import Grape, open_grape
-from core.grape.web_guard import WebGuard
 from tests.support.process import Program, running, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio]
@@ -130,7 +130,7 @@ async def test_a_page_announces_and_stores_nothing(
 
 async def test_without_the_guard_the_page_has_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the test above would prove nothing."""
-    monkeypatch.setattr(WebGuard, "forgery", lambda *_: None)
+    monkeypatch.setattr(ForgeryCheck, "forgery", lambda *_: None)
     async with open_grape(CONFIG) as grape:
         await visit(tmp_path, "localhost", LOOPBACK, grape)
         assert await announced(grape) == {"simple", "untyped", "form", "beacon"}

@@ -105,8 +105,8 @@ class Proxy:
     def __init__(self, wire: Wire, front: Contexts, back: Contexts) -> None:
         self.front = Party(wire, FRONT_AT, front)
         self.back = Party(wire, BACK_AT, back)
-        self.front.gate.set_audience(VAULT, Audience.ANYONE)
-        self.front.gate.set_audience(OPEN, Audience.ANYONE)
+        self.front.permissions.set_audience(VAULT, Audience.ANYONE)
+        self.front.permissions.set_audience(OPEN, Audience.ANYONE)
         self.front.answer = self._relay
         wire.on_path = self.redirect
 

@@ -1,7 +1,7 @@
 """Somebody on the path: the whole stack of peers, from UDP to RPC, on a wire that lies in Mallory's hands.
 
-Real are the endpoint, its pump and engines, TLS, the door, the dialer, both sides of RPC and the gate; the sockets and
-the clock are not. Every datagram goes through `Wire.on_path`, which returns what goes on in its place.
+Real are the endpoint, its pump and engines, TLS, the door, the dialer, both sides of RPC and the permissions; the
+sockets and the clock are not. Every datagram goes through `Wire.on_path`, which returns what goes on in its place.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from core.secure.dial import Dialer
 from core.secure.handshakes import Handshakes
 from core.trust.audience import Audience
 from core.trust.entries import EVERY
-from core.trust.gate import Gate
+from core.trust.permissions import Permissions
 from core.trust.store import TrustStore
 from core.utp.config import UtpConfig
 from core.values import Address, Buffer, Burst, Caller, JsonValue, Outcome
@@ -38,7 +38,7 @@ ANNA_AT = Address("198.51.100.7", 5001)
 BERT_AT = THERE
 DELAY: Final = 0.02  # seconds, one way
 PATH_BYTES: Final = 1472  # the longest datagram that passes: Ethernet's
-NOW: Final = 1.7e9  # Unix seconds, for the gate
+NOW: Final = 1.7e9  # Unix seconds, for the permissions
 SECRET, REPLY_SECRET = "only Bert may read this", "only Anna may read this"
 VAULT, OPEN = "vault", "fibonacci"  # for trusted peers, as everything is by default; for anybody, as the demo is
 # What may be raised to Anna, apart from what Bert himself answers. Each says to people what went wrong.
@@ -164,7 +164,7 @@ class Party:
         self.served: list[Served] = []
         self.turned_away: list[tuple[str, PeerId | None]] = []
         self.trusted = TrustStore()
-        self.gate = Gate(self.trusted, own=lambda: contexts.peer_id)
+        self.permissions = Permissions(self.trusted, own=lambda: contexts.peer_id)
         self.answer: Callable[[str, JsonValue], Outcome] = lambda key, payload: reply_to(payload)
         socket = WireSocket(wire, address)
         config = EndpointConfig(UtpConfig(marks=ALL_MARKS & marks))
@@ -184,8 +184,8 @@ class Party:
         self._tasks.spawn(self.server.serve(stream, lambda: self.door.admit(stream)), name="serve")
 
     def handle(self, key: str, payload: JsonValue, caller: Caller) -> Outcome:
-        """Serve callers that the gate lets in."""
-        refusal = self.gate.decide(key, caller, NOW)
+        """Serve callers that may."""
+        refusal = self.permissions.decide(key, caller, NOW)
         if refusal is not None:
             self.turned_away.append((refusal.name, caller.peer_id))
             raise refusal
@@ -233,7 +233,7 @@ class Scene:
         self.wire = Wire()
         self.anna = Party(self.wire, ANNA_AT, anna or Contexts(ANNA))
         self.bert = Party(self.wire, BERT_AT, bert or Contexts(BERT))
-        self.bert.gate.set_audience(VAULT, Audience.TRUSTED)
+        self.bert.permissions.set_audience(VAULT, Audience.TRUSTED)
 
     async def open(self) -> None:
         """Let Bert trust Anna."""

@@ -15,7 +15,7 @@ from core.peer_id import PeerId
 from core.rpc.client import Reply
 from core.secure.contexts import Contexts
 from core.trust.audience import Audience
-from core.trust.gate import ENCRYPTION_REQUIRED, NOT_TRUSTED
+from core.trust.permissions import ENCRYPTION_REQUIRED, NOT_TRUSTED
 from core.wire.utp_packet import STATE, SYN, PacketType
 from tests.secure.mallory import Proxy, payload, unmarked, with_key_of
 from tests.secure.middle import ANNA_AT, BERT_AT, OPEN, SECRET, VAULT, Scene, play, reply_to, request
@@ -128,7 +128,7 @@ async def test_anna_s_own_words_are_no_answer() -> None:
 
 async def test_who_calls_an_address_is_told_who_answered_and_bert_who_called() -> None:
     async with between() as (scene, _proxy):
-        scene.bert.gate.set_audience(OPEN, Audience.IDENTIFIED)
+        scene.bert.permissions.set_audience(OPEN, Audience.IDENTIFIED)
         reply = await scene.anna.ask(request(), OPEN, expected=None)
         assert isinstance(reply, Reply)
         assert reply.peer_id == MALLORY.peer_id

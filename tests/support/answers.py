@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from core.rpc.call import Receive
+from core.rpc.received import Receive
 from core.values import Caller, JsonValue, Outcome
 
 Handler: TypeAlias = Callable[[str, JsonValue, Caller], Outcome]  # (key, payload, caller)
@@ -14,7 +14,7 @@ OnServed: TypeAlias = Callable[[str, Caller, float, str | None, int, int], None]
 
 @dataclass(eq=False, slots=True)
 class PlainCall:
-    """See `core.rpc.call.Call`."""
+    """See `core.rpc.received.Received`."""
 
     handler: Handler
     on_served: OnServed | None

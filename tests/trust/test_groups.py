@@ -9,7 +9,7 @@ import pytest
 from core.errors import LocalError
 from core.trust.book import Book
 from core.trust.entries import EVERY, MAX_GROUP, MAX_GROUPS, MAX_SERVICES, Group
-from core.trust.gate import BLOCKED, NOT_TRUSTED, Gate
+from core.trust.permissions import BLOCKED, NOT_TRUSTED, Permissions
 from core.trust.store import TrustStore
 from core.values import Caller
 from tests.trust.people import ANN, BOB, EVE, HERE, NOW, WEATHER, opened, peer_id
@@ -31,8 +31,8 @@ async def family(path: Path) -> TrustStore:
 
 def may(store: TrustStore, service: str = "photos") -> set[str]:
     """Return who may call a service."""
-    gate = Gate(store)
-    return {peer.name for peer in store.peers() if gate.refusal(service, Caller(HERE, peer.peer_id)) is None}
+    permissions = Permissions(store)
+    return {peer.name for peer in store.peers() if permissions.refusal(service, Caller(HERE, peer.peer_id)) is None}
 
 
 async def test_who_is_in_a_group_may_call_what_is_open_to_it_and_it_comes_back(path: Path) -> None:
@@ -43,7 +43,7 @@ async def test_who_is_in_a_group_may_call_what_is_open_to_it_and_it_comes_back(p
     assert again.problem is None
     assert again.groups() == (Group("family", frozenset({"photos"})),)
     assert may(again) == {"Ann", "Bob"}
-    refusal = Gate(again).refusal("photos", Caller(HERE, EVE))
+    refusal = Permissions(again).refusal("photos", Caller(HERE, EVE))
     assert refusal is not None
     assert refusal.name == NOT_TRUSTED
     await again.open_to("family", ["lamp"], ["photos"], now=NOW)
@@ -60,7 +60,7 @@ async def test_who_is_in_a_group_no_longer_may_call_no_longer_and_comes_back_wit
         await store.trust(BOB, "Bob", NONE, NOW)
     elif end == "is blocked":
         await store.block(BOB, NOW)
-        refusal = Gate(store).refusal("photos", Caller(HERE, BOB))
+        refusal = Permissions(store).refusal("photos", Caller(HERE, BOB))
         assert refusal is not None
         assert refusal.name == BLOCKED
         await store.trust(BOB, "Bob", NONE, NOW)  # unblocked

@@ -12,7 +12,7 @@ from core.errors import LocalError
 from core.files.private import write_private
 from core.trust.audience import Audience
 from core.trust.entries import EVERY
-from core.trust.gate import BLOCKED, SERVICE_OFF, Gate
+from core.trust.permissions import BLOCKED, SERVICE_OFF, Permissions
 from core.trust.store import ONCE_HOLDS, Change, TrustStore
 from core.values import Caller
 from tests.trust.people import ANN, BOB, EVE, HERE, NOW, WEATHER, opened, peer_id
@@ -30,12 +30,12 @@ async def filled(path: Path) -> TrustStore:
 
 def refusals(store: TrustStore) -> dict[str, str | None]:
     """What each is told about a service that is open to anyone."""
-    gate = Gate(store, {"weather": Audience.ANYONE})
+    permissions = Permissions(store, {"weather": Audience.ANYONE})
     found = {}
     for name, who in {"Ann": ANN, "Eve": EVE, "a stranger": peer_id(99)}.items():
-        refusal = gate.refusal("weather", Caller(HERE, who))
+        refusal = permissions.refusal("weather", Caller(HERE, who))
         found[name] = None if refusal is None else refusal.name
-    refusal = gate.refusal("weather", Caller(HERE, None))
+    refusal = permissions.refusal("weather", Caller(HERE, None))
     return {**found, "plain": None if refusal is None else refusal.name}
 
 

@@ -19,7 +19,7 @@ from tests.support.virtual_time import VirtualLoop
 WATCHED = [
     "core.grape.http_connection",
     "core.grape.http",
-    "core.grape.web_guard",
+    "core.grape.forgeries",
     "core.grape.api",
     "core.grape.payload",
 ]

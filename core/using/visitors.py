@@ -11,7 +11,7 @@ from core.kinds.head_limit import HeadLimit
 CONNECTIONS: Final = 256  # at once: forty windows of a browser, each with 6
 
 
-class Door:
+class Visitors:
     """Makes a server's protocols out of `make`'s. Full: who never asked makes room, then who asks nothing now."""
 
     def __init__(self, make: Callable[[], asyncio.Protocol]) -> None:
@@ -72,17 +72,17 @@ class Door:
 class _Visitor(HeadLimit):
     """One connection; what answers on it hears everything."""
 
-    def __init__(self, door: Door, handler: asyncio.Protocol) -> None:
+    def __init__(self, visitors: Visitors, handler: asyncio.Protocol) -> None:
         super().__init__(handler)
-        self._door = door
+        self._visitors = visitors
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Come in, if there is a place."""
         super().connection_made(transport)
-        if not self._door.enter(self.transport, self):
+        if not self._visitors.enter(self.transport, self):
             self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave."""
-        self._door.leave(self.transport)
+        self._visitors.leave(self.transport)
         super().connection_lost(exc)

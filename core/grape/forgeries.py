@@ -33,7 +33,7 @@ class Forgery(NamedTuple):
     sentence: str
 
 
-class WebGuard:
+class ForgeryCheck:
     """Looks at the header of each request. `names` are those by which the grape is public, beside localhost."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:

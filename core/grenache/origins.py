@@ -3,24 +3,24 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from core.grape.web_guard import Forgery, WebGuard
+from core.grape.forgeries import Forgery, ForgeryCheck
 
 if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
 
 
-class Guard:
+class OriginCheck:
     """Looks at the header of each request, and of each upgrade."""
 
     def __init__(self, origins: Iterable[str] = ()) -> None:
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins)
-        self._guard = WebGuard()
+        self._forgeries = ForgeryCheck()
 
     def forgery(self, headers: "CIMultiDictProxy[str]") -> Forgery | None:
         """Return why a request is refused, None if it is not."""
         if self.origin(headers) is not None:
             return None
-        found = self._guard.forgery(headers)
+        found = self._forgeries.forgery(headers)
         if found is not None and found.field == "Host":
             return Forgery("Host", "the Host is a name, which any web page can have: use the IP address")
         return found

@@ -7,7 +7,7 @@ from core.errors import LocalError
 from core.values import Caller, JsonValue, Outcome
 
 
-class Call(Protocol):
+class Received(Protocol):
     """One incoming request. What it is was decided when it was received; the real one is `core.serving.call.Call`."""
 
     def answer(self, payload: JsonValue, /) -> Outcome:
@@ -17,7 +17,7 @@ class Call(Protocol):
         """Hear, once, how it ended: the error text it was answered with, bytes of the reply; 0: it was not sent."""
 
 
-Receive: TypeAlias = Callable[[str, JsonValue, Caller, int], Call]  # (key, payload, caller, bytes of the request)
+Receive: TypeAlias = Callable[[str, JsonValue, Caller, int], Received]  # (key, payload, caller, bytes of the request)
 
 
 class Overdrawn(LocalError):

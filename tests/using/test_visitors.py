@@ -8,7 +8,7 @@ import pytest
 from core.kinds import head_limit
 from core.kinds.head_limit import HeadLimit
 from core.tunnel.stream import ByteStream
-from core.using import door, http
+from core.using import http, visitors
 from core.using.http import LocalPages
 
 pytestmark = pytest.mark.asyncio
@@ -34,7 +34,7 @@ async def answered(pages: LocalPages) -> bytes:
 
 
 async def test_connections_that_say_nothing_make_room_for_those_that_ask(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "CONNECTIONS", 20)
+    monkeypatch.setattr(visitors, "CONNECTIONS", 20)
     pages = LocalPages()
     await pages.start()
     try:
@@ -141,9 +141,9 @@ class Transport(asyncio.Transport):
 
 
 async def test_who_is_answered_stays_and_the_newcomer_goes_when_all_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "CONNECTIONS", 2)
+    monkeypatch.setattr(visitors, "CONNECTIONS", 2)
     gone: list[int] = []
-    made = door.Door(asyncio.Protocol)
+    made = visitors.Visitors(asyncio.Protocol)
     first, second, third, fourth = (Transport(gone, number) for number in range(4))
     limit = HeadLimit(asyncio.Protocol())
     assert made.enter(first, limit)

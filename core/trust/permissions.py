@@ -25,7 +25,7 @@ class NotAllowed(LocalError):
     """
 
 
-class Gate:
+class Permissions:
     """Decides by the audiences of the services and the list of known peers. `now` is Unix seconds, always passed in."""
 
     def __init__(
