@@ -38,7 +38,7 @@ SINGLE = (
     "net/dual_socket", "own/addresses",
     "trust/store", "trust/audience", "ledger/ledger", "rendezvous/own_broker",
     "grape/http_connection", "grape/request_parser", "grape/api", "grape/payload", "grape/service", "grape/dht",
-    "grape/web_guard", "grape/local_address",
+    "grape/forgeries", "grape/local_address",
     "public/open_desk", "news/hub", "services/fibonacci", "services/service",
 )  # fmt: skip
 # These stay Python: constants, and what runs a few times a day, which would only make the bundle larger.
