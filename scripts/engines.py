@@ -37,8 +37,7 @@ SINGLE = (
     "calling/client", "calling/every_transport", "calling/outgoing", "calling/kept",
     "net/dual_socket", "own/addresses",
     "trust/store", "trust/audience", "ledger/ledger", "rendezvous/own_broker",
-    "grape/http_connection", "grape/request_parser", "grape/api", "grape/payload", "grape/service", "grape/dht",
-    "grape/forgeries", "grape/local_address",
+    "grape/http_connection", "grape/request_parser", "grape/api", "grape/payload", "grape/service", "grape/forgeries",
     "public/open_desk", "news/hub", "services/fibonacci", "services/service",
 )  # fmt: skip
 # These stay Python: constants, and what runs a few times a day, which would only make the bundle larger.

@@ -49,8 +49,8 @@ class RequestParser:
             self._rest = 0
         within = self._body is not None and not self._body.is_eof()
         self._fed = len(data) if self.empty else self._fed + len(data)
-        found: Any = self._parser.feed_data(data)  # else its type would be held against what it is
-        messages: Messages = found[0]
+        found: Any = self._parser.feed_data(data)  # else its type would be held against what it is: () for nothing
+        messages: Messages = list(found[0])
         if messages:
             request, self._body = messages[0]
             self._head = 0
