@@ -33,7 +33,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # A loaded machine makes drawing an example slow, which says nothing about the strategy.
 hypothesis.settings.register_profile("ours", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("ours"), max_examples=30)
+hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("ours"), max_examples=20)
 
 # Programs run on the loop that every user has, though the checks install uvloop; those that test it say so.
 os.environ.setdefault("GRAPEVINE_LOOP", "asyncio")

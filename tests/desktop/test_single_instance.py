@@ -116,7 +116,11 @@ async def test_garbage_is_refused(first: SingleInstance, directory: Path, line: 
     writer.close()
     assert first.refused == 1
     assert not shown
-    assert await asyncio.to_thread(second_start, directory) == "shown"
+    reader, writer = await asyncio.open_unix_connection(address(directory))
+    writer.write(b'{"grapevine": 1, "verb": "show"}\n')
+    assert json.loads(await asyncio.wait_for(reader.readline(), 10)) == {"grapevine": 1, "ok": True}
+    writer.close()
+    assert shown == [True]
 
 
 @pytest.mark.asyncio

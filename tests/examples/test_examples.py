@@ -137,13 +137,14 @@ async def test_an_mqtt_broker_for_friends(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.programs
-async def test_a_board_shares_again_after_each_start(tmp_path: Path) -> None:
+@pytest.mark.parametrize("runs", [1, pytest.param(2, marks=pytest.mark.slow)])
+async def test_a_board_shares_again_after_each_start(tmp_path: Path, runs: int) -> None:
     async with pair(tmp_path) as two:
         env = with_grapevine(tmp_path / "bin", two.anna)
         for name in ("loginctl", "systemctl"):  # it is not this machine that is to change
             (tmp_path / "bin" / name).write_text("#!/bin/sh\n")
             (tmp_path / "bin" / name).chmod(0o755)
-        for _ in range(2):  # the second run changes nothing
+        for _ in range(runs):  # the second run changes nothing
             done = await finished(str(EXAMPLES / "board.sh"), two.bert_id, env=env)
             assert (done.code, done.out.split()[-1].decode()) == (0, two.anna_id), done.err
         unit = (two.anna / "systemd" / "user" / "grapevine.service").read_text()

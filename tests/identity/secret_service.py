@@ -101,8 +101,8 @@ def private_environment(home: Path, runtime: Path, address: str) -> dict[str, st
     """Return an environment whose files are all under `home`, on this session bus and with no desktop around."""
     keep = {name: os.environ[name] for name in ("PATH", "VIRTUAL_ENV") if name in os.environ}
     own = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "STATE", "CACHE")}
-    return {**forks.early(os.environ), **keep, **own, "HOME": str(home), "XDG_RUNTIME_DIR": str(runtime),
-            "PYTHONPATH": str(ROOT), "GRAPEVINE_LAN": "off", "DBUS_SESSION_BUS_ADDRESS": address}  # fmt: skip
+    return forks.as_forked({**keep, **own, "HOME": str(home), "XDG_RUNTIME_DIR": str(runtime),
+            "PYTHONPATH": str(ROOT), "GRAPEVINE_LAN": "off", "DBUS_SESSION_BUS_ADDRESS": address})  # fmt: skip
 
 
 @contextlib.contextmanager

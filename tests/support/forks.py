@@ -50,6 +50,11 @@ def early(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if name.startswith(_AT_THE_START) and name not in _LATER}
 
 
+def as_forked(env: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment with what is read at the start of Python as the server has it."""
+    return {**{name: value for name, value in env.items() if name not in early(env)}, **early(os.environ)}
+
+
 async def start(
     make: Callable[[], asyncio.SubprocessProtocol], command: Sequence[str], *, cwd: Path, env: Mapping[str, str]
 ) -> "Forked":
