@@ -13,6 +13,7 @@ from core.errors import LocalError, PayloadError, PeerError, TransportClosed
 from core.rpc.deadlines import Limit
 from core.rpc.memory import REPLIES, RESULTS, Held, Standing, weigh
 from core.rpc.received import Overdrawn, Received
+from core.wire.json_dump import encode_small
 from core.wire.rpc_message import encode_error, encode_result, encode_result_steps, is_large
 
 if TYPE_CHECKING:
@@ -89,6 +90,9 @@ class Answer:
             error = f"ERR_TIMEOUT: the service took longer than {config.handler_timeout:g} s"
             return await self._send(encode_error(self._rid, error), error)
         self._payload.let_go()
+        small = encode_small([self._rid, None, value], config.message_bytes)
+        if small is not None:
+            return await self._send(small, None)
         if not is_large(value):
             return await self._send(*self._encoded(value))
         size, self._text = weigh(value)

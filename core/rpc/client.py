@@ -18,6 +18,7 @@ from core.rpc.request_ids import RequestIds
 from core.rpc.slices import Slices
 from core.values import Address, JsonValue
 from core.wire import rpc_message as wire
+from core.wire.json_dump import encode_small
 from core.wire.rpc_message import encode_request, encode_request_steps, is_large
 
 Steps: TypeAlias = Generator[None, None, bytes]  # what writes a big message
@@ -98,10 +99,12 @@ class RpcClient:
         rid = self._ids.next()
         allowed = self._config.request_timeout if timeout is None else timeout
         max_bytes = self._config.message_bytes
-        if is_large(payload):
-            steps = encode_request_steps(rid, key, payload, max_bytes=max_bytes)
-            return await self._request_slowly(to, rid, steps, allowed, _now() + allowed, retry)
-        data = encode_request(rid, key, payload, max_bytes=max_bytes)
+        data = encode_small([rid, key, payload], max_bytes)
+        if data is None:
+            if is_large(payload):
+                steps = encode_request_steps(rid, key, payload, max_bytes=max_bytes)
+                return await self._request_slowly(to, rid, steps, allowed, _now() + allowed, retry)
+            data = encode_request(rid, key, payload, max_bytes=max_bytes)
         connection = self._connection(to)
         call = connection.begin(rid, data, allowed)
         if call is not None:

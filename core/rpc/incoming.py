@@ -18,6 +18,7 @@ from core.rpc.received import Overdrawn, Received
 from core.rpc.stream import Lodger, Stream
 from core.services.service import AT_ONCE
 from core.values import Caller, JsonValue
+from core.wire.json_dump import encode_small
 from core.wire.rpc_message import (
     LARGE,
     Decoder,
@@ -297,6 +298,9 @@ class Incoming:
                 if isinstance(outcome, Coroutine):
                     outcome.close()
                 return refusal(request.rid, request.key, Overdrawn(OVERDRAWN))
+            small = encode_small([request.rid, None, outcome], self._config.message_bytes)
+            if small is not None:
+                return small, None
             if is_large(outcome):
                 return _ready(outcome)
             return encode_result(request.rid, outcome, max_bytes=self._config.message_bytes), None

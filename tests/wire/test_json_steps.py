@@ -1,6 +1,7 @@
 """JSON in steps: the same text and the same values as at once, and no step that takes long."""
 
 import contextlib
+import enum
 import json
 import time
 from collections.abc import Generator, Iterator
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from core.values import JsonValue
 from core.wire import json_dump, json_load
-from core.wire.json_dump import STEP, count_containers, dump, dump_steps, weight
+from core.wire.json_dump import STEP, count_containers, dump, dump_steps, encode_small, weight
 from core.wire.json_load import load_steps
 from core.wire.json_scan import OverLimit
 
@@ -28,6 +29,40 @@ container = st.lists(value, max_size=6) | st.dictionaries(text, value, max_size=
 
 
 sizes = st.sampled_from([4, 40, 300])
+
+
+class Subclass(enum.StrEnum):
+    """A string that is none: what json makes of it is for json to say."""
+
+    WORD = "word"
+
+
+@given(value | st.integers(min_value=-(10**90), max_value=10**90))
+@example(-0.0)
+@example([1e16, 1e-7, True, False, None, {}, [], {"": [[]]}, "\u2028\ud7ff"])
+@example([[0] * 300])
+@example([[[[[[[[[[1]]]]]]]]]])
+def test_a_small_value_has_the_text_that_it_has_otherwise(data: JsonValue) -> None:
+    small = encode_small(data, 1000)
+    assert small in (None, dump(data, 128).encode())
+    if small is None:
+        assert len(dump(data, 128).encode()) > 70 or str(data).count("[") > 8
+
+
+@pytest.mark.parametrize(
+    "data",
+    [float("nan"), float("inf"), "\ud800", {"\ud800": 1}, {1: 2}, (1,), Subclass.WORD, {"a"}, b"a", [1, object()]],
+)
+def test_what_is_not_plain_json_is_left_to_the_others(data: object) -> None:
+    assert encode_small(data, 1000) is None
+
+
+def test_a_small_value_that_refers_to_itself_or_is_too_long_is_left_to_the_others() -> None:
+    circle: list[object] = []
+    circle.append(circle)
+    assert encode_small(circle, 1000) is None
+    assert encode_small(["x" * 90], 94) == b'["' + b"x" * 90 + b'"]'
+    assert encode_small(["x" * 90], 93) is None
 
 
 @contextlib.contextmanager
