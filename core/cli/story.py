@@ -30,6 +30,11 @@ class Story:
         if self._waiting is None:
             self._say(event.message)
             return
+        if event.where == "way":  # it was over before anybody wondered
+            self.close()
+            self._told.difference_update(self._waiting)
+            self._waiting.clear()
+            return
         self._waiting.append(event.message)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(AFTER, self._tell)
@@ -38,6 +43,7 @@ class Story:
         """Tell nothing any more: what was waited for is there."""
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
 
     def _tell(self) -> None:
         waiting, self._waiting = self._waiting or [], None

@@ -259,14 +259,16 @@ class NatWatch:
             return None
 
     async def _other_port(self, reflectors: Sequence[Reflector]) -> bool | None:
-        """Ask a reflector, from a fresh socket, for an answer from another port; None where none can."""
-        if not reflectors:
-            return None
-        async with self._fresh() as fresh:
-            first = (await fresh.ask(reflectors[:1]))[0]  # so that our router knows this one, and this one only
-            if first.observed is None:
-                return None
-            return (await fresh.ask(reflectors[:1], other=True))[0].observed is not None
+        """Ask a reflector, from a fresh socket, for an answer from another port; None where none can.
+
+        One that does not answer may have told our neighbours all that it tells them for now, so the next one is asked.
+        """
+        for reflector in reflectors:
+            async with self._fresh() as fresh:
+                first = (await fresh.ask([reflector]))[0]  # so that our router knows this one, and this one only
+                if first.observed is not None:
+                    return (await fresh.ask([reflector], other=True))[0].observed is not None
+        return None
 
     async def _order(self, reflectors: Sequence[Reflector], known: Sequence[Sample], here: Address) -> list[Sample]:
         """Ask from fresh sockets: one after the other to see whether ports have an order, else many at once."""

@@ -56,3 +56,21 @@ def test_a_quick_search_is_not_told_and_a_slow_one_is_from_its_beginning() -> No
         assert (quick.said, output.said, at_once.said) == ([], [], ["This network: nobody."])
 
     run(scene())
+
+
+def test_a_command_that_goes_on_after_a_quick_search_tells_only_the_slow_one_that_comes_later() -> None:
+    """A fetch of a large file, and a router that restarts in it."""
+
+    async def scene() -> None:
+        output = Notices()
+        story = Story(output)
+        story(step("the grapes: at home"))
+        story(step("connected directly, after 0.1 s", "way"))
+        await asyncio.sleep(AFTER + 0.1)
+        assert output.said == []
+        story(step("the grapes: at home"))
+        await asyncio.sleep(AFTER + 0.1)
+        story(step("connected directly, after 1.1 s", "way"))
+        assert output.said == ["The grapes: at home.", "Connected directly, after 1.1 s."]
+
+    run(scene())

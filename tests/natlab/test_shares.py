@@ -208,7 +208,7 @@ async def test_a_file_is_fetched_across_a_restart(world: Internet, tmp_path: Pat
                 await place.restart(place.bert, DOWN)
             assert not fetch.done(), "it happens in the middle"
         done = fetch.result()
-        assert (done.code, done.err) == (0, "")
+        assert done.code == 0, done.err  # it may tell how it looked for Anna again
         assert (tmp_path / "here").read_bytes() == sample(size)
         print(f"50 MB at {loss} % loss across a restart: {time.monotonic() - began:.1f} s")  # noqa: T201
 

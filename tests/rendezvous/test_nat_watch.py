@@ -8,8 +8,9 @@ import pytest
 
 from core.errors import LocalError
 from core.nat.reflection import Reflected, Reflector
-from core.nat.report import Mapping
+from core.nat.report import Filtering, Mapping
 from core.news.hub import Hub
+from core.rendezvous import nat_watch
 from core.rendezvous.nat_watch import EVERY, REFLECTORS, NatWatch
 from core.values import Address
 from tests.support.virtual_time import run
@@ -81,6 +82,42 @@ def test_where_hardly_anybody_tells_it_is_tried_ever_later() -> None:
         await asyncio.sleep(3600.0)
         assert watched.report.mapping is Mapping.UNKNOWN
         assert len(socket.asked) <= 3600.0 / EVERY + 12
+        await watched.aclose()
+
+    run(scene())
+
+
+class Fresh:
+    """A fresh socket that two brokers tell where they see it: the first has nothing left to tell."""
+
+    def __init__(self, udp: object) -> None:
+        self.address = Address("0.0.0.0", 50000)
+
+    async def ask(self, reflectors: Sequence[Reflector], *, other: bool = False) -> list[Reflected]:
+        silent = other or reflectors[0].address.host == NODES[0]
+        return [Reflected(each, None if silent else OUTSIDE, 0.0) for each in reflectors]
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Brokers(Socket):
+    """The serving socket; all that are asked answer, and each has a second port."""
+
+    async def another(self) -> object:
+        return None
+
+    async def ask(self, reflectors: Sequence[Reflector]) -> list[Reflected]:
+        return [Reflected(each, OUTSIDE, 0.0, also=7000) for each in reflectors]
+
+
+def test_what_our_router_lets_in_is_asked_of_another_when_the_first_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        monkeypatch.setattr(nat_watch, "FreshSocket", Fresh)
+        watched = watch(Brokers(set()), NODES[:2])
+        watched.start()
+        await asyncio.sleep(5.0)
+        assert watched.report.filtering is Filtering.STRICT
         await watched.aclose()
 
     run(scene())
