@@ -77,7 +77,10 @@ async def test_a_thousand_short_connections_from_libutp() -> None:
         assert received == [300] * SHORT
 
 
-@pytest.mark.parametrize("options", LINES, ids=str)
+QUICKEST = [pytest.param(one, id=str(one), marks=pytest.mark.slow if one["loss"] > 0.01 else ()) for one in LINES]
+
+
+@pytest.mark.parametrize("options", QUICKEST)
 async def test_to_libutp_over_a_bad_line(options: dict[str, float]) -> None:
     size = WORST if options["loss"] > 0.1 else BYTES
     async with (
@@ -91,10 +94,7 @@ async def test_to_libutp_over_a_bad_line(options: dict[str, float]) -> None:
         assert (swallowed["bytes"], swallowed["sha256"]) == (size, sent)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [pytest.param(one, id=str(one), marks=pytest.mark.slow if one["loss"] > 0.01 else ()) for one in LINES],
-)
+@pytest.mark.parametrize("options", QUICKEST)
 async def test_from_libutp_over_a_bad_line(options: dict[str, float]) -> None:
     size = WORST if options["loss"] > 0.1 else BYTES
     async with (

@@ -82,6 +82,7 @@ async def test_libutp_resets_us_when_we_move(endpoint: Endpoint) -> None:
             await stream.close()
 
 
+@pytest.mark.slow  # half a minute of waiting
 async def test_a_libutp_receiver_moves_with_its_keepalive_at_the_latest(endpoint: Endpoint) -> None:
     """It says nothing while nothing reaches it: its keepalive, 29 s, is the bound, and nothing is lost."""
     streams = accepted(endpoint)

@@ -16,7 +16,7 @@ from tests.support.samples import some
 from tests.support.virtual_time import run
 
 MINUTES = 10.0
-BUSY_MINUTES = 1.0  # of those attacks that take the processor longer; their state is settled by then
+BUSY_MINUTES = 0.5  # of those attacks that take the processor longer; their state is settled by then
 RATE, ROW, TIMES = 2.0, 20, 3
 VICTIM = "203.0.113.66"
 
