@@ -1,8 +1,8 @@
 """Our peer of the benchmarks, a process of its own, with the loops that are measured inside it.
 
 `python -m benchmarks.our_peer JSON`; talks JSON lines exactly as benchmarks/node_peer.js. Options: `role` (echo, sink,
-mirror, swallow, fibonacci; without it connections are refused), `batching` (bool, where EndpointConfig has it),
-`uvloop` (bool), `secure` (bool: `rpc` and `write`, echo, fibonacci and swallow are encrypted).
+mirror, swallow, gulp, fibonacci; without it connections are refused), `batching` (bool, where EndpointConfig has it),
+`uvloop` (bool), `secure` (bool: `rpc`, `write` and `carry`, echo, fibonacci, swallow and gulp are encrypted).
 """
 
 import asyncio
@@ -27,6 +27,8 @@ from core.secure.contexts import Contexts
 from core.secure.dial import Dialer
 from core.secure.handshakes import Handshakes
 from core.services.fibonacci import FibonacciService
+from core.tunnel.session import Session
+from core.tunnel.stream import ByteStream
 from core.utp.config import UtpConfig
 from core.values import Address, Caller, JsonValue
 from core.wire.utp_marks import OUR_MARKS, Marks
@@ -76,6 +78,27 @@ class Throat:
         self._over.set()
 
 
+class Gullet:
+    """Swallows what a byte stream of a session brings."""
+
+    def __init__(self, peer: "Peer") -> None:
+        self._peer = peer
+
+    def received(self, data: bytes) -> None:
+        """Count it."""
+        self._peer.bytes += len(data)
+        self._peer.last = time.monotonic_ns()
+
+    def ended(self) -> None:
+        """Do nothing: nothing is sent back."""
+
+    def closed(self, error: PeerError | None) -> None:
+        """Do nothing."""
+
+    def writable(self) -> None:
+        """Do nothing."""
+
+
 class Peer:
     """One endpoint and the commands that run on it."""
 
@@ -101,6 +124,7 @@ class Peer:
         roles = {
             "echo": self._echo,
             "swallow": self._swallow,
+            "gulp": self._gulp,
             "sink": self._sink,
             "mirror": self._mirror,
             "fibonacci": self._fibonacci,
@@ -129,6 +153,16 @@ class Peer:
         opened.listen(Throat(self, over))
         await over.wait()
         await opened.close()
+
+    async def _gulp(self, stream: Stream) -> None:
+        def take(opened: ByteStream) -> None:
+            opened.accept()
+            opened.listen(Gullet(self))
+
+        over = asyncio.Event()
+        opened = await self._door.admit(stream)
+        Session(opened, initiator=False, on_opening=take, on_over=lambda _: over.set()).start()
+        await over.wait()
 
     async def _sink(self, stream: Stream) -> None:
         while chunk := await stream.read():
@@ -220,6 +254,23 @@ class Peer:
         self._start(one())
         return {"began": began}
 
+    async def carry(self, address: str, bytes: int) -> Options:
+        """Write chunks to one byte stream of a session, as a shared port does; answers when it began."""
+        session = Session(
+            await self._dialer.dial(Address.parse(address), 30), initiator=True, on_opening=lambda stream: None
+        )
+        session.start()
+        stream = await session.open_accepted(b"", 30)
+        began = time.monotonic_ns()
+
+        async def one() -> None:
+            for _ in range(bytes // len(CHUNK)):
+                await stream.write(CHUNK)
+            stream.end()
+
+        self._start(one())
+        return {"began": began}
+
     async def _hello(self, remote: Address) -> Stream:
         stream = await self.endpoint.connect(remote, timeout=10)
         await stream.write(HELLO)
@@ -284,7 +335,7 @@ async def main(options: Options) -> None:
     async with await Endpoint.open(Address("127.0.0.1", 0), config=config) as endpoint:
         peer = Peer(endpoint, options.get("role"), secure=bool(options.get("secure")))
         emit("ready", port=endpoint.address.port)
-        names = ("rpc", "pour", "write", "connections", "hold", "received", "settle")
+        names = ("rpc", "pour", "write", "carry", "connections", "hold", "received", "settle")
         await obey({name: getattr(peer, name) for name in names})
 
 

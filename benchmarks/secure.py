@@ -37,7 +37,8 @@ class Secure:
         samples: list[Sample] = []
         for workers in WORKERS:
             samples += await self._rpc(variant, workers)
-        samples += await self._stream(variant)
+        samples += await self._stream(variant, "1 stream", "swallow", "write")
+        samples += await self._stream(variant, "1 byte stream of a session", "gulp", "carry")
         if variant == SEALED:
             samples += [Sample("full handshakes", "rate", _handshakes(tickets=False))]
             samples += [Sample("resumed handshakes", "rate", _handshakes(tickets=True))]
@@ -54,16 +55,16 @@ class Secure:
             Sample(row, "p50", percentile(latencies, 50)),
         ]
 
-    async def _stream(self, variant: str) -> list[Sample]:
+    async def _stream(self, variant: str, row: str, role: str, command: str) -> list[Sample]:
         secure, total = variant == SEALED, self._settings.megabytes * MEGA // CHUNK * CHUNK
-        async with peer(OURS, role="swallow", secure=secure) as sink, peer(OURS, secure=secure) as source:
+        async with peer(OURS, role=role, secure=secure) as sink, peer(OURS, secure=secure) as source:
             used = cpu_seconds(sink.pid) + cpu_seconds(source.pid)
-            order = await source.command("write", address=address(sink), bytes=total)
+            order = await source.command(command, address=address(sink), bytes=total)
             got = await arrived(sink, total, self._settings.transfer_seconds)
             used = cpu_seconds(sink.pid) + cpu_seconds(source.pid) - used
         return [
-            Sample("1 stream", "speed", got["bytes"] / MEGA / ((got["last"] - order["began"]) / 1e9)),
-            Sample("1 stream", "cpu", used * 1000 / (got["bytes"] / MEGA)),
+            Sample(row, "speed", got["bytes"] / MEGA / ((got["last"] - order["began"]) / 1e9)),
+            Sample(row, "cpu", used * 1000 / (got["bytes"] / MEGA)),
         ]
 
 
