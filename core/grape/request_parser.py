@@ -24,7 +24,8 @@ class RequestParser:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._parser = HttpRequestParser(Source(loop), loop, 2**16, auto_decompress=False, max_msg_queue_size=1)
+        # Any: compiled, each value is held against its type, and where that says a list, () comes for no request.
+        self._parser: Any = HttpRequestParser(Source(loop), loop, 2**16, auto_decompress=False, max_msg_queue_size=1)
         self._body: StreamReader | None = None
         self._fed = 0  # bytes that came since it was empty
         self._end = 0  # how many of them are the header of the only request in it; 0: not known
@@ -49,7 +50,7 @@ class RequestParser:
             self._rest = 0
         within = self._body is not None and not self._body.is_eof()
         self._fed = len(data) if self.empty else self._fed + len(data)
-        found: Any = self._parser.feed_data(data)  # else its type would be held against what it is: () for nothing
+        found = self._parser.feed_data(data)
         messages: Messages = list(found[0])
         if messages:
             request, self._body = messages[0]
