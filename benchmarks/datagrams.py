@@ -13,6 +13,7 @@ import struct
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from random import Random
 from typing import Final
 from unittest.mock import patch
@@ -42,7 +43,7 @@ def slow_down(peer: Peer, loss: float, delay: float, random: Random) -> None:
     def later(burst: Burst) -> None:
         kept = [datagram for datagram in burst.datagrams if random.random() >= loss]
         if kept:
-            loop.call_later(delay, send, burst._replace(datagrams=kept))
+            loop.call_later(delay, send, replace(burst, datagrams=kept))
 
     pump._send = later
 

@@ -90,13 +90,22 @@ class Fragments(Enum):
     ALLOW = "allow"  # anybody may cut it
 
 
-class Burst(NamedTuple):
+@quick
+class Burst:
     """Datagrams that leave for one destination, in order; a pump may send them in one system call."""
 
     to: Address
     datagrams: list[bytes]
     fragments: Fragments = Fragments.AVOID
     ttl: int | None = None  # hops after which routers drop them (RFC 791 "Time to Live"); None: the system's own
+
+    def __init__(
+        self, to: Address, datagrams: list[bytes], fragments: Fragments = Fragments.AVOID, ttl: int | None = None
+    ) -> None:
+        self.to = to
+        self.datagrams = datagrams
+        self.fragments = fragments
+        self.ttl = ttl
 
 
 EventT_co = TypeVar("EventT_co", covariant=True)

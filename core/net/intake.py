@@ -20,13 +20,13 @@ from core.values import Address, Buffer
 
 DRAIN_MAX = 64  # datagrams after which a wake-up ends: 1400 bytes each, they take some 1 ms to handle
 DATAGRAM_MAX = 65535  # bytes; the UDP length field. Asking for all of it costs the same as asking for 2048 (measured)
-DRAIN_BYTES = 65536  # bytes after which a wake-up ends: two joined arrivals, so that 127 datagrams are the most
+DRAIN_BYTES: Final = 65536  # bytes after which a wake-up ends: two joined arrivals, so that 127 datagrams are the most
 DRAIN_SECONDS = 0.002  # that a wake-up should take with all that it causes; a turn of the window's loop has as much
 DRAIN_MIN = 2  # datagrams that a wake-up takes however long those before took: one that stalled must not stay slow
-LONE_BYTES = 512  # a datagram that came alone and is no longer is an answer, a question or an ack, not part of a stream
+LONE_BYTES: Final = 512  # a datagram that came alone and is no longer is no part of a stream
 READ_SECONDS = 0.0005  # that reading into the crowd takes of a turn: 150 datagrams, in a turn of 3 ms at the most
 OTHERS_SECONDS = 0.001  # that strangers' datagrams take of a turn while more wait, with the tasks that come of them
-LOOK_EVERY = 8  # wake-ups by a lone datagram after which one looks whether there is more, as after it found more
+LOOK_EVERY: Final = 8  # wake-ups by a lone datagram after which one looks whether there is more, as after it found more
 
 _GRO_SIZE: Final = struct.Struct("=i")  # how the kernel tells the segment size: int
 _ANCILLARY: Final = (

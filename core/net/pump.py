@@ -8,7 +8,7 @@ the pump's clock never goes back, and on a wake-up it reads at least the time th
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from core.aio.clock import clock_of
 from core.values import Address, Buffer, Burst, Machine
@@ -18,8 +18,8 @@ Received = tuple[Address, Sequence[Buffer]]
 
 # Transmit-and-events rounds per flush: callbacks that answer each other for ever must not hold the loop; the rest is
 # done in its next turn.
-ROUNDS_MAX = 16
-FLUSH_SECONDS = 0.003  # after which no further round is begun: with one more of 1 to 2 ms, a window's 5 ms are kept
+ROUNDS_MAX: Final = 16
+FLUSH_SECONDS: Final = 0.003  # after which no further round is begun: with one more, a window's 5 ms are kept
 TIMER_FLOOR = (
     0.001  # seconds; a machine whose deadline stays in the past costs 1,000 wake-ups/s, not the whole processor
 )

@@ -9,6 +9,7 @@ import errno
 import socket
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from core.net.asked_at import AskedAt
 from core.net.crowd import Crowd
@@ -100,7 +101,7 @@ class ReaderSocket:
             return
         settled = self._offer(burst)
         if settled < len(burst.datagrams):
-            self._enqueue(burst._replace(datagrams=burst.datagrams[settled:]))
+            self._enqueue(replace(burst, datagrams=burst.datagrams[settled:]))
             self._loop.add_writer(self._fd, self._flush_queue)
 
     def _offer(self, burst: Burst) -> int:
@@ -114,7 +115,7 @@ class ReaderSocket:
         return self._offer_all(burst)
 
     def _offer_all(self, burst: Burst) -> int:
-        to, datagrams, fragments, _ttl = burst
+        to, datagrams, fragments = burst.to, burst.datagrams, burst.fragments
         start = 0
         while start < len(datagrams):
             plain = len(datagrams) == 1 or not self._segments or fragments is not Fragments.AVOID
@@ -218,7 +219,7 @@ class ReaderSocket:
             self._queued_bytes += len(data)
         self._tally.send_dropped += len(burst.datagrams) - len(kept)
         if kept:
-            self._queue.append(burst._replace(datagrams=kept))
+            self._queue.append(replace(burst, datagrams=kept))
 
     def _flush_queue(self) -> None:
         """Send up to FLUSH_MAX of what waits; the loop calls again for the rest."""
@@ -226,7 +227,7 @@ class ReaderSocket:
         while self._queue and left > 0 and not self._closed:
             waiting = self._queue[0].datagrams
             offered = waiting[:left]
-            settled = self._offer(self._queue[0]._replace(datagrams=offered))
+            settled = self._offer(replace(self._queue[0], datagrams=offered))
             self._queued -= settled
             self._queued_bytes -= sum(map(len, offered[:settled]))
             left -= settled

@@ -7,6 +7,7 @@ a relay to a direct path as soon as an authenticated beat was answered by it, an
 import math
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from hashlib import blake2b
 from random import Random
 from typing import Final, NamedTuple
@@ -141,11 +142,11 @@ class Lane:
     def burst(self, burst: Burst) -> Burst | None:
         """Return a burst as it leaves by the path in use; None when there is none."""
         if self.direct is not None and self.direct.remote is not None:
-            return burst._replace(to=self.direct.remote)
+            return replace(burst, to=self.direct.remote)
         link = self.link()
         if link is None:  # an address that is a place is tried as it is
             return None if burst.to == self.address else burst
-        return burst._replace(to=link.at, datagrams=[link.keys.frame(link.slot, each) for each in burst.datagrams])
+        return replace(burst, to=link.at, datagrams=[link.keys.frame(link.slot, each) for each in burst.datagrams])
 
     # -- beats --------------------------------------------------------------------------------------------------------
 

@@ -135,7 +135,7 @@ class Mux(Below):
             datagrams = connection.transmit(now, share)
             if datagrams:
                 sent += len(datagrams)
-                size += sum(map(len, datagrams))
+                size += len(datagrams[0]) if len(datagrams) == 1 else sum(map(len, datagrams))
                 self._append(bursts, connection.remote, datagrams)
             if self._outbox:  # what making those packets led to
                 beside, bytes_beside = self._take_outbox(bursts)

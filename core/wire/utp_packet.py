@@ -35,7 +35,12 @@ class PacketType(IntEnum):
     SYN = 4
 
 
-DATA, FIN, STATE, RESET, SYN = PacketType  # names for hot paths: an attribute of an enum class is slow on Python 3.11
+# names for hot paths: an attribute of an enum class is slow on Python 3.11
+DATA: Final = PacketType.DATA
+FIN: Final = PacketType.FIN
+STATE: Final = PacketType.STATE
+RESET: Final = PacketType.RESET
+SYN: Final = PacketType.SYN
 _TYPES: Final = tuple(PacketType)
 
 

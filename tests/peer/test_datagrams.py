@@ -4,6 +4,7 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -49,7 +50,7 @@ class Line:
             else:
                 kept.append(datagram)
         if kept:
-            self._send(burst._replace(datagrams=kept))
+            self._send(replace(burst, datagrams=kept))
 
 
 def deaf(peer: Peer) -> None:

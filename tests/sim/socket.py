@@ -81,10 +81,10 @@ class SimulatedSocket:
     def _round(self) -> bool:
         busy = False
         for machine in self._machines.values():
-            for to, datagrams, _, ttl in machine.transmit(self._world.now):
+            for burst in machine.transmit(self._world.now):
                 busy = True
-                for datagram in datagrams:
-                    self.send(to, datagram, ttl)
+                for datagram in burst.datagrams:
+                    self.send(burst.to, datagram, burst.ttl)
             for event in machine.events():
                 busy = True
                 self.events.append((self._world.now, event))
