@@ -26,8 +26,8 @@ tells each of the other, with the address that it sees, and both dial at once. T
 would also pass the packets on, and that would join every pair; this table is about direct paths. **Grapevine**'s
 time is that of the table above: from when the broker knows both sides. The three therefore measure nearly the same, not
 quite the same. The machine was busy with other work at the time. Paths here have next to
-no delay. So where plain punching does, the others are there at once, and we are 0.3 s later: that is how long our
-openers go on before the first packet that arrives, which is what opens linux-race.
+no delay, so where plain punching does, iroh is there at once. HyperDHT and we take 0.1 s: our openers go on until the
+other side's own packets have left, which is what opens linux-race.
 
 """
 
