@@ -32,7 +32,7 @@ compile: setup ## compile the engines by mypyc, a minute or two; they are used w
 	.venv/bin/python -m scripts.engines
 
 # What runs compiled, and what is built on it. Elsewhere the tests use pure Python, whatever was compiled.
-ON_ENGINES = tests/wire tests/utp tests/dht tests/punch tests/streams tests/limits tests/net tests/rpc tests/secure \
+ON_ENGINES = tests/wire tests/utp tests/dht tests/grape tests/punch tests/streams tests/limits tests/net tests/rpc tests/secure \
 	tests/tunnel tests/torture tests/fuzz tests/sim tests/datagrams tests/nat tests/relay tests/reach tests/news \
 	tests/trust tests/serving tests/calling tests/peer tests/grenache tests/test_compiled.py
 
