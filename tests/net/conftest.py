@@ -1,4 +1,4 @@
-"""Every async test here runs on asyncio's own loop, on the window's and on uvloop."""
+"""Every async test here runs on asyncio's own loop and on the window's, in the slow half on uvloop too."""
 
 import asyncio
 import gc
@@ -11,11 +11,17 @@ import pytest_asyncio
 from core.net import endpoint as endpoint_module
 from core.net.endpoint import Endpoint, EndpointConfig
 from core.values import Address
-from tests.support.loops import failures, pytest_asyncio_loop_factories
+from tests.support.loops import failures, loops_that_ship, pytest_asyncio_loop_factories
 
 __all__ = ["failures", "pytest_asyncio_loop_factories"]  # pytest finds them here
 
 LOCAL = Address("127.0.0.1", 0)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Leave uvloop to the slow half."""
+    loops_that_ship(item)
+
 
 OpenEndpoint = Callable[..., Awaitable[Endpoint]]
 

@@ -40,6 +40,12 @@ def pytest_asyncio_loop_factories(
     return loops
 
 
+def loops_that_ship(item: pytest.Item) -> None:
+    """Leave the run on uvloop, which a user has to install, to the slow half."""
+    if "uvloop" in item.nodeid.partition("[")[2].rstrip("]").split("-"):
+        item.add_marker(pytest.mark.slow)
+
+
 def one_loop_in_turn(item: pytest.Item) -> None:
     """Leave two of the three runs of an async test to the slow half; which, its name decides."""
     name, bracket, case = item.nodeid.partition("[")

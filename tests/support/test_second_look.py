@@ -26,6 +26,7 @@ def test_unsteady():
 def _tests(tmp_path: Path) -> Path:
     file = tmp_path / "test_some.py"
     file.write_text(TESTS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # or it would be looked for in the folders around, even /tmp
     return file
 
 
