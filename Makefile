@@ -20,7 +20,7 @@ run: ## open the window (ARGS='--profile work' are passed on)
 	@scripts/setup desktop
 	@.venv/bin/grapevine $(ARGS)
 
-test: lint ## check everything but the slow half, some 6 minutes on two quiet cores
+test: lint ## check everything but the slow half, 4 minutes on two quiet cores
 	@$(PYTEST) -m "not slow" $(PYTEST_ARGS) || .venv/bin/python -m tests.support.second_look $$?
 
 .PHONY: test-slow
