@@ -22,6 +22,7 @@ KEEP: Final = 120.0  # seconds an idle session is kept, so that the next open ta
 SWEEP_EVERY: Final = 10.0  # seconds between looks for idle sessions
 LOOK_EVERY: Final = 1.0  # seconds between looks at sessions that may have lost their way
 MEETING: Final = 15.0  # seconds for a new way to a peer that fell silent, and at least between two tries
+OTHERS_LOOKS: Final = 2  # in which other sessions with that peer are found silent too: they were heard a little later
 REVIVED: Final = (
     15.0  # seconds for an old session to go on over the new way: two of uTP's longest time-outs, and a half
 )
@@ -265,26 +266,42 @@ class Tunnels:
         try:
             _log.info("%s fell silent: it is met again", silent.remote)
             session = self._add(await meet(peer_id, MEETING), peer_id, initiator=True)
-            silent.retire(TransportClosed(f"{silent.remote} fell silent, and is reached another way now"))
             session.used_at = loop.time()
-            if not silent.over and silent.heard_at < began and silent.remote != session.remote:
-                silent.follow(session.remote)
-            for _ in range(round(REVIVED / LOOK_EVERY)):  # no longer than it takes: it may fall silent once more
+            left = [silent]
+            self._leave(silent, session, began)
+            for looks in range(round(REVIVED / LOOK_EVERY)):  # no longer than it takes: it may fall silent once more
+                for each in [each for each in self._silent(peer_id) if each not in left and each is not session]:
+                    left.append(each)  # another one that is as old: it has the same new way
+                    self._leave(each, session, began)
                 await asyncio.sleep(LOOK_EVERY)
-                if silent.over or silent.heard_at >= began:
+                if looks >= OTHERS_LOOKS and all(each.over or each.heard_at >= began for each in left):
                     return
-            if not silent.over:
-                silent.abort(TransportClosed(f"{silent.remote} fell silent, and is reached another way now"))
+            for each in left:
+                if not each.over and each.heard_at < began:
+                    each.abort(_left(each))
         except PeerError as error:
             _log.info("%s is not met again: %s", silent.remote, error)
             await self._rest(max(0.0, began + MEETING - loop.time()))
         finally:
             self._meeting.discard(peer_id)
 
+    def _silent(self, peer_id: PeerId) -> list[Session]:
+        return [each for each in self._sessions.get(peer_id, ()) if each.asks and each.doubtful()]
+
+    def _leave(self, silent: Session, session: Session, began: float) -> None:
+        """Open nothing further in a silent session; its streams go on where the new one is."""
+        silent.retire(_left(silent))
+        if not silent.over and silent.heard_at < began and silent.remote != session.remote:
+            silent.follow(session.remote)
+
     async def _sweep_forever(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_EVERY)
             self.look()
+
+
+def _left(silent: Session) -> TransportClosed:
+    return TransportClosed(f"{silent.remote} fell silent, and is reached another way now")
 
 
 class Served:

@@ -284,3 +284,29 @@ def test_an_old_session_is_told_where_its_peer_was_met() -> None:
         assert not stream.over
 
     played(scene)
+
+
+def test_all_sessions_that_fell_silent_together_go_on_after_one_meeting() -> None:
+    """Both routers restart again and again, and each time a stream is left in the session of before."""
+
+    async def scene(path: Path) -> None:
+        def follows(number: int) -> Callable[[Address], bool]:
+            def follow(remote: Address) -> bool:
+                path.mend(number)
+                return True
+
+            return follow
+
+        streams = []
+        for restarts in range(4):
+            streams.append(await path.anna.open(BERT, b"x", 5.0))
+            for number, (end, _) in enumerate(path.ends):
+                path.cut(number)
+                end.follow = follows(number)  # type: ignore[attr-defined]
+            path.anna_meets_at(Address("198.51.100.7", 7 + restarts))
+            await asyncio.sleep(NOTICED + 2 * LOOK_EVERY)
+            assert not any(end.paused for end, _ in path.ends)
+            assert path.meetings == restarts + 1
+        assert not any(stream.over for stream in streams)
+
+    played(scene)
