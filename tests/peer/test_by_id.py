@@ -21,6 +21,7 @@ from core.rpc.client import Reply
 from core.values import Address
 from core.wire.peer_record import PeerRecord
 from tests.peer.ears import PATIENCE, peer
+from tests.support.interpreted import interpreted
 from tests.support.process import until
 
 pytestmark = pytest.mark.asyncio
@@ -123,6 +124,7 @@ async def test_unsharing_empties_the_record() -> None:
         await until(gone, "the record is empty")
 
 
+@interpreted
 async def test_a_peer_that_moves_to_another_network_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.directory.records.publisher.LOOK", 0.05)
     monkeypatch.setattr("core.directory.records.publisher.PAUSE", 0.05)
