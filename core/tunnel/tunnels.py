@@ -1,6 +1,7 @@
 """The sessions of a peer: one with each other peer, opened by either side when needed, and kept for a while."""
 
 import asyncio
+import itertools
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -267,37 +268,48 @@ class Tunnels:
             _log.info("%s fell silent: it is met again", silent.remote)
             session = self._add(await meet(peer_id, MEETING), peer_id, initiator=True)
             session.used_at = loop.time()
-            left = [silent]
-            self._leave(silent, session, began)
-            for looks in range(round(REVIVED / LOOK_EVERY)):  # no longer than it takes: it may fall silent once more
-                for each in [each for each in self._silent(peer_id) if each not in left and each is not session]:
-                    left.append(each)  # another one that is as old: it has the same new way
-                    self._leave(each, session, began)
-                await asyncio.sleep(LOOK_EVERY)
-                if looks >= OTHERS_LOOKS and all(each.over or each.heard_at >= began for each in left):
-                    return
-            for each in left:
-                if not each.over and each.heard_at < began:
-                    each.abort(_left(each))
+            await self._lead(silent, session, peer_id, began)
         except PeerError as error:
             _log.info("%s is not met again: %s", silent.remote, error)
             await self._rest(max(0.0, began + MEETING - loop.time()))
         finally:
             self._meeting.discard(peer_id)
 
-    def _silent(self, peer_id: PeerId) -> list[Session]:
-        return [each for each in self._sessions.get(peer_id, ()) if each.asks and each.doubtful()]
+    async def _lead(self, silent: Session, session: Session, peer_id: PeerId, began: float) -> None:
+        """Lead a silent session, and all others with that peer, to the new one's way; give up those that stay silent.
+
+        `began`: what was heard later is alive. Returns soon where all are: they may fall silent once more.
+        """
+        loop = asyncio.get_running_loop()
+        left = {silent: loop.time()}  # since when
+        self._leave(silent, session, began)
+        for looks in itertools.count():
+            for each in list(self._sessions.get(peer_id, ())):
+                if each not in left and _lost(each, began) and each.asks and each.doubtful():
+                    left[each] = loop.time()
+                    self._leave(each, session, began)
+            await asyncio.sleep(LOOK_EVERY)
+            for each, since in left.items():
+                if _lost(each, began) and loop.time() - since >= REVIVED:
+                    each.abort(_left(each))
+            if looks >= OTHERS_LOOKS and not any(_lost(each, began) for each in left):
+                return
 
     def _leave(self, silent: Session, session: Session, began: float) -> None:
         """Open nothing further in a silent session; its streams go on where the new one is."""
         silent.retire(_left(silent))
-        if not silent.over and silent.heard_at < began and silent.remote != session.remote:
+        if _lost(silent, began) and silent.remote != session.remote:
             silent.follow(session.remote)
 
     async def _sweep_forever(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_EVERY)
             self.look()
+
+
+def _lost(session: Session, began: float) -> bool:
+    """Return whether nothing has come of a session since then, though it is not over."""
+    return not session.over and session.heard_at < began
 
 
 def _left(silent: Session) -> TransportClosed:

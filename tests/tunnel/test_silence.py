@@ -310,3 +310,32 @@ def test_all_sessions_that_fell_silent_together_go_on_after_one_meeting() -> Non
         assert not any(stream.over for stream in streams)
 
     played(scene)
+
+
+def test_a_session_that_fell_silent_later_has_as_long_to_go_on() -> None:
+    async def scene(path: Path) -> None:
+        loop = asyncio.get_running_loop()
+
+        def follows(number: int) -> Callable[[Address], bool]:
+            def follow(remote: Address) -> bool:
+                loop.call_later(REVIVED - LOOK_EVERY, path.mend, number)
+                return True
+
+            return follow
+
+        old = await path.anna.open(BERT, b"x", 5.0)
+        path.cut()
+        await asyncio.sleep(NOTICED)
+        path.mend()
+        await asyncio.sleep(NOTICED)
+        new = await path.anna.open(BERT, b"y", 5.0)
+        path.anna_meets_at(Address("198.51.100.7", 7))
+        for number in (0, 1):
+            path.ends[number][0].follow = follows(number)  # type: ignore[attr-defined]
+            path.cut(number)
+            await asyncio.sleep(2 * LOOK_EVERY)
+        await asyncio.sleep(3 * REVIVED)
+        assert path.meetings == 2
+        assert (old.over, new.over) == (False, False)
+
+    played(scene)
