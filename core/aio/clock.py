@@ -18,3 +18,8 @@ def clock_of(loop: asyncio.AbstractEventLoop) -> Clock:
     if own is None:
         own = _own[kind] = getattr(kind, "time", None) is asyncio.BaseEventLoop.time
     return time.monotonic if own else loop.time
+
+
+def loop_time() -> float:
+    """Return the time of the loop that runs, in seconds, as its `time` does."""
+    return clock_of(asyncio.get_running_loop())()

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Final, TypeVar
 
-from core.aio.clock import clock_of
+from core.aio.clock import loop_time
 from core.aio.tasks import TaskSet
 from core.calling.client import PeerClient
 from core.calling.target import peer_target
@@ -71,7 +71,7 @@ class EveryTransport:
 
     async def _find_out(self, target: str, payload: JsonValue, timeout: float, ask: Ask) -> Reply:
         sent: list[Address] = []  # over uTP, where a connection stands
-        until = _now() + timeout
+        until = loop_time() + timeout
 
         def on_sent(event: PeerEvent) -> None:
             if isinstance(event, RequestSent) and ":" not in target and event.service in (target, f"{target}_worker"):
@@ -93,7 +93,7 @@ class EveryTransport:
             over_utp.cancel()
             answer = await self._ask_web(place, target if ":" not in target else str(place), payload, timeout, ask)
             if answer is None:  # no Grenache peer, and it did nothing: a peer's own carriers have a TCP port, too
-                reply = await self._client.request(target, payload, max(0.001, until - _now()))
+                reply = await self._client.request(target, payload, max(0.001, until - loop_time()))
                 self._known[target] = UTP
                 return reply
             self._known[target] = answer.transport
@@ -136,10 +136,6 @@ class EveryTransport:
         hub = self._hub
         hub.emit(ReplyReceived(hub.now(), answer.peer, answer.seconds, answer.data, answer.peer_id, answer.transport))
         return Reply(answer.peer, answer.seconds, answer.data, answer.peer_id)
-
-
-def _now() -> float:
-    return clock_of(asyncio.get_running_loop())()
 
 
 async def _outcome(work: Callable[[], Coroutine[object, object, T]]) -> T | PeerError:

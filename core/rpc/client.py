@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable
 from dataclasses import field
 from typing import TypeAlias
 
-from core.aio.clock import clock_of
+from core.aio.clock import loop_time
 from core.aio.tasks import TaskSet
 from core.errors import LocalError, PeerError, RefusedError, RequestTimeout, TransportClosed
 from core.frozen import dataclass, quick
@@ -103,7 +103,7 @@ class RpcClient:
         if data is None:
             if is_large(payload):
                 steps = encode_request_steps(rid, key, payload, max_bytes=max_bytes)
-                return await self._request_slowly(to, rid, steps, allowed, _now() + allowed, retry)
+                return await self._request_slowly(to, rid, steps, allowed, loop_time() + allowed, retry)
             data = encode_request(rid, key, payload, max_bytes=max_bytes)
         connection = self._connection(to)
         call = connection.begin(rid, data, allowed)
@@ -116,7 +116,7 @@ class RpcClient:
                 retry -= 1
             finally:
                 call.finish()
-        until = _now() + allowed if call is None else call.sent_at + allowed
+        until = loop_time() + allowed if call is None else call.sent_at + allowed
         return await self._request_slowly(to, rid, data, allowed, until, retry)
 
     async def _request_slowly(
@@ -258,10 +258,6 @@ class RpcClient:
             )
         del self._pool[idle.to]
         self._tasks.spawn(idle.close(), name=f"close rpc {idle.address}")
-
-
-def _now() -> float:
-    return clock_of(asyncio.get_running_loop())()
 
 
 def _answered(connection: Connection, reply: wire.Reply, seconds: float) -> Reply:
