@@ -166,10 +166,6 @@ class BrokerClient:
         with contextlib.suppress(PeerError):  # the next registration brings it, or tells of the problem
             await self._register_once(broker, want, wait=0.0)
 
-    def wants(self, want: Want) -> bool:
-        """Return whether this is registered."""
-        return want in self._wants
-
     # -- what it says ------------------------------------------------------------------------------------------------
 
     def statuses(self) -> tuple[BrokerStatus, ...]:
@@ -201,6 +197,10 @@ class BrokerClient:
                 if entry.server != want.server:
                     found[entry.address] = None
         return list(found)
+
+    def named(self) -> list[Address]:
+        """Return the peers that all brokers together name now, for all that we want."""
+        return list(dict.fromkeys(address for want in self._wants for address in self.found(want)))
 
     def away(self, address: Address) -> float | None:
         """Return how far from its broker a peer is that hears of us when we hear of it, in seconds; None: unknown."""

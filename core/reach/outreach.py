@@ -150,7 +150,7 @@ class Outreach:
     def proved(self, address: Address, now: float) -> None:
         """Note that a peer says, sealed, that it is at this host, and that others see it there (`Probing.proved`).
 
-        Such a host is no bystander: whose meeting was lost, since a router restarted, is met again at its new port.
+        Such a host is no bystander. Its router may have restarted in a meeting, and the next one need not wait.
         """
         self._host(address).proved_at = now
 

@@ -7,17 +7,17 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager
 from typing import Protocol, TypeAlias
 
-from core.broker.client import MAX_WANTED, BrokerClient
+from core.broker.client import BrokerClient
 from core.broker.in_use import BrokerReply, Want
 from core.calling.outgoing import Outgoing
 from core.directory.names import Directory
 from core.errors import LocalError, PeerError
-from core.limits.table import BoundedTable
 from core.nat.reflection import Reflector
 from core.net.udp import destination
 from core.news.events import BrokerChanged, BrokerRow, BrokerUse, ErrorRaised
 from core.news.hub import Hub
 from core.peer_id import PeerId
+from core.punch.meeting import MeetingConfig
 from core.rendezvous.introductions import Introductions
 from core.rendezvous.place import Place
 from core.scope import Scope, scope
@@ -26,9 +26,7 @@ from core.services.names import Role, RoleName
 from core.values import Address, JsonValue
 from core.wire.broker_message import BROKER_SERVICE, Listing
 
-AGAIN = (
-    0.6  # seconds after a failed meeting until the next may begin: `MeetingConfig.again_soon`, and a timer's lateness
-)
+AGAIN = MeetingConfig().again_soon + 0.1  # seconds after a failed meeting until the next: a timer may be early
 HEAD_START = 3.0  # seconds; a meeting's outcome after 2 s, and one more for the broker to tell both sides
 
 ELSEWHERE = Address("0.0.0.0", 0)  # stands for a broker, where meetings are bounded, when none has told of somebody
@@ -93,7 +91,6 @@ class Brokers:
         self._introductions = Introductions(
             hub, outgoing, lambda: len(self._client.observed()) > 1, self._on_meeting_failed
         )
-        self._named: BoundedTable[Want, list[Address]] = BoundedTable(MAX_WANTED)
         self._meet_again: asyncio.TimerHandle | None = None
         intents.subscribe(self._on_intent)
 
@@ -222,7 +219,6 @@ class Brokers:
         return address if scope(address.host) is Scope.PRIVATE else None
 
     def _on_found(self, want: Want, addresses: list[Address], told_in: Mapping[Address, float]) -> None:
-        self._named[want] = addresses
         self._outgoing.listed(addresses)
         self._introductions.introduce(addresses, told_in, self._client.named_by, self._client.away)
         named = RoleName.parse(want.service)
@@ -239,8 +235,7 @@ class Brokers:
 
     def _meet_named(self) -> None:
         self._meet_again = None
-        named = dict.fromkeys(address for addresses in self._named.values() for address in addresses)
-        self._introductions.introduce(named, {}, self._client.named_by, self._client.away)
+        self._introductions.introduce(self._client.named(), {}, self._client.named_by, self._client.away)
 
     def _on_told(self, want: Want, broker: Address, listing: Listing) -> None:
         for listener in self._told:
