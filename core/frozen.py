@@ -29,6 +29,8 @@ def frozen(cls: type[T]) -> type[T]:
     Raises TypeError as `dataclass` does, for a field without a default after one with a default, say.
     """
     own = cls.__dict__
+    if COMPILED in own:  # mypyc forgets which annotations say ClassVar, and knows what an instance has
+        cls.__annotations__ = {name: kind for name, kind in cls.__annotations__.items() if name in own[COMPILED]}
     made: type[Any] = dataclasses.dataclass(init=False, repr=False, eq=False, slots=COMPILED not in own)(cls)
     every = fields(made)
     if not (COMPILED in own and "__init__" in own):  # else it is that of a `quick` class

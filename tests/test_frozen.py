@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 import pytest
 
 from core.frozen import dataclass, frozen, quick
+from core.news.events import Lost, PeerEvent, RequestSent
+from core.values import Address
 from scripts.engines import modules, path_of
 from tests.support.tools import ROOT
 
@@ -200,6 +202,8 @@ def _fields(made: ast.ClassDef) -> list[tuple[str, str]]:
     for each in made.body:
         if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
             given = each.value
+            if "ClassVar" in ast.unparse(each.annotation):
+                continue
             if isinstance(given, ast.Call):  # field(...)
                 given = next((word.value for word in given.keywords if word.arg == "default"), None)
             found.append((each.target.id, "" if given is None else ast.unparse(given)))
@@ -216,16 +220,22 @@ def _given(init: ast.FunctionDef) -> list[tuple[str, str]]:
 def test_a_quick_class_is_compiled_and_its_init_is_the_one_that_would_be_written() -> None:
     checked = 0
     for path in sorted((ROOT / "core").rglob("*.py")):
-        for made in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not isinstance(made, ast.ClassDef) or "quick" not in map(ast.unparse, made.decorator_list):
+        tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        classes = {made.name: made for made in tree if isinstance(made, ast.ClassDef)}
+        for made in classes.values():
+            kinds = list(map(ast.unparse, made.decorator_list))
+            inits = [each for each in made.body if isinstance(each, ast.FunctionDef) and each.name == "__init__"]
+            if "quick" not in kinds and not (inits and "dataclass(frozen=True, slots=True)" in kinds):
                 continue
             name = str(path.relative_to(ROOT))
-            (init,) = [each for each in made.body if isinstance(each, ast.FunctionDef) and each.name == "__init__"]
+            inherited = [classes[base.id] for base in made.bases if isinstance(base, ast.Name) and base.id in classes]
+            expected = [each for one in (*inherited, made) for each in _fields(one)]
+            (init,) = inits
             assert name in map(path_of, modules()), name
-            assert _given(init) == _fields(made), made.name
-            assert list(map(ast.unparse, init.body)) == [f"self.{each} = {each}" for each, _ in _fields(made)]
+            assert _given(init) == expected, made.name
+            assert list(map(ast.unparse, init.body)) == [f"self.{each} = {each}" for each, _ in expected]
             checked += 1
-    assert checked > 5
+    assert checked > 9
 
 
 @quick
@@ -238,6 +248,18 @@ class Quick:
     def __init__(self, name: str, size: int = 3) -> None:
         self.name = name
         self.size = size
+
+
+def test_an_event_of_a_request_is_a_frozen_one() -> None:
+    one = RequestSent(1.0, "fibonacci", Address("127.0.0.1", 7))
+    with pytest.raises(FrozenInstanceError):
+        one.at = 5.0  # type: ignore[misc]
+    assert one == replace(one, service="fibonacci") != replace(one, at=2.0)
+    assert repr(one) == "RequestSent(at=1.0, service='fibonacci', peer=Address(host='127.0.0.1', port=7))"
+    other = Lost(1.0, "fibonacci", one.peer, "it is silent")  # of Python, and of the same base
+    with pytest.raises(FrozenInstanceError):
+        other.at = 5.0  # type: ignore[misc]
+    assert (other.at, other.reason, isinstance(other, PeerEvent)) == (1.0, "it is silent", True)
 
 
 def test_a_quick_value_is_a_frozen_one() -> None:

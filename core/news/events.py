@@ -14,20 +14,16 @@ from core.news.network import NatSnapshot as NatSnapshot
 from core.news.network import PortOpen as PortOpen
 from core.news.network import PublicDhtSnapshot as PublicDhtSnapshot
 from core.news.relays import RelaysSnapshot
+from core.news.requests import PeerEvent as PeerEvent
+from core.news.requests import ReplyReceived as ReplyReceived
+from core.news.requests import RequestSent as RequestSent
+from core.news.requests import RequestServed as RequestServed
 from core.news.seen import Connections
 from core.peer_id import PeerId
 from core.services.names import Role as Role  # what another peer is to us
 from core.trust.audience import Audience
 from core.trust.entries import Group, KnownPeer, Pending
 from core.values import Address, JsonValue
-
-
-@frozen
-class PeerEvent:
-    """Something happened; `at` is Unix seconds."""
-
-    kind: ClassVar[str] = "event"
-    at: float
 
 
 @frozen
@@ -93,40 +89,6 @@ class PunchReceived(PeerEvent):
     kind: ClassVar[str] = "punch-received"
     peer: Address
     first: bool
-
-
-@frozen
-class RequestSent(PeerEvent):
-    """A request left for `peer`; `service` is the key it was asked under."""
-
-    kind: ClassVar[str] = "request-sent"
-    service: str
-    peer: Address
-
-
-@frozen
-class RequestServed(PeerEvent):
-    """A caller's request was answered; `error` is the error text it was answered with, or None."""
-
-    kind: ClassVar[str] = "request-served"
-    service: str
-    caller: Address
-    seconds: float
-    error: str | None
-    peer_id: PeerId | None = None  # who that is, verified; None: a plain Grenache peer
-    transport: str = "utp"  # or "http", "ws", "pub"
-
-
-@frozen
-class ReplyReceived(PeerEvent):
-    """A reply came back, `seconds` after its request left."""
-
-    kind: ClassVar[str] = "reply"
-    peer: Address
-    seconds: float
-    data: JsonValue = field(repr=False)
-    peer_id: PeerId | None = None  # who that is, verified; None: a plain Grenache peer
-    transport: str = "utp"  # or "http", "ws"
 
 
 @frozen
