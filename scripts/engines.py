@@ -38,7 +38,8 @@ SINGLE = (
     "net/dual_socket", "own/addresses",
     "trust/store", "trust/audience", "ledger/ledger", "rendezvous/own_broker",
     "grape/http_connection", "grape/request_parser", "grape/api", "grape/payload", "grape/service", "grape/forgeries",
-    "public/open_desk", "news/hub", "services/fibonacci", "services/service",
+    "public/open_desk", "news/hub", "news/requests", "net/stream", "rpc/server", "reach/outreach",
+    "serving/admission", "services/fibonacci", "services/service",
 )  # fmt: skip
 # These stay Python: constants, and what runs a few times a day, which would only make the bundle larger.
 PYTHON = {

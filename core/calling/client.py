@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
-from core.aio.clock import clock_of
 from core.aio.tasks import TaskSet
 from core.calling.inviting import Inviting
 from core.calling.kept import KeptConnections
@@ -144,8 +143,7 @@ class PeerClient:
     async def request(self, target: str, payload: JsonValue, timeout: float) -> Reply:
         """Ask a service by name, a peer by `host:port` or by `PEER-ID/service`, within `timeout` seconds in all."""
         target = target.strip()
-        clock = clock_of(asyncio.get_running_loop())
-        began = clock()
+        began = self._kept.clock()
         way = self._ways.to(target, began)
         if way is not None and self._is_open(way):
             try:  # no second try here: who has just left is looked for, not waited for at the place it left
@@ -159,7 +157,7 @@ class PeerClient:
                 if not way.named or way.expected is not None or error.name not in _THEIR_OWN:
                     raise
                 self._ways.lost(target)
-            timeout = max(0.001, began + timeout - clock())
+            timeout = max(0.001, began + timeout - self._kept.clock())
         return await self._search(target, payload, timeout)
 
     def _is_open(self, way: Way) -> bool:

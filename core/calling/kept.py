@@ -1,12 +1,13 @@
 """Asking over the connection of a way that is kept: nearly every request; it may have died unseen."""
 
+import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol
 
-from core.aio.clock import loop_time
+from core.aio.clock import clock_of
 from core.aio.tasks import TaskSet
 from core.calling.paths import Wanted
 from core.calling.unless_silent import ask_unless_silent
@@ -55,6 +56,7 @@ class KeptConnections:
         self.ask_at: Final = ask
         self.find: Final = find
         self.retries: Final = retries
+        self.clock: Final = clock_of(asyncio.get_running_loop())
         self._watches = Deadlines()
 
     def close(self) -> None:
@@ -99,7 +101,7 @@ class _Another:
         self._wanted = wanted
         self._payload = payload
         self._failed = failed
-        self._until = loop_time() + timeout
+        self._until = kept.clock() + timeout
         self._connection = kept.client.kept(way.address, way.expected)  # of now: a search sets it aside
 
     def heard_at(self) -> float:
@@ -120,4 +122,4 @@ class _Another:
         return kept.ask_at(address, key, key, self._payload, self._left(), expected, retry=kept.retries)
 
     def _left(self) -> float:
-        return max(0.001, self._until - loop_time())
+        return max(0.001, self._until - self._kept.clock())

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from core.aio.clock import clock_of
 from core.errors import PeerError
-from core.reach.outreach import HeldBack, Outreach, refusal
+from core.reach.held_back import HeldBack
+from core.reach.outreach import Outreach, refusal
 from core.secure.dial import Outgoing as Dialled
 from core.values import Address
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from core.aio.tasks import TaskSet
 from core.errors import PeerError
-from core.reach.outreach import HeldBack
+from core.reach.held_back import HeldBack
 from core.reach.remotes import Remotes
 from core.serving.refusals import UnknownService
 from core.values import Address

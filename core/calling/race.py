@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from core.aio.tasks import TaskSet
 from core.errors import PeerError, RequestTimeout
-from core.reach.outreach import HeldBack
+from core.reach.held_back import HeldBack
 from core.scope import is_six
 from core.values import Address
 

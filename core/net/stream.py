@@ -4,6 +4,7 @@ import asyncio
 import weakref
 from collections.abc import Callable
 
+from core.frozen import mypyc_attr
 from core.net.beside import Beside, DatagramLink, OnDatagram
 from core.net.channel import Channel, Listener
 from core.peer_id import PeerId
@@ -14,6 +15,7 @@ from core.wire.utp_marks import Marks
 CLOSE_TIMEOUT = 5.0  # seconds that `close` gives the other side: ten round trips at the 0.5 s of a bad mobile link
 
 
+@mypyc_attr(native_class=False)  # it is referred to weakly, which a class laid out by mypyc cannot be
 class Stream:
     """One reliable, ordered connection. Keep it: a stream that is garbage-collected is closed.
 

@@ -9,10 +9,9 @@ times are the caller's monotone seconds.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
-from core.errors import LocalError
-from core.frozen import frozen
+from core.frozen import dataclass
 from core.limits.rate import TokenBucket
 from core.limits.table import BoundedTable
 from core.reach.probing import Probing
@@ -26,13 +25,7 @@ VALIDATED_AGAIN = 1.0  # seconds; a hundredth of `validated_for`, and a busy pee
 LEAST_PORT = 1024  # below it are well-known services, which nobody shall have us send to (NAT.md 7.3)
 
 
-class HeldBack(LocalError):
-    """Nothing was sent: this address has not answered, and has had what it may get."""
-
-    name = "ERR_HELD_BACK"
-
-
-@frozen
+@dataclass(frozen=True, slots=True)
 class OutreachConfig:
     """Bounds, of one sharing peer."""
 

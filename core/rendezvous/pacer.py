@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from core.errors import PeerError
 from core.limits.rate import MAX_DOUBLINGS, TokenBucket
-from core.reach.outreach import HeldBack
+from core.reach.held_back import HeldBack
 from core.reach.remotes import Remotes
 from core.values import Address
 

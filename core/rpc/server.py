@@ -15,7 +15,7 @@ from itertools import islice
 
 from core.aio.allocator import give_back
 from core.errors import PeerError
-from core.frozen import frozen
+from core.frozen import dataclass
 from core.limits import bounds
 from core.limits.budget import BudgetState
 from core.limits.rate import HostRates
@@ -39,7 +39,7 @@ _LOOKS = 16  # connections looked at in one turn of the loop: 1 ms
 _log = logging.getLogger(__name__)
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class RpcServerStatistics:
     """`connections` and `in_flight` are now; the others count since the server was made.
 

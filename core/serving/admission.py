@@ -3,7 +3,6 @@
 Also the verbs with which people change it; all of them hold at once, for every connection there is.
 """
 
-import asyncio
 import contextlib
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -17,6 +16,7 @@ from core.news.hub import Hub
 from core.peer_id import PeerId
 from core.services.service import AT_ONCE, Service
 from core.serving.call import Call
+from core.serving.watched import until_refused
 from core.trust.audience import Audience
 from core.trust.entries import EVERY, Pending
 from core.trust.permissions import NOT_TRUSTED, SERVICE_OFF, NotAllowed, Permissions
@@ -101,33 +101,11 @@ class Admission:
             call.account.under_way += 1  # from now on: many may be let in before the first of their tasks begins
         call.once = self._permissions.refusal(service, call.caller) is not None
         call.known = self._knows(call.caller)
-        watched = self._watched(outcome, call)
+        watched = until_refused(outcome, call, self._under_way)
         weakref.finalize(
             watched, _forgotten, outcome, call
         ).atexit = False  # its task may be cancelled before it begins
         return watched
-
-    async def _watched(self, outcome: Awaitable[T], call: Call) -> T:
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("a request needs a task")
-        cancelling = task.cancelling()
-        call.task = task
-        self._under_way.add(call)
-        try:
-            result = await outcome
-        except asyncio.CancelledError:
-            if call.refusal is None or task.uncancel() > cancelling:
-                raise
-            raise call.refusal from None
-        finally:
-            self._under_way.discard(call)
-            call.task = None
-            call.left()
-        if call.refusal is not None:  # it did not end when it was told to: what it found is for nobody
-            task.uncancel()
-            raise call.refusal
-        return result
 
     def _stop_who_may_not(self) -> None:
         for call in self._under_way:

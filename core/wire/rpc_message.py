@@ -38,6 +38,7 @@ LARGE: Final = 64 * 1024  # bytes; below, one call of the json module takes 3.5 
 _AT_ONCE: Final = 16 * 1024  # bytes of a piece that is read without scanning it first; more than most packets have
 _RID_BYTES: Final = 256  # at the beginning of a request, within which its id ends
 _BEGINNING: Final = re.compile(rb'\s*\[\s*"([ !#-\[\]-~]{1,128})"\s*,')  # an id without escapes, as everybody sends
+_BACKSLASH: Final = 0x5C  # as a number: `b"x" in data` first raises an error, which costs 1 % of a request
 MAX_RID: Final = 128  # characters; a UUID has 36
 MAX_KEY: Final = 1024  # characters; names of services have a few dozen
 
@@ -273,7 +274,8 @@ class Decoder:
         Return where they end: behind it is nothing, or what the scanner must judge.
         """
         if len(data) - at > self._at_once or (
-            b"\\" in data and b"\\u" in data  # which may be half a surrogate; one byte is found much sooner than two
+            _BACKSLASH in data
+            and b"\\u" in data  # which may be half a surrogate; one byte is found much sooner than two
         ):
             return at
         try:

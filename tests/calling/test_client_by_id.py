@@ -20,7 +20,7 @@ from core.news.events import RequestSent
 from core.news.joins import SearchProgress
 from core.news.roster import Roster
 from core.peer_id import PeerId
-from core.reach.outreach import HeldBack
+from core.reach.held_back import HeldBack
 from core.rpc.client import Reply, RpcClient
 from core.rpc.stream import Stream
 from core.secure.dial import Dialer, Outgoing

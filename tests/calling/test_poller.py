@@ -15,7 +15,7 @@ from core.calling.poller import (
     Requester,
 )
 from core.errors import PeerError, RefusedError, RequestTimeout, TransportClosed
-from core.reach.outreach import HeldBack
+from core.reach.held_back import HeldBack
 from core.serving.refusals import UnknownService
 from core.values import Address
 from tests.peer.fakes import A, B, now, play

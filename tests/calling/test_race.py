@@ -6,7 +6,7 @@ import pytest
 
 from core.calling.race import MAX_AGAIN, MAX_LISTED, MAX_TRIED, STAGGER, Race, by_turns
 from core.errors import LocalError, PeerError, RemoteError, RequestTimeout, TransportClosed
-from core.reach.outreach import HeldBack
+from core.reach.held_back import HeldBack
 from core.values import Address
 from tests.peer.fakes import A, B, C, now
 from tests.support.virtual_time import run, settle

@@ -2,7 +2,8 @@
 
 import pytest
 
-from core.reach.outreach import HeldBack, Outreach, OutreachConfig, refusal
+from core.reach.held_back import HeldBack
+from core.reach.outreach import Outreach, OutreachConfig, refusal
 from core.scope import network, surroundings
 from core.values import Address
 

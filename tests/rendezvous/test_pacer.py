@@ -3,7 +3,7 @@
 import itertools
 
 from core.errors import LocalError, PeerError
-from core.reach.outreach import HeldBack
+from core.reach.held_back import HeldBack
 from core.rendezvous.pacer import (
     ANSWERS_A_SECOND,
     MAX_PAUSE,

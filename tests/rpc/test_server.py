@@ -8,11 +8,13 @@ import pytest
 
 from core.rpc.config import RpcConfig
 from core.rpc.feed import TURN_MAX
+from core.rpc.memory import Standing
 from core.rpc.server import RpcServer
 from core.values import Caller, JsonValue, Outcome
 from tests.rpc.scene import echo, plain_echo, scene
 from tests.rpc.streams import CLIENT, pair
 from tests.support.answers import Handler, answered_by
+from tests.support.interpreted import interpreted
 from tests.support.virtual_time import settle
 
 pytestmark = pytest.mark.virtual_time
@@ -39,6 +41,7 @@ async def test_a_slow_handler_holds_up_nobody_and_every_reply_starts_a_packet() 
         assert asyncio.get_running_loop().time() == pytest.approx(5.0)
 
 
+@interpreted
 async def test_a_plain_handler_answers_without_a_task() -> None:
     names: list[str] = []
 
@@ -119,13 +122,14 @@ async def test_a_handler_that_waits_past_the_spell_is_called_in_a_task() -> None
     def handler(key: str, payload: JsonValue, caller: Caller) -> Outcome:
         task = asyncio.current_task()
         names.append(task.get_name() if task else "")
+        stage.server.spent(1.0)
         return payload
 
     async with scene(handler=handler) as stage:
-        stage.server.may_answer_at_once = lambda now: False  # type: ignore[method-assign]
-        await stage.send(["r1", "k", "a"])
-        assert await stage.replies(1) == [["r1", None, "a"]]
-    assert names == ["rpc request"]
+        stage.server.standing = lambda caller: Standing("a friend", True, 1 << 20)  # a stranger's would wait before
+        await stage.send(["r1", "k", "a"], ["r2", "k", "b"])
+        assert await stage.replies(2) == [["r1", None, "a"], ["r2", None, "b"]]
+    assert names == ["serve", "rpc request"]
 
 
 async def test_joined_and_split_requests_are_all_answered() -> None:
