@@ -66,7 +66,7 @@ fuzz: setup ## fuzz every parser and engine, a minute each (ARGS='--seconds 600 
 
 .PHONY: docs
 docs: setup ## write the pages of docs/ that are made from the code
-	.venv/bin/python -m scripts.reference
+	GRAPEVINE_ENGINES=python .venv/bin/python -m scripts.reference
 	.venv/bin/python -m scripts.state_diagram
 
 lint: setup ## ruff and mypy only

@@ -9,6 +9,7 @@ import enum
 import inspect
 import itertools
 import re
+import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ import click
 
 from core.cli import event_lines, exits
 from core.cli.commands import grapevine
+from core.compiled import PURE, engines
 from core.limits import bounds
 from core.news.events import Traffic
 from core.peer_id import PeerId
@@ -321,6 +323,8 @@ def documents() -> dict[Path, str]:
 
 def main() -> None:
     """Write what has changed."""
+    if engines() != PURE:
+        sys.exit("compiled classes do not tell the types of their fields: set GRAPEVINE_ENGINES=python")
     PAGES.mkdir(exist_ok=True)
     for path, text in documents().items():
         if not path.exists() or path.read_text() != text:
