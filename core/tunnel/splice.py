@@ -22,11 +22,16 @@ LEAST: Final = 16 * 1024  # bytes of a read for which the stream has no room
 class _Scratch(threading.local):
     """Where every splice of a thread reads to: what is read is copied out of it before anything else happens."""
 
-    def __init__(self) -> None:
-        self.view = memoryview(bytearray(READ))
+    made: memoryview | None = None  # with a thread's first splice: most peers have none
 
 
 _scratch = _Scratch()
+
+
+def _view() -> memoryview:
+    if _scratch.made is None:
+        _scratch.made = memoryview(bytearray(READ))
+    return _scratch.made
 
 
 class Splice(asyncio.BufferedProtocol):
@@ -38,6 +43,7 @@ class Splice(asyncio.BufferedProtocol):
 
     def __init__(self, stream: ByteStream) -> None:
         self._stream = stream
+        self._view = _view()
         self._transport: asyncio.Transport | None = None
         self._rest = b""  # read from the program, and not yet taken by the stream: one read at most
         self._ended = False  # the program has ended its direction
@@ -59,11 +65,11 @@ class Splice(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Read as much as the stream takes: nothing waits here beside what waits there."""
-        return _scratch.view[: self._stream.room() or LEAST]  # LEAST: a loop that reads on, although it was paused
+        return self._view[: self._stream.room() or LEAST]  # LEAST: a loop that reads on, although it was paused
 
     def buffer_updated(self, nbytes: int) -> None:
         """Pass on what the program says."""
-        self.feed(bytes(_scratch.view[:nbytes]))
+        self.feed(bytes(self._view[:nbytes]))
         if not self._rest and not self._stream.room() and self._transport is not None:
             self._transport.pause_reading()
 

@@ -49,6 +49,19 @@ def test_a_running_peer_does_not_load(module: str, loaded: set[str]) -> None:
     assert module not in loaded
 
 
+def test_nothing_large_is_made_before_it_is_needed() -> None:
+    """A table or buffer of a module lives as long as the peer; the largest, of a scanner's states, has 20 KB."""
+    code = (
+        f"import tracemalloc; tracemalloc.start(); import {RUNNING_PEER}; "
+        "made = [(t.traceback[0].filename, t.size) for t in tracemalloc.take_snapshot().traces]; "
+        "print(*(size for place, size in made if '/core/' in place))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    sizes = [int(size) for size in run.stdout.split()]
+    assert len(sizes) > 1000
+    assert max(sizes) < 200_000  # Python's table of names grows now and then, and belongs to nobody
+
+
 def of_command(*arguments: str, home: str) -> set[str]:
     """Return the modules that a command has loaded when it ends."""
     code = (
