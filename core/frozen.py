@@ -36,12 +36,11 @@ def frozen(cls: type[T]) -> type[T]:
     if not (COMPILED in own and "__init__" in own):  # else it is that of a `quick` class
         made.__init__ = _first_init(made, every)
     compared = _values_of([each.name for each in every if each.compare])
-    given = [each.name for each in every if each.init]
     shared = {
         "__eq__": _eq(compared),
         "__hash__": lambda self: hash(compared(self)),
-        "__repr__": _repr([each.name for each in every if each.repr]),
-        "__reduce__": lambda self: (made, tuple([getattr(self, name) for name in given])),
+        "__repr__": _repr,
+        "__reduce__": _reduce,
         "__setattr__": _refuse_change,
         "__delattr__": _refuse_change,
     }
@@ -55,6 +54,7 @@ if TYPE_CHECKING:  # and for mypyc: the decorators that they know
     from dataclasses import dataclass as dataclass
     from dataclasses import dataclass as quick  # not a frozen one: an `__init__` could set nothing
 
+    from _typeshed import DataclassInstance
     from mypy_extensions import mypyc_attr as mypyc_attr
 else:
 
@@ -102,9 +102,11 @@ def _init(made: type[Any], every: tuple[Field[Any], ...]) -> Callable[..., None]
     known: dict[str, Any] = {"MISSING": MISSING}
     head, body = ["self"], []
     for each in every:
-        name = each.name
-        known[f"make_{name}"], known[f"default_{name}"] = each.default_factory, each.default
-        value = name
+        name = value = each.name
+        if each.default is not MISSING:
+            known[f"default_{name}"] = each.default
+        elif each.default_factory is not MISSING:
+            known[f"make_{name}"] = each.default_factory
         if not each.init:
             value = f"default_{name}" if each.default is not MISSING else f"make_{name}()"
         elif each.default is not MISSING:
@@ -136,12 +138,13 @@ def _values_of(names: Sequence[str]) -> Callable[[object], object]:
     return attrgetter(*names) if names else lambda self: ()
 
 
-def _repr(names: Sequence[str]) -> Callable[[object], str]:
-    def __repr__(self: object) -> str:
-        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
-        return f"{self.__class__.__qualname__}({shown})"
+def _repr(self: "DataclassInstance") -> str:
+    shown = ", ".join(f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.repr)
+    return f"{self.__class__.__qualname__}({shown})"
 
-    return __repr__
+
+def _reduce(self: "DataclassInstance") -> tuple[type[Any], tuple[Any, ...]]:
+    return self.__class__, tuple([getattr(self, each.name) for each in fields(self) if each.init])
 
 
 def _refuse_change(self: object, name: str, value: object = None) -> Never:
