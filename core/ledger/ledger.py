@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from core.errors import LocalError
-from core.ledger.record import CallRecord, Filter
+from core.ledger.record import CallRecord, Filter, Row, row_of
 from core.limits import bounds
 
 if TYPE_CHECKING:  # the thread loads SQLite, and only in a peer that is called: a megabyte, and milliseconds
     from core.ledger.store import CallStore
 
-BATCH: Final = 500  # calls in a transaction
+BATCH: Final = 512  # calls in a transaction: as many as `core.ledger.store` can write by one statement
 BATCH_EVERY: Final = 0.5  # seconds that a call waits for others
 CLOSING: Final = 5.0  # seconds that closing waits for the disk
 
@@ -59,7 +59,7 @@ class Ledger:
         self._problem = ""  # the thread's: what was said last
         self._lock = threading.Lock()  # held for moments only, never while the disk is used
         self._changed = threading.Condition(self._lock)
-        self._calls: deque[CallRecord] = deque()
+        self._calls: deque[Row] = deque()  # made on the loop: what the thread does holds it up longer
         self._jobs: deque[Callable[[], None]] = deque()
         self._closing = False
         self._writer: threading.Thread | None = None
@@ -68,11 +68,12 @@ class Ledger:
 
     def add(self, call: CallRecord) -> None:
         """Keep a call. Never waits, never raises for the disk."""
+        row = row_of(call)
         with self._lock:  # not by way of the condition, whose methods are Python's
             if self._closing or len(self._calls) >= bounds.LEDGER_QUEUE:
                 self.dropped += 1
                 return
-            self._calls.append(call)
+            self._calls.append(row)
             if len(self._calls) in (1, BATCH):
                 self._changed.notify()
         self._start()
@@ -168,7 +169,7 @@ class Ledger:
             for job in jobs:
                 job()
 
-    def _write(self, calls: list[CallRecord]) -> None:
+    def _write(self, calls: list[Row]) -> None:
         try:
             self._use(lambda store: store.add(calls, time.time()))
             self._problem = ""

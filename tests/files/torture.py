@@ -26,7 +26,7 @@ from core.errors import LocalError
 from core.files.leftovers import remove_leftovers
 from core.identity.identity import Identity
 from core.identity.keystore import KeyStore
-from core.ledger.record import CallRecord, Filter
+from core.ledger.record import CallRecord, Filter, row_of
 from core.ledger.store import CallStore
 from core.peer_id import PeerId
 from core.profile.settings import Settings, SettingsStore
@@ -76,7 +76,7 @@ class Profile:
     def _calls(self, number: int) -> None:
         store = CallStore(self.settings.calls_file)
         try:
-            store.add([CallRecord(time.time(), None, "192.0.2.1:1", str(number), 1, 1, 0.1, "ok")], time.time())
+            store.add([row_of(CallRecord(time.time(), None, "192.0.2.1:1", str(number), 1, 1, 0.1, "ok"))], time.time())
         finally:
             store.close()
 

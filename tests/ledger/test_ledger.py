@@ -17,7 +17,7 @@ import pytest
 
 from core.errors import LocalError
 from core.ledger.ledger import BATCH, Ledger
-from core.ledger.record import MAX_TEXT, CallRecord, Filter, outcome
+from core.ledger.record import MAX_TEXT, CallRecord, Filter, Row, outcome, row_of
 from core.ledger.store import MAX_AGE, CallStore, LedgerError
 from core.ledger.table import HEADER
 from core.limits.bounds import LEDGER_QUEUE
@@ -97,9 +97,9 @@ async def test_search_is_for_just_that_text(path: Path) -> None:
 async def test_the_oldest_go_by_number_and_by_age(path: Path) -> None:
     now = time.time()
     store = CallStore(path, rows=10, age=1000.0)
-    store.add([call(f"s{n}", when=now + n) for n in range(15)], now)
+    store.add([row_of(call(f"s{n}", when=now + n)) for n in range(15)], now)
     assert [each.service for each in store.query(Filter(), -1)] == [f"s{n}" for n in range(14, 4, -1)]
-    store.add([call("new", when=now + 1012)], now + 1012)
+    store.add([row_of(call("new", when=now + 1012))], now + 1012)
     assert [each.service for each in store.query(Filter(), -1)] == ["new", "s14", "s13", "s12"]
     store.close()
 
@@ -107,7 +107,7 @@ async def test_the_oldest_go_by_number_and_by_age(path: Path) -> None:
 async def test_what_went_is_not_to_be_found_in_the_file(path: Path) -> None:
     store = CallStore(path, rows=1)
     for service in ("secret-lamp", "new"):
-        store.add([call(service)], time.time())
+        store.add([row_of(call(service))], time.time())
     store.close()
     assert b"new" in path.read_bytes()
     assert b"secret-lamp" not in path.read_bytes()
@@ -165,9 +165,21 @@ async def test_a_reader_can_change_nothing(path: Path) -> None:
     assert await services(path) == ["fibonacci"]
 
 
+@pytest.mark.parametrize("values", [32_766, 999])  # in a statement, of an SQLite of today and of one before 3.32
+@pytest.mark.parametrize("count", [1, 7, 8, 63, 64, 65, 200, BATCH])
+async def test_any_number_of_calls_is_kept_whole_and_in_order(path: Path, count: int, values: int) -> None:
+    now = time.time()
+    store = CallStore(path)
+    store._base.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, values)
+    calls = [call(f"s{n}", when=now + n) for n in range(count)]
+    store.add([row_of(each) for each in calls], now)
+    assert [replace(each, number=0) for each in store.query(Filter(), -1)] == calls[::-1]
+    store.close()
+
+
 def _die_while_writing(path: Path) -> None:
     store = CallStore(path)
-    store.add([call("whole")], time.time())
+    store.add([row_of(call("whole"))], time.time())
     store._base.execute("BEGIN IMMEDIATE")
     store._base.execute("DELETE FROM calls")
     os._exit(9)
@@ -228,12 +240,12 @@ class SlowStore(CallStore):
     released = threading.Event()
     batches: list[int]
 
-    def add(self, calls: Sequence[CallRecord], now: float) -> None:
-        self.batches.append(len(calls))
+    def add(self, rows: Sequence[Row], now: float) -> None:
+        self.batches.append(len(rows))
         self.begun.set()
         if not self.released.wait(30):
             raise LedgerError("nobody released it")
-        super().add(calls, now)
+        super().add(rows, now)
 
 
 async def test_a_slow_disk_holds_up_nobody_and_what_finds_no_room_is_counted(path: Path) -> None:
