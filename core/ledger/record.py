@@ -64,7 +64,7 @@ def outcome(error: str | None) -> str:
 
 
 def row_of(call: CallRecord) -> Row:
-    """Return what is kept of a call, in the order of its fields, but for its number."""
+    """Return what is kept of a call: its fields in their order, without the number."""
     return (
         call.when, call.peer_id, clean(call.address), clean(call.service), call.request_bytes, call.reply_bytes,
         call.seconds, clean(call.outcome),
