@@ -5,11 +5,11 @@ Whatever callers wrote is kept, and found by it; nothing is raised.
 import tempfile
 from pathlib import Path
 
-from core.ledger.record import MAX_TEXT, CallRecord, Filter
+from core.ledger.record import MAX_TEXT, CallRecord, Filter, row_of
 from core.ledger.store import CallStore
 from tests.fuzz.inputs import Input, sized
 
-WATCHED = ["core.ledger.store"]
+WATCHED = ["core.ledger.store", "core.ledger.record"]
 _PLACE = tempfile.TemporaryDirectory(prefix="fuzz-ledger-")
 _STORE = CallStore(Path(_PLACE.name, "calls.sqlite3"), rows=40)
 SEEDS = [
@@ -29,7 +29,7 @@ def run(data: bytes) -> None:
         text, service, outcome = (source.block().decode("utf-8", "replace") for _ in "abc")
         if kind & 1:
             call = CallRecord(_NOW, None if kind & 4 else "AAAAAAA", "192.0.2.7:1", service, 1, 2, 0.5, outcome)
-            _STORE.add([call], _NOW)
+            _STORE.add([row_of(call)], _NOW)
         look(Filter(text, service if kind & 2 else "", outcome if kind & 8 else ""))
 
 
