@@ -2,12 +2,14 @@
 
 import sys
 
+from core.cli.openssl import wait_for_need
 from core.cli.streams import open_missing_streams
 
 
 def main() -> None:
     """Run `grapevine`, the console script. `core.cli.exits` has the exit codes."""
     open_missing_streams()
+    wait_for_need()
     try:
         from core.cli.commands import grapevine
 

@@ -37,6 +37,8 @@ def system_keyring() -> Keyring:
     """Return the system's. Slow (0.2 s) where there may be one, and what it returns may turn out not to work."""
     if not may_be_there(os.environ):
         return NoKeyring()
+    import ssl  # noqa: F401 - a back end of somebody else may need the hashes that the command line leaves out without it
+
     import keyring  # slow to load, and only needed here
 
     return keyring.get_keyring()
