@@ -131,11 +131,12 @@ def build(target: Path, root: Path = ROOT, cache: Path | None = None) -> list[st
 
 def manifest(root: Path) -> dict[str, Any]:
     """Return what `core.compiled` reads: the modules, and how each source is now."""
+    from core.compiled import digest_of
+
     found = {}
     for name in sources(modules(root), root):
         stat = (root / name).stat()
-        digest = hashlib.sha256((root / name).read_bytes()).hexdigest()
-        found[name] = [stat.st_size, stat.st_mtime_ns, digest]
+        found[name] = [stat.st_size, stat.st_mtime_ns, digest_of(str(root / name))]
     return {"modules": modules(root), "sources": found}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from core.compiled import COMPILED, LIBRARY, MANIFEST, PURE, directory, engines, first_stale
+from core.compiled import COMPILED, LIBRARY, MANIFEST, PURE, digest_of, directory, engines, first_stale
 from scripts.engines import modules, path_of, sources
 from tests.support.tools import ROOT
 
@@ -92,13 +92,25 @@ def test_who_asks_for_python_gets_it_whatever_is_there(checkout: Path) -> None:
 
 
 def test_a_touched_source_with_the_same_content_is_the_same(tmp_path: Path) -> None:
-    import hashlib
-
     (tmp_path / "a.py").write_text("x = 1\n")
-    digest = hashlib.sha256(b"x = 1\n").hexdigest()
+    digest = digest_of(str(tmp_path / "a.py"))
     assert first_stale(str(tmp_path), {"a.py": [6, 1, digest]}) == ""
     assert first_stale(str(tmp_path), {"a.py": [6, 1, "other"]}) == "a.py"
     assert first_stale(str(tmp_path), {"gone.py": [6, 1, digest]}) == "gone.py"
+    (tmp_path / "a.py").write_text("x = 2\n")
+    assert first_stale(str(tmp_path), {"a.py": [6, 1, digest]}) == "a.py"
+
+
+def test_a_touched_source_does_not_load_openssl(tmp_path: Path) -> None:
+    """Sources that `pip` has installed have other times than those that were compiled: each start looks at hashes."""
+    (tmp_path / "a.py").write_text("x = 1\n")
+    code = (
+        "import sys; from core.compiled import first_stale; "
+        f"print(first_stale({str(tmp_path)!r}, {{'a.py': [6, 1, 'other']}}), '_hashlib' in sys.modules)"
+    )
+    env = {**os.environ, "GRAPEVINE_ENGINES": "python"}
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    assert run.stdout == "a.py False\n"
 
 
 def test_this_run_has_what_it_asked_for() -> None:
