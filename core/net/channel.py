@@ -189,8 +189,8 @@ class Channel:
             chunks.extend(self.connection.read(self._driver.now()))
             if self.connection.unsettled:
                 self._driver.flush()
-            if self.joins and len(chunks) > 1 and sum(map(len, chunks)) <= JOINED_MAX:
-                chunks[:] = (b"".join(chunks),)
+            if self.joins and len(chunks) > 1:
+                chunks[:] = _joined(chunks)
             while chunks and not self._paused:
                 listener.received(chunks.pop(0))
         over = self._ended or self._over is not None
@@ -250,9 +250,13 @@ class Channel:
             self._driver.flush()
         return True
 
+    def room(self) -> int:
+        """See Stream.room."""
+        return 0 if self._writers or self.closing or self._over is not None else self.connection.writable()
+
     def put(self, data: bytes, *, urgent: bool) -> bool:
         """See Stream.put."""
-        if self._writers or self.closing or self._over is not None or self.connection.writable() < len(data):
+        if self.room() < len(data):
             return False
         taken = self.connection.write(data, self._driver.now(), urgent=urgent)
         if taken not in (0, len(data)):
@@ -379,3 +383,16 @@ class Channel:
         if isinstance(self._over, TransportClosed | LocalError):
             return type(self._over)(str(self._over))
         return TransportClosed(f"the connection to {self.remote} broke: {self._over}")
+
+
+def _joined(chunks: list[bytes]) -> list[bytes]:
+    """Return the same bytes in few pieces, each of JOINED_MAX at the most, or one chunk."""
+    joined: list[bytes] = []
+    start = size = 0
+    for number, chunk in enumerate(chunks):
+        if size + len(chunk) > JOINED_MAX and number > start:
+            joined.append(b"".join(chunks[start:number]))
+            start, size = number, 0
+        size += len(chunk)
+    joined.append(b"".join(chunks[start:]))
+    return joined

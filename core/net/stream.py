@@ -136,6 +136,10 @@ class Stream:
         """
         return self._channel.put(data, urgent=urgent)
 
+    def room(self) -> int:
+        """Return how many bytes `put` takes now."""
+        return self._channel.room()
+
     async def write(self, data: bytes, *, boundary: bool = True) -> None:
         """Queue `data` as one whole, and wait while the send buffer is full; other writers wait for their turn.
 

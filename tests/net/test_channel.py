@@ -119,6 +119,22 @@ async def test_what_a_wake_up_brings_of_a_stream_that_joins_messages_is_handed_o
     assert recorder.log == ["received ab", "received " + "c" * JOINED_MAX, "received d"]
 
 
+async def test_much_that_waited_is_handed_over_in_few_pieces_in_order() -> None:
+    recorder = Recorder()
+    recorder.peer_marks = Marks.JOINS
+    made = channel(recorder)
+    made.handle(Connected(made.connection))
+    made.listen(recorder)
+    made.pause()
+    packet = JOINED_MAX // 8
+    recorder.arrived = [b"%c" % (65 + number) * packet for number in range(20)]
+    made.handle(Readable(made.connection))
+    made.resume()
+    pieces = [each.removeprefix("received ") for each in recorder.log]
+    assert [len(piece) // packet for piece in pieces] == [8, 8, 4]
+    assert "".join(pieces) == "".join(chr(65 + number) * packet for number in range(20))
+
+
 async def test_a_paused_listener_is_handed_nothing_not_even_the_end_until_it_resumes() -> None:
     recorder = Recorder()
     made = channel(recorder)
