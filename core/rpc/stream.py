@@ -62,6 +62,12 @@ class Stream(Protocol):
         `soon`: it may leave with what else is written in this turn of the loop, instead of at once.
         """
 
+    def put(self, data: bytes, *, urgent: bool) -> bool:
+        """Write bytes, or a whole message, of any length now, if there is room for all; False: nothing was written.
+
+        `urgent`: they do not wait for more to fill a packet.
+        """
+
     async def write(self, data: bytes, *, boundary: bool = True) -> None:
         """Queue a whole message that starts a packet of its own, and wait for buffer space. Raises TransportClosed."""
 

@@ -14,6 +14,10 @@ STREAMS: Final = b"grapevine-streams/1"  # byte streams (core.tunnel)
 PROTOCOLS: Final = (ALPN, STREAMS)
 FIRST_BYTE: Final = 0x16  # of a TLS handshake (RFC 8446 section 5.1); a plain message begins with [ or { or space
 RECORD_BYTES: Final = 16_384  # plaintext of one TLS record at the most (RFC 8446 section 5.1)
+# Sealed in one step: 0.1 ms on a desktop, 1.5 ms on a board without AES in its processor. Whole records: each costs as
+# much as 2 KB of what is in it.
+SLICE_BYTES: Final = 8 * RECORD_BYTES
+ONCE_BYTES: Final = SLICE_BYTES - HEADER_BYTES  # of a message that is sealed in one step, with its length before it
 _RECORD_HEADER: Final = 5  # bytes: type, version, length
 _FIRST_TYPE: Final = 20  # RFC 8446 section 5.1
 _LAST_TYPE: Final = 24  # RFC 6520's

@@ -13,12 +13,15 @@ from typing import Any, Final
 from cryptography.hazmat.bindings.openssl.binding import Binding
 from OpenSSL import SSL
 
-from core.secure.frames import RECORD_BYTES
+from core.secure.frames import RECORD_BYTES, SEAL_BYTES, SLICE_BYTES
 from core.values import Buffer
 
 _lib: Final[Any] = Binding.lib
 _ffi: Final[Any] = Binding.ffi
-SPACE: Final = 2 * RECORD_BYTES  # bytes read at once: a record, and what sealing adds to it
+RECORDS: Final = SLICE_BYTES // RECORD_BYTES + 1  # written or read at once: what is sealed in one step, and an alert
+SPACE: Final = RECORDS * (RECORD_BYTES + SEAL_BYTES)  # bytes
+# Not cleared: what nobody has written to takes no memory.
+_new: Final[Any] = _ffi.new_allocator(should_clear_after_alloc=False)
 
 
 class _Space:
@@ -27,7 +30,7 @@ class _Space:
     __slots__ = ("bytes", "start")
 
     def __init__(self) -> None:
-        self.start: Any = _ffi.new("char[]", SPACE)
+        self.start: Any = _new("char[]", SPACE)
         self.bytes: Any = _ffi.buffer(self.start)
 
 
@@ -59,37 +62,43 @@ class Pipe:
         if type(data) is not bytes or _lib.BIO_write(self._into, data, len(data)) != len(data):
             self._tls.bio_write(data)
 
-    def open(self) -> bytes:
-        """Return the text of the next record. Raises SSL.Error, as `SSL.Connection.recv` does."""
+    def open(self, most: int = 1) -> tuple[bytes, int]:
+        """Return the text of the next records, joined, and of how many: `most`, or fewer where the next is none.
+
+        Raises SSL.Error, as `SSL.Connection.recv` does, if the first is none.
+        """
         space = _space()
-        size: int = _lib.SSL_read(self._ssl, space.start, RECORD_BYTES)
-        text: bytes = space.bytes[:size] if size > 0 else b""
+        start = space.start
+        at: int = _lib.SSL_read(self._ssl, start, RECORD_BYTES)
+        count = 1 if at > 0 else 0
+        if count and most > 1:
+            most = min(most, RECORDS)
+            while count < most:
+                size: int = _lib.SSL_read(self._ssl, start + at, RECORD_BYTES)
+                if size <= 0:
+                    break
+                at += size
+                count += 1
+        text: bytes = space.bytes[:at] if count else b""
         _spaces.append(space)
-        return text if size > 0 else self._tls.recv(RECORD_BYTES)
+        return (text, count) if count else (self._tls.recv(RECORD_BYTES), 1)
 
     def seal(self, data: Buffer) -> None:
         """Encrypt for the other side. Raises SSL.Error."""
         if type(data) is not bytes or _lib.SSL_write(self._ssl, data, len(data)) != len(data):
             self._tls.send(data)
 
-    def take(self, expected: int) -> bytes:
-        """Return, and forget, what is to be sent, b"" when that is nothing; quickest when it is below `expected`."""
-        out, most = b"", max(expected, SPACE)
-        while True:
-            piece = self._read(most)
-            out = out + piece if out else piece
-            if len(piece) < most:
-                return out
+    def take(self) -> bytes:
+        """Return, and forget, what is to be sent, b"" when that is nothing; quickest when it is below `SPACE` bytes."""
+        out = piece = self._read()
+        while len(piece) == SPACE:
+            piece = self._read()
+            out += piece
+        return out
 
-    def _read(self, most: int) -> bytes:
-        if most > SPACE:
-            try:
-                piece: bytes = self._tls.bio_read(most)
-            except SSL.WantReadError:
-                return b""
-            return piece
+    def _read(self) -> bytes:
         space = _space()
-        size: int = _lib.BIO_read(self._from, space.start, most)
-        piece = space.bytes[:size] if size > 0 else b""
+        size: int = _lib.BIO_read(self._from, space.start, SPACE)
+        piece: bytes = space.bytes[:size] if size > 0 else b""
         _spaces.append(space)
         return piece

@@ -14,14 +14,13 @@ from OpenSSL import SSL
 from core.errors import PeerError, RemoteError, TransportClosed
 from core.peer_id import PeerId
 from core.secure.certificates import Judgement, judge_connection
-from core.secure.frames import PROTOCOLS, RECORD_BYTES, SEAL_BYTES, FrameReader, RecordCounter
+from core.secure.frames import PROTOCOLS, FrameReader, RecordCounter
 from core.secure.pipe import Pipe
 from core.values import Buffer
 from core.wire.rpc_message import MAX_BYTES
 
 _BINDING: Final = b"EXPORTER-Channel-Binding"  # RFC 9266 section 2; in TLS 1.3 no context is an empty one
 _BINDING_BYTES: Final = 32
-_READ: Final = 4096  # bytes taken out of OpenSSL in one call: more than a side says in a handshake
 
 
 class TlsSession:
@@ -84,8 +83,10 @@ class TlsSession:
                 if not self._shake():
                     return pieces
                 whole += 1  # whatever came along with the end of the handshake
-            for _ in range(whole):  # one more would only tell that there is nothing: by an exception, which costs
-                pieces += self._frames.feed(self._pipe.open())
+            while whole > 0:  # one more would only tell that there is nothing: by an exception, which costs
+                text, count = self._pipe.open(whole)
+                whole -= count
+                pieces += self._frames.feed(text)
         except SSL.WantReadError:
             pass
         except SSL.ZeroReturnError:
@@ -124,11 +125,11 @@ class TlsSession:
         except SSL.Error as error:
             self._fail(error)
             raise TransportClosed(f"the session broke: {self.error}") from error
-        return self.outgoing(len(data) + SEAL_BYTES * (len(data) // RECORD_BYTES) + _READ)
+        return self._pipe.take()
 
-    def outgoing(self, expected: int = _READ) -> bytes:
-        """Return, and forget, what is to be sent; quickest when it is less than `expected` bytes."""
-        return self._pipe.take(expected)
+    def outgoing(self) -> bytes:
+        """Return, and forget, what is to be sent."""
+        return self._pipe.take()
 
     def export(self, label: bytes, size: int) -> bytes:
         """Return secret bytes that only both sides of this session know (RFC 8446 section 7.5). Call it established."""

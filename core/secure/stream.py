@@ -17,7 +17,7 @@ from core.net.channel import OFFER_MAX
 from core.peer_id import PeerId
 from core.rpc.stream import Listener, Stream
 from core.secure.besides import Besides
-from core.secure.frames import HEADER_BYTES, SEAL_BYTES, header
+from core.secure.frames import HEADER_BYTES, ONCE_BYTES, RECORD_BYTES, SEAL_BYTES, SLICE_BYTES, header
 from core.values import Address
 from core.wire.datagram_keys import EXPORTED_BYTES, LABEL, split_keys
 
@@ -28,15 +28,14 @@ OFFER_BYTES: Final = OFFER_MAX - HEADER_BYTES - SEAL_BYTES  # of a message that 
 # Messages of one turn of the loop that share a record: sealing and opening one costs as much as 2 KB of it do. Longer,
 # what came first would wait for too many packets of Ethernet's length.
 JOINED_BYTES: Final = 4096
-SLICE_BYTES: Final = 128 * 1024  # sealed at a time: 0.1 ms on a desktop, 1.5 ms on a board without AES in its processor
 CLOSE_TIMEOUT: Final = 5.0  # seconds for what waits to be written; as the stream below has for what is queued
 
 
 class Carrier(Stream, Protocol):
     """The stream below. It can be read as well, before anybody listens: for the handshake."""
 
-    def put(self, data: bytes, *, urgent: bool) -> bool:
-        """Write bytes now if there is room for all of them; False: nothing was written."""
+    def room(self) -> int:
+        """Return how many bytes `put` takes now."""
 
     async def read(self) -> bytes:
         """Return the bytes of the next packet; b"" at the end. Raises TransportClosed when it broke."""
@@ -220,12 +219,24 @@ class SecureStream:
         ):
             self._put(_Waiting(sealed, None, sealed=True))  # it is sealed: nothing may overtake it
 
+    def put(self, data: bytes, *, urgent: bool) -> bool:
+        """See `core.rpc.stream.Stream`."""
+        if self._closing or self._session.over or len(data) > ONCE_BYTES:
+            return False
+        self._seal_joined()
+        sealed = HEADER_BYTES + len(data) + SEAL_BYTES * (SLICE_BYTES // RECORD_BYTES)
+        if self._queue or self._direct or self._carrier.room() < sealed:
+            return False
+        if not self._carrier.put(self._session.seal(header(len(data)), data), urgent=urgent):
+            raise AssertionError("the stream below had room, and took nothing")
+        return True
+
     async def write(self, data: bytes, *, boundary: bool = True) -> None:
         """See `core.rpc.stream.Stream`; messages have lengths here, so without a `boundary` one only may wait a bit."""
         if self._closing or self._session.over:
             raise TransportClosed(f"the connection to {self.remote} is closed")
         self._seal_joined()
-        if not self._queue and not self._direct and len(data) <= SLICE_BYTES:
+        if not self._queue and not self._direct and len(data) <= ONCE_BYTES:
             sealed = self._session.seal(header(len(data)), data)
             if not self._carrier.put(sealed, urgent=boundary):
                 await self._write_directly(sealed, boundary)
@@ -279,10 +290,10 @@ class SecureStream:
             await self._carrier.write(message.data, boundary=message.urgent)
             return
         data = memoryview(message.data)
-        self._sealed = min(len(data), SLICE_BYTES)
-        last = message.urgent and len(data) <= SLICE_BYTES  # which leaves at once; those before it fill packets
-        await self._carrier.write(self._session.seal(header(len(data)), data[:SLICE_BYTES]), boundary=last)
-        for at in range(SLICE_BYTES, len(data), SLICE_BYTES):
+        self._sealed = min(len(data), ONCE_BYTES)
+        last = message.urgent and len(data) <= ONCE_BYTES  # which leaves at once; those before it fill packets
+        await self._carrier.write(self._session.seal(header(len(data)), data[:ONCE_BYTES]), boundary=last)
+        for at in range(ONCE_BYTES, len(data), SLICE_BYTES):
             await asyncio.sleep(0)  # others have their turn of the loop
             last = message.urgent and at + SLICE_BYTES >= len(data)
             self._sealed = min(len(data), at + SLICE_BYTES)

@@ -23,13 +23,14 @@ class StreamConfig:
     256 streams that nobody reads, and all growth, fit: they hold up no other one."""
     grow_within: float = 1.0
     """Seconds. A reader that takes half a window within that time gets twice the window: over 64 KiB a second."""
-    send_buffer: int = 128 * KIB
-    """Bytes of one stream that wait to be sent: two frames, so that the next is there when its turn comes."""
+    send_buffer: int = 128 * KIB - 20
+    """Bytes of one stream that wait to be sent: two frames, so that the next is there when its turn comes. With their
+    headers, and the length that goes before a message, they fill eight TLS records (`core.secure.frames`)."""
     unsent: int = 24 * 1024 * KIB
     """Bytes that wait to be sent, in one session; beyond, a quantum of each stream. As much as `unread`: 192 slow
     readers have full buffers, and 2,048 of a trusted peer hold 56 MB, for which its share of the memory has room."""
     quantum: int = 16 * KIB
-    """Bytes of one stream's turn while others wait: one TLS record."""
+    """Bytes of one stream's turn while others wait, header included: one TLS record."""
     datagrams: int = 256
     """Datagrams of one stream that wait, each way: what one wake-up of the socket brings. Full: the oldest is dropped,
     as routers do with a short queue."""

@@ -26,6 +26,7 @@ from core.streams.flow import Inbound, Outbound
 from core.wire.stream_frame import (
     DATAGRAM_MAX,
     ERROR,
+    HEADER_BYTES,
     OPEN_MAX,
     Frame,
     FrameParser,
@@ -216,7 +217,10 @@ class StreamEngine:
             self.error = error
 
     def outgoing(self, most: int) -> list[bytes | memoryview]:
-        """Return, and forget, what is to be sent next: about `most` bytes, in order. Empty: nothing waits."""
+        """Return, and forget, what is to be sent next, in order. Empty: nothing waits.
+
+        That is `most` bytes with all headers, and more only for control frames, or for a datagram that came last.
+        """
         out: list[bytes | memoryview] = []
         size = 0
         while self._control:
@@ -224,12 +228,17 @@ class StreamEngine:
             self._control_bytes -= len(frame)
             out.append(frame)
             size += len(frame)
-        while self._ready and size < most:
+        while self._ready and (size + HEADER_BYTES < most or not out):
             number, _ = self._ready.popitem(last=False)
             stream = self._streams.get(number)
             if stream is not None:
-                size += self._turn(number, stream, most - size, out)
+                size += self._turn(number, stream, max(most - size, HEADER_BYTES + 1), out)
         return out
+
+    @property
+    def waiting(self) -> bool:
+        """Whether `outgoing` has more now."""
+        return bool(self._control or self._ready)
 
     def events(self) -> list[StreamEvent]:
         """Return, and forget, what happened since the last call."""
@@ -241,13 +250,13 @@ class StreamEngine:
     def _turn(self, number: int, stream: _Stream, most: int, out: list[bytes | memoryview]) -> int:
         size = 0
         if stream.datagrams:
-            datagram = stream.datagrams.popleft()
-            out.append(pack_frame(Kind.DATAGRAM, number, datagram))
-            size += len(datagram)
+            out.append(pack_frame(Kind.DATAGRAM, number, stream.datagrams.popleft()))
+            size = len(out[-1])
         elif stream.outbound.ready:
             share = min(most, self._config.quantum) if self._ready else most
-            size += (sent := stream.outbound.take(number, share, out))
-            self._queued -= sent
+            waited = stream.outbound.queued
+            size = stream.outbound.take(number, share, out)
+            self._queued -= waited - stream.outbound.queued
             if stream.outbound.woke():
                 self._events.append(Writable(number))
         self._schedule(number, stream)

@@ -4,7 +4,7 @@ from collections import deque
 from typing import Final
 
 from core.streams.config import FIRST_WINDOW, StreamConfig
-from core.wire.stream_frame import DATA_MAX, Kind, pack_header
+from core.wire.stream_frame import DATA_MAX, HEADER_BYTES, Kind, pack_header
 
 JOINED: Final = 1024  # bytes up to which pieces that wait are joined: single bytes would hold 200 times what they are
 
@@ -63,9 +63,13 @@ class Outbound:
         self.ending = self.ended = True
 
     def take(self, stream: int, most: int, out: list[bytes | memoryview]) -> int:
-        """Put the next DATA frame, or END, on `out`; return the bytes of data."""
-        size = min(self.queued, self.credit, most, DATA_MAX)
+        """Put the next DATA frame, or END, or both, on `out`: up to `most` bytes with headers; return how many.
+
+        `most` has room for a header and one byte.
+        """
+        size, left = min(self.queued, self.credit, most - HEADER_BYTES, DATA_MAX), most
         if size:
+            left -= HEADER_BYTES + size
             out.append(pack_header(Kind.DATA, stream, size))
             self._move(size, out)
             self.queued -= size
@@ -73,10 +77,11 @@ class Outbound:
             if not self.credit and self._offset * 2 >= len(self._chunks[0] if self._chunks else b"."):
                 self._chunks[0] = self._chunks[0][self._offset :]  # it waits now: without what has gone
                 self._offset = 0
-        if self.ending and not self.queued and not self.ended:
+        if self.ending and not (self.queued or self.ended) and left >= HEADER_BYTES:
             out.append(pack_header(Kind.END, stream, 0))
             self.ended = True
-        return size
+            left -= HEADER_BYTES
+        return most - left
 
     def _move(self, size: int, out: list[bytes | memoryview]) -> None:
         while size:

@@ -10,6 +10,7 @@ from core.errors import PeerError, RequestTimeout, TransportClosed
 from core.limits.drop_oldest import DropOldest, Room
 from core.peer_id import PeerId
 from core.rpc.stream import Stream
+from core.secure.frames import ONCE_BYTES
 from core.streams.config import StreamConfig
 from core.streams.engine import StreamEngine
 from core.streams.events import Finished, Goodbye, Opening, Received, Refused, Reset, StreamEvent
@@ -20,7 +21,7 @@ from core.tunnel.telling import tell, tell_over
 from core.values import Address
 from core.wire.stream_frame import DATAGRAM_MAX, Reason
 
-WRITE_BYTES: Final = 128 * 1024  # handed to the connection at a time; it seals as much in one step
+WRITE_BYTES: Final = ONCE_BYTES  # handed to the connection at a time, which seals it in one step
 OFFER_BYTES: Final = 900  # what a connection may take at once, without a task (`core.secure.stream.OFFER_BYTES`)
 LOOKED_AT: Final = 0.01  # seconds after a sign of life is late that somebody looks: clocks and timers are rounded
 CLOSING: Final = Reason("ERR_CLOSING", "this peer is closing")
@@ -342,10 +343,19 @@ class Session:
         self._scheduled = False
         if self._writing or self.over:
             return
-        data = self._next()
-        if data and (len(data) > OFFER_BYTES or not self._connection.offer(data)):
+        data, connection = self._next(), self._connection
+        if not data:
+            return
+        try:
+            sent = connection.offer(data) if len(data) <= OFFER_BYTES else connection.put(data, urgent=True)
+        except PeerError as error:
+            self._end(error)
+            return
+        if not sent:
             self._writing = True
             self._writer.spawn(self._write(data), name=f"write to {self.remote}")
+        elif self._engine.waiting:
+            self._send_soon()  # others have their turn of the loop
 
     def _next(self) -> bytes:
         parts = self._engine.outgoing(WRITE_BYTES)

@@ -78,6 +78,9 @@ class MemoryStream:
         self._put(data, boundary=True)
         return True
 
+    def room(self) -> int:
+        return 1 << 30 if self._has_room() else 0
+
     def put(self, data: bytes, *, urgent: bool) -> bool:
         if not self._has_room():
             return False

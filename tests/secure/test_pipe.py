@@ -5,8 +5,8 @@ import threading
 import pytest
 from OpenSSL import SSL
 
-from core.secure.frames import RECORD_BYTES, header
-from core.secure.pipe import SPACE
+from core.secure.frames import RECORD_BYTES, SEAL_BYTES, header
+from core.secure.pipe import RECORDS, SPACE
 from tests.secure.sides import Pair
 
 
@@ -32,10 +32,15 @@ def test_what_takes_more_than_one_reading_comes_whole(size: int) -> None:
     pair = Pair().run()
     pair.client._pipe.seal(bytes(size))
     sealed = pair.client.outgoing()
-    assert len(sealed) > size
-    for expected in (10, SPACE + 1, 4 * size):
-        pair.client._pipe.seal(bytes(size))
-        assert len(pair.client.outgoing(expected)) == len(sealed)
+    assert len(sealed) == size + SEAL_BYTES * -(-size // RECORD_BYTES)
+    assert pair.client.outgoing() == b""
+    text, records = b"", 0
+    pair.server._pipe.put(sealed)
+    while len(text) < size:
+        piece, count = pair.server._pipe.open(1000)
+        assert count <= RECORDS
+        text, records = text + piece, records + count
+    assert (text, records) == (bytes(size), -(-size // RECORD_BYTES))
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
@@ -43,7 +48,7 @@ def test_any_bytes_are_taken(kind: type) -> None:
     pair = Pair().run()
     pair.client._pipe.seal(kind(b"hello"))
     pair.server._pipe.put(kind(pair.client.outgoing()))
-    assert pair.server._pipe.open() == b"hello"
+    assert pair.server._pipe.open() == (b"hello", 1)
 
 
 def test_errors_are_those_of_pyopenssl() -> None:

@@ -12,8 +12,9 @@ from core.rpc.client import RpcClient
 from core.rpc.server import RpcServer
 from core.rpc.stream import Stream
 from core.secure.contexts import Contexts
+from core.secure.frames import ONCE_BYTES, RECORD_BYTES, SEAL_BYTES, SLICE_BYTES
 from core.secure.handshake import shake
-from core.secure.stream import OFFER_BYTES, SLICE_BYTES, SecureStream
+from core.secure.stream import OFFER_BYTES, SecureStream
 from core.values import Address, Caller, JsonValue
 from tests.rpc.streams import SERVER, MemoryStream, pair
 from tests.secure.sides import ANNA, BERT
@@ -23,7 +24,7 @@ from tests.support.virtual_time import run, settle
 pytestmark = pytest.mark.virtual_time
 
 BIG = bytes(range(256)) * 4 * (SLICE_BYTES // 256) + b"the end"
-FULL = b"f" * SLICE_BYTES  # fills a stream of such a buffer
+FULL = b"f" * ONCE_BYTES  # sealed it fills a stream of SLICE_BYTES
 
 
 class Ear:
@@ -88,6 +89,29 @@ async def test_what_is_written_one_after_the_other_is_sent_one_after_the_other()
                 await near.write(bytes([number]) * 2000)
         await settle()
         assert ear.data == b"".join(bytes([number]) * 2000 for number in range(100))
+
+
+async def test_what_is_put_leaves_at_once_in_full_records_or_not_at_all() -> None:
+    async with scene(buffer=SLICE_BYTES) as (near, far):
+        carrier = near._carrier
+        assert isinstance(carrier, MemoryStream)
+        before = len(carrier.written)
+        assert not near.put(FULL + b"f", urgent=True), "more than is sealed in one step"
+        assert near.offer(b"first", soon=True)
+        assert near.put(FULL, urgent=True)
+        assert [len(data) for data, _ in carrier.written[before + 1 :]] == [8 * (RECORD_BYTES + SEAL_BYTES)]
+        assert not near.put(b"more", urgent=True), "the stream below is full"
+        tasks = TaskSet("writers")
+        waiting = tasks.spawn(near.write(b"waits"), name="waits")
+        await settle(3)
+        assert not near.put(b"overtakes", urgent=True)
+        ear = Ear(far)
+        await waiting
+        assert near.put(b"last", urgent=True)
+        await settle()
+        assert ear.data == b"first" + FULL + b"waits" + b"last"
+        await near.close()
+        assert not near.put(b"late", urgent=True)
 
 
 async def test_a_cancelled_write_sends_nothing_or_everything() -> None:

@@ -46,6 +46,9 @@ class End:
         self._send(data)
         return True
 
+    def put(self, data: bytes, *, urgent: bool) -> bool:
+        return self.offer(data)
+
     async def write(self, data: bytes, *, boundary: bool = True) -> None:
         while not self.closed and self.other.waiting > ROOM:
             self._room.clear()
