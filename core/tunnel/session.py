@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from core.aio.allocator import keep_for_bulk
 from core.aio.tasks import TaskSet
 from core.errors import PeerError, RequestTimeout, TransportClosed
 from core.limits.drop_oldest import DropOldest, Room
@@ -69,6 +70,7 @@ class Session:
 
     def start(self) -> None:
         """Begin to listen to the connection."""
+        keep_for_bulk()
         self._connection.listen(self)
 
     def __len__(self) -> int:
