@@ -11,7 +11,6 @@ from core.errors import PeerError, RequestTimeout, TransportClosed
 from core.limits.drop_oldest import DropOldest, Room
 from core.peer_id import PeerId
 from core.rpc.stream import Stream
-from core.secure.frames import ONCE_BYTES
 from core.streams.config import StreamConfig
 from core.streams.engine import StreamEngine
 from core.streams.events import Finished, Goodbye, Opening, Received, Refused, Reset, StreamEvent
@@ -22,7 +21,7 @@ from core.tunnel.telling import tell, tell_over
 from core.values import Address
 from core.wire.stream_frame import DATAGRAM_MAX, Reason
 
-WRITE_BYTES: Final = ONCE_BYTES  # handed to the connection at a time, which seals it in one step
+WRITE_BYTES: Final = 128 * 1024 - 4  # handed to the connection at a time: `core.secure.frames.ONCE_BYTES`
 OFFER_BYTES: Final = 900  # what a connection may take at once, without a task (`core.secure.stream.OFFER_BYTES`)
 LOOKED_AT: Final = 0.01  # seconds after a sign of life is late that somebody looks: clocks and timers are rounded
 CLOSING: Final = Reason("ERR_CLOSING", "this peer is closing")

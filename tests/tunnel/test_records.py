@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from core.secure.frames import RECORD_BYTES, SEAL_BYTES, SLICE_BYTES
+from core.secure.frames import ONCE_BYTES, RECORD_BYTES, SEAL_BYTES, SLICE_BYTES
 from core.secure.stream import SecureStream
 from core.streams.config import StreamConfig
-from core.tunnel.session import Session
+from core.tunnel.session import WRITE_BYTES, Session
 from core.tunnel.stream import ByteStream
 from tests.rpc.streams import MemoryStream, pair
 from tests.secure.test_stream import secured
@@ -66,6 +66,7 @@ async def read(stream: ByteStream, size: int) -> int:
 
 
 async def test_a_bulk_stream_leaves_in_full_records_and_no_others() -> None:
+    assert WRITE_BYTES == ONCE_BYTES, "neither layer knows the other"
     async with scene(buffer=1 << 30) as two:
         await two.open()
         ours, theirs = two.ours[0], two.theirs[0]
