@@ -2,8 +2,8 @@
 
 import contextlib
 import logging
-import logging.handlers
 import os
+import stat
 import sys
 from io import TextIOWrapper
 from pathlib import Path
@@ -44,7 +44,7 @@ def set_up_logging(profile: str, *, verbose: bool = False) -> None:
     try:
         path = log_path(profile)
         make_private_directory(path.parent)
-        handlers.append(_PrivateFile(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, delay=True, encoding="utf-8"))
+        handlers.append(_PrivateFile(path, LOG_BYTES, LOG_FILES))
     except OSError:
         handlers.append(logging.NullHandler())
     for handler in handlers:
@@ -70,24 +70,53 @@ class _OneLine(logging.Formatter):
         return "\n    ".join([first, *map(plain, rest)])
 
 
-class _PrivateFile(logging.handlers.RotatingFileHandler):
+class _PrivateFile(logging.FileHandler):
     """A log that only its owner can read: it has addresses, and what strangers say.
 
     The window and commands of one profile write into one file. One of them begins a new one, and the others follow.
+    (`logging.handlers` has a file that is followed by new ones, and loads half a megabyte of pickle and sockets.)
     """
 
-    def shouldRollover(self, record: logging.LogRecord) -> int:
-        """Return whether a new file is due, once we write where the others do."""
-        if self.stream is not None and not self._is_current():
-            self.stream.close()
-            self.stream = self._open()
-        return int(super().shouldRollover(record))
+    def __init__(self, path: Path, longest: int, older: int) -> None:
+        """`longest`: bytes of a file. `older`: how many are kept beside the one that is written."""
+        super().__init__(path, delay=True, encoding="utf-8")
+        self._longest, self._older = longest, older
 
-    def doRollover(self) -> None:
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record where the others do. Raises nothing, as it is with all handlers."""
+        try:
+            if self.stream is not None and not self._is_current():
+                self._let_go()
+            if self.stream is None:
+                self.stream = self._open()
+            if self._is_full(self.stream, record):
+                self._begin_new()
+            super().emit(record)
+        except Exception:
+            self.handleError(record)
+
+    def _is_full(self, stream: TextIOWrapper, record: logging.LogRecord) -> bool:
+        now = os.fstat(stream.fileno())
+        more = len(self.format(record).encode(errors="backslashreplace")) + 1
+        return stat.S_ISREG(now.st_mode) and now.st_size > 0 and now.st_size + more >= self._longest
+
+    def _begin_new(self) -> None:
         """Begin a new file, unless another program does so at this moment: then ours is a record longer."""
-        with contextlib.suppress(OSError, LocalError), locked(lock_path(Path(self.baseFilename)), 0.0):
-            if self._is_current():
-                super().doRollover()
+        name = self.baseFilename
+        with contextlib.suppress(OSError, LocalError), locked(lock_path(Path(name)), 0.0):
+            if not self._is_current():
+                return
+            self._let_go()  # before it is moved: Windows moves none that is open
+            for number in range(self._older, 0, -1):
+                newer = f"{name}.{number - 1}" if number > 1 else name
+                with contextlib.suppress(FileNotFoundError):
+                    os.replace(newer, f"{name}.{number}")
+
+    def _let_go(self) -> None:
+        """Close the file. The next record opens what has the name then."""
+        if self.stream is not None:
+            self.stream.close()
+            self.stream = None
 
     def _is_current(self) -> bool:
         """Return whether our open file is the one that has the name, and was not moved by another program."""

@@ -33,6 +33,7 @@ def loaded() -> set[str]:
         "xml.etree.ElementTree",  # 0.5 MB: with a router's first word over UPnP
         "urllib.request",  # 1 MB with http.client: nothing needs it
         "ctypes",  # 0.3 MB: when memory is given back
+        "pickle",  # 0.5 MB, with `logging.handlers`
         "difflib",  # a name in the settings was mistyped
         "gzip",
         "email",  # 0.4 MB: for the date of an HTTP response

@@ -78,7 +78,7 @@ def test_the_files_are_bounded(root: logging.Logger, tmp_path: Path, monkeypatch
 
 def handler(path: Path) -> logging.Handler:
     """Return what another program of the profile writes by."""
-    made = core.profile.logs._PrivateFile(path, maxBytes=4096, backupCount=LOG_FILES, delay=True, encoding="utf-8")
+    made = core.profile.logs._PrivateFile(path, 4096, LOG_FILES)
     made.setFormatter(logging.Formatter("%(message)s"))
     return made
 
@@ -120,6 +120,22 @@ def test_setting_up_twice_writes_each_line_once(
     set_up_logging("home")
     logging.getLogger("core").info("only once")
     assert (tmp_path / "home.log").read_text().count("only once") == 1
+
+
+def test_a_log_that_could_not_be_opened_goes_on_when_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    path = tmp_path / "home.log"
+    path.mkdir()
+    writer = handler(path)
+    record = logging.LogRecord("core", logging.INFO, "", 0, "y" * 3000, None, None)
+    writer.emit(record)
+    path.rmdir()
+    writer.emit(record)
+    path.unlink()  # by its owner, or a program that makes room
+    writer.emit(record)
+    writer.emit(record)
+    writer.close()
+    assert [each.stat().st_size for each in (path, path.with_name("home.log.1"))] == [3001, 3001]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
