@@ -194,7 +194,8 @@ def _called(function: Callable[..., Any], arguments: tuple[object, ...]) -> obje
 
 def load(target: str, name: str) -> Callable[..., Any]:
     """Return the function that a target names. Raises LocalError (ERR_SHARE) that says what is missing."""
-    importlib.import_module("ssl")  # the command line leaves it out (core/cli/openssl.py): it might miss what is usual
+    import ssl  # noqa: F401 - the command line leaves it out (core/cli/openssl.py), and the function may need what is usual
+
     try:
         found = _entry_point(target) if ":" not in target else _named(target)
     except LocalError:
