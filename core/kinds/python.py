@@ -194,7 +194,7 @@ def _called(function: Callable[..., Any], arguments: tuple[object, ...]) -> obje
 
 def load(target: str, name: str) -> Callable[..., Any]:
     """Return the function that a target names. Raises LocalError (ERR_SHARE) that says what is missing."""
-    import ssl  # noqa: F401 - the command line leaves it out (core/cli/openssl.py), and the function may need what is usual
+    import ssl  # noqa: F401 - the command line leaves it out (core/cli/openssl.py): a function may need it
 
     try:
         found = _entry_point(target) if ":" not in target else _named(target)

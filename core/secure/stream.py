@@ -227,8 +227,9 @@ class SecureStream:
         sealed = HEADER_BYTES + len(data) + SEAL_BYTES * (SLICE_BYTES // RECORD_BYTES)
         if self._queue or self._direct or self._carrier.room() < sealed:
             return False
-        if not self._carrier.put(self._session.seal(header(len(data)), data), urgent=urgent):
-            raise AssertionError("the stream below had room, and took nothing")
+        whole = self._session.seal(header(len(data)), data)
+        if not self._carrier.put(whole, urgent=urgent):  # OpenSSL had something of its own to say, as new keys
+            self._put(_Waiting(whole, None, sealed=True))
         return True
 
     async def write(self, data: bytes, *, boundary: bool = True) -> None:

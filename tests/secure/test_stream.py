@@ -114,6 +114,20 @@ async def test_what_is_put_leaves_at_once_in_full_records_or_not_at_all() -> Non
         assert not near.put(b"late", urgent=True)
 
 
+async def test_what_is_longer_than_the_room_once_it_is_sealed_is_sent_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when OpenSSL answers the other side's new keys in the same breath: what is sealed is never lost."""
+    async with scene(buffer=SLICE_BYTES) as (near, far):
+        assert near.put(FULL, urgent=True)
+        monkeypatch.setattr(near._carrier, "room", lambda: 1 << 30)
+        assert near.put(b"more", urgent=True)
+        assert not near.put(b"overtakes", urgent=True)
+        ear = Ear(far)
+        await settle(300)
+        assert near.put(b"last", urgent=True)
+        await settle()
+        assert ear.data == FULL + b"more" + b"last"
+
+
 async def test_a_cancelled_write_sends_nothing_or_everything() -> None:
     async with scene(buffer=SLICE_BYTES) as (near, far):
         tasks = TaskSet("writers")
