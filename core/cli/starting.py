@@ -57,4 +57,6 @@ def start(
     set_up_logging(profile, verbose=verbose)
     output = Output(as_json=as_json, quiet=brief or quiet)
     config = config_of(output, profile, grapes, bootstrap, port, speaks, brokers, no_lan)
+    if config.grapes:
+        import ssl  # noqa: F401 - aiohttp, which asks those grapes, needs it: not while somebody waits for our answer
     run(lambda: job(config, output), output, fast=not brief)

@@ -188,3 +188,16 @@ async def test_a_sharing_peer_at_rest_has_not_loaded_it(tmp_path: Path, monkeypa
         files = files_of(program.pid)
     rare = ("_ssl.", "_hashlib.", "libssl.", "libcrypto.", "_sqlite3.", "_http_parser.")
     assert [file for file in files if file.startswith(rare)] == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc what a process has loaded")
+async def test_a_peer_that_needs_it_has_it_before_others_can_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRAPEVINE_TEST_REAL", "1")
+    options = ("--grape", "http://127.0.0.1:9")  # discard (RFC 863): nobody is there
+    async with grapevine("share", "fibonacci", *options, home=tmp_path, env={"GRAPEVINE_LOOP": "asyncio"}) as program:
+        await program.event("listening")
+        files = files_of(program.pid)
+    assert [file for file in files if file.startswith("_ssl.")] != []
