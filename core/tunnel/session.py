@@ -348,7 +348,7 @@ class Session:
         if not data:
             return
         try:
-            sent = connection.offer(data) if len(data) <= OFFER_BYTES else connection.put(data, urgent=True)
+            sent = connection.offer(data) if len(data) <= OFFER_BYTES else connection.put(data, urgent=_ends(data))
         except PeerError as error:
             self._end(error)
             return
@@ -367,7 +367,7 @@ class Session:
     async def _write(self, data: bytes) -> None:
         try:
             while data:
-                await self._connection.write(data)
+                await self._connection.write(data, boundary=_ends(data))
                 data = self._next()
         except PeerError as error:
             self._end(error)
@@ -390,3 +390,11 @@ class Session:
         for stream in streams:
             stream.on_broken(error.again())
         self._on_over(self)
+
+
+def _ends(data: bytes) -> bool:
+    """Whether the last bytes leave at once. A full turn is of a bulk stream: more follows, and they fill its packet.
+
+    If nothing follows, they wait for the ack of the bytes before them (RFC 896).
+    """
+    return len(data) < WRITE_BYTES

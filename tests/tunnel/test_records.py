@@ -78,6 +78,11 @@ async def test_a_bulk_stream_leaves_in_full_records_and_no_others() -> None:
         assert ours.offer(bytes(SIZE)) == SIZE
         await settle(3)
         assert two.written[before:] == [FULL]
+        assert isinstance(two.carrier, MemoryStream)
+        assert two.carrier.written[-1][1] is False, "its last bytes wait for the next packet"
+        assert ours.offer(bytes(60_000)) == 60_000
+        await settle(3)
+        assert two.carrier.written[-1][1] is True, "nothing follows"
 
 
 async def test_what_there_is_room_for_is_written_without_a_task() -> None:
