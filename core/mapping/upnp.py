@@ -61,9 +61,10 @@ class Upnp:
         return await self._map(port, now)  # a router that was restarted may be asked elsewhere
 
     async def _map(self, port: int, now: float) -> Mapped:
+        where = await self._where()
         try:
             async with self._session() as session:
-                to = self._service or await self._find(session)
+                to = self._service or await self._find(session, where)
                 self._service = to
                 host = await self._own_host(session, to)
                 outside, life = await self._add(session, to, port)
@@ -104,8 +105,17 @@ class Upnp:
 
     # -- SSDP -------------------------------------------------------------------------------------------------------
 
-    async def _find(self, session: "ClientSession") -> igd.Service:
-        url = await self._search()
+    async def _where(self) -> str:
+        """Return where its description is, or "" once that was read. Raises UpnpError.
+
+        Most routers say nothing: that is known before aiohttp is loaded, 17 MB with the system's OpenSSL.
+        """
+        try:
+            return "" if self._service is not None else await self._search()
+        except OSError as error:
+            raise UpnpError(str(error) or "it did not answer in time") from error
+
+    async def _find(self, session: "ClientSession", url: str) -> igd.Service:
         description = await self._get(session, url)
         return igd.service(description, url, self.kinds)
 

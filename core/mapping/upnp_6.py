@@ -27,9 +27,10 @@ class UpnpPinhole(Upnp):
         self._pinhole: str | None = None  # its number at the router
 
     async def _map(self, port: int, now: float) -> Mapped:
+        where = await self._where()
         try:
             async with self._session() as session:
-                to = self._service = self._service or await self._find(session)
+                to = self._service = self._service or await self._find(session, where)
                 if self._pinhole is None or not await self._renewed(session, to):
                     self._pinhole = await self._opened(session, to, port)
         except troubles() as error:

@@ -228,7 +228,10 @@ class Answered(Upnp):
         super().__init__("192.168.1.7", "192.168.1.1")
         self.router = router
 
-    async def _find(self, session: object) -> igd.Service:
+    async def _where(self) -> str:
+        return ""
+
+    async def _find(self, session: object, url: str) -> igd.Service:
         return igd.Service(igd.SERVICES[0], "http://192.168.1.1/ctl")
 
     async def _call(self, session: object, to: igd.Service, action: str, arguments: dict[str, str]) -> (

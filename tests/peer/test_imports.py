@@ -104,3 +104,20 @@ def test_what_grapevine_id_does_not_load(tmp_path: Path) -> None:
 def test_help_and_version_load_no_key_and_no_peer(tmp_path: Path) -> None:
     loaded = of_command("--help", home=str(tmp_path))
     assert {"cryptography", "keyring", "core.peer", "core.identity.keystore", "aiohttp"} & loaded == set()
+
+
+def test_a_router_that_says_nothing_over_upnp_costs_no_aiohttp() -> None:
+    """Most say nothing, and are asked again every half hour: that was 17 MB of a peer at rest, `ssl` included."""
+    code = """
+import asyncio, sys
+from core.mapping import upnp
+upnp.SEARCH = 0.05
+async def main():
+    try:
+        await upnp.Upnp("127.0.0.1", "127.0.0.2").map(4000, 0.0)
+    except upnp.UpnpError:
+        print("silent", "aiohttp" in sys.modules)
+asyncio.run(main())
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout == "silent False\n"
