@@ -28,7 +28,8 @@ _LAST_LINES: Final = {signal.SIGINT: "Interrupted.", signal.SIGTERM: "Terminated
 def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return what makes uvloop's loop, where the extra `fast` is installed; None: asyncio's own.
 
-    For what serves others all day: it takes 7 MB, `ssl` with it. GRAPEVINE_LOOP=asyncio does without, to compare or to rule it out.
+    For what serves others all day: it takes 7 MB, `ssl` with it. GRAPEVINE_LOOP=asyncio does without, to compare or to
+    rule it out.
     """
     if os.environ.get("GRAPEVINE_LOOP") == "asyncio":
         return None
