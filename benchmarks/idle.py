@@ -1,10 +1,12 @@
 """What a peer costs that shares a service all day while nobody asks: CPU and memory, its grape included."""
 
 import asyncio
+import os
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 from benchmarks.peers import NODE, OURS, cpu_seconds, memory
 from benchmarks.runner import Sample, Settings
@@ -43,9 +45,12 @@ class IdlePeer:
 
 @asynccontextmanager
 async def _ours() -> AsyncIterator[list[int]]:
-    with tempfile.TemporaryDirectory() as home:
-        # an empty list of nodes: not with the grapes of this machine's other peers
-        async with grapevine("share", "fibonacci", "--bootstrap", "", home=Path(home)) as program:
+    # A program of its own: one that is forked here has all that this one has loaded. On the loop of a plain install.
+    own = patch.dict(os.environ, GRAPEVINE_TEST_REAL="1")
+    with tempfile.TemporaryDirectory() as home, own:
+        # an empty list of nodes: not with the grapes of this machine's other peers, nor with who is on its network
+        options, env = ("--bootstrap", "", "--no-lan"), {"GRAPEVINE_LOOP": "asyncio"}
+        async with grapevine("share", "fibonacci", *options, home=Path(home), env=env) as program:
             await program.event("announced")
             yield [program.pid]
 
