@@ -33,7 +33,7 @@ def frozen(cls: type[T]) -> type[T]:
         cls.__annotations__ = {name: kind for name, kind in cls.__annotations__.items() if name in own[COMPILED]}
     made: type[Any] = dataclasses.dataclass(init=False, repr=False, eq=False, slots=COMPILED not in own)(cls)
     every = fields(made)
-    if not (COMPILED in own and "__init__" in own):  # else it is that of a `quick` class
+    if not (COMPILED in own and "__init__" in own):  # else the class has written the same itself
         made.__init__ = _first_init(made, every)
     compared = _values_of([each.name for each in every if each.compare])
     shared = {

@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from core.errors import LocalError
-from core.ledger.record import CallRecord, Filter, Row, row_of
+from core.ledger.record import BATCH, CallRecord, Filter, Row, row_of
 from core.limits import bounds
 
 if TYPE_CHECKING:  # the thread loads SQLite, and only in a peer that is called: a megabyte, and milliseconds
     from core.ledger.store import CallStore
 
-BATCH: Final = 512  # calls in a transaction: as many as `core.ledger.store` can write by one statement
 BATCH_EVERY: Final = 0.5  # seconds that a call waits for others
 CLOSING: Final = 5.0  # seconds that closing waits for the disk
 

@@ -5,6 +5,7 @@ from typing import Final, TypeAlias
 
 from core.frozen import dataclass, quick
 
+BATCH: Final = 512  # calls that are written in one transaction, and by one statement
 OK: Final = "ok"  # the outcome of a request that was answered with a result
 Row: TypeAlias = tuple[float, str | None, str, str, int, int, float, str]  # of a call: see `row_of`
 MAX_TEXT: Final = 200  # characters of what callers write, and of a text searched for; a service's name has a few dozen

@@ -8,6 +8,7 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,7 @@ from typing import Final
 from core.errors import LocalError
 from core.files.kept import keep_damaged
 from core.files.private import close_to_others, make_private_directory
-from core.ledger.record import CallRecord, Filter, Row, clean
+from core.ledger.record import BATCH, CallRecord, Filter, Row, clean
 
 MAX_ROWS: Final = 100_000  # some 15 MB
 MAX_AGE: Final = 30 * 86_400.0  # seconds
@@ -28,8 +29,7 @@ _INSERT: Final = f"INSERT INTO calls ({_COLUMNS.removesuffix(', number')}) VALUE
 _ROW: Final = "(?, ?, ?, ?, ?, ?, ?, ?)"
 # Rows of a statement. Each statement takes the interpreter's lock three times, and the loop wants it too: to wake the
 # other thread costs it up to 50 us in a virtual machine. By single rows a recorded request took half as long again.
-_AT_ONCE: Final = (512, 64, 8, 1)
-
+_AT_ONCE: Final = (BATCH, 64, 8, 1)
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS calls (
     number INTEGER PRIMARY KEY, at REAL NOT NULL, peer_id TEXT, address TEXT NOT NULL, service TEXT NOT NULL,
@@ -104,9 +104,8 @@ class CallStore:
         for many in _AT_ONCE:
             if many > most:  # of SQLite before 3.32, which knows 999 values in a statement
                 continue
-            values = ", ".join([_ROW] * many)
             while len(rows) - at >= many:
-                self._base.execute(f"{_INSERT}{values}", [*chain.from_iterable(rows[at : at + many])])
+                self._base.execute(_insertion(many), [*chain.from_iterable(rows[at : at + many])])
                 at += many
 
     def query(self, wanted: Filter, limit: int) -> Iterator[CallRecord]:
@@ -155,6 +154,12 @@ def set_aside(path: Path) -> Path:
     path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
     path.unlink()
     return kept
+
+
+@cache
+def _insertion(rows: int) -> str:
+    """Return the statement that adds so many rows; of 512 it has 13 KB."""
+    return _INSERT + ", ".join([_ROW] * rows)
 
 
 def _where(wanted: Filter) -> tuple[str, list[str | int]]:

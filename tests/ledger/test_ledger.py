@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import LocalError
-from core.ledger.ledger import BATCH, Ledger
-from core.ledger.record import MAX_TEXT, CallRecord, Filter, Row, outcome, row_of
+from core.ledger.ledger import Ledger
+from core.ledger.record import BATCH, MAX_TEXT, CallRecord, Filter, Row, outcome, row_of
 from core.ledger.store import MAX_AGE, CallStore, LedgerError
 from core.ledger.table import HEADER
 from core.limits.bounds import LEDGER_QUEUE
