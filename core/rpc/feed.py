@@ -18,6 +18,9 @@ from core.rpc.stream import Stream
 from core.wire.rpc_message import Decoder, Large, Message
 
 TURN_MAX: Final = 64  # messages handed on in a turn of the loop: some 2 ms; a packet of loopback may hold 600
+# Bytes taken in a turn of the loop of those that waited in the stream meanwhile: some 1 ms. A full window is megabytes,
+# and held the loop for 20.
+TURN_BYTES: Final = 1 << 17
 
 
 class Feed:
@@ -52,6 +55,8 @@ class Feed:
         self._weigh = weigh
         self._weighed = 0
         self._held: deque[Message] = deque()
+        self._resuming = self._more = False  # the stream hands over what waited there; it has more than a turn's
+        self._room = 0  # bytes of this turn, meanwhile
         self.following = False  # more messages came with the one that is handed on
         self._over = False
         self._failure: BaseException | None = None
@@ -73,10 +78,13 @@ class Feed:
             while True:
                 taken = 0
                 while self._held and self._failure is None:
+                    big = isinstance(self._held[0], Large)
                     await self._take_held()
                     taken += 1
+                    if big:
+                        await asyncio.sleep(0)  # what was done with it, and that it was freed, is enough for a turn
                     if not self._held:
-                        self._stream.resume()
+                        await self._resume()
                     if taken % TURN_MAX == 0:
                         await asyncio.sleep(0)
                 if self._failure is not None:
@@ -87,6 +95,19 @@ class Feed:
                 await self._wanted
         finally:
             self._stream.pause()  # nobody may be handed anything any more
+
+    async def _resume(self) -> None:
+        """Have the stream hand over what waited there, some in each turn of the loop, and then whatever comes."""
+        self._resuming = True
+        try:
+            while True:
+                self._room, self._more = TURN_BYTES, False
+                self._stream.resume()
+                if not self._more or self._failure is not None:
+                    return
+                await asyncio.sleep(0)
+        finally:
+            self._resuming = False
 
     async def _take_held(self) -> None:
         """Hand on the first of those that wait; it counts as waiting until it is taken."""
@@ -122,13 +143,17 @@ class Feed:
                     break
             if self._decoder.held or self._weighed or waiting:
                 self._weigh_all()
-            if not waiting:
+            if self._resuming:
+                self._room -= len(chunk)
+                self._more = self._room <= 0 and not waiting
+            if not (waiting or self._more):
                 return
         except Exception as error:  # `run` raises it: here it would cost us this packet, and nobody would know
             self.fail(error)
             return
         self._stream.pause()
-        self._wake()
+        if waiting:
+            self._wake()
 
     def ended(self, error: PeerError | None) -> None:
         """Hear that nothing more comes (`core.net.channel.Listener`)."""

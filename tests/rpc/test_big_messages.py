@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from itertools import pairwise
 
 import pytest
 
 from core.aio.tasks import TaskSet
 from core.errors import LocalError, RequestTimeout, TransportClosed
 from core.rpc.config import RpcConfig
+from core.rpc.feed import TURN_BYTES
 from core.rpc.server import RpcServer
 from core.values import Caller, JsonValue
 from core.wire.rpc_message import encode_result
@@ -99,6 +101,31 @@ async def test_messages_are_taken_in_the_order_in_which_they_came() -> None:
     assert [json.loads(await client.read())[0] for _ in range(3)] == ["first", "second", "third"]
     assert taken == ["first", "second", "third"]
     await tasks.aclose()
+
+
+@pytest.mark.usefixtures("tiny_slices")
+async def test_what_waited_behind_a_big_message_is_taken_bit_by_bit() -> None:
+    async def size(key: str, payload: JsonValue, caller: Caller) -> JsonValue:
+        return len(str(payload))
+
+    client, stream = pair(buffer=1 << 30, packet=50_000)
+    tasks = TaskSet()
+    tasks.spawn(RpcServer(answered_by(size)).serve(stream), name="serve")
+    unread = [0]
+
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(0)
+            unread.append(stream.buffered()[1])
+
+    await client.write(json.dumps(["first", "k", BIG]).encode())
+    await settle()
+    await client.write(json.dumps(["second", "k", BIG]).encode())
+    tasks.spawn(watch(), name="watch")
+    assert [json.loads(await client.read())[0] for _ in range(2)] == ["first", "second"]
+    await tasks.aclose()
+    assert max(unread) > 4_000_000  # all of the second one waited
+    assert max(before - after for before, after in pairwise(unread)) <= TURN_BYTES + 50_000
 
 
 @pytest.mark.usefixtures("tiny_slices")
