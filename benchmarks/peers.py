@@ -13,7 +13,7 @@ from benchmarks.our_peer import has_batching
 from tests.support.process import Program, running
 
 HERE = Path(__file__).resolve().parent
-OURS, NODE = "ours", "Node"
+OURS, NODE, BARE = "ours", "Node", "bare"
 PAIRS = ("ours->ours", "ours->Node", "Node->ours", "Node->Node")
 """client->server, or sender->receiver; the last one is what the ratios refer to."""
 BASELINE = PAIRS[-1]
@@ -42,11 +42,11 @@ def available(*variants: str) -> tuple[str, ...]:
 async def peer(kind: str, **options: Any) -> AsyncIterator[Program]:  # noqa: ANN401 - JSON
     """Run a peer of this kind until the block ends; see benchmarks/our_peer.py for the options."""
     text = json.dumps(options)
-    command = (
-        [sys.executable, "-m", "benchmarks.our_peer", text]
-        if kind == OURS
-        else ["node", "--expose-gc", str(HERE / "node_peer.js"), text]
-    )
+    command = {
+        OURS: [sys.executable, "-m", "benchmarks.our_peer", text],
+        BARE: [sys.executable, "-m", "benchmarks.bare_peer", text],
+        NODE: ["node", "--expose-gc", str(HERE / "node_peer.js"), text],
+    }[kind]
     async with running(f"{kind} {text}", command) as program:
         await program.event("ready")
         yield program

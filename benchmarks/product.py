@@ -1,7 +1,8 @@
 """The product: a peer asks a peer through the facade, with all that a user's peer has switched on.
 
 Identity and so TLS, the gate, the quota, the record of calls, events with a listener at both ends. Beside it, in the
-same run: the RPC layer alone, the Node peer, and `grapevine share` with its output in a file. Each end has a process of
+same run: the RPC layer alone, the Node peer, asyncio with a datagram of JSON each way and nothing of ours, which is the
+least that any peer on asyncio takes, and `grapevine share` with its output in a file. Each end has a process of
 its own; the product and the Node peer are measured with both ends in one process too, which spares both the system's
 switches between them.
 """
@@ -16,7 +17,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers import NODE, OURS, address, cpu_seconds, peer
+from benchmarks.peers import BARE, NODE, OURS, address, cpu_seconds, peer
 from benchmarks.rpc import TIMEOUT, row_of
 from benchmarks.runner import Sample, Settings, percentile
 from tests.support.ports import free_port
@@ -26,7 +27,7 @@ from tests.support.tools import ROOT
 WORKERS = (1, 8, 32, 256)
 FEW = (1, 32)  # for what differs in little
 PRODUCT, PLAIN, SHARE = "product", "product, plain", "grapevine share"
-LAYER, SEALED_LAYER, NODE_LOOP = "RPC layer", "RPC layer, encrypted", "Node"
+LAYER, SEALED_LAYER, NODE_LOOP, FLOOR = "RPC layer", "RPC layer, encrypted", "Node", "asyncio alone"
 PRODUCT_ALONE, NODE_ALONE = "product, one process", "Node, one process"
 BY_ADDRESS, BY_NAME, BY_ID = "by address", "by name", "by Peer ID"
 
@@ -70,11 +71,11 @@ class Product:
 
     def variants(self) -> tuple[str, ...]:
         """The product in its ways, and what it stands beside."""
-        return (NODE_LOOP, NODE_ALONE, LAYER, SEALED_LAYER, PRODUCT, PRODUCT_ALONE, PLAIN, SHARE)
+        return (NODE_LOOP, NODE_ALONE, FLOOR, LAYER, SEALED_LAYER, PRODUCT, PRODUCT_ALONE, PLAIN, SHARE)
 
     async def measure(self, variant: str) -> list[Sample]:
         """Measure one variant."""
-        if variant in (LAYER, SEALED_LAYER, NODE_LOOP):
+        if variant in (LAYER, SEALED_LAYER, NODE_LOOP, FLOOR):
             return await self._beside(variant)
         if variant == NODE_ALONE:
             async with peer(NODE, role="echo", alone=True) as both:
@@ -116,9 +117,10 @@ class Product:
 
     async def _beside(self, variant: str) -> list[Sample]:
         samples: list[Sample] = []
-        kind, options = (NODE, {}) if variant == NODE_LOOP else (OURS, {"secure": variant == SEALED_LAYER})
-        role = "echo" if variant == NODE_LOOP else "fibonacci"
-        for workers in WORKERS:
+        sealed = {"secure": variant == SEALED_LAYER}
+        kind, options = {NODE_LOOP: (NODE, {}), FLOOR: (BARE, {})}.get(variant, (OURS, sealed))
+        role = "fibonacci" if kind == OURS else "echo"
+        for workers in WORKERS if variant != FLOOR else (1,):
             async with peer(kind, role=role, **options) as server, peer(kind, **options) as client:
                 answer = await self._ask_beside(client, server, workers)
             samples += _samples(f"{BY_ADDRESS}, {row_of(workers)}", answer)
