@@ -1,22 +1,35 @@
 """What the window's close button means: keep the peer in the tray, or quit; asked once, never guessed.
 
 Where there is no tray the window never hides: it would be gone with no way back. Closing then quits, after a question
-if something is shared or consumed.
+if somebody would miss this peer.
 """
 
 from collections.abc import Callable
 
 from PySide6.QtCore import QObject
 
+from core.news.events import PeerSnapshot
 from core.profile.settings import CloseAction
 from desktop.bridge import Bridge
 from desktop.choices import Choices
+from desktop.models.invitations import outstanding
 from desktop.tray import Tray
 from desktop.views.close_question import ask_close
 from desktop.views.fields import muted
 from desktop.views.main_window import MainWindow
 from desktop.views.parts import PlainLabel
 from desktop.views.sheets import Sheet
+
+
+def at_work(snapshot: PeerSnapshot | None) -> bool:
+    """Tell whether somebody would miss this peer: whoever uses, is invited, or meets others through it; or its user."""
+    return snapshot is not None and (
+        any(service.sharing or service.consuming for service in snapshot.services)
+        or any(share.on or share.problem for share in snapshot.shares)  # a problem: it is tried again by itself
+        or bool(snapshot.uses)
+        or snapshot.broker.acting
+        or outstanding(snapshot.invitations.rows) > 0
+    )
 
 
 class Closing(QObject):
@@ -46,7 +59,7 @@ class Closing(QObject):
         elif action == "tray":
             self._window.hide()
         else:
-            self._hold(ask_close(self._window, self._answered))
+            self._hold(ask_close(self._window, self._answered, at_work=at_work(self._bridge.snapshot())))
 
     def on_tray_vanished(self) -> None:
         """The panel is gone: a hidden window comes back, or the user could not reach it."""
@@ -64,8 +77,7 @@ class Closing(QObject):
             self._window.showMinimized()
 
     def _close_without_tray(self) -> None:
-        snapshot = self._bridge.snapshot()
-        if snapshot is None or not any(service.sharing or service.consuming for service in snapshot.services):
+        if not at_work(self._bridge.snapshot()):
             self._quit()
             return
         question = QuitQuestion(self._window, self._quit, self._window.showMinimized)

@@ -1,5 +1,6 @@
 """Closing the window asks once, keeps what was answered, and strands nobody where there is no tray."""
 
+import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,15 +8,22 @@ import pytest
 import pytest_asyncio
 from PySide6.QtWidgets import QApplication
 
+from core.news.events import PeerSnapshot
+from core.news.invitations import InvitationRow, Invitations
+from core.news.network import BrokerSnapshot
 from core.profile.settings import Settings, SettingsStore, WindowState
 from desktop.bridge import Bridge
 from desktop.choices import Choices
-from desktop.closing import Closing, QuitQuestion
+from desktop.closing import Closing, QuitQuestion, at_work
 from desktop.theme import ThemeSource
 from desktop.views.close_question import CloseQuestion
 from desktop.views.main_window import MainWindow
 from desktop.views.sheets import Sheet
-from tests.desktop.core_double import CONNECTED, FIBONACCI
+from tests.desktop.core_double import ADDRESS, CONNECTED, FIBONACCI
+from tests.desktop.fake_peer import shares_snapshot
+
+IDLE = PeerSnapshot(1, ADDRESS, None, CONNECTED, (FIBONACCI,), ())
+INVITED = InvitationRow(1, "Bob", ("garden",), "open", 0.0, 1e9, 1)
 
 
 class SwitchedTray:
@@ -139,3 +147,33 @@ async def test_a_tray_that_goes_away_strands_nobody(scene: Scene) -> None:
     scene.window.hide()
     scene.closing.on_tray_vanished()
     assert scene.window.isVisible()
+
+
+def test_a_share_a_use_a_broker_and_an_open_invitation_are_work_as_a_service_is() -> None:
+    busy = shares_snapshot()
+    shares, uses = busy.shares, busy.uses
+    off = tuple(dataclasses.replace(share, on=False, problem="") for share in shares)
+    waits = tuple(dataclasses.replace(share, problem="port 80 does not answer") for share in off)
+    over = dataclasses.replace(INVITED, state="withdrawn")
+    assert not at_work(None)
+    assert not at_work(dataclasses.replace(IDLE, shares=off, invitations=Invitations((over,))))
+    for changes in (
+        {"shares": shares}, {"shares": waits}, {"uses": uses}, {"broker": BrokerSnapshot(acting=True)},
+        {"invitations": Invitations((INVITED,))}, {"services": (dataclasses.replace(FIBONACCI, sharing=True),)},
+        {"services": (dataclasses.replace(FIBONACCI, consuming=True),)},
+    ):  # fmt: skip
+        assert at_work(dataclasses.replace(IDLE, **changes)), changes
+
+
+@pytest.mark.asyncio
+async def test_the_question_claims_that_something_is_shared_only_when_it_is(scene: Scene) -> None:
+    scene.window.close()
+    question = scene.question()
+    assert isinstance(question, CloseQuestion)
+    assert question.tray_button.text() == "&Keep in the tray"
+    question.reject()
+    scene.bridge.set_sharing("fibonacci", True)
+    scene.window.close()
+    question = scene.question()
+    assert isinstance(question, CloseQuestion)
+    assert question.tray_button.text() == "&Keep sharing"
