@@ -11,6 +11,7 @@ from core.cli.output import Output, dumps
 from core.cli.peers import find
 from core.cli.reasons import Reasons
 from core.cli.story import Story
+from core.cli.tidying import tidy
 from core.directory.access import running_grape
 from core.directory.records.check import RecordMissing
 from core.errors import LookupEmpty, RefusedError, RequestTimeout, Unreachable
@@ -59,9 +60,9 @@ async def tell_state(peer: Peer, output: Output) -> None:
 
 async def broker(config: PeerConfig, output: Output) -> None:
     """Be a broker until cancelled."""
-    async with open_peer(config, output.event):
+    async with open_peer(config, output.event) as peer:
         settle()
-        await asyncio.Event().wait()
+        await tidy(peer.traffic)
 
 
 async def consume(

@@ -13,6 +13,7 @@ from core.cli.jobs import tell_state
 from core.cli.output import Output
 from core.cli.path_lines import tell_paths
 from core.cli.peers import find
+from core.cli.tidying import tidy
 from core.cli.wanted import Wanted
 from core.errors import LocalError, PeerError
 from core.files.shown import plain
@@ -108,6 +109,7 @@ async def share(config: PeerConfig, output: Output, order: Order) -> None:
             _open_uses(peer, output, store, tasks)
         tasks.spawn(tell_paths(peer, output), name="tell the ways to others")
         tasks.spawn(told.look_again(), name="look at what does not answer yet")
+        tasks.spawn(tidy(peer.traffic), name="give memory back")
         settle()
         await tell_state(peer, output)
 
