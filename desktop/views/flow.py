@@ -17,6 +17,8 @@ class FlowRow(QLayout):
         super().__init__(parent)
         self._items: list[QLayoutItem] = []
         self._indent = 0
+        self._heights: dict[int, int] = {}  # by width, until something changes: a layout asks several times
+        self._hint: QSize | None = None
         self.setContentsMargins(0, 0, 0, 0)
         self.setSpacing(GAP)
 
@@ -28,6 +30,13 @@ class FlowRow(QLayout):
     def set_indent(self, pixels: int) -> None:
         """Let every line but the first begin so far in."""
         self._indent = pixels
+        self.invalidate()
+
+    def invalidate(self) -> None:
+        """Forget what was measured."""
+        self._heights.clear()
+        self._hint = None
+        super().invalidate()
 
     def addItem(self, item: QLayoutItem) -> None:
         """Take an item."""
@@ -56,14 +65,19 @@ class FlowRow(QLayout):
 
     def heightForWidth(self, width: int) -> int:
         """Return the height that all lines take."""
-        return self._place(QRect(0, 0, width, 0), move=False)
+        height = self._heights.get(width)
+        if height is None:
+            height = self._heights[width] = self._place(QRect(0, 0, width, 0), move=False)
+        return height
 
     def sizeHint(self) -> QSize:
         """Return the room for everything in one line."""
-        shown = self._shown()
-        hints = [_wanted(item) for item in shown]
-        height = max((hint.height() for hint in hints), default=0)
-        return QSize(sum(hint.width() for hint in hints) + self.spacing() * max(0, len(shown) - 1), height)
+        if self._hint is None:
+            shown = self._shown()
+            hints = [_wanted(item) for item in shown]
+            height = max((hint.height() for hint in hints), default=0)
+            self._hint = QSize(sum(hint.width() for hint in hints) + self.spacing() * max(0, len(shown) - 1), height)
+        return QSize(self._hint)
 
     def minimumSize(self) -> QSize:
         """Return the room for the widest item alone."""
