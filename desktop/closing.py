@@ -22,7 +22,7 @@ from desktop.views.sheets import Sheet
 
 
 def at_work(snapshot: PeerSnapshot | None) -> bool:
-    """Tell whether somebody would miss this peer: whoever uses, is invited, or meets others through it; or its user."""
+    """Tell whether somebody would miss this peer: its user, who uses it, is invited, or meets others through it."""
     return snapshot is not None and (
         any(service.sharing or service.consuming for service in snapshot.services)
         or any(share.on or share.problem for share in snapshot.shares)  # a problem: it is tried again by itself
