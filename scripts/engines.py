@@ -35,7 +35,7 @@ SINGLE = (
     "news/roster", "reach/remotes", "calling/ways", "calling/target", "calling/unless_silent",
     "grenache/work", "grenache/websocket", "grenache/ws_client",
     "calling/client", "calling/every_transport", "calling/outgoing", "calling/kept",
-    "net/dual_socket", "own/addresses",
+    "net/dual_socket", "net/joined", "own/addresses",
     "trust/store", "trust/audience", "ledger/ledger", "rendezvous/own_broker",
     "grape/http_connection", "grape/request_parser", "grape/api", "grape/payload", "grape/service", "grape/forgeries",
     "public/open_desk", "news/hub", "news/requests", "net/stream", "rpc/server", "reach/outreach",

@@ -124,7 +124,7 @@ class Stream:
         """Write a whole message now if that needs no waiting; False: nothing was written, `write` it.
 
         That is so when others are writing, the buffer is full, the stream is over, or the message is too long
-        (OFFER_MAX bytes). `soon`: with what else is written in this turn of the loop, instead of at once.
+        (OFFER_MAX bytes). `soon`: with what else is written in this turn of the loop, a packet's worth.
         """
         return self._channel.offer(data, soon=soon)
 

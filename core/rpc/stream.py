@@ -59,7 +59,7 @@ class Stream(Protocol):
     def offer(self, data: bytes, *, soon: bool = False) -> bool:
         """Queue a whole message if that needs no waiting; False: nothing was queued, `write` it.
 
-        `soon`: it may leave with what else is written in this turn of the loop, instead of at once.
+        `soon`: it may leave with what else is written in this turn of the loop, a packet's worth, instead of at once.
         """
 
     def put(self, data: bytes, *, urgent: bool) -> bool:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:  # OpenSSL takes 7 MB: a peer without an identity does not loa
     from core.secure.session import TlsSession
 
 OFFER_BYTES: Final = OFFER_MAX - HEADER_BYTES - SEAL_BYTES  # of a message that `offer` may be able to take
-# Messages of one turn of the loop that share a record: sealing and opening one costs as much as 2 KB of it do. Longer,
-# what came first would wait for too many packets of Ethernet's length.
-JOINED_BYTES: Final = 4096
+# Messages of one turn of the loop that share a record: sealing and opening one costs as much as 2 KB of it do. Once a
+# packet of Ethernet's length is full it leaves, and the other side works on it meanwhile (`TOGETHER_BYTES` below).
+JOINED_BYTES: Final = OFFER_BYTES
 CLOSE_TIMEOUT: Final = 5.0  # seconds for what waits to be written; as the stream below has for what is queued
 
 
@@ -196,7 +196,7 @@ class SecureStream:
             if not self._joined:
                 asyncio.get_running_loop().call_soon(self._seal_joined)
             elif len(self._joined) + len(framed) > JOINED_BYTES:
-                self._seal(self._joined, soon=True)
+                self._seal(self._joined)
                 self._joined = b""
             self._joined += framed
         else:

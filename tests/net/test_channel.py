@@ -6,7 +6,8 @@ from typing import Any, cast
 import pytest
 
 from core.errors import PeerError, TransportClosed
-from core.net.channel import JOINED_MAX, OFFER_MAX, Channel
+from core.net.channel import OFFER_MAX, TOGETHER_BYTES, Channel
+from core.net.joined import JOINED_MAX
 from core.utp.connection import Connection
 from core.utp.events import Closed, Connected, Ended, Readable, Writable
 from core.values import Buffer
@@ -193,6 +194,22 @@ async def test_an_offer_is_taken_whole_at_once_or_not_at_all() -> None:
     assert recorder.log == ["write 4", "flush", "write 4", "flush soon"]
     made.finish()
     assert not made.offer(b"1234", soon=False)
+
+
+async def test_a_packets_worth_of_what_may_leave_soon_leaves_at_once_and_the_count_begins_again() -> None:
+    recorder = Recorder()
+    recorder.room = 1 << 20
+    made = channel(recorder)
+    for _ in range(2):
+        recorder.log.clear()
+        assert all(made.offer(b"x" * 300, soon=True) for _ in range(4))
+        assert 3 * 300 < TOGETHER_BYTES < 4 * 300
+        assert recorder.log == ["write 300", "flush soon"] * 3 + ["write 300", "flush"]
+    assert made.offer(b"x" * 900, soon=True)
+    assert made.offer(b"x", soon=False)
+    recorder.log.clear()
+    assert made.offer(b"x" * 300, soon=True)
+    assert recorder.log == ["write 300", "flush soon"]  # what left at once took the others along
 
 
 async def test_an_offer_never_overtakes_a_message_under_way() -> None:

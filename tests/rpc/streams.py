@@ -27,6 +27,7 @@ class MemoryStream:
         self.packet = packet  # bytes of a packet: a message is split into such pieces
         self.aborted = self.closed = self.broken = self.ended = False
         self.written: list[tuple[bytes, bool]] = []
+        self.soon: list[bool] = []  # of each offer that was taken
         self.heard_at = math.inf  # it cannot tell
         self.lost = False  # what is written gets nowhere, and nothing is heard of it
         self._buffer = buffer
@@ -75,6 +76,7 @@ class MemoryStream:
     def offer(self, data: bytes, *, soon: bool = False) -> bool:
         if not self._has_room():
             return False
+        self.soon.append(soon)
         self._put(data, boundary=True)
         return True
 

@@ -226,7 +226,20 @@ async def test_messages_of_one_turn_share_records() -> None:
         assert all(near.offer(message, soon=True) for message in messages)
         await settle()
         assert ear.data == b"".join(messages)
-        assert len(carrier.written) - before == 3  # JOINED_BYTES each
+        assert len(carrier.written) - before == 10  # JOINED_BYTES each
+
+
+async def test_a_full_packet_leaves_while_the_turn_goes_on() -> None:
+    async with scene() as (near, far):
+        ear, carrier = Ear(far), near._carrier
+        assert isinstance(carrier, MemoryStream)
+        carrier.soon.clear()
+        for number in range(30):
+            assert near.offer(b"%03d" % number * 30, soon=True)
+        assert carrier.soon == [False, False]  # at once; the rest of the 2,820 bytes waits for the end of the turn
+        await settle()
+        assert carrier.soon == [False, False, False]
+        assert len(ear.data) == 30 * 90
 
 
 async def test_what_was_joined_waits_where_the_stream_below_is_full() -> None:
