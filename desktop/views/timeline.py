@@ -59,7 +59,6 @@ class TimelineView(QWidget):
 
     def __init__(self, theme: ThemeSource, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._theme = theme.theme
         self.model = TimelineModel(self)
         title = heading(self.tr("&Timeline"))
         name = self.tr("Filter the timeline by text")
@@ -182,22 +181,21 @@ class TimelineView(QWidget):
 
     def _dress_direction(self, index: Index) -> tuple[QIcon | None, str]:
         row = index.data(ROW_ROLE)
-        if not isinstance(row, TimelineRow):
-            return None, ""
-        name, colour = {
-            Direction.OUT: ("arrow-out", self._theme.accent),
-            Direction.IN: ("arrow-in", self._theme.info),
-            Direction.NOTE: ("dot", self._theme.muted),
-        }[row.direction]
-        return icon(name, colour), colour
+        return self._dresses[row.direction] if isinstance(row, TimelineRow) else (None, "")
 
     def _dress_what(self, index: Index) -> tuple[QIcon | None, str]:
         row = index.data(ROW_ROLE)
-        problem = isinstance(row, TimelineRow) and row.kind is Kind.PROBLEM
-        return (icon("problem", self._theme.bad), self._theme.bad) if problem else (None, "")
+        return self._problem if isinstance(row, TimelineRow) and row.kind is Kind.PROBLEM else (None, "")
 
     def _retheme(self, theme: Theme) -> None:
-        self._theme = theme
+        looks = {
+            Direction.OUT: ("arrow-out", theme.accent),
+            Direction.IN: ("arrow-in", theme.info),
+            Direction.NOTE: ("dot", theme.muted),
+        }
+        # drawn here, not by the first line's paint, which comes when there is most to do
+        self._dresses = {way: (icon(name, colour), colour) for way, (name, colour) in looks.items()}
+        self._problem = icon("problem", theme.bad), theme.bad
         self.newest.setIcon(icon("newest", theme.text, theme.edge))
         self.copy_all_button.setIcon(icon("copy", theme.text, theme.edge))
         self.table.viewport().update()
