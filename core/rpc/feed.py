@@ -100,10 +100,10 @@ class Feed:
         """Have the stream hand over what waited there, some in each turn of the loop, and then whatever comes."""
         self._resuming = True
         try:
-            while True:
+            while self._failure is None:  # else nothing more is to be taken
                 self._room, self._more = TURN_BYTES, False
                 self._stream.resume()
-                if not self._more or self._failure is not None:
+                if not self._more:
                     return
                 await asyncio.sleep(0)
         finally:
