@@ -21,11 +21,19 @@ from desktop.views.parts import PlainLabel
 from desktop.views.sheets import Sheet
 
 
+def is_sharing(snapshot: PeerSnapshot | None) -> bool:
+    """Tell whether anything is shared, or is to be: what has a problem is tried again by itself."""
+    return snapshot is not None and (
+        any(service.sharing for service in snapshot.services)
+        or any(share.on or share.problem for share in snapshot.shares)
+    )
+
+
 def at_work(snapshot: PeerSnapshot | None) -> bool:
     """Tell whether somebody would miss this peer: its user, who uses it, is invited, or meets others through it."""
     return snapshot is not None and (
-        any(service.sharing or service.consuming for service in snapshot.services)
-        or any(share.on or share.problem for share in snapshot.shares)  # a problem: it is tried again by itself
+        is_sharing(snapshot)
+        or any(service.consuming for service in snapshot.services)
         or bool(snapshot.uses)
         or snapshot.broker.acting
         or outstanding(snapshot.invitations.rows) > 0
@@ -59,7 +67,7 @@ class Closing(QObject):
         elif action == "tray":
             self._window.hide()
         else:
-            self._hold(ask_close(self._window, self._answered, at_work=at_work(self._bridge.snapshot())))
+            self._hold(ask_close(self._window, self._answered, sharing=is_sharing(self._bridge.snapshot())))
 
     def on_tray_vanished(self) -> None:
         """The panel is gone: a hidden window comes back, or the user could not reach it."""
@@ -77,10 +85,11 @@ class Closing(QObject):
             self._window.showMinimized()
 
     def _close_without_tray(self) -> None:
-        if not at_work(self._bridge.snapshot()):
+        snapshot = self._bridge.snapshot()
+        if not at_work(snapshot):
             self._quit()
             return
-        question = QuitQuestion(self._window, self._quit, self._window.showMinimized)
+        question = QuitQuestion(self._window, self._quit, self._window.showMinimized, sharing=is_sharing(snapshot))
         question.open()
         self._hold(question)
 
@@ -93,12 +102,14 @@ class Closing(QObject):
 
 
 class QuitQuestion(Sheet):
-    """Asks before quitting where there is no tray to stay in. Escape changes nothing."""
+    """Asks before quitting where there is no tray to stay in. Escape changes nothing. `sharing`: it asks about that."""
 
-    def __init__(self, parent: MainWindow, quit: Callable[[], None], minimise: Callable[[], None]) -> None:
+    def __init__(
+        self, parent: MainWindow, quit: Callable[[], None], minimise: Callable[[], None], *, sharing: bool = True
+    ) -> None:
         super().__init__(self.tr("Close Grapevine"), parent, width=460)
         self._quit, self._minimise = quit, minimise
-        asked = PlainLabel(self.tr("Stop sharing and quit?"))
+        asked = PlainLabel(self.tr("Stop sharing and quit?") if sharing else self.tr("Quit Grapevine?"))
         asked.setObjectName("heading")
         asked.setWordWrap(True)
         self.body.addWidget(asked)

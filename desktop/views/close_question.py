@@ -16,15 +16,15 @@ ICON = 48  # pixels
 class CloseQuestion(Sheet):
     """Asks what closing the window means. Escape, or closing the question, changes nothing.
 
-    `answer(action, remember)` is called with "tray" or "quit"; never when the question was dismissed. `at_work`: what
-    it says is about that; else it asks about an idle program, and does not claim that anything is shared.
+    `answer(action, remember)` is called with "tray" or "quit"; never when the question was dismissed. `sharing`: it
+    asks about that; else it does not claim that anything is shared.
     """
 
-    def __init__(self, parent: QWidget, answer: Callable[[CloseAction, bool], None], *, at_work: bool = True) -> None:
+    def __init__(self, parent: QWidget, answer: Callable[[CloseAction, bool], None], *, sharing: bool = True) -> None:
         super().__init__(self.tr("Close"), parent, width=460)
         self._answer = answer
         asked = PlainLabel(
-            self.tr("Keep sharing while the window is closed?") if at_work else self.tr("Keep Grapevine in the tray?")
+            self.tr("Keep sharing while the window is closed?") if sharing else self.tr("Keep Grapevine in the tray?")
         )
         asked.setObjectName("heading")
         asked.setWordWrap(True)
@@ -35,14 +35,14 @@ class CloseQuestion(Sheet):
         top.addWidget(picture)
         top.addWidget(asked, 1)
         self.body.addLayout(top)
-        if at_work:
+        if sharing:
             about = self.tr(
                 "In the tray, Grapevine keeps sharing and consuming; its icon brings the window back. "
                 "If you quit, friends can't reach you until you start it again."
             )
         else:
             about = self.tr(
-                "Nothing is shared now. In the tray, Grapevine stays ready, and its icon brings the window back."
+                "Nothing is shared now. In the tray, Grapevine keeps running, and its icon brings the window back."
             )
         self.body.addWidget(muted(about))
         self.remember = QCheckBox(self.tr("&Remember my choice"))
@@ -53,7 +53,7 @@ class CloseQuestion(Sheet):
         self.row.addStretch()
         self.cancel_button = self.add_button(self.tr("Cancel"), self.reject)
         self.quit_button = self.add_button(self.tr("&Quit"), lambda: self._choose("quit"))
-        keep = self.tr("&Keep sharing") if at_work else self.tr("&Keep in the tray")
+        keep = self.tr("&Keep sharing") if sharing else self.tr("&Keep in the tray")
         self.tray_button = self.add_button(keep, lambda: self._choose("tray"), name="primary")
         self.calm(self.tray_button)
         self.tray_button.setFocus()
@@ -65,8 +65,8 @@ class CloseQuestion(Sheet):
         self._answer(action, remember)
 
 
-def ask_close(parent: QWidget, answer: Callable[[CloseAction, bool], None], *, at_work: bool = True) -> CloseQuestion:
+def ask_close(parent: QWidget, answer: Callable[[CloseAction, bool], None], *, sharing: bool = True) -> CloseQuestion:
     """Show the question over `parent` and return at once; `answer` is called later, or never."""
-    question = CloseQuestion(parent, answer, at_work=at_work)
+    question = CloseQuestion(parent, answer, sharing=sharing)
     question.open()
     return question

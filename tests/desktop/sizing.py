@@ -500,7 +500,7 @@ def _dialogs(window: MainWindow, known: KnownPeer) -> dict[str, Callable[[], QDi
     question = ("Become a new peer?", MORE, "Become a new peer", lambda: None)
     return {
         "close": lambda: CloseQuestion(window, lambda _action, _kept: None),
-        "close, idle": lambda: CloseQuestion(window, lambda _action, _kept: None, at_work=False),
+        "close, idle": lambda: CloseQuestion(window, lambda _action, _kept: None, sharing=False),
         "quit": lambda: QuitQuestion(window, lambda: None, lambda: None),
         "identity": identity,
         "passphrase": lambda: PassphraseDialog(twice=True, parent=window),

@@ -14,10 +14,11 @@ from core.news.network import BrokerSnapshot
 from core.profile.settings import Settings, SettingsStore, WindowState
 from desktop.bridge import Bridge
 from desktop.choices import Choices
-from desktop.closing import Closing, QuitQuestion, at_work
+from desktop.closing import Closing, QuitQuestion, at_work, is_sharing
 from desktop.theme import ThemeSource
 from desktop.views.close_question import CloseQuestion
 from desktop.views.main_window import MainWindow
+from desktop.views.parts import PlainLabel
 from desktop.views.sheets import Sheet
 from tests.desktop.core_double import ADDRESS, CONNECTED, FIBONACCI
 from tests.desktop.fake_peer import shares_snapshot
@@ -162,11 +163,20 @@ def test_a_share_a_use_a_broker_and_an_open_invitation_are_work_as_a_service_is(
         {"invitations": Invitations((INVITED,))}, {"services": (dataclasses.replace(FIBONACCI, sharing=True),)},
         {"services": (dataclasses.replace(FIBONACCI, consuming=True),)},
     ):  # fmt: skip
-        assert at_work(dataclasses.replace(IDLE, **changes)), changes
+        snapshot = dataclasses.replace(IDLE, **changes)
+        assert at_work(snapshot), changes
+        shared = "shares" in changes or any(service.sharing for service in snapshot.services)
+        assert is_sharing(snapshot) == shared, changes
 
 
 @pytest.mark.asyncio
 async def test_the_question_claims_that_something_is_shared_only_when_it_is(scene: Scene) -> None:
+    scene.window.close()
+    question = scene.question()
+    assert isinstance(question, CloseQuestion)
+    assert question.tray_button.text() == "&Keep in the tray"
+    question.reject()
+    scene.bridge.set_consuming("fibonacci", True)
     scene.window.close()
     question = scene.question()
     assert isinstance(question, CloseQuestion)
@@ -177,3 +187,19 @@ async def test_the_question_claims_that_something_is_shared_only_when_it_is(scen
     question = scene.question()
     assert isinstance(question, CloseQuestion)
     assert question.tray_button.text() == "&Keep sharing"
+
+
+@pytest.mark.asyncio
+async def test_without_a_tray_who_only_consumes_is_not_asked_to_stop_sharing(scene: Scene) -> None:
+    scene.tray.there = False
+    for set_on, asked in (
+        (scene.bridge.set_consuming, "Quit Grapevine?"),
+        (scene.bridge.set_sharing, "Stop sharing and quit?"),
+    ):
+        set_on("fibonacci", True)
+        scene.window.close()
+        question = scene.question()
+        heading = question.findChild(PlainLabel, "heading")
+        assert heading is not None
+        assert heading.text() == asked
+        question.reject()
