@@ -4,6 +4,7 @@ from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtWidgets import QLayout, QLayoutItem, QSizePolicy, QSpacerItem, QWidget
 
 GAP = 6  # pixels between two items, and between two lines
+WIDTHS = 16  # whose heights are kept: while a window is pulled wider, each is another one
 
 
 class FlowRow(QLayout):
@@ -67,6 +68,8 @@ class FlowRow(QLayout):
         """Return the height that all lines take."""
         height = self._heights.get(width)
         if height is None:
+            if len(self._heights) >= WIDTHS:
+                self._heights.clear()
             height = self._heights[width] = self._place(QRect(0, 0, width, 0), move=False)
         return height
 

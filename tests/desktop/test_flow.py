@@ -5,7 +5,7 @@ from PySide6.QtCore import QSize
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
-from desktop.views.flow import GAP, FlowRow
+from desktop.views.flow import GAP, WIDTHS, FlowRow
 
 
 class Box(QWidget):
@@ -81,3 +81,9 @@ def test_a_part_that_grows_or_goes_is_measured_once_more(scene: Scene) -> None:
 def test_a_hint_that_somebody_changes_is_theirs(scene: Scene) -> None:
     scene.row.sizeHint().setWidth(1)
     assert scene.row.sizeHint().width() == 180 + GAP
+
+
+def test_a_window_that_is_pulled_wider_keeps_few_heights(scene: Scene) -> None:
+    for width in range(100, 300):
+        assert scene.row.heightForWidth(width) == (30 if width >= 180 + GAP else 50 + GAP)
+    assert len(scene.row._heights) <= WIDTHS
