@@ -16,8 +16,8 @@ from core.values import Address
 from core.wire.utp_marks import Marks
 
 OFFER_MAX: Final = 1024  # bytes that `offer` takes; they fit a packet, and the engine takes those whole or not at all
-# Bytes of one turn of the loop after which what may leave `soon` leaves at once: a packet of Ethernet's length is full,
-# and the other side works on it meanwhile. 32 requests at once: 1.5 times as many, with a processor for each side.
+# Bytes of one turn of the loop after which what may leave `soon` leaves at once: a packet of Ethernet's length is well
+# filled, and the other side works on it meanwhile. 32 requests at once: 1.5 times as many, a processor for each side.
 TOGETHER_BYTES: Final = 1024
 FOLLOWED: Final = 0.3  # seconds that a round trip is taken for on a new way, until the first ack measures it
 

@@ -7,12 +7,12 @@ JOINED_MAX: Final = 128 * 1024  # bytes handed over at once: what a wake-up of t
 
 def joined(chunks: list[bytes]) -> list[bytes]:
     """Return the same bytes in few pieces, each of JOINED_MAX at the most, or one chunk."""
-    joined: list[bytes] = []
+    pieces: list[bytes] = []
     start = size = 0
     for number, chunk in enumerate(chunks):
         if size + len(chunk) > JOINED_MAX and number > start:
-            joined.append(b"".join(chunks[start:number]))
+            pieces.append(b"".join(chunks[start:number]))
             start, size = number, 0
         size += len(chunk)
-    joined.append(b"".join(chunks[start:]))
-    return joined
+    pieces.append(b"".join(chunks[start:]))
+    return pieces

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # OpenSSL takes 7 MB: a peer without an identity does not loa
 
 OFFER_BYTES: Final = OFFER_MAX - HEADER_BYTES - SEAL_BYTES  # of a message that `offer` may be able to take
 # Messages of one turn of the loop that share a record: sealing and opening one costs as much as 2 KB of it do. Once a
-# packet of Ethernet's length is full it leaves, and the other side works on it meanwhile (`TOGETHER_BYTES` below).
+# packet of Ethernet's length is well filled it leaves, and the other side works on it meanwhile (`TOGETHER_BYTES`).
 JOINED_BYTES: Final = OFFER_BYTES
 CLOSE_TIMEOUT: Final = 5.0  # seconds for what waits to be written; as the stream below has for what is queued
 
@@ -210,12 +210,10 @@ class SecureStream:
             self._seal(self._joined)
         self._joined = b""
 
-    def _seal(self, framed: bytes, *, soon: bool = False) -> None:
+    def _seal(self, framed: bytes) -> None:
         sealed = self._session.seal(framed)
         if self._queue or not (
-            self._carrier.offer(sealed, soon=soon)
-            if len(sealed) <= OFFER_MAX
-            else self._carrier.put(sealed, urgent=True)
+            self._carrier.offer(sealed) if len(sealed) <= OFFER_MAX else self._carrier.put(sealed, urgent=True)
         ):
             self._put(_Waiting(sealed, None, sealed=True))  # it is sealed: nothing may overtake it
 
